@@ -1,0 +1,75 @@
+"""The errors a user can cause or must act on. Each says what is wrong and what to do about it.
+
+DuetError
+├── DataError               a data set is missing, damaged or unusable
+├── ImageError              an upload is not an image this project reads
+│   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
+│   └── UnsupportedImageError   an image, but of a format outside the allow-list
+├── ConfigurationError      a recipe or an override does not validate
+├── CheckpointError         a run cannot be resumed from what is on disk
+├── TrainingDivergedError   the loss is no longer finite
+├── ExportError             an exported graph disagrees with the network it came from
+└── RepositoryError         anything about model versions
+    ├── UnknownFamilyError
+    ├── UnknownVersionError
+    ├── CorruptVersionError a version's files do not match its manifest
+    └── NothingToRollBackError
+"""
+
+from __future__ import annotations
+
+
+class DuetError(Exception):
+    """Base of every error that is shown to a user as a sentence rather than a traceback."""
+
+
+class DataError(DuetError):
+    """A data set is missing, damaged or unusable; the message names the file and what to do."""
+
+
+class ImageError(DuetError):
+    """The bytes are not an image that can be read."""
+
+
+class ImageTooLargeError(ImageError):
+    """The image has more pixels than allowed; decided from the header, before pixels are decoded."""
+
+
+class UnsupportedImageError(ImageError):
+    """The bytes are an image, but of a format outside the allow-list."""
+
+
+class ConfigurationError(DuetError):
+    """A recipe name or an override is not valid."""
+
+
+class CheckpointError(DuetError):
+    """A checkpoint is missing, damaged, or belongs to another configuration."""
+
+
+class TrainingDivergedError(DuetError):
+    """The loss became NaN or infinite; the last good checkpoint is kept."""
+
+
+class ExportError(DuetError):
+    """The exported graph does not reproduce the network it was made from."""
+
+
+class RepositoryError(DuetError):
+    """Base of the errors about model versions."""
+
+
+class UnknownFamilyError(RepositoryError):
+    """No such model family; the message lists those that exist."""
+
+
+class UnknownVersionError(RepositoryError):
+    """No such version of a family; the message lists those that exist."""
+
+
+class CorruptVersionError(RepositoryError):
+    """A version's files are missing or do not match the hashes in its manifest."""
+
+
+class NothingToRollBackError(RepositoryError):
+    """There is no earlier champion to return to."""

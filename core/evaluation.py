@@ -1,0 +1,120 @@
+"""evaluation.json: what was measured of a version on one set of labelled images.
+
+`training` computes and writes it, `service` reads and compares it. Every proportion is on [0, 1] and every
+interval is a 95 % interval.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.manifest import Precision, Sha256
+
+EVALUATION_NAME = "evaluation.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Record):
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class AveragedScores(_Record):
+    """Precision, recall and F1, averaged over the classes."""
+
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+
+
+class ClassScores(_Record):
+    """Precision, recall and F1 of one class; `support` counts the images whose true class it is."""
+
+    label: str
+    support: int
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+
+
+class ReliabilityBin(_Record):
+    """Images whose top probability lies in (low, high]: how sure the model was and how often it was right."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None = Field(description="mean top probability; null for an empty bin")
+    accuracy: float | None = Field(description="share of right answers; null for an empty bin")
+
+
+class Reliability(_Record):
+    """Calibration of the top probability: expected calibration error over equal-width bins."""
+
+    ece: float
+    bins: tuple[ReliabilityBin, ...]
+
+
+class PredictionSets(_Record):
+    """How the conformal prediction sets did: share that hold the true class, and how many classes they name."""
+
+    target: float
+    coverage: Estimate
+    mean_size: float
+    singletons: float = Field(description="share of sets that name one class")
+
+
+class Scores(_Record):
+    """All figures of one precision of a version on one set of images."""
+
+    accuracy: Estimate
+    top2_accuracy: Estimate
+    macro: AveragedScores
+    weighted: AveragedScores
+    per_class: tuple[ClassScores, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...] = Field(description="counts; row: true class, column: predicted")
+    log_loss: float = Field(description="mean of -ln p(true class), natural logarithm")
+    brier: float = Field(description="mean squared distance between probabilities and one-hot label, on [0, 2]")
+    reliability: Reliability
+    prediction_sets: PredictionSets
+    ood_flag_rate: float = Field(description="share flagged as out of distribution")
+
+
+class EvaluatedData(_Record):
+    """The images that were scored."""
+
+    name: str
+    split: str
+    digest: Sha256
+    images: int
+
+
+class Evaluation(_Record):
+    """The whole of evaluation.json."""
+
+    schema_version: Literal[1] = 1
+    data: EvaluatedData
+    class_names: tuple[str, ...]
+    scores: dict[Precision, Scores]
+
+    def to_json(self) -> str:
+        """As it stands on disk: indented JSON with a final newline."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read and validate `folder`/evaluation.json.
+
+    Raises:
+        OSError: the file cannot be read.
+        pydantic.ValidationError: it is not an evaluation of this schema version.
+    """
+    return Evaluation.model_validate_json((folder / EVALUATION_NAME).read_bytes())

@@ -1,0 +1,181 @@
+"""manifest.json: what a model version is, where it came from and how it may be used.
+
+The manifest is the contract between the half that trains and the half that serves. The service learns
+everything it needs here (class names, input size, thresholds) and nothing from code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Literal[1] = 1
+MANIFEST_NAME = "manifest.json"
+
+FAMILY_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
+FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Precision = Literal["fp32", "int8"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(_Record):
+    """The image a version expects: uint8 [N, height, width, channels], RGB.
+
+    `mean` and `std` are per channel on the [0, 1] scale. They are recorded for the reader; the exported
+    graph scales and normalises by itself, so nobody applies them to what is sent to `model.onnx`.
+    """
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: Literal[3] = 3
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class DataRecord(_Record):
+    """Which images a version was trained and judged on."""
+
+    name: str
+    digest: Sha256 = Field(description="sha256 over images and labels of the whole data set, in order")
+    split_digest: Sha256 = Field(description="sha256 of the index file that divides the training images")
+    counts: dict[Literal["train", "validation", "holdout", "test"], int]
+    trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
+
+
+class EnvironmentRecord(_Record):
+    """The machine and the libraries a version was made with."""
+
+    python: str
+    torch: str
+    numpy: str
+    onnxruntime: str
+    platform: str
+    cpu: str
+    device: str = Field(description="cpu, or the accelerator's name")
+    threads: int = Field(gt=0)
+    dtype: Literal["float32", "bfloat16"] = Field(description="compute type of forward and backward passes")
+
+
+class LicenceRecord(_Record):
+    """Under which terms data and weights may be used, and where they come from."""
+
+    weights: str
+    data: str
+    provenance: str
+
+
+class CostRecord(_Record):
+    """What a version costs: to store, to run and to have trained."""
+
+    parameters: int = Field(gt=0)
+    macs: int = Field(gt=0, description="multiply-accumulates of one image's forward pass")
+    training_seconds: float = Field(ge=0, description="wall time of the fit, data load excluded")
+    epochs: int = Field(ge=0)
+
+
+class Calibration(_Record):
+    """Thresholds fitted on the holdout for one precision of a version.
+
+    probabilities = softmax(logits / temperature). The prediction set of an image is every class whose
+    probability is at least `conformal_threshold`, and always the most probable one; it holds the true class
+    with probability >= `coverage`. The out-of-distribution score is the energy -logsumexp(logits); an
+    image is flagged when its score is above `ood_threshold`, which a share `ood_flag_rate` of the holdout is.
+    """
+
+    temperature: float = Field(gt=0)
+    coverage: Probability
+    conformal_threshold: Probability
+    ood_threshold: float
+    ood_flag_rate: Probability
+
+
+class ParityRecord(_Record):
+    """Agreement of the exported graph with the network it was made from, on `images` test images."""
+
+    images: int = Field(gt=0)
+    max_abs_logit_difference: float = Field(ge=0)
+    argmax_mismatches: int = Field(ge=0)
+
+
+class HeadlineMetrics(_Record):
+    """The figures that a list of versions shows; evaluation.json has all of them."""
+
+    test_accuracy: Probability
+    test_macro_f1: Probability
+    test_log_loss: float = Field(ge=0)
+    test_ece: Probability
+    holdout_accuracy: Probability
+    validation_accuracy: Probability
+
+
+class FileRecord(_Record):
+    """Size in bytes and hash of one file of a version."""
+
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+
+
+class Manifest(_Record):
+    """The whole of manifest.json. `files` names every other file of the version folder."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    family: FamilyName
+    version: int = Field(gt=0)
+    created_at: datetime
+    architecture: Literal["mlp", "cnn"] = Field(description="which explanations fit; a family may have any name")
+    class_names: tuple[str, ...] = Field(min_length=2)
+    input: InputSpec
+    recipe: str
+    config: dict[str, Any] = Field(description="the recipe's full configuration, seed included")
+    seed: int
+    derived_from: str | None = Field(
+        default=None, description="family@version whose weights this one starts from or reuses"
+    )
+    source_digest: Sha256 = Field(description="sha256 over the source of core and training that made it")
+    data: DataRecord
+    environment: EnvironmentRecord
+    licence: LicenceRecord
+    cost: CostRecord
+    calibration: dict[Precision, Calibration]
+    metrics: HeadlineMetrics
+    parity: ParityRecord
+    files: dict[str, FileRecord]
+
+    @property
+    def reference(self) -> str:
+        """The version's short name, such as `cnn@3`."""
+        return f"{self.family}@{self.version}"
+
+    def to_json(self) -> str:
+        """The manifest as it stands on disk: indented JSON with a final newline."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's content, as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_record(path: Path) -> FileRecord:
+    """Hash and size of one file."""
+    return FileRecord(sha256=sha256_of(path), bytes=path.stat().st_size)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and validate `folder`/manifest.json.
+
+    Raises:
+        OSError: the file cannot be read.
+        pydantic.ValidationError: it is not a manifest of this schema version.
+    """
+    return Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())

@@ -1,0 +1,51 @@
+"""Recipes: named functions that return a full configuration, one file each.
+
+To add one, write its file here and name its function in `RECIPES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from core.errors import ConfigurationError
+from core.recipes.base import (
+    Augmentation,
+    CNNNetwork,
+    Config,
+    MLPNetwork,
+    Optimization,
+    RecipeConfig,
+    parse_override,
+)
+from core.recipes.cnn_baseline import cnn_baseline
+from core.recipes.mlp_baseline import mlp_baseline
+
+RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
+    {"mlp_baseline": mlp_baseline, "cnn_baseline": cnn_baseline}
+)
+
+
+def recipe_config(name: str) -> RecipeConfig:
+    """The full configuration of the recipe called `name`.
+
+    Raises:
+        ConfigurationError: there is no such recipe; the message lists those that exist.
+    """
+    try:
+        return RECIPES[name]()
+    except KeyError:
+        raise ConfigurationError(f"no recipe {name!r}: there are {', '.join(sorted(RECIPES))}") from None
+
+
+__all__ = [
+    "RECIPES",
+    "Augmentation",
+    "CNNNetwork",
+    "Config",
+    "MLPNetwork",
+    "Optimization",
+    "RecipeConfig",
+    "parse_override",
+    "recipe_config",
+]

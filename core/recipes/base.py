@@ -1,0 +1,138 @@
+"""The configuration of a training run: plain, frozen pydantic models that both halves read.
+
+The API validates what the trainer will run with these, and the web form is made from their JSON schema, so
+every field carries its range, its unit and its reason.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import ConfigurationError
+
+
+class Config(BaseModel):
+    """Base of every configuration model: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MLPNetwork(Config):
+    """A plain neural network: flatten, dense layers, a non-linearity between them."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden dense layer")
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of hidden units dropped while training")
+
+
+class CNNNetwork(Config):
+    """A convolutional network: blocks of 3x3 convolutions, each ended by max-pooling, then dense layers."""
+
+    kind: Literal["cnn"] = "cnn"
+    channels: tuple[int, ...] = Field(min_length=1, description="channels of each block; every block halves the image")
+    convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions in each block")
+    hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden dense layer after the blocks")
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of dense units dropped while training")
+
+
+class Augmentation(Config):
+    """Random changes of the training images, drawn anew for every image and epoch."""
+
+    flip: bool = Field(True, description="mirror left-right with probability one half")
+    translate: int = Field(0, ge=0, le=16, description="largest shift in pixels along each axis, edges reflected")
+    cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean colour")
+
+
+class Optimization(Config):
+    """The optimiser, its schedule and the loss."""
+
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(gt=0, description="peak learning rate")
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum of sgd, beta1 of adam and adamw")
+    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="decay to zero after the warm-up")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps during which the rate rises from zero")
+    loss: Literal["cross_entropy", "mse"] = Field(
+        "cross_entropy", description="mse compares softmax with one-hot labels"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class RecipeConfig(Config):
+    """Everything that decides a run's weights, besides the data and the machine."""
+
+    recipe: str
+    network: MLPNetwork | CNNNetwork = Field(discriminator="kind")
+    augmentation: Augmentation
+    optimization: Optimization
+    epochs: int = Field(gt=0, le=10_000)
+    batch_size: int = Field(gt=0, le=65_536)
+    seed: int = Field(0, ge=0, lt=2**63)
+    include_validation: bool = Field(False, description="also train on the validation images, for a final run")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="compute type; auto times both for a few steps and keeps the faster"
+    )
+
+    def with_overrides(self, overrides: dict[str, Any]) -> RecipeConfig:
+        """A copy with `overrides` merged in; keys are dotted (`optimization.learning_rate`) or nested.
+
+        Raises:
+            ConfigurationError: a key does not exist or a value does not validate; the message says which.
+        """
+        tree = self.model_dump(mode="python")
+        for key, value in _flatten(overrides).items():
+            *parents, leaf = key.split(".")
+            node = tree
+            for parent in parents:
+                child = node.get(parent)
+                if not isinstance(child, dict):
+                    raise ConfigurationError(f"no setting {key!r} in recipe {self.recipe!r}: {_choices(node)}")
+                node = child
+            if leaf not in node:
+                raise ConfigurationError(f"no setting {key!r} in recipe {self.recipe!r}: {_choices(node)}")
+            node[leaf] = value
+        try:
+            return type(self).model_validate(tree)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ConfigurationError(f"recipe {self.recipe!r} refuses these settings: {problems}") from error
+
+    def differences(self, other: RecipeConfig) -> dict[str, tuple[Any, Any]]:
+        """Dotted settings in which the two configurations differ, each with both values."""
+        mine, theirs = _flatten(self.model_dump(mode="json")), _flatten(other.model_dump(mode="json"))
+        keys = sorted(mine.keys() | theirs.keys())
+        return {key: (mine.get(key), theirs.get(key)) for key in keys if mine.get(key) != theirs.get(key)}
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `key=value`; the value is read as JSON where it is JSON and as a plain string otherwise.
+
+    Raises:
+        ConfigurationError: there is no `=` in the text.
+    """
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigurationError(f"{text!r} is not of the form key=value, such as epochs=3")
+    try:
+        return key.strip(), json.loads(value)
+    except json.JSONDecodeError:
+        return key.strip(), value
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _choices(node: dict[str, Any]) -> str:
+    return "there are " + ", ".join(sorted(node))

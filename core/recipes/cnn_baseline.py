@@ -1,0 +1,17 @@
+"""cnn_baseline: convolutions, pooling and fully connected layers, as in a textbook."""
+
+from core.recipes.base import Augmentation, CNNNetwork, Optimization, RecipeConfig
+
+
+def cnn_baseline() -> RecipeConfig:
+    """Three blocks of two 3x3 convolutions and max-pooling, then two fully connected layers."""
+    return RecipeConfig(
+        recipe="cnn_baseline",
+        network=CNNNetwork(channels=(64, 128, 256), convolutions=2, hidden=(256,), activation="relu", dropout=0.2),
+        augmentation=Augmentation(flip=True, translate=4, cutout=8),
+        optimization=Optimization(
+            optimizer="sgd", learning_rate=0.1, weight_decay=5e-4, momentum=0.9, schedule="linear", warmup=0.2
+        ),
+        epochs=16,
+        batch_size=128,
+    )

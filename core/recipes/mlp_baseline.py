@@ -1,0 +1,15 @@
+"""mlp_baseline: the plain network of a textbook."""
+
+from core.recipes.base import Augmentation, MLPNetwork, Optimization, RecipeConfig
+
+
+def mlp_baseline() -> RecipeConfig:
+    """Flatten, three dense hidden layers with ReLU, softmax cross-entropy, Adam."""
+    return RecipeConfig(
+        recipe="mlp_baseline",
+        network=MLPNetwork(hidden=(1024, 512, 256), activation="relu", dropout=0.1),
+        augmentation=Augmentation(flip=True, translate=2),
+        optimization=Optimization(optimizer="adam", learning_rate=1e-3, schedule="linear", warmup=0.05),
+        epochs=40,
+        batch_size=256,
+    )
