@@ -19,6 +19,9 @@ from training.datasets.cifar10 import load_cifar10
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = 5
 
+# Read once, because tests change the variable.
+_REAL_FOLDER = os.environ.get("DUET_DATA_DIR")
+
 
 def write_cifar_files(
     folder: Path, *, per_class_train: int = 20, per_class_test: int = 5, seed: int = 0
@@ -63,9 +66,9 @@ def small_dataset(*, per_class_train: int = 20, per_class_test: int = 5, seed: i
 @lru_cache(maxsize=1)
 def real_cifar10() -> ImageDataset:
     """The real CIFAR-10 at DUET_DATA_DIR; skips the calling test where that is not set."""
-    if not os.environ.get("DUET_DATA_DIR"):
+    if not _REAL_FOLDER:
         pytest.skip("DUET_DATA_DIR is not set")
-    return load_cifar10()
+    return load_cifar10(Path(_REAL_FOLDER))
 
 
 def _batch(label: str, images_NCHW: npt.NDArray[np.uint8], labels_N: npt.NDArray[np.int64]) -> dict[str, object]:

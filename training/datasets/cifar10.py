@@ -19,6 +19,7 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import download_and_extract_archive
 
 from core.errors import DataError
+from core.home import duet_home, ensure_home
 from training.datasets.base import ImageDataset, LabelledImages
 
 NAME = "cifar10"
@@ -56,13 +57,16 @@ def load_cifar10(
 
     Raises:
         DataError: a file is missing or damaged, or the download failed; the message says which and what to do.
+        ConfigurationError: `DUET_HOME` cannot be created for the download.
     """
     given = data_dir or _from_environment()
     if given is not None:
         folder = _batches_folder(given)
     else:
-        folder = _home() / "datasets" / NAME / FOLDER_NAME
+        home = duet_home()
+        folder = home / "datasets" / NAME / FOLDER_NAME
         if download:
+            ensure_home(home)
             _download_where_needed(folder, files)
     _check_files(folder, files)
     training, class_names = _read(folder, files, train=True)
@@ -73,10 +77,6 @@ def load_cifar10(
 def _from_environment() -> Path | None:
     value = os.environ.get("DUET_DATA_DIR")
     return Path(value).expanduser() if value else None
-
-
-def _home() -> Path:
-    return Path(os.environ.get("DUET_HOME") or ".duet").expanduser()
 
 
 def _batches_folder(folder: Path) -> Path:
@@ -120,22 +120,28 @@ def _md5(path: Path) -> str:
 def _download_where_needed(folder: Path, files: Sequence[tuple[str, str]]) -> None:
     """Download and unpack CIFAR-10 into `folder` unless it is there already; one process at a time."""
     root = folder.parent
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / "download.lock"):
-        if not _problems(folder, files):
-            return
-        Console(stderr=True).print(
-            f"CIFAR-10 is not in {folder} yet: downloading 170 MB from {CIFAR10.url}", soft_wrap=True, highlight=False
-        )
-        try:
-            download_and_extract_archive(CIFAR10.url, root, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)
-        # torchvision raises RuntimeError for a damaged archive, and OSError holds every failure of the network.
-        except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"CIFAR-10 could not be downloaded from {CIFAR10.url}: {error}. Check the network and try again, or "
-                f"get the archive another way, unpack it, and name its folder with --data-dir or DUET_DATA_DIR."
-            ) from error
-        (root / CIFAR10.filename).unlink(missing_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / "download.lock"):
+            if _problems(folder, files):
+                _download(root)
+    # torchvision raises RuntimeError for a damaged archive; every failure of network and disk is an OSError.
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"CIFAR-10 could not be downloaded from {CIFAR10.url} into {root}: {error}. Check the network and try "
+            f"again, or get the archive another way, unpack it, and name its folder with --data-dir or DUET_DATA_DIR."
+        ) from error
+
+
+def _download(root: Path) -> None:
+    Console(stderr=True).print(
+        f"CIFAR-10 is not in {root} yet: downloading 170 MB from {CIFAR10.url}", soft_wrap=True, highlight=False
+    )
+    with warnings.catch_warnings():
+        # torchvision unpacks without naming a filter, which Python 3.12 and 3.13 warn about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        download_and_extract_archive(CIFAR10.url, root, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)
+    (root / CIFAR10.filename).unlink()
 
 
 def _read(folder: Path, files: Sequence[tuple[str, str]], *, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
