@@ -13,10 +13,16 @@ DuetError
     ├── UnknownFamilyError
     ├── UnknownVersionError
     ├── CorruptVersionError a version's files do not match its manifest
+    ├── PublishError        a version could not be put in place
     └── NothingToRollBackError
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class DuetError(Exception):
@@ -71,5 +77,17 @@ class CorruptVersionError(RepositoryError):
     """A version's files are missing or do not match the hashes in its manifest."""
 
 
+class PublishError(RepositoryError):
+    """A version could not be put in place; the message names it and says why."""
+
+
 class NothingToRollBackError(RepositoryError):
     """There is no earlier champion to return to."""
+
+
+def explain(error: ValidationError) -> str:
+    """What pydantic found wrong, as one line: each field with its problem."""
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem["loc"] else problem["msg"]
+        for problem in error.errors(include_url=False, include_input=False)
+    )
