@@ -114,7 +114,7 @@ class HeadlineMetrics(_Record):
     test_log_loss: float = Field(ge=0)
     test_ece: Probability
     holdout_accuracy: Probability
-    validation_accuracy: Probability
+    validation_accuracy: Probability | None = Field(description="null where the version trained on those images too")
 
 
 class FileRecord(_Record):

@@ -1,0 +1,73 @@
+"""`duet evaluate`: measure a version again on the test images and compare with what was published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from duet.commands.train import DataDir, Threads, load_images
+from duet.commands.training_extra import require_training
+
+if TYPE_CHECKING:
+    from core.evaluation import Evaluation
+
+
+def evaluate(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    out: Annotated[Path | None, typer.Option(help="Write the evaluation as JSON to this file.")] = None,
+) -> None:
+    """Run a version's exported graph on the test images; exit 1 where it does not reproduce its evaluation.json."""
+    require_training("duet evaluate")
+    from core.cores import available_cores
+    from core.repository import ModelRepository
+    from training.files import write_atomically
+    from training.reevaluate import TOLERANCE, disagreements, evaluate_version, published_evaluation
+
+    repository = ModelRepository.open()
+    family, version = repository.resolve(reference)
+    manifest = repository.verify(family, version)
+    folder = repository.folder(family, version)
+    images = load_images(data_dir, download=False)
+    measured = evaluate_version(folder, manifest, images, threads=threads or available_cores())
+    _print(manifest.reference, measured)
+    if out is not None:
+        write_atomically(out, lambda stream: stream.write(measured.to_json().encode()))
+    published = published_evaluation(folder, measured)
+    if published is None:
+        typer.echo(f"{manifest.reference} was published with figures of other images; nothing to compare with")
+        return
+    differences = disagreements(published, measured)
+    for line in differences:
+        typer.echo(line, err=True)
+    if differences:
+        typer.echo(f"{manifest.reference}: {len(differences)} figures differ from evaluation.json", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures to {TOLERANCE:g}")
+
+
+def _print(reference: str, evaluation: Evaluation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    scores = evaluation.scores["fp32"]
+    data = evaluation.data
+    table = Table(title=f"{reference} on {data.images:,} {data.split} images of {data.name}")
+    for heading in ("", "precision", "recall", "F1", "images"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for row in scores.per_class:
+        figures = [f"{measure.value:.4f}" for measure in (row.precision, row.recall, row.f1)]
+        table.add_row(row.label, *figures, str(row.support))
+    for name, mean in (("macro average", scores.macro), ("weighted average", scores.weighted)):
+        table.add_row(name, *[f"{measure.value:.4f}" for measure in (mean.precision, mean.recall, mean.f1)], "")
+    console = Console()
+    console.print(table)
+    accuracy = scores.accuracy
+    console.print(
+        f"accuracy {accuracy.value:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}), log loss "
+        f"{scores.log_loss:.4f}, Brier {scores.brier:.4f}, ECE {scores.reliability.ece:.2%}",
+        highlight=False,
+    )

@@ -1,0 +1,138 @@
+"""`duet train`: train a recipe and publish the result as a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from duet.commands.training_extra import require_training
+
+if TYPE_CHECKING:
+    from core.manifest import Manifest
+    from core.recipes import RecipeConfig
+    from core.repository import ModelRepository
+    from training.images import Images
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder that holds cifar-10-batches-py; by default DUET_DATA_DIR.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all available cores.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_baseline.")],
+    family: Annotated[
+        str | None, typer.Option(help="Publish under this family; by default the network's kind.")
+    ] = None,
+    data_dir: DataDir = None,
+    download: Annotated[bool, typer.Option("--download", help="Download the data set if it is not there.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = None,
+    threads: Threads = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the run's folder; by default recipe and seed.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Drop an interrupted run and start over.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Make the new version the family's champion.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+) -> None:
+    """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
+    from core.recipes import parse_override, recipe_config
+
+    require_training("duet train")
+    changes = dict(parse_override(text) for text in overrides or [])
+    if seed is not None:
+        changes["seed"] = seed
+    config = recipe_config(recipe).with_overrides(changes)
+    _train(config, family, data_dir, download, threads, run, resume, restart, promote, dry_run)
+
+
+def _train(
+    config: RecipeConfig,
+    family: str | None,
+    data_dir: Path | None,
+    download: bool,
+    threads: int | None,
+    run: str | None,
+    resume: bool,
+    restart: bool,
+    promote: bool,
+    dry_run: bool,
+) -> None:
+    from core.cores import available_cores
+    from core.home import duet_home, ensure_home
+    from core.repository import ModelRepository
+    from training.compute import pick_device
+    from training.pipeline import train_version
+    from training.progress import ConsoleReporter
+    from training.runs import drop_run, named_run, require_free
+
+    images = load_images(data_dir, download)
+    run_folder = named_run(duet_home(), run or f"{config.recipe}-seed{config.seed}")
+    if restart:
+        if not dry_run:
+            drop_run(run_folder)
+    elif not resume:
+        require_free(run_folder)
+    family = family or config.network.kind
+    if dry_run:
+        _describe(config, family, images, run_folder)
+        return
+    ensure_home(duet_home())
+    repository = ModelRepository.open()
+    with ConsoleReporter() as reporter:
+        manifest = train_version(
+            config,
+            images,
+            repository,
+            family,
+            run_folder,
+            reporter=reporter,
+            threads=threads or available_cores(),
+            device=pick_device(),
+            resume=resume,
+        )
+    _promote_if(repository, manifest, promote)
+
+
+def load_images(data_dir: Path | None, download: bool) -> Images:
+    """CIFAR-10 with its stored split."""
+    from training.datasets.cifar10 import load_cifar10
+    from training.datasets.splits import split_for
+    from training.images import Images
+
+    dataset = load_cifar10(data_dir, download=download)
+    return Images(dataset, split_for(dataset))
+
+
+def _promote_if(repository: ModelRepository, manifest: Manifest, promote: bool) -> None:
+    from core.aliases import promote as promote_version
+
+    typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} of the test images right")
+    if promote:
+        reason = "asked for with duet train --promote"
+    elif repository.champion(manifest.family) is None:
+        reason = f"first version of {manifest.family}"
+    else:
+        typer.echo(f"not served yet: duet models promote {manifest.reference} --reason WHY")
+        return
+    promote_version(repository, manifest.family, manifest.version, actor="duet train", reason=reason)
+    typer.echo(f"{manifest.reference} is now the champion")
+
+
+def _describe(config: RecipeConfig, family: str, images: Images, run_folder: Path) -> None:
+    from rich import print as rich_print
+
+    from training.images import trained_on
+    from training.networks import count_macs, count_parameters
+    from training.pipeline import new_classifier
+
+    _, height, width, _ = images.dataset.training.images_NHWC.shape
+    classifier = new_classifier(config, images)
+    rich_print(config.model_dump())
+    parameters, macs = count_parameters(classifier), count_macs(classifier, height=height, width=width)
+    typer.echo(
+        f"would train on {len(images.part(*trained_on(config))):,} images of {images.dataset.name}, {parameters:,} "
+        f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run_folder}, and publish as family {family}"
+    )

@@ -1,0 +1,103 @@
+"""The model card of a version: README.md with the `model-index` front matter that model hubs read."""
+
+from __future__ import annotations
+
+import json
+
+from core.evaluation import Scores
+from core.manifest import Manifest
+
+
+def model_card(manifest: Manifest, scores: Scores) -> str:
+    """Markdown that says what the version is, what it scores, what it was made from and how to run it.
+
+    Every figure is read from the manifest and the evaluation.
+    """
+    return "\n".join([_front_matter(manifest, scores), _summary(manifest, scores), _table(scores), _making(manifest)])
+
+
+def _front_matter(manifest: Manifest, scores: Scores) -> str:
+    metrics = {
+        "accuracy": scores.accuracy.value,
+        "f1": scores.macro.f1.value,
+        "precision": scores.macro.precision.value,
+        "recall": scores.macro.recall.value,
+    }
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: onnx",
+        "pipeline_tag: image-classification",
+        "tags: [image-classification, onnx, duet]",
+        f"datasets: [{json.dumps(manifest.data.name)}]",
+        "model-index:",
+        f"- name: duet-{manifest.family}-{manifest.version}",
+        "  results:",
+        "  - task: {type: image-classification}",
+        f"    dataset: {{name: {json.dumps(manifest.data.name)}, type: {json.dumps(manifest.data.name)}, split: test}}",
+        "    metrics:",
+        *(f"    - {{type: {name}, value: {value:.6f}}}" for name, value in metrics.items()),
+        "---",
+    ]
+    return "\n".join(lines)
+
+
+def _summary(manifest: Manifest, scores: Scores) -> str:
+    cost, calibration = manifest.cost, manifest.calibration["fp32"]
+    accuracy = scores.accuracy
+    macs = f"{cost.macs / 1e6:.1f} M"
+    return f"""
+# {manifest.reference}
+
+A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {manifest.data.name}: **{accuracy.value:.2%}**
+test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one view of each image.
+
+| | |
+|---|---|
+| parameters | {cost.parameters:,} |
+| multiply-accumulates per image | {macs} |
+| training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
+{manifest.environment.dtype} |
+| log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
+| expected calibration error | {scores.reliability.ece:.2%} after temperature {calibration.temperature:.3f} |
+| prediction sets | hold the true class for {scores.prediction_sets.coverage.value:.2%} of the test images (aim \
+{scores.prediction_sets.target:.0%}), {scores.prediction_sets.mean_size:.2f} classes on average |
+
+![training curves](figures/history.png)
+![confusion matrix](figures/confusion.png)
+![reliability diagram](figures/reliability.png)
+"""
+
+
+def _table(scores: Scores) -> str:
+    rows = "\n".join(
+        f"| {row.label} | {row.precision.value:.3f} | {row.recall.value:.3f} | {row.f1.value:.3f} | {row.support} |"
+        for row in scores.per_class
+    )
+    return f"""## Per class, on the test images
+
+| class | precision | recall | F1 | images |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def _making(manifest: Manifest) -> str:
+    spec, environment, calibration = manifest.input, manifest.environment, manifest.calibration["fp32"]
+    return f"""## Use
+
+`model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and gives `logits`, float32
+[N, {len(manifest.class_names)}]; scaling and normalisation are inside. Probabilities are
+softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` beside it: the graph points into that file.
+
+## How it was made
+
+Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images; thresholds fitted on the holdout;
+the test images were read once, for the figures above. Python {environment.python}, torch {environment.torch},
+onnxruntime {environment.onnxruntime}, {environment.cpu}. Data digest `{manifest.data.digest[:16]}`, split digest
+`{manifest.data.split_digest[:16]}`. The full configuration is in `manifest.json`.
+
+## Terms
+
+{manifest.licence.weights} Data: {manifest.licence.data} {manifest.licence.provenance}
+"""

@@ -1,0 +1,214 @@
+"""The training loop: epochs of augmented batches, a validation pass and a checkpoint after each.
+
+A run is decided by its configuration, the data, the number of threads and the compute type. Randomness is drawn
+from generators seeded by (seed, epoch), so that a run resumed after any epoch ends with the same weights as one
+that was never interrupted, and needs no generator state on disk.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import TrainingDivergedError
+from core.recipes import Optimization, RecipeConfig
+from training.augmentation import augment
+from training.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
+from training.compute import autocast, faster_dtype
+from training.datasets.base import LabelledImages
+from training.losses import classification_loss
+from training.networks import Classifier
+from training.networks.layers import initialise, seed_dropout
+from training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from training.preprocessing import one_hot, scale_pixels
+from training.progress import Reporter
+
+_EVALUATION_BATCH = 500
+_INITIALISE, _EPOCH = 0, 1
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """The images of a run: training and, unless it trains on them too, validation images."""
+
+    train: LabelledImages
+    validation: LabelledImages | None
+    classes: int
+    data_digest: str
+    split_digest: str
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained network in evaluation mode on the CPU, and how it came about."""
+
+    classifier: Classifier
+    history: tuple[EpochRecord, ...]
+    dtype: Dtype
+    threads: int
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs, those before an interruption included."""
+        return sum(record.seconds for record in self.history)
+
+
+def fit(
+    classifier: Classifier,
+    config: RecipeConfig,
+    inputs: FitInputs,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume_from: Checkpoint | None = None,
+) -> FitResult:
+    """Train `classifier` as `config` says and leave a checkpoint in `run_folder` after every epoch.
+
+    Raises:
+        TrainingDivergedError: the loss became NaN or infinite; the last checkpoint stays.
+        CheckpointError: a checkpoint could not be written.
+    """
+    threads = threads if resume_from is None else resume_from.threads
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    loop = _Loop(classifier, config, inputs, device)
+    dtype = _start_or_restore(loop, reporter, resume_from)
+    history = [] if resume_from is None else list(resume_from.history)
+    reporter.fit_started(
+        steps=loop.total_steps,
+        done=len(history) * loop.steps_per_epoch,
+        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {loop.steps_per_epoch} steps, "
+        f"{threads} threads, {dtype}, {device}",
+    )
+    try:
+        for epoch in range(len(history), config.epochs):
+            history.append(loop.epoch(epoch, dtype, reporter))
+            checkpoint = Checkpoint(
+                config,
+                inputs.data_digest,
+                inputs.split_digest,
+                dtype,
+                threads,
+                classifier.state_dict(),
+                loop.optimizer.state_dict(),
+                tuple(history),
+            )
+            save_checkpoint(run_folder, checkpoint)
+            reporter.epoch(history[-1], config.epochs)
+    finally:
+        reporter.fit_ended()
+    return FitResult(classifier.cpu().eval(), tuple(history), dtype, threads)
+
+
+def _start_or_restore(loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None) -> Dtype:
+    """Draw the first weights or load the checkpoint's; returns the compute type of the whole run."""
+    if checkpoint is not None:
+        loop.classifier.load_state_dict(checkpoint.network)
+        loop.optimizer.load_state_dict(checkpoint.optimizer)
+        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
+        return checkpoint.dtype
+    initialise(loop.classifier, generator(loop.config.seed, _INITIALISE))
+    loop.classifier.to(loop.device)
+    if loop.config.precision != "auto":
+        return loop.config.precision
+    pixels_NHWC, onehot_NK = loop.batch(torch.arange(min(loop.config.batch_size, len(loop.images_NHWC))))
+    dtype, reason = faster_dtype(
+        loop.classifier, pixels_NHWC, lambda logits: classification_loss(logits, onehot_NK, loop.config.optimization)
+    )
+    reporter.note(reason)
+    return dtype
+
+
+class _Loop:
+    """The tensors of a run and one epoch over them."""
+
+    def __init__(self, classifier: Classifier, config: RecipeConfig, inputs: FitInputs, device: torch.device) -> None:
+        self.classifier = classifier.to(device)
+        self.config = config
+        self.device = device
+        self.images_NHWC = torch.from_numpy(inputs.train.images_NHWC).to(device)
+        self.onehot_NK = torch.from_numpy(one_hot(inputs.train.labels_N, inputs.classes)).to(device)
+        self.validation = inputs.validation
+        self.fill_C = (classifier.mean * 255).round().to(torch.uint8).to(device)
+        self.optimizer = build_optimizer(classifier, config.optimization)
+        self.steps_per_epoch = math.ceil(len(self.images_NHWC) / config.batch_size)
+        self.total_steps = self.steps_per_epoch * config.epochs
+
+    def batch(self, index_N: Tensor, draw: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """float32 pixels [N, H, W, 3] in [0, 1], augmented if `draw` is given, and one-hot labels [N, K]."""
+        index_N = index_N.to(self.device)
+        images_NHWC = self.images_NHWC[index_N]
+        if draw is not None:
+            images_NHWC = augment(images_NHWC, self.config.augmentation, self.fill_C, draw)
+        return scale_pixels(images_NHWC), self.onehot_NK[index_N]
+
+    def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
+        """One pass over the training images in a new order, then one over the validation images."""
+        started = time.perf_counter()
+        optimization = self.config.optimization
+        draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
+        seed_dropout(self.classifier, draw)
+        self.classifier.train()
+        order_N = torch.randperm(len(self.images_NHWC), generator=generator(self.config.seed, _EPOCH, epoch))
+        loss_sum, right, seen, rate = 0.0, 0, 0, 0.0
+        # Nearly equal parts rather than full batches and a rest: batch normalisation dislikes tiny batches.
+        for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
+            rate = learning_rate(optimization, epoch * self.steps_per_epoch + number, self.total_steps)
+            set_learning_rate(self.optimizer, rate)
+            pixels_NHWC, onehot_NK = self.batch(index_N, draw)
+            with autocast(self.device, dtype):
+                logits_NK = self.classifier(pixels_NHWC)
+            loss = classification_loss(logits_NK, onehot_NK, optimization)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            loss_sum += _finite(loss.item(), epoch, number) * len(index_N)
+            right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
+            seen += len(index_N)
+            reporter.step(epoch=epoch + 1, loss=loss_sum / seen, accuracy=right / seen)
+        validation_loss, validation_accuracy = self._validate(dtype)
+        seconds = time.perf_counter() - started
+        return EpochRecord(
+            epoch + 1, loss_sum / seen, right / seen, validation_loss, validation_accuracy, rate, seconds
+        )
+
+    @torch.no_grad()
+    def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
+        if self.validation is None:
+            return None, None
+        self.classifier.eval()
+        images_NHWC, labels_N = self.validation.images_NHWC, self.validation.labels_N
+        loss_sum, right = 0.0, 0
+        for start in range(0, len(labels_N), _EVALUATION_BATCH):
+            part = slice(start, start + _EVALUATION_BATCH)
+            pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[part]).to(self.device))
+            onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.onehot_NK.shape[1])).to(self.device)
+            with autocast(self.device, dtype):
+                logits_NK = self.classifier(pixels_NHWC)
+            plain = Optimization(learning_rate=1.0, loss="cross_entropy")
+            loss_sum += classification_loss(logits_NK, onehot_NK, plain).item() * len(onehot_NK)
+            right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
+        return loss_sum / len(labels_N), right / len(labels_N)
+
+
+def generator(*entropy: int, device: torch.device | None = None) -> torch.Generator:
+    """A generator whose state follows from the given whole numbers alone (numpy's SeedSequence mixes them)."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+    return torch.Generator(device or "cpu").manual_seed(seed % 2**63)
+
+
+def _finite(loss: float, epoch: int, step: int) -> float:
+    if not math.isfinite(loss):
+        raise TrainingDivergedError(
+            f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}; the checkpoint of epoch {epoch} is "
+            "kept. Try a lower optimization.learning_rate"
+        )
+    return loss

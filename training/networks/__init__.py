@@ -1,0 +1,5 @@
+"""The two families of networks, and the wrapper that carries normalisation inside the graph."""
+
+from training.networks.classifier import Classifier, build_classifier, count_macs, count_parameters
+
+__all__ = ["Classifier", "build_classifier", "count_macs", "count_parameters"]

@@ -1,0 +1,44 @@
+"""Agreement of the exported graph with the network it was made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.errors import ExportError
+from core.manifest import ParityRecord
+from training.networks import Classifier
+from training.preprocessing import scale_pixels
+
+MAX_LOGIT_DIFFERENCE = 1e-4
+_BATCH = 250
+
+
+@torch.no_grad()
+def check_parity(
+    classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], exported_NK: npt.NDArray[np.float32]
+) -> ParityRecord:
+    """Compare the network's logits in float32 with the exported graph's on the same images.
+
+    Args:
+        classifier: in evaluation mode on the CPU.
+        images_NHWC: uint8 [N, H, W, 3].
+        exported_NK: float32 [N, K], what the exported graph answered to them.
+
+    Raises:
+        ExportError: a logit differs by more than 1e-4, or an image gets another class.
+    """
+    parts = [
+        classifier(scale_pixels(torch.from_numpy(images_NHWC[start : start + _BATCH])))
+        for start in range(0, len(images_NHWC), _BATCH)
+    ]
+    logits_NK = torch.cat(parts).numpy()
+    difference = float(np.abs(logits_NK - exported_NK).max())
+    mismatches = int((logits_NK.argmax(1) != exported_NK.argmax(1)).sum())
+    if difference > MAX_LOGIT_DIFFERENCE or mismatches:
+        raise ExportError(
+            f"the exported graph disagrees with the network on {len(images_NHWC)} images: largest difference of a "
+            f"logit {difference:.2e} (allowed {MAX_LOGIT_DIFFERENCE:.0e}), {mismatches} other classes (allowed 0)"
+        )
+    return ParityRecord(images=len(images_NHWC), max_abs_logit_difference=difference, argmax_mismatches=mismatches)

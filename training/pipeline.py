@@ -1,0 +1,106 @@
+"""A whole training run: load -> fit -> publish, in a run folder that it can be resumed from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from core.errors import CheckpointError
+from core.manifest import Manifest
+from core.recipes import RecipeConfig
+from core.repository import ModelRepository
+from training.checkpoint import Checkpoint, load_checkpoint, require_same_run
+from training.environment import environment_record
+from training.fit import FitInputs, fit
+from training.images import Images, trained_on
+from training.networks import Classifier, build_classifier
+from training.preprocessing import channel_statistics
+from training.progress import Reporter
+from training.publish import Origin, publish_version
+
+
+def train_version(
+    config: RecipeConfig,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume: bool = False,
+) -> Manifest:
+    """Train the recipe's network and publish it as the next version of `family`.
+
+    Args:
+        config: the recipe, with overrides merged in.
+        images: what to train, calibrate and evaluate on.
+        repository: where the version goes.
+        family: name of the family; it may be new.
+        run_folder: keeps the checkpoint; made if it does not exist.
+        reporter: is told what happens.
+        threads: of the processor; a resumed run keeps the number it was started with.
+        device: where to train.
+        resume: go on from the run folder's checkpoint.
+
+    Raises:
+        CheckpointError: the run cannot be resumed, is being trained by another process, or cannot be saved.
+        TrainingDivergedError: the loss is no longer finite.
+        ExportError: the exported graph does not agree with the network.
+        PublishError: the version could not be written.
+    """
+    run_folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_folder / ".lock")
+    try:
+        with lock.acquire(timeout=0):
+            checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
+            classifier = new_classifier(config, images)
+            reporter.stage(f"fit {config.recipe}")
+            result = fit(
+                classifier,
+                config,
+                _fit_inputs(config, images),
+                run_folder,
+                reporter=reporter,
+                threads=threads,
+                device=device,
+                resume_from=checkpoint,
+            )
+            environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
+            origin = Origin(config, result.history, environment)
+            return publish_version(result.classifier, origin, images, repository, family, reporter=reporter)
+    except Timeout:
+        raise CheckpointError(f"another process is training in {run_folder}: wait for it, or give --run NAME") from None
+
+
+def new_classifier(config: RecipeConfig, images: Images) -> Classifier:
+    """The recipe's network for these images, normalising by the statistics of those it is trained on."""
+    _, height, width, _ = images.dataset.training.images_NHWC.shape
+    mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
+    return build_classifier(
+        config.network,
+        height=height,
+        width=width,
+        classes=len(images.dataset.class_names),
+        mean=mean_C.tolist(),
+        std=std_C.tolist(),
+    )
+
+
+def _checkpoint_to_resume(run_folder: Path, config: RecipeConfig, images: Images) -> Checkpoint:
+    checkpoint = load_checkpoint(run_folder)
+    require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
+    return checkpoint
+
+
+def _fit_inputs(config: RecipeConfig, images: Images) -> FitInputs:
+    return FitInputs(
+        train=images.part(*trained_on(config)),
+        validation=None if config.include_validation else images.part("validation"),
+        classes=len(images.dataset.class_names),
+        data_digest=images.dataset.digest,
+        split_digest=images.split.digest,
+    )

@@ -1,0 +1,167 @@
+"""Publishing a trained network as a version: export -> judge -> describe -> publish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.evaluation import EVALUATION_NAME
+from core.manifest import (
+    CostRecord,
+    DataRecord,
+    EnvironmentRecord,
+    FileRecord,
+    InputSpec,
+    LicenceRecord,
+    Manifest,
+    file_record,
+)
+from core.predictions import PREDICTIONS_NAME, save_predictions
+from core.publishing import Staging, reserve
+from core.recipes import RecipeConfig
+from core.repository import ModelRepository
+from training.card import model_card
+from training.checkpoint import EpochRecord
+from training.environment import source_digest
+from training.export import MODEL_NAME, export_model
+from training.figures import write_figures
+from training.images import Images, trained_on
+from training.judge import Judgement, judge
+from training.networks import Classifier, count_macs, count_parameters
+from training.progress import Reporter
+
+HISTORY_NAME = "history.jsonl"
+CARD_NAME = "README.md"
+_WEIGHTS_TERMS = "Weights: Apache-2.0."
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network's weights come from."""
+
+    config: RecipeConfig
+    history: Sequence[EpochRecord]
+    environment: EnvironmentRecord
+
+    @property
+    def training_seconds(self) -> float:
+        """Wall time of all epochs."""
+        return sum(record.seconds for record in self.history)
+
+
+def publish_version(
+    classifier: Classifier,
+    origin: Origin,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    *,
+    reporter: Reporter,
+) -> Manifest:
+    """Export, judge and publish a network in evaluation mode as the next version of `family`.
+
+    Raises:
+        ExportError: the exported graph does not agree with the network.
+        PublishError: the version could not be written; nothing of it is kept.
+    """
+    with reserve(repository, family) as staging:
+        reporter.stage(f"export {staging.reference}")
+        spec = _input_spec(classifier, images)
+        export_model(classifier, staging.folder, height=spec.height, width=spec.width)
+
+        reporter.stage("calibrate on the holdout, evaluate on the test images")
+        judgement = judge(
+            staging.folder / MODEL_NAME,
+            classifier,
+            images,
+            validate="validation" not in trained_on(origin.config),
+            threads=origin.environment.threads,
+        )
+
+        reporter.stage("publish")
+        manifest = _describe(staging, spec, classifier, origin, images, judgement)
+        _write_records(staging, manifest, origin, judgement)
+        manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
+        staging.publish(manifest)
+    return manifest
+
+
+def _describe(
+    staging: Staging,
+    spec: InputSpec,
+    classifier: Classifier,
+    origin: Origin,
+    images: Images,
+    judgement: Judgement,
+) -> Manifest:
+    """The manifest, its list of files still empty."""
+    config, dataset = origin.config, images.dataset
+    return Manifest(
+        family=staging.family,
+        version=staging.version,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        architecture=config.network.kind,
+        class_names=dataset.class_names,
+        input=spec,
+        recipe=config.recipe,
+        config=config.model_dump(mode="json"),
+        seed=config.seed,
+        source_digest=source_digest(),
+        data=_data_record(images, config),
+        environment=origin.environment,
+        licence=LicenceRecord(
+            weights=_WEIGHTS_TERMS,
+            data=dataset.licence,
+            provenance=f"Trained from random initial weights by Duet's recipe {config.recipe}.",
+        ),
+        cost=CostRecord(
+            parameters=count_parameters(classifier),
+            macs=count_macs(classifier, height=spec.height, width=spec.width),
+            training_seconds=origin.training_seconds,
+            epochs=len(origin.history),
+        ),
+        calibration={"fp32": judgement.calibration},
+        metrics=judgement.metrics,
+        parity=judgement.parity,
+        files={},
+    )
+
+
+def _write_records(staging: Staging, manifest: Manifest, origin: Origin, judgement: Judgement) -> None:
+    folder = staging.folder
+    (folder / EVALUATION_NAME).write_text(judgement.evaluation.to_json())
+    save_predictions(folder / PREDICTIONS_NAME, judgement.predictions)
+    lines = [json.dumps(asdict(record)) + "\n" for record in origin.history]
+    (folder / HISTORY_NAME).write_text("".join(lines))
+    write_figures(folder, staging.reference, origin.history, judgement.scores)
+    (folder / CARD_NAME).write_text(model_card(manifest, judgement.scores))
+
+
+def _file_records(folder: Path) -> dict[str, FileRecord]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_record(path) for path in paths}
+
+
+def _input_spec(classifier: Classifier, images: Images) -> InputSpec:
+    _, height, width, _ = images.dataset.test.images_NHWC.shape
+    mean, std = classifier.mean.tolist(), classifier.std.tolist()
+    return InputSpec(height=height, width=width, mean=tuple(mean), std=tuple(std))
+
+
+def _data_record(images: Images, config: RecipeConfig) -> DataRecord:
+    split, dataset = images.split, images.dataset
+    return DataRecord(
+        name=dataset.name,
+        digest=dataset.digest,
+        split_digest=split.digest,
+        counts={
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "holdout": len(split.holdout),
+            "test": len(dataset.test),
+        },
+        trained_on=trained_on(config),
+    )

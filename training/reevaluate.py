@@ -1,0 +1,66 @@
+"""`duet evaluate`: measure a published version again and hold the result against its evaluation.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import DataError
+from core.evaluation import Evaluation, read_evaluation
+from core.manifest import Manifest
+from training.answers import answer
+from training.export import MODEL_NAME
+from training.images import Images
+from training.judge import evaluated_data
+from training.scoring import score
+
+TOLERANCE = 1e-6
+"""Largest difference of a figure, absolute or relative; counts must be equal."""
+
+
+def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, threads: int) -> Evaluation:
+    """Run a version's graph on the test images and score it with the version's own thresholds.
+
+    Raises:
+        DataError: the data set has other classes or another image size than the version.
+    """
+    dataset = images.dataset
+    size = (manifest.input.height, manifest.input.width)
+    if dataset.class_names != manifest.class_names or dataset.test.images_NHWC.shape[1:3] != size:
+        raise DataError(
+            f"{manifest.reference} was trained on {manifest.data.name} ({len(manifest.class_names)} classes, "
+            f"{size[1]}x{size[0]}) and cannot be evaluated on {dataset.name}: its classes or image size differ"
+        )
+    logits_NK = answer(folder / MODEL_NAME, dataset.test.images_NHWC, threads=threads)
+    scores = score(logits_NK, dataset.test.labels_N, manifest.class_names, manifest.calibration["fp32"])
+    return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores={"fp32": scores})
+
+
+def published_evaluation(folder: Path, measured: Evaluation) -> Evaluation | None:
+    """The version's evaluation.json, or None where it was made on other images than `measured`."""
+    published = read_evaluation(folder)
+    return published if published.data == measured.data else None
+
+
+def disagreements(published: Evaluation, measured: Evaluation) -> list[str]:
+    """Every figure in which two evaluations differ: counts at all, other numbers by more than 1e-6."""
+    first, second = published.model_dump(mode="json"), measured.model_dump(mode="json")
+    # A precision that was not measured again is not a disagreement.
+    first["scores"] = {name: first["scores"][name] for name in second["scores"] if name in first["scores"]}
+    return list(_differences(first, second, ""))
+
+
+def _differences(first: Any, second: Any, path: str) -> Iterator[str]:
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        for key in first:
+            yield from _differences(first[key], second[key], f"{path}.{key}" if path else key)
+    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        for position, (one, other) in enumerate(zip(first, second, strict=True)):
+            yield from _differences(one, other, f"{path}[{position}]")
+    elif isinstance(first, float) and isinstance(second, float):
+        if not math.isclose(first, second, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+            yield f"{path}: published {first!r}, measured {second!r}"
+    elif first != second:
+        yield f"{path}: published {first!r}, measured {second!r}"
