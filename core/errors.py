@@ -85,9 +85,11 @@ class NothingToRollBackError(RepositoryError):
     """There is no earlier champion to return to."""
 
 
-def explain(error: ValidationError) -> str:
-    """What pydantic found wrong, as one line: each field with its problem."""
-    return "; ".join(
+def explain(error: ValidationError, *, at_most: int = 5) -> str:
+    """What pydantic found wrong, as one line: the first fields that are wrong, each with its problem."""
+    problems = [
         f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem["loc"] else problem["msg"]
         for problem in error.errors(include_url=False, include_input=False)
-    )
+    ]
+    more = [f"and {len(problems) - at_most} more"] if len(problems) > at_most else []
+    return "; ".join(problems[:at_most] + more)

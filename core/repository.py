@@ -53,8 +53,8 @@ class ModelRepository:
         """
         numbers = self.numbers(family) if re.fullmatch(FAMILY_PATTERN, family) else []
         if not numbers:
-            existing = ", ".join(self.families()) or "none yet, so publish one with `duet train`"
-            raise UnknownFamilyError(f"no model family {family!r}: there is {existing}")
+            existing = ", ".join(self.families()) or "none yet, publish one with `duet train`"
+            raise UnknownFamilyError(f"no model family {family!r}; existing families: {existing}")
         return numbers
 
     def numbers(self, family: str) -> list[int]:
@@ -130,11 +130,10 @@ class ModelRepository:
             return family, int(wanted)
         champion = self.champion(family)
         if champion is None:
-            raise UnknownVersionError(f"{family} has no champion: name a version of it, {_listed(existing)}")
+            raise UnknownVersionError(f"{family} has no champion, name a version; {_listed(existing)}")
         if champion not in existing:
             raise UnknownVersionError(
-                f"the champion of {family} is version {champion}, which is gone: promote one that is there, "
-                f"{_listed(existing)}"
+                f"the champion of {family} is version {champion}, which is gone: promote another; {_listed(existing)}"
             )
         return family, champion
 
@@ -153,11 +152,11 @@ class ModelRepository:
 
 
 def _unknown_version(family: str, wanted: str, existing: list[int]) -> UnknownVersionError:
-    return UnknownVersionError(f"no version {wanted!r} of {family}: there is {_listed(existing)}")
+    return UnknownVersionError(f"no version {wanted!r} of {family}; {_listed(existing)}")
 
 
 def _listed(versions: list[int]) -> str:
-    return ", ".join(map(str, versions))
+    return f"existing versions: {', '.join(map(str, versions))}"
 
 
 def _manifest_bytes(folder: Path) -> bytes | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.alias_files import ALIASES_NAME, AliasFile
 from core.manifest import (
     MANIFEST_NAME,
     Calibration,
@@ -87,6 +88,12 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, FileRecor
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return {name: file_record(folder / name) for name in files}
+
+
+def write_aliases(models: Path, **champions: int) -> None:
+    """Give the layer `models` an aliases.json that names these champions."""
+    models.mkdir(parents=True, exist_ok=True)
+    (models / ALIASES_NAME).write_text(AliasFile(champions=champions).model_dump_json(), encoding="utf-8")
 
 
 def write_version(
