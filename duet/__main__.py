@@ -1,0 +1,5 @@
+"""`python -m duet` is `duet`."""
+
+from duet.cli import main
+
+main()

@@ -1,0 +1,28 @@
+"""The `duet` command line: which sub-commands there are, and how their errors are shown."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from core.errors import DuetError
+from duet.commands import models
+
+app = typer.Typer(
+    name="duet",
+    help="Train, publish, serve and compare two families of image classifiers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line; an error that the user can act on becomes one line on stderr and exit code 1."""
+    try:
+        app()
+    except DuetError as error:
+        print(f"duet: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)

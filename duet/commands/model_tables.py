@@ -1,0 +1,113 @@
+"""How `duet models` draws versions, manifests and the audit trail in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.alias_files import Promotion
+from core.manifest import Manifest
+from core.repository import Layer
+
+_NARROW = ("version", "layer", "created", "time", "champion", ">parameters")
+
+
+def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
+    """One line per version, as `duet models list` makes them; a `*` marks each champion."""
+    table = _table("version", "champion", "layer", "created", ">test accuracy", ">parameters", ">size")
+    damaged = []
+    for row in rows:
+        reference, mark = f"{row['family']}@{row['version']}", "*" if row["champion"] else ""
+        if row["error"]:
+            _add(table, reference, mark, "damaged")
+            damaged.append(Text(row["error"]))
+            continue
+        created = f"{datetime.fromisoformat(row['created_at']).astimezone():%Y-%m-%d}"
+        accuracy, parameters = f"{row['test_accuracy']:.2%}", f"{row['parameters']:,}"
+        _add(table, reference, mark, row["layer"], created, accuracy, parameters, _size(row["bytes"]))
+    Console().print(table, *damaged, sep="\n")
+
+
+def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: bool) -> None:
+    """Every field of a manifest, a table per part of it, and one of the files."""
+    fields = manifest.model_dump(mode="json", exclude={"files"})
+    general = {name: value for name, value in fields.items() if not isinstance(value, dict)}
+    place = {"champion": "yes" if champion else "no", "layer": layer, "folder": str(folder)}
+    console = Console()
+    console.print(_pairs(manifest.reference, general | place))
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            console.print(_pairs(name, value))
+    files = _table("file", ">size", "sha256", title="files")
+    for name, record in manifest.files.items():
+        _add(files, name, _size(record.bytes), record.sha256[:16])
+    console.print(files)
+
+
+def print_promotions(promotions: Iterable[Promotion]) -> None:
+    """One line per entry of the audit trail."""
+    table = _table(">entry", "time", "family", "action", "champion", "by", "reason")
+    for entry in promotions:
+        before = "none" if entry.from_version is None else str(entry.from_version)
+        moved = f"{before} -> {entry.to_version}"
+        _add(table, str(entry.entry), _time(entry.at), entry.family, entry.action, moved, entry.actor, entry.reason)
+    Console().print(table)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    """An empty table; a column whose name starts with `>` is aligned to the right."""
+    table = Table(box=box.SIMPLE, title=title, title_justify="left")
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if right else "left", overflow="fold", no_wrap=column in _NARROW
+        )
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    # Text, because a plain string is read as markup and a reason may hold brackets.
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def _pairs(title: str, values: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE, title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in _leaves(values):
+        _add(table, name, value)
+    return table
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Dotted names and texts of everything in a tree of dictionaries."""
+    leaves: list[tuple[str, str]] = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            leaves += _leaves(value, f"{prefix}{name}.")
+        else:
+            leaves.append((f"{prefix}{name}", _plain(value)))
+    return leaves
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_plain, value))
+    return str(value)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB" if count >= 1e3 else f"{count} B"

@@ -1,0 +1,206 @@
+"""`duet models`: look at the model repository, check it, and move the champions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from core.alias_files import Promotion
+    from core.repository import ModelRepository
+
+app = typer.Typer(help="Model versions: list, show, verify, promote, roll back.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Reference = Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who, for the audit trail; the login name by default.")]
+
+
+@app.command("list")
+def list_versions(as_json: AsJson = False) -> None:
+    """List every version with its champion mark, layer, test accuracy, parameters and size."""
+    from core.repository import ModelRepository
+
+    repository = ModelRepository.open()
+    champions = repository.champions()
+    rows = [
+        _summary(repository, family, version, champion=champions.get(family) == version)
+        for family in repository.families()
+        for version in repository.versions(family)
+    ]
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        from duet.commands.model_tables import print_summaries
+
+        print_summaries(rows)
+    else:
+        typer.echo(_nothing_in(repository))
+
+
+@app.command()
+def show(reference: Reference, as_json: AsJson = False) -> None:
+    """Print the manifest of a version: what it is, where it came from and what it scores."""
+    from core.repository import ModelRepository
+
+    repository = ModelRepository.open()
+    family, version = repository.resolve(reference)
+    manifest = repository.manifest(family, version)
+    if as_json:
+        typer.echo(manifest.to_json(), nl=False)
+        return
+    from duet.commands.model_tables import print_manifest
+
+    print_manifest(
+        manifest,
+        folder=repository.folder(family, version),
+        layer=repository.layer(family, version),
+        champion=repository.champion(family) == version,
+    )
+
+
+@app.command()
+def verify(
+    references: Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="All versions by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hash every file again and compare with the manifest; exit code 1 if any differs."""
+    from core.errors import RepositoryError
+    from core.repository import ModelRepository
+
+    repository = ModelRepository.open()
+    results: list[dict[str, Any]] = []
+    for reference in references or _all_references(repository):
+        try:
+            manifest = repository.verify(*repository.resolve(reference))
+            results.append({"reference": manifest.reference, "files": len(manifest.files), "error": None})
+        except RepositoryError as error:
+            results.append({"reference": reference, "files": None, "error": str(error)})
+        if not as_json:
+            _echo_result(results[-1])
+    if as_json:
+        _print_json(results)
+    if any(result["error"] for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def promote(reference: Reference, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Make a version the champion of its family, after hashing its files."""
+    from core.aliases import promote as promote_version
+    from core.repository import ModelRepository
+
+    repository = ModelRepository.open()
+    family, version = repository.resolve(reference)
+    _print_move(promote_version(repository, family, version, actor=actor or _login(), reason=reason), as_json)
+
+
+@app.command()
+def rollback(
+    family: Annotated[str, typer.Argument(metavar="FAMILY")],
+    reason: Reason,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Return to the champion before the present one, one step further back each time."""
+    from core.aliases import rollback as roll_back
+    from core.repository import ModelRepository
+
+    _print_move(roll_back(ModelRepository.open(), family, actor=actor or _login(), reason=reason), as_json)
+
+
+@app.command()
+def history(
+    family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="All families by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print who promoted or rolled back what, when and why, oldest first."""
+    from core.aliases import history as read_history
+    from core.repository import ModelRepository
+
+    promotions = read_history(ModelRepository.open(), family)
+    if as_json:
+        _print_json([promotion.model_dump(mode="json") for promotion in promotions])
+    elif promotions:
+        from duet.commands.model_tables import print_promotions
+
+        print_promotions(promotions)
+    else:
+        typer.echo("nothing was promoted or rolled back yet")
+
+
+def _summary(repository: ModelRepository, family: str, version: int, *, champion: bool) -> dict[str, Any]:
+    """One row of the list; a version whose manifest cannot be read gets an `error` and no figures."""
+    from core.errors import RepositoryError
+
+    row: dict[str, Any] = {
+        "family": family,
+        "version": version,
+        "champion": champion,
+        "layer": None,
+        "created_at": None,
+        "test_accuracy": None,
+        "parameters": None,
+        "bytes": None,
+        "error": None,
+    }
+    try:
+        manifest = repository.manifest(family, version)
+        return row | {
+            "layer": repository.layer(family, version),
+            "created_at": manifest.created_at.isoformat(),
+            "test_accuracy": manifest.metrics.test_accuracy,
+            "parameters": manifest.cost.parameters,
+            "bytes": sum(record.bytes for record in manifest.files.values()),
+        }
+    except RepositoryError as error:
+        return row | {"error": str(error)}
+
+
+def _all_references(repository: ModelRepository) -> list[str]:
+    """Every version, and every champion besides: one that names a missing version is a fault too."""
+    from core.errors import RepositoryError
+
+    versions = {(family, version) for family in repository.families() for version in repository.versions(family)}
+    references = sorted(versions | set(repository.champions().items()))
+    if not references:
+        raise RepositoryError(_nothing_in(repository))
+    return [f"{family}@{version}" for family, version in references]
+
+
+def _nothing_in(repository: ModelRepository) -> str:
+    return f"there are no model versions in {repository.shipped} or {repository.home_models}"
+
+
+def _echo_result(result: dict[str, Any]) -> None:
+    if result["error"]:
+        typer.echo(f"FAILED {result['error']}", err=True)
+    else:
+        typer.echo(f"ok     {result['reference']}: {result['files']} files as recorded")
+
+
+def _print_move(promotion: Promotion, as_json: bool) -> None:
+    if as_json:
+        _print_json(promotion.model_dump(mode="json"))
+    elif promotion.entry == 0:
+        typer.echo(f"{promotion.family}@{promotion.to_version} is the champion already: nothing changed")
+    else:
+        before = "none" if promotion.from_version is None else str(promotion.from_version)
+        typer.echo(f"champion of {promotion.family}: {before} -> {promotion.to_version} ({promotion.reason})")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _login() -> str:
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that no file knows
+        return f"uid {os.getuid()}"
