@@ -1,0 +1,127 @@
+"""Confidence intervals of proportions and of any statistic over images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_PERCENTILES = (2.5, 97.5)
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Score interval of a binomial proportion (Wilson 1927, "Probable inference, the law of succession").
+
+    Stays inside [0, 1] and keeps its coverage near 0 and 1, where the usual +-1.96 standard errors fail.
+
+    Args:
+        successes: 0 to `trials`.
+        trials: 0 gives the interval (0, 1): nothing is known.
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: a count or the confidence is out of range.
+    """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes in {trials} trials")
+    z = normal_quantile(confidence)
+    if trials == 0:
+        return 0.0, 1.0
+    share = successes / trials
+    scale = 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / scale
+    margin = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    # The bounds at no and at all successes are exactly 0 and 1; rounding would miss them by an ulp.
+    low = 0.0 if successes == 0 else max(0.0, centre - margin)
+    high = 1.0 if successes == trials else min(1.0, centre + margin)
+    return low, high
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float], *arrays: npt.NDArray[Any], resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of `statistic(*arrays)` (Efron 1979).
+
+    Args:
+        statistic: gives one number for arrays of N images.
+        arrays: each [N, ...]; all are resampled by the same images, with replacement.
+        resamples: how many times.
+        seed: of the resampling; the same seed gives the same interval.
+
+    Raises:
+        ValueError: no array, no image, or arrays of different lengths.
+    """
+    lengths = {len(array) for array in arrays}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"expected arrays over the same images, at least one; got lengths {sorted(lengths)}")
+    (images,) = lengths
+    generator = np.random.default_rng(seed)
+    values_B = np.empty(resamples)
+    for draw in range(resamples):
+        chosen_N = generator.integers(0, images, size=images)
+        values_B[draw] = statistic(*(array[chosen_N] for array in arrays))
+    low, high = np.percentile(values_B, _PERCENTILES)
+    return float(low), float(high)
+
+
+def bootstrap_confusion(
+    confusion_KK: npt.NDArray[np.integer[Any]], resamples: int = 2000, seed: int = 0
+) -> npt.NDArray[np.int64]:
+    """Bootstrap resamples of a confusion matrix, int64 [B, K, K]; each sums to as many images as the original.
+
+    Drawing N images with replacement fills the matrix's cells multinomially with the cells' observed shares, so
+    every statistic of the matrix (precision, recall, F1, ...) gets its interval from one vectorised draw.
+
+    Args:
+        confusion_KK: counts [K, K], none negative.
+        resamples: B.
+        seed: of the draw.
+    """
+    counts = np.asarray(confusion_KK, dtype=np.int64).ravel()
+    resampled = np.zeros((resamples, counts.size), dtype=np.int64)
+    filled = np.flatnonzero(counts)
+    if filled.size:
+        shares = counts[filled] / counts.sum()
+        resampled[:, filled] = np.random.default_rng(seed).multinomial(int(counts.sum()), shares, size=resamples)
+    return resampled.reshape(resamples, *np.shape(confusion_KK))
+
+
+def exact_binomial_band(trials: int, p: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Where the share of successes in `trials` falls if each succeeds with probability `p`.
+
+    The narrowest central band of shares k / trials, ends included, that leaves at most (1 - confidence) / 2
+    on either side, by the binomial distribution itself. Not an interval of an unknown proportion: it tells
+    whether an observed share is compatible with a nominal one.
+
+    Args:
+        trials: at least 1.
+        p: in [0, 1].
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    from scipy.special import bdtr  # 0.15 s and 24 MB that a process which draws no band should not pay
+
+    if trials < 1 or not 0 <= p <= 1 or not 0 < confidence < 1:
+        raise ValueError(f"trials={trials}, p={p}, confidence={confidence}")
+    tail = (1 - confidence) / 2
+    at_most_k = bdtr(np.arange(trials + 1), trials, p)
+    low = int(np.searchsorted(at_most_k, tail, side="right"))
+    high = int(np.searchsorted(at_most_k, 1 - tail, side="left"))
+    return low / trials, high / trials
+
+
+def normal_quantile(confidence: float) -> float:
+    """The z such that a standard normal variable lies in [-z, z] with probability `confidence`.
+
+    Raises:
+        ValueError: `confidence` is not in (0, 1).
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence} is not in (0, 1)")
+    return NormalDist().inv_cdf(0.5 + confidence / 2)

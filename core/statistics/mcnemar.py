@@ -1,0 +1,34 @@
+"""McNemar's exact test: do two classifiers, judged on the same images, differ in accuracy?"""
+
+from __future__ import annotations
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value (McNemar 1947; binomial form).
+
+    Only the images that exactly one of the two gets right tell them apart. If both are equally accurate, each
+    such image is the first's with probability one half; p is the probability of a division at least as uneven.
+    Counted in whole numbers, so it is exact, and needs no library that every API process would have to load.
+
+    Args:
+        only_first: images that only the first classifier gets right.
+        only_second: images that only the second one gets right.
+
+    Returns:
+        p on [0, 1]; 1 where the two never differ, 0 only where p is too small for a float.
+
+    Raises:
+        ValueError: a count is negative.
+    """
+    if only_first < 0 or only_second < 0:
+        raise ValueError(f"counts cannot be negative: {only_first}, {only_second}")
+    if only_first == only_second:
+        return 1.0
+    # Python's integers, since numpy's would overflow.
+    fewer, discordant = int(min(only_first, only_second)), int(only_first + only_second)
+    divisions = 1
+    as_uneven = 1
+    for chosen in range(fewer):
+        divisions = divisions * (discordant - chosen) // (chosen + 1)
+        as_uneven += divisions
+    return 2 * as_uneven / (1 << discordant)
