@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.repository import ModelRepository
+from duet.cli import main
+from tests.support.versions import CREATED_AT, write_aliases, write_version
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Duet = Callable[..., Outcome]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
+    """cnn 1 and mlp 1 shipped as champions, cnn 2 at home; the command line finds them."""
+    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    repository = ModelRepository.open()
+    write_version(repository.shipped / "cnn" / "1", "cnn", 1)
+    write_version(repository.shipped / "mlp" / "1", "mlp", 1)
+    write_version(repository.home_models / "cnn" / "2", "cnn", 2)
+    write_aliases(repository.shipped, cnn=1, mlp=1)
+    return repository
+
+
+@pytest.fixture
+def duet(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Duet:
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["duet", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return Outcome(caught.value.code, captured.out, captured.err)
+
+    return run
+
+
+def rows_of(table: str) -> list[list[str]]:
+    """The cells of a printed table, its heading and rules left out."""
+    return [line.split() for line in table.splitlines() if "@" in line]
+
+
+def test_list_shows_every_version_and_marks_champions(duet: Duet) -> None:
+    outcome = duet("models", "list")
+    assert outcome.code == 0
+    day = f"{CREATED_AT.astimezone():%Y-%m-%d}"
+    assert rows_of(outcome.out) == [
+        ["cnn@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
+        ["cnn@2", "home", day, "90.00%", "579", "34", "B"],
+        ["mlp@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
+    ]
+
+
+def test_list_as_json(duet: Duet) -> None:
+    listed = duet("models", "list", "--json").json
+    assert [(row["family"], row["version"], row["champion"], row["layer"]) for row in listed] == [
+        ("cnn", 1, True, "shipped"),
+        ("cnn", 2, False, "home"),
+        ("mlp", 1, True, "shipped"),
+    ]
+    assert listed[0] == {
+        "family": "cnn",
+        "version": 1,
+        "champion": True,
+        "layer": "shipped",
+        "created_at": CREATED_AT.isoformat(),
+        "test_accuracy": 0.9,
+        "parameters": 579,
+        "bytes": 34,
+        "error": None,
+    }
+
+
+def test_list_goes_on_past_a_damaged_manifest(duet: Duet, repository: ModelRepository) -> None:
+    (repository.folder("cnn", 1) / "manifest.json").write_text("{")
+    outcome = duet("models", "list")
+    assert outcome.code == 0
+    assert [row[0] for row in rows_of(outcome.out)] == ["cnn@1", "cnn@2", "mlp@1", "cnn@1:"]
+    assert "cnn@1: manifest.json: Invalid JSON" in outcome.out
+    assert [row["error"] is None for row in duet("models", "list", "--json").json] == [False, True, True]
+
+
+def test_an_empty_repository_says_where_it_looked(duet: Duet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "nowhere"))
+    listed = duet("models", "list")
+    assert (listed.code, duet("models", "list", "--json").json) == (0, [])
+    assert listed.out == f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}\n"
+    verified = duet("models", "verify")
+    assert (verified.code, verified.err) == (1, f"duet: {listed.out}")
+
+
+def test_show_prints_every_part_of_the_manifest(duet: Duet, repository: ModelRepository) -> None:
+    outcome = duet("models", "show", "cnn")
+    assert outcome.code == 0
+    assert outcome.out.startswith("cnn@1")
+    lines = [line.split() for line in outcome.out.splitlines()]
+    for expected in (
+        ["champion", "yes"],
+        ["layer", "shipped"],
+        ["class_names", "ant,", "bee,", "cow"],
+        ["test_accuracy", "0.9"],
+        ["fp32.temperature", "1.25"],
+        ["counts.train", "40"],
+        ["source_digest", "a" * 64],
+    ):
+        assert expected in lines
+    assert repository.manifest("cnn", 1).files["model.onnx"].sha256[:16] in outcome.out
+
+
+def test_show_as_json_is_the_manifest_itself(duet: Duet, repository: ModelRepository) -> None:
+    assert duet("models", "show", "cnn@2", "--json").out == repository.manifest("cnn", 2).to_json()
+
+
+def test_verify_passes_what_is_intact(duet: Duet) -> None:
+    outcome = duet("models", "verify")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [line.split()[:2] for line in outcome.out.splitlines()] == [
+        ["ok", "cnn@1:"],
+        ["ok", "cnn@2:"],
+        ["ok", "mlp@1:"],
+    ]
+
+
+def test_verify_names_each_bad_file_and_goes_on(duet: Duet, repository: ModelRepository) -> None:
+    (repository.folder("cnn", 1) / "model.onnx").write_bytes(b"not a grapH")
+    (repository.folder("cnn", 1) / "README.md").unlink()
+    (repository.folder("cnn", 2) / "model.onnx").write_bytes(b"short")
+    outcome = duet("models", "verify")
+    assert outcome.code == 1
+    first, second = outcome.err.splitlines()
+    assert first.startswith("FAILED cnn@1: README.md: missing; model.onnx: sha256 is ")
+    assert second == "FAILED cnn@2: model.onnx: 5 bytes instead of 11"
+    assert outcome.out == "ok     mlp@1: 2 files as recorded\n"
+
+    as_json = duet("models", "verify", "--json")
+    assert as_json.code == 1
+    assert [(row["reference"], row["error"] is None) for row in as_json.json] == [
+        ("cnn@1", False),
+        ("cnn@2", False),
+        ("mlp@1", True),
+    ]
+    assert duet("models", "verify", "mlp").code == 0
+
+
+def test_verify_goes_on_past_references_to_nothing(duet: Duet) -> None:
+    outcome = duet("models", "verify", "dog", "cnn@9", "cnn")
+    assert outcome.code == 1
+    assert outcome.out == "ok     cnn@1: 2 files as recorded\n"
+    assert outcome.err.splitlines() == [
+        "FAILED no model family 'dog'; existing families: cnn, mlp",
+        "FAILED no version '9' of cnn; existing versions: 1, 2",
+    ]
+
+
+def test_verify_finds_a_champion_that_does_not_exist(duet: Duet, repository: ModelRepository) -> None:
+    write_aliases(repository.home_models, cnn=9)
+    outcome = duet("models", "verify")
+    assert (outcome.code, outcome.err) == (1, "FAILED no version '9' of cnn; existing versions: 1, 2\n")
+    assert len(outcome.out.splitlines()) == 3
+
+
+def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, repository: ModelRepository) -> None:
+    promoted = duet("models", "promote", "cnn@2", "--reason", "scores [better]")
+    assert (promoted.code, promoted.out) == (0, "champion of cnn: 1 -> 2 (scores [better])\n")
+    assert repository.champion("cnn") == 2
+
+    again = duet("models", "promote", "cnn@2", "--reason", "again")
+    assert (again.code, again.out) == (0, "cnn@2 is the champion already: nothing changed\n")
+
+    rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
+    assert rolled.code == 0
+    assert (rolled.json["entry"], rolled.json["from_version"], rolled.json["to_version"]) == (2, 2, 1)
+    assert repository.champion("cnn") == 1
+
+    told = duet("models", "history", "--json").json
+    assert [(row["action"], row["actor"], row["reason"]) for row in told] == [
+        ("promote", "ada", "scores [better]"),
+        ("rollback", "bob", "worse"),
+    ]
+    table = duet("models", "history", "cnn").out
+    first, second = [line.split() for line in table.splitlines() if "->" in line]
+    assert [first[0], *first[3:]] == ["1", "cnn", "promote", "1", "->", "2", "ada", "scores", "[better]"]
+    assert [second[0], *second[3:]] == ["2", "cnn", "rollback", "2", "->", "1", "bob", "worse"]
+    assert duet("models", "history", "mlp").out == "nothing was promoted or rolled back yet\n"
+
+
+def test_promoting_a_damaged_version_is_refused_in_one_line(duet: Duet, repository: ModelRepository) -> None:
+    (repository.folder("cnn", 2) / "model.onnx").unlink()
+    outcome = duet("models", "promote", "cnn@2", "--reason", "r")
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", "duet: cnn@2: model.onnx: missing\n")
+    assert repository.champion("cnn") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "dog"), "duet: no model family 'dog'; existing families: cnn, mlp\n"),
+        (("show", "cnn@7"), "duet: no version '7' of cnn; existing versions: 1, 2\n"),
+        (("rollback", "cnn", "--reason", "r"), "duet: cnn has no earlier champion to return to\n"),
+        (("history", "dog"), "duet: no model family 'dog'; existing families: cnn, mlp\n"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_1(duet: Duet, arguments: tuple[str, ...], message: str) -> None:
+    assert duet("models", *arguments) == Outcome(1, "", message)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("models", "promote", "cnn@2"), ("models", "rollback", "--reason", "r"), ("models", "lst"), ("nonsense",)],
+)
+def test_usage_errors_are_exit_code_2(duet: Duet, arguments: tuple[str, ...]) -> None:
+    outcome = duet(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Usage: " in outcome.err
+
+
+def test_the_module_runs_as_a_program_and_an_error_is_no_traceback(repository: ModelRepository) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "duet", "models", "show", "dog"], capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr == "duet: no model family 'dog'; existing families: cnn, mlp\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = """
+import sys
+from duet.cli import app
+app(["--help"], standalone_mode=False)
+heavy = {"torch", "torchvision", "numpy", "onnxruntime", "pydantic", "fastapi", "scipy", "PIL"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "models" in finished.stdout
