@@ -1,0 +1,180 @@
+"""What the service answers, as data: the service renders these models, the client parses them.
+
+Every probability and proportion is on [0, 1], every interval is a 95 % interval, every time is in milliseconds.
+A client ignores fields it does not know, so that an older client can talk to a newer service.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.evaluation import EvaluatedData, Scores
+from core.manifest import CostRecord, HeadlineMetrics, Manifest, Precision
+from core.repository import Layer
+from core.statistics.comparison import PairedComparison
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ClassProbability(_Answer):
+    """One class and how probable the model holds it to be."""
+
+    label: str
+    probability: float
+
+
+class OutOfDistribution(_Answer):
+    """Whether the image looks like nothing the model was trained on: the energy of its logits against a threshold."""
+
+    score: float = Field(description="energy, -logsumexp(logits); higher is stranger")
+    threshold: float
+    flag: bool = Field(description="true where the score is above the threshold")
+
+
+class Prediction(_Answer):
+    """One model's answer to one image."""
+
+    filename: str | None = Field(description="as the client named the file; null for a raw body")
+    model: str
+    version: int
+    precision: Precision
+    label: str = Field(description="the most probable class")
+    probability: float
+    top: tuple[ClassProbability, ...] = Field(description="the most probable classes, best first")
+    prediction_set: tuple[str, ...] = Field(description="classes of which one is right with probability `coverage`")
+    coverage: float
+    out_of_distribution: OutOfDistribution
+    notes: tuple[str, ...] = Field(description="what was done to the image before the model saw it")
+
+
+class Timing(_Answer):
+    """Where the time of one request went, in milliseconds."""
+
+    decode: float
+    queue: float
+    inference: float
+    total: float = Field(description="from the request's head to its answer, the upload included")
+
+
+class PredictResponse(_Answer):
+    """Answer of POST /predict: one prediction per file, in the order they were sent."""
+
+    predictions: tuple[Prediction, ...]
+    timing_ms: Timing
+    request_id: str
+
+
+class CompareResponse(_Answer):
+    """Answer of POST /compare: what each model says of the same image, and how far apart they are."""
+
+    predictions: tuple[Prediction, ...] = Field(description="one per model, in the order they were asked for")
+    agree: bool = Field(description="true where every model names the same class")
+    divergence: float = Field(
+        description="Jensen-Shannon divergence of the probabilities in bits: 0 where they are identical"
+    )
+    timing_ms: Timing
+    request_id: str
+
+
+class EvaluatedModel(_Answer):
+    """One side of GET /metrics/compare."""
+
+    model: str
+    version: int
+    precision: Precision
+    scores: Scores
+    cost: CostRecord
+
+
+class MetricsComparison(_Answer):
+    """Answer of GET /metrics/compare: both models on the same test images, and their difference."""
+
+    data: EvaluatedData
+    class_names: tuple[str, ...]
+    first: EvaluatedModel
+    second: EvaluatedModel
+    paired: PairedComparison = Field(description="from the stored answers of both models to each image")
+
+
+class ModelSummary(_Answer):
+    """A family in GET /models."""
+
+    model: str
+    champion: int | None = Field(description="the version that answers when none is asked for")
+    versions: tuple[int, ...]
+
+
+class ModelList(_Answer):
+    """Answer of GET /models."""
+
+    models: tuple[ModelSummary, ...]
+
+
+class VersionSummary(_Answer):
+    """A version in GET /models/{model}; what its manifest would say is null where that cannot be read."""
+
+    version: int
+    champion: bool
+    layer: Layer | None = Field(description="shipped with the project, or published under DUET_HOME")
+    created_at: datetime | None
+    recipe: str | None
+    metrics: HeadlineMetrics | None
+    cost: CostRecord | None
+    refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
+
+
+class ModelDetail(_Answer):
+    """Answer of GET /models/{model}."""
+
+    model: str
+    champion: int | None
+    versions: tuple[VersionSummary, ...]
+
+
+class VersionDetail(_Answer):
+    """Answer of GET /models/{model}/versions/{version}."""
+
+    model: str
+    version: int
+    champion: bool
+    layer: Layer
+    manifest: Manifest
+
+
+class ModelReadiness(_Answer):
+    """What one family serves, or why it serves nothing, or not what it should."""
+
+    model: str
+    champion: int | None = Field(description="the version that the aliases name")
+    served: int | None = Field(description="the version that answers now")
+    reason: str | None = Field(description="why these two differ; null where they agree")
+
+
+class Readiness(_Answer):
+    """Answer of GET /readyz; `degraded` where a champion could not be loaded but another one is served."""
+
+    state: Literal["ready", "degraded"]
+    models: tuple[ModelReadiness, ...]
+
+
+class Liveness(_Answer):
+    """Answer of GET /livez."""
+
+    status: Literal["alive"] = "alive"
+
+
+class ProblemDetails(BaseModel):
+    """An error, as RFC 9457 has it; some kinds add fields of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str = Field(description="names the kind of problem, for programs")
+    title: str = Field(description="names the kind of problem, for people")
+    status: int
+    detail: str = Field(description="what is wrong with this request and what to do about it")
+    request_id: str

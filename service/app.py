@@ -1,0 +1,86 @@
+"""Builds the app from its settings: parts, routes, and what starts and stops with the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+
+from core.repository import MODELS_NAME, ModelRepository
+from service.api import compare, health, metrics, models, predict
+from service.engine.batcher import Batcher
+from service.engine.decoder import Decoder
+from service.engine.engine import Engine
+from service.engine.models import ServedModels
+from service.metrics import Metrics
+from service.middleware import RequestMiddleware
+from service.openapi import install_openapi
+from service.problems import install_problem_handlers
+from service.settings import Settings
+from service.state import AppState, Lifecycle
+
+DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
+ROUTERS: tuple[APIRouter, ...] = (predict.router, compare.router, metrics.router, models.router, health.router)
+
+
+def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
+    """The API as an ASGI app; models are loaded in the background once its lifespan has begun.
+
+    Args:
+        settings: how it runs.
+        lifecycle: shared with the server, which says there when it has been asked to stop.
+    """
+    lifecycle = lifecycle or Lifecycle()
+    release = version("duet")
+    recorded = Metrics(release)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
+        repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
+        engine = create_engine(settings, repository, recorded)
+        following = asyncio.create_task(engine.models.follow())
+        yield AppState(settings=settings, repository=repository, engine=engine, metrics=recorded, lifecycle=lifecycle)
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        engine.close()
+
+    app = FastAPI(
+        title="Duet",
+        version=release,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    install_problem_handlers(app)
+    install_openapi(app)
+    app.add_middleware(
+        RequestMiddleware, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
+    )
+    return app
+
+
+def create_engine(settings: Settings, repository: ModelRepository, recorded: Metrics) -> Engine:
+    """The models, the batcher and the decoder that the settings ask for; nothing is loaded yet."""
+    models = ServedModels(
+        repository,
+        max_batch=settings.max_batch,
+        extra_versions=settings.extra_versions,
+        poll_seconds=settings.poll_seconds,
+        retry_refused_seconds=settings.retry_refused_seconds,
+    )
+    recorded.watch_loaded(models.loaded)
+    batcher = Batcher(
+        threads=settings.threads,
+        max_batch=settings.max_batch,
+        queue_size=settings.queue_size,
+        observe_batch=recorded.observe_batch,
+    )
+    return Engine(models, batcher, Decoder(threads=settings.threads, max_pixels=settings.max_pixels), recorded)

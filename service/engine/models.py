@@ -1,0 +1,211 @@
+"""Which versions are loaded: every champion, as the alias file names them, and a few others that were asked for.
+
+A new champion is verified, loaded and warmed before it takes over; requests in flight finish on the old one, which
+they still hold. A version that is refused leaves everything as it was and is remembered with its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from core.api import ModelReadiness
+from core.errors import RepositoryError
+from core.repository import ModelRepository
+from service.catalogue import existing_versions
+from service.engine.lane import Lane
+from service.engine.served import ServedVersion
+from service.engine.session import open_version
+from service.errors import NotReadyError, UnknownModelVersionError, VersionRefusedError
+
+log = logging.getLogger("duet.models")
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    reason: str
+    until: float
+
+
+class ServedModels:
+    """The loaded versions of a repository; used from one event loop, `follow` runs beside the requests."""
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        *,
+        max_batch: int,
+        extra_versions: int,
+        poll_seconds: float,
+        retry_refused_seconds: float,
+    ) -> None:
+        self._repository = repository
+        self._max_batch = max_batch
+        self._extra_versions = extra_versions
+        self._poll_seconds = poll_seconds
+        self._retry_refused_seconds = retry_refused_seconds
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._wanted: Mapping[str, int] = {}
+        self._champions: dict[str, ServedVersion] = {}
+        self._extras: OrderedDict[Key, ServedVersion] = OrderedDict()
+        self._loading: dict[Key, asyncio.Task[ServedVersion]] = {}
+        self._refused: dict[Key, _Refusal] = {}
+        self._alias_problem: str | None = None
+        self._looked_once = False
+
+    async def follow(self) -> None:
+        """Serve whatever the aliases name, for ever; nothing that a repository holds can end this."""
+        while True:
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("could not follow the champions")
+            await asyncio.sleep(self._poll_seconds)
+
+    async def refresh(self) -> None:
+        """Look the champions up once, and load those that are not served yet, one family after the other."""
+        try:
+            self._wanted = await asyncio.to_thread(self._repository.champions)
+            self._alias_problem = None
+        except RepositoryError as error:
+            if self._alias_problem is None:
+                log.error("champions unknown: %s", error)
+            self._alias_problem = str(error)
+        for family, version in self._wanted.items():
+            served = self._champions.get(family)
+            if served is None or served.version != version:
+                await self._switch(family, version)
+        self._looked_once = True
+
+    async def find(self, family: str, version: int | None) -> ServedVersion:
+        """The champion of a family, or the version asked for, loaded now if need be.
+
+        Raises:
+            UnknownModelError, UnknownModelVersionError: there is no such thing; both list what there is.
+            VersionRefusedError: the version's files are not what its manifest says.
+            NotReadyError: the family's champion is not loaded.
+        """
+        champion = self._champions.get(family)
+        if champion is not None and version in (None, champion.version):
+            return champion
+        existing = await asyncio.to_thread(existing_versions, self._repository, family)
+        if version is None:
+            raise self._without_champion(family, existing)
+        if version not in existing:
+            raise UnknownModelVersionError(family, version, existing)
+        key = (family, version)
+        if key not in self._extras:
+            self._extras[key] = await self._load(key)
+        self._extras.move_to_end(key)
+        served = self._extras[key]
+        while len(self._extras) > self._extra_versions:
+            self._extras.popitem(last=False)
+        return served
+
+    def loaded(self) -> list[ServedVersion]:
+        """Everything that is loaded now, champions first."""
+        return [*self._champions.values(), *self._extras.values()]
+
+    def is_champion(self, served: ServedVersion) -> bool:
+        """Whether a version is the one that answers for its family."""
+        return self._champions.get(served.family) is served
+
+    def readiness(self) -> tuple[ModelReadiness, ...]:
+        """What every family serves, and why that is not its champion where it is not.
+
+        Raises:
+            NotReadyError: champions are still being looked up, or none of them could be loaded.
+        """
+        families = sorted(self._wanted.keys() | self._champions.keys())
+        models = tuple(self._readiness_of(family) for family in families)
+        if not self._looked_once:
+            raise NotReadyError("the champions are being loaded", models=_as_json(models))
+        if not self._champions:
+            reasons = "; ".join(model.reason for model in models if model.reason)
+            raise NotReadyError(
+                self._alias_problem or reasons or "no model has a champion: publish one with `duet train`",
+                models=_as_json(models),
+            )
+        return models
+
+    def refusal(self, family: str, version: int) -> str | None:
+        """Why a version was refused when it was last looked at, or None."""
+        refused = self._refused.get((family, version))
+        return refused.reason if refused else None
+
+    def close(self) -> None:
+        """Let the version that is being loaded finish, and load no more."""
+        self._loader.shutdown(wait=True, cancel_futures=True)
+
+    async def _switch(self, family: str, version: int) -> None:
+        try:
+            served = self._extras.pop((family, version), None) or await self._load((family, version))
+        except VersionRefusedError:
+            return  # noted by _load; what was served goes on being served
+        before = self._champions.get(family)
+        self._champions[family] = served
+        log.info("serving %s", served.manifest.reference, extra={"before": before and before.manifest.reference})
+
+    async def _load(self, key: Key) -> ServedVersion:
+        """Load a version once, however many ask for it at a time."""
+        refused = self._refused.get(key)
+        if refused and time.monotonic() < refused.until:
+            raise VersionRefusedError(*key, refused.reason)
+        task = self._loading.get(key)
+        if task is None:
+            task = self._loading[key] = asyncio.create_task(self._open(key))
+            task.add_done_callback(partial(self._loaded_or_not, key))
+        return await asyncio.shield(task)
+
+    async def _open(self, key: Key) -> ServedVersion:
+        family, version = key
+        opening = partial(open_version, self._repository, family, version, max_batch=self._max_batch)
+        try:
+            opened = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
+        except RepositoryError as error:
+            if self.refusal(family, version) != str(error):
+                log.error("refused %s@%d: %s", family, version, error)
+            self._refused[key] = _Refusal(str(error), time.monotonic() + self._retry_refused_seconds)
+            raise VersionRefusedError(family, version, str(error)) from error
+        self._refused.pop(key, None)
+        return ServedVersion(opened.manifest, "fp32", Lane(family, version, opened.run, opened.seconds_per_image))
+
+    def _loaded_or_not(self, key: Key, task: asyncio.Task[ServedVersion]) -> None:
+        del self._loading[key]
+        if not task.cancelled():
+            task.exception()  # known to have been seen, even where everyone who asked has gone
+
+    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownModelVersionError:
+        if self._looked_once and family not in self._wanted and self._alias_problem is None:
+            return UnknownModelVersionError(family, None, existing)
+        return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
+
+    def _readiness_of(self, family: str) -> ModelReadiness:
+        served = self._champions.get(family)
+        return ModelReadiness(
+            model=family,
+            champion=self._wanted.get(family),
+            served=served.version if served else None,
+            reason=self._reason(family),
+        )
+
+    def _reason(self, family: str) -> str | None:
+        if self._alias_problem is not None:
+            return self._alias_problem
+        wanted, served = self._wanted.get(family), self._champions.get(family)
+        if wanted is None:
+            return f"{family} has no champion any more"
+        if served is not None and served.version == wanted:
+            return None
+        return self.refusal(family, wanted) or f"{family}@{wanted} is being loaded"
+
+
+def _as_json(models: tuple[ModelReadiness, ...]) -> list[dict[str, object]]:
+    return [model.model_dump(mode="json") for model in models]

@@ -1,0 +1,76 @@
+"""Every error the API answers with: one tree, which also documents itself in OpenAPI.
+
+ProblemError
+├── InvalidParametersError 422      MalformedBodyError 400         WrongFieldError 422
+├── NoImageError 422                TooManyFilesError 422          UnsupportedMediaTypeError 415
+├── BodyTooLargeError 413           BodyTimeoutError 408           ClientGoneError 499
+├── UnreadableImageError 422
+│   ├── TooManyPixelsError 422
+│   └── UnsupportedImageFormatError 415
+├── UnknownModelError 404           UnknownModelVersionError 404   VersionRefusedError 409
+├── DifferentDataError 409          NoEvaluationError 409
+├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
+└── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
+"""
+
+from __future__ import annotations
+
+from service.errors.base import PROBLEM_MEDIA_TYPE, ProblemError, responses
+from service.errors.capacity import (
+    DeadlineExceededError,
+    InternalServiceError,
+    MethodNotAllowedError,
+    NotReadyError,
+    QueueFullError,
+    RouteNotFoundError,
+)
+from service.errors.uploads import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    ClientGoneError,
+    InvalidParametersError,
+    MalformedBodyError,
+    NoImageError,
+    TooManyFilesError,
+    TooManyPixelsError,
+    UnreadableImageError,
+    UnsupportedImageFormatError,
+    UnsupportedMediaTypeError,
+    WrongFieldError,
+)
+from service.errors.versions import (
+    DifferentDataError,
+    NoEvaluationError,
+    UnknownModelError,
+    UnknownModelVersionError,
+    VersionRefusedError,
+)
+
+__all__ = [
+    "PROBLEM_MEDIA_TYPE",
+    "BodyTimeoutError",
+    "BodyTooLargeError",
+    "ClientGoneError",
+    "DeadlineExceededError",
+    "DifferentDataError",
+    "InternalServiceError",
+    "InvalidParametersError",
+    "MalformedBodyError",
+    "MethodNotAllowedError",
+    "NoEvaluationError",
+    "NoImageError",
+    "NotReadyError",
+    "ProblemError",
+    "QueueFullError",
+    "RouteNotFoundError",
+    "TooManyFilesError",
+    "TooManyPixelsError",
+    "UnknownModelError",
+    "UnknownModelVersionError",
+    "UnreadableImageError",
+    "UnsupportedImageFormatError",
+    "UnsupportedMediaTypeError",
+    "VersionRefusedError",
+    "WrongFieldError",
+    "responses",
+]

@@ -1,0 +1,76 @@
+"""Errors about models and their versions."""
+
+# ruff: noqa: D102 - `example` is documented once, in the base class
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from service.errors.base import ProblemError
+
+
+class UnknownModelError(ProblemError):
+    """No model family of this name; the answer lists those that exist."""
+
+    status, slug, title = 404, "unknown-model", "There is no such model"
+
+    def __init__(self, model: str, available: Sequence[str]) -> None:
+        there_are = f"there are {', '.join(available)}" if available else "none is published yet"
+        super().__init__(f"no model {model!r}: {there_are}", available=list(available))
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("vit", ["cnn", "mlp"])
+
+
+class UnknownModelVersionError(ProblemError):
+    """No such version of a family, or no champion to stand in for it; the answer lists the versions that exist."""
+
+    status, slug, title = 404, "unknown-version", "There is no such version of the model"
+
+    def __init__(self, model: str, version: int | None, available: Sequence[int]) -> None:
+        listed = f"there are {', '.join(map(str, available))}" if available else "it has none"
+        missing = f"no version {version} of {model!r}" if version is not None else f"{model!r} has no champion"
+        super().__init__(f"{missing}: {listed}", model=model, available=list(available))
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("cnn", 9, [1, 2, 3])
+
+
+class VersionRefusedError(ProblemError):
+    """A version exists but is not served, because its files are not what its manifest says."""
+
+    status, slug, title = 409, "version-refused", "This version is refused"
+
+    def __init__(self, model: str, version: int, reason: str) -> None:
+        super().__init__(f"this version is refused: {reason}", model=model, version=version)
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("cnn", 3, "cnn@3: weights.safetensors: 9 bytes instead of 8571324")
+
+
+class DifferentDataError(ProblemError):
+    """Two versions were evaluated on different images, so that their scores cannot be compared."""
+
+    status, slug, title = 409, "different-data", "The versions were evaluated on different data"
+
+    def __init__(self, digests: dict[str, str]) -> None:
+        """`digests` maps each version's reference to the digest of the data it was evaluated on."""
+        stated = ", ".join(f"{reference} on {digest}" for reference, digest in digests.items())
+        super().__init__(f"not comparable: {stated}; evaluate both on the same data first", digests=digests)
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls({"mlp@1": "3f" * 32, "cnn@2": "a0" * 32})
+
+
+class NoEvaluationError(ProblemError):
+    """A version has no stored evaluation or predictions to compare."""
+
+    status, slug, title = 409, "no-evaluation", "A version has no stored evaluation"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("cnn@2 has no predictions.npz; publish the version again with `duet export`")

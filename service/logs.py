@@ -1,0 +1,69 @@
+"""Log lines: one JSON object each, or text for a terminal; every line of a request carries its id."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+import orjson
+
+from service.context import current_request
+
+# What every LogRecord has; whatever else one carries was passed as `extra` and belongs in the line.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """time, level, logger, message, the request's id and trace, `extra` fields; a traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        request = current_request.get()
+        if request is not None:
+            line["request_id"] = request.id
+            if request.traceparent is not None:
+                line["traceparent"] = request.traceparent
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """The same for human eyes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line, and its traceback below."""
+        request = current_request.get()
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if request is not None:
+            fields["request_id"] = request.id
+        listed = "".join(f" {name}={value}" for name, value in fields.items())
+        moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        line = f"{moment} {record.levelname.lower():7} {record.getMessage()}{listed}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) -> None:
+    """Send all log lines of this process to `stream`.
+
+    Args:
+        level: least severe level to write.
+        log_format: `json` or `text`.
+        stream: standard error, so that standard output has the address line alone.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Access lines come from the app, with request ids; what uvicorn says at info about itself would be noise.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore", "asyncio", "python_multipart", "PIL"):
+        logging.getLogger(name).setLevel(logging.WARNING)

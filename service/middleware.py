@@ -1,0 +1,81 @@
+"""Around every request: its id and trace, its access line, its metrics, and the last net for defects."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, current_request, read_context
+from service.errors import InternalServiceError
+from service.metrics import Metrics
+from service.problems import problem_response
+from service.state import Lifecycle
+
+access_log = logging.getLogger("duet.access")
+log = logging.getLogger("duet.service")
+
+# Probes and scrapes come every few seconds for ever: worth a line only when someone debugs them.
+QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestMiddleware:
+    """Plain ASGI, because it is on the path of every request."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, lifecycle: Lifecycle, deadline_seconds: float) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._lifecycle = lifecycle
+        self._deadline_seconds = deadline_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; anything that is not HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = read_context(Headers(scope=scope), now=time.perf_counter(), deadline_seconds=self._deadline_seconds)
+        scope.setdefault("state", {})["context"] = context
+        token = current_request.set(context)
+        status = 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = context.id
+                if context.traceparent is not None:
+                    headers[TRACEPARENT_HEADER] = context.traceparent
+                if self._lifecycle.draining:
+                    headers["connection"] = "close"
+            await send(message)
+
+        try:
+            try:
+                await self._app(scope, receive, send_marked)
+            except Exception:
+                log.exception("%s %s failed", scope["method"], scope["path"])
+                problem = InternalServiceError()
+                self._metrics.observe_problem(problem.slug)
+                if status == 0:
+                    await problem_response(problem, context.id)(scope, receive, send_marked)
+            self._finish(scope, status, time.perf_counter() - context.started)
+        finally:
+            current_request.reset(token)
+
+    def _finish(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.observe_request(scope["method"], route, status, seconds)
+        level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
+        if access_log.isEnabledFor(level):
+            client = scope.get("client")
+            access_log.log(
+                level,
+                "%s %s %d",
+                scope["method"],
+                scope["path"],
+                status,
+                extra={"duration_ms": round(seconds * 1000, 3), "client": client[0] if client else None},
+            )

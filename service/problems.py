@@ -1,0 +1,83 @@
+"""Turns every exception a route can raise into one problem+json answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import RepositoryError
+from service.context import RequestContext
+from service.errors import (
+    PROBLEM_MEDIA_TYPE,
+    InternalServiceError,
+    InvalidParametersError,
+    MethodNotAllowedError,
+    NotReadyError,
+    ProblemError,
+    RouteNotFoundError,
+)
+
+log = logging.getLogger("duet.service")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457 has it."""
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(RepositoryError, _repository)
+
+
+def problem_response(problem: ProblemError, request_id: str) -> Response:
+    """The answer that a problem makes."""
+    return Response(
+        orjson.dumps(problem.body(request_id)),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101  what it is registered for
+    context: RequestContext = request.state.context
+    request.state.metrics.observe_problem(error.slug)
+    return problem_response(error, context.id)
+
+
+async def _repository(request: Request, error: Exception) -> Response:
+    """The repository cannot be read, or changed under the request: both pass, or an operator has to act."""
+    log.error("the repository cannot be read: %s", error)
+    return await _problem(request, NotReadyError(str(error)))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  as above
+    return await _problem(request, InvalidParametersError([_named(entry) for entry in error.errors()]))
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    """What the router itself raises: 404 and 405."""
+    assert isinstance(error, HTTPException)  # noqa: S101  as above
+    path = request.url.path
+    if error.status_code == 404:
+        return await _problem(request, RouteNotFoundError(path))
+    if error.status_code == 405:
+        allowed = [method.strip() for method in (error.headers or {}).get("Allow", "").split(",")]
+        return await _problem(request, MethodNotAllowedError(request.method, path, allowed))
+    return await _problem(request, InternalServiceError())
+
+
+def _named(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Name of the parameter and what is wrong with it, of one of pydantic's errors."""
+    location = [str(part) for part in entry["loc"] if part not in ("query", "path")]
+    message = "there is no such parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
+    return ".".join(location), message

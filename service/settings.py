@@ -1,0 +1,90 @@
+"""How the service runs: environment variables with the prefix DUET_, each with a default that just works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.cores import available_cores
+from core.home import duet_home, shipped_models
+from core.images import MAX_PIXELS
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Frozen once read. A secret is declared as SecretStr, so that no print or log of the settings shows it."""
+
+    model_config = SettingsConfigDict(env_prefix="DUET_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 takes requests from other machines."""
+
+    port: int = Field(8000, ge=0, le=65535)
+    """Port to listen on; 0 takes any free one, which the line printed at start names."""
+
+    home: Path = Field(default_factory=duet_home)
+    """Folder of all writable state; versions published there come before the shipped ones."""
+
+    shipped_models: Path = Field(default_factory=shipped_models)
+    """Read-only folder of the versions that come with the project."""
+
+    max_body_bytes: int = Field(16 * MIB, ge=1024)
+    """Largest request body; a larger one is refused before it is read whole."""
+
+    max_files: int = Field(64, ge=1)
+    """Most images in one request."""
+
+    max_pixels: int = Field(MAX_PIXELS, ge=1)
+    """Most pixels of one image, judged by its header before pixels are decoded."""
+
+    threads: int = Field(default_factory=available_cores, ge=1, le=1024)
+    """Model runs at a time, one thread each; by default the cores this process may use."""
+
+    max_batch: int = Field(32, ge=1, le=4096)
+    """Most images in one model run."""
+
+    queue_size: int = Field(256, ge=1)
+    """Most images that wait for one model version; when full, requests are refused with 429."""
+
+    deadline_seconds: float = Field(10.0, ge=0)
+    """Time for one request, its upload included; past it the answer is 504, or 408 where the body is still coming."""
+
+    poll_seconds: float = Field(0.5, gt=0)
+    """How often the champions are looked up; a promotion is served this much later, plus the time to load it."""
+
+    retry_refused_seconds: float = Field(30.0, gt=0)
+    """How long a version that was refused stays refused before its files are read again."""
+
+    extra_versions: int = Field(4, ge=0)
+    """How many versions other than champions stay loaded once asked for; the least recently used one goes first."""
+
+    drain_notice_seconds: float = Field(0.5, ge=0)
+    """After SIGTERM, how long new requests are still taken while /readyz already answers 503; behind a load balancer,
+    longer than its health check interval."""
+
+    drain_seconds: float = Field(30.0, gt=0)
+    """After that, how long accepted requests may take to finish before they are cut off."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log lines to write; access lines are info."""
+
+    log_format: Literal["json", "text"] = "json"
+    """One JSON object per line, or plain text for a terminal."""
+
+    @field_validator("home", "shipped_models")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _queue_holds_a_request(self) -> Self:
+        if self.queue_size < self.max_files:
+            raise ValueError(
+                f"queue_size ({self.queue_size}) must be at least max_files ({self.max_files}), "
+                "or the largest request could never be taken"
+            )
+        return self

@@ -1,0 +1,28 @@
+"""What the routes are given: the parts of the running app, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from core.repository import ModelRepository
+from service.engine.engine import Engine
+from service.metrics import Metrics
+from service.settings import Settings
+
+
+@dataclass
+class Lifecycle:
+    """Where the process is in its life; `draining` is set once, when it has been asked to stop."""
+
+    draining: bool = False
+
+
+class AppState(TypedDict):
+    """The lifespan state; every request finds it at `request.state`."""
+
+    settings: Settings
+    repository: ModelRepository
+    engine: Engine
+    metrics: Metrics
+    lifecycle: Lifecycle

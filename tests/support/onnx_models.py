@@ -1,0 +1,149 @@
+"""Real, tiny ONNX versions whose answer to an image is known beforehand.
+
+The model names the class nearest to an image's brightness: of K classes, class k stands for the brightness
+255 * k / (K - 1). So a picture of one grey answers for itself, and no two greys have the same logits.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from core.evaluation import (
+    EVALUATION_NAME,
+    AveragedScores,
+    ClassScores,
+    Estimate,
+    EvaluatedData,
+    Evaluation,
+    PredictionSets,
+    Reliability,
+    ReliabilityBin,
+    Scores,
+)
+from core.manifest import InputSpec, Manifest
+from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from tests.support.versions import write_version
+
+CLASSES = ("black", "dark", "grey", "light", "white")
+SIZE = 8
+SHARPNESS = 40.0
+WEIGHTS_NAME = "weights.safetensors"
+Labels = npt.NDArray[np.int64]
+
+
+def write_onnx_version(
+    folder: Path,
+    family: str = "cnn",
+    version: int = 1,
+    *,
+    classes: Sequence[str] = CLASSES,
+    size: int = SIZE,
+    inverted: bool = False,
+    test_answers: Sequence[int] = (0, 1, 2, 3, 4, 4),
+    test_labels: Sequence[int] = (0, 1, 2, 3, 4, 3),
+    data_digest: str = "d" * 64,
+    **manifest_fields: Any,
+) -> Manifest:
+    """Make `folder` a whole, runnable, evaluated version; an `inverted` one takes black for white."""
+    labels_N, answers_N = np.array(test_labels), np.array(test_answers)
+    return write_version(
+        folder,
+        family,
+        version,
+        extra_files={
+            **_graph_files(len(classes), size, inverted),
+            EVALUATION_NAME: _evaluation(classes, labels_N, answers_N, data_digest).to_json().encode(),
+            PREDICTIONS_NAME: _predictions(labels_N, answers_N, len(classes)),
+        },
+        class_names=tuple(classes),
+        input=InputSpec(height=size, width=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        **manifest_fields,
+    )
+
+
+def grey_png(brightness: int, size: int = SIZE) -> bytes:
+    """A picture of one grey, as PNG."""
+    stream = io.BytesIO()
+    Image.new("RGB", (size, size), (brightness,) * 3).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def brightness_of(label: str, classes: Sequence[str] = CLASSES) -> int:
+    """The grey that the model takes for this class."""
+    return round(255 * classes.index(label) / (len(classes) - 1))
+
+
+def _graph_files(classes: int, size: int, inverted: bool) -> dict[str, bytes]:
+    # -(brightness - centre)^2 less the part that is the same for all classes is linear in the brightness.
+    centres_K = np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
+    pixels = size * size * 3
+    weights_PK = np.tile(SHARPNESS * 2 * centres_K / (255 * pixels), (pixels, 1)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Flatten", ["floats"], ["flat"], axis=1),
+            helper.make_node("MatMul", ["flat", "weights"], ["products"]),
+            helper.make_node("Add", ["products", "bias"], ["logits"]),
+        ],
+        "brightness",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", size, size, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
+        [
+            numpy_helper.from_array(weights_PK, "weights"),
+            numpy_helper.from_array((-SHARPNESS * centres_K**2).astype(np.float32), "bias"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
+        onnx.save_model(model, path, save_as_external_data=True, location=WEIGHTS_NAME, size_threshold=0)
+        return {name: (Path(scratch) / name).read_bytes() for name in ("model.onnx", WEIGHTS_NAME)}
+
+
+def _predictions(labels_N: Labels, answers_N: Labels, classes: int) -> bytes:
+    probabilities_NK = np.full((len(labels_N), classes), 0.1 / (classes - 1), np.float32)
+    probabilities_NK[np.arange(len(labels_N)), answers_N] = 0.9
+    split = SplitPredictions(np.arange(len(labels_N)), labels_N, {"fp32": probabilities_NK})
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / PREDICTIONS_NAME
+        save_predictions(path, {"test": split})
+        return path.read_bytes()
+
+
+def _evaluation(classes: Sequence[str], labels_N: Labels, answers_N: Labels, data_digest: str) -> Evaluation:
+    """Right where it follows from the answers alone; the rest is made up."""
+    matrix = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(matrix, (labels_N, answers_N), 1)
+    accuracy = float(np.mean(labels_N == answers_N))
+    made_up = Estimate(value=0.5, low=0.4, high=0.6)
+    averaged = AveragedScores(precision=made_up, recall=made_up, f1=made_up)
+    scores = Scores(
+        accuracy=Estimate(value=accuracy, low=max(0.0, accuracy - 0.1), high=min(1.0, accuracy + 0.1)),
+        top2_accuracy=made_up,
+        macro=averaged,
+        weighted=averaged,
+        per_class=tuple(
+            ClassScores(label=label, support=int(matrix[k].sum()), precision=made_up, recall=made_up, f1=made_up)
+            for k, label in enumerate(classes)
+        ),
+        confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
+        log_loss=0.5,
+        brier=0.5,
+        reliability=Reliability(
+            ece=0.1, bins=(ReliabilityBin(low=0, high=1, count=len(labels_N), confidence=0.9, accuracy=accuracy),)
+        ),
+        prediction_sets=PredictionSets(target=0.9, coverage=made_up, mean_size=1.5, singletons=0.5),
+        ood_flag_rate=0.05,
+    )
+    data = EvaluatedData(name="greys", split="test", digest=data_digest, images=len(labels_N))
+    return Evaluation(data=data, class_names=tuple(classes), scores={"fp32": scores})
