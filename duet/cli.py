@@ -8,6 +8,11 @@ import typer
 
 from core.errors import DuetError
 from duet.commands import models
+from duet.commands.evaluate import evaluate
+from duet.commands.explore import explore
+from duet.commands.export import export
+from duet.commands.serve import serve
+from duet.commands.train import train
 
 app = typer.Typer(
     name="duet",
@@ -17,6 +22,11 @@ app = typer.Typer(
 )
 
 app.add_typer(models.app, name="models")
+app.command()(serve)
+app.command()(train)
+app.command()(evaluate)
+app.command()(export)
+app.command()(explore)
 
 
 def main() -> None:

@@ -45,6 +45,8 @@ class Origin:
     config: RecipeConfig
     history: Sequence[EpochRecord]
     environment: EnvironmentRecord
+    derived_from: str | None = None
+    """family@version whose weights these are, where they were not just trained."""
 
     @property
     def training_seconds(self) -> float:
@@ -109,6 +111,7 @@ def _describe(
         recipe=config.recipe,
         config=config.model_dump(mode="json"),
         seed=config.seed,
+        derived_from=origin.derived_from,
         source_digest=source_digest(),
         data=_data_record(images, config),
         environment=origin.environment,

@@ -134,5 +134,5 @@ def _describe(config: RecipeConfig, family: str, images: Images, run_folder: Pat
     parameters, macs = count_parameters(classifier), count_macs(classifier, height=height, width=width)
     typer.echo(
         f"would train on {len(images.part(*trained_on(config))):,} images of {images.dataset.name}, {parameters:,} "
-        f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run_folder}, and publish as family {family}"
+        f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run_folder}, and publish it as {family}"
     )

@@ -1,0 +1,138 @@
+"""`duet train`, `duet evaluate` and `duet export`, on small made-up images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.aliases import history
+from core.repository import ModelRepository
+from duet.cli import main
+from duet.commands import evaluate, export, train
+from tests.support.training_runs import small_images
+from training.images import Images
+
+Duet = Callable[..., int]
+SMALL = (
+    "--set", "epochs=2", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
+    "--threads", "1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def duet(home: Path, images: Images, monkeypatch: pytest.MonkeyPatch) -> Duet:
+    for module in (train, evaluate, export):
+        monkeypatch.setattr(module, "load_images", lambda _data_dir, download: images)
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["duet", *words])
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return run
+
+
+def test_the_first_version_of_a_family_is_served_and_the_next_waits(
+    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("train", "mlp_baseline", *SMALL) == 0
+    repository = ModelRepository.open()
+    assert repository.champion("mlp") == 1
+    assert "mlp@1 is now the champion" in capsys.readouterr().out
+    assert duet("train", "mlp_baseline", "--seed", "1", *SMALL) == 0
+    assert "duet models promote mlp@2" in capsys.readouterr().out
+    assert (repository.versions("mlp"), repository.champion("mlp")) == ([1, 2], 1)
+    assert duet("train", "mlp_baseline", "--seed", "2", "--promote", *SMALL) == 0
+    assert repository.champion("mlp") == 3
+    assert [entry.reason for entry in history(repository, "mlp")] == [
+        "first version of mlp",
+        "asked for with duet train --promote",
+    ]
+
+    assert duet("evaluate", "mlp@2") == 0
+    assert "reproduces its evaluation.json" in capsys.readouterr().out
+    out = home / "again.json"
+    assert duet("evaluate", "mlp", "--out", str(out)) == 0
+    assert json.loads(out.read_text())["data"]["images"] == 50
+
+    assert duet("export", "mlp@2") == 0
+    assert repository.manifest("mlp", 4).derived_from == "mlp@2"
+
+
+def test_evaluating_a_changed_version_fails_and_names_the_file(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("train", "mlp_baseline", "--family", "tiny", *SMALL) == 0
+    path = ModelRepository.open().folder("tiny", 1) / "evaluation.json"
+    path.chmod(0o644)
+    path.write_text(path.read_text().replace('"log_loss": ', '"log_loss": 1'))
+    assert duet("evaluate", "tiny") == 1
+    assert "evaluation.json" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(
+    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("train", "cnn_baseline", "--dry-run", "--set", "network.channels=[8]") == 0
+    out = capsys.readouterr().out
+    assert "would train on 160 images of cifar10" in out
+    assert "'channels': (8,)" in out
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("resnet",), "no recipe 'resnet': there are cnn_baseline, mlp_baseline"),
+        (("mlp_baseline", "--set", "epoch=3"), "no setting 'epoch'"),
+        (("mlp_baseline", "--set", "epochs"), "not of the form key=value"),
+        (("mlp_baseline", "--set", "epochs=-1"), "epochs: Input should be greater than 0"),
+        (("mlp_baseline", "--resume"), "nothing to resume"),
+        (("mlp_baseline", "--run", "../x"), "cannot name a run"),
+        (("mlp_baseline", "--family", "Not A Name", *SMALL), "cannot name a model family"),
+    ],
+)
+def test_bad_words_are_answered_with_one_clear_line(
+    duet: Duet, words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("train", *words) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("duet: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_an_interrupted_run_is_not_overwritten(duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = home / "runs" / "mlp_baseline-seed0"
+    run.mkdir(parents=True)
+    (run / "checkpoint.pt").write_bytes(b"half a checkpoint")
+    assert duet("train", "mlp_baseline", *SMALL) == 1
+    assert "--restart" in capsys.readouterr().err
+    assert duet("train", "mlp_baseline", "--restart", *SMALL) == 0
+
+
+def test_without_data_it_says_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DUET_DATA_DIR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["duet", "train", "mlp_baseline"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--download" in capsys.readouterr().err

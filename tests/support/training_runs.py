@@ -1,0 +1,111 @@
+"""Small training runs: tiny recipes on made-up images, and reporters that record or kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.recipes import RecipeConfig, recipe_config
+from tests.support.cifar_files import small_dataset
+from training.checkpoint import Checkpoint, EpochRecord
+from training.datasets.splits import split_for
+from training.fit import FitInputs, FitResult, fit
+from training.images import Images
+from training.pipeline import new_classifier
+
+CPU = torch.device("cpu")
+
+
+def small_images(*, per_class_train: int = 20, seed: int = 0) -> Images:
+    """Ten learnable classes of 32x32 images, with their split."""
+    dataset = small_dataset(per_class_train=per_class_train, seed=seed)
+    return Images(dataset, split_for(dataset))
+
+
+def small_recipe(kind: str, **overrides: Any) -> RecipeConfig:
+    """A baseline recipe shrunk so that an epoch takes a fraction of a second; dropout and all augmentations on."""
+    network: dict[str, Any] = (
+        {"kind": "mlp", "hidden": (32, 16), "dropout": 0.2}
+        if kind == "mlp"
+        else {"kind": "cnn", "channels": (8, 16), "convolutions": 1, "hidden": (16,), "dropout": 0.2}
+    )
+    small = {
+        "network": network,
+        "augmentation": {"flip": True, "translate": 2, "cutout": 4},
+        "epochs": 3,
+        "batch_size": 50,
+        "precision": "float32",
+    }
+    config = recipe_config(f"{kind}_baseline")
+    tree = config.model_dump() | small
+    return RecipeConfig.model_validate(tree).with_overrides(overrides)
+
+
+def small_fit(
+    config: RecipeConfig,
+    images: Images,
+    folder: Path,
+    *,
+    reporter: RecordingReporter | None = None,
+    resume_from: Checkpoint | None = None,
+    threads: int = 1,
+) -> FitResult:
+    """Fit without publishing."""
+    inputs = FitInputs(
+        train=images.part("train"),
+        validation=images.part("validation"),
+        classes=len(images.dataset.class_names),
+        data_digest=images.dataset.digest,
+        split_digest=images.split.digest,
+    )
+    return fit(
+        new_classifier(config, images),
+        config,
+        inputs,
+        folder,
+        reporter=reporter or RecordingReporter(),
+        threads=threads,
+        device=CPU,
+        resume_from=resume_from,
+    )
+
+
+class RecordingReporter:
+    """Keeps what it is told; `stop_after` raises KeyboardInterrupt, `kill_at_step` sends this process SIGKILL."""
+
+    def __init__(self, *, stop_after: int | None = None, kill_at_step: int | None = None) -> None:
+        self.stages: list[str] = []
+        self.notes: list[str] = []
+        self.steps: list[tuple[int, float, float]] = []
+        self.epochs: list[EpochRecord] = []
+        self.started: tuple[int, int] | None = None
+        self.ended = False
+        self._stop_after = stop_after
+        self._kill_at_step = kill_at_step
+
+    def stage(self, name: str) -> None:
+        self.stages.append(name)
+
+    def fit_started(self, *, steps: int, done: int, detail: str) -> None:
+        self.started = (steps, done)
+        self.notes.append(detail)
+
+    def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
+        self.steps.append((epoch, loss, accuracy))
+        if len(self.steps) == self._kill_at_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def epoch(self, record: EpochRecord, epochs: int) -> None:
+        self.epochs.append(record)
+        if record.epoch == self._stop_after:
+            raise KeyboardInterrupt
+
+    def fit_ended(self) -> None:
+        self.ended = True
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

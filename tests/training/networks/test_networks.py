@@ -1,0 +1,96 @@
+import pytest
+import torch
+from torch import nn
+
+from core.errors import ConfigurationError
+from core.recipes import CNNNetwork, MLPNetwork, recipe_config
+from training.networks import Classifier, build_classifier, count_macs, count_parameters
+from training.networks.layers import Dropout, initialise, seed_dropout
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+
+
+def classifier(network: MLPNetwork | CNNNetwork, height: int = 32, width: int = 32, classes: int = 10) -> Classifier:
+    return build_classifier(network, height=height, width=width, classes=classes, mean=MEAN, std=STD).eval()
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("recipe", ["mlp_baseline", "cnn_baseline"])
+@pytest.mark.parametrize("size", [(32, 32), (40, 24)])
+def test_logits_have_one_column_per_class(recipe: str, size: tuple[int, int]) -> None:
+    network = classifier(recipe_config(recipe).network, *size, classes=7)
+    assert network(torch.rand(3, *size, 3)).shape == (3, 7)
+
+
+def test_the_plain_network_has_dense_layers_only() -> None:
+    kinds = {type(module) for module in classifier(recipe_config("mlp_baseline").network).modules()}
+    assert nn.Linear in kinds
+    assert not any(issubclass(kind, nn.Conv2d | nn.MultiheadAttention) for kind in kinds)
+
+
+def test_the_convolutional_network_has_pooling_and_two_dense_layers() -> None:
+    modules = list(classifier(recipe_config("cnn_baseline").network).modules())
+    assert sum(isinstance(module, nn.Linear) for module in modules) >= 2
+    assert any(isinstance(module, nn.Conv2d) for module in modules)
+    assert any(isinstance(module, nn.MaxPool2d) for module in modules)
+
+
+def test_normalisation_is_part_of_the_forward_pass() -> None:
+    network = classifier(MLPNetwork(hidden=(4,)))
+    pixels = torch.rand(2, 32, 32, 3)
+    normalised = (pixels - torch.tensor(MEAN)) / torch.tensor(STD)
+    assert torch.allclose(network(pixels), network.network(normalised.permute(0, 3, 1, 2)))
+
+
+def test_parameters_and_macs_by_hand() -> None:
+    mlp = classifier(MLPNetwork(hidden=(5,)), height=4, width=4, classes=3)
+    assert count_parameters(mlp) == 48 * 5 + 5 + 5 * 3 + 3
+    assert count_macs(mlp, height=4, width=4) == 48 * 5 + 5 * 3
+    cnn = classifier(CNNNetwork(channels=(6,), convolutions=1, hidden=(5,)), height=4, width=4, classes=3)
+    assert count_parameters(cnn) == 6 * 27 + 2 * 6 + (6 * 4) * 5 + 5 + 5 * 3 + 3
+    assert count_macs(cnn, height=4, width=4) == 16 * 6 * 27 + (6 * 4) * 5 + 5 * 3
+
+
+def test_counting_leaves_the_training_mode_alone() -> None:
+    network = classifier(MLPNetwork(hidden=(5,))).train()
+    count_macs(network, height=32, width=32)
+    assert network.training
+
+
+def test_too_many_halvings_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="halved 3 times"):
+        classifier(CNNNetwork(channels=(4, 4, 4), hidden=(4,)), height=4, width=32)
+
+
+def test_first_weights_follow_the_generator_alone() -> None:
+    networks = [classifier(recipe_config("cnn_baseline").network) for _ in range(3)]
+    for network, seed in zip(networks, (1, 1, 2), strict=True):
+        torch.manual_seed(seed * 100)
+        initialise(network, draw(seed))
+    first, again, other = (torch.cat([p.flatten() for p in network.parameters()]) for network in networks)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_first_predictions_are_close_to_uniform() -> None:
+    network = classifier(recipe_config("mlp_baseline").network)
+    initialise(network, draw())
+    probabilities = network(torch.rand(64, 32, 32, 3)).softmax(1)
+    assert float(probabilities.detach().max()) < 0.3
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean() -> None:
+    layer = Dropout(0.25).train()
+    seed_dropout(layer, draw())
+    out = layer(torch.ones(200, 200))
+    assert float((out == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(out.mean()) == pytest.approx(1.0, abs=0.02)
+    assert torch.equal(layer.eval()(torch.ones(3)), torch.ones(3))
+
+
+def test_dropout_without_a_generator_refuses_to_train() -> None:
+    with pytest.raises(RuntimeError, match="generator"):
+        Dropout(0.5).train()(torch.ones(3))

@@ -1,0 +1,125 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.errors import TrainingDivergedError
+from tests.support.training_runs import RecordingReporter, small_fit, small_images, small_recipe
+from training.checkpoint import load_checkpoint
+from training.fit import FitResult
+from training.images import Images
+
+KINDS = ["mlp", "cnn"]
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+def state(result: FitResult) -> dict[str, Tensor]:
+    return result.classifier.state_dict()
+
+
+def same(first: FitResult, second: FitResult) -> bool:
+    one, other = state(first), state(second)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_weights_whatever_else_was_drawn(
+    kind: str, images: Images, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    first = small_fit(small_recipe(kind), images, tmp_path)
+    torch.manual_seed(2)
+    again = small_fit(small_recipe(kind), images, tmp_path)
+    other = small_fit(small_recipe(kind, seed=1), images, tmp_path)
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_resumed_run_ends_with_the_same_weights(kind: str, stop_after: int, images: Images, tmp_path: Path) -> None:
+    config = small_recipe(kind, **{"optimization.optimizer": "sgd" if kind == "cnn" else "adam"})
+    whole = small_fit(config, images, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        small_fit(config, images, tmp_path, reporter=RecordingReporter(stop_after=stop_after))
+    reporter = RecordingReporter()
+    resumed = small_fit(config, images, tmp_path, reporter=reporter, resume_from=load_checkpoint(tmp_path))
+    assert same(whole, resumed)
+    assert [record.epoch for record in reporter.epochs] == list(range(stop_after + 1, 4))
+    assert [(r.train_loss, r.validation_loss) for r in whole.history] == [
+        (r.train_loss, r.validation_loss) for r in resumed.history
+    ]
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from tests.support.training_runs import RecordingReporter, small_fit, small_images, small_recipe
+reporter = RecordingReporter(kill_at_step=int(sys.argv[3]))
+small_fit(small_recipe(sys.argv[1]), small_images(), Path(sys.argv[2]), reporter=reporter)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "step", "epochs"), [("mlp", 5, 1), ("cnn", 6, 1), ("cnn", 10, 2)])
+def test_a_killed_run_is_resumed_to_the_same_weights(
+    kind: str, step: int, epochs: int, images: Images, tmp_path: Path
+) -> None:
+    """Four steps an epoch: the child dies by SIGKILL in the middle of the second or third."""
+    (tmp_path / "run").mkdir()
+    child = subprocess.run([sys.executable, "-c", _CHILD, kind, str(tmp_path / "run"), str(step)], check=False)
+    assert child.returncode == -9
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert len(checkpoint.history) == epochs
+    whole = small_fit(small_recipe(kind), images, tmp_path)
+    resumed = small_fit(small_recipe(kind), images, tmp_path / "run", resume_from=checkpoint)
+    assert same(whole, resumed)
+
+
+def test_a_resumed_run_keeps_its_threads_and_compute_type(images: Images, tmp_path: Path) -> None:
+    config = small_recipe("cnn", precision="bfloat16")
+    with pytest.raises(KeyboardInterrupt):
+        small_fit(config, images, tmp_path, reporter=RecordingReporter(stop_after=1))
+    result = small_fit(config, images, tmp_path, resume_from=load_checkpoint(tmp_path), threads=2)
+    assert (result.threads, result.dtype) == (1, "bfloat16")
+
+
+def test_auto_picks_a_compute_type_and_says_why(images: Images, tmp_path: Path) -> None:
+    reporter = RecordingReporter()
+    result = small_fit(small_recipe("cnn", precision="auto", epochs=1), images, tmp_path, reporter=reporter)
+    assert any(f"computing in {result.dtype}" in note for note in reporter.notes)
+    assert load_checkpoint(tmp_path).dtype == result.dtype
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns(kind: str, images: Images, tmp_path: Path) -> None:
+    """The made-up classes are easy: a few epochs reach well over the 10 % of guessing."""
+    config = small_recipe(kind, epochs=12, **{"network.dropout": 0.0, "augmentation.flip": False})
+    result = small_fit(config, images, tmp_path)
+    accuracy = result.history[-1].validation_accuracy
+    assert accuracy is not None
+    assert accuracy > 0.5
+    assert result.history[-1].train_loss < result.history[0].train_loss
+    assert not result.classifier.training
+
+
+def test_progress_counts_every_step(images: Images, tmp_path: Path) -> None:
+    reporter = RecordingReporter()
+    small_fit(small_recipe("mlp"), images, tmp_path, reporter=reporter)
+    assert reporter.started == (12, 0)
+    assert [epoch for epoch, _, _ in reporter.steps] == [1] * 4 + [2] * 4 + [3] * 4
+    assert reporter.ended
+
+
+def test_a_diverging_loss_stops_and_keeps_the_last_checkpoint(images: Images, tmp_path: Path) -> None:
+    config = small_recipe("mlp", **{"optimization.optimizer": "sgd", "optimization.learning_rate": 1e18})
+    with pytest.raises(TrainingDivergedError, match=r"step \d+ of epoch 1.*learning_rate"):
+        small_fit(config, images, tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()

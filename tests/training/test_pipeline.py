@@ -1,0 +1,196 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import CheckpointError, ExportError
+from core.evaluation import read_evaluation
+from core.manifest import Manifest
+from core.predictions import load_predictions
+from core.repository import ModelRepository
+from core.statistics.calibration import softmax
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from training import parity
+from training.answers import answer
+from training.images import Images
+from training.pipeline import train_version
+from training.reevaluate import disagreements, evaluate_version, published_evaluation
+from training.runs import drop_run, named_run, require_free
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    return ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
+
+
+def run(
+    repository: ModelRepository, images: Images, folder: Path, *, kind: str = "cnn", reporter: RecordingReporter | None = None,
+    resume: bool = False, **overrides: object,
+) -> Manifest:  # fmt: skip
+    return train_version(
+        small_recipe(kind, **overrides), images, repository, kind, folder,
+        reporter=reporter or RecordingReporter(), threads=1, device=CPU, resume=resume,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published(
+    images: Images, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ModelRepository, Manifest, RecordingReporter]:
+    folder = tmp_path_factory.mktemp("published")
+    repository = ModelRepository(folder / "models", folder / "shipped")
+    reporter = RecordingReporter()
+    return repository, run(repository, images, folder / "run", reporter=reporter), reporter
+
+
+Published = tuple[ModelRepository, Manifest, RecordingReporter]
+
+
+def test_a_run_publishes_a_whole_version(published: Published, images: Images) -> None:
+    repository, manifest, reporter = published
+    assert repository.verify("cnn", 1) == manifest
+    assert manifest.files.keys() == {
+        "model.onnx", "weights.safetensors", "evaluation.json", "predictions.npz", "history.jsonl", "README.md",
+        "figures/history.png", "figures/confusion.png", "figures/reliability.png",
+    }  # fmt: skip
+    assert manifest.class_names == images.dataset.class_names
+    assert manifest.data.digest == images.dataset.digest
+    assert manifest.data.counts == {"train": 160, "validation": 20, "holdout": 20, "test": 50}
+    assert manifest.config == small_recipe("cnn").model_dump(mode="json")
+    assert manifest.parity.images == 50
+    assert manifest.cost.epochs == 3
+    assert reporter.stages[0].startswith("fit")
+
+
+def test_history_has_a_line_per_epoch(published: Published) -> None:
+    repository, _, reporter = published
+    lines = (repository.folder("cnn", 1) / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["train_loss"] for line in lines] == [record.train_loss for record in reporter.epochs]
+
+
+def test_stored_predictions_are_the_served_graph_s_answers(published: Published, images: Images) -> None:
+    repository, manifest, _ = published
+    folder = repository.folder("cnn", 1)
+    for split, part in (("test", images.dataset.test), ("holdout", images.part("holdout"))):
+        stored = load_predictions(folder, split)  # type: ignore[arg-type]
+        logits_NK = answer(folder / "model.onnx", part.images_NHWC, threads=1)
+        expected_NK = softmax(logits_NK, manifest.calibration["fp32"].temperature)
+        np.testing.assert_allclose(stored.probabilities["fp32"], expected_NK, atol=1e-6)
+        np.testing.assert_array_equal(stored.labels, part.labels_N)
+    np.testing.assert_array_equal(load_predictions(folder, "holdout").index, images.split.holdout)
+
+
+def test_thresholds_come_from_the_holdout_alone(published: Published, images: Images) -> None:
+    repository, manifest, _ = published
+    holdout = load_predictions(repository.folder("cnn", 1), "holdout")
+    of_truth_N = holdout.probabilities["fp32"][np.arange(20), holdout.labels]
+    # 20 images cannot promise 99 %: every class belongs to the set.
+    assert manifest.calibration["fp32"].conformal_threshold == 0.0
+    assert manifest.metrics.holdout_accuracy == float((holdout.predicted() == holdout.labels).mean())
+    assert of_truth_N.min() > 0
+
+
+def test_evaluating_again_reproduces_the_published_figures(published: Published, images: Images) -> None:
+    repository, manifest, _ = published
+    folder = repository.folder("cnn", 1)
+    measured = evaluate_version(folder, manifest, images, threads=2)
+    stored = published_evaluation(folder, measured)
+    assert stored is not None
+    assert disagreements(stored, measured) == []
+
+
+def test_a_changed_figure_is_found(published: Published) -> None:
+    repository, _, _ = published
+    stored = read_evaluation(repository.folder("cnn", 1))
+    scores = stored.scores["fp32"]
+    other = stored.model_copy(
+        update={"scores": {"fp32": scores.model_copy(update={"log_loss": scores.log_loss + 1e-4})}}
+    )
+    assert [line.split(":")[0] for line in disagreements(stored, other)] == ["scores.fp32.log_loss"]
+
+
+def test_figures_of_other_images_are_not_compared(published: Published) -> None:
+    repository, manifest, _ = published
+    others = small_images(seed=5)
+    folder = repository.folder("cnn", 1)
+    assert published_evaluation(folder, evaluate_version(folder, manifest, others, threads=1)) is None
+
+
+def test_the_card_states_the_measured_accuracy(published: Published) -> None:
+    repository, manifest, _ = published
+    card = (repository.folder("cnn", 1) / "README.md").read_text()
+    assert card.startswith("---\nlicense: apache-2.0\n")
+    assert f"{manifest.metrics.test_accuracy:.2%}" in card
+    assert f"value: {manifest.metrics.test_accuracy:.6f}" in card
+
+
+def test_an_interrupted_run_is_resumed_and_published_with_the_same_weights(
+    published: Published, repository: ModelRepository, images: Images, tmp_path: Path
+) -> None:
+    whole_repository, whole, _ = published
+    with pytest.raises(KeyboardInterrupt):
+        run(repository, images, tmp_path / "run", reporter=RecordingReporter(stop_after=2))
+    assert repository.families() == []
+    with pytest.raises(CheckpointError, match=r"after epoch 2 of 3.*--resume"):
+        require_free(tmp_path / "run")
+    resumed = run(repository, images, tmp_path / "run", resume=True)
+    assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
+    require_free(tmp_path / "run")
+    assert whole_repository.versions("cnn") == [1]
+
+
+def test_resuming_with_other_settings_is_refused(repository: ModelRepository, images: Images, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(repository, images, tmp_path / "run", reporter=RecordingReporter(stop_after=1))
+    with pytest.raises(CheckpointError, match="epochs was 3, now 4"):
+        run(repository, images, tmp_path / "run", resume=True, epochs=4)
+
+
+def test_a_graph_that_disagrees_is_not_published(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "MAX_LOGIT_DIFFERENCE", -1.0)
+    with pytest.raises(ExportError):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=1)
+    assert repository.families() == []
+    assert not list((repository.home_models / "mlp" / ".staging").glob("[0-9]*/"))
+
+
+def test_training_on_the_validation_images_too_leaves_no_validation_figure(
+    repository: ModelRepository, images: Images, tmp_path: Path
+) -> None:
+    reporter = RecordingReporter()
+    manifest = run(
+        repository, images, tmp_path / "run", kind="mlp", epochs=1, include_validation=True, reporter=reporter
+    )
+    assert manifest.metrics.validation_accuracy is None
+    assert manifest.data.trained_on == ("train", "validation")
+    assert reporter.epochs[0].validation_accuracy is None
+    assert reporter.started == (4, 0)  # 180 images in batches of 50
+
+
+def test_a_run_s_name_cannot_leave_the_folder(tmp_path: Path) -> None:
+    assert named_run(tmp_path, "cnn-1.a") == tmp_path / "runs" / "cnn-1.a"
+    for name in ("..", "a/b", "", ".hidden", "x" * 200):
+        with pytest.raises(Exception, match="cannot name a run"):
+            named_run(tmp_path, name)
+
+
+def test_dropping_a_run_removes_it(tmp_path: Path) -> None:
+    drop_run(tmp_path / "none")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"x")
+    drop_run(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_devices_are_named(published: Published) -> None:
+    assert published[1].environment.device == "cpu"
+    assert published[1].environment.torch == torch.__version__

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from core.errors import DataError
+from core.repository import ModelRepository
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from training.pipeline import train_version
+from training.republish import republish
+
+
+def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path) -> None:
+    images = small_images()
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    config = small_recipe("cnn", epochs=1)
+    first = train_version(
+        config, images, repository, "cnn", tmp_path / "run", reporter=RecordingReporter(), threads=1, device=CPU
+    )
+    second = republish(repository, "cnn", 1, images, reporter=RecordingReporter())
+    assert (second.version, second.derived_from) == (2, "cnn@1")
+    repository.verify("cnn", 2)
+    for name in ("weights.safetensors", "history.jsonl", "model.onnx"):
+        assert second.files[name].sha256 == first.files[name].sha256
+    assert second.metrics == first.metrics
+    assert second.cost == first.cost
+
+    with pytest.raises(DataError, match=r"cnn@1 was made from cifar10.*--data-dir"):
+        republish(repository, "cnn", 1, small_images(seed=3), reporter=RecordingReporter())
