@@ -11,7 +11,7 @@ import torch
 from core.errors import DataError
 
 _BLOCK = 1_000
-"""Images counted at a time by `channel_statistics`, which bounds its memory."""
+"""Images counted at a time by `value_counts`, which bounds its memory."""
 
 
 @overload
@@ -57,13 +57,19 @@ def channel_statistics(
 
     Exact up to the last rounding: computed from the counts of the 256 values, without a float copy of the images.
     """
-    counts_C256 = np.zeros((3, 256), dtype=np.int64)
+    counts_CV = value_counts(images_NHWC)
+    values_V = np.arange(256) / 255
+    share_CV = counts_CV / counts_CV.sum(axis=1, keepdims=True)
+    mean_C = share_CV @ values_V
+    variance_C = (share_CV * (values_V - mean_C[:, None]) ** 2).sum(axis=1)
+    return mean_C, np.sqrt(variance_C)
+
+
+def value_counts(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """How often each of the 256 values occurs in each channel, int64 [3, 256]."""
+    counts_CV = np.zeros((3, 256), dtype=np.int64)
     for start in range(0, len(images_NHWC), _BLOCK):
         block_NHWC = images_NHWC[start : start + _BLOCK]
         for channel in range(3):
-            counts_C256[channel] += np.bincount(block_NHWC[..., channel].reshape(-1), minlength=256)
-    values = np.arange(256) / 255
-    share_C256 = counts_C256 / counts_C256.sum(axis=1, keepdims=True)
-    mean_C = share_C256 @ values
-    variance_C = (share_C256 * (values - mean_C[:, None]) ** 2).sum(axis=1)
-    return mean_C, np.sqrt(variance_C)
+            counts_CV[channel] += np.bincount(block_NHWC[..., channel].reshape(-1), minlength=256)
+    return counts_CV

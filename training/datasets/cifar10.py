@@ -90,7 +90,7 @@ def _check_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
         raise DataError(
             f"CIFAR-10 in {folder} cannot be used: {'; '.join(problems)}. Put the files of cifar-10-python.tar.gz "
             f"there again, or name a folder that holds {FOLDER_NAME} with --data-dir or DUET_DATA_DIR; with neither "
-            "of the two, CIFAR-10 is downloaded."
+            "of the two, --download fetches it."
         )
 
 

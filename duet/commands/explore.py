@@ -1,0 +1,59 @@
+"""`duet explore`: what is in a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from duet.commands.train import DataDir
+from duet.commands.training_extra import require_training
+
+if TYPE_CHECKING:
+    from training.explore.explore import Findings
+
+
+def explore(
+    data: Annotated[str, typer.Option(help="Name of the data set.")] = "cifar10",
+    data_dir: DataDir = None,
+    download: Annotated[bool, typer.Option("--download", help="Download the data set if it is not there.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; by default explore/DATA under DUET_HOME.")
+    ] = None,
+) -> None:
+    """Describe a data set in numbers and pictures: explore.json, figures as PNG, and one page to read."""
+    require_training("duet explore")
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from core.home import duet_home, ensure_home
+    from training.datasets.catalogue import load_dataset
+    from training.datasets.splits import split_for
+    from training.explore.explore import explore as explore_dataset
+
+    dataset = load_dataset(data, data_dir, download=download)
+    folder = out or ensure_home(duet_home()) / "explore" / data
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        findings = explore_dataset(dataset, split_for(dataset), folder, progress)
+    for line in _summary(findings):
+        typer.echo(line)
+    typer.echo(f"read on in {folder / 'index.html'}")
+
+
+def _summary(findings: Findings) -> list[str]:
+    statistics, duplicates = findings.statistics, findings.duplicates
+    parts = ", ".join(f"{count:,} {part}" for part, count in statistics.images.items())
+    mean, std = (
+        ", ".join(f"{value:.4f}" for value in values)
+        for values in (statistics.values["training"].mean, statistics.values["training"].std)
+    )
+    share = duplicates.near_test_images / statistics.images["test"]
+    return [
+        f"{findings.name}: {parts} images of {statistics.width}x{statistics.height} pixels, "
+        f"{len(findings.class_names)} classes",
+        f"channel mean {mean}; standard deviation {std}",
+        f"{duplicates.exact_test_images} test images are in training to the byte, {duplicates.near_test_images} "
+        f"({share:.2%}) nearly",
+    ]
