@@ -31,13 +31,26 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def run(
-    repository: ModelRepository, images: Images, folder: Path, *, kind: str = "cnn", reporter: RecordingReporter | None = None,
-    resume: bool = False, **overrides: object,
-) -> Manifest:  # fmt: skip
+    repository: ModelRepository,
+    images: Images,
+    folder: Path,
+    *,
+    kind: str = "cnn",
+    reporter: RecordingReporter | None = None,
+    resume: bool = False,
+    **overrides: object,
+) -> Manifest:
     return train_version(
-        small_recipe(kind, **overrides), images, repository, kind, folder,
-        reporter=reporter or RecordingReporter(), threads=1, device=CPU, resume=resume,
-    )  # fmt: skip
+        small_recipe(kind, **overrides),
+        images,
+        repository,
+        kind,
+        folder,
+        reporter=reporter or RecordingReporter(),
+        threads=1,
+        device=CPU,
+        resume=resume,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from core.evaluation import AveragedScores, ClassScores
 from core.manifest import Calibration
 from training.scoring import score
 
@@ -39,8 +40,9 @@ def test_every_interval_holds_its_value_and_narrows_with_more_images() -> None:
     few = score(logits_for(PREDICTED), LABELS, NAMES, CALIBRATION)
     many = score(logits_for(PREDICTED * 100), np.tile(LABELS, 100), NAMES, CALIBRATION)
     for scores in (few, many):
-        for mean in (scores.macro, scores.weighted, *scores.per_class):
-            for estimate in (mean.precision, mean.recall, mean.f1):
+        rows: list[AveragedScores | ClassScores] = [scores.macro, scores.weighted, *scores.per_class]
+        for row in rows:
+            for estimate in (row.precision, row.recall, row.f1):
                 assert estimate.low <= estimate.value <= estimate.high
     assert many.macro.f1.high - many.macro.f1.low < 0.2 * (few.macro.f1.high - few.macro.f1.low)
     assert many.accuracy.high - many.accuracy.low < 0.2 * (few.accuracy.high - few.accuracy.low)
