@@ -11,7 +11,6 @@ from core.errors import UnsupportedImageError
 
 _NAMES = {"1": "black and white", "L": "greyscale", "LA": "greyscale", "La": "greyscale", "LAB": "CIELAB"}
 _NAMES |= {"P": "palette colours", "PA": "palette colours"}
-_WHITE = (255, 255, 255, 255)
 _OPAQUE = (255, 255)
 
 _PHOTOMETRIC_TAG = 262
@@ -51,12 +50,15 @@ def to_rgb(image: Image.Image, stored_as: str) -> tuple[Image.Image, list[str]]:
     elif "transparency" in image.info:
         image.info["transparency"] = _key_of_8_bits(image.info["transparency"], stored_as)
     if image.has_transparency_data:
-        # Premultiplied grey is the one mode that Pillow cannot convert in one step.
-        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        if rgba.getchannel("A").getextrema() != _OPAQUE:
-            rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba)
+        if image.mode == "La":  # premultiplied grey, which Pillow cannot convert in one step
+            image = image.convert("LA")
+        if image.mode != "RGBA":
+            image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != _OPAQUE:
+            page = Image.new("RGB", image.size, "white")
+            page.paste(image, mask=image)
+            image = page
             notes.append("transparency flattened on white")
-        image = rgba
     return image if image.mode == "RGB" else image.convert("RGB"), notes
 
 

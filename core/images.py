@@ -73,7 +73,7 @@ _ORIENTATIONS = {
 
 # A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still leaves this many times the model's size:
 # a photograph then takes a third of the time, and what is left to the filter hides the difference.
-_DRAFT_FACTOR = 4
+_DRAFT_FACTOR = 8
 # Counting a GIF's frames means walking the file, which a hostile one can make slow; past this only "several".
 _COUNTED_GIF_BYTES = 1_000_000
 
@@ -122,7 +122,7 @@ def decode_image(data: bytes, *, height: int, width: int, max_pixels: int = MAX_
     except Exception as error:  # on damaged bytes Pillow's readers raise whatever their parsing runs into
         raise ImageError(f"the {reader.format} image is damaged or cut short; send the whole file") from error
     if image.size != (width, height):
-        notes += _resize_notes(image.size, original_size, (width, height))
+        notes += _resize_notes(original_size, (width, height))
     return DecodedImage(resize_image(image, height=height, width=width), tuple(notes), original_size)
 
 
@@ -234,8 +234,7 @@ def _orientation(image: Image.Image, notes: list[str]) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _resize_notes(decoded: tuple[int, int], original: tuple[int, int], wanted: tuple[int, int]) -> list[str]:
-    """What `resize_image` does; `decoded` differs from `original` only by a JPEG's reduced decoding."""
+def _resize_notes(original: tuple[int, int], wanted: tuple[int, int]) -> list[str]:
     notes = [f"resized from {original[0]}x{original[1]}"]
     # Less than a pixel's worth of stretching is rounding, not a change of proportions.
     if abs(original[0] * wanted[1] / original[1] - wanted[0]) >= 1:

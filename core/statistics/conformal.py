@@ -73,6 +73,5 @@ def prediction_set(probabilities_K: Floats, threshold: float) -> list[int]:
     return [int(index) for index in order_K[: max(1, members)]]
 
 
-def _as_stored(probabilities: Floats) -> npt.NDArray[np.float64]:
-    """Rounded to float32, then widened, so that a threshold read from JSON is compared without rounding it."""
-    return np.asarray(probabilities, dtype=np.float32).astype(np.float64)
+def _as_stored(probabilities: Floats) -> npt.NDArray[np.float32]:
+    return np.asarray(probabilities, dtype=np.float32)

@@ -24,8 +24,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
         raise ValueError(f"counts cannot be negative: {only_first}, {only_second}")
     if only_first == only_second:
         return 1.0
-    # Python's integers, since numpy's would overflow.
-    fewer, discordant = int(min(only_first, only_second)), int(only_first + only_second)
+    fewer = min(only_first, only_second)
+    discordant = int(only_first + only_second)  # numpy's integers would overflow below
     divisions = 1
     as_uneven = 1
     for chosen in range(fewer):

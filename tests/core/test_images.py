@@ -95,14 +95,15 @@ class TestResizing:
         decoded = at_32(encode(Image.fromarray(pixels_HWC), "PNG"))
         np.testing.assert_array_equal(decoded.pixels_HWC, resize_image(pixels_HWC, height=32, width=32))
 
-    def test_a_large_jpeg_is_within_two_levels_of_being_decoded_in_full(self) -> None:
-        photograph = Image.fromarray(noise(40, 60)).resize((1800, 1200), Image.Resampling.BICUBIC)
+    @pytest.mark.parametrize("size", [(1800, 1200), (520, 520), (300, 280), (3000, 64)])
+    def test_a_large_jpeg_is_within_two_levels_of_being_decoded_in_full(self, size: tuple[int, int]) -> None:
+        photograph = Image.fromarray(noise(40, 60)).resize(size, Image.Resampling.BICUBIC)
         data = encode(photograph, "JPEG", quality=90)
         in_full = resize_image(Image.open(io.BytesIO(data)), height=32, width=32)
         decoded = at_32(data)
         assert np.abs(decoded.pixels_HWC.astype(int) - in_full).max() <= 2
-        assert decoded.original_size == (1800, 1200)
-        assert decoded.notes[0] == "resized from 1800x1200"
+        assert decoded.original_size == size
+        assert decoded.notes[0] == f"resized from {size[0]}x{size[1]}"
 
     @pytest.mark.parametrize(
         "wrong",
@@ -157,6 +158,15 @@ class TestOrientation:
         assert decoded.original_size == (480, 640)
         assert decoded.pixels_HWC[:, :12].max() < 20
         assert decoded.pixels_HWC[:, 20:].min() > 235
+
+    def test_a_tiff_whose_orientation_stands_in_its_xmp_only(self) -> None:
+        upright_HWC = noise(16, 24)
+        stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright_HWC)))
+        data = encode(stored, "TIFF", tiffinfo={700: b'<x tiff:Orientation="6"/>'})
+        decoded = decode_image(data, height=16, width=24)
+        np.testing.assert_array_equal(decoded.pixels_HWC, upright_HWC)
+        assert decoded.original_size == (24, 16)
+        assert decoded.notes == ("rotated by EXIF orientation 6",)
 
     def test_a_damaged_exif_block_is_ignored_aloud(self) -> None:
         pixels_HWC = noise(32, 32)

@@ -1,0 +1,180 @@
+"""Calibration against hand-computed cases, scikit-learn and data whose calibration is known."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import log_softmax
+from scipy.special import softmax as scipy_softmax
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from core.statistics.calibration import (
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    log_loss,
+    reliability,
+    softmax,
+)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+finite_logits = arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(2, 6)), elements=st.floats(-1e3, 1e3))
+
+
+def labels_drawn_from(probabilities_NK: Floats, seed: int = 0) -> Ints:
+    """A label for each image, drawn with the probabilities given: perfectly calibrated by construction."""
+    uniform_N = np.random.default_rng(seed).random(len(probabilities_NK))
+    return np.asarray((probabilities_NK.cumsum(axis=1) < uniform_N[:, None]).sum(axis=1))
+
+
+def random_logits(images: int, classes: int = 10, scale: float = 2.0, seed: int = 1) -> Floats:
+    return np.random.default_rng(seed).normal(0, scale, (images, classes))
+
+
+class TestSoftmax:
+    @given(finite_logits, st.floats(0.05, 20))
+    def test_agrees_with_scipy(self, logits_NK: Floats, temperature: float) -> None:
+        expected_NK = scipy_softmax(logits_NK / temperature, axis=1)
+        np.testing.assert_allclose(softmax(logits_NK, temperature), expected_NK, rtol=1e-12, atol=1e-300)
+
+    def test_huge_logits_neither_overflow_nor_vanish(self) -> None:
+        np.testing.assert_array_equal(softmax(np.array([[1e30, 1e30, -1e30]], dtype=np.float32)), [[0.5, 0.5, 0.0]])
+
+    def test_one_image_alone_equals_the_same_image_in_a_batch(self) -> None:
+        logits_NK = random_logits(33).astype(np.float32)
+        np.testing.assert_array_equal(softmax(logits_NK, 1.3)[7], softmax(logits_NK[7], 1.3))
+
+    def test_computes_in_double_precision(self) -> None:
+        assert softmax(np.zeros((1, 3), dtype=np.float32)).dtype == np.float64
+
+
+class TestFitTemperature:
+    @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7, 5.0])
+    def test_recovers_the_temperature_that_made_the_labels(self, temperature: float) -> None:
+        logits_NK = random_logits(40_000, scale=3.0)
+        onehot_NK = np.eye(10)[labels_drawn_from(softmax(logits_NK, temperature))]
+        assert fit_temperature(logits_NK, onehot_NK) == pytest.approx(temperature, rel=0.03)
+
+    def test_nothing_near_it_has_a_lower_log_loss(self) -> None:
+        logits_NK = random_logits(2_000)
+        onehot_NK = np.eye(10)[labels_drawn_from(softmax(logits_NK, 2.5))]
+        best = fit_temperature(logits_NK, onehot_NK)
+        least = log_loss(softmax(logits_NK, best), onehot_NK)
+        for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2.0):
+            assert log_loss(softmax(logits_NK, best * factor), onehot_NK) > least
+
+    def test_scaling_the_logits_scales_the_temperature(self) -> None:
+        logits_NK = random_logits(1_000)
+        onehot_NK = np.eye(10)[labels_drawn_from(softmax(logits_NK))]
+        single = fit_temperature(logits_NK, onehot_NK)
+        assert fit_temperature(4 * logits_NK.astype(np.float32), onehot_NK) == pytest.approx(4 * single, rel=1e-4)
+
+    def test_a_model_that_is_always_right_gets_no_doubt_and_one_always_wrong_no_trust(self) -> None:
+        onehot_NK = np.eye(3)[np.array([0, 1, 2, 0])]
+        assert 0.01 <= fit_temperature(onehot_NK, onehot_NK) < 0.1
+        assert 99 < fit_temperature(-onehot_NK, onehot_NK) <= 100
+
+    @pytest.mark.parametrize(
+        "logits_NK", [np.zeros((0, 3)), np.array([[0.0, np.nan, 1.0]]), np.array([[np.inf, 0, 0]])]
+    )
+    def test_needs_finite_logits(self, logits_NK: Floats) -> None:
+        with pytest.raises(ValueError, match="finite logits"):
+            fit_temperature(logits_NK, np.zeros_like(logits_NK))
+
+
+class TestReliability:
+    def test_by_hand(self) -> None:
+        """Two images at 0.9, one of them right, and two at 0.6, both right: 0.5 * 0.4 + 0.5 * 0.4."""
+        probabilities_NK = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.6, 0.4]])
+        result = reliability(probabilities_NK, np.array([0, 1, 1, 0]), bins=5)
+        assert result.ece == pytest.approx(0.4)
+        assert [one.count for one in result.bins] == [0, 0, 2, 0, 2]
+        assert result.bins[2].confidence == pytest.approx(0.6)
+        assert result.bins[2].accuracy == 1.0
+        assert result.bins[4].confidence == pytest.approx(0.9)
+        assert result.bins[4].accuracy == 0.5
+        assert result.bins[0].confidence is None
+        assert result.bins[0].accuracy is None
+
+    def test_gaps_of_opposite_sign_in_different_bins_do_not_cancel(self) -> None:
+        probabilities_NK = np.array([[1.0, 0.0], [0.5, 0.5]])
+        assert expected_calibration_error(probabilities_NK, np.array([1, 0])) == pytest.approx(0.5 * 1.0 + 0.5 * 0.5)
+
+    def test_bins_are_open_below_and_closed_above(self) -> None:
+        top = np.array([0.5, np.nextafter(0.5, 1), 0.75, 1.0])
+        counts = [one.count for one in reliability(np.stack([top, 1 - top], axis=1), np.zeros(4, int), bins=4).bins]
+        assert counts == [0, 1, 2, 1]
+
+    def test_fifteen_bins_tile_the_unit_interval(self) -> None:
+        bins = reliability(np.array([[0.3, 0.7]]), np.array([1])).bins
+        assert len(bins) == 15
+        assert (bins[0].low, bins[-1].high) == (0.0, 1.0)
+        assert all(left.high == right.low for left, right in pairwise(bins))
+
+    def test_calibrated_probabilities_have_almost_no_error_and_sharpened_ones_a_known_one(self) -> None:
+        probabilities_NK = softmax(random_logits(200_000))
+        labels_N = labels_drawn_from(probabilities_NK)
+        assert expected_calibration_error(probabilities_NK, labels_N) < 0.005
+        top_N = probabilities_NK.max(axis=1)
+        sharpened_NK = softmax(random_logits(200_000), 0.5)
+        overconfidence = float(np.mean(sharpened_NK.max(axis=1) - top_N))
+        assert expected_calibration_error(sharpened_NK, labels_N) == pytest.approx(overconfidence, abs=0.005)
+
+    @given(finite_logits, st.integers(1, 20))
+    def test_agrees_with_a_plain_loop(self, logits_NK: Floats, bins: int) -> None:
+        probabilities_NK = softmax(logits_NK, 100.0)
+        labels_N = np.arange(len(logits_NK)) % logits_NK.shape[1]
+        top_N, right_N = probabilities_NK.max(axis=1), probabilities_NK.argmax(axis=1) == labels_N
+        edges = np.linspace(0, 1, bins + 1)
+        expected = 0.0
+        for low, high in pairwise(edges):
+            inside_N = (top_N > low) & (top_N <= max(high, top_N.max() if high == 1 else 0))
+            if inside_N.any():
+                expected += inside_N.mean() * abs(right_N[inside_N].mean() - top_N[inside_N].mean())
+        assert expected_calibration_error(probabilities_NK, labels_N, bins) == pytest.approx(expected, abs=1e-12)
+
+    @pytest.mark.parametrize(("images", "labels"), [(0, 0), (2, 3)])
+    def test_needs_a_label_for_each_image(self, images: int, labels: int) -> None:
+        with pytest.raises(ValueError, match="labels"):
+            reliability(np.full((images, 2), 0.5), np.zeros(labels, int))
+
+
+class TestScores:
+    @given(st.integers(0, 2**32 - 1), st.integers(2, 12))
+    def test_agree_with_scikit_learn(self, seed: int, classes: int) -> None:
+        probabilities_NK = softmax(random_logits(40, classes, seed=seed))
+        labels_N = np.random.default_rng(seed).integers(0, classes, 40)
+        onehot_NK = np.eye(classes)[labels_N]
+        names = np.arange(classes)
+        assert log_loss(probabilities_NK, onehot_NK) == pytest.approx(
+            sklearn_log_loss(labels_N, probabilities_NK, labels=names), rel=1e-9
+        )
+        one_against_the_rest = [brier_score_loss(onehot_NK[:, k], probabilities_NK[:, k], pos_label=1) for k in names]
+        assert brier_score(probabilities_NK, onehot_NK) == pytest.approx(sum(one_against_the_rest), rel=1e-9)
+
+    def test_extremes(self) -> None:
+        right, wrong = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+        assert brier_score(right, right) == 0.0
+        assert brier_score(wrong, right) == 2.0
+        assert log_loss(right, right) == 0.0
+        assert log_loss(wrong, right) == pytest.approx(126 * math.log(2))
+
+    def test_uniform_guessing(self) -> None:
+        uniform_NK, onehot_NK = np.full((10, 10), 0.1), np.eye(10)
+        assert log_loss(uniform_NK, onehot_NK) == pytest.approx(math.log(10))
+        assert brier_score(uniform_NK, onehot_NK) == pytest.approx(0.9)
+
+    def test_log_loss_is_that_of_the_logits(self) -> None:
+        logits_NK = random_logits(50).astype(np.float32)
+        onehot_NK = np.eye(10, dtype=np.float32)[np.arange(50) % 10]
+        expected = -(log_softmax(logits_NK.astype(np.float64), axis=1) * onehot_NK).sum(axis=1).mean()
+        assert log_loss(softmax(logits_NK), onehot_NK) == pytest.approx(expected, rel=1e-12)

@@ -1,0 +1,69 @@
+"""The energy score against scipy, and the share that its threshold flags."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import logsumexp
+
+from core.statistics.energy import energy, energy_threshold
+
+Floats = npt.NDArray[np.float64]
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.floats(-1e4, 1e4)))
+def test_agrees_with_scipy(logits_NK: Floats) -> None:
+    np.testing.assert_allclose(energy(logits_NK), -logsumexp(logits_NK, axis=1), rtol=1e-12, atol=1e-12)
+
+
+def test_closed_forms() -> None:
+    np.testing.assert_allclose(energy(np.zeros((2, 10))), -math.log(10))
+    np.testing.assert_array_equal(energy(np.array([[1e30, -1e30]], dtype=np.float32)), -np.float64(np.float32(1e30)))
+
+
+def test_one_image_alone_equals_the_same_image_in_a_batch() -> None:
+    logits_NK = np.random.default_rng(0).normal(size=(33, 10)).astype(np.float32)
+    assert energy(logits_NK)[7] == energy(logits_NK[7])
+    assert energy(logits_NK).dtype == np.float64
+
+
+def test_small_logits_look_stranger_than_large_ones() -> None:
+    logits_NK = np.array([[9.0, 0.0, 0.0], [0.9, 0.0, 0.0]])
+    sure, unsure = energy(logits_NK)
+    assert unsure > sure
+
+
+@given(st.integers(1, 500), st.floats(0.001, 0.999), st.integers(0, 10_000))
+def test_the_share_flagged_is_the_largest_within_the_rate(images: int, flag_rate: float, seed: int) -> None:
+    logits_NK = np.random.default_rng(seed).normal(size=(images, 4))
+    flagged = int(np.count_nonzero(energy(logits_NK) > energy_threshold(logits_NK, flag_rate)))
+    assert flagged <= flag_rate * images + 1e-9
+    assert flagged > flag_rate * images - 1 - 1e-9
+
+
+def test_five_percent_of_the_holdout_is_flagged() -> None:
+    logits_NK = np.random.default_rng(2).normal(size=(5_000, 10)).astype(np.float32)
+    assert np.count_nonzero(energy(logits_NK) > energy_threshold(logits_NK)) == 250
+
+
+def test_logits_unlike_the_holdout_are_flagged() -> None:
+    generator = np.random.default_rng(2)
+    threshold = energy_threshold(generator.normal(0, 6, size=(5_000, 10)))
+    assert (energy(generator.normal(0, 0.5, size=(1_000, 10))) > threshold).mean() > 0.9
+
+
+@pytest.mark.parametrize("flag_rate", [0.0, 1.0, 5.0])
+def test_impossible_rate(flag_rate: float) -> None:
+    with pytest.raises(ValueError, match="flag rate"):
+        energy_threshold(np.zeros((3, 2)), flag_rate)
+
+
+def test_no_image() -> None:
+    with pytest.raises(ValueError, match="0 images"):
+        energy_threshold(np.zeros((0, 2)))

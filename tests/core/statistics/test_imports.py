@@ -1,0 +1,21 @@
+"""What an API process pays for when it loads the statistics."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = ("calibration", "comparison", "conformal", "energy", "intervals", "mcnemar")
+
+
+def test_no_heavy_library_is_loaded_by_importing_or_comparing() -> None:
+    script = (
+        "import sys, numpy\n"
+        + "".join(f"import core.statistics.{module}\n" for module in MODULES)
+        + "from core.statistics.comparison import compare_paired\n"
+        "answers = numpy.array([0, 1, 1])\n"
+        "compare_paired(answers, answers, answers[::-1])\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'scipy', 'sklearn', 'torch'}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == []
