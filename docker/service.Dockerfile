@@ -1,0 +1,62 @@
+# The API: the core install, the shipped models, no torch. Built from the root of the repository:
+#   docker build -f docker/service.Dockerfile -t duet-service .
+# Only instructions that the classic builder knows as well as BuildKit.
+
+FROM python:3.11-slim-bookworm AS build
+# Another package index, where pip's own default will not do. Declared in this stage alone: the image that is kept
+# does not remember them, and an index address may hold a password.
+ARG PIP_INDEX_URL=
+ARG PIP_EXTRA_INDEX_URL=
+ARG PIP_TRUSTED_HOST=
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+RUN python -m venv --without-pip /opt/duet/venv
+# Dependencies in a layer of their own: a change of the code does not install them again.
+COPY pyproject.toml ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+      > requirements.txt \
+    && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt
+# What is never loaded: tests (but numpy.testing imports from those of numpy's core), and the C library that the
+# onnxruntime wheel carries for other packages, beside a binding that has all of it linked in.
+RUN cd /opt/duet/venv/lib/python3.11/site-packages \
+    && find . -type d -name tests ! -path './numpy/_core/*' -prune -exec rm -r {} + \
+    && rm -f onnxruntime/capi/libonnxruntime.so.*
+COPY README.md LICENSE ./
+COPY core core
+COPY training training
+COPY service service
+COPY duet duet
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps .
+# Bytecode of what a start imports, the standard library included (the base image has none), in a folder of its own:
+# the service starts in half the time, and its file system can stay read-only.
+ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
+RUN /opt/duet/venv/bin/python -c "import duet.cli, service.server, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
+COPY docker/ready.py /opt/duet/ready.py
+COPY models /opt/duet/models
+# A checkout may be private to its owner; the service runs as someone else.
+RUN chmod -R a+rX,go-w /opt/duet
+
+FROM python:3.11-slim-bookworm
+# The ids are fixed, so that files on a volume keep their owner from one image to the next.
+RUN groupadd --gid 10001 duet \
+    && useradd --uid 10001 --gid duet --no-create-home --home-dir /var/lib/duet --shell /usr/sbin/nologin duet \
+    && install --directory --owner duet --group duet --mode 0700 /var/lib/duet
+COPY --from=build /opt/duet/venv /opt/duet/venv
+COPY --from=build /opt/duet/pycache /opt/duet/pycache
+COPY --from=build /opt/duet/ready.py /opt/duet/ready.py
+COPY --from=build /opt/duet/models /opt/duet/models
+# onnxruntime from 1.29 on reports to its vendor and writes an identifier to disk, unless told not to.
+ENV PATH=/opt/duet/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/duet/pycache \
+    ORT_DISABLE_TELEMETRY=1 \
+    DUET_HOME=/var/lib/duet \
+    DUET_SHIPPED_MODELS=/opt/duet/models \
+    DUET_HOST=0.0.0.0 \
+    DUET_PORT=8000
+USER 10001:10001
+WORKDIR /var/lib/duet
+EXPOSE 8000
+HEALTHCHECK --interval=3s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-S", "/opt/duet/ready.py"]
+CMD ["duet", "serve"]
