@@ -21,7 +21,7 @@ from training.explore.theme import Theme
 _WIDTH = 5.4
 """Inches."""
 
-_TEXT, _SMALL = 11, 9
+_TEXT = 11
 """Points."""
 
 _DPI = 200
@@ -111,7 +111,7 @@ def captioned_figure(
     rows = -(-len(images) // columns)
     gap = max(1, width // 16)
     # Height of a line of text in pixels of the mosaic, whose whole width is _WIDTH inches.
-    line = 1.2 * _SMALL / 72 / _WIDTH * columns * (width + gap)
+    line = 1.2 * _TEXT / 72 / _WIDTH * columns * (width + gap)
     below = round(line * (1 + captions[0].count("\n") + 0.5))
     mosaic = Mosaic(rows, columns, height, width, gap=gap, below=below, colour=theme.surface)
     for number, image_HWC in enumerate(images):
@@ -123,7 +123,7 @@ def captioned_figure(
         row, column = divmod(number, columns)
         axes.text(
             mosaic.left(column) + width / 2, mosaic.top(row) + height + line * 0.25, caption,
-            ha="center", va="top", fontsize=_SMALL, color=theme.text,
+            ha="center", va="top", fontsize=_TEXT, color=theme.text,
         )  # fmt: skip
     return figure
 
