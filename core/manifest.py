@@ -46,7 +46,7 @@ class DataRecord(_Record):
 
     name: str
     digest: Sha256 = Field(description="sha256 over images and labels of the whole data set, in order")
-    split_digest: Sha256 = Field(description="sha256 of the index file that divides the training images")
+    split_digest: Sha256 = Field(description="sha256 over the indices that divide the training images")
     counts: dict[Literal["train", "validation", "holdout", "test"], int]
     trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
 

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
+
+from core.sessions import open_session
 
 _BATCH = 250
 
 
 def answer(model: Path, images_NHWC: npt.NDArray[np.uint8], *, threads: int) -> npt.NDArray[np.float32]:
     """Logits float32 [N, K] of uint8 images [N, H, W, 3] from the graph at `model`, on the CPU."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model, threads=threads)
     parts = [
         session.run(["logits"], {"images": images_NHWC[start : start + _BATCH]})[0]
         for start in range(0, len(images_NHWC), _BATCH)

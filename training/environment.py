@@ -7,12 +7,12 @@ import platform
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 
 import core
 import training
 from core.manifest import EnvironmentRecord
+from core.sessions import runtime_version
 from training.checkpoint import Dtype
 
 
@@ -22,7 +22,7 @@ def environment_record(*, threads: int, dtype: Dtype, device: torch.device) -> E
         python=platform.python_version(),
         torch=torch.__version__,
         numpy=np.__version__,
-        onnxruntime=ort.__version__,
+        onnxruntime=runtime_version(),
         platform=f"{platform.system()} {platform.machine()}",
         cpu=_cpu_name(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -7,10 +7,16 @@ def cnn_baseline() -> RecipeConfig:
     """Three blocks of two 3x3 convolutions and max-pooling, then two fully connected layers."""
     return RecipeConfig(
         recipe="cnn_baseline",
-        network=CNNNetwork(channels=(64, 128, 256), convolutions=2, hidden=(256,), activation="relu", dropout=0.2),
-        augmentation=Augmentation(flip=True, translate=4, cutout=8),
+        network=CNNNetwork(channels=(48, 128, 256), convolutions=2, hidden=(256,), activation="relu", dropout=0.0),
+        augmentation=Augmentation(flip=True, translate=3),
         optimization=Optimization(
-            optimizer="sgd", learning_rate=0.1, weight_decay=5e-4, momentum=0.9, schedule="linear", warmup=0.2
+            optimizer="sgd",
+            learning_rate=0.1,
+            weight_decay=5e-4,
+            momentum=0.9,
+            schedule="linear",
+            warmup=0.15,
+            label_smoothing=0.1,
         ),
         epochs=16,
         batch_size=128,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from core.errors import CorruptVersionError
 from core.manifest import Manifest
 from core.repository import ModelRepository
+from core.sessions import open_session
 from service.engine.arrays import Floats, Pixels, RunModel
 
 MODEL_NAME = "model.onnx"
@@ -45,14 +45,9 @@ def open_version(repository: ModelRepository, family: str, version: int, *, max_
 
 
 def _opened(manifest: Manifest, path: Path) -> RunModel:
-    options = onnxruntime.SessionOptions()
-    # One thread per run: parallelism comes from running several batches, which never wait for each other.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        # Opened by path, because the weights are external data in a file beside it.
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # One thread per run: parallelism comes from running several batches, which never wait for each other.
+        session = open_session(path, threads=1)
     except Exception as error:  # onnxruntime has no common base for its errors
         raise _unusable(manifest, f"cannot be opened ({_first_line(error)})") from error
 

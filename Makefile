@@ -1,0 +1,34 @@
+# Everything a newcomer types. Each environment is made once and again when pyproject.toml changes.
+PYTHON ?= python3
+PIP_QUIET = --quiet --disable-pip-version-check
+
+.PHONY: serve test lint clean
+
+## serve: install the light environment (no torch) and answer on http://127.0.0.1:8000 (DUET_PORT changes the port)
+serve: .venv/ready
+	.venv/bin/duet serve
+
+## test: install everything, torch included, and run all tests
+test: .venv-dev/ready
+	.venv-dev/bin/python -m pytest
+
+## lint: style, types and the direction of imports
+lint: .venv-dev/ready
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install $(PIP_QUIET) --editable .
+	touch $@
+
+.venv-dev/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) --editable '.[training,dev]'
+	touch $@
+
+## clean: remove both environments
+clean:
+	rm -rf .venv .venv-dev
