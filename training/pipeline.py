@@ -12,7 +12,7 @@ from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.checkpoint import Checkpoint, load_checkpoint, require_same_run
-from training.environment import environment_record
+from training.environment import environment_record, source_digest
 from training.fit import FitInputs, fit
 from training.images import Images, trained_on
 from training.networks import Classifier, build_classifier
@@ -56,6 +56,7 @@ def train_version(
     lock = FileLock(run_folder / ".lock")
     try:
         with lock.acquire(timeout=0):
+            source = source_digest()
             checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
             classifier = new_classifier(config, images)
             reporter.stage(f"fit {config.recipe}")
@@ -70,7 +71,7 @@ def train_version(
                 resume_from=checkpoint,
             )
             environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
-            origin = Origin(config, result.history, environment)
+            origin = Origin(config, result.history, environment, source)
             return publish_version(result.classifier, origin, images, repository, family, reporter=reporter)
     except Timeout:
         raise CheckpointError(f"another process is training in {run_folder}: wait for it, or give --run NAME") from None

@@ -25,7 +25,6 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.card import model_card
 from training.checkpoint import EpochRecord
-from training.environment import source_digest
 from training.export import MODEL_NAME, export_model
 from training.figures import write_figures
 from training.images import Images, trained_on
@@ -45,6 +44,8 @@ class Origin:
     config: RecipeConfig
     history: Sequence[EpochRecord]
     environment: EnvironmentRecord
+    source_digest: str
+    """Of the source that made them; the files may have changed since a long run began."""
     derived_from: str | None = None
     """family@version whose weights these are, where they were not just trained."""
 
@@ -112,7 +113,7 @@ def _describe(
         config=config.model_dump(mode="json"),
         seed=config.seed,
         derived_from=origin.derived_from,
-        source_digest=source_digest(),
+        source_digest=origin.source_digest,
         data=_data_record(images, config),
         environment=origin.environment,
         licence=LicenceRecord(

@@ -13,6 +13,7 @@ from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.checkpoint import EpochRecord
+from training.environment import source_digest
 from training.images import Images
 from training.networks import Classifier, build_classifier
 from training.progress import Reporter
@@ -39,6 +40,7 @@ def republish(
         config=RecipeConfig.model_validate(manifest.config),
         history=tuple(EpochRecord(**json.loads(line)) for line in lines),
         environment=manifest.environment,
+        source_digest=source_digest(),
         derived_from=manifest.reference,
     )
     return publish_version(classifier, origin, images, repository, family, reporter=reporter)
