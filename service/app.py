@@ -60,7 +60,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app)
-    install_openapi(app)
+    install_openapi(app, ROUTERS)
     app.add_middleware(
         RequestMiddleware, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
     )

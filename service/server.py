@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -54,8 +55,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror}): set DUET_HOST and DUET_PORT to a free address"
+            f"cannot listen on {host}:{port} ({reason}): set DUET_HOST and DUET_PORT to a free address"
         ) from error
 
 

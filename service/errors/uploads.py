@@ -85,7 +85,7 @@ class UnsupportedMediaTypeError(ProblemError):
 
     def __init__(self, found: str | None) -> None:
         said = f"Content-Type {found!r} is not read here" if found else "the request has no Content-Type"
-        super().__init__(f"{said}: send one of {', '.join(self.accepted)}", found=found, accepted=self.accepted)
+        super().__init__(f"{said}: send one of {', '.join(self.accepted)}", found=found, accepted=list(self.accepted))
 
     @classmethod
     def example(cls) -> Self:

@@ -1,0 +1,103 @@
+"""What can go wrong between a client and the service.
+
+ClientError
+├── UnreachableError        no answer at all: nothing listens there, or it took too long
+└── AnswerError             the service answered with a problem, whose fields are on the exception
+    ├── InvalidRequestError 400, 405, 408, 413, 415, 422
+    ├── NotFoundError       404: no such model, version or address
+    ├── ConflictError       409: refused versions, evaluations that cannot be compared
+    ├── BusyError           429, after the retries
+    ├── NotReadyError       503, after the retries
+    └── DeadlineError       504
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from core.api import ProblemDetails
+from core.errors import DuetError
+
+
+class ClientError(DuetError):
+    """Base of everything that `duet.Client` raises about a request."""
+
+
+class UnreachableError(ClientError):
+    """The service gave no answer."""
+
+
+class AnswerError(ClientError):
+    """The service answered with an error.
+
+    Attributes:
+        status: of HTTP.
+        type: names the kind of problem, for programs.
+        title: names it for people.
+        detail: what is wrong with this request and what to do.
+        request_id: under which the service's log has it; None where the answer did not come from the service.
+        fields: what else this kind of problem says, such as `available` or `limit_bytes`.
+    """
+
+    def __init__(self, status: int, problem: ProblemDetails | None, text: str) -> None:
+        """`text` stands in where the answer is not a problem, as from a proxy in between."""
+        self.status = status
+        self.type = problem.type if problem else "about:blank"
+        self.title = problem.title if problem else f"HTTP {status}"
+        self.detail = problem.detail if problem else text
+        self.request_id = problem.request_id if problem else None
+        self.fields: dict[str, Any] = dict(problem.model_extra or {}) if problem else {}
+        super().__init__(f"{self.title}: {self.detail}" if self.detail else self.title)
+
+
+class InvalidRequestError(AnswerError):
+    """What was sent cannot be answered."""
+
+
+class NotFoundError(AnswerError):
+    """There is no such model, version or address; `fields["available"]` lists what there is."""
+
+
+class ConflictError(AnswerError):
+    """The state of the models does not allow it."""
+
+
+class BusyError(AnswerError):
+    """The queue is full, and stayed so while the client retried."""
+
+
+class NotReadyError(AnswerError):
+    """The service, or the model asked for, is not ready, and stayed so while the client retried."""
+
+
+class DeadlineError(AnswerError):
+    """The service did not answer in the time it allows itself."""
+
+
+_BY_STATUS: dict[int, type[AnswerError]] = {
+    400: InvalidRequestError,
+    404: NotFoundError,
+    405: InvalidRequestError,
+    408: InvalidRequestError,
+    409: ConflictError,
+    413: InvalidRequestError,
+    415: InvalidRequestError,
+    422: InvalidRequestError,
+    429: BusyError,
+    503: NotReadyError,
+    504: DeadlineError,
+}
+_SHOWN_CHARACTERS = 200
+
+
+def error_of(response: httpx.Response) -> AnswerError:
+    """The exception that an unsuccessful answer stands for; its body has been read."""
+    try:
+        problem = ProblemDetails.model_validate_json(response.content)
+    except ValidationError:
+        problem = None
+    error = _BY_STATUS.get(response.status_code, AnswerError)
+    return error(response.status_code, problem, response.text[:_SHOWN_CHARACTERS])

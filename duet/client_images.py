@@ -1,0 +1,58 @@
+"""The forms in which a caller may hold an image, and how each is sent."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from duet.client_errors import ClientError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]"
+"""A file's path, a file's content, a Pillow image, or uint8 pixels [H, W, 3] (RGB) or [H, W] (grey)."""
+
+FilePart: TypeAlias = tuple[str, tuple[str, bytes, str]]
+
+
+def file_part(image: ImageInput, index: int) -> FilePart:
+    """One part of a multipart form; `index` names an image that has no name of its own.
+
+    Raises:
+        ClientError: the file cannot be read, or the array is not an image.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        path = Path(image)
+        try:
+            return _part(path.name, path.read_bytes())
+        except OSError as error:
+            raise ClientError(f"cannot read {path}: {error.strerror}") from error
+    if isinstance(image, bytes):
+        return _part(f"image-{index}", image)
+    return _part(f"image-{index}.png", _png(image))
+
+
+def _part(filename: str, content: bytes) -> FilePart:
+    return "file", (filename, content, "application/octet-stream")
+
+
+def _png(image: Image.Image | npt.NDArray[np.uint8]) -> bytes:
+    import numpy as np
+    from PIL import Image
+
+    if not isinstance(image, Image.Image):
+        pixels = np.asarray(image)
+        if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+            raise ClientError(
+                f"an image is a path, bytes, a Pillow image or uint8 [H, W, 3] or [H, W]; this is "
+                f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
+            )
+        image = Image.fromarray(pixels)
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+import duet
+from duet import (
+    BusyError,
+    Client,
+    ClientError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    NotReadyError,
+    UnreachableError,
+)
+from tests.support.onnx_models import grey_png, write_onnx_version
+from tests.support.service import ServiceProcess, service_process, write_home
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    home = tmp_path_factory.mktemp("home")
+    models = write_home(home)
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True, data_digest="e" * 64)
+    with service_process(home) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> Iterator[Client]:
+    with Client(service.url) as connected:
+        yield connected
+
+
+def test_every_form_of_an_image_is_sent(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "dark.png"
+    path.write_bytes(grey_png(64))
+    pixels_HWC = np.full((8, 8, 3), 255, np.uint8)
+    answer = client.predict(
+        path, str(path), grey_png(0), Image.new("RGB", (8, 8), (128,) * 3), pixels_HWC, pixels_HWC[..., 0]
+    )
+    assert [one.label for one in answer.predictions] == ["dark", "dark", "black", "grey", "white", "white"]
+    assert answer.predictions[0].filename == "dark.png"
+    assert answer.timing_ms.total > 0
+
+
+def test_model_version_and_top_k_reach_the_service(client: Client) -> None:
+    [first] = client.predict(grey_png(0), model="cnn", version=2, top_k=1).predictions
+    assert (first.model, first.version, first.label, len(first.top)) == ("cnn", 2, "white", 1)
+    [other] = client.predict(grey_png(0), model="mlp").predictions
+    assert (other.model, other.label) == ("mlp", "white")
+
+
+def test_comparisons(client: Client) -> None:
+    assert client.compare(grey_png(0)).agree is False
+    same = client.compare(grey_png(0), models=("mlp", "cnn@2"), top_k=2)
+    assert (same.agree, same.divergence) == (True, 0)
+    metrics = client.metrics_compare("cnn", "mlp")
+    assert (metrics.first.model, metrics.paired.only_first_right) == ("cnn", 2)
+
+
+def test_models(client: Client) -> None:
+    assert [(one.model, one.versions) for one in client.models().models] == [("cnn", (1, 2)), ("mlp", (1,))]
+    assert client.model("cnn").champion == 1
+    assert client.version("cnn", 2).manifest.reference == "cnn@2"
+    assert client.ready()
+    assert client.live()
+    assert [one.served for one in client.readiness().models] == [1, 1]
+
+
+def test_problems_become_exceptions_with_their_fields(client: Client) -> None:
+    with pytest.raises(NotFoundError) as unknown:
+        client.predict(grey_png(0), model="vit")
+    assert unknown.value.fields["available"] == ["cnn", "mlp"]
+    assert (unknown.value.status, unknown.value.type) == (404, "urn:duet:problem:unknown-model")
+    assert unknown.value.request_id
+    assert "no model 'vit'" in str(unknown.value)
+    with pytest.raises(InvalidRequestError) as unreadable:
+        client.predict(grey_png(0), b"no image")
+    assert unreadable.value.fields == {"filename": "image-1", "index": 1}
+    with pytest.raises(InvalidRequestError):
+        client.predict(grey_png(0), top_k=0)
+    with pytest.raises(ConflictError) as different:
+        client.metrics_compare("mlp", "cnn@2")
+    assert different.value.fields["digests"]["cnn@2"] == "e" * 64
+    with pytest.raises(NotFoundError):
+        client.model("../livez")
+
+
+def test_what_is_no_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    with Client(transport=httpx.MockTransport(lambda request: pytest.fail("sent"))) as client:
+        with pytest.raises(ClientError, match="at least one image"):
+            client.predict()
+        with pytest.raises(ClientError, match=r"absent\.png"):
+            client.predict(tmp_path / "absent.png")
+        with pytest.raises(ClientError, match=r"float64 \[8, 8\]"):
+            client.predict(np.zeros((8, 8)))  # type: ignore[arg-type]
+
+
+def test_nobody_there_is_one_clear_error() -> None:
+    with Client("http://127.0.0.1:9") as client:
+        with pytest.raises(UnreachableError, match="duet serve"):
+            client.models()
+        assert not client.live()
+        assert not client.ready()
+
+
+Answers = list[tuple[int, dict[str, str], dict[str, Any]]]
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    taken: list[float] = []
+    monkeypatch.setattr("duet.client.time.sleep", taken.append)
+    return taken
+
+
+def scripted(answers: Answers) -> tuple[Callable[[httpx.Request], httpx.Response], list[bytes]]:
+    """A service that gives these answers in turn, and the bodies that it was sent."""
+    bodies: list[bytes] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read())
+        status, headers, body = answers[len(bodies) - 1]
+        return httpx.Response(status, headers=headers, content=json.dumps(body))
+
+    return respond, bodies
+
+
+def problem(status: int, **fields: Any) -> dict[str, Any]:
+    return {"type": "urn:x", "title": "t", "status": status, "detail": "d", "request_id": "i", **fields}
+
+
+def test_busy_answers_are_retried_after_the_time_they_name(pauses: list[float]) -> None:
+    respond, bodies = scripted(
+        [
+            (429, {"retry-after": "1"}, problem(429, retry_after_ms=250)),
+            (503, {"retry-after": "2"}, problem(503)),
+            (503, {}, {}),
+            (200, {}, {"models": []}),
+        ]
+    )
+    with Client(transport=httpx.MockTransport(respond)) as client:
+        assert client.models().models == ()
+    assert pauses == [0.25, 2.0, 0.4]
+    assert len(bodies) == 4
+
+
+def test_a_retried_upload_is_sent_whole_again(pauses: list[float], service: ServiceProcess) -> None:
+    with Client(service.url) as real:
+        good = real.predict(grey_png(0)).model_dump(mode="json")
+    respond, bodies = scripted([(429, {}, problem(429, retry_after_ms=1)), (200, {}, good)])
+    with Client(transport=httpx.MockTransport(respond)) as client:
+        client.predict(io.BytesIO(grey_png(0)).getvalue())
+    assert len(bodies) == 2
+    assert all(grey_png(0) in body for body in bodies)
+
+
+def test_retries_are_bounded_in_number(pauses: list[float]) -> None:
+    respond, bodies = scripted([(429, {}, problem(429, retry_after_ms=10))] * 4)
+    with Client(transport=httpx.MockTransport(respond), retries=3) as client, pytest.raises(BusyError) as busy:
+        client.models()
+    assert (len(bodies), pauses) == (4, [0.01] * 3)
+    assert busy.value.fields == {"retry_after_ms": 10}
+
+
+def test_retries_are_bounded_in_time(pauses: list[float]) -> None:
+    respond, bodies = scripted([(503, {"retry-after": "20"}, problem(503))] * 2)
+    with (
+        Client(transport=httpx.MockTransport(respond), patience_seconds=30) as client,
+        pytest.raises(NotReadyError),
+    ):
+        client.models()
+    assert (len(bodies), pauses) == (2, [20.0])
+
+
+def test_other_errors_are_not_retried(pauses: list[float]) -> None:
+    respond, bodies = scripted([(500, {}, {"oops": 1})])
+    with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.AnswerError) as error:
+        client.models()
+    assert (len(bodies), pauses) == (1, [])
+    assert (error.value.status, error.value.type, error.value.request_id) == (500, "about:blank", None)
+    assert "oops" in str(error.value)
+
+
+def test_an_unready_service_is_said_to_be_so_at_once(pauses: list[float]) -> None:
+    respond, _ = scripted([(503, {"retry-after": "1"}, problem(503))] * 2)
+    with Client(transport=httpx.MockTransport(respond)) as client:
+        assert not client.ready()
+        with pytest.raises(NotReadyError):
+            client.readiness()
+    assert pauses == []
+
+
+def test_the_package_exports_what_it_names() -> None:
+    assert all(getattr(duet, name).__name__ == name for name in duet.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        duet.nothing  # noqa: B018

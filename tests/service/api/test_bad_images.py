@@ -1,0 +1,123 @@
+"""Images of every unusual kind: a right prediction that says what was done, or a clear problem; never a 500."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.onnx_models import grey_png
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp
+
+RAW = {"content-type": "application/octet-stream"}
+
+
+def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, image_format, **options)
+    return stream.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The start of a PNG of this size, with next to no pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(100)))
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def half_dark(width: int = 64, height: int = 32) -> Image.Image:
+    """White on the left, black on the right."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, : width // 2] = 255
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "slug"),
+    [
+        pytest.param(b"this is no image", 422, "unreadable-image", id="not an image"),
+        pytest.param(grey_png(64, 64)[:-30], 422, "unreadable-image", id="truncated PNG"),
+        pytest.param(encoded(half_dark(), "JPEG")[:400], 422, "unreadable-image", id="truncated JPEG"),
+        pytest.param(png_header(20_000, 20_000), 422, "too-many-pixels", id="20,000 x 20,000"),
+        pytest.param(b"%PDF-1.7 and so on", 415, "unsupported-image-format", id="a PDF"),
+        pytest.param(b"", 422, "no-image", id="empty"),
+    ],
+)
+async def test_what_is_no_image_is_refused(running: RunningApp, content: bytes, status: int, slug: str) -> None:
+    assert_problem(await running.client.post("/predict", content=content, headers=RAW), status, slug)
+    assert_problem(await running.client.post("/compare", content=content, headers=RAW), status, slug)
+
+
+async def test_an_empty_file_in_a_form_is_refused_by_name(running: RunningApp) -> None:
+    files = [("file", ("good.png", grey_png(64))), ("file", ("empty.png", b""))]
+    problem = assert_problem(await running.client.post("/predict", files=files), 422, "unreadable-image")
+    assert (problem["filename"], problem["index"]) == ("empty.png", 1)
+    assert "empty.png" in problem["detail"]
+
+
+async def test_20000_x_20000_names_its_size(running: RunningApp) -> None:
+    answer = await running.client.post("/predict", content=png_header(20_000, 20_000), headers=RAW)
+    assert "20000x20000" in answer.json()["detail"]
+
+
+async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: RunningApp) -> None:
+    allowed, too_many = (encoded(Image.new("RGB", (side, side), (64,) * 3), "PNG") for side in (1000, 1001))
+    assert len(allowed) < 16 * 1024
+    answer = await running.client.post("/predict", content=allowed, headers=RAW)
+    assert answer.json()["predictions"][0]["label"] == "dark"
+    assert_problem(await running.client.post("/predict", content=too_many, headers=RAW), 422, "too-many-pixels")
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "note"),
+    [
+        pytest.param(grey_png(255, 1), "white", "resized from 1x1", id="1x1"),
+        pytest.param(
+            encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 255)), "JPEG", quality=95), "black", "CMYK", id="CMYK"
+        ),
+        pytest.param(
+            encoded(Image.fromarray(np.full((8, 8), 0x4040, np.uint16)), "PNG"), "dark", "16", id="16-bit grey"
+        ),
+        pytest.param(encoded(Image.new("L", (8, 8), 128), "PNG"), "grey", None, id="8-bit grey"),
+        pytest.param(encoded(Image.new("P", (8, 8), 0), "PNG", transparency=0), "white", "transparency", id="palette"),
+        pytest.param(
+            encoded(
+                Image.new("RGB", (8, 8), (255,) * 3),
+                "GIF",
+                save_all=True,
+                append_images=[Image.new("RGB", (8, 8))],
+            ),
+            "white",
+            "first of 2 frames",
+            id="animated",
+        ),
+    ],
+)
+async def test_unusual_images_are_answered_and_the_answer_says_what_was_done(
+    running: RunningApp, content: bytes, label: str, note: str | None
+) -> None:
+    answer = await running.client.post("/predict", content=content, headers=RAW)
+    assert answer.status_code == 200, answer.text
+    [prediction] = answer.json()["predictions"]
+    assert prediction["label"] == label
+    if note is not None:
+        assert note in "; ".join(prediction["notes"])
+
+
+async def test_exif_orientation_is_applied_and_told(running: RunningApp) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(half_dark(), "JPEG", exif=exif)
+    answer = await running.client.post("/predict", content=content, headers=RAW)
+    [prediction] = answer.json()["predictions"]
+    assert "rotated by EXIF orientation 6" in prediction["notes"]
+    assert "resized from 32x64" in prediction["notes"]
+    assert prediction["label"] == "grey"

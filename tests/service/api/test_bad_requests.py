@@ -1,0 +1,123 @@
+"""Bodies, fields, models and parameters that cannot be answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.onnx_models import grey_png
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp
+
+FILE = {"file": ("a.png", grey_png(64))}
+
+
+async def test_a_wrong_field_name_is_named_with_the_right_one(running: RunningApp) -> None:
+    problem = assert_problem(await running.client.post("/predict", files={"image": b"x"}), 422, "wrong-field")
+    assert (problem["found"], problem["expected"]) == ("image", "file")
+    assert "'image'" in problem["detail"]
+    assert "'file'" in problem["detail"]
+
+
+async def test_a_parameter_sent_as_a_field_is_a_wrong_field(running: RunningApp) -> None:
+    answer = await running.client.post("/predict", files=FILE, data={"model": "mlp"})
+    assert assert_problem(answer, 422, "wrong-field")["found"] == "model"
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "multipart/mixed; boundary=x"])
+async def test_other_content_types_are_refused_with_those_that_are_read(
+    running: RunningApp, content_type: str | None
+) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    answer = await running.client.post("/predict", content=b"{}", headers=headers)
+    problem = assert_problem(answer, 415, "unsupported-media-type")
+    assert problem["accepted"] == ["multipart/form-data", "image/*", "application/octet-stream"]
+
+
+async def test_too_many_files_are_refused_with_the_limit(running: RunningApp) -> None:
+    sixteen = [("file", grey_png(64))] * 16
+    assert (await running.client.post("/predict", files=sixteen)).status_code == 200
+    problem = assert_problem(await running.client.post("/predict", files=[*sixteen, *sixteen]), 422, "too-many-files")
+    assert problem["limit"] == 16
+
+
+async def test_compare_takes_one_file(running: RunningApp) -> None:
+    answer = await running.client.post("/compare", files=[("file", grey_png(64))] * 2)
+    assert assert_problem(answer, 422, "too-many-files")["limit"] == 1
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+async def test_a_body_over_the_limit_is_refused_with_the_limit(running: RunningApp, path: str) -> None:
+    answer = await running.client.post(path, content=bytes(200_001), headers={"content-type": "image/png"})
+    problem = assert_problem(answer, 413, "body-too-large")
+    assert problem["limit_bytes"] == 200_000
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_senseless_content_length_is_refused(running: RunningApp) -> None:
+    headers = {"content-type": "image/png", "content-length": "-3"}
+    assert_problem(await running.client.post("/predict", content=b"x", headers=headers), 400, "malformed-body")
+
+
+@pytest.mark.parametrize(
+    ("path", "available"),
+    [
+        ("/predict?model=vit", ["cnn", "mlp"]),
+        ("/predict?model=..%2Fcnn", ["cnn", "mlp"]),
+        ("/predict?model=cnn%401", ["cnn", "mlp"]),
+        ("/compare?models=cnn,vit", ["cnn", "mlp"]),
+        ("/predict?version=9", [1]),
+        ("/compare?models=cnn,mlp@2", [1]),
+    ],
+)
+async def test_unknown_models_and_versions_list_what_there_is(
+    running: RunningApp, path: str, available: list[object]
+) -> None:
+    slug = "unknown-model" if "cnn" in available else "unknown-version"
+    problem = assert_problem(await running.client.post(path, files=FILE), 404, slug)
+    assert problem["available"] == available
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/predict?top_k=0", ["top_k"]),
+        ("/predict?top_k=many", ["top_k"]),
+        ("/predict?version=-1&top_k=0", ["version", "top_k"]),
+        ("/predict?version=1.5", ["version"]),
+        (f"/predict?version={'9' * 5000}", ["version"]),
+        ("/predict?version=", ["version"]),
+        ("/predict?model=", ["model"]),
+        (f"/predict?model={'m' * 65}", ["model"]),
+        ("/predict?modle=cnn", ["modle"]),
+        ("/compare?models=cnn", ["models"]),
+        ("/compare?models=cnn,mlp@x", ["models"]),
+        ("/compare?models=,,", ["models"]),
+        (f"/compare?models={','.join(['cnn'] * 9)}", ["models"]),
+    ],
+)
+async def test_bad_parameters_are_named(running: RunningApp, path: str, parameters: list[str]) -> None:
+    problem = assert_problem(await running.client.post(path, files=FILE), 422, "invalid-parameters")
+    assert [error["parameter"] for error in problem["errors"]] == parameters
+    assert all(name in problem["detail"] for name in parameters)
+
+
+async def test_unknown_addresses_and_methods_are_problems_too(running: RunningApp) -> None:
+    problem = assert_problem(await running.client.get("/predictions"), 404, "not-found")
+    assert "/predictions" in problem["detail"]
+    answer = await running.client.get("/predict")
+    assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["POST"]
+    assert answer.headers["allow"] == "POST"
+
+
+async def test_a_defect_is_a_500_without_its_traceback(
+    running: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a secret of the code")
+
+    monkeypatch.setattr(running.state["engine"], "predict", broken)
+    answer = await running.client.post("/predict", files=FILE)
+    assert_problem(answer, 500, "internal-error")
+    assert "secret" not in answer.text
+    [record] = [record for record in caplog.records if record.exc_info]
+    assert "a secret of the code" in str(record.exc_info)

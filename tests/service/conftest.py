@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import RunningApp, running_app, settings_for, write_home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home whose champions are cnn@1 and its opposite mlp@1."""
+    write_home(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def running(home: Path) -> AsyncIterator[RunningApp]:
+    """The ready app over `home`, with limits small enough to run into."""
+    settings = settings_for(home, max_body_bytes=200_000, max_files=16, max_pixels=1_000_000)
+    async with running_app(settings) as app:
+        yield app

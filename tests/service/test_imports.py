@@ -1,0 +1,70 @@
+"""What serves a model must not need what trained it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.onnx_models import grey_png
+
+BLOCKED = ("torch", "torchvision", "training", "onnx", "onnxscript", "sklearn", "matplotlib", "captum", "pandas")
+SERVES_WITHOUT = """
+import asyncio, sys
+from importlib.abc import MetaPathFinder
+
+class Blocked(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(f"{{name}} must not be imported by the service")
+
+sys.meta_path.insert(0, Blocked())
+
+import service.server
+from service.app import create_app
+from service.settings import Settings
+from duet import Client
+
+async def main():
+    app = create_app(Settings(home={home!r}, shipped_models={home!r} + "/none"))
+    import httpx
+    async with app.router.lifespan_context(app) as state:
+        async def with_state(scope, receive, send):
+            await app({{**scope, "state": dict(state)}}, receive, send)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet") as client:
+            while (await client.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0.01)
+            with open({image!r}, "rb") as image:
+                answers = [await client.post("/predict", files={{"file": image}})]
+            answers += [await client.get("/metrics/compare"), await client.get("/openapi.json")]
+            print([answer.status_code for answer in answers])
+
+asyncio.run(main())
+"""
+
+
+def test_the_service_answers_where_torch_and_training_cannot_be_imported(home: Path) -> None:
+    image = home / "a.png"
+    image.write_bytes(grey_png(0))
+    program = SERVES_WITHOUT.format(blocked=BLOCKED, home=str(home), image=str(image))
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert ended.stdout.strip() == "[200, 200, 200]", ended.stderr
+
+
+@pytest.mark.parametrize("module", ["duet", "duet.cli", "core.api"])
+def test_importing_it_loads_neither_server_nor_runtime(module: str) -> None:
+    heavy = ("fastapi", "uvicorn", "onnxruntime", "torch", "service")
+    program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_the_client_needs_nothing_of_the_server() -> None:
+    program = (
+        "import sys; from duet import Client; "
+        "print([name for name in ('fastapi', 'starlette', 'uvicorn', 'onnxruntime', 'service') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.strip() == "[]"

@@ -1,0 +1,109 @@
+"""openapi.json: valid, and with an example of success and of every error for each route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from service.app import create_app
+from service.errors import ProblemError
+from tests.support.service import RunningApp, settings_for
+
+OPERATIONS = {
+    "predict",
+    "compare",
+    "compare_evaluations",
+    "metrics",
+    "list_models",
+    "get_model",
+    "get_version",
+    "livez",
+    "readyz",
+}
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return create_app(settings_for(tmp_path_factory.mktemp("home"))).openapi()
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {operation["operationId"]: operation for path in document["paths"].values() for operation in path.values()}
+
+
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_operations_have_clean_names_and_descriptions(document: dict[str, Any]) -> None:
+    assert set(operations(document)) == OPERATIONS
+    assert all(operation["description"] for operation in operations(document).values())
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any], name: str) -> None:
+    responses = operations(document)[name]["responses"]
+    assert "200" in responses
+    assert any(int(status) >= 400 for status in responses)
+    for status, response in responses.items():
+        for media_type, content in response["content"].items():
+            assert (media_type == "application/problem+json") == (int(status) >= 400)
+            examples = (
+                [content["example"]] if "example" in content else [one["value"] for one in content["examples"].values()]
+            )
+            assert examples
+            for example in examples:
+                schema = {**content["schema"], "components": document["components"]}
+                OAS31Validator(schema).validate(example)
+                if int(status) >= 400:
+                    assert example["status"] == int(status)
+
+
+@pytest.mark.parametrize("name", ["predict", "compare"])
+def test_image_bodies_are_documented_in_every_form(document: dict[str, Any], name: str) -> None:
+    body = operations(document)[name]["requestBody"]
+    assert body["required"] is True
+    assert set(body["content"]) == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert body["content"]["multipart/form-data"]["schema"]["required"] == ["file"]
+
+
+def test_query_parameters_are_documented(document: dict[str, Any]) -> None:
+    parameters = {one["name"]: one for one in operations(document)["predict"]["parameters"]}
+    assert set(parameters) == {"model", "version", "top_k"}
+    assert all(one["description"] for one in parameters.values())
+
+
+def all_problems(root: type[ProblemError] = ProblemError) -> list[type[ProblemError]]:
+    return [each for child in root.__subclasses__() for each in (child, *all_problems(child))]
+
+
+def test_every_kind_of_problem_has_its_own_slug_and_example() -> None:
+    problems = all_problems()
+    assert len({problem.slug for problem in problems}) == len(problems) > 20
+    for problem in problems:
+        body = problem.example().body("an-id")
+        assert body["type"] == f"urn:duet:problem:{problem.slug}"
+        assert (body["status"], body["title"], body["request_id"]) == (problem.status, problem.title, "an-id")
+        assert len(body["detail"]) > 10
+
+
+def test_every_documented_error_but_those_of_routing_belongs_to_some_route(document: dict[str, Any]) -> None:
+    documented = {
+        slug
+        for operation in operations(document).values()
+        for response in operation["responses"].values()
+        for content in response["content"].values()
+        for slug in content.get("examples", {})
+    }
+    assert {problem.slug for problem in all_problems()} - documented == {
+        "not-found",
+        "method-not-allowed",
+        "client-gone",
+    }
+
+
+async def test_the_document_is_served(running: RunningApp, document: dict[str, Any]) -> None:
+    assert (await running.client.get("/openapi.json")).json() == document

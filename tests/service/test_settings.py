@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.cores import available_cores
+from service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"DUET_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_serve_this_machine_alone(tmp_path: Path) -> None:
+    settings = Settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.home == tmp_path / ".duet"
+    assert settings.threads == available_cores()
+
+
+def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DUET_PORT", "9123")
+    monkeypatch.setenv("DUET_HOME", "elsewhere")
+    monkeypatch.setenv("DUET_LOG_FORMAT", "text")
+    settings = Settings()
+    assert (settings.port, settings.home, settings.log_format) == (9123, tmp_path / "elsewhere", "text")
+
+
+def test_every_field_is_documented() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_a_queue_that_could_never_hold_the_largest_request_is_refused() -> None:
+    with pytest.raises(ValidationError, match="queue_size"):
+        Settings(queue_size=8, max_files=9)

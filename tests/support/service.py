@@ -1,0 +1,153 @@
+"""The service for tests: its settings over a small repository, in this process, or as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from service.app import create_app
+from service.settings import Settings
+from service.state import AppState
+from tests.support.onnx_models import write_onnx_version
+
+URL = re.compile(r"http://\S+")
+
+
+def write_home(home: Path) -> Path:
+    """A home with cnn@1 and its opposite mlp@1, both champions; the models folder."""
+    models = home / "models"
+    write_onnx_version(models / "cnn" / "1", "cnn", 1)
+    write_onnx_version(models / "mlp" / "1", "mlp", 1, inverted=True, test_answers=(0, 1, 2, 2, 2, 3))
+    set_champions(models, cnn=1, mlp=1)
+    return models
+
+
+def set_champions(models: Path, **champions: int) -> None:
+    """Replace the alias file, as a promotion does."""
+    staged = models / "aliases.staged"
+    staged.write_text(json.dumps({"champions": champions}), encoding="utf-8")
+    staged.replace(models / "aliases.json")
+
+
+def settings_for(home: Path, **changes: Any) -> Settings:
+    """Settings of a service over `home`, without shipped models, that follows promotions quickly."""
+    values: dict[str, Any] = {
+        "home": home,
+        "shipped_models": home / "none",
+        "poll_seconds": 0.01,
+        "threads": 2,
+        "drain_notice_seconds": 0.2,
+    }
+    return Settings(**(values | changes))
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    """An app whose lifespan has begun, and a client that calls it without a network."""
+
+    client: httpx.AsyncClient
+    state: AppState
+
+    async def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        return (await self.client.get("/readyz")).status_code == 200
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return once `condition` holds; the test's own timeout bounds the wait."""
+    while not await condition():  # noqa: ASYNC110  what is waited for is outside the test's reach
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterator[RunningApp]:
+    """Run the app in this event loop; with `ready`, from the moment /readyz says so."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state or {})}, receive, send)
+
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://duet") as client:
+            running = RunningApp(client, state)  # type: ignore[arg-type]
+            if ready:
+                await until(running.is_ready)
+            yield running
+
+
+class ServiceProcess:
+    """`duet serve` as a child process, listening on a free port."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+        self.log: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        url = httpx.URL(self.url)
+        assert url.port
+        return url.host, url.port
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended and its whole log is in `log`."""
+        status = self.process.wait(30)
+        self._reader.join(30)
+        return status
+
+    def _read_log(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.log.append(json.loads(line))
+
+
+@contextmanager
+def service_process(home: Path, **environment: str) -> Iterator[ServiceProcess]:
+    """Start `duet serve` over `home` and wait until it is ready; killed at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "duet", "serve", "--port", "0"],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("DUET_")},
+            "DUET_HOME": str(home),
+            "DUET_SHIPPED_MODELS": str(home / "none"),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout
+            found = URL.search(process.stdout.readline())
+            assert found, process.stderr.read() if process.stderr else ""
+            service = ServiceProcess(process, found.group())
+            transport = httpx.HTTPTransport(retries=3)
+            with httpx.Client(base_url=service.url, transport=transport, timeout=30) as client:
+                while client.get("/readyz").status_code != 200:
+                    pass
+            yield service
+        finally:
+            process.kill()
