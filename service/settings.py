@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     """After that, how long accepted requests may take to finish before they are cut off."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe log lines to write; access lines are info."""
+    """Least severe log lines to write; access lines are info, those of probes and scrapes debug."""
 
     log_format: Literal["json", "text"] = "json"
     """One JSON object per line, or plain text for a terminal."""

@@ -21,7 +21,7 @@ from core.repository import ModelRepository
 from service.catalogue import existing_versions
 from service.engine.lane import Lane
 from service.engine.served import ServedVersion
-from service.engine.session import open_version
+from service.engine.session import PRECISION, open_version
 from service.errors import NotReadyError, UnknownModelVersionError, VersionRefusedError
 
 log = logging.getLogger("duet.models")
@@ -170,12 +170,18 @@ class ServedModels:
         try:
             opened = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
-            if self.refusal(family, version) != str(error):
-                log.error("refused %s@%d: %s", family, version, error)
-            self._refused[key] = _Refusal(str(error), time.monotonic() + self._retry_refused_seconds)
-            raise VersionRefusedError(family, version, str(error)) from error
+            raise self._refuse(key, str(error)) from error
+        except Exception as error:
+            log.exception("could not load %s@%d", family, version)
+            raise self._refuse(key, f"{family}@{version} could not be loaded: {type(error).__name__}") from error
         self._refused.pop(key, None)
-        return ServedVersion(opened.manifest, "fp32", Lane(family, version, opened.run, opened.seconds_per_image))
+        return ServedVersion(opened.manifest, PRECISION, Lane(family, version, opened.run, opened.seconds_per_image))
+
+    def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
+        if self.refusal(*key) != reason:
+            log.error("refused %s@%d: %s", *key, reason)
+        self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
+        return VersionRefusedError(*key, reason)
 
     def _loaded_or_not(self, key: Key, task: asyncio.Task[ServedVersion]) -> None:
         del self._loading[key]

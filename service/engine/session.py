@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import CorruptVersionError
-from core.manifest import Manifest
+from core.manifest import Manifest, Precision
 from core.repository import ModelRepository
 from core.sessions import open_session
 from service.engine.arrays import Floats, Pixels, RunModel
 
 MODEL_NAME = "model.onnx"
+PRECISION: Precision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def open_version(repository: ModelRepository, family: str, version: int, *, max_
         CorruptVersionError: its files are not as recorded, or its model does not open or run as its manifest says.
     """
     manifest = repository.verify(family, version)
+    if PRECISION not in manifest.calibration:
+        raise CorruptVersionError(f"{manifest.reference}: its manifest has no calibration of {PRECISION}")
     run = _opened(manifest, repository.folder(family, version) / MODEL_NAME)
     return OpenedVersion(manifest, run, _warmed(manifest, run, max_batch))
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from core.repository import ModelRepository
 from service.engine.models import ServedModels
+from service.engine.session import OpenedVersion, open_version
 from tests.support.onnx_models import grey_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, until
@@ -163,6 +165,27 @@ async def test_a_model_that_does_not_do_what_its_manifest_says_is_refused(
     )
     answer = await running.client.post("/predict?version=2", content=grey_png(0), headers=RAW)
     assert reason in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_a_version_without_calibration_is_refused(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, calibration={})
+    answer = await running.client.post("/predict?version=2", content=grey_png(0), headers=RAW)
+    assert "no calibration of fp32" in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> OpenedVersion:
+        if family == "cnn":
+            raise MemoryError("no room")
+        return open_version(repository, family, version, max_batch=max_batch)
+
+    monkeypatch.setattr("service.engine.models.open_version", breaks_on_cnn)
+    async with running_app(settings_for(home)) as running:
+        assert (await predicted(running, "?model=mlp"))["label"] == "white"
+        assert "MemoryError" in (await readiness(running))["cnn"]["reason"]
 
 
 async def test_a_champion_that_is_gone_is_a_reason_too(running: RunningApp) -> None:

@@ -56,6 +56,8 @@ async def test_a_body_over_the_limit_is_refused_with_the_limit(running: RunningA
 async def test_a_senseless_content_length_is_refused(running: RunningApp) -> None:
     headers = {"content-type": "image/png", "content-length": "-3"}
     assert_problem(await running.client.post("/predict", content=b"x", headers=headers), 400, "malformed-body")
+    headers["content-length"] = "9" * 5000
+    assert_problem(await running.client.post("/predict", content=b"x", headers=headers), 413, "body-too-large")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,7 @@ async def test_bad_parameters_are_named(running: RunningApp, path: str, paramete
     problem = assert_problem(await running.client.post(path, files=FILE), 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == parameters
     assert all(name in problem["detail"] for name in parameters)
+    assert "Value error" not in problem["detail"]
 
 
 async def test_unknown_addresses_and_methods_are_problems_too(running: RunningApp) -> None:
