@@ -65,5 +65,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Access lines come from the app, with request ids; what uvicorn says at info about itself would be noise.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    for name in ("httpx", "httpcore", "asyncio", "python_multipart", "PIL"):
+    for name in ("asyncio", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every malformed body, which the access line with its 400 says already.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
