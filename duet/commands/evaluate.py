@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.train import DataDir, Threads, load_images
+from duet.commands.data import Data, DataDir, Threads, load_images
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
+    data: Data = "cifar10",
     data_dir: DataDir = None,
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Write the evaluation as JSON to this file.")] = None,
@@ -31,7 +32,7 @@ def evaluate(
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
     folder = repository.folder(family, version)
-    images = load_images(data_dir, download=False)
+    images = load_images(data, data_dir, download=False)
     measured = evaluate_version(folder, manifest, images, threads=threads or available_cores())
     _print(manifest.reference, measured)
     if out is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.train import DataDir
+from duet.commands.data import Data, DataDir, Download, load_images
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def explore(
-    data: Annotated[str, typer.Option(help="Name of the data set.")] = "cifar10",
+    data: Data = "cifar10",
     data_dir: DataDir = None,
-    download: Annotated[bool, typer.Option("--download", help="Download the data set if it is not there.")] = False,
+    download: Download = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; by default explore/DATA under DUET_HOME.")
     ] = None,
@@ -28,15 +28,13 @@ def explore(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from core.home import duet_home, ensure_home
-    from training.datasets.catalogue import load_dataset
-    from training.datasets.splits import split_for
     from training.explore.explore import explore as explore_dataset
 
-    dataset = load_dataset(data, data_dir, download=download)
+    images = load_images(data, data_dir, download=download)
     folder = out or ensure_home(duet_home()) / "explore" / data
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        findings = explore_dataset(dataset, split_for(dataset), folder, progress)
+        findings = explore_dataset(images.dataset, images.split, folder, progress)
     for line in _summary(findings):
         typer.echo(line)
     typer.echo(f"read on in {folder / 'index.html'}")

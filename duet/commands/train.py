@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from duet.commands.data import Data, DataDir, Download, Threads, load_images
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -15,17 +16,15 @@ if TYPE_CHECKING:
     from core.repository import ModelRepository
     from training.images import Images
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder that holds cifar-10-batches-py; by default DUET_DATA_DIR.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all available cores.")]
-
 
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_baseline.")],
     family: Annotated[
         str | None, typer.Option(help="Publish under this family; by default the network's kind.")
     ] = None,
+    data: Data = "cifar10",
     data_dir: DataDir = None,
-    download: Annotated[bool, typer.Option("--download", help="Download the data set if it is not there.")] = False,
+    download: Download = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = None,
     threads: Threads = None,
     overrides: Annotated[
@@ -38,47 +37,30 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
 ) -> None:
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
-    from core.recipes import parse_override, recipe_config
-
     require_training("duet train")
-    changes = dict(parse_override(text) for text in overrides or [])
-    if seed is not None:
-        changes["seed"] = seed
-    config = recipe_config(recipe).with_overrides(changes)
-    _train(config, family, data_dir, download, threads, run, resume, restart, promote, dry_run)
-
-
-def _train(
-    config: RecipeConfig,
-    family: str | None,
-    data_dir: Path | None,
-    download: bool,
-    threads: int | None,
-    run: str | None,
-    resume: bool,
-    restart: bool,
-    promote: bool,
-    dry_run: bool,
-) -> None:
     from core.cores import available_cores
     from core.home import duet_home, ensure_home
+    from core.recipes import parse_override, recipe_config
     from core.repository import ModelRepository
     from training.compute import pick_device
     from training.pipeline import train_version
     from training.progress import ConsoleReporter
     from training.runs import drop_run, named_run, require_free
 
-    images = load_images(data_dir, download)
-    run_folder = named_run(duet_home(), run or f"{config.recipe}-seed{config.seed}")
-    if restart:
-        if not dry_run:
-            drop_run(run_folder)
-    elif not resume:
-        require_free(run_folder)
+    changes = dict(parse_override(text) for text in overrides or [])
+    if seed is not None:
+        changes["seed"] = seed
+    config = recipe_config(recipe).with_overrides(changes)
     family = family or config.network.kind
+    run_folder = named_run(duet_home(), run or f"{config.recipe}-seed{config.seed}")
+    if not (resume or restart):
+        require_free(run_folder)
+    images = load_images(data, data_dir, download=download)
     if dry_run:
         _describe(config, family, images, run_folder)
         return
+    if restart:
+        drop_run(run_folder)
     ensure_home(duet_home())
     repository = ModelRepository.open()
     with ConsoleReporter() as reporter:
@@ -94,16 +76,6 @@ def _train(
             resume=resume,
         )
     _promote_if(repository, manifest, promote)
-
-
-def load_images(data_dir: Path | None, download: bool) -> Images:
-    """CIFAR-10 with its stored split."""
-    from training.datasets.cifar10 import load_cifar10
-    from training.datasets.splits import split_for
-    from training.images import Images
-
-    dataset = load_cifar10(data_dir, download=download)
-    return Images(dataset, split_for(dataset))
 
 
 def _promote_if(repository: ModelRepository, manifest: Manifest, promote: bool) -> None:

@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def duet(home: Path, images: Images, monkeypatch: pytest.MonkeyPatch) -> Duet:
     for module in (train, evaluate, export):
-        monkeypatch.setattr(module, "load_images", lambda _data_dir, download: images)
+        monkeypatch.setattr(module, "load_images", lambda _data, _data_dir, download: images)
 
     def run(*words: str) -> int:
         monkeypatch.setattr(sys, "argv", ["duet", *words])
