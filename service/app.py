@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
 from service.api import compare, health, metrics, models, predict
@@ -15,12 +16,14 @@ from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.models import ServedModels
+from service.hot import HotAPI
 from service.metrics import Metrics
 from service.middleware import RequestMiddleware
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
 from service.settings import Settings
 from service.state import AppState, Lifecycle
+from service.uploads import UploadLimits
 
 DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (predict.router, compare.router, metrics.router, models.router, health.router)
@@ -42,13 +45,20 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
         engine = create_engine(settings, repository, recorded)
         following = asyncio.create_task(engine.models.follow())
-        yield AppState(settings=settings, repository=repository, engine=engine, metrics=recorded, lifecycle=lifecycle)
+        yield AppState(
+            settings=settings,
+            repository=repository,
+            engine=engine,
+            metrics=recorded,
+            lifecycle=lifecycle,
+            limits=UploadLimits(settings.max_body_bytes, settings.max_files, settings.deadline_seconds),
+        )
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
         engine.close()
 
-    app = FastAPI(
+    app = HotAPI(
         title="Duet",
         version=release,
         description=DESCRIPTION,
@@ -61,9 +71,14 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         app.include_router(router)
     install_problem_handlers(app)
     install_openapi(app, ROUTERS)
-    app.add_middleware(
-        RequestMiddleware, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
-    )
+
+    def around(inner: ASGIApp) -> ASGIApp:
+        return RequestMiddleware(
+            inner, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
+        )
+
+    app.add_middleware(around)
+    app.shorten(ROUTERS, around)
     return app
 
 
@@ -75,12 +90,13 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         extra_versions=settings.extra_versions,
         poll_seconds=settings.poll_seconds,
         retry_refused_seconds=settings.retry_refused_seconds,
+        preferred=settings.precision,
     )
     recorded.watch_loaded(models.loaded)
     batcher = Batcher(
-        threads=settings.threads,
+        threads=settings.model_threads,
         max_batch=settings.max_batch,
         queue_size=settings.queue_size,
         observe_batch=recorded.observe_batch,
     )
-    return Engine(models, batcher, Decoder(threads=settings.threads, max_pixels=settings.max_pixels), recorded)
+    return Engine(models, batcher, Decoder(threads=settings.model_threads, max_pixels=settings.max_pixels), recorded)

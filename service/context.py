@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
+from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
 
-from starlette.datastructures import Headers
-
-REQUEST_ID_HEADER = "x-request-id"
-TRACEPARENT_HEADER = "traceparent"
+REQUEST_ID_HEADER = b"x-request-id"
+TRACEPARENT_HEADER = b"traceparent"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header; version ff and all-zero ids are invalid.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]*)?")
 
 
-@dataclass(frozen=True)
-class RequestContext:
+class RequestContext(NamedTuple):
     """One request, from its head on.
 
     Attributes:
@@ -37,13 +36,32 @@ current_request: ContextVar[RequestContext | None] = ContextVar("current_request
 """The request that a log line belongs to; read by the log formatter alone."""
 
 
-def read_context(headers: Headers, *, now: float, deadline_seconds: float) -> RequestContext:
-    """The context of the request with these headers; `now` is on the clock of `time.perf_counter`."""
-    request_id = headers.get(REQUEST_ID_HEADER, "")
-    traceparent = headers.get(TRACEPARENT_HEADER, "")
+_process_id = os.urandom(8).hex()
+_numbers = count()
+
+
+def read_context(headers: Iterable[tuple[bytes, bytes]], *, now: float, deadline_seconds: float) -> RequestContext:
+    """The context of the request with these headers.
+
+    Args:
+        headers: names in lower case, as ASGI gives them.
+        now: on the clock of `time.perf_counter`.
+        deadline_seconds: how long the answer may take.
+    """
+    request_id = traceparent = ""
+    for name, value in headers:
+        if name == REQUEST_ID_HEADER:
+            request_id = value.decode("latin-1")
+        elif name == TRACEPARENT_HEADER:
+            traceparent = value.decode("latin-1")
     return RequestContext(
-        id=request_id if _SANE_ID.fullmatch(request_id) else uuid.uuid4().hex,
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
-        started=now,
-        deadline=now + deadline_seconds,
+        request_id if request_id and _SANE_ID.fullmatch(request_id) else _fresh_id(),
+        traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+        now,
+        now + deadline_seconds,
     )
+
+
+def _fresh_id() -> str:
+    """32 hexadecimal digits that no other request has: half random per process, half counted."""
+    return f"{_process_id}{next(_numbers):016x}"

@@ -5,18 +5,25 @@ Labels are few and bounded: a route's template rather than its path, models and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from service.engine.lane import Lane
+from core.manifest import Precision
+from service.engine.lane import Inference, Lane
 from service.engine.served import ServedVersion
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
-MODEL = ("model", "version")
+MODEL = ("model", "version", "precision")
+Observe = Callable[[float], None]
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder through which the workers of one machine add up their figures; prometheus_client reads it too."""
 
 
 class Metrics:
@@ -51,17 +58,18 @@ class Metrics:
             "duet_batch_images", "Images in one model run", MODEL, buckets=IMAGES, registry=self.registry
         )
         self._images = Counter("duet_images", "Images answered", MODEL, registry=self.registry)
-        build = Gauge("duet_build_info", "The running version of the project", ("version",), registry=self.registry)
+        self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
+        self._waiting = self._gauge("duet_queue_images", "Images that wait for a model", MODEL, "livesum")
+        build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
-
-    def watch_loaded(self, loaded: Callable[[], Iterable[ServedVersion]]) -> None:
-        """Report, at each scrape, what is loaded and how long each queue is."""
-        self.registry.register(_LoadedVersions(loaded))
+        self._loaded: Callable[[], Iterable[ServedVersion]] = tuple
+        self._seen: set[tuple[str, str, str]] = set()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request has been answered; `route` is the path's template."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(method, route).observe(seconds)
+        count, duration = self._of_request(method, route, status)
+        count()
+        duration(seconds)
 
     def observe_problem(self, slug: str) -> None:
         """A request has been answered with a problem."""
@@ -69,36 +77,65 @@ class Metrics:
 
     def observe_batch(self, lane: Lane, images: int) -> None:
         """A model has run once on `images` images."""
-        self._batch_images.labels(lane.family, str(lane.version)).observe(images)
-        self._images.labels(lane.family, str(lane.version)).inc(images)
+        observe, count, waiting = self._of_batch(lane.family, lane.version, lane.precision)
+        observe(images)
+        count(images)
+        waiting(lane.waiting)
 
-    def observe_answer(self, served: ServedVersion, *, decode: float, queue: float, inference: float) -> None:
-        """A request has been answered by a version; times in seconds."""
-        labels = (served.family, str(served.version))
-        self._decode_seconds.labels(*labels).observe(decode)
-        self._queue_seconds.labels(*labels).observe(queue)
-        self._inference_seconds.labels(*labels).observe(inference)
+    def observe_answer(self, served: ServedVersion, decode_seconds: float, inference: Inference) -> None:
+        """A request has been answered by a version."""
+        decode, queue, run = self._of_answer(served.family, served.version, served.precision)
+        decode(decode_seconds)
+        queue(inference.queue_seconds)
+        run(inference.run_seconds)
+
+    # Finding a metric's child by its labels costs more than adding to it, so that the children are remembered.
+
+    @cache  # noqa: B019  as many entries as there are children, and they live as long as the app
+    def _of_request(self, method: str, route: str, status: int) -> tuple[Callable[[], None], Observe]:
+        count = self._requests.labels(method, route, str(status)).inc
+        return count, self._request_seconds.labels(method, route).observe
+
+    @cache  # noqa: B019  as above
+    def _of_batch(self, family: str, version: int, precision: Precision) -> tuple[Observe, Observe, Observe]:
+        labels = (family, str(version), precision)
+        waiting = self._waiting.labels(*labels).set
+        return self._batch_images.labels(*labels).observe, self._images.labels(*labels).inc, waiting
+
+    @cache  # noqa: B019  as above
+    def _of_answer(self, family: str, version: int, precision: Precision) -> tuple[Observe, Observe, Observe]:
+        labels = (family, str(version), precision)
+        stages = (self._decode_seconds, self._queue_seconds, self._inference_seconds)
+        decode, queue, run = (stage.labels(*labels).observe for stage in stages)
+        return decode, queue, run
 
     def render(self) -> bytes:
-        """The text exposition format."""
-        return generate_latest(self.registry)
+        """The text exposition format; with several workers, of all of them together."""
+        self._look()
+        if MULTIPROCESS_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return generate_latest(registry)
+
+    def watch_loaded(self, loaded: Callable[[], Iterable[ServedVersion]]) -> None:
+        """Report, at each scrape, what is loaded and how long each queue is."""
+        self._loaded = loaded
+
+    def _look(self) -> None:
+        """Bring the gauges up to date: they are read when scraped, so that the request path pays little for them."""
+        now = {(served.family, str(served.version), served.precision): served for served in self._loaded()}
+        for labels in self._seen - now.keys():
+            self._model_info.labels(*labels).set(0)
+        for labels, served in now.items():
+            self._model_info.labels(*labels).set(1)
+            self._waiting.labels(*labels).set(served.lane.waiting)
+        self._seen |= now.keys()
+
+    def _gauge(
+        self, name: str, help_text: str, labels: tuple[str, ...], across: Literal["livemax", "livesum"]
+    ) -> Gauge:
+        return Gauge(name, help_text, labels, multiprocess_mode=across, registry=self.registry)
 
     def _stage(self, name: str, help_text: str) -> Histogram:
         return Histogram(f"duet_{name}_seconds", help_text, MODEL, buckets=SECONDS, registry=self.registry)
-
-
-class _LoadedVersions(Collector):
-    """Gauges that are read when scraped, so that the request path pays nothing for them."""
-
-    def __init__(self, loaded: Callable[[], Iterable[ServedVersion]]) -> None:
-        self._loaded = loaded
-
-    def collect(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily("duet_model_info", "Versions that are loaded", labels=(*MODEL, "precision"))
-        waiting = GaugeMetricFamily("duet_queue_images", "Images that wait for a model", labels=MODEL)
-        for served in self._loaded():
-            labels = [served.family, str(served.version)]
-            info.add_metric([*labels, served.precision], 1)
-            waiting.add_metric(labels, served.lane.waiting)
-        yield info
-        yield waiting

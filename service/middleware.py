@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, current_request, read_context
@@ -35,7 +34,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = read_context(Headers(scope=scope), now=time.perf_counter(), deadline_seconds=self._deadline_seconds)
+        context = read_context(scope["headers"], now=time.perf_counter(), deadline_seconds=self._deadline_seconds)
         scope.setdefault("state", {})["context"] = context
         token = current_request.set(context)
         status = 0
@@ -44,12 +43,12 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID_HEADER] = context.id
+                headers = message["headers"]
+                headers.append((REQUEST_ID_HEADER, context.id.encode()))
                 if context.traceparent is not None:
-                    headers[TRACEPARENT_HEADER] = context.traceparent
+                    headers.append((TRACEPARENT_HEADER, context.traceparent.encode()))
                 if self._lifecycle.draining:
-                    headers["connection"] = "close"
+                    headers.append((b"connection", b"close"))
             await send(message)
 
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import RepositoryError
-from service.context import RequestContext
 from service.errors import (
     PROBLEM_MEDIA_TYPE,
     InternalServiceError,
@@ -33,7 +32,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _routing)
-    app.add_exception_handler(RepositoryError, _repository)
+    app.add_exception_handler(RepositoryError, _problem)
 
 
 def problem_response(problem: ProblemError, request_id: str) -> Response:
@@ -46,22 +45,29 @@ def problem_response(problem: ProblemError, request_id: str) -> Response:
     )
 
 
+def answer_to(error: ProblemError | RepositoryError, state: Mapping[str, Any]) -> Response:
+    """The answer to an error of a request, counted; `state` is the request's."""
+    if isinstance(error, RepositoryError):
+        # It cannot be read, or changed under the request: both pass, or an operator has to act.
+        log.error("the repository cannot be read: %s", error)
+        error = NotReadyError(str(error))
+    state["metrics"].observe_problem(error.slug)
+    return problem_response(error, state["context"].id)
+
+
+def invalid_parameters(errors: Iterable[Mapping[str, Any]]) -> InvalidParametersError:
+    """The problem that pydantic's errors about a query make."""
+    return InvalidParametersError([_named(entry) for entry in errors])
+
+
 async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101  what it is registered for
-    context: RequestContext = request.state.context
-    request.state.metrics.observe_problem(error.slug)
-    return problem_response(error, context.id)
-
-
-async def _repository(request: Request, error: Exception) -> Response:
-    """The repository cannot be read, or changed under the request: both pass, or an operator has to act."""
-    log.error("the repository cannot be read: %s", error)
-    return await _problem(request, NotReadyError(str(error)))
+    assert isinstance(error, ProblemError | RepositoryError)  # noqa: S101  what it is registered for
+    return answer_to(error, request.scope["state"])
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  as above
-    return await _problem(request, InvalidParametersError([_named(entry) for entry in error.errors()]))
+    return await _problem(request, invalid_parameters(error.errors()))
 
 
 async def _routing(request: Request, error: Exception) -> Response:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -19,6 +18,7 @@ from service.app import create_app
 from service.logs import configure_logging
 from service.settings import Settings
 from service.state import Lifecycle
+from service.workers import supervise
 
 BACKLOG = 2048
 
@@ -31,9 +31,24 @@ def serve(settings: Settings) -> None:
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
-    listener = _listen(settings.host, settings.port)
     configure_logging(settings.log_level, settings.log_format)
     log.info("settings", extra={"settings": settings.model_dump(mode="json")})
+    if settings.workers > 1:
+        with _bound(settings) as listener:
+            supervise(settings, listener)
+    else:
+        serve_here(settings, on_listening=lambda address: print(f"Duet is listening on {address}", flush=True))
+
+
+def serve_here(settings: Settings, *, on_listening: Callable[[str], None]) -> None:
+    """Serve in this process; `on_listening` is told the address once it takes requests.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    listener = _bound(settings)
+    listener.listen(BACKLOG)
     lifecycle = Lifecycle()
     config = uvicorn.Config(
         create_app(settings, lifecycle),
@@ -45,20 +60,27 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
-    server = DrainingServer(config, lifecycle, settings.drain_notice_seconds)
+    server = DrainingServer(config, lifecycle, settings.drain_notice_seconds, on_listening)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listener]))
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _bound(settings: Settings) -> socket.socket:
+    """A socket bound to the address; several workers bind to the same, and the kernel deals connections out to them."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.workers > 1:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((settings.host, settings.port))
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        listener.close()
         raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({reason}): set DUET_HOST and DUET_PORT to a free address"
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): set DUET_HOST and DUET_PORT to a "
+            "free address"
         ) from error
+    return listener
 
 
 class DrainingServer(uvicorn.Server):
@@ -69,8 +91,11 @@ class DrainingServer(uvicorn.Server):
     ends with 0. A second signal ends the notice, a third the waiting.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, notice_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, lifecycle: Lifecycle, notice_seconds: float, on_listening: Callable[[str], None]
+    ) -> None:
         super().__init__(config)
+        self._on_listening = on_listening
         self._lifecycle = lifecycle
         self._notice_seconds = notice_seconds
 
@@ -92,7 +117,7 @@ class DrainingServer(uvicorn.Server):
         for listener in sockets or []:
             host, port = listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            print(f"Duet is listening on http://{shown}:{port}", flush=True)
+            self._on_listening(f"http://{shown}:{port}")
 
     def _drain(self) -> None:
         if self._lifecycle.draining:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.cores import available_cores
 from core.home import duet_home, shipped_models
 from core.images import MAX_PIXELS
+from core.manifest import Precision
 
 MIB = 1024 * 1024
 
@@ -41,8 +42,15 @@ class Settings(BaseSettings):
     max_pixels: int = Field(MAX_PIXELS, ge=1)
     """Most pixels of one image, judged by its header before pixels are decoded."""
 
-    threads: int = Field(default_factory=available_cores, ge=1, le=1024)
-    """Model runs at a time, one thread each; by default the cores this process may use."""
+    workers: int = Field(1, ge=1, le=256)
+    """API processes behind the one port; each loads the models and has a queue of its own."""
+
+    threads: int | None = Field(None, ge=1, le=1024)
+    """Model runs at a time in each worker, one thread each; by default its share of the cores that may be used. With
+    1, models run on the event loop itself, which is fastest on one core."""
+
+    precision: Precision = "fp32"
+    """Which graph answers when a request does not ask for one: fp32, or int8 where a version has it."""
 
     max_batch: int = Field(32, ge=1, le=4096)
     """Most images in one model run."""
@@ -74,6 +82,11 @@ class Settings(BaseSettings):
 
     log_format: Literal["json", "text"] = "json"
     """One JSON object per line, or plain text for a terminal."""
+
+    @property
+    def model_threads(self) -> int:
+        """Model runs at a time in each worker."""
+        return self.threads or max(1, available_cores() // self.workers)
 
     @field_validator("home", "shipped_models")
     @classmethod

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from service.errors import (
     BodyTimeoutError,
@@ -20,16 +20,14 @@ from service.errors import (
 from service.multipart import FIELD, MultipartImages
 
 
-@dataclass(frozen=True)
-class Upload:
+class Upload(NamedTuple):
     """One file as it was sent; `filename` is None for a raw body."""
 
     filename: str | None
     content: bytes
 
 
-@dataclass(frozen=True)
-class UploadLimits:
+class UploadLimits(NamedTuple):
     """How much of a body is read, and for how long."""
 
     max_body_bytes: int
@@ -37,11 +35,14 @@ class UploadLimits:
     deadline_seconds: float
 
 
-async def read_uploads(request: Request, limits: UploadLimits, *, deadline: float) -> list[Upload]:
+async def read_uploads(
+    headers: list[tuple[bytes, bytes]], receive: Receive, limits: UploadLimits, *, deadline: float
+) -> list[Upload]:
     """The images of a multipart or raw body, in the order they were sent, at least one.
 
     Args:
-        request: its body has not been read.
+        headers: of the request, as ASGI gives them.
+        receive: of the request, whose body has not been read.
         limits: what is refused.
         deadline: on the clock of `time.perf_counter`; the body must be complete by then.
 
@@ -49,53 +50,61 @@ async def read_uploads(request: Request, limits: UploadLimits, *, deadline: floa
         BodyTooLargeError: by its Content-Length, before anything is read, or as soon as more bytes have come.
         ProblemError: the body is not one of images, too late, malformed, or holds no image.
     """
-    _refuse_by_length(request, limits.max_body_bytes)
-    content_type = request.headers.get("content-type", "")
+    content_type, stated = _of_interest(headers)
+    if stated is not None:
+        _refuse_by_length(stated, limits.max_body_bytes)
     kind = content_type.partition(";")[0].strip().lower()
     multipart = kind == "multipart/form-data"
     if not multipart and not kind.startswith("image/") and kind != "application/octet-stream":
         raise UnsupportedMediaTypeError(kind or None)
-    chunks = _limited(request, limits.max_body_bytes)
+    images = MultipartImages(content_type, max_files=limits.max_files) if multipart else None
     try:
         async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
-            if multipart:
-                return await _files(chunks, content_type, limits.max_files)
-            return await _raw(chunks)
+            if images is None:
+                return _raw([chunk async for chunk in _chunks(receive, limits.max_body_bytes)])
+            async for chunk in _chunks(receive, limits.max_body_bytes):
+                images.feed(chunk)
     except TimeoutError:
         raise BodyTimeoutError(limits.deadline_seconds) from None
-    except ClientDisconnect:
-        raise ClientGoneError("the client closed the connection before its body was complete") from None
-
-
-async def _files(chunks: AsyncIterator[bytes], content_type: str, max_files: int) -> list[Upload]:
-    images = MultipartImages(content_type, max_files=max_files)
-    async for chunk in chunks:
-        images.feed(chunk)
     return [Upload(filename, content) for filename, content in images.finish()]
 
 
-async def _raw(chunks: AsyncIterator[bytes]) -> list[Upload]:
-    content = b"".join([chunk async for chunk in chunks])
+def _of_interest(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:
+    content_type, length = b"", None
+    for name, value in headers:
+        if name == b"content-type":
+            content_type = value
+        elif name == b"content-length":
+            length = value
+    return content_type.decode("latin-1"), None if length is None else length.decode("latin-1")
+
+
+def _raw(chunks: list[bytes]) -> list[Upload]:
+    content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if not content:
         raise NoImageError(f"the body is empty: send one image as the body, or files in the multipart field {FIELD!r}")
     return [Upload(None, content)]
 
 
-def _refuse_by_length(request: Request, limit: int) -> None:
-    stated = request.headers.get("content-length")
-    if stated is None:
-        return
-    if not stated.isdecimal():
+def _refuse_by_length(stated: str, limit: int) -> None:
+    # int() would also take signs, underscores and digits of other alphabets.
+    if not (stated.isascii() and stated.isdecimal()):
         raise MalformedBodyError(f"Content-Length {stated!r} is not a number")
-    # Python refuses to convert thousands of digits, and no limit has more than these.
     if len(stated) > 18 or int(stated) > limit:
         raise BodyTooLargeError(limit)
 
 
-async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive, limit: int) -> AsyncIterator[bytes]:
     total = 0
-    async for chunk in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError("the client closed the connection before its body was complete")
+        chunk = message.get("body", b"")
         total += len(chunk)
         if total > limit:
             raise BodyTooLargeError(limit)
-        yield chunk
+        if chunk:
+            yield chunk
+        if not message.get("more_body", False):
+            return

@@ -10,15 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.api import CompareResponse
+from core.manifest import Precision
+from service.api.answers import json_answer
 from service.api.bodies import IMAGE_ERRORS, image_body, success
-from service.api.dependencies import ContextDep, EngineDep, LimitsDep, while_connected
 from service.api.examples import COMPARE_EXAMPLE
-from service.api.timing import timing_of
 from service.catalogue import Reference
+from service.connection import Connection
+from service.engine.engine import Engine
 from service.errors import responses
-from service.uploads import UploadLimits, read_uploads
+from service.hot import HotRoute
+from service.uploads import read_uploads
 
-router = APIRouter(tags=["predict"])
+router = APIRouter(tags=["predict"], route_class=HotRoute)
 MOST_MODELS = 8
 
 
@@ -28,6 +31,7 @@ class CompareQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: str = Field("mlp,cnn", max_length=512, description="two or more, such as `mlp,cnn` or `cnn@1,cnn@2`")
+    precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
     top_k: int = Field(3, ge=1, le=1000, description="classes to list per model; all where it knows fewer")
 
     @field_validator("models")
@@ -50,27 +54,27 @@ class CompareQuery(BaseModel):
     responses={**success(COMPARE_EXAMPLE, "Every model's answer to the image"), **responses(*IMAGE_ERRORS)},
     openapi_extra=image_body(many=False),
 )
-async def compare(
-    request: Request,
-    query: Annotated[CompareQuery, Query()],
-    engine: EngineDep,
-    context: ContextDep,
-    limits: LimitsDep,
-) -> Response:
+async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
     """Ask both families, or any versions, what one image shows, and how far apart their answers are."""
+    scope = request.scope
+    state, context = scope["state"], scope["state"]["context"]
+    engine: Engine = state["engine"]
     versions = [
-        await engine.find(reference.family, reference.version, deadline=context.deadline)
+        await engine.find(reference.family, reference.version, query.precision, deadline=context.deadline)
         for reference in query.references
     ]
-    one_file = UploadLimits(limits.max_body_bytes, 1, limits.deadline_seconds)
-    [upload] = await read_uploads(request, one_file, deadline=context.deadline)
-    async with while_connected(request.receive):
-        comparison, spent = await engine.compare(versions, upload, top_k=query.top_k, deadline=context.deadline)
-    answer = CompareResponse(
-        predictions=tuple(comparison.predictions),
-        agree=comparison.agree,
-        divergence=comparison.divergence,
-        timing_ms=timing_of(spent, context),
-        request_id=context.id,
-    )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    one_file = state["limits"]._replace(max_files=1)
+    [upload] = await read_uploads(scope["headers"], request.receive, one_file, deadline=context.deadline)
+    connection = Connection(request.receive)
+    try:
+        comparison, spent = await engine.compare(
+            versions, upload, top_k=query.top_k, deadline=context.deadline, client=connection
+        )
+    finally:
+        connection.close()
+    answer = {
+        "predictions": comparison.predictions,
+        "agree": comparison.agree,
+        "divergence": comparison.divergence,
+    }
+    return json_answer(answer, spent, context)

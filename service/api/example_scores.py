@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation import (
-    AveragedScores,
-    ClassScores,
-    Estimate,
-    PredictionSets,
-    Reliability,
-    ReliabilityBin,
-    Scores,
-)
+from core.estimate import Estimate
+from core.evaluation import AveragedScores, ClassScores, PredictionSets, Reliability, ReliabilityBin, Scores
 from core.statistics.intervals import wilson_interval
 
 Labels = npt.NDArray[np.int64]

@@ -1,84 +1,68 @@
-"""What logits mean: calibrated probabilities, prediction sets, out-of-distribution flags, agreement of models."""
+"""Answers as JSON data: what `core.api.Prediction` describes, as plain dictionaries.
+
+They are built on the path of every request, where validating and dumping a pydantic model would take longer than all
+the rest; the tests hold them against the models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from core.api import ClassProbability, OutOfDistribution, Prediction
 from core.statistics.calibration import softmax
-from core.statistics.conformal import prediction_set
 from core.statistics.divergence import jensen_shannon_bits
-from core.statistics.energy import energy
-from service.engine.arrays import Floats
+from service.engine.outputs import DIGITS, Outputs
 from service.engine.served import ServedVersion
 
-# Digits that a float32 model can vouch for; more would only make answers longer.
-DIGITS = 6
 
-
-def predictions(
-    served: ServedVersion, logits_NK: Floats, described: Sequence[tuple[str | None, tuple[str, ...]]], top_k: int
-) -> list[Prediction]:
-    """The answers to N images.
+def prediction(
+    served: ServedVersion, outputs: Outputs, row: int, filename: str | None, notes: tuple[str, ...], top_k: int
+) -> dict[str, Any]:
+    """The answer to one image.
 
     Args:
-        served: the version that gave the logits.
-        logits_NK: [N, K].
-        described: file name and notes of each image.
+        served: the version that gave the outputs.
+        outputs: of the batch or request the image was in.
+        row: the image's row there.
+        filename: as the client named the file.
+        notes: what was done to the image.
         top_k: how many classes to list; all of them where the model knows fewer.
     """
-    probabilities_NK = softmax(logits_NK, served.calibration.temperature)
-    energies_N = energy(logits_NK)
-    return [
-        _prediction(served, probabilities_NK[i], float(energies_N[i]), filename, notes, top_k)
-        for i, (filename, notes) in enumerate(described)
-    ]
+    labels, calibration = served.labels, served.calibration
+    probabilities, order = outputs.probabilities[row], outputs.order[row]
+    score = outputs.energies[row]
+    top = [{"label": labels[k], "probability": probabilities[k]} for k in order[:top_k]]
+    return {
+        "filename": filename,
+        "model": served.family,
+        "version": served.version,
+        "precision": served.precision,
+        "label": top[0]["label"],
+        "probability": top[0]["probability"],
+        "top": top,
+        "prediction_set": [labels[k] for k in order[: outputs.set_sizes[row]]],
+        "coverage": calibration.coverage,
+        "out_of_distribution": {
+            "score": round(score, DIGITS),
+            "threshold": calibration.ood_threshold,
+            "flag": score > calibration.ood_threshold,
+        },
+        "notes": notes,
+    }
 
 
-def divergence_bits(served: Sequence[ServedVersion], logits: Sequence[Floats]) -> float:
+def divergence_bits(served: Sequence[ServedVersion], outputs: Sequence[Outputs]) -> float:
     """Jensen-Shannon divergence of several versions' probabilities for one image, over the union of their classes.
 
     Args:
         served: the versions.
-        logits: float32 [1, K] of each; K may differ.
+        outputs: of one image each; the number of classes may differ.
     """
     column = {label: i for i, label in enumerate(dict.fromkeys(label for one in served for label in one.labels))}
     distributions_MK = np.zeros((len(served), len(column)))
-    for row, (one, logits_1K) in enumerate(zip(served, logits, strict=True)):
-        distributions_MK[row, [column[label] for label in one.labels]] = softmax(
-            logits_1K[0], one.calibration.temperature
-        )
+    for row, (one, out) in enumerate(zip(served, outputs, strict=True)):
+        probabilities_K = softmax(out.logits_NK[:1], one.calibration.temperature)[0]
+        distributions_MK[row, [column[label] for label in one.labels]] = probabilities_K
     return round(jensen_shannon_bits(distributions_MK), DIGITS)
-
-
-def _prediction(
-    served: ServedVersion,
-    probabilities_K: npt.NDArray[np.float64],
-    score: float,
-    filename: str | None,
-    notes: tuple[str, ...],
-    top_k: int,
-) -> Prediction:
-    calibration, labels = served.calibration, served.labels
-    best = np.argsort(-probabilities_K, kind="stable")[:top_k]
-    top = tuple(ClassProbability(label=labels[k], probability=round(float(probabilities_K[k]), DIGITS)) for k in best)
-    return Prediction(
-        filename=filename,
-        model=served.family,
-        version=served.version,
-        precision=served.precision,
-        label=top[0].label,
-        probability=top[0].probability,
-        top=top,
-        prediction_set=tuple(labels[k] for k in prediction_set(probabilities_K, calibration.conformal_threshold)),
-        coverage=calibration.coverage,
-        out_of_distribution=OutOfDistribution(
-            score=round(score, DIGITS),
-            threshold=calibration.ood_threshold,
-            flag=score > calibration.ood_threshold,
-        ),
-        notes=notes,
-    )

@@ -1,7 +1,11 @@
-"""Shares a few threads between the queues of all loaded versions, and makes batches without ever waiting for one.
+"""Shares a few threads between the queues of all loaded graphs, and makes batches without ever waiting for one.
 
 The moment a thread is free it takes whatever the next queue holds, up to the largest batch. Queues take turns, so
-that a busy model cannot starve another. All state belongs to the event loop; only the model runs on a thread.
+that a busy model cannot starve another. All state belongs to the event loop; only the model runs elsewhere.
+
+With one thread there is nothing to run beside: the model then runs on the event loop itself. A request is not handed
+to another thread and back, and whatever arrives while the model runs waits in the sockets and is read in one go, which
+makes the next batch.
 """
 
 from __future__ import annotations
@@ -16,11 +20,15 @@ from functools import partial
 
 import numpy as np
 
-from service.engine.arrays import Floats, Pixels
-from service.engine.lane import Inference, Lane, Slice, Ticket
+from service.engine.arrays import Pixels
+from service.engine.lane import Inference, Lane, Slice, Ticket, Watched
+from service.engine.outputs import Outputs
 from service.errors import DeadlineExceededError, QueueFullError
 
 clock = time.perf_counter
+
+SWEEP_SECONDS = 0.05
+"""How often waiting requests are looked through for passed deadlines and clients that hung up."""
 
 
 class Batcher:
@@ -30,13 +38,15 @@ class Batcher:
         self, *, threads: int, max_batch: int, queue_size: int, observe_batch: Callable[[Lane, int], None]
     ) -> None:
         """`observe_batch` is told the lane and the number of images of every batch that has run."""
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="model")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="model") if threads > 1 else None
         self._free_threads = threads
         self._max_batch = max_batch
         self._queue_size = queue_size
         self._observe_batch = observe_batch
         self._busy_lanes: deque[Lane] = deque()
         self._dispatch_is_due = False
+        self._unanswered: list[Ticket] = []
+        self._sweeping: asyncio.TimerHandle | None = None
 
     def check_room(self, lane: Lane, images: int = 1) -> None:
         """Refuse before work is spent on a request that would not be taken.
@@ -45,80 +55,125 @@ class Batcher:
             QueueFullError: the lane has no place for so many images.
         """
         if lane.waiting + images > self._queue_size:
-            raise QueueFullError(lane.name, lane.waiting, lane.throughput.seconds_for(lane.waiting))
+            lane.sweep()
+            if lane.waiting + images > self._queue_size:
+                raise QueueFullError(lane.name, lane.waiting, lane.throughput.seconds_for(lane.waiting))
 
-    def submit(self, lane: Lane, images_NHWC: Pixels, deadline: float) -> asyncio.Future[Inference]:
+    def submit(
+        self, lane: Lane, images_NHWC: Pixels, deadline: float, client: Watched | None = None
+    ) -> asyncio.Future[Inference]:
         """Queue the images of one request; cancelling the future frees their places.
 
         Args:
-            lane: of the version that shall answer.
+            lane: of the graph that shall answer.
             images_NHWC: uint8 [N, H, W, 3], N >= 1, of the size that the version takes.
-            deadline: on the clock of `time.perf_counter`; the future fails with DeadlineExceededError past it.
+            deadline: on the clock of `time.perf_counter`; soon after it the future fails with DeadlineExceededError.
+            client: watched from when the request has waited for a while.
 
         Raises:
             QueueFullError: the lane has no place for so many images.
+            DeadlineExceededError: the deadline has passed already.
         """
         self.check_room(lane, len(images_NHWC))
         loop = asyncio.get_running_loop()
         now = clock()
+        if now >= deadline:
+            raise _late()
         future: asyncio.Future[Inference] = loop.create_future()
-        timer = loop.call_later(max(0.0, deadline - now), _expire, future, lane.name)
-        future.add_done_callback(lambda _: timer.cancel())
-        if lane not in self._busy_lanes:
+        ticket = Ticket(images_NHWC, future, now, deadline, client)
+        if client is not None:
+            client.add(future)
+        if not lane.waiting and lane not in self._busy_lanes:
             self._busy_lanes.append(lane)
-        lane.put(Ticket(images_NHWC, future, now))
-        if not self._dispatch_is_due:
-            # Not at once: requests that arrived in the same turn of the loop go into the same batch.
-            self._dispatch_is_due = True
-            loop.call_soon(self._dispatch)
+        lane.put(ticket)
+        self._unanswered.append(ticket)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        self._schedule(loop)
         return future
 
     def close(self) -> None:
         """Finish the batches that run; whatever still waits is never answered."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _dispatch(self) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Dispatch soon, not at once: requests that arrived in the same turn of the loop go into the same batch."""
+        if not self._dispatch_is_due:
+            self._dispatch_is_due = True
+            loop.call_soon(self._dispatch, loop)
+
+    def _dispatch(self, loop: asyncio.AbstractEventLoop) -> None:
         self._dispatch_is_due = False
-        loop = asyncio.get_running_loop()
         while self._free_threads and self._busy_lanes:
             lane = self._busy_lanes.popleft()
             # Free threads share what waits, so that two images on two idle cores run side by side.
             batch = lane.take(min(self._max_batch, math.ceil(lane.waiting / self._free_threads)), clock())
-            if not batch:
-                continue  # everyone who waited there has gone
             if lane.waiting:
                 self._busy_lanes.append(lane)
+            if not batch:
+                continue  # everyone who waited there has gone
+            if self._executor is None:
+                self._run_here(lane, batch)
+                # Answers are sent and new requests read before the next batch.
+                if self._busy_lanes:
+                    self._schedule(loop)
+                return
             self._free_threads -= 1
             running = loop.run_in_executor(self._executor, _run, lane, batch)
-            running.add_done_callback(partial(self._finish, lane, batch))
+            running.add_done_callback(partial(self._finish, lane, batch, loop))
 
-    def _finish(self, lane: Lane, batch: list[Slice], running: asyncio.Future[Floats]) -> None:
+    def _run_here(self, lane: Lane, batch: list[Slice]) -> None:
+        try:
+            outputs = _run(lane, batch)
+        except Exception as error:  # whatever a model raises belongs to the requests of this batch alone
+            _fail(lane, batch, error)
+        else:
+            self._answer(lane, batch, outputs)
+
+    def _finish(
+        self, lane: Lane, batch: list[Slice], loop: asyncio.AbstractEventLoop, running: asyncio.Future[Outputs]
+    ) -> None:
         if running.cancelled():
             return  # closed
         self._free_threads += 1
-        self._dispatch()
-        now = clock()
+        self._dispatch(loop)
         error = running.exception()
         if error is not None:
             _fail(lane, batch, error)
-            return
-        _scatter(batch, running.result(), now)
-        images = sum(part.stop - part.start for part in batch)
-        lane.throughput.record(images, oldest_queued=min(part.ticket.queued for part in batch), finished=now)
-        self._observe_batch(lane, images)
+        else:
+            self._answer(lane, batch, running.result())
+
+    def _answer(self, lane: Lane, batch: list[Slice], outputs: Outputs) -> None:
+        now = clock()
+        row = 0
+        for part in batch:
+            count = part.stop - part.start
+            part.ticket.answer(part.start, outputs.rows(row, row + count), now)
+            row += count
+        lane.throughput.record(row, oldest_queued=min(part.ticket.queued for part in batch), finished=now)
+        self._observe_batch(lane, row)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Fail what is late and watch the clients of what waits; at rest when nothing is unanswered."""
+        now = clock()
+        waiting = [ticket for ticket in self._unanswered if not ticket.future.done()]
+        for ticket in waiting:
+            if now >= ticket.deadline:
+                ticket.future.set_exception(_late())
+            elif ticket.client is not None and now - ticket.queued >= SWEEP_SECONDS:
+                ticket.client.watch()
+        self._unanswered = waiting
+        for lane in self._busy_lanes:
+            lane.sweep()
+        self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if waiting else None
 
 
-def _run(lane: Lane, batch: list[Slice]) -> Floats:
+def _run(lane: Lane, batch: list[Slice]) -> Outputs:
     parts = [part.ticket.images_NHWC[part.start : part.stop] for part in batch]
     return lane.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
-
-def _scatter(batch: list[Slice], logits_NK: Floats, now: float) -> None:
-    row = 0
-    for part in batch:
-        count = part.stop - part.start
-        part.ticket.answer(part.start, logits_NK[row : row + count], now)
-        row += count
 
 
 def _fail(lane: Lane, batch: list[Slice], error: BaseException) -> None:
@@ -129,6 +184,5 @@ def _fail(lane: Lane, batch: list[Slice], error: BaseException) -> None:
             part.ticket.future.set_exception(failure)
 
 
-def _expire(future: asyncio.Future[Inference], name: str) -> None:
-    if not future.done():
-        future.set_exception(DeadlineExceededError(f"{name} did not answer before the request's deadline"))
+def _late() -> DeadlineExceededError:
+    return DeadlineExceededError("the model did not answer before the request's deadline")

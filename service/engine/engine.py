@@ -6,16 +6,16 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from core.api import Prediction
 from core.images import DecodedImage
-from service.engine.answers import divergence_bits, predictions
-from service.engine.arrays import Pixels
+from core.manifest import Precision
+from service.engine.answers import divergence_bits, prediction
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
-from service.engine.lane import Inference, Lane
+from service.engine.lane import Inference, Watched
 from service.engine.models import ServedModels
 from service.engine.served import ServedVersion
 from service.errors import DeadlineExceededError
@@ -23,7 +23,7 @@ from service.metrics import Metrics
 from service.uploads import Upload
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Spent:
     """Seconds that the parts of one request took."""
 
@@ -36,7 +36,7 @@ class Spent:
 class Comparison:
     """Several versions' answers to one image, and how far apart they are in bits."""
 
-    predictions: list[Prediction]
+    predictions: list[dict[str, Any]]
     agree: bool
     divergence: float
 
@@ -50,23 +50,33 @@ class Engine:
         self._decoder = decoder
         self._metrics = metrics
 
-    async def find(self, family: str, version: int | None, *, deadline: float) -> ServedVersion:
+    async def find(
+        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
+    ) -> ServedVersion:
         """As `ServedModels.find`, and refuses at once where the version's queue is full.
 
         Raises:
             ProblemError: unknown, refused, not ready, or no place in its queue, or not loaded in time.
         """
-        try:
-            async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
-                served = await self.models.find(family, version)
-        except TimeoutError:
-            raise DeadlineExceededError(f"{family} was not loaded before the request's deadline") from None
+        served = self.models.champion(family, precision) if version is None else None
+        if served is None:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
+                    served = await self.models.find(family, version, precision)
+            except TimeoutError:
+                raise DeadlineExceededError(f"{family} was not loaded before the request's deadline") from None
         self._batcher.check_room(served.lane)
         return served
 
     async def predict(
-        self, served: ServedVersion, uploads: Sequence[Upload], *, top_k: int, deadline: float
-    ) -> tuple[list[Prediction], Spent]:
+        self,
+        served: ServedVersion,
+        uploads: Sequence[Upload],
+        *,
+        top_k: int,
+        deadline: float,
+        client: Watched | None = None,
+    ) -> tuple[list[dict[str, Any]], Spent]:
         """One version's answer to each of N images.
 
         Args:
@@ -74,40 +84,62 @@ class Engine:
             uploads: at least one.
             top_k: classes to list per image.
             deadline: on the clock of `time.perf_counter`.
+            client: watched while the images wait for the model.
 
         Raises:
             UnreadableImageError: one of them cannot be decoded.
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         started = time.perf_counter()
-        images = await self._decoded(uploads, served.size)
+        height, width = served.size
+        if len(uploads) == 1:
+            images = [await self._decoder.decode(uploads[0], 0, height=height, width=width)]
+            images_NHWC = images[0].pixels_HWC[np.newaxis]
+        else:
+            images = await self._decoded(uploads, height, width)
+            images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
-        inference = await self._batcher.submit(served.lane, _stacked(images), deadline)
-        described = [(upload.filename, image.notes) for upload, image in zip(uploads, images, strict=True)]
-        spent = self._spent([served], decode_seconds, [inference])
-        return predictions(served, inference.logits_NK, described, top_k), spent
+        inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
+        self._metrics.observe_answer(served, decode_seconds, inference)
+        outputs = inference.outputs
+        answers = [
+            prediction(served, outputs, row, upload.filename, image.notes, top_k)
+            for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
+        ]
+        return answers, Spent(decode_seconds, inference.queue_seconds, inference.run_seconds)
 
     async def compare(
-        self, versions: Sequence[ServedVersion], upload: Upload, *, top_k: int, deadline: float
+        self,
+        versions: Sequence[ServedVersion],
+        upload: Upload,
+        *,
+        top_k: int,
+        deadline: float,
+        client: Watched | None = None,
     ) -> tuple[Comparison, Spent]:
         """Several versions' answers to one image; arguments and errors as of `predict`."""
         started = time.perf_counter()
         sizes = dict.fromkeys(served.size for served in versions)
-        images = {size: (await self._decoded([upload], size))[0] for size in sizes}
+        images = {
+            (height, width): await self._decoder.decode(upload, 0, height=height, width=width)
+            for height, width in sizes
+        }
         decode_seconds = time.perf_counter() - started
-        inferences = await self._infer(
-            [(served.lane, _stacked([images[served.size]])) for served in versions], deadline
-        )
+        inferences = await self._infer([(served, images[served.size]) for served in versions], deadline, client)
+        for served, inference in zip(versions, inferences, strict=True):
+            self._metrics.observe_answer(served, decode_seconds, inference)
         answers = [
-            predictions(served, inference.logits_NK, [(upload.filename, images[served.size].notes)], top_k)[0]
+            prediction(served, inference.outputs, 0, upload.filename, images[served.size].notes, top_k)
             for served, inference in zip(versions, inferences, strict=True)
         ]
         comparison = Comparison(
             predictions=answers,
-            agree=len({answer.label for answer in answers}) == 1,
-            divergence=divergence_bits(versions, [inference.logits_NK for inference in inferences]),
+            agree=len({answer["label"] for answer in answers}) == 1,
+            divergence=divergence_bits(versions, [inference.outputs for inference in inferences]),
         )
-        return comparison, self._spent(versions, decode_seconds, inferences)
+        queue = max(inference.queue_seconds for inference in inferences)
+        run = max(inference.run_seconds for inference in inferences)
+        return comparison, Spent(decode_seconds, queue, run)
 
     def close(self) -> None:
         """Finish what runs and stop all threads."""
@@ -115,36 +147,21 @@ class Engine:
         self._decoder.close()
         self._batcher.close()
 
-    async def _decoded(self, uploads: Sequence[Upload], size: tuple[int, int]) -> list[DecodedImage]:
-        height, width = size
-        decoding = [
+    async def _decoded(self, uploads: Sequence[Upload], height: int, width: int) -> list[DecodedImage]:
+        decoding = (
             self._decoder.decode(upload, index, height=height, width=width) for index, upload in enumerate(uploads)
-        ]
-        if len(decoding) == 1:
-            return [await decoding[0]]
+        )
         return list(await asyncio.gather(*decoding))
 
-    async def _infer(self, work: Sequence[tuple[Lane, Pixels]], deadline: float) -> list[Inference]:
+    async def _infer(
+        self, work: Sequence[tuple[ServedVersion, DecodedImage]], deadline: float, client: Watched | None
+    ) -> list[Inference]:
         waiting: list[asyncio.Future[Inference]] = []
         try:
-            for lane, images_NHWC in work:
-                waiting.append(self._batcher.submit(lane, images_NHWC, deadline))
+            for served, image in work:
+                images_NHWC = image.pixels_HWC[np.newaxis]
+                waiting.append(self._batcher.submit(served.lane, images_NHWC, deadline, client))
             return list(await asyncio.gather(*waiting))
         finally:
             for future in waiting:
                 future.cancel()  # where one failed, nobody waits for the others any more
-
-    def _spent(self, versions: Sequence[ServedVersion], decode: float, inferences: Sequence[Inference]) -> Spent:
-        for served, inference in zip(versions, inferences, strict=True):
-            self._metrics.observe_answer(
-                served, decode=decode, queue=inference.queue_seconds, inference=inference.run_seconds
-            )
-        return Spent(
-            decode=decode,
-            queue=max(inference.queue_seconds for inference in inferences),
-            inference=max(inference.run_seconds for inference in inferences),
-        )
-
-
-def _stacked(images: Sequence[DecodedImage]) -> Pixels:
-    return np.stack([image.pixels_HWC for image in images])

@@ -1,63 +1,85 @@
-"""The queue of one model version: who waits, in which order, and which rows go into the next batch."""
+"""The queue of one graph of a model version: who waits, in which order, and which rows go into the next batch."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
-
-from service.engine.arrays import Floats, Pixels, RunModel
+from core.manifest import Precision
+from service.engine.arrays import Pixels
+from service.engine.outputs import Outputs, RunBatch
 from service.engine.throughput import Throughput
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Inference:
     """The model's answer to the images of one request.
 
     Attributes:
-        logits_NK: float32, row i answers image i.
+        outputs: row i answers image i.
         queue_seconds: from being queued to the start of its first batch.
         run_seconds: from there to the end of its last batch.
     """
 
-    logits_NK: Floats
+    outputs: Outputs
     queue_seconds: float
     run_seconds: float
+
+
+class Watched(Protocol):
+    """The client of a request; watching it costs something, so it begins once the request has waited a while."""
+
+    def add(self, future: asyncio.Future[Inference]) -> None:
+        """One of the request's futures, to be failed when the client hangs up."""
+
+    def watch(self) -> None:
+        """Begin to watch; more than one call is one."""
 
 
 class Ticket:
     """The images of one request on their way through a lane, perhaps in several batches."""
 
-    def __init__(self, images_NHWC: Pixels, future: asyncio.Future[Inference], queued: float) -> None:
+    __slots__ = ("_answered", "_parts", "client", "deadline", "future", "images_NHWC", "queued", "started", "taken")
+
+    def __init__(
+        self,
+        images_NHWC: Pixels,
+        future: asyncio.Future[Inference],
+        queued: float,
+        deadline: float,
+        client: Watched | None,
+    ) -> None:
         self.images_NHWC = images_NHWC
         self.future = future
         self.queued = queued
-        self.started: float | None = None
+        self.deadline = deadline
+        self.client = client
+        self.started = 0.0
         self.taken = 0
         self._answered = 0
-        self._logits_NK: Floats | None = None
+        self._parts: list[tuple[int, Outputs]] = []
 
     @property
     def waiting(self) -> int:
-        """Images that no batch has taken yet; none once nobody waits for the answer."""
-        return 0 if self.future.done() else len(self.images_NHWC) - self.taken
+        """Images that no batch has taken yet."""
+        return len(self.images_NHWC) - self.taken
 
-    def answer(self, start: int, logits_MK: Floats, now: float) -> None:
-        """Rows start..start+M are known; resolves the future with the last of them."""
+    def answer(self, start: int, outputs: Outputs, now: float) -> None:
+        """Rows from `start` on are known; resolves the future with the last of them."""
         if self.future.done():
             return
-        if self._logits_NK is None:
-            self._logits_NK = np.empty((len(self.images_NHWC), logits_MK.shape[1]), np.float32)
-        self._logits_NK[start : start + len(logits_MK)] = logits_MK
-        self._answered += len(logits_MK)
+        self._parts.append((start, outputs))
+        self._answered += len(outputs.energies)
         if self._answered == len(self.images_NHWC):
-            started = now if self.started is None else self.started
-            self.future.set_result(Inference(self._logits_NK, started - self.queued, now - started))
+            # Batches of one request can end in another order than they began, on several threads.
+            self._parts.sort(key=lambda part: part[0])
+            whole = Outputs.joined([part for _, part in self._parts])
+            self.future.set_result(Inference(whole, self.started - self.queued, now - self.started))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Slice:
     """Images start..stop of a ticket, as a part of one batch."""
 
@@ -67,18 +89,21 @@ class Slice:
 
 
 class Lane:
-    """First come, first served, for one version of a model.
+    """First come, first served, for one graph.
 
     Attributes:
-        family, version: whose queue it is.
+        family, version, precision: whose queue it is.
         run: the model.
         waiting: images in the queue.
         throughput: how fast it drains.
     """
 
-    def __init__(self, family: str, version: int, run: RunModel, seconds_per_image: float) -> None:
+    def __init__(
+        self, family: str, version: int, run: RunBatch, seconds_per_image: float, precision: Precision = "fp32"
+    ) -> None:
         self.family = family
         self.version = version
+        self.precision = precision
         self.run = run
         self.waiting = 0
         self.throughput = Throughput(seconds_per_image)
@@ -90,27 +115,40 @@ class Lane:
         return f"{self.family}@{self.version}"
 
     def put(self, ticket: Ticket) -> None:
-        """Queue a ticket; its places are free again the moment its future is cancelled or fails."""
+        """Queue a ticket."""
         self.waiting += ticket.waiting
         self._tickets.append(ticket)
-        ticket.future.add_done_callback(lambda _: self._release(ticket))
 
     def take(self, most: int, now: float) -> list[Slice]:
         """The oldest waiting images, at most `most`, in order; empty when nobody waits."""
         batch: list[Slice] = []
-        while most > 0 and self._tickets:
-            ticket = self._tickets[0]
-            count = min(most, ticket.waiting)
-            if count:
-                ticket.started = now if ticket.started is None else ticket.started
-                batch.append(Slice(ticket, ticket.taken, ticket.taken + count))
-                ticket.taken += count
+        tickets = self._tickets
+        while most > 0 and tickets:
+            ticket = tickets[0]
+            count = ticket.waiting
+            if ticket.future.done():  # nobody waits for it any more
                 self.waiting -= count
-                most -= count
-            if not ticket.waiting:
-                self._tickets.popleft()
+                ticket.taken += count
+                tickets.popleft()
+                continue
+            if count > most:
+                count = most
+            else:
+                tickets.popleft()
+            if not ticket.taken:
+                ticket.started = now
+            batch.append(Slice(ticket, ticket.taken, ticket.taken + count))
+            ticket.taken += count
+            self.waiting -= count
+            most -= count
         return batch
 
-    def _release(self, ticket: Ticket) -> None:
-        self.waiting -= len(ticket.images_NHWC) - ticket.taken
-        ticket.taken = len(ticket.images_NHWC)
+    def sweep(self) -> None:
+        """Free the places of requests that nobody waits for any more."""
+        tickets, self._tickets = self._tickets, deque()
+        for ticket in tickets:
+            if ticket.future.done():
+                self.waiting -= ticket.waiting
+                ticket.taken = len(ticket.images_NHWC)
+            else:
+                self._tickets.append(ticket)

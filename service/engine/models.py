@@ -17,11 +17,11 @@ from functools import partial
 
 from core.api import ModelReadiness
 from core.errors import RepositoryError
+from core.manifest import Precision
 from core.repository import ModelRepository
 from service.catalogue import existing_versions
-from service.engine.lane import Lane
-from service.engine.served import ServedVersion
-from service.engine.session import PRECISION, open_version
+from service.engine.served import LoadedVersion, ServedVersion
+from service.engine.session import open_version
 from service.errors import NotReadyError, UnknownModelVersionError, VersionRefusedError
 
 log = logging.getLogger("duet.models")
@@ -45,17 +45,19 @@ class ServedModels:
         extra_versions: int,
         poll_seconds: float,
         retry_refused_seconds: float,
+        preferred: Precision,
     ) -> None:
         self._repository = repository
         self._max_batch = max_batch
         self._extra_versions = extra_versions
         self._poll_seconds = poll_seconds
         self._retry_refused_seconds = retry_refused_seconds
+        self._preferred = preferred
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._wanted: Mapping[str, int] = {}
-        self._champions: dict[str, ServedVersion] = {}
-        self._extras: OrderedDict[Key, ServedVersion] = OrderedDict()
-        self._loading: dict[Key, asyncio.Task[ServedVersion]] = {}
+        self._champions: dict[str, LoadedVersion] = {}
+        self._extras: OrderedDict[Key, LoadedVersion] = OrderedDict()
+        self._loading: dict[Key, asyncio.Task[LoadedVersion]] = {}
         self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
         self._looked_once = False
@@ -84,17 +86,32 @@ class ServedModels:
                 await self._switch(family, version)
         self._looked_once = True
 
-    async def find(self, family: str, version: int | None) -> ServedVersion:
+    def champion(self, family: str, precision: Precision | None = None) -> ServedVersion | None:
+        """The champion that answers for a family, without waiting for anything; None where none is loaded.
+
+        Raises:
+            PrecisionNotPublishedError: it was published without the precision asked for.
+        """
+        loaded = self._champions.get(family)
+        return None if loaded is None else loaded.served(precision, self._preferred)
+
+    async def find(self, family: str, version: int | None, precision: Precision | None = None) -> ServedVersion:
         """The champion of a family, or the version asked for, loaded now if need be.
+
+        Args:
+            family: the model's name.
+            version: None for the champion.
+            precision: None for the one the service prefers.
 
         Raises:
             UnknownModelError, UnknownModelVersionError: there is no such thing; both list what there is.
+            PrecisionNotPublishedError: the version was published without that precision.
             VersionRefusedError: the version's files are not what its manifest says.
             NotReadyError: the family's champion is not loaded.
         """
         champion = self._champions.get(family)
         if champion is not None and version in (None, champion.version):
-            return champion
+            return champion.served(precision, self._preferred)
         existing = await asyncio.to_thread(existing_versions, self._repository, family)
         if version is None:
             raise self._without_champion(family, existing)
@@ -104,18 +121,15 @@ class ServedModels:
         if key not in self._extras:
             self._extras[key] = await self._load(key)
         self._extras.move_to_end(key)
-        served = self._extras[key]
+        loaded = self._extras[key]
         while len(self._extras) > self._extra_versions:
             self._extras.popitem(last=False)
-        return served
+        return loaded.served(precision, self._preferred)
 
     def loaded(self) -> list[ServedVersion]:
-        """Everything that is loaded now, champions first."""
-        return [*self._champions.values(), *self._extras.values()]
-
-    def is_champion(self, served: ServedVersion) -> bool:
-        """Whether a version is the one that answers for its family."""
-        return self._champions.get(served.family) is served
+        """Every graph that is loaded now, champions' first."""
+        versions = [*self._champions.values(), *self._extras.values()]
+        return [served for version in versions for served in version.precisions.values()]
 
     def readiness(self) -> tuple[ModelReadiness, ...]:
         """What every family serves, and why that is not its champion where it is not.
@@ -153,7 +167,7 @@ class ServedModels:
         self._champions[family] = served
         log.info("serving %s", served.manifest.reference, extra={"before": before and before.manifest.reference})
 
-    async def _load(self, key: Key) -> ServedVersion:
+    async def _load(self, key: Key) -> LoadedVersion:
         """Load a version once, however many ask for it at a time."""
         refused = self._refused.get(key)
         if refused and time.monotonic() < refused.until:
@@ -164,18 +178,18 @@ class ServedModels:
             task.add_done_callback(partial(self._loaded_or_not, key))
         return await asyncio.shield(task)
 
-    async def _open(self, key: Key) -> ServedVersion:
+    async def _open(self, key: Key) -> LoadedVersion:
         family, version = key
         opening = partial(open_version, self._repository, family, version, max_batch=self._max_batch)
         try:
-            opened = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
+            loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
             raise self._refuse(key, str(error)) from error
         except Exception as error:
             log.exception("could not load %s@%d", family, version)
             raise self._refuse(key, f"{family}@{version} could not be loaded: {type(error).__name__}") from error
         self._refused.pop(key, None)
-        return ServedVersion(opened.manifest, PRECISION, Lane(family, version, opened.run, opened.seconds_per_image))
+        return loaded
 
     def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
         if self.refusal(*key) != reason:
@@ -183,7 +197,7 @@ class ServedModels:
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
 
-    def _loaded_or_not(self, key: Key, task: asyncio.Task[ServedVersion]) -> None:
+    def _loaded_or_not(self, key: Key, task: asyncio.Task[LoadedVersion]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # known to have been seen, even where everyone who asked has gone

@@ -1,16 +1,24 @@
-"""A model version that is loaded and can answer."""
+"""A model version that is loaded and can answer, in one or several precisions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.manifest import Calibration, Manifest, Precision
 from service.engine.lane import Lane
+from service.errors import PrecisionNotPublishedError
 
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """What it takes to turn images into answers: the manifest for the words, the lane for the numbers."""
+    """What it takes to turn images into answers in one precision: the manifest for the words, the lane for the numbers.
+
+    Attributes:
+        manifest: of the version.
+        precision: which of its graphs runs.
+        lane: that graph's queue.
+    """
 
     manifest: Manifest
     precision: Precision
@@ -40,3 +48,29 @@ class ServedVersion:
     def calibration(self) -> Calibration:
         """Temperature and thresholds of the precision that runs."""
         return self.manifest.calibration[self.precision]
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A version with every graph it was published with."""
+
+    manifest: Manifest
+    precisions: Mapping[Precision, ServedVersion]
+
+    @property
+    def version(self) -> int:
+        """Its number within the family."""
+        return self.manifest.version
+
+    def served(self, precision: Precision | None, preferred: Precision) -> ServedVersion:
+        """The graph of `precision`; where none is asked for, of the preferred one if the version has it, else fp32.
+
+        Raises:
+            PrecisionNotPublishedError: the version was published without the precision asked for.
+        """
+        found = self.precisions.get(precision or preferred)
+        if found is not None:
+            return found
+        if precision is not None:
+            raise PrecisionNotPublishedError(self.manifest.reference, precision, list(self.precisions))
+        return self.precisions["fp32"]

@@ -1,50 +1,45 @@
-"""Opens one ONNX model for running: single-threaded, checked against its manifest, warmed."""
+"""Opens a version's ONNX graphs for running: single-threaded, checked against the manifest, warmed."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import CorruptVersionError
-from core.manifest import Manifest, Precision
+from core.manifest import GRAPHS, Manifest, Precision
 from core.repository import ModelRepository
 from core.sessions import open_session
 from service.engine.arrays import Floats, Pixels, RunModel
-
-MODEL_NAME = "model.onnx"
-PRECISION: Precision = "fp32"
-
-
-@dataclass(frozen=True)
-class OpenedVersion:
-    """A version that has been verified, opened and run once at both ends of the batch sizes.
-
-    Attributes:
-        manifest: what the version says of itself.
-        run: its model; every call runs on the calling thread alone.
-        seconds_per_image: measured at the largest batch, warm.
-    """
-
-    manifest: Manifest
-    run: RunModel
-    seconds_per_image: float
+from service.engine.lane import Lane
+from service.engine.outputs import interpreted
+from service.engine.served import LoadedVersion, ServedVersion
 
 
-def open_version(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> OpenedVersion:
+def open_version(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> LoadedVersion:
     """Make a version ready to answer: verify -> open -> warm. Blocks while it hashes, loads and runs the model.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version.
-        CorruptVersionError: its files are not as recorded, or its model does not open or run as its manifest says.
+        CorruptVersionError: its files are not as recorded, or a graph does not open or run as its manifest says.
     """
     manifest = repository.verify(family, version)
-    if PRECISION not in manifest.calibration:
-        raise CorruptVersionError(f"{manifest.reference}: its manifest has no calibration of {PRECISION}")
-    run = _opened(manifest, repository.folder(family, version) / MODEL_NAME)
-    return OpenedVersion(manifest, run, _warmed(manifest, run, max_batch))
+    if "fp32" not in manifest.calibration:
+        raise CorruptVersionError(f"{manifest.reference}: its manifest has no calibration of fp32")
+    folder = repository.folder(family, version)
+    return LoadedVersion(
+        manifest, {precision: _served(manifest, folder, precision, max_batch) for precision in manifest.calibration}
+    )
+
+
+def _served(manifest: Manifest, folder: Path, precision: Precision, max_batch: int) -> ServedVersion:
+    name = GRAPHS[precision]
+    run = _opened(manifest, folder / name)
+    seconds_per_image = _warmed(manifest, name, run, max_batch)
+    run_batch = interpreted(run, manifest.calibration[precision])
+    lane = Lane(manifest.family, manifest.version, run_batch, seconds_per_image, precision)
+    return ServedVersion(manifest, precision, lane)
 
 
 def _opened(manifest: Manifest, path: Path) -> RunModel:
@@ -52,7 +47,7 @@ def _opened(manifest: Manifest, path: Path) -> RunModel:
         # One thread per run: parallelism comes from running several batches, which never wait for each other.
         session = open_session(path, threads=1)
     except Exception as error:  # onnxruntime has no common base for its errors
-        raise _unusable(manifest, f"cannot be opened ({_first_line(error)})") from error
+        raise _unusable(manifest, path.name, f"cannot be opened ({_first_line(error)})") from error
 
     def run(images_NHWC: Pixels) -> Floats:
         logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
@@ -61,7 +56,7 @@ def _opened(manifest: Manifest, path: Path) -> RunModel:
     return run
 
 
-def _warmed(manifest: Manifest, run: RunModel, max_batch: int) -> float:
+def _warmed(manifest: Manifest, name: str, run: RunModel, max_batch: int) -> float:
     """Run the smallest and the largest batch; seconds per image of the latter."""
     elapsed = 0.0
     for images in (1, max_batch):
@@ -70,16 +65,17 @@ def _warmed(manifest: Manifest, run: RunModel, max_batch: int) -> float:
         try:
             logits_NK = run(np.zeros(shape, np.uint8))
         except Exception as error:  # as above
-            raise _unusable(manifest, f"cannot be run on images {shape} ({_first_line(error)})") from error
+            raise _unusable(manifest, name, f"cannot be run on images {shape} ({_first_line(error)})") from error
         elapsed = time.perf_counter() - started
         expected = (images, len(manifest.class_names))
         if logits_NK.shape != expected or logits_NK.dtype != np.float32:
-            raise _unusable(manifest, f"answers {logits_NK.dtype} {logits_NK.shape} instead of float32 {expected}")
+            given = f"{logits_NK.dtype} {logits_NK.shape}"
+            raise _unusable(manifest, name, f"answers {given} instead of float32 {expected}")
     return elapsed / max_batch
 
 
-def _unusable(manifest: Manifest, reason: str) -> CorruptVersionError:
-    return CorruptVersionError(f"{manifest.reference}: {MODEL_NAME} {reason}")
+def _unusable(manifest: Manifest, name: str, reason: str) -> CorruptVersionError:
+    return CorruptVersionError(f"{manifest.reference}: {name} {reason}")
 
 
 def _first_line(error: Exception) -> str:

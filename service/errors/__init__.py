@@ -8,7 +8,7 @@ ProblemError
 │   ├── TooManyPixelsError 422
 │   └── UnsupportedImageFormatError 415
 ├── UnknownModelError 404           UnknownModelVersionError 404   VersionRefusedError 409
-├── DifferentDataError 409          NoEvaluationError 409
+├── DifferentDataError 409          NoEvaluationError 409          PrecisionNotPublishedError 404
 ├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
@@ -41,6 +41,7 @@ from service.errors.uploads import (
 from service.errors.versions import (
     DifferentDataError,
     NoEvaluationError,
+    PrecisionNotPublishedError,
     UnknownModelError,
     UnknownModelVersionError,
     VersionRefusedError,
@@ -60,6 +61,7 @@ __all__ = [
     "NoEvaluationError",
     "NoImageError",
     "NotReadyError",
+    "PrecisionNotPublishedError",
     "ProblemError",
     "QueueFullError",
     "RouteNotFoundError",

@@ -51,6 +51,21 @@ class VersionRefusedError(ProblemError):
         return cls("cnn", 3, "cnn@3: weights.safetensors: 9 bytes instead of 8571324")
 
 
+class PrecisionNotPublishedError(ProblemError):
+    """The version was published without this precision; the answer lists those it has."""
+
+    status, slug, title = 404, "precision-not-published", "The version has no such precision"
+
+    def __init__(self, reference: str, precision: str, available: Sequence[str]) -> None:
+        super().__init__(
+            f"{reference} was published without {precision}: it has {', '.join(available)}", available=list(available)
+        )
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("cnn@3", "int8", ["fp32"])
+
+
 class DifferentDataError(ProblemError):
     """Two versions were evaluated on different images, so that their scores cannot be compared."""
 

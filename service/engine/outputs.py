@@ -1,0 +1,88 @@
+"""What a batch of logits means: computed once for the batch, read row by row by the requests in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.manifest import Calibration
+from core.statistics.calibration import softmax
+from core.statistics.conformal import prediction_set_mask
+from core.statistics.energy import energy
+from service.engine.arrays import Floats, Pixels, RunModel
+
+# Digits that a float32 model can vouch for; more would only make answers longer.
+DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Answers to N images, row i of each belonging to image i.
+
+    Plain lists rather than arrays where requests read single numbers: a batch is converted once, and an element of
+    an array costs ten times as much as one of a list.
+
+    Attributes:
+        logits_NK: float32.
+        probabilities: after temperature, rounded to 6 digits.
+        order: classes, most probable first.
+        set_sizes: how many of `order` are in the prediction set, at least 1.
+        energies: out-of-distribution scores, -logsumexp(logits).
+    """
+
+    logits_NK: Floats
+    probabilities: list[list[float]]
+    order: list[list[int]]
+    set_sizes: list[int]
+    energies: list[float]
+
+    def rows(self, start: int, stop: int) -> Outputs:
+        """Answers start..stop."""
+        return Outputs(
+            self.logits_NK[start:stop],
+            self.probabilities[start:stop],
+            self.order[start:stop],
+            self.set_sizes[start:stop],
+            self.energies[start:stop],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Outputs:
+        """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return Outputs(
+            np.concatenate([part.logits_NK for part in parts]),
+            [row for part in parts for row in part.probabilities],
+            [row for part in parts for row in part.order],
+            [size for part in parts for size in part.set_sizes],
+            [score for part in parts for score in part.energies],
+        )
+
+
+RunBatch = Callable[[Pixels], Outputs]
+"""images_NHWC uint8 -> outputs; blocks, and may be called from several threads at a time."""
+
+
+def interpreted(run: RunModel, calibration: Calibration) -> RunBatch:
+    """`run` followed by what its logits mean under `calibration`."""
+
+    def run_batch(images_NHWC: Pixels) -> Outputs:
+        return interpret(run(images_NHWC), calibration)
+
+    return run_batch
+
+
+def interpret(logits_NK: Floats, calibration: Calibration) -> Outputs:
+    """Probabilities, their order, prediction sets and energies of float32 logits [N, K]."""
+    probabilities_NK = softmax(logits_NK, calibration.temperature)
+    return Outputs(
+        logits_NK=logits_NK,
+        probabilities=probabilities_NK.round(DIGITS).tolist(),
+        order=np.argsort(-probabilities_NK, axis=1, kind="stable").tolist(),
+        set_sizes=prediction_set_mask(probabilities_NK, calibration.conformal_threshold).sum(axis=1).tolist(),
+        energies=energy(logits_NK).tolist(),
+    )

@@ -1,0 +1,104 @@
+"""Routes that are called so often that the framework's share of their time matters.
+
+A hot route is declared and documented like any other, but when a request comes it is found by one look-up and its
+endpoint called directly: no middleware stack, no pattern matching, no dependency resolution. On one core that is the
+difference between about 50 and about 300 microseconds of each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
+from typing import Any, get_type_hints
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import RepositoryError
+from service.errors import ProblemError
+from service.problems import answer_to, invalid_parameters
+
+_REMEMBERED_QUERIES = 256
+
+
+class HotRoute(APIRoute):
+    """A route whose endpoint is `async (request, query) -> Response`; `query` is a pydantic model of the query string.
+
+    Any other parameter would need FastAPI to resolve it, and is refused when the route is declared.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        hints = get_type_hints(endpoint)
+        model = hints.get("query")
+        if model is None or set(hints) != {"request", "query", "return"} or not issubclass(model, BaseModel):
+            raise TypeError(f"{path}: a hot route's endpoint takes a request and a query model, not {sorted(hints)}")
+        self._parse = _query_parser(model)
+        self.app: ASGIApp = self.answer
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; problems become answers, anything else is the caller's."""
+        try:
+            query = self._parse(scope["query_string"])
+            response = await self.endpoint(Request(scope, receive, send), query)
+        except (ProblemError, RepositoryError) as error:
+            response = answer_to(error, scope["state"])
+        await response(scope, receive, send)
+
+
+class HotAPI(FastAPI):
+    """FastAPI with a short way to its hot routes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._hot: dict[tuple[str, str], HotRoute] = {}
+        self._hot_app: ASGIApp = _to_route
+
+    def shorten(self, routers: Iterable[APIRouter], around: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Take the short way to the hot routes of these routers, which are included as well.
+
+        Args:
+            routers: may hold other routes too.
+            around: what every request passes through, hot or not; middleware of the app is not on the short way.
+        """
+        routes = [route for router in routers for route in router.routes if isinstance(route, HotRoute)]
+        self._hot = {(method, route.path): route for route in routes for method in route.methods or ()}
+        self._hot_app = around(_to_route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            route = self._hot.get((scope["method"], scope["path"]))
+            if route is not None:
+                scope["route"] = route
+                await self._hot_app(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+async def _to_route(scope: Scope, receive: Receive, send: Send) -> None:
+    route: HotRoute = scope["route"]
+    await route.answer(scope, receive, send)
+
+
+def _query_parser(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
+    """Query string -> model; the few that clients really send are parsed once.
+
+    Raises:
+        InvalidParametersError: when called, where the query does not validate.
+    """
+
+    @lru_cache(_REMEMBERED_QUERIES)
+    def parse(query_string: bytes) -> BaseModel:
+        values = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            raise invalid_parameters(error.errors()) from error
+
+    return parse
