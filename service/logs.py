@@ -67,5 +67,3 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for name in ("asyncio", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It warns of every malformed body, which the access line with its 400 says already.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
