@@ -23,7 +23,7 @@ from service.openapi import install_openapi
 from service.problems import install_problem_handlers
 from service.settings import Settings
 from service.state import AppState, Lifecycle
-from service.uploads import UploadLimits
+from service.uploads import UploadReader
 
 DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (predict.router, compare.router, metrics.router, models.router, health.router)
@@ -51,7 +51,11 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
             engine=engine,
             metrics=recorded,
             lifecycle=lifecycle,
-            limits=UploadLimits(settings.max_body_bytes, settings.max_files, settings.deadline_seconds),
+            uploads=UploadReader(
+                max_body_bytes=settings.max_body_bytes,
+                max_files=settings.max_files,
+                deadline_seconds=settings.deadline_seconds,
+            ),
         )
         following.cancel()
         with suppress(asyncio.CancelledError):

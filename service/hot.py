@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
+from inspect import iscoroutinefunction, signature
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -29,15 +30,17 @@ _REMEMBERED_QUERIES = 256
 class HotRoute(APIRoute):
     """A route whose endpoint is `async (request, query) -> Response`; `query` is a pydantic model of the query string.
 
-    Any other parameter would need FastAPI to resolve it, and is refused when the route is declared.
+    Anything else, such as a dependency, would need FastAPI to resolve it, and is refused when the route is declared.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        hints = get_type_hints(endpoint)
-        model = hints.get("query")
-        if model is None or set(hints) != {"request", "query", "return"} or not issubclass(model, BaseModel):
-            raise TypeError(f"{path}: a hot route's endpoint takes a request and a query model, not {sorted(hints)}")
+        model = get_type_hints(endpoint).get("query")
+        parameters = list(signature(endpoint).parameters)
+        if parameters != ["request", "query"] or not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise TypeError(f"{path}: a hot route's endpoint takes a request and a query model, not {parameters}")
+        if not iscoroutinefunction(endpoint) or self.dependencies:
+            raise TypeError(f"{path}: a hot route's endpoint is async and has no dependencies")
         self._parse = _query_parser(model)
         self.app: ASGIApp = self.answer
 

@@ -9,11 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, current_request, read_context
 from service.errors import InternalServiceError
+from service.logs import ACCESS_LOGGER
 from service.metrics import Metrics
 from service.problems import problem_response
 from service.state import Lifecycle
 
-access_log = logging.getLogger("duet.access")
+access_log = logging.getLogger(ACCESS_LOGGER)
 log = logging.getLogger("duet.service")
 
 # Probes and scrapes come every few seconds for ever: worth a line only when someone debugs them.

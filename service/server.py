@@ -7,6 +7,7 @@ import logging
 import math
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from service.app import create_app
 from service.logs import configure_logging
 from service.settings import Settings
 from service.state import Lifecycle
+from service.stragglers import Stragglers
 from service.workers import supervise
 
 BACKLOG = 2048
@@ -34,8 +36,8 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level, settings.log_format)
     log.info("settings", extra={"settings": settings.model_dump(mode="json")})
     if settings.workers > 1:
-        with _bound(settings) as listener:
-            supervise(settings, listener)
+        with _reserved(settings) as holder:
+            supervise(settings, holder)
     else:
         serve_here(settings, on_listening=lambda address: print(f"Duet is listening on {address}", flush=True))
 
@@ -47,31 +49,29 @@ def serve_here(settings: Settings, *, on_listening: Callable[[str], None]) -> No
         ConfigurationError: the address cannot be listened on.
     """
     configure_logging(settings.log_level, settings.log_format)
-    listener = _bound(settings)
+    listener = _bound(settings, shared=settings.workers > 1)
     listener.listen(BACKLOG)
-    lifecycle = Lifecycle()
-    config = uvicorn.Config(
-        create_app(settings, lifecycle),
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-    )
-    server = DrainingServer(config, lifecycle, settings.drain_notice_seconds, on_listening)
+    server = DrainingServer(settings, on_listening)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listener]))
 
 
-def _bound(settings: Settings) -> socket.socket:
-    """A socket bound to the address; several workers bind to the same, and the kernel deals connections out to them."""
+def _reserved(settings: Settings) -> socket.socket:
+    """A socket that holds the address for workers to bind to, and lets nobody else who does not share it."""
+    holder = _bound(settings, shared=False)
+    # Set after binding, these let others in; set before, they would have let this one in beside a foreign service.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return holder
+
+
+def _bound(settings: Settings, *, shared: bool) -> socket.socket:
+    """A socket bound to the address; where it is shared, the kernel deals connections out to all that listen there."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if settings.workers > 1:
+        if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((settings.host, settings.port))
     except OSError as error:
@@ -91,13 +91,24 @@ class DrainingServer(uvicorn.Server):
     ends with 0. A second signal ends the notice, a third the waiting.
     """
 
-    def __init__(
-        self, config: uvicorn.Config, lifecycle: Lifecycle, notice_seconds: float, on_listening: Callable[[str], None]
-    ) -> None:
-        super().__init__(config)
+    def __init__(self, settings: Settings, on_listening: Callable[[str], None]) -> None:
+        """Make the app that `settings` ask for; `on_listening` is told the address once it takes requests."""
+        self._lifecycle = Lifecycle()
+        super().__init__(
+            uvicorn.Config(
+                create_app(settings, self._lifecycle),
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+            )
+        )
         self._on_listening = on_listening
-        self._lifecycle = lifecycle
-        self._notice_seconds = notice_seconds
+        self._notice_seconds = settings.drain_notice_seconds
+        self._stragglers = Stragglers(settings.deadline_seconds)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -118,6 +129,12 @@ class DrainingServer(uvicorn.Server):
             host, port = listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             self._on_listening(f"http://{shown}:{port}")
+
+    async def on_tick(self, counter: int) -> bool:
+        """What is done ten times a second: as uvicorn, and once a second close what keeps it waiting."""
+        if counter % 10 == 0:
+            self._stragglers.close_late(self.server_state.connections, time.monotonic())
+        return await super().on_tick(counter)
 
     def _drain(self) -> None:
         if self._lifecycle.draining:

@@ -19,7 +19,9 @@ MIB = 1024 * 1024
 class Settings(BaseSettings):
     """Frozen once read. A secret is declared as SecretStr, so that no print or log of the settings shows it."""
 
-    model_config = SettingsConfigDict(env_prefix="DUET_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DUET_", env_ignore_empty=True, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 takes requests from other machines."""

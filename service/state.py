@@ -9,7 +9,7 @@ from core.repository import ModelRepository
 from service.engine.engine import Engine
 from service.metrics import Metrics
 from service.settings import Settings
-from service.uploads import UploadLimits
+from service.uploads import UploadReader
 
 
 @dataclass
@@ -27,4 +27,4 @@ class AppState(TypedDict):
     engine: Engine
     metrics: Metrics
     lifecycle: Lifecycle
-    limits: UploadLimits
+    uploads: UploadReader

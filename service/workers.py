@@ -44,16 +44,16 @@ class _Worker:
     pause_seconds: float = field(default=_FIRST_PAUSE_SECONDS)
 
 
-def supervise(settings: Settings, listener: socket.socket) -> None:
+def supervise(settings: Settings, holder: socket.socket) -> None:
     """Run `settings.workers` workers until SIGTERM or SIGINT, then let them finish what they accepted.
 
     Args:
         settings: of the whole service.
-        listener: bound with SO_REUSEPORT and not listening; it keeps the port while workers come and go.
+        holder: bound, and not listening; it keeps the port while workers come and go.
     """
     folder = tempfile.mkdtemp(prefix="duet-metrics-")
     os.environ[MULTIPROCESS_VARIABLE] = folder  # read by prometheus_client when a worker imports it
-    host, port = listener.getsockname()[:2]
+    host, port = holder.getsockname()[:2]
     supervisor = _Supervisor(settings.model_copy(update={"port": port}))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
@@ -105,6 +105,8 @@ class _Supervisor:
         worker.process.start()
         announces.close()
         worker.started = now
+        if self._stopping and worker.process.pid:
+            os.kill(worker.process.pid, signal.SIGTERM)  # the signal came before there was a process to pass it on to
 
     def _announce(self, address: str) -> bool:
         """Say where, once, when the first worker listens."""

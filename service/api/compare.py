@@ -19,7 +19,6 @@ from service.connection import Connection
 from service.engine.engine import Engine
 from service.errors import responses
 from service.hot import HotRoute
-from service.uploads import read_uploads
 
 router = APIRouter(tags=["predict"], route_class=HotRoute)
 MOST_MODELS = 8
@@ -63,8 +62,7 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
         await engine.find(reference.family, reference.version, query.precision, deadline=context.deadline)
         for reference in query.references
     ]
-    one_file = state["limits"]._replace(max_files=1)
-    [upload] = await read_uploads(scope["headers"], request.receive, one_file, deadline=context.deadline)
+    [upload] = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline, max_files=1)
     connection = Connection(request.receive)
     try:
         comparison, spent = await engine.compare(

@@ -18,7 +18,6 @@ from service.connection import Connection
 from service.engine.engine import Engine
 from service.errors import responses
 from service.hot import HotRoute
-from service.uploads import read_uploads
 
 router = APIRouter(tags=["predict"], route_class=HotRoute)
 
@@ -49,7 +48,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     state, context = scope["state"], scope["state"]["context"]
     engine: Engine = state["engine"]
     served = await engine.find(query.model, query.version, query.precision, deadline=context.deadline)
-    uploads = await read_uploads(scope["headers"], request.receive, state["limits"], deadline=context.deadline)
+    uploads = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline)
     connection = Connection(request.receive)
     try:
         predictions, spent = await engine.predict(
