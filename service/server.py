@@ -34,35 +34,33 @@ def serve(settings: Settings) -> None:
         ConfigurationError: the address cannot be listened on.
     """
     configure_logging(settings.log_level, settings.log_format)
-    log.info("settings", extra={"settings": settings.model_dump(mode="json")})
-    if settings.workers > 1:
-        with _reserved(settings) as holder:
-            supervise(settings, holder)
-    else:
-        serve_here(settings, on_listening=lambda address: print(f"Duet is listening on {address}", flush=True))
+    with _bound(settings, shared=False) as bound:
+        log.info("settings", extra={"settings": settings.model_dump(mode="json")})
+        if settings.workers > 1:
+            # Set after binding, these let workers in; set before, they would have let this service in beside another.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            supervise(settings, bound)
+        else:
+            _serve_on(bound, settings, lambda address: print(f"Duet is listening on {address}", flush=True))
 
 
-def serve_here(settings: Settings, *, on_listening: Callable[[str], None]) -> None:
-    """Serve in this process; `on_listening` is told the address once it takes requests.
+def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:
+    """Serve in this process beside other workers; `on_listening` is told the address once it takes requests.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
     configure_logging(settings.log_level, settings.log_format)
-    listener = _bound(settings, shared=settings.workers > 1)
-    listener.listen(BACKLOG)
+    with _bound(settings, shared=True) as bound:
+        _serve_on(bound, settings, on_listening)
+
+
+def _serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
+    bound.listen(BACKLOG)
     server = DrainingServer(settings, on_listening)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(sockets=[listener]))
-
-
-def _reserved(settings: Settings) -> socket.socket:
-    """A socket that holds the address for workers to bind to, and lets nobody else who does not share it."""
-    holder = _bound(settings, shared=False)
-    # Set after binding, these let others in; set before, they would have let this one in beside a foreign service.
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return holder
+        runner.run(server.serve(sockets=[bound]))
 
 
 def _bound(settings: Settings, *, shared: bool) -> socket.socket:

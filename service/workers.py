@@ -147,10 +147,10 @@ class _Supervisor:
 
 def run_worker(settings: Settings, announces: Connection) -> None:
     """The whole of a worker process: serve on the shared port until asked to stop, or until the parent is gone."""
-    from service.server import serve_here  # here, because it imports prometheus_client, which reads the environment
+    from service.server import serve_as_worker  # here, because the server imports this module
 
     threading.Thread(target=_follow_parent, daemon=True, name="parent").start()
-    serve_here(settings, on_listening=lambda _address: announces.send(os.getpid()))
+    serve_as_worker(settings, on_listening=lambda _address: announces.send(os.getpid()))
 
 
 def _follow_parent() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from core.repository import ModelRepository
 from service.engine.models import ServedModels
-from service.engine.session import OpenedVersion, open_version
+from service.engine.served import LoadedVersion
+from service.engine.session import open_version
 from tests.support.onnx_models import grey_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, until
@@ -177,7 +178,7 @@ async def test_a_version_without_calibration_is_refused(running: RunningApp) -> 
 async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> OpenedVersion:
+    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> LoadedVersion:
         if family == "cnn":
             raise MemoryError("no room")
         return open_version(repository, family, version, max_batch=max_batch)

@@ -72,7 +72,7 @@ def test_image_bodies_are_documented_in_every_form(document: dict[str, Any], nam
 
 def test_query_parameters_are_documented(document: dict[str, Any]) -> None:
     parameters = {one["name"]: one for one in operations(document)["predict"]["parameters"]}
-    assert set(parameters) == {"model", "version", "top_k"}
+    assert set(parameters) == {"model", "version", "precision", "top_k"}
     assert all(one["description"] for one in parameters.values())
 
 

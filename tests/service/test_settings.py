@@ -20,15 +20,40 @@ def test_defaults_serve_this_machine_alone(tmp_path: Path) -> None:
     settings = Settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.home == tmp_path / ".duet"
-    assert settings.threads == available_cores()
+    assert (settings.workers, settings.precision) == (1, "fp32")
+    assert settings.model_threads == available_cores()
 
 
 def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DUET_PORT", "9123")
     monkeypatch.setenv("DUET_HOME", "elsewhere")
     monkeypatch.setenv("DUET_LOG_FORMAT", "text")
+    monkeypatch.setenv("DUET_PRECISION", "int8")
+    monkeypatch.setenv("DUET_THREADS", "3")
     settings = Settings()
     assert (settings.port, settings.home, settings.log_format) == (9123, tmp_path / "elsewhere", "text")
+    assert (settings.precision, settings.model_threads) == ("int8", 3)
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = Settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"DUET_{name.upper()}", "")
+    assert Settings() == defaults
+
+
+@pytest.mark.parametrize(("cores", "workers", "threads"), [(8, 1, 8), (8, 2, 4), (8, 3, 2), (2, 4, 1)])
+def test_workers_share_the_cores(cores: int, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.settings.available_cores", lambda: cores)
+    assert Settings(workers=workers).model_threads == threads
+    assert Settings(workers=workers, threads=5).model_threads == 5
+
+
+@pytest.mark.parametrize(("name", "value"), [("precision", "fp16"), ("threads", "0"), ("workers", "0")])
+def test_senseless_values_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"DUET_{name.upper()}", value)
+    with pytest.raises(ValidationError, match=name):
+        Settings()
 
 
 def test_every_field_is_documented() -> None:

@@ -1,7 +1,8 @@
 """Real, tiny ONNX versions whose answer to an image is known beforehand.
 
 The model names the class nearest to an image's brightness: of K classes, class k stands for the brightness
-255 * k / (K - 1). So a picture of one grey answers for itself, and no two greys have the same logits.
+255 * k / (K - 1). So a picture of one grey answers for itself, and no two greys have the same logits. The int8 variant
+is the same with coarser weights, so that its logits tell which of the two has run.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from core.estimate import Estimate
 from core.evaluation import (
     EVALUATION_NAME,
     AveragedScores,
     ClassScores,
-    Estimate,
     EvaluatedData,
     Evaluation,
     PredictionSets,
@@ -30,7 +31,7 @@ from core.evaluation import (
     ReliabilityBin,
     Scores,
 )
-from core.manifest import InputSpec, Manifest
+from core.manifest import GRAPHS, Calibration, InputSpec, Manifest, Precision
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
 from tests.support.versions import write_version
 
@@ -38,6 +39,13 @@ CLASSES = ("black", "dark", "grey", "light", "white")
 SIZE = 8
 SHARPNESS = 40.0
 WEIGHTS_NAME = "weights.safetensors"
+CALIBRATIONS: dict[Precision, Calibration] = {
+    "fp32": Calibration(
+        temperature=1.25, coverage=0.9, conformal_threshold=0.2, ood_threshold=-1.0, ood_flag_rate=0.05
+    ),
+    "int8": Calibration(temperature=2.5, coverage=0.8, conformal_threshold=0.1, ood_threshold=-2.0, ood_flag_rate=0.05),
+}
+_INT8_STEPS = 10  # few enough for the logits to differ visibly from those of float32
 Labels = npt.NDArray[np.int64]
 
 
@@ -49,6 +57,7 @@ def write_onnx_version(
     classes: Sequence[str] = CLASSES,
     size: int = SIZE,
     inverted: bool = False,
+    int8: bool = False,
     test_answers: Sequence[int] = (0, 1, 2, 3, 4, 4),
     test_labels: Sequence[int] = (0, 1, 2, 3, 4, 3),
     data_digest: str = "d" * 64,
@@ -56,12 +65,15 @@ def write_onnx_version(
 ) -> Manifest:
     """Make `folder` a whole, runnable, evaluated version; an `inverted` one takes black for white."""
     labels_N, answers_N = np.array(test_labels), np.array(test_answers)
+    precisions: tuple[Precision, ...] = ("fp32", "int8") if int8 else ("fp32",)
+    manifest_fields.setdefault("calibration", {precision: CALIBRATIONS[precision] for precision in precisions})
     return write_version(
         folder,
         family,
         version,
         extra_files={
             **_graph_files(len(classes), size, inverted),
+            **({GRAPHS["int8"]: _int8_graph(len(classes), size, inverted)} if int8 else {}),
             EVALUATION_NAME: _evaluation(classes, labels_N, answers_N, data_digest).to_json().encode(),
             PREDICTIONS_NAME: _predictions(labels_N, answers_N, len(classes)),
         },
@@ -83,13 +95,47 @@ def brightness_of(label: str, classes: Sequence[str] = CLASSES) -> int:
     return round(255 * classes.index(label) / (len(classes) - 1))
 
 
+def expected_logits(brightness: int, precision: Precision = "fp32") -> npt.NDArray[np.float64]:
+    """What a version that is not inverted answers to a picture of this grey, float64 [K]."""
+    centres_K = np.linspace(0, 1, len(CLASSES))
+    slopes_K = centres_K if precision == "fp32" else np.round(centres_K * _INT8_STEPS) / _INT8_STEPS
+    return np.asarray(SHARPNESS * (2 * slopes_K * brightness / 255 - centres_K**2), np.float64)
+
+
 def _graph_files(classes: int, size: int, inverted: bool) -> dict[str, bytes]:
     # -(brightness - centre)^2 less the part that is the same for all classes is linear in the brightness.
-    centres_K = np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
+    centres_K = _centres(classes, inverted)
     pixels = size * size * 3
     weights_PK = np.tile(SHARPNESS * 2 * centres_K / (255 * pixels), (pixels, 1)).astype(np.float32)
+    model = _brightness_model(size, centres_K, [numpy_helper.from_array(weights_PK, "weights")], [])
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
+        onnx.save_model(model, path, save_as_external_data=True, location=WEIGHTS_NAME, size_threshold=0)
+        return {name: (Path(scratch) / name).read_bytes() for name in ("model.onnx", WEIGHTS_NAME)}
+
+
+def _int8_graph(classes: int, size: int, inverted: bool) -> bytes:
+    centres_K = _centres(classes, inverted)
+    pixels = size * size * 3
+    steps_PK = np.tile(np.round(centres_K * _INT8_STEPS), (pixels, 1)).astype(np.int8)
+    scale = np.array(SHARPNESS * 2 / (255 * pixels * _INT8_STEPS), np.float32)
+    constants = [numpy_helper.from_array(steps_PK, "steps"), numpy_helper.from_array(scale, "scale")]
+    dequantize = helper.make_node("DequantizeLinear", ["steps", "scale"], ["weights"])
+    return _brightness_model(size, centres_K, constants, [dequantize]).SerializeToString()
+
+
+def _centres(classes: int, inverted: bool) -> npt.NDArray[np.float32]:
+    return np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
+
+
+def _brightness_model(
+    size: int, centres_K: npt.NDArray[np.float32], constants: list[TensorProto], before: list[onnx.NodeProto]
+) -> onnx.ModelProto:
+    """images -> logits; `constants` and the nodes `before` give `weights` [P, K]."""
+    classes = len(centres_K)
     graph = helper.make_graph(
         [
+            *before,
             helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
             helper.make_node("Flatten", ["floats"], ["flat"], axis=1),
             helper.make_node("MatMul", ["flat", "weights"], ["products"]),
@@ -98,16 +144,9 @@ def _graph_files(classes: int, size: int, inverted: bool) -> dict[str, bytes]:
         "brightness",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", size, size, 3])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
-        [
-            numpy_helper.from_array(weights_PK, "weights"),
-            numpy_helper.from_array((-SHARPNESS * centres_K**2).astype(np.float32), "bias"),
-        ],
+        [*constants, numpy_helper.from_array((-SHARPNESS * centres_K**2).astype(np.float32), "bias")],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "model.onnx"
-        onnx.save_model(model, path, save_as_external_data=True, location=WEIGHTS_NAME, size_threshold=0)
-        return {name: (Path(scratch) / name).read_bytes() for name in ("model.onnx", WEIGHTS_NAME)}
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
 def _predictions(labels_N: Labels, answers_N: Labels, classes: int) -> bytes:
