@@ -108,7 +108,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # No line shows these, and finding them out takes longer than all the rest of a line: see "Optimization" in
     # Python's logging documentation.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     # Access lines come from the app, with request ids; what uvicorn says at info about itself would be noise.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
