@@ -23,7 +23,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from core.api import CompareResponse
-from core.evaluation import Estimate, read_evaluation
+from core.estimate import Estimate
+from core.evaluation import read_evaluation
 from core.manifest import Manifest
 from core.repository import ModelRepository
 from duet import Client
