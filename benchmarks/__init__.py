@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table against a reference that is measured in the same run."""

@@ -1,0 +1,72 @@
+"""A Mosec server of the same file, in the configuration that its documentation recommends.
+
+BENCHMARK_GRAPH (the ONNX file) and BENCHMARK_LABELS (a JSON list) are environment variables, because Mosec has the
+command line for its own options:
+
+    python -m benchmarks.serving.mosec_server --address 127.0.0.1 --port 8002 --log-level warning
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from mosec import Server, Worker
+from mosec.errors import DecodingError
+from PIL import Image
+
+MAX_BATCH = 32
+MAX_WAIT_MS = 5
+
+
+class Classifier(Worker):
+    """Decodes and classifies whole batches of pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            os.environ["BENCHMARK_GRAPH"], options, providers=["CPUExecutionProvider"]
+        )
+        self._labels: list[str] = json.loads(os.environ["BENCHMARK_LABELS"])
+        self._height, self._width = self._session.get_inputs()[0].shape[1:3]
+
+    def deserialize(self, data: bytes) -> npt.NDArray[np.uint8]:
+        """A PNG file as uint8 [H, W, 3]."""
+        try:
+            image = Image.open(io.BytesIO(data)).convert("RGB")
+        except OSError as error:
+            raise DecodingError(str(error)) from error
+        if image.size != (self._width, self._height):
+            image = image.resize((self._width, self._height))
+        return np.asarray(image)
+
+    def forward(self, data: list[npt.NDArray[np.uint8]]) -> list[dict[str, Any]]:
+        """The answers to a batch of pictures."""
+        logits_NK = self._session.run(["logits"], {"images": np.stack(data)})[0]
+        exponentials_NK = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
+        probabilities_NK = exponentials_NK / exponentials_NK.sum(axis=1, keepdims=True)
+        return [
+            {
+                "label": self._labels[int(probabilities_K.argmax())],
+                "probabilities": dict(zip(self._labels, probabilities_K.tolist(), strict=True)),
+            }
+            for probabilities_K in probabilities_NK
+        ]
+
+
+def main() -> None:
+    """Serve until stopped; Mosec reads its options from the command line."""
+    server = Server()
+    server.append_worker(Classifier, num=1, max_batch_size=MAX_BATCH, max_wait_time=MAX_WAIT_MS)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

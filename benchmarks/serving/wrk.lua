@@ -1,0 +1,41 @@
+-- Sends the requests of the file DUET_WRK_REQUESTS in turn, and prints what wrk counted as one line of JSON.
+-- The file: for each request a line with its length in bytes, then the request.
+--
+-- The first request of each of the DUET_WRK_CLIENTS connections waits for DUET_WRK_HEAD_START milliseconds, so that
+-- the server has accepted all of them when the load begins. Otherwise the opening alone would decide the p99 of a run
+-- of a few seconds.
+
+local requests = {}
+local current = 0
+local to_open = tonumber(os.getenv("DUET_WRK_CLIENTS"))
+local head_start = tonumber(os.getenv("DUET_WRK_HEAD_START"))
+
+function init(args)
+  local file = assert(io.open(os.getenv("DUET_WRK_REQUESTS"), "rb"))
+  for line in function() return file:read("*l") end do
+    requests[#requests + 1] = file:read(tonumber(line))
+  end
+  file:close()
+end
+
+function delay()
+  if to_open > 0 then
+    to_open = to_open - 1
+    return head_start
+  end
+  return 0
+end
+
+function request()
+  current = current % #requests + 1
+  return requests[current]
+end
+
+function done(summary, latency, _)
+  local errors = summary.errors
+  io.write(string.format(
+    '\nwrk-json {"requests":%d,"seconds":%.6f,"p50_us":%d,"p99_us":%d,'
+      .. '"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d}\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
+    errors.connect, errors.read, errors.write, errors.timeout, errors.status))
+end
