@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.estimate import Estimate
 from core.manifest import Precision, Sha256
 
 EVALUATION_NAME = "evaluation.json"
@@ -18,14 +19,6 @@ EVALUATION_NAME = "evaluation.json"
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(_Record):
-    """A measured value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class AveragedScores(_Record):

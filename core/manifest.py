@@ -7,11 +7,15 @@ everything it needs here (class names, input size, thresholds) and nothing from 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from core.estimate import Estimate
 
 SCHEMA_VERSION: Literal[1] = 1
 MANIFEST_NAME = "manifest.json"
@@ -21,6 +25,8 @@ FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "int8"]
+GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
+"""The file of each precision; a version has those that its manifest has a calibration for."""
 
 
 class _Record(BaseModel):
@@ -106,6 +112,23 @@ class ParityRecord(_Record):
     argmax_mismatches: int = Field(ge=0)
 
 
+class QuantizationRecord(_Record):
+    """The int8 variant of a version: how it was made, what it was measured to cost and to gain, and the verdict.
+
+    `published` is true where model.int8.onnx is part of the version: it was at least 1.5 times faster than the
+    float32 graph on the machine that made it, and not inferior on the holdout (the lower end of the 95 % interval of
+    the difference in accuracy, int8 minus float32, above -0.5 points).
+    """
+
+    method: str
+    calibration_images: int = Field(gt=0, description="training images that fixed the ranges of the activations")
+    speedup_batch_1: float = Field(gt=0, description="time of the float32 graph over that of int8, one thread")
+    speedup_batch_32: float = Field(gt=0)
+    holdout_difference: Estimate = Field(description="accuracy on the holdout, int8 minus float32")
+    published: bool
+    verdict: str
+
+
 class HeadlineMetrics(_Record):
     """The figures that a list of versions shows; evaluation.json has all of them."""
 
@@ -146,6 +169,7 @@ class Manifest(_Record):
     licence: LicenceRecord
     cost: CostRecord
     calibration: dict[Precision, Calibration]
+    quantization: QuantizationRecord | None = Field(default=None, description="null where int8 was not tried")
     metrics: HeadlineMetrics
     parity: ParityRecord
     files: dict[str, FileRecord]

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
 
-from core.evaluation import AveragedScores, ClassScores, Estimate, PredictionSets, Scores
+from core.estimate import Estimate
+from core.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
 from core.manifest import Calibration
 from core.statistics.calibration import brier_score, log_loss, reliability, softmax
 from core.statistics.conformal import prediction_set_mask
