@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,10 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from service.app import create_app
+from service.engine.engine import Engine
+from service.engine.lane import Lane
+from service.errors import NotReadyError
+from service.server import DrainingServer
 from service.settings import Settings
 from service.state import AppState
 from tests.support.onnx_models import write_onnx_version
@@ -66,6 +71,30 @@ class RunningApp:
         """Whether /readyz says so."""
         return (await self.client.get("/readyz")).status_code == 200
 
+    def lane(self, family: str) -> Lane:
+        """The queue of the family's champion."""
+        return champion_lane(self.state["engine"], family)
+
+
+@dataclass(frozen=True)
+class ListeningApp:
+    """An app behind a real socket, in the event loop of the test."""
+
+    server: DrainingServer
+    address: tuple[str, int]
+    state: AppState
+
+    def lane(self, family: str) -> Lane:
+        """The queue of the family's champion."""
+        return champion_lane(self.state["engine"], family)
+
+
+def champion_lane(engine: Engine, family: str) -> Lane:
+    """The queue of the graph that answers for a family where nothing else is asked for."""
+    served = engine.models.champion(family)
+    assert served is not None
+    return served.lane
+
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return once `condition` holds; the test's own timeout bounds the wait."""
@@ -88,6 +117,31 @@ async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterato
             if ready:
                 await until(running.is_ready)
             yield running
+
+
+@asynccontextmanager
+async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
+    """Serve in this event loop on a free port, from when the champions are loaded."""
+    server = DrainingServer(settings, on_listening=lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        address = bound.getsockname()
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        try:
+
+            async def is_ready() -> bool:
+                assert not serving.done(), serving.exception()
+                try:
+                    return server.started and all(
+                        model.reason is None for model in server.lifespan.state["engine"].models.readiness()
+                    )
+                except NotReadyError:
+                    return False
+
+            await until(is_ready)
+            yield ListeningApp(server, address, server.lifespan.state)  # type: ignore[arg-type]
+        finally:
+            server.should_exit = True
+            await serving
 
 
 class ServiceProcess:

@@ -1,62 +1,28 @@
-"""The batcher against models that are plain functions and wait until the test lets them go."""
+"""How requests become batches and batches answers."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from service.engine.arrays import Floats, Pixels
 from service.engine.batcher import Batcher
-from service.engine.lane import Lane
-from service.errors import DeadlineExceededError, QueueFullError
-
-FAR = 1e9
+from tests.service.engine.models import FAR, GatedModel, answers, first_pixels, images, lane
 
 
-class GatedModel:
-    """Answers each image with its first pixel; every run waits for `gate`, and its batch size is noted."""
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.batches: list[int] = []
-        self.started = threading.Semaphore(0)
-
-    def __call__(self, images_NHWC: Pixels) -> Floats:
-        self.batches.append(len(images_NHWC))
-        self.started.release()
-        assert self.gate.wait(30)
-        return images_NHWC[:, 0, 0, :1].astype(np.float32)
-
-    async def running(self) -> None:
-        """Until one more run has begun."""
-        await asyncio.to_thread(self.started.acquire)
+def is_open() -> GatedModel:
+    return GatedModel(open_from_the_start=True)
 
 
-def images(*values: int) -> Pixels:
-    return np.array(values, np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
-
-
-def lane(model: Callable[[Pixels], Floats], family: str = "cnn") -> Lane:
-    return Lane(family, 1, model, seconds_per_image=0.01)
-
-
-@pytest.fixture
-async def batcher() -> AsyncIterator[Batcher]:
-    made = Batcher(threads=1, max_batch=4, queue_size=8, observe_batch=lambda lane, images: None)
-    yield made
-    made.close()
-
-
-async def test_a_lone_request_runs_at_once_and_alone(batcher: Batcher) -> None:
-    model = GatedModel()
-    model.gate.set()
-    inference = await batcher.submit(lane(model), images(7), FAR)
-    assert inference.logits_NK.tolist() == [[7.0]]
+async def test_a_lone_request_runs_at_once_and_alone(either: Batcher) -> None:
+    model = is_open()
+    inference = await either.submit(lane(model), images(7), FAR)
+    assert answers(inference) == [7]
     assert model.batches == [1]
     assert inference.queue_seconds >= 0
     assert inference.run_seconds > 0
@@ -69,27 +35,41 @@ async def test_what_waits_while_the_model_is_busy_makes_the_next_batches(batcher
     await model.running()
     others = [batcher.submit(cnn, images(i), FAR) for i in range(1, 7)]
     model.gate.set()
-    answers = await asyncio.gather(first, *others)
+    assert [answers(each) for each in await asyncio.gather(first, *others)] == [[i] for i in range(7)]
     assert model.batches == [1, 4, 2]
-    assert [answer.logits_NK.tolist() for answer in answers] == [[[float(i)]] for i in range(7)]
 
 
-async def test_requests_of_one_turn_of_the_loop_share_a_batch(batcher: Batcher) -> None:
-    model = GatedModel()
-    model.gate.set()
+async def test_requests_of_one_turn_of_the_loop_share_a_batch(either: Batcher) -> None:
+    model = is_open()
     cnn = lane(model)
-    await asyncio.gather(*(batcher.submit(cnn, images(i), FAR) for i in range(3)))
+    await asyncio.gather(*(either.submit(cnn, images(i), FAR) for i in range(3)))
     assert model.batches == [3]
 
 
-async def test_a_request_larger_than_a_batch_is_answered_whole_and_in_order(batcher: Batcher) -> None:
-    model = GatedModel()
-    model.gate.set()
+async def test_a_request_larger_than_a_batch_is_answered_whole_and_in_order(either: Batcher) -> None:
+    model = is_open()
     cnn = lane(model)
-    large, small = batcher.submit(cnn, images(*range(7)), FAR), batcher.submit(cnn, images(9), FAR)
-    assert (await large).logits_NK[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert (await small).logits_NK.tolist() == [[9]]
+    large, small = either.submit(cnn, images(*range(7)), FAR), either.submit(cnn, images(9), FAR)
+    assert answers(await large) == [0, 1, 2, 3, 4, 5, 6]
+    assert answers(await small) == [9]
     assert model.batches == [4, 4]
+
+
+async def test_parts_of_a_request_that_end_in_another_order_are_put_back_in_theirs() -> None:
+    second_is_done = threading.Event()
+
+    def slow_on_zero(images_NHWC: Pixels) -> Floats:
+        if images_NHWC[0, 0, 0, 0] == 0:
+            assert second_is_done.wait(30)
+        else:
+            second_is_done.set()
+        return first_pixels(images_NHWC)
+
+    wide = Batcher(threads=2, max_batch=4, queue_size=8, observe_batch=lambda lane, images: None)
+    inference = await wide.submit(lane(slow_on_zero), images(*range(8)), FAR)
+    wide.close()
+    assert answers(inference) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert inference.outputs.energies == [-float(i) for i in range(8)]
 
 
 async def test_idle_threads_share_what_waits() -> None:
@@ -105,127 +85,150 @@ async def test_idle_threads_share_what_waits() -> None:
     assert sorted(model.batches) == [4, 4]
 
 
-async def test_models_take_turns(batcher: Batcher) -> None:
+async def test_one_thread_is_the_event_loops_own_and_more_are_not() -> None:
+    for threads, is_the_loops in ((1, True), (2, False)):
+        ran_on: list[int] = []
+
+        def model(images_NHWC: Pixels, ran_on: list[int] = ran_on) -> Floats:
+            ran_on.append(threading.get_ident())
+            return first_pixels(images_NHWC)
+
+        made = Batcher(threads=threads, max_batch=4, queue_size=8, observe_batch=lambda lane, images: None)
+        await made.submit(lane(model), images(1), FAR)
+        made.close()
+        assert (ran_on == [threading.get_ident()]) is is_the_loops
+
+
+async def test_answers_leave_the_event_loop_between_batches_that_run_on_it() -> None:
     order: list[str] = []
-    gate = threading.Event()
+
+    def model(images_NHWC: Pixels) -> Floats:
+        order.append(f"run {len(images_NHWC)}")
+        return first_pixels(images_NHWC)
+
+    made = Batcher(threads=1, max_batch=2, queue_size=8, observe_batch=lambda lane, images: None)
+    cnn = lane(model)
+
+    async def ask(name: str) -> None:
+        await made.submit(cnn, images(0, 1), FAR)
+        order.append(name)
+
+    await asyncio.gather(ask("first"), ask("second"))
+    made.close()
+    assert order == ["run 2", "first", "run 2", "second"]
+
+
+async def test_models_take_turns(either: Batcher) -> None:
+    order: list[str] = []
 
     def model(name: str) -> Callable[[Pixels], Floats]:
         def run(images_NHWC: Pixels) -> Floats:
-            assert gate.wait(30)
             order.append(name)
-            return images_NHWC[:, 0, 0, :1].astype(np.float32)
+            return first_pixels(images_NHWC)
 
         return run
 
-    busy, quiet = lane(model("busy"), "cnn"), lane(model("quiet"), "mlp")
-    waiting = [batcher.submit(busy, images(*range(4)), FAR) for _ in range(2)]
-    waiting.append(batcher.submit(quiet, images(1), FAR))
-    gate.set()
+    busy, quiet, other = lane(model("busy")), lane(model("quiet"), "mlp"), lane(model("other"), "pets")
+    waiting = [either.submit(busy, images(*range(4)), FAR) for _ in range(2)]
+    waiting += [either.submit(quiet, images(1), FAR), either.submit(other, images(*range(8)), FAR)]
     await asyncio.gather(*waiting)
-    assert order == ["busy", "quiet", "busy"]
+    assert order == ["busy", "quiet", "other", "busy", "other"]
 
 
-async def test_a_full_queue_refuses_with_the_time_it_takes_to_drain(batcher: Batcher) -> None:
-    model = GatedModel()
-    cnn = lane(model)
-    running = batcher.submit(cnn, images(0), FAR)
-    await model.running()
-    waiting = batcher.submit(cnn, images(*range(7)), FAR)
-    batcher.check_room(cnn)
-    with pytest.raises(QueueFullError) as raised:
-        batcher.submit(cnn, images(1, 2), FAR)
-    assert raised.value.fields["retry_after_ms"] == pytest.approx(7 * 10)
-    assert raised.value.headers["Retry-After"] == "1"
-    assert "7 images are waiting for cnn@1" in raised.value.detail
-    batcher.submit(cnn, images(8), FAR)
-    with pytest.raises(QueueFullError):
-        batcher.check_room(cnn)
-    model.gate.set()
-    await asyncio.gather(running, waiting)
+async def test_a_model_that_is_never_idle_delays_another_by_one_batch_at_most(either: Batcher) -> None:
+    model = is_open()
+    busy, quiet = lane(model), lane(first_pixels, "mlp")
+    until_now: list[int] = []
+
+    async def ask_for_ever() -> None:
+        while True:
+            await either.submit(busy, images(*range(4)), FAR)
+
+    crowd = [asyncio.create_task(ask_for_ever()) for _ in range(2)]
+    for _ in range(20):
+        before = len(model.batches)
+        await either.submit(quiet, images(1), FAR)
+        until_now.append(len(model.batches) - before)
+    for task in crowd:
+        task.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    # One that runs already, one whose turn came first, and one that begins while the answer is on its way.
+    assert max(until_now) <= 3
+    assert len(model.batches) >= 10
 
 
-async def test_a_cancelled_request_frees_its_places_and_never_runs(batcher: Batcher) -> None:
-    model = GatedModel()
-    cnn = lane(model)
-    running = batcher.submit(cnn, images(0), FAR)
-    await model.running()
-    cancelled = [batcher.submit(cnn, images(1, 2), FAR), batcher.submit(cnn, images(*range(6)), FAR)]
-    assert cnn.waiting == 8
-    for future in cancelled:
-        future.cancel()
-    await asyncio.sleep(0)
-    assert cnn.waiting == 0
-    kept = batcher.submit(cnn, images(*range(8)), FAR)
-    model.gate.set()
-    await asyncio.gather(running, kept)
-    assert model.batches == [1, 4, 4]
-    assert cnn.waiting == 0
-
-
-async def test_cancelling_what_runs_spoils_nothing_for_its_neighbours(batcher: Batcher) -> None:
-    model = GatedModel()
-    cnn = lane(model)
-    gone, kept = batcher.submit(cnn, images(1), FAR), batcher.submit(cnn, images(2), FAR)
-    await model.running()
-    gone.cancel()
-    model.gate.set()
-    assert (await kept).logits_NK.tolist() == [[2]]
-    assert model.batches == [2]
-
-
-async def test_everyone_gone_leaves_a_queue_that_works(batcher: Batcher) -> None:
-    model = GatedModel()
-    cnn = lane(model)
-    running = batcher.submit(cnn, images(0), FAR)
-    await model.running()
-    gone = batcher.submit(cnn, images(1), FAR)
-    gone.cancel()
-    model.gate.set()
-    await running
-    assert (await batcher.submit(cnn, images(5), FAR)).logits_NK.tolist() == [[5]]
-    assert model.batches == [1, 1]
-
-
-async def test_a_deadline_passes_while_waiting_and_while_running(batcher: Batcher) -> None:
-    model = GatedModel()
-    cnn = lane(model)
-    soon = time.perf_counter() + 0.02
-    running, waiting = batcher.submit(cnn, images(*range(4)), soon), batcher.submit(cnn, images(1), soon)
-    for future in (running, waiting):
-        with pytest.raises(DeadlineExceededError):
-            await future
-    assert cnn.waiting == 0
-    model.gate.set()
-    assert (await batcher.submit(cnn, images(3), FAR)).logits_NK.tolist() == [[3]]
-    assert model.batches == [4, 1]
-
-
-async def test_a_deadline_of_now_is_exceeded(batcher: Batcher) -> None:
-    model = GatedModel()
-    with pytest.raises(DeadlineExceededError):
-        await batcher.submit(lane(model), images(1), time.perf_counter())
-    model.gate.set()
-
-
-async def test_a_model_that_fails_fails_its_batch_alone(batcher: Batcher) -> None:
+async def test_a_model_that_fails_fails_its_batch_alone(either: Batcher) -> None:
     def fails_on_zero(images_NHWC: Pixels) -> Floats:
         if not images_NHWC.all():
             raise ValueError("zero")
-        return images_NHWC[:, 0, 0, :1].astype(np.float32)
+        return first_pixels(images_NHWC)
 
     cnn = lane(fails_on_zero)
-    with pytest.raises(RuntimeError, match="cnn@1 failed") as raised:
-        await batcher.submit(cnn, images(0), FAR)
-    assert isinstance(raised.value.__cause__, ValueError)
-    assert (await batcher.submit(cnn, images(3), FAR)).logits_NK.tolist() == [[3]]
+    both = [either.submit(cnn, images(0), FAR), either.submit(cnn, images(1), FAR)]
+    for error in await asyncio.gather(*both, return_exceptions=True):
+        assert isinstance(error, RuntimeError)
+        assert "cnn@1 failed" in str(error)
+        assert isinstance(error.__cause__, ValueError)
+    assert answers(await either.submit(cnn, images(3), FAR)) == [3]
+    assert cnn.waiting == 0
 
 
-async def test_every_batch_is_observed() -> None:
+async def test_a_request_of_several_batches_fails_with_any_of_them(either: Batcher) -> None:
+    def fails_on_five(images_NHWC: Pixels) -> Floats:
+        if (images_NHWC == 5).any():
+            raise ValueError("five")
+        return first_pixels(images_NHWC)
+
+    cnn = lane(fails_on_five)
+    with pytest.raises(RuntimeError, match="cnn@1 failed"):
+        await either.submit(cnn, images(*range(8)), FAR)
+    assert answers(await either.submit(cnn, images(3), FAR)) == [3]
+    assert cnn.waiting == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_every_batch_is_observed(threads: int) -> None:
     seen: list[tuple[str, int]] = []
-    observed = Batcher(threads=1, max_batch=4, queue_size=8, observe_batch=lambda at, n: seen.append((at.name, n)))
-    model = GatedModel()
-    model.gate.set()
-    await observed.submit(lane(model), images(*range(6)), FAR)
+    observed = Batcher(
+        threads=threads, max_batch=4, queue_size=8, observe_batch=lambda at, count: seen.append((at.name, count))
+    )
+    await observed.submit(lane(first_pixels), images(*range(8)), FAR)
     await asyncio.sleep(0)
     observed.close()
-    assert seen == [("cnn@1", 4), ("cnn@1", 2)]
+    assert seen == [("cnn@1", 4), ("cnn@1", 4)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+async def test_everyone_gets_his_own_answer_whoever_else_comes_and_goes(threads: int) -> None:
+    made = Batcher(threads=threads, max_batch=8, queue_size=10_000, observe_batch=lambda lane, images: None)
+    lanes = [lane(first_pixels, name) for name in ("cnn", "mlp")]
+    chance = random.Random(1)
+
+    async def ask() -> None:
+        values = [chance.randrange(256) for _ in range(chance.randint(1, 20))]
+        future = made.submit(chance.choice(lanes), images(*values), FAR)
+        if chance.random() < 0.2:
+            await asyncio.sleep(0)
+            future.cancel()
+            return
+        inference = await future
+        assert answers(inference) == values
+        assert inference.outputs.energies == [-float(value) for value in values]
+        assert len(inference.outputs.order) == len(values)
+
+    for _ in range(20):
+        await asyncio.gather(*(ask() for _ in range(50)))
+    made.close()
+    assert [each.waiting for each in lanes] == [0, 0]
+
+
+async def test_a_batch_is_one_array_in_the_order_of_arrival(either: Batcher) -> None:
+    seen: list[Pixels] = []
+
+    def model(images_NHWC: Pixels) -> Floats:
+        seen.append(images_NHWC.copy())
+        return first_pixels(images_NHWC)
+
+    cnn = lane(model)
+    await asyncio.gather(either.submit(cnn, images(3, 1), FAR), either.submit(cnn, images(2), FAR))
+    np.testing.assert_array_equal(seen, [images(3, 1, 2)])

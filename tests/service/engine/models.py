@@ -1,0 +1,59 @@
+"""Models that are plain functions, for tests of the batcher: an image's logit is its first pixel."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from core.manifest import Calibration
+from service.engine.arrays import Floats, Pixels
+from service.engine.lane import Inference, Lane
+from service.engine.outputs import interpreted
+
+FAR = 1e9
+CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5, ood_threshold=0.0, ood_flag_rate=0.05)
+
+
+def first_pixels(images_NHWC: Pixels) -> Floats:
+    """The model itself: one logit per image."""
+    return images_NHWC[:, 0, 0, :1].astype(np.float32)
+
+
+class GatedModel:
+    """Notes the size of each batch, and waits with each for `gate`."""
+
+    def __init__(self, *, open_from_the_start: bool = False) -> None:
+        self.gate = threading.Event()
+        self.batches: list[int] = []
+        self._started = threading.Semaphore(0)
+        if open_from_the_start:
+            self.gate.set()
+
+    def __call__(self, images_NHWC: Pixels) -> Floats:
+        self.batches.append(len(images_NHWC))
+        self._started.release()
+        assert self.gate.wait(30)
+        return first_pixels(images_NHWC)
+
+    async def running(self) -> None:
+        """Until one more run has begun."""
+        assert await asyncio.to_thread(self._started.acquire, timeout=30)
+
+
+def images(*values: int) -> Pixels:
+    """One image of one pixel for each value."""
+    return np.array(values, np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
+
+
+def lane(model: Callable[[Pixels], Floats], family: str = "cnn") -> Lane:
+    """A queue before the model, which is guessed to take 10 ms for an image."""
+    return Lane(family, 1, interpreted(model, CALIBRATION), seconds_per_image=0.01)
+
+
+def answers(inference: Inference) -> list[float]:
+    """The first pixels of a request's images, as the model saw them."""
+    answered: list[float] = inference.outputs.logits_NK[:, 0].tolist()
+    return answered
