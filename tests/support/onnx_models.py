@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ def write_onnx_version(
     test_answers: Sequence[int] = (0, 1, 2, 3, 4, 4),
     test_labels: Sequence[int] = (0, 1, 2, 3, 4, 3),
     data_digest: str = "d" * 64,
+    extra_files: Mapping[str, bytes] = MappingProxyType({}),
     **manifest_fields: Any,
 ) -> Manifest:
     """Make `folder` a whole, runnable, evaluated version; an `inverted` one takes black for white."""
@@ -76,6 +78,7 @@ def write_onnx_version(
             **({GRAPHS["int8"]: _int8_graph(len(classes), size, inverted)} if int8 else {}),
             EVALUATION_NAME: _evaluation(classes, labels_N, answers_N, data_digest).to_json().encode(),
             PREDICTIONS_NAME: _predictions(labels_N, answers_N, len(classes)),
+            **extra_files,
         },
         class_names=tuple(classes),
         input=InputSpec(height=size, width=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
@@ -121,7 +124,7 @@ def _int8_graph(classes: int, size: int, inverted: bool) -> bytes:
     scale = np.array(SHARPNESS * 2 / (255 * pixels * _INT8_STEPS), np.float32)
     constants = [numpy_helper.from_array(steps_PK, "steps"), numpy_helper.from_array(scale, "scale")]
     dequantize = helper.make_node("DequantizeLinear", ["steps", "scale"], ["weights"])
-    return _brightness_model(size, centres_K, constants, [dequantize]).SerializeToString()
+    return bytes(_brightness_model(size, centres_K, constants, [dequantize]).SerializeToString())
 
 
 def _centres(classes: int, inverted: bool) -> npt.NDArray[np.float32]:

@@ -138,7 +138,7 @@ async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
                     return False
 
             await until(is_ready)
-            yield ListeningApp(server, address, server.lifespan.state)  # type: ignore[arg-type]
+            yield ListeningApp(server, address, server.lifespan.state)
         finally:
             server.should_exit = True
             await serving

@@ -6,8 +6,7 @@ import pytest
 from core.api import CompareResponse
 from core.statistics.calibration import softmax
 from core.statistics.divergence import jensen_shannon_bits
-from tests.service.api.test_predict import expected_logits
-from tests.support.onnx_models import grey_png, write_onnx_version
+from tests.support.onnx_models import expected_logits, grey_png, write_onnx_version
 from tests.support.service import RunningApp
 
 RAW = {"content-type": "image/png"}

@@ -8,13 +8,8 @@ import pytest
 from core.api import PredictResponse
 from core.statistics.calibration import softmax
 from core.statistics.energy import energy
-from tests.support.onnx_models import CLASSES, SHARPNESS, brightness_of, grey_png
+from tests.support.onnx_models import CLASSES, brightness_of, expected_logits, grey_png
 from tests.support.service import RunningApp
-
-
-def expected_logits(brightness: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    centres_K = np.linspace(0, 1, len(CLASSES))
-    return SHARPNESS * (2 * centres_K * brightness / 255 - centres_K**2)
 
 
 @pytest.mark.parametrize("label", CLASSES)

@@ -1,0 +1,181 @@
+"""Which of a version's graphs answers, and that its own calibration goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.api import Prediction
+from core.manifest import Precision
+from core.statistics.calibration import softmax
+from core.statistics.energy import energy
+from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, running_app, set_champions, settings_for, until, write_home
+
+RAW = {"content-type": "image/png"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """cnn@2 is champion and has int8, mlp@1 is champion and has none."""
+    models = write_home(tmp_path)
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
+    set_champions(models, cnn=2, mlp=1)
+    return tmp_path
+
+
+@pytest.fixture
+async def by_default_int8(home: Path) -> AsyncIterator[RunningApp]:
+    async with running_app(settings_for(home, precision="int8")) as app:
+        yield app
+
+
+async def predicted(running: RunningApp, query: str = "", grey: int = 96) -> Prediction:
+    answer = await running.client.post(f"/predict{query}", content=grey_png(grey), headers=RAW)
+    assert answer.status_code == 200, answer.text
+    return Prediction.model_validate(answer.json()["predictions"][0])
+
+
+def assert_answered_by(prediction: Prediction, precision: Precision, grey: int = 96) -> None:
+    """Every figure is that of this graph under its own calibration, and the answer says so."""
+    calibration = CALIBRATIONS[precision]
+    logits_K = expected_logits(grey, precision)
+    probabilities_K = softmax(logits_K, calibration.temperature)
+    best = np.argsort(-probabilities_K)
+    assert prediction.precision == precision
+    assert [one.label for one in prediction.top] == [CLASSES[k] for k in best[:3]]
+    # The graph adds up 192 products in float32.
+    assert [one.probability for one in prediction.top] == pytest.approx(probabilities_K[best[:3]].tolist(), abs=2e-5)
+    inside = probabilities_K[best] >= calibration.conformal_threshold
+    assert prediction.prediction_set == tuple(CLASSES[k] for k in best[inside])
+    assert prediction.coverage == calibration.coverage
+    assert prediction.out_of_distribution.threshold == calibration.ood_threshold
+    assert prediction.out_of_distribution.score == pytest.approx(float(energy(logits_K)), abs=1e-4)
+
+
+def test_the_two_graphs_of_these_tests_can_be_told_apart() -> None:
+    fp32, int8 = (
+        softmax(expected_logits(96, precision), CALIBRATIONS[precision].temperature) for precision in CALIBRATIONS
+    )
+    assert np.abs(np.subtract(fp32, int8)).max() > 0.05
+    assert np.abs(expected_logits(96) - expected_logits(96, "int8")).max() > 0.5
+
+
+async def test_float32_answers_unless_int8_is_asked_for(running: RunningApp) -> None:
+    assert_answered_by(await predicted(running), "fp32")
+    assert_answered_by(await predicted(running, "?precision=fp32"), "fp32")
+    assert_answered_by(await predicted(running, "?precision=int8"), "int8")
+    assert_answered_by(await predicted(running, "?version=2&precision=int8"), "int8")
+
+
+async def test_a_setting_makes_int8_the_default_where_a_version_has_it(by_default_int8: RunningApp) -> None:
+    assert_answered_by(await predicted(by_default_int8), "int8")
+    assert_answered_by(await predicted(by_default_int8, "?precision=fp32"), "fp32")
+    assert_answered_by(await predicted(by_default_int8, "?version=1"), "fp32")
+    assert (await predicted(by_default_int8, "?model=mlp")).precision == "fp32"
+
+
+async def test_comparisons_take_the_precision_too(running: RunningApp, by_default_int8: RunningApp) -> None:
+    async def precisions(app: RunningApp, query: str) -> list[tuple[str, str]]:
+        answer = await app.client.post(f"/compare{query}", content=grey_png(96), headers=RAW)
+        assert answer.status_code == 200, answer.text
+        return [(one["model"], one["precision"]) for one in answer.json()["predictions"]]
+
+    assert await precisions(running, "") == [("mlp", "fp32"), ("cnn", "fp32")]
+    assert await precisions(by_default_int8, "") == [("mlp", "fp32"), ("cnn", "int8")]
+    assert await precisions(running, "?models=cnn,cnn@2&precision=int8") == [("cnn", "int8")] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "available"),
+    [
+        ("/predict?model=mlp&precision=int8", ["fp32"]),
+        ("/predict?version=1&precision=int8", ["fp32"]),
+        ("/compare?precision=int8", ["fp32"]),
+    ],
+)
+async def test_a_precision_that_was_not_published_is_a_404_that_lists_what_is(
+    running: RunningApp, by_default_int8: RunningApp, path: str, available: list[str]
+) -> None:
+    for app in (running, by_default_int8):
+        answer = await app.client.post(path, content=grey_png(96), headers=RAW)
+        problem = assert_problem(answer, 404, "precision-not-published")
+        assert problem["available"] == available
+        assert "without int8" in problem["detail"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+@pytest.mark.parametrize("precision", ["fp16", "INT8", ""])
+async def test_an_unknown_precision_is_an_invalid_parameter(running: RunningApp, path: str, precision: str) -> None:
+    answer = await running.client.post(f"{path}?precision={precision}", content=grey_png(96), headers=RAW)
+    problem = assert_problem(answer, 422, "invalid-parameters")
+    assert [error["parameter"] for error in problem["errors"]] == ["precision"]
+    assert "'fp32'" in problem["detail"]
+    assert "'int8'" in problem["detail"]
+
+
+async def test_requests_of_both_precisions_do_not_share_batches(running: RunningApp) -> None:
+    async def ask(grey: int) -> None:
+        precision: Precision = ("fp32", "int8")[grey % 2]
+        assert_answered_by(await predicted(running, f"?precision={precision}", grey), precision, grey)
+
+    await asyncio.gather(*(ask(grey) for grey in range(40, 140)))
+    scraped = (await running.client.get("/metrics")).text
+    for precision in ("fp32", "int8"):
+        assert f'\nduet_images_total{{model="cnn",precision="{precision}",version="2"}} 50.0\n' in scraped
+        assert f'\nduet_model_info{{model="cnn",precision="{precision}",version="2"}} 1.0\n' in scraped
+
+
+async def test_a_queue_belongs_to_one_precision(running: RunningApp) -> None:
+    lanes = {served.precision: served.lane for served in running.state["engine"].models.loaded() if served.version == 2}
+    assert set(lanes) == {"fp32", "int8"}
+    assert lanes["fp32"] is not lanes["int8"]
+    assert running.lane("cnn") is lanes["fp32"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "no graph", "other classes"])
+async def test_a_version_whose_int8_graph_is_damaged_is_refused_whole(running: RunningApp, damage: str) -> None:
+    models = running.state["repository"].home_models
+    folder = models / "cnn" / "3"
+    options: dict[str, Any] = {"int8": True}
+    if damage == "no graph":
+        options["extra_files"] = {"model.int8.onnx": b"no graph"}
+    if damage == "other classes":
+        other = models.parent / "other"
+        write_onnx_version(other, classes=("a", "b"), int8=True, test_answers=(0,), test_labels=(0,))
+        options["extra_files"] = {"model.int8.onnx": (other / "model.int8.onnx").read_bytes()}
+    write_onnx_version(folder, "cnn", 3, **options)
+    if damage == "missing":
+        (folder / "model.int8.onnx").unlink()
+    if damage == "changed":
+        (folder / "model.int8.onnx").write_bytes(b"x" + (folder / "model.int8.onnx").read_bytes()[1:])
+    for query in ("?version=3", "?version=3&precision=int8"):
+        answer = await running.client.post(f"/predict{query}", content=grey_png(0), headers=RAW)
+        assert "model.int8.onnx" in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_an_int8_graph_without_a_calibration_is_not_served(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "3", "cnn", 3, int8=True, calibration={"fp32": CALIBRATIONS["fp32"]})
+    answer = await running.client.post("/predict?version=3&precision=int8", content=grey_png(0), headers=RAW)
+    assert_problem(answer, 404, "precision-not-published")
+    assert (await predicted(running, "?version=3")).precision == "fp32"
+
+
+async def test_a_promotion_brings_the_precisions_of_its_version(by_default_int8: RunningApp) -> None:
+    models = by_default_int8.state["repository"].home_models
+    assert (await predicted(by_default_int8)).precision == "int8"
+    for version, precision in ((1, "fp32"), (2, "int8")):
+        set_champions(models, cnn=version, mlp=1)
+
+        async def is_served(version: int = version) -> bool:
+            return (await predicted(by_default_int8)).version == version
+
+        await until(is_served)
+        assert (await predicted(by_default_int8)).precision == precision

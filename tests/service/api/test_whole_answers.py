@@ -1,0 +1,85 @@
+"""Answers are built as plain dictionaries: here they are held against the models that describe them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from pydantic import BaseModel
+
+from core.api import CompareResponse, PredictResponse
+from service.app import create_app
+from tests.support.onnx_models import grey_png, write_onnx_version
+from tests.support.service import RunningApp, settings_for
+
+PNG: dict[str, Any] = {"content": grey_png(64), "headers": {"content-type": "image/png"}}
+ONE_FILE: dict[str, Any] = {"files": [("file", ("a.png", grey_png(64)))]}
+FILES: dict[str, Any] = {
+    "files": [
+        ("file", ("r\u00e9x \u72ac.png", grey_png(0))),
+        ("file", ('"quoted".png', grey_png(255, 40))),
+        ("file", ("c.png", grey_png(128))),
+    ]
+}
+
+
+def assert_whole(content: bytes, model: type[BaseModel]) -> None:
+    """Every field of the model is there, of its type, and nothing else: what is parsed is what was sent."""
+    parsed = model.model_validate_json(content, strict=True)
+    assert parsed.model_dump(mode="json") == json.loads(content)
+
+
+def assert_documented(content: bytes, path: str, document: dict[str, Any]) -> None:
+    schema = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    OAS31Validator({**schema, "components": document["components"]}).validate(json.loads(content))
+
+
+@pytest.mark.parametrize("query", ["", "?model=mlp", "?version=1", "?top_k=1", "?top_k=1000", "?precision=fp32"])
+@pytest.mark.parametrize("sent", [PNG, ONE_FILE, FILES], ids=["raw", "one file", "three files"])
+async def test_predictions_are_whole(running: RunningApp, sent: dict[str, Any], query: str) -> None:
+    answer = await running.client.post(f"/predict{query}", **sent)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert_whole(answer.content, PredictResponse)
+    assert_documented(answer.content, "/predict", create_app(running.state["settings"]).openapi())
+    assert len(answer.json()["predictions"]) == len(sent.get("files", [1]))
+
+
+@pytest.mark.parametrize("query", ["", "?models=cnn@1,mlp,cnn", "?top_k=1", "?precision=fp32"])
+@pytest.mark.parametrize("sent", [PNG, ONE_FILE], ids=["raw", "one file"])
+async def test_comparisons_are_whole(running: RunningApp, sent: dict[str, Any], query: str) -> None:
+    answer = await running.client.post(f"/compare{query}", **sent)
+    assert answer.status_code == 200, answer.text
+    assert_whole(answer.content, CompareResponse)
+    assert_documented(answer.content, "/compare", create_app(running.state["settings"]).openapi())
+
+
+async def test_answers_in_int8_are_whole(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
+    predicted = await running.client.post("/predict?version=2&precision=int8", **PNG)
+    assert_whole(predicted.content, PredictResponse)
+    compared = await running.client.post("/compare?models=cnn@2,cnn@2&precision=int8", **PNG)
+    assert_whole(compared.content, CompareResponse)
+
+
+async def test_what_is_extreme_is_still_a_number(running: RunningApp) -> None:
+    """A temperature next to zero makes probabilities of exactly 0 and 1; one that is huge makes them all alike."""
+    models = running.state["repository"].home_models
+    for version, temperature in ((2, 1e-6), (3, 1e6)):
+        manifest = write_onnx_version(models / "pets" / str(version), "pets", version)
+        calibration = manifest.calibration["fp32"].model_copy(update={"temperature": temperature})
+        write_onnx_version(models / "pets" / str(version), "pets", version, calibration={"fp32": calibration})
+        answer = await running.client.post(f"/predict?model=pets&version={version}&top_k=5", **PNG)
+        assert_whole(answer.content, PredictResponse)
+        [prediction] = answer.json()["predictions"]
+        probabilities = [one["probability"] for one in prediction["top"]]
+        assert probabilities == ([1, 0, 0, 0, 0] if version == 2 else pytest.approx([0.2] * 5, abs=1e-4))
+        assert sum(probabilities) == pytest.approx(1, abs=5e-6)
+
+
+def test_settings_of_a_service_do_not_change_its_document(running: RunningApp) -> None:
+    settings = running.state["settings"]
+    assert create_app(settings).openapi() == create_app(settings_for(settings.home, precision="int8")).openapi()

@@ -1,0 +1,79 @@
+"""An answer does not depend on the company it was computed in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.home import shipped_models
+from core.repository import ModelRepository
+from core.statistics.calibration import softmax
+from service.engine.batcher import Batcher
+from service.engine.outputs import Outputs
+from service.engine.served import ServedVersion
+from service.engine.session import open_version
+from tests.service.engine.models import FAR
+from tests.support.onnx_models import write_onnx_version
+
+MAX_BATCH = 32
+SAME = 1e-6
+
+
+def opened(repository: ModelRepository, family: str) -> list[ServedVersion]:
+    version = repository.champion(family) or max(repository.versions(family))
+    return list(open_version(repository, family, version, max_batch=MAX_BATCH).precisions.values())
+
+
+def tiny(home: Path) -> list[ServedVersion]:
+    write_onnx_version(home / "cnn" / "1", "cnn", 1, int8=True)
+    return opened(ModelRepository(home, home / "none"), "cnn")
+
+
+def assert_same(served: ServedVersion, outputs: Outputs, expected: Outputs) -> None:
+    temperature = served.calibration.temperature
+    exact, alone = (softmax(one.logits_NK.astype(np.float64), temperature) for one in (outputs, expected))
+    np.testing.assert_allclose(exact, alone, rtol=0, atol=SAME)
+    # What is sent is rounded to six digits, and a tiny difference can lie on either side of a half.
+    np.testing.assert_allclose(outputs.probabilities, expected.probabilities, rtol=0, atol=1.001 * SAME)
+    np.testing.assert_allclose(outputs.energies, expected.energies, rtol=1e-5)
+    # Two classes as good as tied may change places.
+    for row, (order, expected_order) in enumerate(zip(outputs.order, expected.order, strict=True)):
+        np.testing.assert_allclose(alone[row, order], alone[row, expected_order], rtol=0, atol=SAME)
+
+
+async def check(served: ServedVersion, count: int, threads: int) -> None:
+    height, width = served.size
+    images_NHWC = np.random.default_rng(7).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+    alone = [served.lane.run(images_NHWC[i : i + 1]) for i in range(count)]
+    sizes: list[int] = []
+    batcher = Batcher(
+        threads=threads, max_batch=MAX_BATCH, queue_size=10 * count, observe_batch=lambda _, size: sizes.append(size)
+    )
+    chance = random.Random(threads)
+
+    async def ask() -> None:
+        rows = [chance.randrange(count) for _ in range(chance.choice((1, 1, 1, 2, 5, 40)))]
+        inference = await batcher.submit(served.lane, images_NHWC[rows], FAR)
+        assert_same(served, inference.outputs, Outputs.joined([alone[row] for row in rows]))
+
+    for crowd in (1, 3, 10, 40):
+        await asyncio.gather(*(ask() for _ in range(crowd)))
+    batcher.close()
+    assert max(sizes) > MAX_BATCH // threads - 1
+    assert len(set(sizes)) > 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_batched_answers_are_those_of_single_images(tmp_path: Path, threads: int) -> None:
+    for served in tiny(tmp_path):
+        await check(served, 64, threads)
+
+
+@pytest.mark.parametrize("family", ["mlp", "cnn"])
+async def test_the_shipped_champions_answer_alike_in_any_batch(tmp_path: Path, family: str) -> None:
+    for served in opened(ModelRepository(tmp_path, shipped_models()), family):
+        await check(served, 64, threads=1)

@@ -1,0 +1,135 @@
+"""Many clients at once over real sockets: everyone gets his own answer, also while the champions change."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.manifest import Precision
+from core.statistics.calibration import softmax
+from tests.support.gates import gated
+from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version
+from tests.support.service import ListeningApp, listening_app, set_champions, settings_for, until
+from tests.support.wire import FORM, Answer, Peer, form, request
+
+GRAPHS: Sequence[tuple[str, Precision]] = (("cnn", "fp32"), ("cnn", "int8"), ("mlp", "fp32"))
+THREADS = pytest.mark.parametrize("threads", [1, 2], ids=["on the event loop", "on threads"])
+
+
+async def ask(peer: Peer, greys: Sequence[int], query: str = "", *, path: str = "/predict") -> dict[str, Any]:
+    """The answer to pictures of these greys: one as a raw body, several as a form."""
+    files = [grey_png(grey) for grey in greys]
+    if len(files) == 1:
+        await peer.send(request(files[0], path=path + query))
+    else:
+        await peer.send(request(form(files), content_type=FORM, path=path + query))
+    answer: Answer = await peer.answer()
+    assert answer.status == 200, answer.body
+    parsed: dict[str, Any] = answer.json()
+    return parsed
+
+
+def expected_top(grey: int, *, inverted: bool, precision: Precision = "fp32") -> Any:
+    probabilities_K = softmax(expected_logits(grey, precision), CALIBRATIONS[precision].temperature)
+    labels = CLASSES[::-1] if inverted else CLASSES
+    return pytest.approx(dict(zip(labels, probabilities_K.tolist(), strict=True)), abs=1e-4)
+
+
+def top_of(prediction: dict[str, Any]) -> dict[str, float]:
+    return {one["label"]: one["probability"] for one in prediction["top"]}
+
+
+@THREADS
+async def test_each_of_many_connections_gets_its_own_answers(home: Path, threads: int) -> None:
+    write_onnx_version(home / "models" / "cnn" / "1", "cnn", 1, int8=True)
+
+    async def client(app: ListeningApp, number: int) -> None:
+        chance = random.Random(number)
+        async with await Peer.connect(app.address) as peer:
+            for _ in range(12):
+                model, precision = chance.choice(GRAPHS)
+                greys = [chance.randrange(256) for _ in range(chance.choice((1, 1, 1, 2, 7)))]
+                answer = await ask(peer, greys, f"?model={model}&precision={precision}&top_k=5")
+                for i, (grey, one) in enumerate(zip(greys, answer["predictions"], strict=True)):
+                    assert (one["model"], one["precision"]) == (model, precision)
+                    assert one["filename"] == (None if len(greys) == 1 else f"{i}.png")
+                    assert top_of(one) == expected_top(grey, inverted=model == "mlp", precision=precision), grey
+                grey = chance.randrange(256)
+                both = await ask(peer, [grey], "?top_k=5", path="/compare")
+                assert [one["model"] for one in both["predictions"]] == ["mlp", "cnn"]
+                for one in both["predictions"]:
+                    assert top_of(one) == expected_top(grey, inverted=one["model"] == "mlp"), grey
+
+    async with listening_app(settings_for(home, threads=threads)) as app:
+        await asyncio.gather(*(client(app, number) for number in range(24)))
+        scraped = app.state["metrics"].render().decode()
+        assert "duet_requests_rejected_total{" not in scraped
+        assert 'route="/predict",status="200"} 288.0' in scraped
+        batches = scraped.split('duet_batch_images_count{model="mlp",precision="fp32",version="1"} ')[1].split("\n")[0]
+        images = scraped.split('duet_images_total{model="mlp",precision="fp32",version="1"} ')[1].split("\n")[0]
+        assert float(batches) < float(images)  # or nothing here would have shared a batch
+
+
+@THREADS
+async def test_no_answer_fails_or_mixes_versions_while_champions_change(home: Path, threads: int) -> None:
+    models = home / "models"
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
+    seen: set[int] = set()
+    done = asyncio.Event()
+
+    async def client(app: ListeningApp, number: int) -> None:
+        chance = random.Random(number)
+        async with await Peer.connect(app.address) as peer:
+            while not done.is_set():
+                greys = [chance.choice((0, 255)) for _ in range(chance.choice((1, 3, 9)))]
+                predictions = (await ask(peer, greys))["predictions"]
+                [version] = {one["version"] for one in predictions}
+                labels = ("black", "white") if version == 1 else ("white", "black")
+                assert [one["label"] for one in predictions] == [labels[grey == 255] for grey in greys]
+                seen.add(version)
+
+    async with listening_app(settings_for(home, threads=threads, max_batch=4)) as app:
+        clients = [asyncio.create_task(client(app, number)) for number in range(16)]
+        for version in (2, 1, 2, 1, 2):
+            seen.clear()
+            set_champions(models, cnn=version, mlp=1)
+            await until(lambda version=version: asyncio.sleep(0, version in seen))  # type: ignore[misc]
+        done.set()
+        await asyncio.gather(*clients)
+
+
+async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> None:
+    """Running, half run and queued when the new one takes over."""
+    models = home / "models"
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
+    async with listening_app(settings_for(home, threads=3, max_batch=4)) as app:
+        old = app.lane("cnn")
+        with gated(old) as gate:
+            peers = [await Peer.connect(app.address) for _ in range(4)]
+            running = asyncio.create_task(ask(peers[0], [0]))
+            await gate.held()
+            half_run = asyncio.create_task(ask(peers[1], [0, 255] * 5))
+            await gate.held(2)
+            queued = asyncio.create_task(ask(peers[2], [255]))
+            await until(lambda: asyncio.sleep(0, old.waiting >= 1))
+            set_champions(models, cnn=2, mlp=1)
+            await until(lambda: asyncio.sleep(0, app.lane("cnn") is not old))
+            after = asyncio.create_task(ask(peers[3], [0]))
+            await until(lambda: asyncio.sleep(0, app.lane("cnn").waiting == 1))
+            gate.open()
+            answers = await asyncio.gather(running, half_run, queued, after)
+        assert [{one["version"] for one in answer["predictions"]} for answer in answers] == [{1}, {1}, {1}, {2}]
+        assert [[one["label"] for one in answer["predictions"]] for answer in answers] == [
+            ["black"],
+            ["black", "white"] * 5,
+            ["white"],
+            ["white"],
+        ]
+        assert old.waiting == 0
+        for peer in peers:
+            peer.hang_up()
