@@ -72,22 +72,22 @@ def as_png(image_HWC: Pixels) -> bytes:
 
 
 def _draw(generator: np.random.Generator, height: int, width: int) -> Pixels:
-    clouds_HW = _clouds(generator, height, width)
-    picture_HWC = _colour(generator) + 45 * clouds_HW[..., None] * generator.uniform(0.7, 1.3, 3)
-    ellipse_HW = _ellipse(generator, height, width)
-    inside_HWC = _colour(generator) + 30 * _clouds(generator, height, width)[..., None]
-    picture_HWC = np.where(ellipse_HW[..., None], inside_HWC, picture_HWC)
-    grain_HWC = generator.normal(0, 5, (height, width, 1)) + generator.normal(0, 1.5, (height, width, 3))
-    return np.clip(picture_HWC + grain_HWC, 0, 255).astype(np.uint8)
+    background_HWC = _colour(generator) + 40 * _clouds(generator, height, width)[..., None] * generator.uniform(
+        0.8, 1.2, 3
+    )
+    inside_HWC = _colour(generator) + 25 * _clouds(generator, height, width)[..., None]
+    picture_HWC = np.where(_ellipse(generator, height, width)[..., None], inside_HWC, background_HWC)
+    grain_HW1 = generator.normal(0, generator.uniform(0, 3), (height, width, 1))
+    return np.clip(picture_HWC + grain_HW1, 0, 255).astype(np.uint8)
 
 
 def _clouds(generator: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float64]:
-    """Noise of zero mean and unit deviation whose amplitude falls as 1 / frequency."""
+    """Noise of zero mean and unit deviation whose amplitude falls with a power of the frequency, of 1.2 to 2.2."""
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
     frequency_HF = np.hypot(rows, columns)
     frequency_HF[0, 0] = np.inf
-    spectrum_HF = np.fft.rfft2(generator.normal(size=(height, width))) / frequency_HF
-    clouds_HW = np.fft.irfft2(spectrum_HF, (height, width))
+    falling_HF = frequency_HF ** generator.uniform(1.2, 2.2)
+    clouds_HW = np.fft.irfft2(np.fft.rfft2(generator.normal(size=(height, width))) / falling_HF, (height, width))
     return np.asarray(clouds_HW / clouds_HW.std())
 
 
