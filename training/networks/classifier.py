@@ -30,9 +30,10 @@ class Classifier(nn.Module):
 
     def forward(self, pixels_NHWC: Tensor) -> Tensor:
         """Logits float [N, K] of pixels float32 [N, H, W, 3] in [0, 1]."""
-        normalised_NHWC = (pixels_NHWC - self.mean) / self.std
-        # A permuted NHWC tensor is channels_last in memory, which is what the convolutions want.
-        logits: Tensor = self.network(normalised_NHWC.permute(0, 3, 1, 2))
+        # A permuted NHWC tensor is channels_last in memory, which is what the convolutions want. Normalising after the
+        # permutation gives the same bits; onnxruntime is several times faster with planes than with pixels of three.
+        pixels_NCHW = pixels_NHWC.permute(0, 3, 1, 2)
+        logits: Tensor = self.network((pixels_NCHW - self.mean[:, None, None]) / self.std[:, None, None])
         return logits
 
 
