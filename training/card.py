@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 
-from core.evaluation import Scores
+from core.evaluation import Evaluation, Scores
 from core.manifest import Manifest
 
 
-def model_card(manifest: Manifest, scores: Scores) -> str:
+def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
     """Markdown that says what the version is, what it scores, what it was made from and how to run it.
 
     Every figure is read from the manifest and the evaluation.
     """
-    return "\n".join([_front_matter(manifest, scores), _summary(manifest, scores), _table(scores), _making(manifest)])
+    scores = evaluation.scores["fp32"]
+    return "\n".join(
+        [
+            _front_matter(manifest, scores),
+            _summary(manifest, scores),
+            _table(scores),
+            _quantized(manifest, evaluation),
+            _making(manifest),
+        ]
+    )
 
 
 def _front_matter(manifest: Manifest, scores: Scores) -> str:
@@ -79,6 +88,26 @@ def _table(scores: Scores) -> str:
 | class | precision | recall | F1 | images |
 |---|---|---|---|---|
 {rows}
+"""
+
+
+def _quantized(manifest: Manifest, evaluation: Evaluation) -> str:
+    record = manifest.quantization
+    if record is None:
+        return ""
+    difference = record.holdout_difference
+    measured = f"""{record.speedup_batch_1:.2f} times as fast as float32 on single images and \
+{record.speedup_batch_32:.2f} times in batches of 32
+(one thread), {difference.value:+.2%} accuracy on the holdout (95 % interval {difference.low:+.2%} to \
+{difference.high:+.2%})"""
+    if not record.published:
+        return f"## int8\n\nTried and not published, because it is {record.verdict}:\n{measured}.\n"
+    accuracy, calibration = evaluation.scores["int8"].accuracy, manifest.calibration["int8"]
+    return f"""## int8
+
+`model.int8.onnx` is {measured},
+and {accuracy.value:.2%} on the test images ({accuracy.low:.2%} to {accuracy.high:.2%}). It holds its weights, and its
+temperature is {calibration.temperature:.6f}. Made from {record.calibration_images:,} training images: {record.method}.
 """
 
 

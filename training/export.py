@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import onnx
 import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from core.manifest import GRAPHS
 from training.networks import Classifier
 from training.preprocessing import scale_pixels
 from training.weights import point_into_weights, save_weights
-
-MODEL_NAME = "model.onnx"
 
 
 class _Served(nn.Module):
@@ -41,34 +43,52 @@ def export_model(classifier: Classifier, folder: Path, *, height: int, width: in
         ExportError: the exporter changed a weight.
     """
     weights = save_weights(classifier, folder)
-    graph = trace(_Served(classifier), height=height, width=width)
+    images_NHWC = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    graph = to_onnx(_Served(classifier), {"images": images_NHWC}, outputs=["logits"])
     point_into_weights(graph, weights, "classifier.")
-    onnx.save(graph, folder / MODEL_NAME)
-    onnx.checker.check_model(str(folder / MODEL_NAME), full_check=True)
+    onnx.save(graph, folder / GRAPHS["fp32"])
+    onnx.checker.check_model(str(folder / GRAPHS["fp32"]), full_check=True)
 
 
-def trace(module: nn.Module, *, height: int, width: int) -> onnx.ModelProto:
-    """The ONNX graph of `module` for any number of uint8 images, its weights under their torch names.
+def to_onnx(
+    module: nn.Module,
+    examples: Mapping[str, Tensor],
+    *,
+    outputs: Sequence[str],
+    translations: Mapping[Callable[..., Any], Callable[..., Any]] = MappingProxyType({}),
+) -> onnx.ModelProto:
+    """The ONNX graph of `module` for batches of any size, its weights under their torch names.
 
     torch's default clean-up would fold batch normalisation into the convolutions, and the graph's weights would no
     longer be the network's. Only constants are folded here; onnxruntime fuses the rest when it loads the graph.
+
+    Args:
+        module: in evaluation mode.
+        examples: its arguments by the names they shall have in the graph, as a batch of at least two.
+        outputs: the names of what it returns.
+        translations: how to write ATen operators that the exporter does not know, or knows otherwise.
     """
-    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    weights = {name for name, _ in module.named_parameters()} | {name for name, _ in module.named_buffers()}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter warns about its own deprecated internals
         program = torch.onnx.export(
             module,
-            (example,),
+            tuple(examples.values()),
             dynamo=True,
             optimize=False,
             verbose=False,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            input_names=list(examples),
+            output_names=list(outputs),
+            dynamic_shapes=tuple({0: torch.export.Dim.AUTO} for _ in examples),
+            custom_translation_table=dict(translations),
         )
         if program is None:
             raise RuntimeError("torch.onnx.export returned no program")
-        optimizer.fold_constants(program.model)
+        optimizer.fold_constants(
+            program.model,
+            # What is computed from a weight stays computed: as a constant it would stand on disk a second time.
+            should_fold=lambda node: False if any(value and value.name in weights for value in node.inputs) else None,
+        )
         optimizer.remove_unused_nodes(program.model)
         graph = program.model_proto
     for value in (*graph.graph.input, *graph.graph.output, *graph.graph.node):

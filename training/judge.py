@@ -1,7 +1,8 @@
-"""Calibrating and evaluating an exported model: thresholds from the holdout, figures from the test images."""
+"""Calibrating and evaluating exported models: thresholds from the holdout, figures from the test images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,22 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from core.evaluation import EvaluatedData, Evaluation, Scores
-from core.manifest import Calibration, HeadlineMetrics, ParityRecord
+from core.manifest import Calibration, HeadlineMetrics, ParityRecord, Precision, QuantizationRecord
 from core.predictions import Split, SplitPredictions
 from core.statistics.calibration import softmax
 from training.answers import answer
 from training.calibrate import calibrate
 from training.images import Images
+from training.int8_trial import try_int8
 from training.networks import Classifier
 from training.parity import check_parity
+from training.quantize import calibration_images, quantize
 from training.scoring import score
+
+Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was fitted on the holdout and measured on the test images."""
+    """What was fitted on the holdout and measured on the test images, for every precision that is published."""
 
-    calibration: Calibration
+    calibration: dict[Precision, Calibration]
+    quantization: QuantizationRecord
     evaluation: Evaluation
     predictions: dict[Split, SplitPredictions]
     metrics: HeadlineMetrics
@@ -37,45 +43,50 @@ class Judgement:
 
 
 def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> Judgement:
-    """Calibrate and evaluate the exported graph at `model`.
+    """Calibrate and evaluate the exported graph at `model`, and its int8 variant, which is deleted if it fails.
 
     Args:
-        model: path of model.onnx.
+        model: path of model.onnx; model.int8.onnx is made beside it.
         classifier: the network it was made from, for the parity check.
-        images: the holdout is used for thresholds, the test images only for figures.
+        images: the holdout is used for thresholds and for judging int8, the test images only for figures.
         validate: also measure the accuracy on the validation images, which the network must not have seen.
         threads: of onnxruntime.
 
     Raises:
         ExportError: the graph does not agree with the network on the test images.
     """
-    holdout, test = images.part("holdout"), images.dataset.test
-    holdout_NK = answer(model, holdout.images_NHWC, threads=threads)
-    calibration = calibrate(holdout_NK, holdout.labels_N)
-    test_NK = answer(model, test.images_NHWC, threads=threads)
-    scores = score(test_NK, test.labels_N, images.dataset.class_names, calibration)
+    holdout, test, names = images.part("holdout"), images.dataset.test, images.dataset.class_names
+    sample_NHWC = calibration_images(images)
+    graphs: dict[Precision, Path] = {"fp32": model, "int8": quantize(model, sample_NHWC)}
+    holdout_logits = {name: answer(path, holdout.images_NHWC, threads=threads) for name, path in graphs.items()}
+    quantization = try_int8(graphs, holdout_logits, holdout.labels_N, sample_NHWC)
+    if not quantization.published:
+        graphs.pop("int8").unlink()
+
+    calibration = {name: calibrate(holdout_logits[name], holdout.labels_N) for name in graphs}
+    test_logits = {name: answer(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
+    scores = {name: score(test_logits[name], test.labels_N, names, calibration[name]) for name in graphs}
     validation_accuracy = None
     if validate:
         validation = images.part("validation")
         validation_accuracy = _accuracy(answer(model, validation.images_NHWC, threads=threads), validation.labels_N)
     return Judgement(
         calibration=calibration,
-        evaluation=Evaluation(
-            data=evaluated_data(images), class_names=images.dataset.class_names, scores={"fp32": scores}
-        ),
+        quantization=quantization,
+        evaluation=Evaluation(data=evaluated_data(images), class_names=names, scores=scores),
         predictions={
-            "holdout": _predictions(images.split.holdout, holdout.labels_N, holdout_NK, calibration),
-            "test": _predictions(np.arange(len(test)), test.labels_N, test_NK, calibration),
+            "holdout": _predictions(images.split.holdout, holdout.labels_N, holdout_logits, calibration),
+            "test": _predictions(np.arange(len(test)), test.labels_N, test_logits, calibration),
         },
         metrics=HeadlineMetrics(
-            test_accuracy=scores.accuracy.value,
-            test_macro_f1=scores.macro.f1.value,
-            test_log_loss=scores.log_loss,
-            test_ece=scores.reliability.ece,
-            holdout_accuracy=_accuracy(holdout_NK, holdout.labels_N),
+            test_accuracy=scores["fp32"].accuracy.value,
+            test_macro_f1=scores["fp32"].macro.f1.value,
+            test_log_loss=scores["fp32"].log_loss,
+            test_ece=scores["fp32"].reliability.ece,
+            holdout_accuracy=_accuracy(holdout_logits["fp32"], holdout.labels_N),
             validation_accuracy=validation_accuracy,
         ),
-        parity=check_parity(classifier, test.images_NHWC, test_NK),
+        parity=check_parity(classifier, test.images_NHWC, test_logits["fp32"]),
     )
 
 
@@ -88,12 +99,15 @@ def evaluated_data(images: Images) -> EvaluatedData:
 def _predictions(
     index_N: npt.NDArray[np.int64],
     labels_N: npt.NDArray[np.int64],
-    logits_NK: npt.NDArray[np.float32],
-    calibration: Calibration,
+    logits: Mapping[Precision, Logits],
+    calibration: Mapping[Precision, Calibration],
 ) -> SplitPredictions:
-    probabilities_NK = softmax(logits_NK, calibration.temperature).astype(np.float32)
-    return SplitPredictions(index_N, labels_N, {"fp32": probabilities_NK})
+    probabilities = {
+        name: softmax(logits[name], thresholds.temperature).astype(np.float32)
+        for name, thresholds in calibration.items()
+    }
+    return SplitPredictions(index_N, labels_N, probabilities)
 
 
-def _accuracy(logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64]) -> float:
+def _accuracy(logits_NK: Logits, labels_N: npt.NDArray[np.int64]) -> float:
     return float((logits_NK.argmax(axis=1) == labels_N).mean())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.evaluation import EVALUATION_NAME
 from core.manifest import (
+    GRAPHS,
     CostRecord,
     DataRecord,
     EnvironmentRecord,
@@ -25,7 +26,7 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.card import model_card
 from training.checkpoint import EpochRecord
-from training.export import MODEL_NAME, export_model
+from training.export import export_model
 from training.figures import write_figures
 from training.images import Images, trained_on
 from training.judge import Judgement, judge
@@ -75,9 +76,9 @@ def publish_version(
         spec = _input_spec(classifier, images)
         export_model(classifier, staging.folder, height=spec.height, width=spec.width)
 
-        reporter.stage("calibrate on the holdout, evaluate on the test images")
+        reporter.stage("quantize, calibrate on the holdout, evaluate on the test images")
         judgement = judge(
-            staging.folder / MODEL_NAME,
+            staging.folder / GRAPHS["fp32"],
             classifier,
             images,
             validate="validation" not in trained_on(origin.config),
@@ -127,7 +128,8 @@ def _describe(
             training_seconds=origin.training_seconds,
             epochs=len(origin.history),
         ),
-        calibration={"fp32": judgement.calibration},
+        calibration=judgement.calibration,
+        quantization=judgement.quantization,
         metrics=judgement.metrics,
         parity=judgement.parity,
         files={},
@@ -141,7 +143,7 @@ def _write_records(staging: Staging, manifest: Manifest, origin: Origin, judgeme
     lines = [json.dumps(asdict(record)) + "\n" for record in origin.history]
     (folder / HISTORY_NAME).write_text("".join(lines))
     write_figures(folder, staging.reference, origin.history, judgement.scores)
-    (folder / CARD_NAME).write_text(model_card(manifest, judgement.scores))
+    (folder / CARD_NAME).write_text(model_card(manifest, judgement.evaluation))
 
 
 def _file_records(folder: Path) -> dict[str, FileRecord]:

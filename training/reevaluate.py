@@ -9,9 +9,8 @@ from typing import Any
 
 from core.errors import DataError
 from core.evaluation import Evaluation, read_evaluation
-from core.manifest import Manifest
+from core.manifest import GRAPHS, Manifest
 from training.answers import answer
-from training.export import MODEL_NAME
 from training.images import Images
 from training.judge import evaluated_data
 from training.scoring import score
@@ -21,7 +20,7 @@ TOLERANCE = 1e-6
 
 
 def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, threads: int) -> Evaluation:
-    """Run a version's graph on the test images and score it with the version's own thresholds.
+    """Run a version's graphs on the test images and score each with the thresholds that the version has for it.
 
     Raises:
         DataError: the data set has other classes or another image size than the version.
@@ -33,9 +32,11 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
             f"{manifest.reference} was trained on {manifest.data.name} ({len(manifest.class_names)} classes, "
             f"{size[1]}x{size[0]}) and cannot be evaluated on {dataset.name}: its classes or image size differ"
         )
-    logits_NK = answer(folder / MODEL_NAME, dataset.test.images_NHWC, threads=threads)
-    scores = score(logits_NK, dataset.test.labels_N, manifest.class_names, manifest.calibration["fp32"])
-    return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores={"fp32": scores})
+    scores = {}
+    for precision, calibration in manifest.calibration.items():
+        logits_NK = answer(folder / GRAPHS[precision], dataset.test.images_NHWC, threads=threads)
+        scores[precision] = score(logits_NK, dataset.test.labels_N, manifest.class_names, calibration)
+    return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores=scores)
 
 
 def published_evaluation(folder: Path, measured: Evaluation) -> Evaluation | None:
@@ -46,10 +47,7 @@ def published_evaluation(folder: Path, measured: Evaluation) -> Evaluation | Non
 
 def disagreements(published: Evaluation, measured: Evaluation) -> list[str]:
     """Every figure in which two evaluations differ: counts at all, other numbers by more than 1e-6."""
-    first, second = published.model_dump(mode="json"), measured.model_dump(mode="json")
-    # A precision that was not measured again is not a disagreement.
-    first["scores"] = {name: first["scores"][name] for name in second["scores"] if name in first["scores"]}
-    return list(_differences(first, second, ""))
+    return list(_differences(published.model_dump(mode="json"), measured.model_dump(mode="json"), ""))
 
 
 def _differences(first: Any, second: Any, path: str) -> Iterator[str]:

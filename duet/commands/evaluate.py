@@ -12,6 +12,7 @@ from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
     from core.evaluation import Evaluation
+    from core.manifest import Precision
 
 
 def evaluate(
@@ -21,7 +22,7 @@ def evaluate(
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Write the evaluation as JSON to this file.")] = None,
 ) -> None:
-    """Run a version's exported graph on the test images; exit 1 where it does not reproduce its evaluation.json."""
+    """Run a version's graphs on the test images; exit 1 where they do not reproduce its evaluation.json."""
     require_training("duet evaluate")
     from core.cores import available_cores
     from core.repository import ModelRepository
@@ -34,7 +35,8 @@ def evaluate(
     folder = repository.folder(family, version)
     images = load_images(data, data_dir, download=False)
     measured = evaluate_version(folder, manifest, images, threads=threads or available_cores())
-    _print(manifest.reference, measured)
+    for precision in measured.scores:
+        _print(manifest.reference, measured, precision)
     if out is not None:
         write_atomically(out, lambda stream: stream.write(measured.to_json().encode()))
     published = published_evaluation(folder, measured)
@@ -50,13 +52,13 @@ def evaluate(
     typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures to {TOLERANCE:g}")
 
 
-def _print(reference: str, evaluation: Evaluation) -> None:
+def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    scores = evaluation.scores["fp32"]
+    scores = evaluation.scores[precision]
     data = evaluation.data
-    table = Table(title=f"{reference} on {data.images:,} {data.split} images of {data.name}")
+    table = Table(title=f"{reference} in {precision} on {data.images:,} {data.split} images of {data.name}")
     for heading in ("", "precision", "recall", "F1", "images"):
         table.add_column(heading, justify="left" if not heading else "right")
     for row in scores.per_class:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from core.estimate import Estimate
+from core.manifest import QuantizationRecord
 from core.repository import ModelRepository
 from duet.cli import main
 from tests.support.versions import CREATED_AT, write_aliases, write_version
@@ -129,6 +131,28 @@ def test_show_prints_every_part_of_the_manifest(duet: Duet, repository: ModelRep
     ):
         assert expected in lines
     assert repository.manifest("cnn", 1).files["model.onnx"].sha256[:16] in outcome.out
+
+
+def test_show_prints_the_trial_of_int8(duet: Duet, repository: ModelRepository) -> None:
+    record = QuantizationRecord(
+        method="of the tests",
+        calibration_images=160,
+        speedup_batch_1=1.25,
+        speedup_batch_32=3.5,
+        holdout_difference=Estimate(value=-0.001, low=-0.004, high=0.002),
+        published=False,
+        verdict="less than 1.5 times as fast as float32",
+    )
+    write_version(repository.home_models / "cnn" / "3", "cnn", 3, quantization=record)
+    assert ["quantization", "-"] in [line.split() for line in duet("models", "show", "cnn@1").out.splitlines()]
+    lines = [line.split() for line in duet("models", "show", "cnn@3").out.splitlines()]
+    assert ["quantization"] in lines
+    for expected in (
+        ["verdict", "less", "than", "1.5", "times", "as", "fast", "as", "float32"],
+        ["speedup_batch_1", "1.25"],
+        ["holdout_difference.low", "-0.004"],
+    ):
+        assert expected in lines
 
 
 def test_show_as_json_is_the_manifest_itself(duet: Duet, repository: ModelRepository) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from core.aliases import history
+from core.evaluation import read_evaluation
 from core.repository import ModelRepository
 from duet.cli import main
 from duet.commands import evaluate, export, train
+from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import small_images
 from training.images import Images
 
@@ -77,6 +79,22 @@ def test_the_first_version_of_a_family_is_served_and_the_next_waits(
 
     assert duet("export", "mlp@2") == 0
     assert repository.manifest("mlp", 4).derived_from == "mlp@2"
+
+
+def test_evaluating_prints_a_table_for_each_precision(
+    duet: Duet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for family, decide, precisions in (("fast", let_int8_pass, ["fp32", "int8"]), ("slow", let_int8_fail, ["fp32"])):
+        decide(monkeypatch)
+        assert duet("train", "mlp_baseline", "--family", family, *SMALL) == 0
+        capsys.readouterr()
+        assert duet("evaluate", family) == 0
+        lines = capsys.readouterr().out.splitlines()
+        titles = [line.strip() for line in lines if " on 50 test images of cifar10" in line]
+        assert titles == [f"{family}@1 in {precision} on 50 test images of cifar10" for precision in precisions]
+        scores = read_evaluation(ModelRepository.open().folder(family, 1)).scores
+        accuracies = [line.split(" (")[0] for line in lines if line.startswith("accuracy")]
+        assert accuracies == [f"accuracy {scores[precision].accuracy.value:.2%}" for precision in scores]
 
 
 def test_evaluating_a_changed_version_fails_and_names_the_file(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:

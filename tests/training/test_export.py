@@ -8,9 +8,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import ExportError
+from core.manifest import GRAPHS
 from core.recipes import recipe_config
 from training.answers import answer
-from training.export import MODEL_NAME, export_model
+from training.export import export_model
 from training.networks import Classifier, build_classifier
 from training.networks.layers import initialise
 from training.parity import check_parity
@@ -46,7 +47,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_the_graph_takes_raw_images_and_answers_as_the_network(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
-    logits_NK = answer(folder / MODEL_NAME, IMAGES, threads=1)
+    logits_NK = answer(folder / GRAPHS["fp32"], IMAGES, threads=1)
     with torch.no_grad():
         expected_NK = classifier(torch.from_numpy(IMAGES).float() / 255).numpy()
     assert logits_NK.shape == (37, 10)
@@ -57,16 +58,16 @@ def test_the_graph_takes_raw_images_and_answers_as_the_network(exported: tuple[C
 
 def test_batches_of_any_size_give_the_same_answers(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
-    whole = answer(folder / MODEL_NAME, IMAGES, threads=1)
-    single = np.concatenate([answer(folder / MODEL_NAME, IMAGES[i : i + 1], threads=1) for i in range(3)])
+    whole = answer(folder / GRAPHS["fp32"], IMAGES, threads=1)
+    single = np.concatenate([answer(folder / GRAPHS["fp32"], IMAGES[i : i + 1], threads=1) for i in range(3)])
     np.testing.assert_allclose(whole[:3], single, atol=1e-6)
 
 
 def test_weights_stand_on_disk_once(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
-    assert (folder / MODEL_NAME).stat().st_size < 60_000
+    assert (folder / GRAPHS["fp32"]).stat().st_size < 60_000
     assert (folder / WEIGHTS_NAME).stat().st_size > 8_000_000
-    graph = onnx.load(folder / MODEL_NAME, load_external_data=False)
+    graph = onnx.load(folder / GRAPHS["fp32"], load_external_data=False)
     locations = {
         entry.value for tensor in graph.graph.initializer for entry in tensor.external_data if entry.key == "location"
     }
@@ -75,7 +76,7 @@ def test_weights_stand_on_disk_once(exported: tuple[Classifier, Path]) -> None:
 
 def test_the_graph_names_nothing_of_the_machine(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
-    content = (folder / MODEL_NAME).read_bytes()
+    content = (folder / GRAPHS["fp32"]).read_bytes()
     assert b".py" not in content
     assert str(Path(torch.__file__).parent).encode() not in content
 
@@ -118,7 +119,7 @@ def test_a_large_tensor_that_is_no_weight_is_refused(tmp_path: Path) -> None:
 
 def test_parity_measures_the_difference_and_refuses_disagreement(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
-    logits_NK = answer(folder / MODEL_NAME, IMAGES, threads=1)
+    logits_NK = answer(folder / GRAPHS["fp32"], IMAGES, threads=1)
     record = check_parity(classifier, IMAGES, logits_NK)
     assert (record.images, record.argmax_mismatches) == (37, 0)
     assert 0 < record.max_abs_logit_difference < 1e-5

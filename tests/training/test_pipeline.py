@@ -7,10 +7,11 @@ import torch
 
 from core.errors import CheckpointError, ExportError
 from core.evaluation import read_evaluation
-from core.manifest import Manifest
+from core.manifest import GRAPHS, Manifest, Precision
 from core.predictions import load_predictions
 from core.repository import ModelRepository
 from core.statistics.calibration import softmax
+from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training import parity
 from training.answers import answer
@@ -60,7 +61,9 @@ def published(
     folder = tmp_path_factory.mktemp("published")
     repository = ModelRepository(folder / "models", folder / "shipped")
     reporter = RecordingReporter()
-    return repository, run(repository, images, folder / "run", reporter=reporter), reporter
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        let_int8_pass(monkeypatch)
+        return repository, run(repository, images, folder / "run", reporter=reporter), reporter
 
 
 Published = tuple[ModelRepository, Manifest, RecordingReporter]
@@ -70,8 +73,8 @@ def test_a_run_publishes_a_whole_version(published: Published, images: Images) -
     repository, manifest, reporter = published
     assert repository.verify("cnn", 1) == manifest
     assert manifest.files.keys() == {
-        "model.onnx", "weights.safetensors", "evaluation.json", "predictions.npz", "history.jsonl", "README.md",
-        "figures/history.png", "figures/confusion.png", "figures/reliability.png",
+        "model.onnx", "model.int8.onnx", "weights.safetensors", "evaluation.json", "predictions.npz", "history.jsonl",
+        "README.md", "figures/history.png", "figures/confusion.png", "figures/reliability.png",
     }  # fmt: skip
     assert manifest.class_names == images.dataset.class_names
     assert manifest.data.digest == images.dataset.digest
@@ -88,16 +91,35 @@ def test_history_has_a_line_per_epoch(published: Published) -> None:
     assert [json.loads(line)["train_loss"] for line in lines] == [record.train_loss for record in reporter.epochs]
 
 
-def test_stored_predictions_are_the_served_graph_s_answers(published: Published, images: Images) -> None:
+@pytest.mark.parametrize("precision", GRAPHS)
+def test_stored_predictions_are_the_served_graph_s_answers(
+    precision: Precision, published: Published, images: Images
+) -> None:
     repository, manifest, _ = published
     folder = repository.folder("cnn", 1)
     for split, part in (("test", images.dataset.test), ("holdout", images.part("holdout"))):
         stored = load_predictions(folder, split)  # type: ignore[arg-type]
-        logits_NK = answer(folder / "model.onnx", part.images_NHWC, threads=1)
-        expected_NK = softmax(logits_NK, manifest.calibration["fp32"].temperature)
-        np.testing.assert_allclose(stored.probabilities["fp32"], expected_NK, atol=1e-6)
+        logits_NK = answer(folder / GRAPHS[precision], part.images_NHWC, threads=1)
+        expected_NK = softmax(logits_NK, manifest.calibration[precision].temperature)
+        np.testing.assert_allclose(stored.probabilities[precision], expected_NK, atol=1e-6)
         np.testing.assert_array_equal(stored.labels, part.labels_N)
     np.testing.assert_array_equal(load_predictions(folder, "holdout").index, images.split.holdout)
+
+
+def test_int8_that_fails_its_trial_is_left_out_and_the_verdict_told(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    manifest = run(repository, images, tmp_path / "run", kind="mlp", epochs=1)
+    assert repository.verify("mlp", 1) == manifest
+    assert "model.int8.onnx" not in manifest.files
+    assert manifest.calibration.keys() == {"fp32"}
+    assert manifest.quantization is not None
+    assert not manifest.quantization.published
+    assert manifest.quantization.verdict == "less than 1.5 times as fast as float32"
+    folder = repository.folder("mlp", 1)
+    assert load_predictions(folder, "test").probabilities.keys() == read_evaluation(folder).scores.keys() == {"fp32"}
+    assert "less than 1.5 times as fast as float32" in (folder / "README.md").read_text()
 
 
 def test_thresholds_come_from_the_holdout_alone(published: Published, images: Images) -> None:
@@ -116,6 +138,7 @@ def test_evaluating_again_reproduces_the_published_figures(published: Published,
     measured = evaluate_version(folder, manifest, images, threads=2)
     stored = published_evaluation(folder, measured)
     assert stored is not None
+    assert measured.scores.keys() == {"fp32", "int8"}
     assert disagreements(stored, measured) == []
 
 
@@ -124,7 +147,7 @@ def test_a_changed_figure_is_found(published: Published) -> None:
     stored = read_evaluation(repository.folder("cnn", 1))
     scores = stored.scores["fp32"]
     other = stored.model_copy(
-        update={"scores": {"fp32": scores.model_copy(update={"log_loss": scores.log_loss + 1e-4})}}
+        update={"scores": stored.scores | {"fp32": scores.model_copy(update={"log_loss": scores.log_loss + 1e-4})}}
     )
     assert [line.split(":")[0] for line in disagreements(stored, other)] == ["scores.fp32.log_loss"]
 
@@ -142,6 +165,16 @@ def test_the_card_states_the_measured_accuracy(published: Published) -> None:
     assert card.startswith("---\nlicense: apache-2.0\n")
     assert f"{manifest.metrics.test_accuracy:.2%}" in card
     assert f"value: {manifest.metrics.test_accuracy:.6f}" in card
+
+
+def test_the_card_states_what_int8_gains_and_costs(published: Published) -> None:
+    repository, manifest, _ = published
+    folder = repository.folder("cnn", 1)
+    card = " ".join((folder / "README.md").read_text().split())
+    accuracy = read_evaluation(folder).scores["int8"].accuracy
+    assert "`model.int8.onnx` is 2.00 times as fast as float32 on single images" in card
+    assert f"{accuracy.value:.2%} on the test images ({accuracy.low:.2%} to {accuracy.high:.2%})" in card
+    assert f"{manifest.calibration['int8'].temperature:.6f}" in card
 
 
 def test_an_interrupted_run_is_resumed_and_published_with_the_same_weights(

@@ -4,12 +4,14 @@ import pytest
 
 from core.errors import DataError
 from core.repository import ModelRepository
+from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training.pipeline import train_version
 from training.republish import republish
 
 
-def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path) -> None:
+def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_int8_fail(monkeypatch)
     images = small_images()
     repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
     config = small_recipe("cnn", epochs=1)
@@ -23,6 +25,13 @@ def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path) -> 
         assert second.files[name].sha256 == first.files[name].sha256
     assert second.metrics == first.metrics
     assert second.cost == first.cost
+
+    let_int8_pass(monkeypatch)
+    third = republish(repository, "cnn", 1, images, reporter=RecordingReporter())
+    assert third.files.keys() - second.files.keys() == {"model.int8.onnx"}
+    assert third.files["weights.safetensors"].sha256 == first.files["weights.safetensors"].sha256
+    assert third.calibration.keys() == {"fp32", "int8"}
+    repository.verify("cnn", 3)
 
     with pytest.raises(DataError, match=r"cnn@1 was made from cifar10.*--data-dir"):
         republish(repository, "cnn", 1, small_images(seed=3), reporter=RecordingReporter())

@@ -1,0 +1,86 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.manifest import GRAPHS, Precision
+from core.statistics.calibration import softmax
+from tests.support.int8 import let_int8_fail, let_int8_pass
+from tests.support.training_runs import small_fit, small_images, small_recipe
+from training.answers import answer
+from training.calibrate import calibrate
+from training.export import export_model
+from training.images import Images
+from training.judge import Judgement, judge
+from training.networks import Classifier
+from training.scoring import score
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+@pytest.fixture(scope="module")
+def trained(images: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path]:
+    folder = tmp_path_factory.mktemp("trained")
+    classifier = small_fit(small_recipe("cnn"), images, folder).classifier
+    export_model(classifier, folder, height=32, width=32)
+    return classifier, folder
+
+
+def judged(trained: tuple[Classifier, Path], images: Images, folder: Path) -> Judgement:
+    classifier, made = trained
+    for name in (GRAPHS["fp32"], "weights.safetensors"):
+        shutil.copy(made / name, folder / name)
+    return judge(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1)
+
+
+def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_pass(monkeypatch)
+    judgement = judged(trained, images, tmp_path)
+    assert judgement.quantization.published
+    assert judgement.calibration.keys() == judgement.evaluation.scores.keys() == {"fp32", "int8"}
+    assert judgement.calibration["int8"] != judgement.calibration["fp32"]
+
+    holdout, test = images.part("holdout"), images.dataset.test
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
+    for precision in precisions:
+        graph = tmp_path / GRAPHS[precision]
+        holdout_NK = answer(graph, holdout.images_NHWC, threads=1)
+        test_NK = answer(graph, test.images_NHWC, threads=1)
+        fitted = calibrate(holdout_NK, holdout.labels_N)
+        assert judgement.calibration[precision] == fitted
+        expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted)
+        assert judgement.evaluation.scores[precision] == expected
+        for split, logits_NK in (("holdout", holdout_NK), ("test", test_NK)):
+            stored_NK = judgement.predictions[split].probabilities[precision]  # type: ignore[index]
+            np.testing.assert_allclose(stored_NK, softmax(logits_NK, fitted.temperature), atol=1e-6)
+
+
+def test_int8_that_fails_leaves_nothing_but_the_verdict(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    judgement = judged(trained, images, tmp_path)
+    assert not judgement.quantization.published
+    assert judgement.quantization.verdict == "less than 1.5 times as fast as float32"
+    assert not (tmp_path / GRAPHS["int8"]).exists()
+    assert judgement.calibration.keys() == judgement.evaluation.scores.keys() == {"fp32"}
+    assert all(split.probabilities.keys() == {"fp32"} for split in judgement.predictions.values())
+
+
+def test_the_headline_is_that_of_float32_whatever_int8_does(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headlines = []
+    for decide in (let_int8_pass, let_int8_fail):
+        with monkeypatch.context() as patch:
+            decide(patch)
+            judgement = judged(trained, images, tmp_path)
+        assert judgement.metrics.test_accuracy == judgement.scores.accuracy.value
+        headlines.append((judgement.metrics, judgement.parity, judgement.scores))
+    assert headlines[0] == headlines[1]
