@@ -9,16 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, current_request, read_context
 from service.errors import InternalServiceError
-from service.logs import ACCESS_LOGGER
+from service.logs import log_access
 from service.metrics import Metrics
 from service.problems import problem_response
 from service.state import Lifecycle
 
-access_log = logging.getLogger(ACCESS_LOGGER)
 log = logging.getLogger("duet.service")
 
 # Probes and scrapes come every few seconds for ever: worth a line only when someone debugs them.
-QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
 class RequestMiddleware:
@@ -60,7 +59,7 @@ class RequestMiddleware:
                 problem = InternalServiceError()
                 self._metrics.observe_problem(problem.slug)
                 if status == 0:
-                    await problem_response(problem, context.id)(scope, receive, send_marked)
+                    await problem_response(problem, context.id, scope["path"])(scope, receive, send_marked)
             self._finish(scope, status, time.perf_counter() - context.started)
         finally:
             current_request.reset(token)
@@ -69,13 +68,5 @@ class RequestMiddleware:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.observe_request(scope["method"], route, status, seconds)
         level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
-        if access_log.isEnabledFor(level):
-            client = scope.get("client")
-            access_log.log(
-                level,
-                "%s %s %d",
-                scope["method"],
-                scope["path"],
-                status,
-                extra={"duration_ms": round(seconds * 1000, 3), "client": client[0] if client else None},
-            )
+        client = scope.get("client")
+        log_access(level, scope["method"], scope["path"], status, seconds, client[0] if client else None)

@@ -100,6 +100,8 @@ class DrainingServer(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
+                # Nobody is trusted to name the client; behind a proxy, its own log has the addresses.
+                proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
             )
