@@ -49,8 +49,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name in ("DUET_HOME", "DUET_SHIPPED_MODELS", "VIRTUAL_ENV"):
         environment.pop(name, None)
     tree = tmp_path_factory.mktemp("clone")
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, tracked.split("\0")):
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in (name for name in names if name and (ROOT / name).is_file()):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tree / name)
     process = subprocess.Popen(["make", "serve"], cwd=tree, env=environment, start_new_session=True)
