@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
-from service.api import compare, health, metrics, models, predict
+from service.api import compare, health, metrics, models, predict, v2
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
@@ -26,7 +26,14 @@ from service.state import AppState, Lifecycle
 from service.uploads import UploadReader
 
 DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
-ROUTERS: tuple[APIRouter, ...] = (predict.router, compare.router, metrics.router, models.router, health.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    predict.router,
+    compare.router,
+    metrics.router,
+    models.router,
+    health.router,
+    *v2.ROUTERS,
+)
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:

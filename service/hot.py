@@ -50,7 +50,7 @@ class HotRoute(APIRoute):
             query = self._parse(scope["query_string"])
             response = await self.endpoint(Request(scope, receive, send), query)
         except (ProblemError, RepositoryError) as error:
-            response = answer_to(error, scope["state"])
+            response = answer_to(error, scope)
         await response(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""What FastAPI's own OpenAPI document lacks: the schema of problems, and examples that hold a null."""
+"""What FastAPI's own OpenAPI document lacks or has too much: schemas of routes' own bodies, nulls in examples, 422s."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from core.api import ProblemDetails
+from service.openinference.messages import InferenceRequest
 
 
 def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
@@ -20,19 +21,26 @@ def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
+            request = InferenceRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= request.pop("$defs")
+            schemas["InferenceRequest"] = request
             for route in (route for router in routers for route in router.routes):
-                if isinstance(route, APIRoute):
-                    _restore_examples(document["paths"], route)
+                if isinstance(route, APIRoute) and route.include_in_schema:
+                    _correct_responses(document["paths"], route)
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _restore_examples(paths: dict[str, Any], route: APIRoute) -> None:
-    """Put a route's examples back as declared: FastAPI strips every null on its way to the document."""
+def _correct_responses(paths: dict[str, Any], route: APIRoute) -> None:
+    """Make a route's responses what it declares: FastAPI strips every null of examples, and adds a 422 of its own."""
     for method in route.methods or ():
         documented = paths[route.path_format][method.lower()]["responses"]
+        if 422 not in route.responses:
+            documented.pop("422", None)
         for status, response in route.responses.items():
             for media_type, content in response.get("content", {}).items():
                 examples = {name: content[name] for name in ("example", "examples") if name in content}

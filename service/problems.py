@@ -1,4 +1,4 @@
-"""Turns every exception a route can raise into one problem+json answer."""
+"""Turns every exception a route can raise into one answer: problem+json, or what the Open Inference Protocol has."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ from service.errors import (
     ProblemError,
     RouteNotFoundError,
 )
+from service.openinference.errors import error_response, speaks_protocol
 
 log = logging.getLogger("duet.service")
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457 has it."""
+    """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457, or the path's protocol, has it."""
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _routing)
     app.add_exception_handler(RepositoryError, _problem)
 
 
-def problem_response(problem: ProblemError, request_id: str) -> Response:
-    """The answer that a problem makes."""
+def problem_response(problem: ProblemError, request_id: str, path: str) -> Response:
+    """The answer that a problem makes of a request for `path`."""
+    if speaks_protocol(path):
+        return error_response(problem)
     return Response(
         orjson.dumps(problem.body(request_id)),
         status_code=problem.status,
@@ -45,14 +48,15 @@ def problem_response(problem: ProblemError, request_id: str) -> Response:
     )
 
 
-def answer_to(error: ProblemError | RepositoryError, state: Mapping[str, Any]) -> Response:
-    """The answer to an error of a request, counted; `state` is the request's."""
+def answer_to(error: ProblemError | RepositoryError, scope: Mapping[str, Any]) -> Response:
+    """The answer to an error of the request with this scope, counted."""
     if isinstance(error, RepositoryError):
         # It cannot be read, or changed under the request: both pass, or an operator has to act.
         log.error("the repository cannot be read: %s", error)
         error = NotReadyError(str(error))
+    state = scope["state"]
     state["metrics"].observe_problem(error.slug)
-    return problem_response(error, state["context"].id)
+    return problem_response(error, state["context"].id, scope["path"])
 
 
 def invalid_parameters(errors: Iterable[Mapping[str, Any]]) -> InvalidParametersError:
@@ -62,7 +66,7 @@ def invalid_parameters(errors: Iterable[Mapping[str, Any]]) -> InvalidParameters
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError | RepositoryError)  # noqa: S101  what it is registered for
-    return answer_to(error, request.scope["state"])
+    return answer_to(error, request.scope)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Reads the images out of a request's body, however it carries them, and never more than allowed."""
+"""Reads the body of a request, or the images out of it, however it carries them, and never more than allowed."""
 
 from __future__ import annotations
 
@@ -75,13 +75,24 @@ class UploadReader:
             return [Upload(filename, content) for filename, content in images.finish()]
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise UnsupportedMediaTypeError(kind or None)
-        chunks: list[bytes] = []
-        await self._body(receive, deadline, chunks.append)
-        if not chunks:
+        content = await self._whole(receive, deadline)
+        if not content:
             raise NoImageError(
                 f"the body is empty: send one image as the body, or files in the multipart field {FIELD!r}"
             )
-        return [Upload(None, chunks[0] if len(chunks) == 1 else b"".join(chunks))]
+        return [Upload(None, content)]
+
+    async def read_whole(self, headers: list[tuple[bytes, bytes]], receive: Receive, *, deadline: float) -> bytes:
+        """The whole body, whatever it holds; arguments and errors as of `read`."""
+        _, stated = _of_interest(headers)
+        if stated is not None:
+            _refuse_by_length(stated, self._max_body_bytes)
+        return await self._whole(receive, deadline)
+
+    async def _whole(self, receive: Receive, deadline: float) -> bytes:
+        chunks: list[bytes] = []
+        await self._body(receive, deadline, chunks.append)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _body(self, receive: Receive, deadline: float, take: Callable[[bytes], None]) -> None:
         """Give every chunk of the body to `take`, as it comes."""

@@ -13,6 +13,7 @@ import numpy as np
 from core.images import DecodedImage
 from core.manifest import Precision
 from service.engine.answers import divergence_bits, prediction
+from service.engine.arrays import Pixels
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.lane import Inference, Watched
@@ -53,10 +54,23 @@ class Engine:
     async def find(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
     ) -> ServedVersion:
-        """As `ServedModels.find`, and refuses at once where the version's queue is full.
+        """As `loaded`, and refuses at once where the version's queue is full.
 
         Raises:
-            ProblemError: unknown, refused, not ready, or no place in its queue, or not loaded in time.
+            QueueFullError: no place in its queue.
+            ProblemError: as of `loaded`.
+        """
+        served = await self.loaded(family, version, precision, deadline=deadline)
+        self._batcher.check_room(served.lane)
+        return served
+
+    async def loaded(
+        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
+    ) -> ServedVersion:
+        """As `ServedModels.find`, but not past the deadline.
+
+        Raises:
+            ProblemError: unknown, refused, not ready, or not loaded in time.
         """
         served = self.models.champion(family, precision) if version is None else None
         if served is None:
@@ -65,7 +79,6 @@ class Engine:
                     served = await self.models.find(family, version, precision)
             except TimeoutError:
                 raise DeadlineExceededError(f"{family} was not loaded before the request's deadline") from None
-        self._batcher.check_room(served.lane)
         return served
 
     async def predict(
@@ -107,6 +120,31 @@ class Engine:
             for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
         ]
         return answers, Spent(decode_seconds, inference.queue_seconds, inference.run_seconds)
+
+    async def infer(
+        self,
+        served: ServedVersion,
+        images_NHWC: Pixels,
+        *,
+        decode_seconds: float,
+        deadline: float,
+        client: Watched | None = None,
+    ) -> Inference:
+        """One version's outputs for images that have its size already.
+
+        Args:
+            served: the version that shall answer.
+            images_NHWC: uint8 [N, H, W, 3], N >= 1.
+            decode_seconds: what it took to get at them, for the metrics.
+            deadline: on the clock of `time.perf_counter`.
+            client: watched while the images wait for the model.
+
+        Raises:
+            QueueFullError, DeadlineExceededError: no place, or no time, for it.
+        """
+        inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
+        self._metrics.observe_answer(served, decode_seconds, inference)
+        return inference
 
     async def compare(
         self,

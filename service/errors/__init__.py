@@ -10,6 +10,7 @@ ProblemError
 ├── UnknownModelError 404           UnknownModelVersionError 404   VersionRefusedError 409
 ├── DifferentDataError 409          NoEvaluationError 409          PrecisionNotPublishedError 404
 ├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
+├── InvalidInferenceError 400       UnsupportedEncodingError 415
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
 
@@ -24,6 +25,7 @@ from service.errors.capacity import (
     QueueFullError,
     RouteNotFoundError,
 )
+from service.errors.inference import InvalidInferenceError, UnsupportedEncodingError
 from service.errors.uploads import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -55,6 +57,7 @@ __all__ = [
     "DeadlineExceededError",
     "DifferentDataError",
     "InternalServiceError",
+    "InvalidInferenceError",
     "InvalidParametersError",
     "MalformedBodyError",
     "MethodNotAllowedError",
@@ -70,6 +73,7 @@ __all__ = [
     "UnknownModelError",
     "UnknownModelVersionError",
     "UnreadableImageError",
+    "UnsupportedEncodingError",
     "UnsupportedImageFormatError",
     "UnsupportedMediaTypeError",
     "VersionRefusedError",

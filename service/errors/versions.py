@@ -28,7 +28,8 @@ class UnknownModelVersionError(ProblemError):
 
     status, slug, title = 404, "unknown-version", "There is no such version of the model"
 
-    def __init__(self, model: str, version: int | None, available: Sequence[int]) -> None:
+    def __init__(self, model: str, version: int | str | None, available: Sequence[int]) -> None:
+        """`version` as the client named it, which need not be a number."""
         listed = f"there are {', '.join(map(str, available))}" if available else "it has none"
         missing = f"no version {version} of {model!r}" if version is not None else f"{model!r} has no champion"
         super().__init__(f"{missing}: {listed}", model=model, available=list(available))

@@ -23,6 +23,17 @@ OPERATIONS = {
     "livez",
     "readyz",
 }
+PROTOCOL_OPERATIONS = {
+    "v2_server",
+    "v2_live",
+    "v2_ready",
+    "v2_model",
+    "v2_version",
+    "v2_model_ready",
+    "v2_version_ready",
+    "v2_infer",
+    "v2_infer_version",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +50,19 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
 
 
 def test_operations_have_clean_names_and_descriptions(document: dict[str, Any]) -> None:
-    assert set(operations(document)) == OPERATIONS
+    assert set(operations(document)) == OPERATIONS | PROTOCOL_OPERATIONS
     assert all(operation["description"] for operation in operations(document).values())
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS))
+@pytest.mark.parametrize("name", sorted(OPERATIONS | PROTOCOL_OPERATIONS))
 def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any], name: str) -> None:
     responses = operations(document)[name]["responses"]
     assert "200" in responses
     assert any(int(status) >= 400 for status in responses)
     for status, response in responses.items():
         for media_type, content in response["content"].items():
-            assert (media_type == "application/problem+json") == (int(status) >= 400)
+            is_problem = int(status) >= 400 and name in OPERATIONS
+            assert (media_type == "application/problem+json") == is_problem
             examples = (
                 [content["example"]] if "example" in content else [one["value"] for one in content["examples"].values()]
             )
@@ -58,8 +70,10 @@ def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, An
             for example in examples:
                 schema = {**content["schema"], "components": document["components"]}
                 OAS31Validator(schema).validate(example)
-                if int(status) >= 400:
+                if is_problem:
                     assert example["status"] == int(status)
+                elif int(status) >= 400:
+                    assert set(example) == {"error"}
 
 
 @pytest.mark.parametrize("name", ["predict", "compare"])
@@ -68,6 +82,14 @@ def test_image_bodies_are_documented_in_every_form(document: dict[str, Any], nam
     assert body["required"] is True
     assert set(body["content"]) == {"multipart/form-data", "image/*", "application/octet-stream"}
     assert body["content"]["multipart/form-data"]["schema"]["required"] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["v2_infer", "v2_infer_version"])
+def test_inference_bodies_are_documented_with_an_example_that_fits(document: dict[str, Any], name: str) -> None:
+    body = operations(document)[name]["requestBody"]
+    assert set(body["content"]) == {"application/json", "application/octet-stream"}
+    described = body["content"]["application/json"]
+    OAS31Validator({**described["schema"], "components": document["components"]}).validate(described["example"])
 
 
 def test_query_parameters_are_documented(document: dict[str, Any]) -> None:

@@ -74,7 +74,9 @@ def unpacked(data: bytes) -> list[str]:
 
 
 def head_of(answer: httpx.Response) -> dict[str, Any]:
-    fields: dict[str, Any] = httpx.Response(200, content=answer.content[: int(answer.headers.get(LENGTH, 10**9))]).json()
+    fields: dict[str, Any] = httpx.Response(
+        200, content=answer.content[: int(answer.headers.get(LENGTH, 10**9))]
+    ).json()
     return fields
 
 

@@ -35,7 +35,7 @@ def served(outputs: Outputs) -> ServedVersion:
     return ServedVersion(manifest, "fp32", Lane("cnn", 3, lambda _: outputs, 0.001))
 
 
-def call_for(*wanted: Wanted, id: str | None = None) -> Call:  # noqa: A002  the protocol's own word
+def call_for(*wanted: Wanted, id: str | None = None) -> Call:
     return Call(id, np.zeros((2, 1, 1, 3), np.uint8), wanted, None, None)
 
 

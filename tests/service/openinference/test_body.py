@@ -53,9 +53,7 @@ def test_what_was_compressed_is_restored_up_to_the_limit_and_no_further(encoding
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_bomb_is_refused_without_being_unpacked(
-    encoding: str, pack: Pack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bomb_is_refused_without_being_unpacked(encoding: str, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     real = zlib.decompressobj
 

@@ -1,0 +1,90 @@
+"""The answer to a call: JSON, and the bytes of the outputs that are wanted as binary. N: images, K: classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from core.statistics.calibration import softmax
+from service.engine.arrays import Floats
+from service.engine.outputs import Outputs
+from service.engine.served import ServedVersion
+from service.openinference.call import Call, Wanted
+from service.openinference.contract import meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of an answer.
+
+    Attributes:
+        content: JSON, followed by binary tensors if there are any.
+        json_length: bytes of JSON; None where there is nothing else.
+    """
+
+    content: bytes
+    json_length: int | None
+
+
+def answer_of(call: Call, served: ServedVersion, outputs: Outputs) -> Answer:
+    """What `served` answers to `call`; `outputs` are those of its images."""
+    described: list[dict[str, Any]] = []
+    binary: list[bytes] = []
+    for wanted in call.wanted:
+        values = _values(wanted, served, outputs)
+        tensor: dict[str, Any] = {
+            "name": wanted.name,
+            "datatype": "FP32" if isinstance(values, np.ndarray) else "BYTES",
+            "shape": _shape(wanted, values, len(outputs.order)),
+        }
+        if wanted.binary:
+            packed = _packed(values)
+            tensor["parameters"] = {"binary_data_size": len(packed)}
+            binary.append(packed)
+        else:
+            tensor["data"] = values.ravel() if isinstance(values, np.ndarray) else values
+        described.append(tensor)
+    named = {} if call.id is None else {"id": call.id}
+    answer = {
+        "model_name": served.family,
+        "model_version": str(served.version),
+        **named,
+        "parameters": meaning(served.manifest, served.precision),
+        "outputs": described,
+    }
+    json = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Answer(b"".join((json, *binary)), len(json)) if binary else Answer(json, None)
+
+
+def _values(wanted: Wanted, served: ServedVersion, outputs: Outputs) -> Floats | list[str]:
+    """float32 [N, K], or the strings of BYTES in row-major order."""
+    if wanted.name == "label":
+        return [served.labels[order[0]] for order in outputs.order]
+    values_NK = outputs.logits_NK
+    if wanted.name == "probabilities":
+        # Not those of `outputs`, which are rounded: a small one would be 0, and its logarithm infinite.
+        values_NK = softmax(values_NK, served.calibration.temperature).astype(np.float32)
+    if not wanted.classes:
+        return values_NK
+    return [
+        f"{values_K[k]:f}:{k}:{served.labels[k]}"
+        for values_K, order in zip(values_NK.tolist(), outputs.order, strict=True)
+        for k in order[: wanted.classes]
+    ]
+
+
+def _shape(wanted: Wanted, values: Floats | list[str], images: int) -> tuple[int, ...]:
+    if isinstance(values, np.ndarray):
+        return values.shape
+    return (images, len(values) // images) if wanted.classes else (images,)
+
+
+def _packed(values: Floats | list[str]) -> bytes:
+    """Little-endian and row-major; each of BYTES after its length as 4 bytes."""
+    if isinstance(values, np.ndarray):
+        return values.astype("<f4", copy=False).tobytes()
+    encoded = [value.encode() for value in values]
+    return b"".join(len(each).to_bytes(4, "little") + each for each in encoded)
