@@ -42,6 +42,7 @@ def serve(settings: Settings) -> None:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             supervise(settings, bound)
         else:
+            bound.listen(BACKLOG)
             _serve_on(bound, settings, lambda address: print(f"Duet is listening on {address}", flush=True))
 
 
@@ -57,7 +58,6 @@ def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> 
 
 
 def _serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
-    bound.listen(BACKLOG)
     server = DrainingServer(settings, on_listening)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[bound]))
@@ -98,6 +98,7 @@ class DrainingServer(uvicorn.Server):
                 http="httptools",
                 ws="none",
                 lifespan="on",
+                backlog=BACKLOG,
                 log_config=None,
                 access_log=False,
                 # Nobody is trusted to name the client; behind a proxy, its own log has the addresses.

@@ -65,11 +65,15 @@ class ServedModels:
     async def follow(self) -> None:
         """Serve whatever the aliases name, for ever; nothing that a repository holds can end this."""
         while True:
-            try:
-                await self.refresh()
-            except Exception:
-                log.exception("could not follow the champions")
+            await self.look()
             await asyncio.sleep(self._poll_seconds)
+
+    async def look(self) -> None:
+        """Refresh; what goes wrong is logged, and may go better the next time."""
+        try:
+            await self.refresh()
+        except Exception:
+            log.exception("could not follow the champions")
 
     async def refresh(self) -> None:
         """Look the champions up once, and load those that are not served yet, one family after the other."""
