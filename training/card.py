@@ -96,18 +96,21 @@ def _quantized(manifest: Manifest, evaluation: Evaluation) -> str:
     if record is None:
         return ""
     difference = record.holdout_difference
-    measured = f"""{record.speedup_batch_1:.2f} times as fast as float32 on single images and \
-{record.speedup_batch_32:.2f} times in batches of 32
-(one thread), {difference.value:+.2%} accuracy on the holdout (95 % interval {difference.low:+.2%} to \
-{difference.high:+.2%})"""
+    measured = f"""It runs {record.speedup_batch_1:.2f} times as fast as float32 on single images and \
+{record.speedup_batch_32:.2f} times in batches of 32 (one thread).
+On the holdout its accuracy differs by {100 * difference.value:+.2f} points (95 % interval {100 * difference.low:+.2f} \
+to {100 * difference.high:+.2f})."""
     if not record.published:
-        return f"## int8\n\nTried and not published, because it is {record.verdict}:\n{measured}.\n"
+        return f"## int8\n\nTried and not published, because it is {record.verdict}.\n{measured}\n"
     accuracy, calibration = evaluation.scores["int8"].accuracy, manifest.calibration["int8"]
     return f"""## int8
 
-`model.int8.onnx` is {measured},
-and {accuracy.value:.2%} on the test images ({accuracy.low:.2%} to {accuracy.high:.2%}). It holds its weights, and its
-temperature is {calibration.temperature:.6f}. Made from {record.calibration_images:,} training images: {record.method}.
+`model.int8.onnx` gets {accuracy.value:.2%} of the test images right ({accuracy.low:.2%} to {accuracy.high:.2%}).
+{measured}
+
+It holds its weights, and its temperature is {calibration.temperature:.6f}. Made from {record.calibration_images:,} \
+training images:
+{record.method}.
 """
 
 
