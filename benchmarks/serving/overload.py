@@ -48,7 +48,7 @@ def overload_rounds(bench: Bench, targets: Targets) -> Iterator[Overload]:
                 f"round {round_ + 1}  overload {precision}: {found.offered_per_second:.0f}/s offered, "
                 f"{found.accepted_per_second:.0f}/s of {found.capacity_per_second:.0f}/s accepted, p99 "
                 f"{found.accepted_p99_ms:.0f} ms ({found.capacity_p99_ms:.0f} ms at capacity), "
-                f"{found.rejected_share:.0%} 429, other errors {found.other_errors}"
+                f"{found.rejected_share:.0%} 429, other errors {found.error_kinds or 0}"
             )
             yield found
 

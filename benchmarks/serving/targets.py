@@ -47,6 +47,7 @@ class Targets:
         self._core = core
         self._folder = folder
         self._running: dict[tuple[TargetName, Precision | None], ServerProcess] = {}
+        self._checked: dict[tuple[TargetName, Body, Precision], list[bytes]] = {}
         self._stack = ExitStack()
 
     def close(self) -> None:
@@ -67,9 +68,11 @@ class Targets:
             started = start_target(target, precision, self._model, cores={self._core}, folder=self._folder)
             self._running[key] = self._stack.enter_context(started)
         server = self._running[key]
-        requests = requests_for(body, path_of(target, precision, self._model.manifest.family), self._pictures.pngs)
-        check_answers(server, target, precision, requests, self._model, self._pictures)
-        return server, requests
+        if (target, body, precision) not in self._checked:
+            requests = requests_for(body, path_of(target, precision, self._model.manifest.family), self._pictures.pngs)
+            check_answers(server, target, precision, requests, self._model, self._pictures)
+            self._checked[target, body, precision] = requests
+        return server, self._checked[target, body, precision]
 
 
 @contextmanager

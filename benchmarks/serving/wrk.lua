@@ -2,8 +2,7 @@
 -- The file: for each request a line with its length in bytes, then the request.
 --
 -- The first request of each of the DUET_WRK_CLIENTS connections waits for DUET_WRK_HEAD_START milliseconds, so that
--- the server has accepted all of them when the load begins. Otherwise the opening alone would decide the p99 of a run
--- of a few seconds.
+-- the server has accepted all of them when the load begins.
 
 local requests = {}
 local current = 0

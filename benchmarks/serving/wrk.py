@@ -17,13 +17,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.serving.closed_loop import HEAD_START_SECONDS
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.messages import HOST
 from benchmarks.serving.results import Load
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _TIMEOUT_SECONDS = 60
-_HEAD_START_MS = 300
 _LINE = re.compile(r"^wrk-json (\{.*\})$", re.MULTILINE)
 
 
@@ -60,7 +60,7 @@ def wrk_load(port: int, requests: Sequence[bytes], *, clients: int, seconds: flo
                 **os.environ,
                 "DUET_WRK_REQUESTS": file.name,
                 "DUET_WRK_CLIENTS": str(clients),
-                "DUET_WRK_HEAD_START": str(_HEAD_START_MS),
+                "DUET_WRK_HEAD_START": f"{1000 * HEAD_START_SECONDS:.0f}",
             },
             capture_output=True,
             text=True,
@@ -86,7 +86,7 @@ def parse_wrk(output: str) -> Load:
     return Load(
         answered=counted["requests"] - counted["status"],
         errors=sum(counted[kind] for kind in ("connect", "read", "write", "timeout", "status")),
-        seconds=counted["seconds"] - _HEAD_START_MS / 1000,
+        seconds=counted["seconds"] - HEAD_START_SECONDS,
         p50_ms=counted["p50_us"] / 1000,
         p99_ms=counted["p99_us"] / 1000,
     )
