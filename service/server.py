@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import math
 import signal
@@ -59,8 +60,20 @@ def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> 
 
 def _serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
     server = DrainingServer(settings, on_listening)
+    _spare_the_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[bound]))
+
+
+def _spare_the_collector() -> None:
+    """Keep Python's cycle collector from walking the whole program every few requests.
+
+    What is imported and built by now lives as long as the process. Requests make few cycles, so looking for them a
+    hundredth as often bounds memory as well; with the defaults it took a twelfth of the request path.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _bound(settings: Settings, *, shared: bool) -> socket.socket:

@@ -57,8 +57,11 @@ class Settings(BaseSettings):
     max_batch: int = Field(32, ge=1, le=4096)
     """Most images in one model run."""
 
-    queue_size: int = Field(256, ge=1)
+    queue_size: int = Field(128, ge=1)
     """Most images that wait for one model version; when full, requests are refused with 429."""
+
+    max_explanations: int = Field(8, ge=1)
+    """Most explanations that are made at a time; further ones are refused with 429."""
 
     deadline_seconds: float = Field(10.0, ge=0)
     """Time for one request, its upload included; past it the answer is 504, or 408 where the body is still coming."""
