@@ -15,7 +15,6 @@ from benchmarks.serving.pictures import Pictures
 from benchmarks.serving.plan import Plan
 from benchmarks.serving.processes import ServerProcess, cpu_seconds
 from benchmarks.serving.results import Load
-from benchmarks.serving.spread import Spread
 
 
 @dataclass
@@ -59,8 +58,3 @@ class Bench:
         server.require_alive()
         require_headroom(load, self.generator_per_second)
         return load, server_cpu
-
-
-def per_second(values: Spread) -> str:
-    """A rate for a line of progress."""
-    return f"{values.text(0)}/s"

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.serving.errors import LeftOutError
 from benchmarks.serving.processes import free_port, server_process
 from benchmarks.serving.results import Load
-from benchmarks.serving.targets import LeftOutError, wait_until_ready
+from benchmarks.serving.targets import wait_until_ready
 
 ClosedLoop = Callable[..., Load]
 MOST_OF_ITS_RATE = 0.5

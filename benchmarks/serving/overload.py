@@ -20,12 +20,13 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.serving.ask import ask
 from benchmarks.serving.bench import Bench
+from benchmarks.serving.errors import LeftOutError
 from benchmarks.serving.messages import Answer
 from benchmarks.serving.open_loop import Outcome, open_load, poisson_arrivals
 from benchmarks.serving.processes import ServerProcess, resident_mb
 from benchmarks.serving.results import Load, Overload
 from benchmarks.serving.spread import percentile
-from benchmarks.serving.targets import LeftOutError, Targets
+from benchmarks.serving.targets import Targets
 from core.manifest import Precision
 
 CAPACITY_CLIENTS = 64

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.serving.bench import Bench
+from benchmarks.serving.errors import LeftOutError
 from benchmarks.serving.raw import raw_speed
 from benchmarks.serving.results import Cell, RawSpeed, Sample
-from benchmarks.serving.targets import LeftOutError, Targets
+from benchmarks.serving.targets import Targets
 
 
 def closed_loop_rounds(bench: Bench, targets: Targets) -> Iterator[Sample]:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from benchmarks.serving.ask import ask
 from benchmarks.serving.bench import Bench
-from benchmarks.serving.errors import BenchmarkError
+from benchmarks.serving.errors import BenchmarkError, LeftOutError
 from benchmarks.serving.messages import requests_for
 from benchmarks.serving.processes import ServerProcess, own_cpu_seconds
 from benchmarks.serving.results import Load, Scaling
-from benchmarks.serving.targets import START_SECONDS, LeftOutError, check_answers, path_of, start_target
+from benchmarks.serving.targets import START_SECONDS, check_answers, path_of, start_target
 
 CLIENTS = 64
 _IN_A_ROW = 32

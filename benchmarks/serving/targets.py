@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks.serving.ask import settled_answer
-from benchmarks.serving.errors import BenchmarkError
+from benchmarks.serving.errors import BenchmarkError, LeftOutError
 from benchmarks.serving.messages import Answer, requests_for
 from benchmarks.serving.model import Model
 from benchmarks.serving.pictures import Pictures
@@ -32,10 +32,6 @@ BODIES_OF: Mapping[TargetName, tuple[Body, ...]] = MappingProxyType(
 )
 START_SECONDS = 60.0
 _CHECKED = 16
-
-
-class LeftOutError(Exception):
-    """A part of the benchmark cannot be measured here; the message is the reason that the report gives."""
 
 
 class Targets:

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from benchmarks.serving.errors import LeftOutError
 from benchmarks.serving.messages import Answer
 from benchmarks.serving.open_loop import Outcome
 from benchmarks.serving.overload import error_kind, retry_after_ms, summarize
 from benchmarks.serving.results import Load, Overload
-from benchmarks.serving.targets import LeftOutError
 
 OK = Answer(200, b"HTTP/1.1 200 OK", b"{}")
 CAPACITY = Load(answered=50, errors=0, seconds=5.0, p50_ms=90.0, p99_ms=100.0)
