@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TextIO
@@ -19,6 +19,8 @@ ACCESS_LOGGER = "duet.access"
 access_log = logging.getLogger(ACCESS_LOGGER)
 FLUSH_SECONDS = 0.2
 MOST_LINES = 256
+WHOLE_BYTES = 4096
+"""What a pipe takes in one piece (PIPE_BUF in pipe(7)): in longer writes, lines of several workers could mix."""
 _LEVEL_NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
 
 # What every LogRecord has; whatever else one carries was passed as `extra` and belongs in the line.
@@ -98,11 +100,28 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
     def flush(self) -> None:
         """Write what is buffered."""
         with self.lock or nullcontext():
-            lines, self._lines = self._lines, []
             self._timer = None
-            if lines:
-                self.stream.write("\n".join(lines) + "\n")
+            # Cut off rather than swapped for a new list: another thread may append at any moment.
+            count = len(self._lines)
+            lines = self._lines[:count]
+            del self._lines[:count]
+            for piece in _pieces(lines):
+                self.stream.write(piece)
                 self.stream.flush()
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, as many at a time as fit into one write; a longer one alone."""
+    piece, size = "", 0
+    for line in lines:
+        more = 1 + (len(line) if line.isascii() else len(line.encode()))
+        if piece and size + more > WHOLE_BYTES:
+            yield piece
+            piece, size = "", 0
+        piece += line + "\n"
+        size += more
+    if piece:
+        yield piece
 
 
 def log_access(level: int, method: str, path: str, status: int, seconds: float, client: str | None) -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -161,6 +162,18 @@ class ServiceProcess:
         assert url.port
         return url.host, url.port
 
+    @property
+    def workers(self) -> list[int]:
+        """Process ids of its workers, where it has several."""
+        return [pid for pid in child_processes(self.process.pid) if b"spawn_main" in _command_line(pid)]
+
+    @property
+    def listeners(self) -> int:
+        """How many sockets listen on its port."""
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        places = [line.split()[1] for line in lines if line.split()[3] == "0A"]
+        return sum(int(place.split(":")[1], 16) == self.address[1] for place in places)
+
     def terminate(self) -> None:
         """Ask it to stop."""
         self.process.send_signal(signal.SIGTERM)
@@ -175,6 +188,22 @@ class ServiceProcess:
         assert self.process.stderr
         for line in self.process.stderr:
             self.log.append(json.loads(line))
+
+
+def child_processes(pid: int) -> list[int]:
+    """Process ids of the children of a process, none where it has ended."""
+    try:
+        listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in " ".join(listed).split()]
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 @contextmanager
@@ -193,11 +222,14 @@ def service_process(home: Path, **environment: str) -> Iterator[ServiceProcess]:
         text=True,
     )
     with process:
+        service = None
         try:
             assert process.stdout
             found = URL.search(process.stdout.readline())
             assert found, process.stderr.read() if process.stderr else ""
             service = ServiceProcess(process, found.group())
+            while service.listeners < int(environment.get("DUET_WORKERS", "1")):
+                time.sleep(0.01)
             transport = httpx.HTTPTransport(retries=3)
             with httpx.Client(base_url=service.url, transport=transport, timeout=30) as client:
                 while client.get("/readyz").status_code != 200:
@@ -205,3 +237,5 @@ def service_process(home: Path, **environment: str) -> Iterator[ServiceProcess]:
             yield service
         finally:
             process.kill()
+            if service is not None:
+                service.wait()
