@@ -65,12 +65,14 @@ async def test_a_model_describes_its_tensors_and_what_they_mean(running: Running
 
 async def test_versions_are_described_by_number_or_as_champion(running: RunningApp) -> None:
     models = running.state["repository"].home_models
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, classes=("yes", "no"), size=4)
+    write_onnx_version(
+        models / "cnn" / "2", "cnn", 2, classes=("no", "yes"), size=4, test_answers=(0, 1), test_labels=(1, 1)
+    )
     second = (await running.client.get("/v2/models/cnn/versions/2")).json()
     assert second["versions"] == ["1", "2"]
     assert second["inputs"][0]["shape"] == [-1, 4, 4, 3]
     assert second["outputs"][0]["shape"] == [-1, 2]
-    assert (second["parameters"]["version"], second["parameters"]["labels"]) == ("2", "yes\nno")
+    assert (second["parameters"]["version"], second["parameters"]["labels"]) == ("2", "no\nyes")
     champion = (await running.client.get("/v2/models/cnn/versions/champion")).json()
     assert champion == (await running.client.get("/v2/models/cnn")).json()
     assert champion["parameters"]["labels"] == "\n".join(CLASSES)
