@@ -81,6 +81,59 @@ class CompareResponse(_Answer):
     request_id: str
 
 
+class Completeness(_Answer):
+    """How far integrated gradients are from summing to what they should, in units of the logit."""
+
+    attributed: float = Field(description="the sum of the map")
+    expected: float = Field(description="the target's logit for the image less that for the baseline")
+    gap: float = Field(description="their absolute difference")
+    relative_gap: float | None = Field(description="the gap over |expected|; null where that is 0")
+
+
+class SaliencyTarget(_Answer):
+    """The class whose logit is explained."""
+
+    label: str
+    index: int
+    logit: float
+    probability: float
+
+
+class SaliencyMap(_Answer):
+    """What one method says of each pixel of the image as the model saw it."""
+
+    method: str
+    parameters: dict[str, int | float | str] = Field(description="those that the method takes")
+    signed: bool = Field(description="true where values below 0 speak against the target")
+    minimum: float
+    maximum: float
+    flat: bool = Field(description="true where the map is the same everywhere, and says nothing")
+    completeness: Completeness | None = Field(description="of integrated gradients; null of every other method")
+    values: tuple[tuple[float, ...], ...] = Field(description="[H][W], not scaled")
+
+
+class SaliencyTiming(_Answer):
+    """Where the time of an explanation went, in milliseconds."""
+
+    queue: float = Field(description="waiting for predictions, which go first")
+    inference: float
+    total: float = Field(description="from the request's head to its answer, the upload included")
+
+
+class SaliencyResponse(_Answer):
+    """Answer of POST /saliency as JSON: one map per method, in the order they were asked for."""
+
+    filename: str | None = Field(description="as the client named the file; null for a raw body")
+    model: str
+    version: int
+    predicted: str = Field(description="the most probable class")
+    target: SaliencyTarget
+    maps: tuple[SaliencyMap, ...]
+    notes: tuple[str, ...] = Field(description="what was done to the image before the model saw it")
+    timing_ms: SaliencyTiming
+    request_id: str
+
+
 class EvaluatedModel(_Answer):
     """One side of GET /metrics/compare."""
 

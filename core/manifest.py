@@ -27,6 +27,8 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "int8"]
 GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
 """The file of each precision; a version has those that its manifest has a calibration for."""
+GRADIENT_GRAPH = "gradient.onnx"
+"""The graph that explanations run; a version has it where its manifest has a `gradient` record."""
 
 
 class _Record(BaseModel):

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
-from service.api import compare, health, metrics, models, predict, v2
+from service.api import compare, health, metrics, models, predict, saliency, v2
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
@@ -21,6 +21,7 @@ from service.metrics import Metrics
 from service.middleware import RequestMiddleware
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
+from service.saliency.explainer import Explainer
 from service.settings import Settings
 from service.state import AppState, Lifecycle
 from service.uploads import UploadReader
@@ -29,6 +30,7 @@ DESCRIPTION = "Two families of image classifiers, calibrated, compared and serve
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
     compare.router,
+    saliency.router,
     metrics.router,
     models.router,
     health.router,
@@ -56,6 +58,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
             settings=settings,
             repository=repository,
             engine=engine,
+            explainer=Explainer(engine.run_background, most=settings.max_explanations),
             metrics=recorded,
             lifecycle=lifecycle,
             uploads=UploadReader(

@@ -8,6 +8,7 @@ from typing import TypedDict
 from core.repository import ModelRepository
 from service.engine.engine import Engine
 from service.metrics import Metrics
+from service.saliency.explainer import Explainer
 from service.settings import Settings
 from service.uploads import UploadReader
 
@@ -25,6 +26,7 @@ class AppState(TypedDict):
     settings: Settings
     repository: ModelRepository
     engine: Engine
+    explainer: Explainer
     metrics: Metrics
     lifecycle: Lifecycle
     uploads: UploadReader

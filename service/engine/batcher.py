@@ -6,6 +6,8 @@ that a busy model cannot starve another. All state belongs to the event loop; on
 With one thread there is nothing to run beside: the model then runs on the event loop itself. A request is not handed
 to another thread and back, and whatever arrives while the model runs waits in the sockets and is read in one go, which
 makes the next batch.
+
+Explanations run in the background: in short parts, each of which starts only while nobody waits for a prediction.
 """
 
 from __future__ import annotations
@@ -17,18 +19,24 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from service.engine.arrays import Pixels
+from service.engine.background import Background, Job
 from service.engine.lane import Inference, Lane, Slice, Ticket, Watched
 from service.engine.outputs import Outputs
 from service.errors import DeadlineExceededError, QueueFullError
 
 clock = time.perf_counter
+Result = TypeVar("Result")
 
 SWEEP_SECONDS = 0.05
 """How often waiting requests are looked through for passed deadlines and clients that hung up."""
+ARRIVAL_TURNS = 5
+"""Turns of the event loop between two parts of the background on it: a request that came meanwhile needs that many
+from its socket to its queue."""
 
 
 class Batcher:
@@ -44,6 +52,8 @@ class Batcher:
         self._queue_size = queue_size
         self._observe_batch = observe_batch
         self._busy_lanes: deque[Lane] = deque()
+        self._background = Background(most_running=max(1, threads - 1))
+        self._turns_to_wait = 0
         self._dispatch_is_due = False
         self._unanswered: list[Ticket] = []
         self._sweeping: asyncio.TimerHandle | None = None
@@ -92,6 +102,19 @@ class Batcher:
         self._schedule(loop)
         return future
 
+    def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
+        """The result of `call`, made when nobody waits for a model; cancelling the future takes it out of the queue.
+
+        Args:
+            call: blocks, and should be short: a request that comes meanwhile may have to wait for its end. With more
+                than one thread it runs on one of them, and one is always left to predictions.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._background.put(Job(call, future))
+        self._schedule(loop)
+        return future
+
     def close(self) -> None:
         """Finish the batches that run; whatever still waits is never answered."""
         if self._sweeping is not None:
@@ -118,12 +141,39 @@ class Batcher:
             if self._executor is None:
                 self._run_here(lane, batch)
                 # Answers are sent and new requests read before the next batch.
-                if self._busy_lanes:
+                if self._busy_lanes or self._background.waiting:
+                    self._turns_to_wait = ARRIVAL_TURNS
                     self._schedule(loop)
                 return
             self._free_threads -= 1
             running = loop.run_in_executor(self._executor, _run, lane, batch)
             running.add_done_callback(partial(self._finish, lane, batch, loop))
+        self._dispatch_background(loop)
+
+    def _dispatch_background(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._executor is None:
+            if self._turns_to_wait:
+                self._turns_to_wait -= 1
+            elif job := self._background.take():
+                job.run()
+                self._background.finish(job)
+                self._turns_to_wait = ARRIVAL_TURNS
+            if self._background.waiting:
+                self._schedule(loop)
+            return
+        while self._free_threads and (job := self._background.take()):
+            self._free_threads -= 1
+            running = loop.run_in_executor(self._executor, job.run)
+            running.add_done_callback(partial(self._finish_background, job, loop))
+
+    def _finish_background(
+        self, job: Job[object], loop: asyncio.AbstractEventLoop, running: asyncio.Future[None]
+    ) -> None:
+        if running.cancelled():
+            return  # closed
+        self._free_threads += 1
+        self._background.finish(job)
+        self._dispatch(loop)
 
     def _run_here(self, lane: Lane, batch: list[Slice]) -> None:
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from service.engine.served import ServedVersion
 from service.errors import DeadlineExceededError
 from service.metrics import Metrics
 from service.uploads import Upload
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,19 @@ class Engine:
         inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
         self._metrics.observe_answer(served, decode_seconds, inference)
         return inference
+
+    async def decode(self, served: ServedVersion, upload: Upload) -> DecodedImage:
+        """The one image of a request at the size that a version takes.
+
+        Raises:
+            UnreadableImageError: it cannot be decoded.
+        """
+        height, width = served.size
+        return await self._decoder.decode(upload, 0, height=height, width=width)
+
+    def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
+        """As of `Batcher`: the result of a short `call`, made when nobody waits for a model."""
+        return self._batcher.run_background(call)
 
     async def compare(
         self,

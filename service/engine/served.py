@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.manifest import Calibration, Manifest, Precision
 from service.engine.lane import Lane
 from service.errors import PrecisionNotPublishedError
+from service.saliency.gradients import GradientGraph
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class ServedVersion:
         manifest: of the version.
         precision: which of its graphs runs.
         lane: that graph's queue.
+        gradient: what explains its answers, the same for every precision; None where the version has no gradient.onnx.
     """
 
     manifest: Manifest
     precision: Precision
     lane: Lane
+    gradient: GradientGraph | None = None
 
     @property
     def family(self) -> str:

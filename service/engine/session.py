@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import CorruptVersionError
-from core.manifest import GRAPHS, Manifest, Precision
+from core.manifest import GRADIENT_GRAPH, GRAPHS, Manifest, Precision
 from core.repository import ModelRepository
 from core.sessions import open_session
 from service.engine.arrays import Floats, Pixels, RunModel
 from service.engine.lane import Lane
 from service.engine.outputs import interpreted
 from service.engine.served import LoadedVersion, ServedVersion
+from service.saliency.gradients import GradientGraph
 
 
 def open_version(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> LoadedVersion:
@@ -28,18 +29,22 @@ def open_version(repository: ModelRepository, family: str, version: int, *, max_
     if "fp32" not in manifest.calibration:
         raise CorruptVersionError(f"{manifest.reference}: its manifest has no calibration of fp32")
     folder = repository.folder(family, version)
+    gradient = GradientGraph(manifest, folder / GRADIENT_GRAPH) if GRADIENT_GRAPH in manifest.files else None
     return LoadedVersion(
-        manifest, {precision: _served(manifest, folder, precision, max_batch) for precision in manifest.calibration}
+        manifest,
+        {precision: _served(manifest, folder, precision, max_batch, gradient) for precision in manifest.calibration},
     )
 
 
-def _served(manifest: Manifest, folder: Path, precision: Precision, max_batch: int) -> ServedVersion:
+def _served(
+    manifest: Manifest, folder: Path, precision: Precision, max_batch: int, gradient: GradientGraph | None
+) -> ServedVersion:
     name = GRAPHS[precision]
     run = _opened(manifest, folder / name)
     seconds_per_image = _warmed(manifest, name, run, max_batch)
     run_batch = interpreted(run, manifest.calibration[precision])
     lane = Lane(manifest.family, manifest.version, run_batch, seconds_per_image, precision)
-    return ServedVersion(manifest, precision, lane)
+    return ServedVersion(manifest, precision, lane, gradient)
 
 
 def _opened(manifest: Manifest, path: Path) -> RunModel:

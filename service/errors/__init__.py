@@ -11,6 +11,8 @@ ProblemError
 ├── DifferentDataError 409          NoEvaluationError 409          PrecisionNotPublishedError 404
 ├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
 ├── InvalidInferenceError 400       UnsupportedEncodingError 415
+├── NoGradientError 409             UnknownTargetError 422         MethodDoesNotFitError 422
+├── TooManyExplanationsError 429    NotAcceptableError 406
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
 
@@ -26,6 +28,13 @@ from service.errors.capacity import (
     RouteNotFoundError,
 )
 from service.errors.inference import InvalidInferenceError, UnsupportedEncodingError
+from service.errors.saliency import (
+    MethodDoesNotFitError,
+    NoGradientError,
+    NotAcceptableError,
+    TooManyExplanationsError,
+    UnknownTargetError,
+)
 from service.errors.uploads import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -60,18 +69,23 @@ __all__ = [
     "InvalidInferenceError",
     "InvalidParametersError",
     "MalformedBodyError",
+    "MethodDoesNotFitError",
     "MethodNotAllowedError",
     "NoEvaluationError",
+    "NoGradientError",
     "NoImageError",
+    "NotAcceptableError",
     "NotReadyError",
     "PrecisionNotPublishedError",
     "ProblemError",
     "QueueFullError",
     "RouteNotFoundError",
+    "TooManyExplanationsError",
     "TooManyFilesError",
     "TooManyPixelsError",
     "UnknownModelError",
     "UnknownModelVersionError",
+    "UnknownTargetError",
     "UnreadableImageError",
     "UnsupportedEncodingError",
     "UnsupportedImageFormatError",

@@ -15,6 +15,7 @@ from tests.support.service import RunningApp, settings_for
 OPERATIONS = {
     "predict",
     "compare",
+    "saliency",
     "compare_evaluations",
     "metrics",
     "list_models",
@@ -76,7 +77,7 @@ def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, An
                     assert set(example) == {"error"}
 
 
-@pytest.mark.parametrize("name", ["predict", "compare"])
+@pytest.mark.parametrize("name", ["predict", "compare", "saliency"])
 def test_image_bodies_are_documented_in_every_form(document: dict[str, Any], name: str) -> None:
     body = operations(document)[name]["requestBody"]
     assert body["required"] is True

@@ -1,0 +1,1 @@
+"""Which pixels an answer hangs on: attribution methods over batched runs of a version's graphs."""

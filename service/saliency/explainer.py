@@ -1,0 +1,169 @@
+"""Explains one answer by several methods, a few requests at a time, and always after predictions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from service.engine.arrays import Pixels
+from service.engine.lane import Inference, Watched
+from service.engine.served import ServedVersion
+from service.errors import (
+    DeadlineExceededError,
+    MethodDoesNotFitError,
+    NoGradientError,
+    TooManyExplanationsError,
+    UnknownTargetError,
+)
+from service.saliency.baselines import baseline_image
+from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
+from service.saliency.runs import InBackground, Runs
+
+Result = TypeVar("Result")
+_NEWEST_WEIGHT = 0.2
+_FIRST_GUESS_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What several methods say of one answer.
+
+    Attributes:
+        subject: what was explained.
+        attributions: one per method, in the order asked for.
+        run_seconds: that the models ran.
+        queue_seconds: that it waited for predictions.
+    """
+
+    subject: Subject
+    attributions: dict[MethodName, Attribution]
+    run_seconds: float
+    queue_seconds: float
+
+
+class Explainer:
+    """Makes explanations in the background of predictions; used from one event loop."""
+
+    def __init__(self, in_background: InBackground, *, most: int) -> None:
+        """`most` explanations at a time."""
+        self.in_background = in_background
+        self._most = most
+        self._running = 0
+        self._usual_seconds = _FIRST_GUESS_SECONDS
+
+    def check_room(self) -> None:
+        """Refuse before work is spent on a request that would not be taken.
+
+        Raises:
+            TooManyExplanationsError: as many as allowed are being made.
+        """
+        if self._running >= self._most:
+            raise TooManyExplanationsError(self._running, self._usual_seconds)
+
+    async def in_time(
+        self, work: Callable[[], Coroutine[Any, Any, Result]], deadline: float, client: Watched
+    ) -> Result:
+        """The result of `work`, which takes one of the places; it ends early when nobody can use its result any more.
+
+        Args:
+            work: an explanation, and what is made of it.
+            deadline: on the clock of `time.perf_counter`.
+            client: watched all the time, since explanations take long.
+
+        Raises:
+            TooManyExplanationsError: no place is free.
+            DeadlineExceededError: the deadline has passed.
+            ClientGoneError: the client has hung up.
+        """
+        gone: asyncio.Future[Inference] = asyncio.get_running_loop().create_future()
+        try:
+            with self._place():
+                task = asyncio.create_task(work())
+                client.add(gone)
+                client.watch()
+                try:
+                    left = max(0.0, deadline - time.perf_counter())
+                    await asyncio.wait({task, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                    if gone.done():
+                        gone.result()
+                    if not task.done():
+                        raise DeadlineExceededError("the explanation was not ready before the request's deadline")
+                    return task.result()
+                finally:
+                    task.cancel()
+        finally:
+            gone.cancel()
+
+    async def explain(
+        self,
+        served: ServedVersion,
+        image_HWC: Pixels,
+        methods: Sequence[MethodName],
+        parameters: Parameters,
+        target: int | None,
+    ) -> Explanation:
+        """Explain one answer.
+
+        Args:
+            served: the version, in the precision that is explained.
+            image_HWC: uint8, of the size it takes.
+            methods: at least one.
+            parameters: of all methods.
+            target: the class to explain; None for the most probable one.
+
+        Raises:
+            NoGradientError: the version has no gradient graph.
+            VersionRefusedError: it has one that cannot be opened.
+            MethodDoesNotFitError: a method needs feature maps, and the version has none.
+        """
+        if served.gradient is None:
+            raise NoGradientError(served.manifest.reference)
+        gradients = await served.gradient.opened()
+        for method in methods:
+            if METHODS[method].needs_features and not gradients.has_features:
+                fitting = [name for name, each in METHODS.items() if not each.needs_features]
+                raise MethodDoesNotFitError(method, served.manifest.reference, fitting)
+
+        started = time.perf_counter()
+        runs = Runs(served.lane.run, gradients, self.in_background)
+        async for _, logits_NK in runs.logits(1, lambda _: image_HWC[np.newaxis]):
+            logits_K = logits_NK[0]
+        subject = Subject(
+            image_HWC,
+            baseline_image(parameters.baseline, image_HWC, served.manifest.input.mean),
+            int(logits_K.argmax()) if target is None else target,
+            logits_K,
+        )
+        attributions = {name: await METHODS[name].explain(runs, subject, parameters) for name in methods}
+        elapsed = time.perf_counter() - started
+        return Explanation(subject, attributions, runs.seconds, max(0.0, elapsed - runs.seconds))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        self.check_room()
+        self._running += 1
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._usual_seconds += _NEWEST_WEIGHT * (time.perf_counter() - started - self._usual_seconds)
+
+
+def class_index(target: str, labels: Sequence[str]) -> int:
+    """The class that a client names by its label or else by its index.
+
+    Raises:
+        UnknownTargetError: neither.
+    """
+    if target in labels:
+        return labels.index(target)
+    if target.isascii() and target.isdecimal() and len(target) < 10 and int(target) < len(labels):
+        return int(target)
+    raise UnknownTargetError(target, labels)

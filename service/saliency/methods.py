@@ -1,0 +1,229 @@
+"""Attribution methods. Each explains the target's logit, f, at the pixels x in [0, 1] that the model saw.
+
+H, W: height and width, C: channels, S: steps or samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from service.engine.arrays import Floats, Pixels
+from service.saliency.baselines import Baseline
+from service.saliency.runs import Runs
+from service.saliency.windows import windows
+
+Doubles = npt.NDArray[np.float64]
+MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What methods can be told; each takes what its entry in `METHODS` names.
+
+    Attributes:
+        steps: points on the path of integrated gradients.
+        samples: noisy copies of SmoothGrad.
+        noise: standard deviation of that noise, as a share of the pixels' range.
+        seed: of that noise.
+        window: side of the square that occlusion covers, in pixels.
+        stride: pixels from one window to the next.
+        baseline: see `baselines`.
+    """
+
+    steps: int
+    samples: int
+    noise: float
+    seed: int
+    window: int
+    stride: int
+    baseline: Baseline
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is explained.
+
+    Attributes:
+        image_HWC: uint8, as the model saw it.
+        baseline_HWC: uint8.
+        target: the class.
+        logits_K: the model's answer to the image.
+    """
+
+    image_HWC: Pixels
+    baseline_HWC: Pixels
+    target: int
+    logits_K: Floats
+
+    def pixels(self) -> Floats:
+        """The image in [0, 1], float32 [H, W, 3]."""
+        return self.image_HWC.astype(np.float32) / np.float32(255)
+
+    def weights(self) -> Floats:
+        """1 for the target, 0 for every other class, float32 [K]."""
+        return np.eye(len(self.logits_K), dtype=np.float32)[self.target]
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Integrated gradients should sum to f(x) - f(baseline); `gap` is by how much they do not."""
+
+    attributed: float
+    expected: float
+
+    @property
+    def gap(self) -> float:
+        """Absolute difference, in units of the logit."""
+        return abs(self.attributed - self.expected)
+
+    @property
+    def relative_gap(self) -> float | None:
+        """The same as a share of what was expected; None where that is 0."""
+        return self.gap / abs(self.expected) if self.expected else None
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much each pixel counts, float64 [H, W]; `completeness` of integrated gradients alone."""
+
+    map_HW: Doubles
+    completeness: Completeness | None = None
+
+
+Explain = Callable[[Runs, Subject, Parameters], Awaitable[Attribution]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method and how to read what it gives.
+
+    Attributes:
+        explain: the method itself.
+        signed: whether values below 0 speak against the target.
+        parameters: which of `Parameters` it takes.
+        needs_features: whether only a model with feature maps can be explained so.
+    """
+
+    explain: Explain
+    signed: bool
+    parameters: tuple[str, ...] = ()
+    needs_features: bool = False
+
+
+async def saliency(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
+    """The largest |df/dx| of a pixel's channels (Simonyan et al. 2013)."""
+    return Attribution(np.abs(await _gradient(runs, subject)).max(axis=-1))
+
+
+async def input_x_gradient(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
+    """The image times df/dx, summed over channels (Shrikumar et al. 2016)."""
+    return Attribution((subject.pixels() * await _gradient(runs, subject)).sum(axis=-1))
+
+
+async def smoothgrad(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
+    """`saliency` of the gradient's mean over noisy copies of the image (Smilkov et al. 2017)."""
+    random = np.random.default_rng(parameters.seed)
+    pixels_HWC = subject.pixels()
+
+    def noisy(part: slice) -> Floats:
+        noise_SHWC = random.standard_normal((part.stop - part.start, *pixels_HWC.shape), np.float32)
+        return pixels_HWC + np.float32(parameters.noise) * noise_SHWC
+
+    total_HWC = np.zeros(pixels_HWC.shape)
+    async for _, gradient_SHWC in runs.gradient(parameters.samples, noisy, subject.weights()):
+        total_HWC += gradient_SHWC.sum(axis=0, dtype=np.float64)
+    return Attribution(np.abs(total_HWC / parameters.samples).max(axis=-1))
+
+
+async def integrated_gradients(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
+    """(x - baseline) * the integral of df/dx on the straight path between, summed over channels.
+
+    Sundararajan et al. 2017; the integral by Gauss-Legendre quadrature.
+    """
+    nodes_S, weights_S = _quadrature(parameters.steps)
+    start_HWC = subject.baseline_HWC.astype(np.float32) / np.float32(255)
+    way_HWC = subject.pixels() - start_HWC
+
+    def on_the_path(part: slice) -> Floats:
+        return start_HWC + nodes_S[part, None, None, None].astype(np.float32) * way_HWC
+
+    integral_HWC = np.zeros(way_HWC.shape)
+    async for part, gradient_SHWC in runs.gradient(parameters.steps, on_the_path, subject.weights()):
+        integral_HWC += np.tensordot(weights_S[part], gradient_SHWC, 1)
+    async for _, logits_NK in runs.logits(1, lambda _: subject.baseline_HWC[np.newaxis]):
+        expected = float(subject.logits_K[subject.target]) - float(logits_NK[0, subject.target])
+    map_HW = (way_HWC * integral_HWC).sum(axis=-1)
+    return Attribution(map_HW, Completeness(float(map_HW.sum()), expected))
+
+
+async def grad_cam(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
+    """The positive part of the last feature maps' sum, each weighted by its mean gradient (Selvaraju et al. 2017).
+
+    Enlarged bilinearly to the image.
+    """
+    features_Chw, gradient_Chw = await runs.features(subject.pixels(), subject.weights())
+    weights_C = gradient_Chw.mean(axis=(1, 2), dtype=np.float64)
+    map_hw = np.maximum(np.tensordot(weights_C, features_Chw, 1), 0)
+    height, width, _channels = subject.image_HWC.shape
+    return Attribution(_bilinear(map_hw.shape[0], height) @ map_hw @ _bilinear(map_hw.shape[1], width).T)
+
+
+async def occlusion(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
+    """The drop of the target's logit when a window is set to the baseline (Zeiler and Fergus 2014).
+
+    A pixel's value is the mean over the windows that cover it.
+    """
+    height, width, _ = subject.image_HWC.shape
+    covering = windows(height, width, parameters.window, parameters.stride)
+
+    def occluded(part: slice) -> Pixels:
+        images_NHWC = np.repeat(subject.image_HWC[np.newaxis], part.stop - part.start, axis=0)
+        for image_HWC, window in zip(images_NHWC, covering[part], strict=True):
+            image_HWC[window] = subject.baseline_HWC[window]
+        return images_NHWC
+
+    total_HW, count_HW = np.zeros((height, width)), np.zeros((height, width))
+    async for part, logits_NK in runs.logits(len(covering), occluded):
+        drop_N = float(subject.logits_K[subject.target]) - logits_NK[:, subject.target].astype(np.float64)
+        for window, drop in zip(covering[part], drop_N, strict=True):
+            total_HW[window] += drop
+            count_HW[window] += 1
+    return Attribution(total_HW / count_HW)
+
+
+METHODS: Mapping[MethodName, Method] = MappingProxyType(
+    {
+        "saliency": Method(saliency, signed=False),
+        "input_x_gradient": Method(input_x_gradient, signed=True),
+        "smoothgrad": Method(smoothgrad, signed=False, parameters=("samples", "noise", "seed")),
+        "integrated_gradients": Method(integrated_gradients, signed=True, parameters=("steps", "baseline")),
+        "grad_cam": Method(grad_cam, signed=False, needs_features=True),
+        "occlusion": Method(occlusion, signed=True, parameters=("window", "stride", "baseline")),
+    }
+)
+
+
+async def _gradient(runs: Runs, subject: Subject) -> Doubles:
+    async for _, gradient_NHWC in runs.gradient(1, lambda _: subject.pixels()[np.newaxis], subject.weights()):
+        gradient_HWC = gradient_NHWC[0].astype(np.float64)
+    return gradient_HWC
+
+
+@cache
+def _quadrature(steps: int) -> tuple[Doubles, Doubles]:
+    """Nodes and weights of Gauss-Legendre quadrature on [0, 1]."""
+    nodes_S, weights_S = np.polynomial.legendre.leggauss(steps)
+    return (nodes_S + 1) / 2, weights_S / 2
+
+
+def _bilinear(small: int, large: int) -> Doubles:
+    """Weights [large, small] of linear interpolation between pixel centres; the outermost pixels extend outwards."""
+    centres = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.maximum(0, 1 - np.abs(np.subtract.outer(centres, np.arange(small))))

@@ -1,0 +1,87 @@
+"""Attribution maps as a picture: beside the image, or laid over it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from service.engine.arrays import Pixels
+from service.saliency.colours import DIVERGING, SEQUENTIAL
+from service.saliency.methods import Doubles
+
+Layout = Literal["side_by_side", "blend"]
+LONGER_SIDE = 256
+"""At least so many pixels, where the image has fewer: each of its pixels becomes a square."""
+_GAP = 8
+_FLAT_SHARE = 1e-6
+_FLAT = 1e-12
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map to be shown, float64 [H, W]; in a signed one values below 0 speak against the target."""
+
+    map_HW: Doubles
+    signed: bool
+
+
+def is_flat(map_HW: Doubles) -> bool:
+    """Whether a map says nothing: it spans less than rounding explains."""
+    span = float(map_HW.max() - map_HW.min())
+    return span <= max(_FLAT, _FLAT_SHARE * float(np.abs(map_HW).max()))
+
+
+def picture(image_HWC: Pixels, panels: Sequence[Panel], layout: Layout) -> bytes:
+    """The PNG of an image and its maps, from left to right.
+
+    Args:
+        image_HWC: uint8, as the model saw it.
+        panels: the maps, of the same height and width.
+        layout: `side_by_side` has the image first and the maps in full colour, `blend` each map over the image in grey.
+    """
+    coloured = [_coloured(panel) for panel in panels]
+    if layout == "side_by_side":
+        shown = [image_HWC, *coloured]
+    else:
+        shown = [_blended(image_HWC, panel, colours_HWC) for panel, colours_HWC in zip(panels, coloured, strict=True)]
+    stream = io.BytesIO()
+    Image.fromarray(_in_a_row(shown)).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _strength(panel: Panel) -> Doubles:
+    """The map on [0, 1], or on [-1, 1] where it is signed; 0 where it is flat."""
+    map_HW = panel.map_HW
+    if is_flat(map_HW):
+        return np.zeros_like(map_HW)
+    if panel.signed:
+        return np.asarray(map_HW / np.abs(map_HW).max())
+    return np.asarray((map_HW - map_HW.min()) / (map_HW.max() - map_HW.min()))
+
+
+def _coloured(panel: Panel) -> Pixels:
+    strength_HW = _strength(panel)
+    table = DIVERGING if panel.signed else SEQUENTIAL
+    share_HW = (strength_HW + 1) / 2 if panel.signed else strength_HW
+    return table[np.rint(share_HW * (len(table) - 1)).astype(np.intp)]
+
+
+def _blended(image_HWC: Pixels, panel: Panel, colours_HWC: Pixels) -> Pixels:
+    """The stronger a pixel, the less of the image shows through."""
+    grey_HW1 = image_HWC.mean(axis=-1, keepdims=True)
+    cover_HW1 = 0.25 + 0.65 * np.abs(_strength(panel))[..., np.newaxis]
+    return np.rint((1 - cover_HW1) * grey_HW1 + cover_HW1 * colours_HWC).astype(np.uint8)
+
+
+def _in_a_row(shown: Sequence[Pixels]) -> Pixels:
+    height, width, _ = shown[0].shape
+    scale = max(1, -(-LONGER_SIDE // max(height, width)))
+    gap = np.full((height * scale, _GAP, 3), 255, np.uint8)
+    parts = [gap] * (2 * len(shown) - 1)
+    parts[::2] = [each_HWC.repeat(scale, axis=0).repeat(scale, axis=1) for each_HWC in shown]
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,102 @@
+"""Runs of a version's graphs for one explanation: in small parts, each of which waits for predictions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from service.engine.arrays import Floats, Pixels
+from service.engine.outputs import RunBatch
+from service.saliency.gradients import GradientModel
+from service.saliency.pace import Pace
+
+Result = TypeVar("Result")
+Array = TypeVar("Array", Pixels, Floats)
+
+
+class InBackground(Protocol):
+    """As `Batcher.run_background`."""
+
+    def __call__(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
+        """The result of `call`, made when no prediction waits."""
+
+
+class Runs:
+    """One explanation's way to its model; nothing here holds more than a few images at a time.
+
+    Attributes:
+        gradients: the version's gradient graph.
+        seconds: that runs took until now, waiting excluded.
+    """
+
+    def __init__(self, run_batch: RunBatch, gradients: GradientModel, in_background: InBackground) -> None:
+        """`run_batch` is the graph that serves predictions."""
+        self.gradients = gradients
+        self.seconds = 0.0
+        self._run_batch = run_batch
+        self._in_background = in_background
+
+    async def logits(self, count: int, images: Callable[[slice], Pixels]) -> AsyncIterator[tuple[slice, Floats]]:
+        """Logits [n, K] of images 0..count, part by part, in order.
+
+        Args:
+            count: how many images there are.
+            images: makes those of a part, uint8 [n, H, W, 3].
+        """
+        async for part in self._parts(
+            count, images, lambda images_NHWC: self._run_batch(images_NHWC).logits_NK, self.gradients.logits_pace
+        ):
+            yield part
+
+    async def gradient(
+        self, count: int, points: Callable[[slice], Floats], target_K: Floats
+    ) -> AsyncIterator[tuple[slice, Floats]]:
+        """Gradients float32 [n, H, W, 3] of logits . target at points 0..count, part by part, in order.
+
+        Args:
+            count: how many points there are.
+            points: makes those of a part, float32 [n, H, W, 3] in units of [0, 1].
+            target_K: the weight of each class.
+        """
+        async for part in self._parts(
+            count,
+            points,
+            lambda pixels_NHWC: self.gradients.gradient(pixels_NHWC, target_K),
+            self.gradients.pace,
+        ):
+            yield part
+
+    async def features(self, pixels_HWC: Floats, target_K: Floats) -> tuple[Floats, Floats]:
+        """The last feature map of one image, and the gradient of logits . target there, both float32 [C, h, w]."""
+        features_NCHW, gradient_NCHW = await self.apart(
+            lambda: self.gradients.features(pixels_HWC[np.newaxis], target_K)
+        )
+        return features_NCHW[0], gradient_NCHW[0]
+
+    async def apart(self, call: Callable[[], Result]) -> Result:
+        """The result of a short `call`, made when no prediction waits."""
+        result, seconds = await self._in_background(lambda: _timed(call))
+        self.seconds += seconds
+        return result
+
+    async def _parts(
+        self, count: int, make: Callable[[slice], Array], run: Callable[[Array], Floats], pace: Pace
+    ) -> AsyncIterator[tuple[slice, Floats]]:
+        start = 0
+        while start < count:
+            part = slice(start, min(count, start + pace.images))
+            before = self.seconds
+            result = await self.apart(lambda part=part: run(make(part)))  # type: ignore[misc]
+            pace.record(part.stop - part.start, self.seconds - before)
+            yield part, result
+            start = part.stop
+
+
+def _timed(call: Callable[[], Result]) -> tuple[Result, float]:
+    started = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - started

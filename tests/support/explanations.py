@@ -1,0 +1,61 @@
+"""Explanations without a service: runs that wait for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from service.engine.arrays import Floats, Pixels
+from service.engine.outputs import RunBatch
+from service.saliency.baselines import Baseline, baseline_image
+from service.saliency.gradients import GradientModel
+from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
+from service.saliency.runs import Runs
+
+Result = TypeVar("Result")
+MEAN = (0.49, 0.48, 0.45)
+
+
+def at_once(call: Callable[[], Result]) -> asyncio.Future[Result]:
+    """Stands for the batcher's background."""
+    future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+    future.set_result(call())
+    return future
+
+
+def parameters(
+    *,
+    steps: int = 32,
+    samples: int = 16,
+    noise: float = 0.1,
+    seed: int = 0,
+    window: int = 4,
+    stride: int = 2,
+    baseline: Baseline = "black",
+) -> Parameters:
+    """The API's defaults for images of 32x32, with changes."""
+    return Parameters(steps, samples, noise, seed, window, stride, baseline)
+
+
+async def logits_of(run_batch: RunBatch, image_HWC: Pixels) -> Floats:
+    """The answer to one image, [K]."""
+    logits_K: Floats = run_batch(image_HWC[np.newaxis]).logits_NK[0]
+    return logits_K
+
+
+async def explained(
+    method: MethodName,
+    run_batch: RunBatch,
+    gradients: GradientModel,
+    image_HWC: Pixels,
+    target: int,
+    told: Parameters,
+) -> Attribution:
+    """What a method says of one image."""
+    subject = Subject(
+        image_HWC, baseline_image(told.baseline, image_HWC, MEAN), target, await logits_of(run_batch, image_HWC)
+    )
+    return await METHODS[method].explain(Runs(run_batch, gradients, at_once), subject, told)

@@ -1,0 +1,51 @@
+"""gradient.onnx of the brightness models: their logits are linear, so that every gradient is known beforehand."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.support.onnx_models import CLASSES, SHARPNESS, SIZE
+
+
+def gradient_graph(*, classes: int = len(CLASSES), size: int = SIZE, inverted: bool = False, features: bool) -> bytes:
+    """The graph of `write_onnx_version`; its feature map, where it has one, is the image itself, channels first."""
+    centres_K = np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
+    count = size * size * 3
+    weights_PK = np.tile(SHARPNESS * 2 * centres_K / count, (count, 1)).astype(np.float32)
+    constants = [
+        numpy_helper.from_array(weights_PK, "weights"),
+        numpy_helper.from_array((-SHARPNESS * centres_K**2).astype(np.float32), "bias"),
+        numpy_helper.from_array(np.array([-1, size, size, 3], np.int64), "image"),
+    ]
+    nodes = [
+        helper.make_node("Flatten", ["pixels"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "weights"], ["products"]),
+        helper.make_node("Add", ["products", "bias"], ["logits"]),
+        helper.make_node("Transpose", ["weights"], ["back"], perm=[1, 0]),
+        helper.make_node("MatMul", ["target", "back"], ["flat_gradient"]),
+        helper.make_node("Reshape", ["flat_gradient", "image"], ["gradient"]),
+    ]
+    images = ["N", size, size, 3]
+    outputs = [("logits", ["N", classes]), ("gradient", images)]
+    if features:
+        for name, source in (("features", "pixels"), ("feature_gradient", "gradient")):
+            nodes.append(helper.make_node("Transpose", [source], [name], perm=[0, 3, 1, 2]))
+            outputs.append((name, ["N", 3, size, size]))
+    graph = helper.make_graph(
+        nodes,
+        "gradient",
+        [
+            helper.make_tensor_value_info("pixels", TensorProto.FLOAT, images),
+            helper.make_tensor_value_info("target", TensorProto.FLOAT, ["N", classes]),
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def expected_slope(target: int) -> float:
+    """What the gradient of a class's logit is at every pixel of an image that is not inverted."""
+    return SHARPNESS * 2 * target / (len(CLASSES) - 1) / (SIZE * SIZE * 3)
