@@ -71,10 +71,12 @@ def main(
 
 
 if __name__ == "__main__":
-    # As Ctrl-C does: unwind, so that every server is stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # As Ctrl-C does, whose handler an event loop replaces while it runs: unwind, so that every server is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    app.command()(main)
     try:
-        typer.run(main)
+        app()
     except DuetError as error:
         print(f"benchmarks.serving: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)

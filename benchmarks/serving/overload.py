@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.serving.ask import ask
 from benchmarks.serving.bench import Bench
 from benchmarks.serving.errors import LeftOutError
-from benchmarks.serving.messages import Answer
+from benchmarks.serving.messages import Answer, BadAnswerError
 from benchmarks.serving.open_loop import Outcome, open_load, poisson_arrivals
 from benchmarks.serving.processes import ServerProcess, resident_mb
 from benchmarks.serving.results import Load, Overload
@@ -67,7 +67,11 @@ def _overload(
     during = [megabytes for _, megabytes in run.watched]
     third = next(megabytes for moment, megabytes in run.watched if moment >= seconds / 3)
     memory = (before, third, max(during), resident_mb(pids))
-    recovered = ask(server.port, requests[0]).ok
+    try:
+        recovered = ask(server.port, requests[0]).ok
+    except (OSError, BadAnswerError):
+        recovered = False
+    server.require_alive()
     return summarize(run.outcomes, precision, round_, bench.plan.overload_factor, seconds, capacity, memory, recovered)
 
 

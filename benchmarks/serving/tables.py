@@ -11,6 +11,9 @@ from benchmarks.serving.results import Overload, Results
 from benchmarks.serving.spread import spread
 from core.manifest import Precision
 
+BUSY = 0.5
+WHOLE_CORE = 0.95
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -25,7 +28,6 @@ def head_lines(results: Results) -> list[str]:
     """What was measured, on what, with what."""
     setup = results.setup
     versions = ", ".join(f"{name} {version}" for name, version in setup.versions.items())
-    noise = [] if setup.load_average < 0.5 else [f"The machine was not idle: load average {setup.load_average:.1f}."]
     return [
         f"{setup.model}: {setup.macs / 1e6:.1f} M multiply-accumulates per image, {setup.parameters:,} parameters.",
         f"{setup.cpu}, {setup.cores} cores; the servers on core {setup.server_core}, the load on core "
@@ -33,7 +35,7 @@ def head_lines(results: Results) -> list[str]:
         f"{setup.pictures}. {setup.generator}, {setup.generator_per_second:,.0f} requests/s by itself; {setup.rounds} "
         f"round{'s' * (setup.rounds != 1)} of {setup.seconds:g} s per figure. A figure is the median over rounds, "
         "with the lowest and the highest.",
-        *noise,
+        *_noise(results),
     ]
 
 
@@ -49,6 +51,15 @@ def tables(results: Results) -> Iterator[TextTable]:
         verdicts = {True: "met", False: "not met", None: "reported"}
         rows = tuple((goal.what, goal.goal, goal.measured, verdicts[goal.met]) for goal in goals)
         yield TextTable("Goals", ("what", "goal", "measured", ""), rows)
+
+
+def _noise(results: Results) -> Iterator[str]:
+    """Why the figures may not be the servers' own."""
+    if results.setup.load_average >= BUSY:
+        yield f"The machine was not idle: its load average was {results.setup.load_average:.1f} at the start."
+    least = min((sample.raw.core_share for sample in results.samples), default=1.0)
+    if least < WHOLE_CORE:
+        yield f"Something else ran on the servers' core: onnxruntime alone once had {least:.0%} of it."
 
 
 def _raw(results: Results) -> TextTable:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +31,16 @@ def test_the_page_states_what_was_measured_and_with_what() -> None:
     for words in ("cnn@7", "132.1 M multiply-accumulates", "2,162,650 parameters", "a processor", "onnxruntime 1.2.3"):
         assert words in head
     assert "not idle" not in head
+    assert "Something else" not in head
+
+
+def test_the_page_says_where_the_machine_was_disturbed() -> None:
+    sample = make_sample()
+    sample = replace(sample, raw=replace(sample.raw, core_share=0.66))
+    busy = replace(make_results(sample), setup=replace(RESULTS.setup, load_average=2.0))
+    head = markdown(busy).partition("###")[0]
+    assert "not idle: its load average was 2.0" in head
+    assert "once had 66% of it" in head
 
 
 def test_the_table_of_the_closed_loop_has_a_row_for_each_cell() -> None:

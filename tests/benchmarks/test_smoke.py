@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving.processes import ROOT, session_pids
+from tests.benchmarks.test_wrk import needs_wrk
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import write_aliases
 
@@ -67,16 +68,20 @@ def test_a_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
         assert "Goals" in text
 
 
-def test_an_interrupted_run_stops_its_servers(models: Path) -> None:
-    with start(models, "--only", "duet", "--clients", "1", "--seconds", "60") as process:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("generator", ["python", pytest.param("wrk", marks=needs_wrk)])
+def test_an_interrupted_run_stops_its_servers(models: Path, generator: str, number: signal.Signals) -> None:
+    options = ["--only", "duet", "--clients", "8", "--seconds", "60", "--generator", generator]
+    with start(models, *options) as process:
         assert process.stderr
         # The first line of progress is onnxruntime's own speed, when all servers have been started.
         assert "onnxruntime" in process.stderr.readline()
         sessions = children_of(process.pid)
         assert any(session_pids(session) for session in sessions)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode != 0
+        time.sleep(2)  # into the load
+        process.send_signal(number)
+        process.communicate(timeout=40)
+    assert process.returncode == 130
     end = time.monotonic() + 10
     while any(session_pids(session) for session in sessions) and time.monotonic() < end:
         time.sleep(0.05)
