@@ -21,6 +21,7 @@ from service.errors import (
     NoGradientError,
     NotAcceptableError,
     PrecisionNotPublishedError,
+    ProblemError,
     QueueFullError,
     TooManyExplanationsError,
     UnknownTargetError,
@@ -37,7 +38,7 @@ router = APIRouter(tags=["explain"], route_class=HotRoute)
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 MOST_WINDOWS = 4096
 _WINDOWS_PER_SIDE = 8
-_ERRORS = (
+_ERRORS: tuple[type[ProblemError], ...] = (
     *(error for error in IMAGE_ERRORS if error not in (QueueFullError, PrecisionNotPublishedError)),
     NoGradientError,
     UnknownTargetError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -42,7 +42,7 @@ class Background:
     def __init__(self, *, most_running: int) -> None:
         self._most_running = most_running
         self._running = 0
-        self._jobs: deque[Job[object]] = deque()
+        self._jobs: deque[Job[Any]] = deque()
 
     @property
     def waiting(self) -> bool:
@@ -51,9 +51,9 @@ class Background:
 
     def put(self, job: Job[Result]) -> None:
         """Queue a job; it is never run once its future is done."""
-        self._jobs.append(job)  # type: ignore[arg-type]  only ever run and delivered from here on
+        self._jobs.append(job)
 
-    def take(self) -> Job[object] | None:
+    def take(self) -> Job[Any] | None:
         """The oldest job that somebody still waits for, where one may run now; `finish` it afterwards."""
         while self.waiting:
             job = self._jobs.popleft()
@@ -62,7 +62,7 @@ class Background:
                 return job
         return None
 
-    def finish(self, job: Job[object]) -> None:
+    def finish(self, job: Job[Any]) -> None:
         """It has run: deliver its result."""
         self._running -= 1
         job.deliver()

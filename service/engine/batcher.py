@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -166,9 +166,7 @@ class Batcher:
             running = loop.run_in_executor(self._executor, job.run)
             running.add_done_callback(partial(self._finish_background, job, loop))
 
-    def _finish_background(
-        self, job: Job[object], loop: asyncio.AbstractEventLoop, running: asyncio.Future[None]
-    ) -> None:
+    def _finish_background(self, job: Job[Any], loop: asyncio.AbstractEventLoop, running: asyncio.Future[None]) -> None:
         if running.cancelled():
             return  # closed
         self._free_threads += 1

@@ -31,7 +31,7 @@ def _blurred(image_HWC: Pixels) -> Pixels:
     height, width, _ = image_HWC.shape
     sigma = max(height, width) / _SIGMAS_PER_SIDE
     rows, columns = _blur_weights(height, sigma), _blur_weights(width, sigma)
-    return np.rint(np.einsum("ih,jw,hwc->ijc", rows, columns, image_HWC, optimize=True)).astype(np.uint8)
+    return np.asarray(np.rint(np.einsum("ih,jw,hwc->ijc", rows, columns, image_HWC, optimize=True)), np.uint8)
 
 
 def _blur_weights(size: int, sigma: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

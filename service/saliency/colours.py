@@ -26,7 +26,7 @@ def _table(points: str) -> Pixels:
     colours_PC = np.array([list(bytes.fromhex(point)) for point in points.split()])
     places = np.linspace(0, len(colours_PC) - 1, _LEVELS)
     channels = [np.interp(places, np.arange(len(colours_PC)), colours_PC[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)
 
 
 SEQUENTIAL = _table(_INFERNO)

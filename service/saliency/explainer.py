@@ -89,7 +89,8 @@ class Explainer:
                 client.watch()
                 try:
                     left = max(0.0, deadline - time.perf_counter())
-                    await asyncio.wait({task, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                    waited: set[asyncio.Future[Any]] = {task, gone}
+                    await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                     if gone.done():
                         gone.result()
                     if not task.done():

@@ -68,7 +68,7 @@ class Subject:
 
     def weights(self) -> Floats:
         """1 for the target, 0 for every other class, float32 [K]."""
-        return np.eye(len(self.logits_K), dtype=np.float32)[self.target]
+        return np.asarray(np.eye(len(self.logits_K))[self.target], np.float32)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
 async def _gradient(runs: Runs, subject: Subject) -> Doubles:
     async for _, gradient_NHWC in runs.gradient(1, lambda _: subject.pixels()[np.newaxis], subject.weights()):
         gradient_HWC = gradient_NHWC[0].astype(np.float64)
-    return gradient_HWC
+    return np.asarray(gradient_HWC)
 
 
 @cache
@@ -226,4 +226,4 @@ def _quadrature(steps: int) -> tuple[Doubles, Doubles]:
 def _bilinear(small: int, large: int) -> Doubles:
     """Weights [large, small] of linear interpolation between pixel centres; the outermost pixels extend outwards."""
     centres = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
-    return np.maximum(0, 1 - np.abs(np.subtract.outer(centres, np.arange(small))))
+    return np.asarray(np.maximum(0, 1 - np.abs(np.subtract.outer(centres, np.arange(small)))))

@@ -18,6 +18,7 @@ Layout = Literal["side_by_side", "blend"]
 LONGER_SIDE = 256
 """At least so many pixels, where the image has fewer: each of its pixels becomes a square."""
 _GAP = 8
+_DRAWN_APART = 0.99
 _FLAT_SHARE = 1e-6
 _FLAT = 1e-12
 
@@ -55,13 +56,18 @@ def picture(image_HWC: Pixels, panels: Sequence[Panel], layout: Layout) -> bytes
 
 
 def _strength(panel: Panel) -> Doubles:
-    """The map on [0, 1], or on [-1, 1] where it is signed; 0 where it is flat."""
+    """The map on [0, 1], or on [-1, 1] where it is signed; 0 where it is flat.
+
+    One pixel that stands out would leave the rest in one colour, so the strongest hundredth is drawn alike.
+    """
     map_HW = panel.map_HW
     if is_flat(map_HW):
         return np.zeros_like(map_HW)
-    if panel.signed:
-        return np.asarray(map_HW / np.abs(map_HW).max())
-    return np.asarray((map_HW - map_HW.min()) / (map_HW.max() - map_HW.min()))
+    if not panel.signed:
+        map_HW = map_HW - map_HW.min()
+    strength_HW = np.abs(map_HW)
+    strongest = np.quantile(strength_HW, _DRAWN_APART, method="lower") or strength_HW.max()
+    return np.asarray(np.clip(map_HW / strongest, -1, 1))
 
 
 def _coloured(panel: Panel) -> Pixels:
@@ -75,7 +81,7 @@ def _blended(image_HWC: Pixels, panel: Panel, colours_HWC: Pixels) -> Pixels:
     """The stronger a pixel, the less of the image shows through."""
     grey_HW1 = image_HWC.mean(axis=-1, keepdims=True)
     cover_HW1 = 0.25 + 0.65 * np.abs(_strength(panel))[..., np.newaxis]
-    return np.rint((1 - cover_HW1) * grey_HW1 + cover_HW1 * colours_HWC).astype(np.uint8)
+    return np.asarray(np.rint((1 - cover_HW1) * grey_HW1 + cover_HW1 * colours_HWC), np.uint8)
 
 
 def _in_a_row(shown: Sequence[Pixels]) -> Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -90,10 +91,14 @@ class Runs:
         while start < count:
             part = slice(start, min(count, start + pace.images))
             before = self.seconds
-            result = await self.apart(lambda part=part: run(make(part)))  # type: ignore[misc]
+            result = await self.apart(partial(_made_and_run, make, run, part))
             pace.record(part.stop - part.start, self.seconds - before)
             yield part, result
             start = part.stop
+
+
+def _made_and_run(make: Callable[[slice], Array], run: Callable[[Array], Floats], part: slice) -> Floats:
+    return run(make(part))
 
 
 def _timed(call: Callable[[], Result]) -> tuple[Result, float]:

@@ -26,8 +26,8 @@ def gradient_graph(*, classes: int = len(CLASSES), size: int = SIZE, inverted: b
         helper.make_node("MatMul", ["target", "back"], ["flat_gradient"]),
         helper.make_node("Reshape", ["flat_gradient", "image"], ["gradient"]),
     ]
-    images = ["N", size, size, 3]
-    outputs = [("logits", ["N", classes]), ("gradient", images)]
+    images: list[str | int | None] = ["N", size, size, 3]
+    outputs: list[tuple[str, list[str | int | None]]] = [("logits", ["N", classes]), ("gradient", images)]
     if features:
         for name, source in (("features", "pixels"), ("feature_gradient", "gradient")):
             nodes.append(helper.make_node("Transpose", [source], [name], perm=[0, 3, 1, 2]))

@@ -372,7 +372,7 @@ async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its
         explainer = app.state["explainer"]
         real = explainer.in_background
         never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        explainer.in_background = lambda _: asyncio.shield(never)  # type: ignore[assignment]
+        explainer.in_background = lambda _: asyncio.shield(never)
         asking = asyncio.create_task(app.client.post("/saliency?format=json", content=grey_png(9), headers=RAW))
         while not explainer._running:  # noqa: ASYNC110  as above
             await asyncio.sleep(0)

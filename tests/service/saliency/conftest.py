@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.home import shipped_models
+from core.images import decode_image
+from core.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, read_manifest
+from core.sessions import open_session
+from service.engine.arrays import Floats, Pixels
+from service.engine.outputs import RunBatch, interpreted
+from service.saliency.gradients import GradientModel
+from training.export import export_model
+from training.gradients import export_gradient
+from training.networks import Classifier
+from training.republish import stored_classifier
+
+CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5, ood_threshold=0.0, ood_flag_rate=0.05)
+PICTURE = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A network and the graphs that were exported from it."""
+
+    family: str
+    network: Classifier
+    run_batch: RunBatch
+    gradients: GradientModel
+
+
+def exported(family: str, network: Classifier, folder: Path) -> Pair:
+    """Both graphs of a network for images of 32x32, opened as the service opens them."""
+    folder.mkdir(parents=True)
+    export_model(network, folder, height=32, width=32)
+    export_gradient(network, folder, height=32, width=32)
+    session = open_session(folder / GRAPHS["fp32"], threads=1)
+
+    def run(images_NHWC: Pixels) -> Floats:
+        logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
+        return logits_NK
+
+    gradients = GradientModel(open_session(folder / GRADIENT_GRAPH, threads=1))
+    return Pair(family, network, interpreted(run, CALIBRATION), gradients)
+
+
+@pytest.fixture(scope="session", params=["cnn", "mlp"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Each family's first shipped version."""
+    family: str = request.param
+    folder = shipped_models() / family / "1"
+    network = stored_classifier(read_manifest(folder), folder)
+    return exported(family, network, tmp_path_factory.mktemp(family) / "exported")
+
+
+@pytest.fixture(scope="session")
+def images_NHWC() -> Pixels:
+    """Four views of a photograph and one of noise, uint8 [5, 32, 32, 3]."""
+    cat_HWC = decode_image(PICTURE.read_bytes(), height=64, width=64).pixels_HWC
+    noise_HWC = np.random.default_rng(5).integers(0, 256, (32, 32, 3), np.uint8)
+    views = [cat_HWC[::2, ::2], cat_HWC[:32, :32], cat_HWC[:32, 32:], cat_HWC[32:, 16:48], noise_HWC]
+    return np.stack([np.ascontiguousarray(view) for view in views])
+
+
+__all__ = ["Pair", "exported"]
