@@ -21,6 +21,7 @@ from core.api import (
     Readiness,
     VersionDetail,
 )
+from core.manifest import Precision
 from duet.client_errors import AnswerError, ClientError, NotReadyError, UnreachableError, error_of
 from duet.client_images import FilePart, ImageInput, file_part
 
@@ -74,7 +75,12 @@ class Client:
         self._http.close()
 
     def predict(
-        self, *images: ImageInput, model: str = "cnn", version: int | None = None, top_k: int | None = None
+        self,
+        *images: ImageInput,
+        model: str = "cnn",
+        version: int | None = None,
+        precision: Precision | None = None,
+        top_k: int | None = None,
     ) -> PredictResponse:
         """What each image shows, in the order given.
 
@@ -82,6 +88,7 @@ class Client:
             images: one or more; each a path, a file's bytes, a Pillow image, or uint8 pixels [H, W, 3].
             model: which family answers.
             version: of it; its champion where none is given.
+            precision: fp32 or int8; as the service is set up where none is given.
             top_k: how many classes to list; as many as the service likes where it is not given.
 
         Raises:
@@ -90,21 +97,34 @@ class Client:
         if not images:
             raise ClientError("predict needs at least one image")
         parts = [file_part(image, index) for index, image in enumerate(images)]
-        return self._post("/predict", PredictResponse, parts, {"model": model, "version": version, "top_k": top_k})
+        query = {"model": model, "version": version, "precision": precision, "top_k": top_k}
+        return self._post("/predict", PredictResponse, parts, query)
 
     def compare(
-        self, image: ImageInput, *, models: Sequence[str] = ("mlp", "cnn"), top_k: int | None = None
+        self,
+        image: ImageInput,
+        *,
+        models: Sequence[str] = ("mlp", "cnn"),
+        precision: Precision | None = None,
+        top_k: int | None = None,
     ) -> CompareResponse:
         """What several models say of the same image.
 
         Args:
             image: as of `predict`.
             models: two or more, such as `cnn` for its champion or `cnn@3`.
+            precision: as of `predict`, for all of them.
             top_k: how many classes to list per model.
         """
-        return self._post(
-            "/compare", CompareResponse, [file_part(image, 0)], {"models": ",".join(models), "top_k": top_k}
-        )
+        query = {"models": ",".join(models), "precision": precision, "top_k": top_k}
+        return self._post("/compare", CompareResponse, [file_part(image, 0)], query)
+
+    def metrics(self) -> str:
+        """What Prometheus would scrape, in its text format."""
+        response = self._send_patiently("GET", "/metrics")
+        if not response.is_success:
+            raise error_of(response)
+        return response.text
 
     def metrics_compare(self, first: str = "mlp", second: str = "cnn") -> MetricsComparison:
         """Test scores of two models, such as `mlp` for its champion or `mlp@1`, and their difference."""

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes any free one, which the line printed at start names."""
 
     home: Path = Field(default_factory=duet_home)
-    """Folder of all writable state; versions published there come before the shipped ones."""
+    """Folder of all writable state, versions published here among it."""
 
     shipped_models: Path = Field(default_factory=shipped_models)
     """Read-only folder of the versions that come with the project."""

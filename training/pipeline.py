@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError
 from core.manifest import Manifest
@@ -19,6 +18,7 @@ from training.networks import Classifier, build_classifier
 from training.preprocessing import channel_statistics
 from training.progress import Reporter
 from training.publish import Origin, publish_version
+from training.runs import clear_run, held, mark_published, published_as
 
 
 def train_version(
@@ -44,7 +44,7 @@ def train_version(
         reporter: is told what happens.
         threads: of the processor; a resumed run keeps the number it was started with.
         device: where to train.
-        resume: go on from the run folder's checkpoint.
+        resume: go on from the run folder's checkpoint; otherwise what is in the folder is dropped.
 
     Raises:
         CheckpointError: the run cannot be resumed, is being trained by another process, or cannot be saved.
@@ -52,29 +52,27 @@ def train_version(
         ExportError: the exported graph does not agree with the network.
         PublishError: the version could not be written.
     """
-    run_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run_folder / ".lock")
-    try:
-        with lock.acquire(timeout=0):
-            source = source_digest()
-            checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
-            classifier = new_classifier(config, images)
-            reporter.stage(f"fit {config.recipe}")
-            result = fit(
-                classifier,
-                config,
-                _fit_inputs(config, images),
-                run_folder,
-                reporter=reporter,
-                threads=threads,
-                device=device,
-                resume_from=checkpoint,
-            )
-            environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
-            origin = Origin(config, result.history, environment, source)
-            return publish_version(result.classifier, origin, images, repository, family, reporter=reporter)
-    except Timeout:
-        raise CheckpointError(f"another process is training in {run_folder}: wait for it, or give --run NAME") from None
+    with held(run_folder):
+        source = source_digest()
+        checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
+        if checkpoint is None:
+            clear_run(run_folder)
+        reporter.stage(f"fit {config.recipe}")
+        result = fit(
+            new_classifier(config, images),
+            config,
+            _fit_inputs(config, images),
+            run_folder,
+            reporter=reporter,
+            threads=threads,
+            device=device,
+            resume_from=checkpoint,
+        )
+        environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
+        origin = Origin(config, result.history, environment, source)
+        manifest = publish_version(result.classifier, origin, images, repository, family, reporter=reporter)
+        mark_published(run_folder, manifest.reference)
+        return manifest
 
 
 def new_classifier(config: RecipeConfig, images: Images) -> Classifier:
@@ -92,6 +90,9 @@ def new_classifier(config: RecipeConfig, images: Images) -> Classifier:
 
 
 def _checkpoint_to_resume(run_folder: Path, config: RecipeConfig, images: Images) -> Checkpoint:
+    reference = published_as(run_folder)
+    if reference is not None:
+        raise CheckpointError(f"nothing to resume: the run in {run_folder} was published as {reference}")
     checkpoint = load_checkpoint(run_folder)
     require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
     return checkpoint

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError, ConfigurationError
 from training.checkpoint import CHECKPOINT_NAME, load_checkpoint
+from training.files import write_atomically
 
 RUNS_NAME = "runs"
+PUBLISHED_NAME = "published"
+LOCK_NAME = ".lock"
 
 
 def named_run(home: Path, name: str) -> Path:
@@ -24,22 +30,50 @@ def named_run(home: Path, name: str) -> Path:
 
 
 def require_free(run_folder: Path) -> None:
-    """Check that a new run may start in the folder: it is empty, or holds a run that finished.
+    """Check that a new run may start in the folder: it is empty, or holds a run that was published.
 
     Raises:
-        CheckpointError: an interrupted run would be lost.
+        CheckpointError: a run that was interrupted, be it while it was being published, would be lost.
     """
-    if not (run_folder / CHECKPOINT_NAME).exists():
+    if not (run_folder / CHECKPOINT_NAME).exists() or published_as(run_folder) is not None:
         return
     checkpoint = load_checkpoint(run_folder)
-    if not checkpoint.finished:
-        raise CheckpointError(
-            f"{run_folder} holds a run that was interrupted after epoch {len(checkpoint.history)} of "
-            f"{checkpoint.config.epochs}: go on with --resume, drop it with --restart, or give another --run NAME"
-        )
+    raise CheckpointError(
+        f"{run_folder} holds a run that was interrupted after epoch {len(checkpoint.history)} of "
+        f"{checkpoint.config.epochs}: go on with --resume, drop it with --restart, or give another --run NAME"
+    )
 
 
-def drop_run(run_folder: Path) -> None:
-    """Remove a run's folder, if there is one."""
-    if run_folder.exists():
-        shutil.rmtree(run_folder)
+def published_as(run_folder: Path) -> str | None:
+    """The version that the run in the folder became, such as `cnn@3`, or None where it has not been published."""
+    try:
+        return (run_folder / PUBLISHED_NAME).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def mark_published(run_folder: Path, reference: str) -> None:
+    """Note that the run has become the version `reference`."""
+    write_atomically(run_folder / PUBLISHED_NAME, lambda stream: stream.write(f"{reference}\n".encode()))
+
+
+@contextmanager
+def held(run_folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder, which is made if it does not exist.
+
+    Raises:
+        CheckpointError: another process is training there.
+    """
+    run_folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run_folder / LOCK_NAME).acquire(timeout=0):
+            yield
+    except Timeout:
+        raise CheckpointError(f"another process is training in {run_folder}: wait for it, or give --run NAME") from None
+
+
+def clear_run(run_folder: Path) -> None:
+    """Remove what a run left in its folder; the caller holds it."""
+    for path in run_folder.iterdir():
+        if path.name != LOCK_NAME:
+            path.unlink()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Threads, load_images
+from duet.commands.data import Data, DataDir, Download, Threads, load_images
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def evaluate(
     reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
     data: Data = "cifar10",
     data_dir: DataDir = None,
+    download: Download = False,
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Write the evaluation as JSON to this file.")] = None,
 ) -> None:
@@ -33,7 +34,7 @@ def evaluate(
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
     folder = repository.folder(family, version)
-    images = load_images(data, data_dir, download=False)
+    images = load_images(data, data_dir, download=download)
     measured = evaluate_version(folder, manifest, images, threads=threads or available_cores())
     for precision in measured.scores:
         _print(manifest.reference, measured, precision)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, load_images
+from duet.commands.data import Data, DataDir, Download, load_images
 from duet.commands.training_extra import require_training
 
 
@@ -14,6 +14,7 @@ def export(
     reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
     data: Data = "cifar10",
     data_dir: DataDir = None,
+    download: Download = False,
 ) -> None:
     """Export, calibrate and evaluate a version's weights again and publish them as the family's next version."""
     require_training("duet export")
@@ -23,7 +24,7 @@ def export(
 
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
-    images = load_images(data, data_dir, download=False)
+    images = load_images(data, data_dir, download=download)
     with ConsoleReporter() as reporter:
         manifest = republish(repository, family, version, images, reporter=reporter)
     typer.echo(f"published {manifest.reference} from {family}@{version}")

@@ -45,7 +45,7 @@ def train(
     from training.compute import pick_device
     from training.pipeline import train_version
     from training.progress import ConsoleReporter
-    from training.runs import drop_run, named_run, require_free
+    from training.runs import named_run, require_free
 
     changes = dict(parse_override(text) for text in overrides or [])
     if seed is not None:
@@ -59,8 +59,6 @@ def train(
     if dry_run:
         _describe(config, family, images, run_folder)
         return
-    if restart:
-        drop_run(run_folder)
     ensure_home(duet_home())
     repository = ModelRepository.open()
     with ConsoleReporter() as reporter:

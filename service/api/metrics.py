@@ -31,7 +31,7 @@ EXPOSITION_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 EXPOSITION_EXAMPLE = """\
 # HELP duet_images_total Images answered
 # TYPE duet_images_total counter
-duet_images_total{model="cnn",version="3"} 1042.0
+duet_images_total{model="cnn",precision="fp32",version="3"} 1042.0
 """
 
 

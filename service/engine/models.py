@@ -197,7 +197,7 @@ class ServedModels:
 
     def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
         if self.refusal(*key) != reason:
-            log.error("refused %s@%d: %s", *key, reason)
+            log.error("refused %s", reason)
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
 

@@ -18,7 +18,7 @@ from training.answers import answer
 from training.images import Images
 from training.pipeline import train_version
 from training.reevaluate import disagreements, evaluate_version, published_evaluation
-from training.runs import drop_run, named_run, require_free
+from training.runs import held, named_run, require_free
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_run_publishes_a_whole_version(published: Published, images: Images) -
     assert repository.verify("cnn", 1) == manifest
     assert manifest.files.keys() == {
         "model.onnx", "model.int8.onnx", "weights.safetensors", "evaluation.json", "predictions.npz", "history.jsonl",
-        "README.md", "figures/history.png", "figures/confusion.png", "figures/reliability.png",
+        "gradient.onnx", "README.md", "figures/history.png", "figures/confusion.png", "figures/reliability.png",
     }  # fmt: skip
     assert manifest.class_names == images.dataset.class_names
     assert manifest.data.digest == images.dataset.digest
@@ -231,12 +231,29 @@ def test_a_run_s_name_cannot_leave_the_folder(tmp_path: Path) -> None:
             named_run(tmp_path, name)
 
 
-def test_dropping_a_run_removes_it(tmp_path: Path) -> None:
-    drop_run(tmp_path / "none")
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"x")
-    drop_run(tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+def test_a_run_that_was_trained_but_not_published_is_not_lost(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(parity, "MAX_LOGIT_DIFFERENCE", -1.0)
+        with pytest.raises(ExportError):
+            run(repository, images, tmp_path / "run", kind="mlp", epochs=1)
+    with pytest.raises(CheckpointError, match=r"after epoch 1 of 1.*--resume"):
+        require_free(tmp_path / "run")
+    reporter = RecordingReporter()
+    assert run(repository, images, tmp_path / "run", kind="mlp", epochs=1, resume=True, reporter=reporter).version == 1
+    assert reporter.epochs == []
+    with pytest.raises(CheckpointError, match="published as mlp@1"):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=1, resume=True)
+    require_free(tmp_path / "run")
+
+
+def test_a_run_in_progress_keeps_others_out(repository: ModelRepository, images: Images, tmp_path: Path) -> None:
+    with held(tmp_path / "run"):
+        (tmp_path / "run" / "checkpoint.pt").write_bytes(b"of the run in progress")
+        with pytest.raises(CheckpointError, match="another process is training"):
+            run(repository, images, tmp_path / "run", kind="mlp", epochs=1)
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == b"of the run in progress"
 
 
 def test_devices_are_named(published: Published) -> None:
