@@ -93,9 +93,9 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
         if len(self._lines) >= MOST_LINES:
             self.flush()
         elif self._timer is None:
-            self._timer = threading.Timer(FLUSH_SECONDS, self.flush)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = self._timer = threading.Timer(FLUSH_SECONDS, self.flush)
+            timer.daemon = True
+            timer.start()
 
     def flush(self) -> None:
         """Write what is buffered."""

@@ -136,14 +136,14 @@ def test_no_line_is_lost_between_threads(monkeypatch: pytest.MonkeyPatch) -> Non
     writer.start()
     sys.setswitchinterval(1e-6)
     try:
-        for i in range(5000):
+        for i in range(20_000):
             log_access(logging.INFO, "GET", f"/{i}", 200, 0.001, None)
     finally:
         sys.setswitchinterval(interval)
         done.set()
         writer.join()
     handler.flush()
-    assert paths(stream.pieces) == [f"/{i}" for i in range(5000)]
+    assert paths(stream.pieces) == [f"/{i}" for i in range(20_000)]
 
 
 @pytest.mark.usefixtures("_in_request")
