@@ -1,4 +1,8 @@
-"""Everything that README.md tells a reader to type is run as it stands, and answers as README.md says.
+"""Every block of commands in README.md is run, and answers as README.md says.
+
+`make serve` is run in a copy of the project, and the requests and `duet` commands with the environment that it made.
+Two cannot be run whole: `make test` is what is running now, and `duet train`, which takes minutes, gets `--dry-run`:
+everything is loaded and checked, nothing fitted. `duet train`, `evaluate` and `explore` need the real data.
 
 `bash` blocks are commands. A `json` block is the answer of the block before it; times, request ids and the last
 digits of floating-point figures may differ. `python` blocks are run, and a `text` block after one is what it prints.
@@ -40,8 +44,8 @@ REQUESTS = [block for block in BLOCKS if not is_training(block) and block.text n
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`make serve` in a copy of the project, as a newcomer runs it: own environment, nothing of torch."""
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address and environment of `make serve` in a copy of the project, as a newcomer runs it, without torch."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -58,7 +62,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_until_ready(address, process)
-        yield address
+        yield address, tree / ".venv" / "bin"
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
     finally:
@@ -77,32 +81,35 @@ def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("make serve did not become ready")
 
 
-def run(block: Block, address: str = ADDRESS) -> str:
-    """What a block prints, run from the project's root with the service at `address`."""
+def run(block: Block, programs: Path, address: str = ADDRESS) -> str:
+    """What a block prints, run from the project's root with the service at `address` and `programs` on the PATH."""
     text = block.text.replace(ADDRESS, address)
-    command = [sys.executable, "-c", text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", text]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False, timeout=280
-    )
+    python = str(programs / "python")
+    command = [python, "-c", text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", text]
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, f"README.md:{block.line} failed: {done.stderr}{done.stdout}"
     return done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_request_answers_as_the_page_says(service: str) -> None:
+def test_every_request_answers_as_the_page_says(
+    service: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUET_HOME", str(tmp_path))
+    address, programs = service
     answered = None
     for block in REQUESTS:
         if block.language in ("bash", "python"):
-            answered = run(block, service)
+            answered = run(block, programs, address)
         elif block.language == "json":
             assert answered is not None
             agree(json.loads(block.text), json.loads(answered), f"README.md:{block.line}")
         else:
             assert block.language == "text", f"README.md:{block.line}: nobody runs a block of {block.language!r}"
             assert answered is not None
-            assert answered.replace(service, ADDRESS).strip() == block.text.strip(), f"README.md:{block.line}"
+            assert answered.replace(address, ADDRESS).strip() == block.text.strip(), f"README.md:{block.line}"
 
 
 def agree(stated: Any, answered: Any, where: str) -> None:
@@ -128,10 +135,9 @@ def agree(stated: Any, answered: Any, where: str) -> None:
 @pytest.mark.skipif("DUET_DATA_DIR" not in os.environ, reason="needs the real CIFAR-10 at DUET_DATA_DIR")
 @pytest.mark.parametrize("block", TRAINING, ids=[block.text.split("\n")[0] for block in TRAINING])
 def test_training_commands_run(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training takes minutes, so `duet train` lines get --dry-run: everything is loaded and checked, nothing fitted."""
     monkeypatch.setenv("DUET_HOME", str(tmp_path))
     lines = [f"{line} --dry-run" if line.startswith("duet train") else line for line in block.text.splitlines()]
-    run(Block(block.language, "\n".join(lines), block.line))
+    run(Block(block.language, "\n".join(lines), block.line), Path(sys.executable).parent)
 
 
 def test_the_page_has_the_two_commands_and_the_makefile_has_their_targets() -> None:
