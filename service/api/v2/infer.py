@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.bodies import success
-from service.api.v2.references import ChampionDep, VersionDep
-from service.catalogue import Reference
+from service.api.v2.references import path_parameters, reference_in
 from service.connection import Connection
 from service.engine.engine import Engine
 from service.engine.served import ServedVersion
@@ -22,6 +22,7 @@ from service.errors import (
     DeadlineExceededError,
     InternalServiceError,
     InvalidInferenceError,
+    InvalidParametersError,
     MalformedBodyError,
     NotReadyError,
     PrecisionNotPublishedError,
@@ -31,6 +32,7 @@ from service.errors import (
     UnsupportedEncodingError,
     VersionRefusedError,
 )
+from service.hot import HotRoute
 from service.openinference.answer import Answer, answer_of
 from service.openinference.body import JSON_LENGTH, decompressed, read_framing
 from service.openinference.call import Call, read_call
@@ -38,64 +40,74 @@ from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
 from service.openinference.messages import InferenceResponse
 
-router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG])
+router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=HotRoute)
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-_DOCUMENTED: dict[str, Any] = {
-    "response_model": InferenceResponse,
-    "responses": {
-        **success(RESPONSE_EXAMPLE, "The outputs asked for; JSON, followed by those that were wanted as binary"),
-        **error_responses(
-            MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
-            InvalidInferenceError,
-            UnknownModelError,
-            UnknownModelVersionError,
-            PrecisionNotPublishedError,
-            BodyTimeoutError,
-            VersionRefusedError,
-            BodyTooLargeError,
-            UnsupportedEncodingError,
-            QueueFullError,
-            InternalServiceError,
-            NotReadyError,
-            DeadlineExceededError,
-        ),
+_BODY: dict[str, Any] = {
+    "required": True,
+    "description": "JSON; or, with the header Inference-Header-Content-Length, so many bytes of JSON followed by the "
+    "input's bytes, and with 0 there these bytes alone",
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/InferenceRequest"},
+            "example": REQUEST_EXAMPLE,
+        },
+        "application/octet-stream": {"schema": _BINARY, "example": BINARY_REQUEST_EXAMPLE + "<12 bytes>"},
     },
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "description": "JSON; or, with the header Inference-Header-Content-Length, so many bytes of JSON followed "
-            "by the input's bytes, and with 0 there these bytes alone",
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": "#/components/schemas/InferenceRequest"},
-                    "example": REQUEST_EXAMPLE,
-                },
-                "application/octet-stream": {"schema": _BINARY, "example": BINARY_REQUEST_EXAMPLE + "<12 bytes>"},
-            },
-        }
-    },
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **success(RESPONSE_EXAMPLE, "The outputs asked for; JSON, followed by those that were wanted as binary"),
+    **error_responses(
+        MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
+        InvalidInferenceError,
+        UnknownModelError,
+        UnknownModelVersionError,
+        PrecisionNotPublishedError,
+        BodyTimeoutError,
+        VersionRefusedError,
+        BodyTooLargeError,
+        UnsupportedEncodingError,
+        InvalidParametersError([("timeout", "give it once")]),
+        QueueFullError,
+        InternalServiceError,
+        NotReadyError,
+        DeadlineExceededError,
+    ),
 }
 
 
-@router.post("/{model}/infer", **_DOCUMENTED)
-async def v2_infer(reference: ChampionDep, request: Request) -> Response:
+class InferQuery(BaseModel):
+    """The protocol has no query: what a client sends there is ignored."""
+
+
+def _documented(path: str) -> dict[str, Any]:
+    return {
+        "path": path,
+        "response_model": InferenceResponse,
+        "responses": _RESPONSES,
+        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path)},
+    }
+
+
+@router.post(**_documented("/{model}/infer"))
+async def v2_infer(request: Request, query: Annotated[InferQuery, Query()]) -> Response:
     """Say what the model's champion sees in images that already have its size.
 
     Outputs are `logits`, `probabilities` (after temperature) and `label`; `classification` in an output's parameters
     ranks classes as `value:index:label`. The request's `precision` chooses a variant, and its `timeout` is in
     microseconds. Bodies may be compressed with gzip or deflate.
     """
-    return await _infer(reference, request)
+    return await _infer(request)
 
 
-@router.post("/{model}/versions/{version}/infer", **_DOCUMENTED)
-async def v2_infer_version(reference: VersionDep, request: Request) -> Response:
+@router.post(**_documented("/{model}/versions/{version}/infer"))
+async def v2_infer_version(request: Request, query: Annotated[InferQuery, Query()]) -> Response:
     """Ask one version, as above."""
-    return await _infer(reference, request)
+    return await _infer(request)
 
 
-async def _infer(reference: Reference, request: Request) -> Response:
+async def _infer(request: Request) -> Response:
+    reference = await reference_in(request)
     state, context = request.scope["state"], request.scope["state"]["context"]
     engine: Engine = state["engine"]
     served = await engine.find(reference.family, reference.version, deadline=context.deadline)

@@ -150,6 +150,7 @@ async def test_a_bad_request_is_told_what_is_wrong_and_the_next_is_served(
         ("/v2/models/cnn@1/infer", "no model 'cnn@1': there are cnn, mlp"),
         ("/v2/models/..%5Ccnn/infer", "no model"),
         ("/v2/models/%00/infer", "no model"),
+        ("/v2/models/%7Bmodel%7D/infer", "no model '{model}': there are cnn, mlp"),
         ("/v2/models/vit/versions/1/infer", "no model 'vit': there are cnn, mlp"),
         ("/v2/models/vit/versions/x/infer", "no model 'vit': there are cnn, mlp"),
         ("/v2/models/cnn/versions/9/infer", "no version 9 of 'cnn': there are 1"),
