@@ -53,6 +53,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
         engine = create_engine(settings, repository, recorded)
+        if settings.workers > 1:
+            await engine.models.look()  # or clients would be sent here while other workers can answer them
         following = asyncio.create_task(engine.models.follow())
         yield AppState(
             settings=settings,
