@@ -17,6 +17,7 @@ class CellFigures:
     cell: Cell
     per_second: Spread
     of_raw_batch_32: Spread
+    of_raw_per_cpu: Spread
     p50_ms: Spread
     of_raw_batch_1: Spread
     p99_ms: Spread
@@ -58,6 +59,7 @@ def _figures(samples: Sequence[Sample]) -> CellFigures:
         cell=samples[0].cell,
         per_second=over_rounds(lambda one: one.load.per_second),
         of_raw_batch_32=over_rounds(lambda one: one.load.per_second / one.raw.batch_32_images_per_second),
+        of_raw_per_cpu=over_rounds(_of_raw_per_cpu),
         p50_ms=over_rounds(lambda one: one.load.p50_ms),
         of_raw_batch_1=over_rounds(lambda one: one.load.p50_ms / one.raw.batch_1_ms),
         p99_ms=over_rounds(lambda one: one.load.p99_ms),
@@ -65,3 +67,10 @@ def _figures(samples: Sequence[Sample]) -> CellFigures:
         server_cpu=over_rounds(lambda one: one.server_cpu),
         errors=sum(one.load.errors for one in samples),
     )
+
+
+def _of_raw_per_cpu(sample: Sample) -> float:
+    """Requests per CPU second of the server over images per CPU second of onnxruntime at a batch of 32."""
+    if sample.server_cpu == 0:
+        return float("nan")
+    return sample.load.per_second / sample.server_cpu / sample.raw.batch_32_images_per_cpu_second

@@ -32,11 +32,12 @@ class Cell:
 class RawSpeed:
     """onnxruntime alone, one thread on the server's core.
 
-    `core_share` is the thread's CPU time over its wall time: below about 0.97, something else ran on that core.
+    `core_share` is the CPU time over the wall time: below about 0.97, something else ran on that core.
     """
 
     batch_1_ms: float
     batch_32_images_per_second: float
+    batch_32_images_per_cpu_second: float
     core_share: float
 
 

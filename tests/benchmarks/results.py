@@ -49,10 +49,13 @@ def make_sample(
     errors: int = 0,
     raw_images: float = 400.0,
     raw_ms: float = 2.0,
+    cpu: float = 1.0,
 ) -> Sample:
     """Five seconds of a cell."""
     load = Load(round(5 * per_second), errors, 5.0, p50_ms, p99_ms)
-    return Sample(Cell(target, body, precision, clients), round_, load, RawSpeed(raw_ms, raw_images, 0.99), 1.0)
+    return Sample(
+        Cell(target, body, precision, clients), round_, load, RawSpeed(raw_ms, raw_images, raw_images, 1.0), cpu
+    )
 
 
 def make_overload(**fields: object) -> Overload:
