@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.errors import ConfigurationError
 from service.app import create_app
@@ -24,6 +25,8 @@ from service.stragglers import Stragglers
 from service.workers import supervise
 
 BACKLOG = 2048
+LAST_REQUEST_SECONDS = 0.2
+"""For how long, once nobody new is let in, a request is taken from those who are."""
 
 log = logging.getLogger("duet.service")
 
@@ -100,6 +103,9 @@ class DrainingServer(uvicorn.Server):
     On the first signal /readyz answers 503 and every answer closes its connection, while requests are still taken;
     a notice period later the listener closes, accepted requests finish, and `serve` returns, so that the process
     ends with 0. A second signal ends the notice, a third the waiting.
+
+    Where uvicorn resets connections that the kernel has made and it has not accepted yet, and those whose request it
+    has not read yet, these are served.
     """
 
     def __init__(self, settings: Settings, on_listening: Callable[[str], None]) -> None:
@@ -108,7 +114,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(settings, self._lifecycle),
-                http="httptools",
+                http=HttpToolsProtocol,
                 ws="none",
                 lifespan="on",
                 backlog=BACKLOG,
@@ -150,6 +156,24 @@ class DrainingServer(uvicorn.Server):
             self._stragglers.close_late(self.server_state.connections, time.monotonic())
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody new in, and answer everybody who is."""
+        loop = asyncio.get_running_loop()
+        waiting = [connection for listener in sockets or [] for connection in _made_already(listener)]
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        give_up = loop.time() + LAST_REQUEST_SECONDS
+        while self.server_state.connections and loop.time() < give_up and not self.force_exit:
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> HttpToolsProtocol:
+        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+
     def _drain(self) -> None:
         if self._lifecycle.draining:
             self.force_exit = self.should_exit
@@ -161,3 +185,16 @@ class DrainingServer(uvicorn.Server):
 
     def _stop_listening(self) -> None:
         self.should_exit = True
+
+
+def _made_already(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted."""
+    listener.setblocking(False)
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except ConnectionAbortedError:
+            continue
+        except OSError:  # none is left
+            return
+        yield connection

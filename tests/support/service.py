@@ -82,8 +82,14 @@ class ListeningApp:
     """An app behind a real socket, in the event loop of the test."""
 
     server: DrainingServer
-    address: tuple[str, int]
+    listener: socket.socket
     state: AppState
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, port = self.listener.getsockname()
+        return host, port
 
     def lane(self, family: str) -> Lane:
         """The queue of the family's champion."""
@@ -125,7 +131,6 @@ async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
     """Serve in this event loop on a free port, from when the champions are loaded."""
     server = DrainingServer(settings, on_listening=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        address = bound.getsockname()
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         try:
 
@@ -139,7 +144,7 @@ async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
                     return False
 
             await until(is_ready)
-            yield ListeningApp(server, address, server.lifespan.state)
+            yield ListeningApp(server, bound, server.lifespan.state)
         finally:
             server.should_exit = True
             await serving
