@@ -32,6 +32,9 @@ from service.errors import DeadlineExceededError, QueueFullError
 clock = time.perf_counter
 Result = TypeVar("Result")
 
+READING_TURNS = 2
+"""Turns of the loop between two batches that run on it, besides the one in which the next is dispatched."""
+
 SWEEP_SECONDS = 0.05
 """How often waiting requests are looked through for passed deadlines and clients that hung up."""
 ARRIVAL_TURNS = 5
@@ -123,9 +126,20 @@ class Batcher:
             self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Dispatch soon, not at once: requests that arrived in the same turn of the loop go into the same batch."""
+        """Dispatch soon, not at once: requests that arrived in the same turn of the loop go into the same batch.
+
+        A model that runs on the loop lets it turn a few times more. What has come in during the last batch is read in
+        one turn and taken or refused in the next, and a connection needs one before that; none of them shall wait for
+        the end of another batch.
+        """
         if not self._dispatch_is_due:
             self._dispatch_is_due = True
+            self._turn(loop, 0 if self._executor else READING_TURNS)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop, left: int) -> None:
+        if left:
+            loop.call_soon(self._turn, loop, left - 1)
+        else:
             loop.call_soon(self._dispatch, loop)
 
     def _dispatch(self, loop: asyncio.AbstractEventLoop) -> None:
