@@ -114,6 +114,25 @@ class ParityRecord(_Record):
     argmax_mismatches: int = Field(ge=0)
 
 
+class GradientRecord(_Record):
+    """Agreement of gradient.onnx with autograd in float64, on `images` validation images.
+
+    The error of an image is ||g - g64|| / ||g64||, g being the gradient with respect to the pixels or to the features,
+    whichever is worse. Networks of ReLU and max-pooling are linear in pieces; where an image lies on the border of two
+    within the rounding of float32, the graph may answer for the other one. Such images are compared with g64 of the
+    piece that the graph chose, which counts as their error, and are counted in `other_pieces`.
+    """
+
+    images: int = Field(gt=0)
+    max_relative_error: float = Field(ge=0)
+    other_pieces: int = Field(ge=0)
+    max_other_piece_error: float = Field(
+        ge=0, description="largest error of those against g64 of the piece that float64 chooses"
+    )
+    max_logit_difference: float = Field(ge=0, description="to model.onnx's, relative to the largest logit above 1")
+    opset: int = Field(gt=0, description="of ONNX's default operators that the graph needs")
+
+
 class QuantizationRecord(_Record):
     """The int8 variant of a version: how it was made, what it was measured to cost and to gain, and the verdict.
 
@@ -172,6 +191,7 @@ class Manifest(_Record):
     cost: CostRecord
     calibration: dict[Precision, Calibration]
     quantization: QuantizationRecord | None = Field(default=None, description="null where int8 was not tried")
+    gradient: GradientRecord | None = Field(default=None, description="null where the version has no gradient.onnx")
     metrics: HeadlineMetrics
     parity: ParityRecord
     files: dict[str, FileRecord]

@@ -20,6 +20,7 @@ def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
             _summary(manifest, scores),
             _table(scores),
             _quantized(manifest, evaluation),
+            _explained(manifest),
             _making(manifest),
         ]
     )
@@ -114,6 +115,20 @@ training images:
 """
 
 
+def _explained(manifest: Manifest) -> str:
+    record, spec = manifest.gradient, manifest.input
+    if record is None:
+        return ""
+    return f"""## Explanations
+
+`gradient.onnx` takes `pixels`, float32 [N, {spec.height}, {spec.width}, 3] from 0 to 1, and `target`, float32
+[N, {len(manifest.class_names)}]; it gives `gradient`, the derivative of sum(logits * target) with respect to `pixels`.
+It was held against autograd in float64 on {record.images} validation images: relative error at most
+{record.max_relative_error:.1e}; {record.other_pieces} of them lie, in float32, beyond a kink of ReLU or max-pooling \
+and were compared there.
+"""
+
+
 def _making(manifest: Manifest) -> str:
     spec, environment, calibration = manifest.input, manifest.environment, manifest.calibration["fp32"]
     return f"""## Use
@@ -131,5 +146,7 @@ onnxruntime {environment.onnxruntime}, {environment.cpu}. Data digest `{manifest
 
 ## Terms
 
-{manifest.licence.weights} Data: {manifest.licence.data} {manifest.licence.provenance}
+{manifest.licence.weights} {manifest.licence.provenance}
+
+Data: {manifest.licence.data}.
 """

@@ -68,6 +68,7 @@ def to_onnx(
         outputs: the names of what it returns.
         translations: how to write ATen operators that the exporter does not know, or knows otherwise.
     """
+    batch = torch.export.Dim("N")
     weights = {name for name, _ in module.named_parameters()} | {name for name, _ in module.named_buffers()}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter warns about its own deprecated internals
@@ -79,7 +80,7 @@ def to_onnx(
             verbose=False,
             input_names=list(examples),
             output_names=list(outputs),
-            dynamic_shapes=tuple({0: torch.export.Dim.AUTO} for _ in examples),
+            dynamic_shapes=tuple({0: batch} for _ in examples),
             custom_translation_table=dict(translations),
         )
         if program is None:

@@ -15,6 +15,7 @@ from core.manifest import (
     DataRecord,
     EnvironmentRecord,
     FileRecord,
+    GradientRecord,
     InputSpec,
     LicenceRecord,
     Manifest,
@@ -28,6 +29,7 @@ from training.card import model_card
 from training.checkpoint import EpochRecord
 from training.export import export_model
 from training.figures import write_figures
+from training.gradients import check_gradient, export_gradient
 from training.images import Images, trained_on
 from training.judge import Judgement, judge
 from training.networks import Classifier, count_macs, count_parameters
@@ -35,6 +37,8 @@ from training.progress import Reporter
 
 HISTORY_NAME = "history.jsonl"
 CARD_NAME = "README.md"
+_GRADIENT_IMAGES = 256
+"""Validation images, at most, on which gradient.onnx is held against autograd in float64."""
 _WEIGHTS_TERMS = "Weights: Apache-2.0."
 
 
@@ -68,13 +72,14 @@ def publish_version(
     """Export, judge and publish a network in evaluation mode as the next version of `family`.
 
     Raises:
-        ExportError: the exported graph does not agree with the network.
+        ExportError: an exported graph does not agree with the network.
         PublishError: the version could not be written; nothing of it is kept.
     """
     with reserve(repository, family) as staging:
         reporter.stage(f"export {staging.reference}")
         spec = _input_spec(classifier, images)
         export_model(classifier, staging.folder, height=spec.height, width=spec.width)
+        export_gradient(classifier, staging.folder, height=spec.height, width=spec.width)
 
         reporter.stage("quantize, calibrate on the holdout, evaluate on the test images")
         judgement = judge(
@@ -85,8 +90,12 @@ def publish_version(
             threads=origin.environment.threads,
         )
 
+        reporter.stage("hold gradients against autograd in float64")
+        validation_NHWC = images.part("validation").images_NHWC[:_GRADIENT_IMAGES]
+        gradient = check_gradient(staging.folder, classifier, validation_NHWC, threads=origin.environment.threads)
+
         reporter.stage("publish")
-        manifest = _describe(staging, spec, classifier, origin, images, judgement)
+        manifest = _describe(staging, spec, classifier, origin, images, judgement, gradient)
         _write_records(staging, manifest, origin, judgement)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
         staging.publish(manifest)
@@ -100,6 +109,7 @@ def _describe(
     origin: Origin,
     images: Images,
     judgement: Judgement,
+    gradient: GradientRecord,
 ) -> Manifest:
     """The manifest, its list of files still empty."""
     config, dataset = origin.config, images.dataset
@@ -130,6 +140,7 @@ def _describe(
         ),
         calibration=judgement.calibration,
         quantization=judgement.quantization,
+        gradient=gradient,
         metrics=judgement.metrics,
         parity=judgement.parity,
         files={},
