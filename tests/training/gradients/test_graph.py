@@ -76,8 +76,9 @@ def test_gradients_are_finite_differences(exported: Exported) -> None:
     moved = np.zeros((40, HEIGHT, WIDTH, 3))
     for row, (_, *place) in enumerate(places):
         moved[row, *place] = step
+    target_MK = torch.from_numpy(target_NK[image_M])
     above_M, below_M = (
-        (exact_logits(classifier, torch.from_numpy(pixels_NHWC[image_M] + sign * moved)) * target_NK[image_M]).sum(1)
+        (exact_logits(classifier, torch.from_numpy(pixels_NHWC[image_M] + sign * moved)) * target_MK).sum(1)
         for sign in (1, -1)
     )
     differences_M = ((above_M - below_M) / (2 * step)).detach().numpy()
