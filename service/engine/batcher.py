@@ -35,6 +35,9 @@ Result = TypeVar("Result")
 READING_TURNS = 2
 """Turns of the loop between two batches that run on it, besides the one in which the next is dispatched."""
 
+ROOM_SECONDS = 0.005
+"""How often a full queue is looked through for places of requests that nobody waits for."""
+
 SWEEP_SECONDS = 0.05
 """How often waiting requests are looked through for passed deadlines and clients that hung up."""
 ARRIVAL_TURNS = 5
@@ -58,6 +61,7 @@ class Batcher:
         self._background = Background(most_running=max(1, threads - 1))
         self._turns_to_wait = 0
         self._dispatch_is_due = False
+        self._looked_for_room = 0.0
         self._unanswered: list[Ticket] = []
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -67,10 +71,17 @@ class Batcher:
         Raises:
             QueueFullError: the lane has no place for so many images.
         """
-        if lane.waiting + images > self._queue_size:
+        if lane.waiting + images <= self._queue_size:
+            return
+        # Looking for the places of those who have gone takes longer than all the rest of a refusal, which has to be
+        # cheap, so a crowd of refusals looks once.
+        now = clock()
+        if now - self._looked_for_room >= ROOM_SECONDS:
+            self._looked_for_room = now
             lane.sweep()
-            if lane.waiting + images > self._queue_size:
-                raise QueueFullError(lane.name, lane.waiting, lane.throughput.seconds_for(lane.waiting))
+            if lane.waiting + images <= self._queue_size:
+                return
+        raise QueueFullError(lane.name, lane.waiting, lane.throughput.seconds_for(lane.waiting))
 
     def submit(
         self, lane: Lane, images_NHWC: Pixels, deadline: float, client: Watched | None = None
