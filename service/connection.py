@@ -34,7 +34,11 @@ class Connection:
             self._watcher = asyncio.create_task(self._wait())
 
     def close(self) -> None:
-        """The answer is ready: watch no longer."""
+        """The answer is ready: watch no longer.
+
+        Futures are let go: one that has failed holds the frames of the route, which hold this, and the body.
+        """
+        self._futures.clear()
         if self._watcher is not None:
             self._watcher.cancel()
 

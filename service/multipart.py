@@ -49,12 +49,11 @@ class MultipartImages:
                     raise WrongFieldError(event.name, FIELD)
                 else:
                     self._files.append((event.filename or None, []))
-        except ParserLimitReached as error:
-            if len(self._files) == self._max_files:
-                raise TooManyFilesError(self._max_files) from error
-            raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from error
         except MultipartError as error:
-            raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from error
+            cause = _without_frames(error)
+            if isinstance(error, ParserLimitReached) and len(self._files) == self._max_files:
+                raise TooManyFilesError(self._max_files) from cause
+            raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from cause
 
     def finish(self) -> list[tuple[str | None, bytes]]:
         """File name, where one was given, and content of every part, in order.
@@ -66,7 +65,12 @@ class MultipartImages:
         try:
             self._parser.close()
         except MultipartError as error:
-            raise MalformedBodyError("the multipart body ends before its last boundary") from error
+            raise MalformedBodyError("the multipart body ends before its last boundary") from _without_frames(error)
         if not self._files:
             raise NoImageError(f"the form is empty: send images as files in the field {FIELD!r}")
         return [(filename, b"".join(parts)) for filename, parts in self._files]
+
+
+def _without_frames(error: MultipartError) -> MultipartError:
+    """The error alone: the parser and its frames hold each other through it, and with them the body for long."""
+    return error.with_traceback(None)

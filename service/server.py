@@ -167,7 +167,7 @@ class DrainingServer(uvicorn.Server):
         for connection in waiting:
             await loop.connect_accepted_socket(self._protocol, connection)
         give_up = loop.time() + LAST_REQUEST_SECONDS
-        while self.server_state.connections and loop.time() < give_up and not self.force_exit:
+        while self.server_state.connections and loop.time() < give_up and not self.force_exit:  # noqa: ASYNC110  uvicorn tells nobody
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 

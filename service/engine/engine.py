@@ -218,3 +218,4 @@ class Engine:
         finally:
             for future in waiting:
                 future.cancel()  # where one failed, nobody waits for the others any more
+            waiting.clear()  # a future that has failed holds this frame, which would hold it
