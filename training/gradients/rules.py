@@ -1,7 +1,7 @@
 """Backward operators that ONNX lacks, written in operators that it has.
 
 ATen's own decompositions cover most of a backward pass. The rules here cover what they leave over (convolution,
-max-pooling) and what onnxruntime runs several times faster in another form (ReLU).
+max-pooling) and what onnxruntime runs faster in another form (ReLU: 1.3 times for one image, 2.5 times for 32).
 """
 
 from __future__ import annotations
