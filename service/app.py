@@ -115,4 +115,10 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         queue_size=settings.queue_size,
         observe_batch=recorded.observe_batch,
     )
-    return Engine(models, batcher, Decoder(threads=settings.model_threads, max_pixels=settings.max_pixels), recorded)
+    decoder = Decoder(threads=settings.model_threads, max_pixels=settings.max_pixels, queue_size=settings.queue_size)
+    return Engine(
+        models,
+        batcher,
+        decoder,
+        recorded,
+    )

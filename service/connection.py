@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from starlette.types import Receive
 
-from service.engine.lane import Inference
 from service.errors import ClientGoneError
 
 
@@ -21,10 +21,10 @@ class Connection:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._futures: list[asyncio.Future[Inference]] = []
+        self._futures: list[asyncio.Future[Any]] = []
         self._watcher: asyncio.Task[None] | None = None
 
-    def add(self, future: asyncio.Future[Inference]) -> None:
+    def add(self, future: asyncio.Future[Any]) -> None:
         """Fail this future with ClientGoneError when the client hangs up."""
         self._futures.append(future)
 
@@ -41,10 +41,14 @@ class Connection:
         self._futures.clear()
         if self._watcher is not None:
             self._watcher.cancel()
+            self._watcher = None
 
     async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            return  # by `close`; raised further, the task would keep its own frames, and the body, in a cycle
         for future in self._futures:
             if not future.done():
                 future.set_exception(ClientGoneError("the client closed the connection before its answer was ready"))

@@ -25,6 +25,7 @@ from service.errors import InvalidParametersError, ProblemError
 from service.problems import answer_to, invalid_parameters
 
 _REMEMBERED_QUERIES = 256
+_LONGEST_REMEMBERED = 256
 
 
 class HotRoute(APIRoute):
@@ -108,7 +109,6 @@ def _query_parser(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
         InvalidParametersError: when called, where the query does not validate.
     """
 
-    @lru_cache(_REMEMBERED_QUERIES)
     def parse(query_string: bytes) -> BaseModel:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
         values = dict(pairs)
@@ -121,4 +121,10 @@ def _query_parser(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
         except ValidationError as error:
             raise invalid_parameters(error.errors()) from error
 
-    return parse
+    remembered = lru_cache(_REMEMBERED_QUERIES)(parse)
+
+    def parse_or_remember(query_string: bytes) -> BaseModel:
+        # Long ones are not repeated, and would fill the memory.
+        return remembered(query_string) if len(query_string) <= _LONGEST_REMEMBERED else parse(query_string)
+
+    return parse_or_remember

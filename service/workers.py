@@ -111,7 +111,7 @@ class _Supervisor:
     def _announce(self, address: str) -> bool:
         """Say where, once, when the first worker listens."""
         for worker in self._workers:
-            if worker.announced is not None and worker.announced.poll():
+            if worker.announced is not None and _said_so(worker.announced):
                 print(f"Duet is listening on {address} ({self._settings.workers} workers)", flush=True)
                 return True
         return False
@@ -143,6 +143,14 @@ class _Supervisor:
             worker.pause_seconds,
         )
         worker.pause_seconds = min(2 * worker.pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+
+def _said_so(announced: Connection) -> bool:
+    """Whether the worker at the other end has said that it listens; one that died says nothing."""
+    try:
+        return announced.poll() and bool(announced.recv())
+    except EOFError:
+        return False
 
 
 def run_worker(settings: Settings, announces: Connection) -> None:

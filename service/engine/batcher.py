@@ -164,11 +164,13 @@ class Batcher:
             if not batch:
                 continue  # everyone who waited there has gone
             if self._executor is None:
-                self._run_here(lane, batch)
-                # Answers are sent and new requests read before the next batch.
-                if self._busy_lanes or self._background.waiting:
-                    self._turns_to_wait = ARRIVAL_TURNS
-                    self._schedule(loop)
+                try:
+                    self._run_here(lane, batch)
+                finally:
+                    # Answers are sent and new requests read before the next batch.
+                    if self._busy_lanes or self._background.waiting:
+                        self._turns_to_wait = ARRIVAL_TURNS
+                        self._schedule(loop)
                 return
             self._free_threads -= 1
             running = loop.run_in_executor(self._executor, _run, lane, batch)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -106,12 +107,15 @@ class Engine:
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         started = time.perf_counter()
+        self._batcher.check_room(served.lane, len(uploads))
         height, width = served.size
         if len(uploads) == 1:
-            images = [await self._decoder.decode(uploads[0], 0, height=height, width=width)]
+            images = [
+                await self._decoder.decode(uploads[0], 0, height=height, width=width, deadline=deadline, client=client)
+            ]
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
-            images = await self._decoded(uploads, height, width)
+            images = await self._decoded(uploads, height, width, deadline, client)
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
@@ -148,14 +152,15 @@ class Engine:
         self._metrics.observe_answer(served, decode_seconds, inference)
         return inference
 
-    async def decode(self, served: ServedVersion, upload: Upload) -> DecodedImage:
+    async def decode(self, served: ServedVersion, upload: Upload, *, deadline: float) -> DecodedImage:
         """The one image of a request at the size that a version takes.
 
         Raises:
             UnreadableImageError: it cannot be decoded.
+            QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         height, width = served.size
-        return await self._decoder.decode(upload, 0, height=height, width=width)
+        return await self._decoder.decode(upload, 0, height=height, width=width, deadline=deadline)
 
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """As of `Batcher`: the result of a short `call`, made when nobody waits for a model."""
@@ -174,7 +179,9 @@ class Engine:
         started = time.perf_counter()
         sizes = dict.fromkeys(served.size for served in versions)
         images = {
-            (height, width): await self._decoder.decode(upload, 0, height=height, width=width)
+            (height, width): await self._decoder.decode(
+                upload, 0, height=height, width=width, deadline=deadline, client=client
+            )
             for height, width in sizes
         }
         decode_seconds = time.perf_counter() - started
@@ -200,11 +207,17 @@ class Engine:
         self._decoder.close()
         self._batcher.close()
 
-    async def _decoded(self, uploads: Sequence[Upload], height: int, width: int) -> list[DecodedImage]:
-        decoding = (
-            self._decoder.decode(upload, index, height=height, width=width) for index, upload in enumerate(uploads)
-        )
-        return list(await asyncio.gather(*decoding))
+    async def _decoded(
+        self, uploads: Sequence[Upload], height: int, width: int, deadline: float, client: Watched | None
+    ) -> list[DecodedImage]:
+        decode = partial(self._decoder.decode, height=height, width=width, deadline=deadline, client=client)
+        decoding = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
+        try:
+            return list(await asyncio.gather(*decoding))
+        finally:
+            # Where one failed, nobody waits for the others any more; kept, they would hold this frame in a cycle.
+            while decoding:
+                decoding.pop().cancel()
 
     async def _infer(
         self, work: Sequence[tuple[ServedVersion, DecodedImage]], deadline: float, client: Watched | None

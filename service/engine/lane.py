@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.manifest import Precision
 from service.engine.arrays import Pixels
@@ -31,7 +31,7 @@ class Inference:
 class Watched(Protocol):
     """The client of a request; watching it costs something, so it begins once the request has waited a while."""
 
-    def add(self, future: asyncio.Future[Inference]) -> None:
+    def add(self, future: asyncio.Future[Any]) -> None:
         """One of the request's futures, to be failed when the client hangs up."""
 
     def watch(self) -> None:

@@ -1,0 +1,116 @@
+"""Large images wait for threads, within a bound and a deadline; small ones are decoded at once."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images import DecodedImage, decode_image
+from service.engine import decoder as decoding
+from service.engine.decoder import Decoder
+from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
+from service.uploads import Upload
+
+FAR = 1e9
+
+
+def upload(side: int) -> Upload:
+    stream = io.BytesIO()
+    pixels_HWC = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels_HWC).save(stream, "PNG")
+    return Upload("a.png", stream.getvalue())
+
+
+LARGE, SMALL = upload(200), upload(8)
+
+
+class Gate:
+    """Holds every decoding on a thread back until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened = threading.Event()
+        self.begun: list[int] = []
+
+        def gated(data: bytes, **options: Any) -> DecodedImage:
+            if len(data) > decoding.INLINE_BYTES:
+                self.begun.append(len(data))
+                assert self.opened.wait(30)
+            return decode_image(data, **options)
+
+        monkeypatch.setattr(decoding, "decode_image", gated)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(monkeypatch)
+
+
+@pytest.fixture
+async def decoder(gate: Gate) -> AsyncIterator[Decoder]:
+    made = Decoder(threads=1, max_pixels=1_000_000, queue_size=2)
+    yield made
+    gate.opened.set()
+    made.close()
+
+
+async def test_large_images_past_the_bound_are_refused_and_small_ones_go_on(decoder: Decoder, gate: Gate) -> None:
+    waiting = [asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFullError, match="2 images are waiting for decoding") as refused:
+        await decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8)
+    assert refused.value.fields["retry_after_ms"] >= 1
+    assert (await decoder.decode(SMALL, 0, deadline=FAR, height=8, width=8)).notes == ()
+    gate.opened.set()
+    assert [image.pixels_HWC.shape for image in await asyncio.gather(*waiting)] == [(8, 8, 3)] * 2
+    assert (await decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8)).notes == ("resized from 200x200",)
+
+
+async def test_a_late_image_is_given_up_and_its_place_is_free(decoder: Decoder, gate: Gate) -> None:
+    running = asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8))
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineExceededError):
+        await decoder.decode(LARGE, 0, deadline=time.perf_counter() + 0.05, height=8, width=8)
+    following = asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8))
+    gate.opened.set()
+    await asyncio.gather(running, following)
+    assert len(gate.begun) == 2  # the late one never began
+
+
+class LeavingClient:
+    """Hangs up as soon as it is watched."""
+
+    def __init__(self) -> None:
+        self.futures: list[asyncio.Future[Any]] = []
+
+    def add(self, future: asyncio.Future[Any]) -> None:
+        self.futures.append(future)
+
+    def watch(self) -> None:
+        for future in self.futures:
+            future.set_exception(ClientGoneError("gone"))
+
+
+async def test_a_client_that_hangs_up_frees_its_place(decoder: Decoder, gate: Gate) -> None:
+    running = asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8))
+    await asyncio.sleep(0)
+    with pytest.raises(ClientGoneError):
+        await decoder.decode(LARGE, 0, deadline=FAR, client=LeavingClient(), height=8, width=8)
+    gate.opened.set()
+    await running
+    assert len(gate.begun) == 1
+
+
+async def test_a_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:
+    gate.opened.set()
+    damaged = Upload("b.png", LARGE.content[: len(LARGE.content) // 2])
+    with pytest.raises(UnreadableImageError, match=r"b\.png") as raised:
+        await decoder.decode(damaged, 3, deadline=FAR, height=8, width=8)
+    assert raised.value.fields["index"] == 3
