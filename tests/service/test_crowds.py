@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 
 from core.manifest import Precision
 from core.statistics.calibration import softmax
+from service.engine.arrays import Pixels
+from service.engine.outputs import Outputs
 from tests.support.gates import gated
 from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version
 from tests.support.service import ListeningApp, listening_app, set_champions, settings_for, until
-from tests.support.wire import FORM, Answer, Peer, form, request
+from tests.support.wire import FORM, Answer, Peer, answer_on, form, request
 
 GRAPHS: Sequence[tuple[str, Precision]] = (("cnn", "fp32"), ("cnn", "int8"), ("mlp", "fp32"))
 THREADS = pytest.mark.parametrize("threads", [1, 2], ids=["on the event loop", "on threads"])
@@ -133,3 +136,26 @@ async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> 
         assert old.waiting == 0
         for peer in peers:
             peer.hang_up()
+
+
+async def test_what_comes_while_the_event_loop_runs_a_batch_is_in_the_next_one(home: Path) -> None:
+    async with listening_app(settings_for(home, threads=1, max_batch=4)) as app:
+        others = [socket.create_connection(app.address, timeout=60) for _ in range(3)]
+        await until(lambda: asyncio.sleep(0, len(app.server.server_state.connections) == 3))
+        cnn = app.lane("cnn")
+        run, sizes = cnn.run, list[int]()
+
+        def run_while_others_ask(images_NHWC: Pixels) -> Outputs:
+            if not sizes:
+                for other in others:
+                    other.sendall(request(grey_png(255)))
+            sizes.append(len(images_NHWC))
+            return run(images_NHWC)
+
+        cnn.run = run_while_others_ask
+        async with await Peer.connect(app.address) as peer:
+            await ask(peer, [0] * 5)
+        for other in others:
+            with other:
+                assert (await asyncio.to_thread(answer_on, other)).status == 200
+    assert sizes == [4, 4]

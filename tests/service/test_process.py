@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import signal
 import socket
 import subprocess
@@ -19,6 +17,7 @@ from core.errors import ConfigurationError
 from duet.commands.serve import serve
 from tests.support.onnx_models import grey_png
 from tests.support.service import ServiceProcess, service_process, write_home
+from tests.support.wire import answer_on, head
 
 LIMIT = 100_000
 
@@ -31,23 +30,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
         yield running
 
 
-def head(*lines: str) -> bytes:
-    return "\r\n".join(["POST /predict HTTP/1.1", "Host: duet", *lines, "", ""]).encode()
-
-
-def answer_on(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the one answer that this connection gets; the service then closes it."""
-    answer = http.client.HTTPResponse(connection)
-    answer.begin()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-
-
 def test_a_stated_length_over_the_limit_is_refused_before_any_of_it_is_read(service: ServiceProcess) -> None:
     with socket.create_connection(service.address, timeout=30) as connection:
         connection.sendall(head("Content-Type: image/png", f"Content-Length: {10 * LIMIT}"))
-        status, headers, body = answer_on(connection)
-        assert (status, json.loads(body)["limit_bytes"]) == (413, LIMIT)
-        assert headers["connection"] == "close"
+        answer = answer_on(connection)
+        assert (answer.status, answer.json()["limit_bytes"]) == (413, LIMIT)
+        assert answer.headers["connection"] == "close"
         assert connection.recv(1) == b""
 
 
@@ -60,8 +48,8 @@ def test_a_body_without_length_is_refused_while_it_comes(service: ServiceProcess
             connection.sendall(f"{len(start):x}\r\n".encode() + start + b"\r\n")
         connection.sendall(f"{LIMIT + 1:x}\r\n".encode() + bytes(LIMIT + 1) + b"\r\n")
         # The body has no end yet, and still there is an answer.
-        status, _, body = answer_on(connection)
-        assert (status, json.loads(body)["limit_bytes"]) == (413, LIMIT)
+        answer = answer_on(connection)
+        assert (answer.status, answer.json()["limit_bytes"]) == (413, LIMIT)
 
 
 def test_an_expected_continue_is_not_given_to_a_body_that_is_too_large(service: ServiceProcess) -> None:
@@ -74,8 +62,8 @@ def test_an_expected_continue_is_not_given_to_a_body_that_is_too_large(service: 
 def test_a_body_that_never_ends_is_given_up(service: ServiceProcess) -> None:
     with socket.create_connection(service.address, timeout=30) as connection:
         connection.sendall(head("Content-Type: image/png", "Content-Length: 1000") + b"a few bytes")
-        status, _, body = answer_on(connection)
-        assert (status, json.loads(body)["type"]) == (408, "urn:duet:problem:body-timeout")
+        answer = answer_on(connection)
+        assert (answer.status, answer.json()["type"]) == (408, "urn:duet:problem:body-timeout")
 
 
 def test_unusual_ids_and_traces_are_replaced_or_echoed(service: ServiceProcess) -> None:
@@ -113,10 +101,10 @@ def test_a_drain_loses_no_request_and_exits_with_0(home: Path) -> None:
                 break
         assert service.process.poll() is None
         connection.sendall(image[20:])
-        status, headers, body = answer_on(connection)
-        assert status == 200
-        assert headers["connection"] == "close"
-        assert json.loads(body)["predictions"][0]["label"] == "white"
+        answer = answer_on(connection)
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
+        assert answer.json()["predictions"][0]["label"] == "white"
         assert service.wait() == 0
     by_request = {line.get("request_id"): line for line in service.log}
     assert by_request["in-flight"]["message"] == "POST /predict 200"
