@@ -30,7 +30,7 @@ from tests.support.service import ServiceProcess, service_process, write_home
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     home = tmp_path_factory.mktemp("home")
     models = write_home(home)
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True, data_digest="e" * 64)
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True, int8=True, data_digest="e" * 64)
     with service_process(home) as running:
         yield running
 
@@ -58,6 +58,17 @@ def test_model_version_and_top_k_reach_the_service(client: Client) -> None:
     assert (first.model, first.version, first.label, len(first.top)) == ("cnn", 2, "white", 1)
     [other] = client.predict(grey_png(0), model="mlp").predictions
     assert (other.model, other.label) == ("mlp", "white")
+
+
+def test_the_precision_reaches_the_service(client: Client) -> None:
+    fp32, int8 = (client.predict(grey_png(96), version=2, precision=each).predictions[0] for each in ("fp32", "int8"))
+    assert (fp32.precision, int8.precision) == ("fp32", "int8")
+    assert fp32.probability != int8.probability
+    both = client.compare(grey_png(96), models=("cnn@2", "cnn@2"), precision="int8")
+    assert [one.precision for one in both.predictions] == ["int8", "int8"]
+    with pytest.raises(NotFoundError) as unpublished:
+        client.predict(grey_png(96), precision="int8")
+    assert unpublished.value.fields["available"] == ["fp32"]
 
 
 def test_comparisons(client: Client) -> None:
