@@ -42,7 +42,7 @@ class HotRoute(APIRoute):
             raise TypeError(f"{path}: a hot route's endpoint takes a request and a query model, not {parameters}")
         if not iscoroutinefunction(endpoint) or self.dependencies:
             raise TypeError(f"{path}: a hot route's endpoint is async and has no dependencies")
-        self._parse = _query_parser(model)
+        self._parse = QueryParser(model)
         self.app: ASGIApp = self.answer
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,14 +102,23 @@ async def _to_route(scope: Scope, receive: Receive, send: Send) -> None:
     await route.answer(scope, receive, send)
 
 
-def _query_parser(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
-    """Query string -> model; the few that clients really send are parsed once.
+class QueryParser:
+    """Query string -> model; the short ones, which clients repeat, are parsed once.
 
     Raises:
         InvalidParametersError: when called, where the query does not validate.
     """
 
-    def parse(query_string: bytes) -> BaseModel:
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+        self.remembered = lru_cache(_REMEMBERED_QUERIES)(self._parse)
+
+    def __call__(self, query_string: bytes) -> BaseModel:
+        """The query, parsed now or before."""
+        # Long ones are not repeated, and would fill the memory.
+        return self.remembered(query_string) if len(query_string) <= _LONGEST_REMEMBERED else self._parse(query_string)
+
+    def _parse(self, query_string: bytes) -> BaseModel:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
         values = dict(pairs)
         if len(values) < len(pairs):
@@ -117,14 +126,6 @@ def _query_parser(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
             repeated = {name for name in names if names.count(name) > 1}
             raise InvalidParametersError([(name, "give it once") for name in sorted(repeated)])
         try:
-            return model.model_validate(values)
+            return self._model.model_validate(values)
         except ValidationError as error:
             raise invalid_parameters(error.errors()) from error
-
-    remembered = lru_cache(_REMEMBERED_QUERIES)(parse)
-
-    def parse_or_remember(query_string: bytes) -> BaseModel:
-        # Long ones are not repeated, and would fill the memory.
-        return remembered(query_string) if len(query_string) <= _LONGEST_REMEMBERED else parse(query_string)
-
-    return parse_or_remember

@@ -201,8 +201,10 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
     assert counted.slugs == ["invalid-parameters"] * 3
     [route] = router.routes
     assert isinstance(route, HotRoute)
-    remembered = route._parse.cache_info()  # type: ignore[attr-defined]
-    assert remembered.currsize <= 256
+    assert 0 < route._parse.remembered.cache_info().currsize <= 256
+    route._parse.remembered.cache_clear()
+    route._parse(b"name=ann" + b"&" * 500)
+    assert route._parse.remembered.cache_info().currsize == 0
 
 
 def test_the_routes_that_take_images_go_the_short_way(home: Path) -> None:
