@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from service.engine.served import LoadedVersion
+from service.engine.session import open_version
+from service.server import DrainingServer
 from tests.support.callers import calling
 from tests.support.onnx_models import grey_png
-from tests.support.service import ServiceProcess, child_processes, service_process
-from tests.support.wire import answer_on, request
+from tests.support.service import ServiceProcess, child_processes, service_process, settings_for, until
+from tests.support.wire import Peer, answer_on, request
 
 pytestmark = [
     pytest.mark.slow,
@@ -106,6 +112,34 @@ def test_both_answer_and_one_that_is_killed_is_replaced(service: ServiceProcess)
     service.terminate()
     assert service.wait() == 0
     assert any("ended with -9; starting it again" in line["message"] for line in service.log)
+
+
+async def test_a_worker_takes_connections_once_it_can_answer_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_loading, may_load = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> LoadedVersion:
+        is_loading.set()
+        assert may_load.wait(60)
+        return open_version(*arguments, **options)
+
+    monkeypatch.setattr("service.engine.models.open_version", slowly)
+    listening: list[str] = []
+    server = DrainingServer(settings_for(home, workers=2), on_listening=listening.append)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = bound.getsockname()
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        await asyncio.to_thread(is_loading.wait)
+        with pytest.raises(ConnectionRefusedError):
+            await Peer.connect(address)
+        assert listening == []
+        may_load.set()
+        await until(lambda: asyncio.sleep(0, bool(listening)))
+        async with await Peer.connect(address) as peer:
+            await peer.send(WHITE)
+            assert (await peer.answer()).status == 200
+        server.should_exit = True
+        await serving
 
 
 def test_the_figures_of_all_workers_add_up_whoever_is_asked(service: ServiceProcess) -> None:
@@ -204,6 +238,18 @@ def test_a_port_that_workers_hold_is_refused_to_another_service(
 def test_a_port_that_one_process_holds_is_refused_to_workers(home: Path) -> None:
     with service_process(home) as service:
         assert_refused(service, home, "2")
+
+
+def test_the_port_stays_held_while_no_worker_lives(service: ServiceProcess) -> None:
+    for pid in service.workers:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: service.listeners == 0)
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a service of one process has it
+        with pytest.raises(OSError, match="Address already in use"):
+            stranger.bind(service.address)
+    wait_until(lambda: service.listeners == 2)
+    assert ask_anew(service) == "white"
 
 
 def assert_refused(service: ServiceProcess, home: Path, workers: str) -> None:
