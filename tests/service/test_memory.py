@@ -26,7 +26,8 @@ PICTURES = [grey_png(grey) for grey in range(0, 256, 5)]
 
 @pytest.fixture(params=["1", "2"], ids=["on the event loop", "on threads"])
 def service(home: Path, request: pytest.FixtureRequest) -> Iterator[ServiceProcess]:
-    with service_process(home, DUET_THREADS=request.param, DUET_LOG_LEVEL="warning") as running:
+    room = {"DUET_QUEUE_SIZE": "1024"}  # for all the clients of these tests at once
+    with service_process(home, DUET_THREADS=request.param, DUET_LOG_LEVEL="warning", **room) as running:
         yield running
 
 
@@ -74,7 +75,8 @@ def test_batches_of_ever_other_sizes_and_queries(service: ServiceProcess) -> Non
                     request(form(files), content_type=FORM, path=f"/predict?model={model}&top_k={top_k}")
                 )
                 answer = answer_on(connection)
-                assert (answer.status, len(answer.json()["predictions"])) == (200, len(files))
+                assert answer.status == 200, answer.body
+                assert len(answer.json()["predictions"]) == len(files)
 
     assert growth_mib(service, talk, 6) < 16
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from openapi_spec_validator import validate
 
 from service.app import create_app
 from service.errors import ProblemError
+from tests.support.onnx_models import grey_png
 from tests.support.service import RunningApp, settings_for
 
 OPERATIONS = {
@@ -93,10 +95,62 @@ def test_inference_bodies_are_documented_with_an_example_that_fits(document: dic
     OAS31Validator({**described["schema"], "components": document["components"]}).validate(described["example"])
 
 
-def test_query_parameters_are_documented(document: dict[str, Any]) -> None:
-    parameters = {one["name"]: one for one in operations(document)["predict"]["parameters"]}
-    assert set(parameters) == {"model", "version", "precision", "top_k"}
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("predict", {"model", "version", "precision", "top_k"}), ("compare", {"models", "precision", "top_k"})],
+)
+def test_query_parameters_are_documented(document: dict[str, Any], name: str, expected: set[str]) -> None:
+    parameters = {one["name"]: one for one in operations(document)[name]["parameters"]}
+    assert set(parameters) == expected
     assert all(one["description"] for one in parameters.values())
+    assert all(one["in"] == "query" and not one["required"] for one in parameters.values())
+    allowed = [one for one in parameters["precision"]["schema"]["anyOf"] if "enum" in one]
+    assert [one["enum"] for one in allowed] == [["fp32", "int8"]]
+    assert parameters["top_k"]["schema"]["minimum"] == 1
+
+
+@pytest.mark.parametrize("name", ["predict", "compare"])
+def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dict[str, Any], name: str) -> None:
+    responses = operations(document)[name]["responses"]
+    slugs = {
+        slug
+        for response in responses.values()
+        for content in response["content"].values()
+        for slug in content.get("examples", {})
+    }
+    assert slugs >= {
+        "malformed-body",
+        "unknown-model",
+        "unknown-version",
+        "precision-not-published",
+        "body-timeout",
+        "version-refused",
+        "body-too-large",
+        "unsupported-media-type",
+        "unsupported-image-format",
+        "invalid-parameters",
+        "wrong-field",
+        "no-image",
+        "too-many-files",
+        "unreadable-image",
+        "too-many-pixels",
+        "queue-full",
+        "internal-error",
+        "not-ready",
+        "deadline-exceeded",
+    }
+
+
+async def test_the_example_of_the_figures_has_names_and_labels_that_are_told(
+    running: RunningApp, document: dict[str, Any]
+) -> None:
+    await running.client.post("/predict", content=grey_png(0), headers={"content-type": "image/png"})
+    told = (await running.client.get("/metrics")).text
+    example = operations(document)["metrics"]["responses"]["200"]["content"]["text/plain"]["example"]
+    [line] = [line for line in example.splitlines() if not line.startswith("#")]
+    pattern = re.sub(r'"[^"]*"', '"[^"]*"', re.escape(line.rpartition(" ")[0]))
+    assert re.search(f"^{pattern} ", told, re.MULTILINE)
+    assert all(line in told for line in example.splitlines() if line.startswith("#"))
 
 
 def all_problems(root: type[ProblemError] = ProblemError) -> list[type[ProblemError]]:
