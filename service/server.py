@@ -129,6 +129,8 @@ class DrainingServer(uvicorn.Server):
         self._on_listening = on_listening
         self._notice_seconds = settings.drain_notice_seconds
         self._stragglers = Stragglers(settings.deadline_seconds)
+        # A worker may be sent each signal twice, by whoever stops the service and by its parent, which ends it if need be.
+        self._is_alone = settings.workers == 1
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -176,8 +178,9 @@ class DrainingServer(uvicorn.Server):
 
     def _drain(self) -> None:
         if self._lifecycle.draining:
-            self.force_exit = self.should_exit
-            self.should_exit = True
+            if self._is_alone:
+                self.force_exit = self.should_exit
+                self.should_exit = True
             return
         log.info("draining: no longer ready")
         self._lifecycle.draining = True

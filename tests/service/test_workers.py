@@ -204,6 +204,22 @@ def test_a_second_signal_waits_for_nobody(service: ServiceProcess) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 
+def test_a_signal_to_the_whole_group_is_no_second_one(home: Path) -> None:
+    """As a terminal sends it, or systemd: each worker has it twice, and still gives notice."""
+    with service_process(home, DUET_WORKERS="2", DUET_DRAIN_NOTICE_SECONDS="600") as service:
+        children = child_processes(service.process.pid)
+        for pid in (service.process.pid, *service.workers):
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 503)
+        for _ in range(30):
+            assert ask_anew(service) == "white"
+            time.sleep(0.01)
+        assert service.listeners == 2
+        service.terminate()
+        assert service.wait() == 0
+    wait_until(lambda: not any(is_alive(pid) for pid in children))
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6])
 def test_sigterm_while_workers_start_ends_them_too(home: Path, delay: float) -> None:
     """Whatever the moment: before a worker has a process, while it imports, while it loads."""
