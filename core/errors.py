@@ -9,6 +9,15 @@ DuetError
 ├── CheckpointError         a run cannot be resumed from what is on disk
 ├── TrainingDivergedError   the loss is no longer finite
 ├── ExportError             an exported graph disagrees with the network it came from
+├── JobError                anything about jobs
+│   ├── UnknownJobError
+│   ├── JobFinishedError    it has ended, so there is nothing to cancel
+│   ├── JobNotRetryableError    it still runs, or has succeeded
+│   ├── LostClaimError      another attempt has the job now, or it has ended
+│   ├── JobEventError       a line is not a message of a job
+│   ├── BrokerUnavailableError  the broker that holds the jobs cannot be used
+│   ├── IdempotencyConflictError    the idempotency key came with another request before
+│   └── IdempotencyInFlightError    the first request with this idempotency key is still being answered
 └── RepositoryError         anything about model versions
     ├── UnknownFamilyError
     ├── UnknownVersionError
@@ -59,6 +68,42 @@ class TrainingDivergedError(DuetError):
 
 class ExportError(DuetError):
     """The exported graph does not reproduce the network it was made from."""
+
+
+class JobError(DuetError):
+    """Base of the errors about jobs."""
+
+
+class UnknownJobError(JobError):
+    """No such job: it never was, or its record was removed after its time."""
+
+
+class JobFinishedError(JobError):
+    """The job has ended; the message says how."""
+
+
+class JobNotRetryableError(JobError):
+    """Only a job that failed or was cancelled can be tried again; the message says what it is doing."""
+
+
+class LostClaimError(JobError):
+    """The claim is no longer the newest, or the job has ended: whoever holds it must stop at once."""
+
+
+class JobEventError(JobError):
+    """A line is not a message of a job."""
+
+
+class BrokerUnavailableError(JobError):
+    """The broker that holds jobs cannot be reached or refuses to write; the message says what to do."""
+
+
+class IdempotencyConflictError(JobError):
+    """The idempotency key was used for a different request before."""
+
+
+class IdempotencyInFlightError(JobError):
+    """The first request with this idempotency key is still being answered."""
 
 
 class RepositoryError(DuetError):
