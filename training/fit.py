@@ -101,6 +101,7 @@ def fit(
                 loop.optimizer.state_dict(),
                 tuple(history),
             )
+            reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)
             reporter.epoch(history[-1], config.epochs)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -19,8 +19,14 @@ from rich.progress import (
 from training.checkpoint import EpochRecord
 
 
+Written = Literal["checkpoint", "publish"]
+
+
 class Reporter(Protocol):
-    """What a run reports, in this order: stages; within the fit, steps and epochs."""
+    """What a run reports, in this order: stages; within the fit, steps and epochs.
+
+    A method that raises ends the run there; a checkpoint that is on disk by then stays.
+    """
 
     def stage(self, name: str) -> None:
         """A new part of the pipeline begins."""
@@ -36,6 +42,9 @@ class Reporter(Protocol):
 
     def fit_ended(self) -> None:
         """The fit is over."""
+
+    def writing(self, what: Written) -> None:
+        """A checkpoint is about to be written, or a version to be put in place; raising keeps it from being."""
 
     def note(self, text: str) -> None:
         """Something the user should know."""
@@ -94,6 +103,9 @@ class ConsoleReporter:
     def fit_ended(self) -> None:
         """Take the bar away."""
         self._progress.stop()
+
+    def writing(self, what: Written) -> None:
+        """Nobody at a terminal is asked."""
 
     def note(self, text: str) -> None:
         """Print the text."""

@@ -98,6 +98,7 @@ def publish_version(
         manifest = _describe(staging, spec, classifier, origin, images, judgement, gradient)
         _write_records(staging, manifest, origin, judgement)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
+        reporter.writing("publish")
         staging.publish(manifest)
     return manifest
 

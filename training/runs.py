@@ -1,32 +1,21 @@
-"""The folders of training runs under DUET_HOME/runs: one per run, with its checkpoint."""
+"""What a training run keeps in its folder: a lock, its checkpoint, and what it was published as."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.errors import CheckpointError, ConfigurationError
+from core.errors import CheckpointError
+from core.runs import LOG_NAME
 from training.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from training.files import write_atomically
 
-RUNS_NAME = "runs"
 PUBLISHED_NAME = "published"
 LOCK_NAME = ".lock"
-
-
-def named_run(home: Path, name: str) -> Path:
-    """The folder of the run called `name`; it need not exist.
-
-    Raises:
-        ConfigurationError: the name could leave the folder of runs.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise ConfigurationError(f"{name!r} cannot name a run: use letters, digits, dots, - and _, a letter first")
-    return home / RUNS_NAME / name
+_KEPT = (LOCK_NAME, LOG_NAME)
 
 
 def require_free(run_folder: Path) -> None:
@@ -73,7 +62,7 @@ def held(run_folder: Path) -> Iterator[None]:
 
 
 def clear_run(run_folder: Path) -> None:
-    """Remove what a run left in its folder; the caller holds it."""
+    """Remove what a run left in its folder, save its log, which may be open; the caller holds it."""
     for path in run_folder.iterdir():
-        if path.name != LOCK_NAME:
+        if path.name not in _KEPT:
             path.unlink()

@@ -42,10 +42,11 @@ def train(
     from core.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository import ModelRepository
+    from core.runs import named_run
     from training.compute import pick_device
     from training.pipeline import train_version
     from training.progress import ConsoleReporter
-    from training.runs import named_run, require_free
+    from training.runs import require_free
 
     changes = dict(parse_override(text) for text in overrides or [])
     if seed is not None:

@@ -16,6 +16,7 @@ from training.datasets.splits import split_for
 from training.fit import FitInputs, FitResult, fit
 from training.images import Images
 from training.pipeline import new_classifier
+from training.progress import Written
 
 CPU = torch.device("cpu")
 
@@ -80,6 +81,7 @@ class RecordingReporter:
     def __init__(self, *, stop_after: int | None = None, kill_at_step: int | None = None) -> None:
         self.stages: list[str] = []
         self.notes: list[str] = []
+        self.written: list[Written] = []
         self.steps: list[tuple[int, float, float]] = []
         self.epochs: list[EpochRecord] = []
         self.started: tuple[int, int] | None = None
@@ -106,6 +108,9 @@ class RecordingReporter:
 
     def fit_ended(self) -> None:
         self.ended = True
+
+    def writing(self, what: Written) -> None:
+        self.written.append(what)
 
     def note(self, text: str) -> None:
         self.notes.append(text)
