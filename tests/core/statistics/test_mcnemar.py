@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from core.statistics.mcnemar import mcnemar_exact
+from core.statistics.mcnemar import mcnemar_exact, mcnemar_worse
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
@@ -48,3 +48,22 @@ def test_what_no_float_can_hold_is_zero() -> None:
 def test_negative_counts(counts: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="negative"):
         mcnemar_exact(*counts)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_worse_agrees_with_the_one_sided_binomial_test(only_first: int, only_second: int) -> None:
+    discordant = only_first + only_second
+    expected = binomtest(only_first, discordant, 0.5, alternative="less").pvalue if discordant else 1.0
+    assert mcnemar_worse(only_first, only_second) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p"), [(0, 0, 1.0), (0, 1, 0.5), (1, 0, 1.0), (0, 5, 1 / 32), (1, 4, 6 / 32)]
+)
+def test_worse_looks_at_one_side_alone(only_first: int, only_second: int, p: float) -> None:
+    assert mcnemar_worse(only_first, only_second) == p
+
+
+def test_worse_refuses_negative_counts() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        mcnemar_worse(-1, 3)
