@@ -77,6 +77,17 @@ class RecipeConfig(Config):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="compute type; auto times both for a few steps and keeps the faster"
     )
+    image_size: int | None = Field(
+        None,
+        ge=8,
+        le=512,
+        description="side in pixels to which the images of a folder are resized; null: that of init_from, or 32",
+    )
+    init_from: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$",
+        description="version whose weights the run starts from, such as cnn@3, of the same network; null: random ones",
+    )
 
     def with_overrides(self, overrides: dict[str, Any]) -> RecipeConfig:
         """A copy with `overrides` merged in; keys are dotted (`optimization.learning_rate`) or nested.
