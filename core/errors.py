@@ -2,6 +2,7 @@
 
 DuetError
 ├── DataError               a data set is missing, damaged or unusable
+│   └── UnknownDatasetError     no labelled folder of this name
 ├── ImageError              an upload is not an image this project reads
 │   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
 │   └── UnsupportedImageError   an image, but of a format outside the allow-list
@@ -23,6 +24,8 @@ DuetError
     ├── UnknownVersionError
     ├── CorruptVersionError a version's files do not match its manifest
     ├── PublishError        a version could not be put in place
+    ├── UnknownEvaluationError
+    ├── CorruptEvaluationError  a file is not the record of an evaluation
     └── NothingToRollBackError
 """
 
@@ -40,6 +43,10 @@ class DuetError(Exception):
 
 class DataError(DuetError):
     """A data set is missing, damaged or unusable; the message names the file and what to do."""
+
+
+class UnknownDatasetError(DataError):
+    """No labelled folder of this name; the message lists those that exist."""
 
 
 class ImageError(DuetError):
@@ -124,6 +131,14 @@ class CorruptVersionError(RepositoryError):
 
 class PublishError(RepositoryError):
     """A version could not be put in place; the message names it and says why."""
+
+
+class UnknownEvaluationError(RepositoryError):
+    """No such evaluation of a version."""
+
+
+class CorruptEvaluationError(RepositoryError):
+    """A file is not the record of an evaluation; the message names it."""
 
 
 class NothingToRollBackError(RepositoryError):
