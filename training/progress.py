@@ -18,7 +18,6 @@ from rich.progress import (
 
 from training.checkpoint import EpochRecord
 
-
 Written = Literal["checkpoint", "publish"]
 
 
