@@ -221,6 +221,13 @@ class Liveness(_Answer):
     status: Literal["alive"] = "alive"
 
 
+class SessionAnswer(_Answer):
+    """Answer of /session: what the one who asks may do, by key or cookie."""
+
+    scopes: tuple[Literal["jobs", "admin"], ...] = Field(description="none without a key or a session")
+    expires_at: datetime | None = Field(description="when the session ends; null of a key, and without a session")
+
+
 class ProblemDetails(BaseModel):
     """An error, as RFC 9457 has it; some kinds add fields of their own."""
 

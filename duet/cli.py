@@ -11,6 +11,7 @@ from duet.commands import models
 from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
+from duet.commands.key import key
 from duet.commands.serve import serve
 from duet.commands.train import train
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 
 app.add_typer(models.app, name="models")
 app.command()(serve)
+app.command()(key)
 app.command()(train)
 app.command()(evaluate)
 app.command()(export)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
-from service.api import compare, health, metrics, models, predict, saliency, v2
+from service.api import compare, health, metrics, models, predict, saliency, session, v2
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
@@ -22,6 +22,7 @@ from service.middleware import RequestMiddleware
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
 from service.saliency.explainer import Explainer
+from service.security.gatekeeper import create_gatekeeper
 from service.settings import Settings
 from service.state import AppState, Lifecycle
 from service.uploads import UploadReader
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     saliency.router,
     metrics.router,
     models.router,
+    session.router,
     health.router,
     *v2.ROUTERS,
 )
@@ -55,6 +57,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         engine = create_engine(settings, repository, recorded)
         if settings.workers > 1:
             await engine.models.look()  # or clients would be sent here while other workers can answer them
+        gatekeeper = create_gatekeeper(settings)
         following = asyncio.create_task(engine.models.follow())
         yield AppState(
             settings=settings,
@@ -68,6 +71,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
                 max_files=settings.max_files,
                 deadline_seconds=settings.deadline_seconds,
             ),
+            gatekeeper=gatekeeper,
         )
         following.cancel()
         with suppress(asyncio.CancelledError):

@@ -17,8 +17,10 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.errors import ConfigurationError
+from service.announcement import announce
 from service.app import create_app
 from service.logs import configure_logging
+from service.security.gatekeeper import create_gatekeeper
 from service.settings import Settings
 from service.state import Lifecycle
 from service.stragglers import Stragglers
@@ -35,9 +37,10 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted and return.
 
     Raises:
-        ConfigurationError: the address cannot be listened on.
+        ConfigurationError: the address cannot be listened on, or the key cannot be kept.
     """
     configure_logging(settings.log_level, settings.log_format)
+    create_gatekeeper(settings)  # for its key: one that cannot be kept is said before anything else happens
     with _bound(settings, shared=False) as bound:
         log.info("settings", extra={"settings": settings.model_dump(mode="json")})
         if settings.workers > 1:
@@ -47,7 +50,7 @@ def serve(settings: Settings) -> None:
             supervise(settings, bound)
         else:
             bound.listen(BACKLOG)
-            _serve_on(bound, settings, lambda address: print(f"Duet is listening on {address}", flush=True))
+            _serve_on(bound, settings, lambda address: announce(address, settings))
 
 
 def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cores import available_cores
+from core.errors import ConfigurationError
 from core.home import duet_home, shipped_models
 from core.images import MAX_PIXELS
 from core.manifest import Precision
+from service.security.keys import parse_keys
 
 MIB = 1024 * 1024
 
@@ -34,6 +36,13 @@ class Settings(BaseSettings):
 
     shipped_models: Path = Field(default_factory=shipped_models)
     """Read-only folder of the versions that come with the project."""
+
+    api_keys: SecretStr | None = None
+    """Keys of those who may change anything, as `jobs:KEY,admin:KEY2`; without, one that may do all is made and kept in
+    the home."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names, separated by commas, under which changes are taken besides addresses, localhost and the machine's name."""
 
     max_body_bytes: int = Field(16 * MIB, ge=1024)
     """Largest request body; a larger one is refused before it is read whole."""
@@ -98,6 +107,18 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None:
+            parse_keys(keys.get_secret_value())
+        return keys
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, names: Any) -> Any:
+        return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
+
     @model_validator(mode="after")
     def _queue_holds_a_request(self) -> Self:
         if self.queue_size < self.max_files:
@@ -106,3 +127,18 @@ class Settings(BaseSettings):
                 "or the largest request could never be taken"
             )
         return self
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with those given on the command line in their place.
+
+    Raises:
+        ConfigurationError: they do not validate; the message names the variables, and shows no value.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = [
+            f"{'_'.join(['DUET', *map(str, problem['loc'])]).upper()}: {problem['msg']}" for problem in error.errors()
+        ]
+        raise ConfigurationError("; ".join(problems)) from None

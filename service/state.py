@@ -9,6 +9,7 @@ from core.repository import ModelRepository
 from service.engine.engine import Engine
 from service.metrics import Metrics
 from service.saliency.explainer import Explainer
+from service.security.gatekeeper import Gatekeeper
 from service.settings import Settings
 from service.uploads import UploadReader
 
@@ -30,3 +31,4 @@ class AppState(TypedDict):
     metrics: Metrics
     lifecycle: Lifecycle
     uploads: UploadReader
+    gatekeeper: Gatekeeper

@@ -22,6 +22,7 @@ from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from service.announcement import announce
 from service.metrics import MULTIPROCESS_VARIABLE
 from service.settings import Settings
 
@@ -112,7 +113,7 @@ class _Supervisor:
         """Say where, once, when the first worker listens."""
         for worker in self._workers:
             if worker.announced is not None and _said_so(worker.announced):
-                print(f"Duet is listening on {address} ({self._settings.workers} workers)", flush=True)
+                announce(address, self._settings)
                 return True
         return False
 

@@ -12,18 +12,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; DUET_PORT by default.")] = None,
 ) -> None:
     """Serve the models over HTTP until SIGTERM or Ctrl-C; every other setting is an environment variable."""
-    from pydantic import ValidationError
-
-    from core.errors import ConfigurationError
     from service.server import serve as run
-    from service.settings import Settings
+    from service.settings import read_settings
 
     given: dict[str, Any] = {"host": host, "port": port}
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        problems = [
-            f"{'_'.join(['DUET', *map(str, problem['loc'])]).upper()}: {problem['msg']}" for problem in error.errors()
-        ]
-        raise ConfigurationError("; ".join(problems)) from error
-    run(settings)
+    run(read_settings(**{name: value for name, value in given.items() if value is not None}))

@@ -13,6 +13,8 @@ ProblemError
 ├── InvalidInferenceError 400       UnsupportedEncodingError 415
 ├── NoGradientError 409             UnknownTargetError 422         MethodDoesNotFitError 422
 ├── TooManyExplanationsError 429    NotAcceptableError 406
+├── KeyRequiredError 401            KeyRefusedError 401            ScopeRequiredError 403
+├── HostNotAllowedError 403         CrossOriginError 403
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
 
@@ -34,6 +36,13 @@ from service.errors.saliency import (
     NotAcceptableError,
     TooManyExplanationsError,
     UnknownTargetError,
+)
+from service.errors.security import (
+    CrossOriginError,
+    HostNotAllowedError,
+    KeyRefusedError,
+    KeyRequiredError,
+    ScopeRequiredError,
 )
 from service.errors.uploads import (
     BodyTimeoutError,
@@ -63,11 +72,15 @@ __all__ = [
     "BodyTimeoutError",
     "BodyTooLargeError",
     "ClientGoneError",
+    "CrossOriginError",
     "DeadlineExceededError",
     "DifferentDataError",
+    "HostNotAllowedError",
     "InternalServiceError",
     "InvalidInferenceError",
     "InvalidParametersError",
+    "KeyRefusedError",
+    "KeyRequiredError",
     "MalformedBodyError",
     "MethodDoesNotFitError",
     "MethodNotAllowedError",
@@ -80,6 +93,7 @@ __all__ = [
     "ProblemError",
     "QueueFullError",
     "RouteNotFoundError",
+    "ScopeRequiredError",
     "TooManyExplanationsError",
     "TooManyFilesError",
     "TooManyPixelsError",

@@ -23,6 +23,9 @@ OPERATIONS = {
     "list_models",
     "get_model",
     "get_version",
+    "begin_session",
+    "get_session",
+    "end_session",
     "livez",
     "readyz",
 }

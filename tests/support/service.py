@@ -54,6 +54,7 @@ def settings_for(home: Path, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "home": home,
         "shipped_models": home / "none",
+        "allowed_hosts": "duet",
         "poll_seconds": 0.01,
         "threads": 2,
         "drain_notice_seconds": 0.2,

@@ -1,0 +1,75 @@
+"""What routes ask for that not everybody may call: `caller: JobsCaller`, `caller: AdminCaller`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import Request
+
+from service.errors import (
+    CrossOriginError,
+    HostNotAllowedError,
+    KeyRefusedError,
+    KeyRequiredError,
+    ProblemError,
+    ScopeRequiredError,
+)
+from service.security.gatekeeper import Caller, Gatekeeper
+from service.security.keys import Scope
+from service.security.sessions import COOKIE
+
+CALLER_ERRORS: tuple[type[ProblemError], ...] = (
+    KeyRequiredError,
+    KeyRefusedError,
+    ScopeRequiredError,
+    HostNotAllowedError,
+    CrossOriginError,
+)
+"""What a route with a caller answers with besides its own errors."""
+
+_WHERE = "one of DUET_API_KEYS, or the generated one that `duet key` shows"
+_HEADER = APIKeyHeader(name="X-API-Key", scheme_name="key", description=_WHERE, auto_error=False)
+_BEARER = HTTPBearer(scheme_name="bearer", description=f"as `key`: {_WHERE}", auto_error=False)
+_COOKIE = APIKeyCookie(name=COOKIE, scheme_name="session", description="set by POST /session", auto_error=False)
+
+HeaderKey = Annotated[str | None, Security(_HEADER)]
+BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+CookieSession = Annotated[str | None, Security(_COOKIE)]
+
+
+async def _gatekeeper(request: Request) -> Gatekeeper:
+    gatekeeper: Gatekeeper = request.state.gatekeeper
+    return gatekeeper
+
+
+GatekeeperDep = Annotated[Gatekeeper, Depends(_gatekeeper)]
+
+
+async def _presented(header: HeaderKey, bearer: BearerKey) -> str | None:
+    return header if header is not None else bearer and bearer.credentials
+
+
+PresentedKey = Annotated[str | None, Depends(_presented)]
+
+
+def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def check(request: Request, gatekeeper: GatekeeperDep, key: PresentedKey, cookie: CookieSession) -> Caller:
+        gatekeeper.check_host(request.headers)
+        caller = gatekeeper.caller(request.headers, key, cookie)
+        if caller is None:
+            raise KeyRequiredError
+        if scope not in caller.scopes:
+            raise ScopeRequiredError(scope, caller.scopes)
+        return caller
+
+    return check
+
+
+JobsCaller = Annotated[Caller, Depends(_needs("jobs"))]
+"""May start, cancel and retry jobs, and bring data."""
+
+AdminCaller = Annotated[Caller, Depends(_needs("admin"))]
+"""May move champions as well."""

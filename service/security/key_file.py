@@ -1,0 +1,53 @@
+"""The key that is generated where none is set: one file in DUET_HOME that all processes on it agree on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from core.durability import sync
+from core.errors import ConfigurationError
+from core.home import ensure_home
+from service.security.keys import SHORTEST_KEY
+
+KEY_FILE = "api_key"
+_KEY_MODE = 0o600
+
+
+def generated_key(home: Path) -> str:
+    """The key in `home`, made now where there is none; of processes that come at once, one makes it for all.
+
+    Raises:
+        ConfigurationError: it cannot be read or made, or the file holds no key.
+    """
+    path = ensure_home(home) / KEY_FILE
+    try:
+        if not path.exists():
+            _make(path)
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"cannot keep the API key in {path} ({error}): make DUET_HOME writable, or set DUET_API_KEYS"
+        ) from error
+    if len(key) < SHORTEST_KEY:
+        raise ConfigurationError(f"{path} holds no key: delete it, and a new one is made at the next start")
+    return key
+
+
+def _make(path: Path) -> None:
+    """Put a new key in place, whole or not at all, unless another process was first."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _KEY_MODE)
+    try:
+        with open(descriptor, "w", encoding="ascii") as stream:  # noqa: PTH123  a descriptor, for the mode
+            stream.write(secrets.token_urlsafe(32) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            path.hardlink_to(staged)
+        except FileExistsError:
+            return
+        sync(path.parent)
+    finally:
+        staged.unlink()
