@@ -26,6 +26,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from core.colours import raw_mode, to_rgb
 from core.errors import ImageError, ImageTooLargeError, UnsupportedImageError
+from core.plain_png import decode_plain_png
 
 MAX_PIXELS = 25_000_000
 # The resampling filter's table grows with the longer side, so a strip of one pixel's height needs a limit too.
@@ -112,6 +113,9 @@ def decode_image(data: bytes, *, height: int, width: int, max_pixels: int = MAX_
         ImageTooLargeError: more than `max_pixels` pixels, or a side over 65,535 pixels.
         ImageError: not an image, empty, damaged or cut short.
     """
+    plain_HWC = decode_plain_png(data, height=height, width=width) if height * width <= max_pixels else None
+    if plain_HWC is not None:
+        return DecodedImage(plain_HWC, (), (width, height))
     reader = _reader_of(data)
     try:
         image, notes, original_size = _decode(reader, data, (width, height), max_pixels)
