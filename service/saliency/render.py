@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from service.engine.arrays import Pixels
 from service.saliency.colours import DIVERGING, SEQUENTIAL
 from service.saliency.methods import Doubles
+from service.saliency.page import page
 
 Layout = Literal["side_by_side", "blend"]
-LONGER_SIDE = 256
-"""At least so many pixels, where the image has fewer: each of its pixels becomes a square."""
-_GAP = 8
 _DRAWN_APART = 0.99
 _FLAT_SHARE = 1e-6
 _FLAT = 1e-12
@@ -45,14 +41,25 @@ def picture(image_HWC: Pixels, panels: Sequence[Panel], layout: Layout) -> bytes
         panels: the maps, of the same height and width.
         layout: `side_by_side` has the image first and the maps in full colour, `blend` each map over the image in grey.
     """
+    return page([_row([image_HWC] * len(panels), panels, layout)])
+
+
+def comparison_picture(images: Sequence[Pixels], panels: Sequence[Sequence[Panel]], layout: Layout) -> bytes:
+    """The PNG of several models' maps: a row per method, in which each model has its place.
+
+    Args:
+        images: uint8 [h, w, 3] of each model, as it saw it; the first one's begins a row of the layout `side_by_side`.
+        panels: of each model, a map per method.
+        layout: as of `picture`.
+    """
+    return page([_row(images, row, layout) for row in zip(*panels, strict=True)])
+
+
+def _row(images: Sequence[Pixels], panels: Sequence[Panel], layout: Layout) -> list[Pixels]:
     coloured = [_coloured(panel) for panel in panels]
     if layout == "side_by_side":
-        shown = [image_HWC, *coloured]
-    else:
-        shown = [_blended(image_HWC, panel, colours_HWC) for panel, colours_HWC in zip(panels, coloured, strict=True)]
-    stream = io.BytesIO()
-    Image.fromarray(_in_a_row(shown)).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
+        return [images[0], *coloured]
+    return [_blended(*each) for each in zip(images, panels, coloured, strict=True)]
 
 
 def _strength(panel: Panel) -> Doubles:
@@ -82,12 +89,3 @@ def _blended(image_HWC: Pixels, panel: Panel, colours_HWC: Pixels) -> Pixels:
     grey_HW1 = image_HWC.mean(axis=-1, keepdims=True)
     cover_HW1 = 0.25 + 0.65 * np.abs(_strength(panel))[..., np.newaxis]
     return np.asarray(np.rint((1 - cover_HW1) * grey_HW1 + cover_HW1 * colours_HWC), np.uint8)
-
-
-def _in_a_row(shown: Sequence[Pixels]) -> Pixels:
-    height, width, _ = shown[0].shape
-    scale = max(1, -(-LONGER_SIDE // max(height, width)))
-    gap = np.full((height * scale, _GAP, 3), 255, np.uint8)
-    parts = [gap] * (2 * len(shown) - 1)
-    parts[::2] = [each_HWC.repeat(scale, axis=0).repeat(scale, axis=1) for each_HWC in shown]
-    return np.concatenate(parts, axis=1)

@@ -17,7 +17,7 @@ from service.saliency.pace import MOST_IMAGES, RUN_SECONDS, Pace
 from service.saliency.render import Layout, Panel, is_flat, picture
 from service.saliency.windows import count_windows, windows
 
-SCALE, GAP = 32, 8
+SCALE, GAP = 32, 32
 IMAGE = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
 
 
