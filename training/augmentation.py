@@ -5,6 +5,8 @@ Every function draws from the generator it is given, in a fixed order, so that a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,39 +14,76 @@ from torch.nn import functional
 from core.recipes import Augmentation
 
 
-def augment(images_NHWC: Tensor, config: Augmentation, fill_C: Tensor, generator: torch.Generator) -> Tensor:
-    """uint8 [N, H, W, 3] -> uint8 [N, H, W, 3], changed at random as `config` says.
+@dataclass(frozen=True)
+class Views:
+    """How each image of a batch is shifted and then mirrored.
+
+    Attributes:
+        top_N: int64 [N], first row of the image's window into the picture padded by `reach`: 0 to 2 * reach.
+        left_N: int64 [N], the same for columns.
+        mirrored_N: bool [N].
+        reach: largest shift in pixels.
+    """
+
+    top_N: Tensor
+    left_N: Tensor
+    mirrored_N: Tensor
+    reach: int
+
+    def numbers(self) -> Tensor:
+        """int64 [N]: the place of each view among the `view_count` that there are."""
+        side = 2 * self.reach + 1
+        return (self.mirrored_N.long() * side + self.top_N) * side + self.left_N
+
+
+def view_count(config: Augmentation) -> int:
+    """How many views `draw_views` chooses from."""
+    return (2 * config.translate + 1) ** 2 * (2 if config.flip else 1)
+
+
+def numbered_views(number: int, count: int, config: Augmentation) -> Views:
+    """The one view that has this `number`, for each of `count` images."""
+    side = 2 * config.translate + 1
+    rest, left = divmod(number, side)
+    mirrored, top = divmod(rest, side)
+    full = torch.full((count,), 0)
+    return Views(full + top, full + left, (full + mirrored).bool(), config.translate)
+
+
+def draw_views(count: int, config: Augmentation, generator: torch.Generator, mirrored_N: Tensor | None = None) -> Views:
+    """A view for each of `count` images: shifted as far as `config` says, mirrored with probability one half.
 
     Args:
-        images_NHWC: uint8 batch; not modified.
+        count: number of images.
         config: which changes, and how strong.
-        fill_C: uint8 [3], the colour that cutout paints.
         generator: source of all randomness.
+        mirrored_N: bool [N], which images to mirror instead of drawing it.
     """
+    device = generator.device
+    top_N = left_N = torch.zeros(count, dtype=torch.int64, device=device)
     if config.translate:
-        images_NHWC = translate(images_NHWC, config.translate, generator)
-    if config.flip:
-        images_NHWC = flip(images_NHWC, generator)
-    if config.cutout:
-        images_NHWC = cutout(images_NHWC, config.cutout, fill_C, generator)
-    return images_NHWC
+        top_N, left_N = torch.randint(0, 2 * config.translate + 1, (2, count), generator=generator, device=device)
+    if mirrored_N is None:
+        mirrored_N = torch.zeros(count, dtype=torch.bool, device=device)
+        if config.flip:
+            mirrored_N = torch.rand(count, generator=generator, device=device) < 0.5
+    return Views(top_N, left_N, mirrored_N, config.translate)
 
 
-def flip(images_NHWC: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each image left-right with probability one half."""
-    mirrored_N = torch.rand(len(images_NHWC), generator=generator, device=generator.device) < 0.5
-    return torch.where(mirrored_N[:, None, None, None], images_NHWC.flip(2), images_NHWC)
+def take_views(images_NHWC: Tensor, views: Views) -> Tensor:
+    """uint8 [N, H, W, 3] -> uint8 [N, H, W, 3]: shifted, what moves in being the reflected edge; then mirrored."""
+    if views.reach:
+        images_NHWC = _shifted(images_NHWC, views)
+    return torch.where(views.mirrored_N[:, None, None, None], images_NHWC.flip(2), images_NHWC)
 
 
-def translate(images_NHWC: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to `pixels` along both axes; what moves in is the reflected edge."""
+def _shifted(images_NHWC: Tensor, views: Views) -> Tensor:
     N, H, W, _ = images_NHWC.shape
-    padded_NCHW = functional.pad(images_NHWC.permute(0, 3, 1, 2), (pixels,) * 4, mode="reflect")
+    padded_NCHW = functional.pad(images_NHWC.permute(0, 3, 1, 2), (views.reach,) * 4, mode="reflect")
     # A view of every possible window: [N, C, 2p+1, 2p+1, H, W].
     windows = padded_NCHW.unfold(2, H, 1).unfold(3, W, 1)
-    top_N, left_N = torch.randint(0, 2 * pixels + 1, (2, N), generator=generator, device=generator.device)
     index_N = torch.arange(N, device=images_NHWC.device)
-    return windows[index_N, :, top_N, left_N].permute(0, 2, 3, 1).contiguous()
+    return windows[index_N, :, views.top_N, views.left_N].permute(0, 2, 3, 1).contiguous()
 
 
 def cutout(images_NHWC: Tensor, side: int, fill_C: Tensor, generator: torch.Generator) -> Tensor:
@@ -61,3 +100,20 @@ def cutout(images_NHWC: Tensor, side: int, fill_C: Tensor, generator: torch.Gene
     in_columns_NW = (columns_W >= left_N) & (columns_W < left_N + side)
     square_NHW1 = (in_rows_NH[:, :, None] & in_columns_NW[:, None, :])[..., None]
     return torch.where(square_NHW1, fill_C, images_NHWC)
+
+
+def mixing_shares(count: int, alpha: float, generator: torch.Generator) -> Tensor:
+    """float32 [N]: the share that each image keeps when it is mixed with another (Zhang et al. 2018).
+
+    Drawn from Beta(alpha, alpha) and at least one half, so that an image stays what it mostly is.
+    """
+    # The ratio of two Gamma variables is a Beta variable; with a generator torch draws no other way.
+    gamma_2N = torch._standard_gamma(torch.full((2, count), alpha, device=generator.device), generator=generator)
+    share_N = gamma_2N[0] / gamma_2N.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
+    return torch.maximum(share_N, 1 - share_N)
+
+
+def mixed(tensor_N: Tensor, share_N: Tensor) -> Tensor:
+    """Each row of a float tensor [N, ...] mixed with the row before it, of which it takes one less its share."""
+    share = share_N.reshape(-1, *[1] * (tensor_N.dim() - 1))
+    return share * tensor_N + (1 - share) * tensor_N.roll(1, 0)

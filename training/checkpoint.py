@@ -38,7 +38,8 @@ class Checkpoint:
     """State after `len(history)` whole epochs.
 
     The compute type and the number of threads chosen at the start are part of it: with others, the sums come
-    out in another order and the resumed run would end elsewhere.
+    out in another order and the resumed run would end elsewhere. `averaged` holds the running mean of the weights,
+    where the run keeps one.
     """
 
     config: RecipeConfig
@@ -48,6 +49,7 @@ class Checkpoint:
     threads: int
     network: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
+    averaged: dict[str, torch.Tensor] | None
     history: tuple[EpochRecord, ...]
 
     @property
@@ -70,6 +72,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "threads": checkpoint.threads,
         "network": checkpoint.network,
         "optimizer": checkpoint.optimizer,
+        "averaged": checkpoint.averaged,
         "history": [asdict(record) for record in checkpoint.history],
     }
 
@@ -104,6 +107,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             threads=content["threads"],
             network=content["network"],
             optimizer=content["optimizer"],
+            averaged=content["averaged"],
             history=tuple(EpochRecord(**record) for record in content["history"]),
         )
     except Exception as error:  # torch.load has no common base for what a damaged file raises

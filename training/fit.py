@@ -18,30 +18,36 @@ from torch import Tensor
 
 from core.errors import TrainingDivergedError
 from core.recipes import Optimization, RecipeConfig
-from training.augmentation import augment
+from training.averaging import RunningMean
+from training.batches import Batch, Batches
 from training.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
 from training.compute import autocast, faster_dtype
 from training.datasets.base import LabelledImages
-from training.losses import classification_loss
+from training.losses import classification_loss, training_loss
 from training.networks import Classifier
-from training.networks.layers import initialise, seed_dropout
+from training.networks.first_weights import initialise, whiten
+from training.networks.layers import seed_dropout
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.preprocessing import one_hot, scale_pixels
 from training.progress import Reporter
 
 _EVALUATION_BATCH = 500
-_INITIALISE, _EPOCH = 0, 1
+_INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class FitInputs:
-    """The images of a run: training and, unless it trains on them too, validation images."""
+    """The images of a run: training and, unless it trains on them too, validation images.
+
+    `teacher_VNK` holds a teacher's logits for every view of every training image, float16 [V, N, K].
+    """
 
     train: LabelledImages
     validation: LabelledImages | None
     classes: int
     data_digest: str
     split_digest: str
+    teacher_VNK: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ def fit(
                 threads,
                 classifier.state_dict(),
                 loop.optimizer.state_dict(),
+                None if loop.mean is None else loop.mean.classifier.state_dict(),
                 tuple(history),
             )
             reporter.writing("checkpoint")
@@ -106,7 +113,7 @@ def fit(
             reporter.epoch(history[-1], config.epochs)
     finally:
         reporter.fit_ended()
-    return FitResult(classifier.cpu().eval(), tuple(history), dtype, threads)
+    return FitResult(loop.result.cpu().eval(), tuple(history), dtype, threads)
 
 
 def _start_or_restore(loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None) -> Dtype:
@@ -114,15 +121,20 @@ def _start_or_restore(loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | 
     if checkpoint is not None:
         loop.classifier.load_state_dict(checkpoint.network)
         loop.optimizer.load_state_dict(checkpoint.optimizer)
+        if loop.mean is not None and checkpoint.averaged is not None:
+            loop.mean.classifier.load_state_dict(checkpoint.averaged)
         reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
         return checkpoint.dtype
     initialise(loop.classifier, generator(loop.config.seed, _INITIALISE))
     loop.classifier.to(loop.device)
+    whiten(loop.classifier, loop.batches.images_NHWC)
+    if loop.mean is not None:
+        loop.mean.classifier.load_state_dict(loop.classifier.state_dict())
     if loop.config.precision != "auto":
         return loop.config.precision
-    pixels_NHWC, onehot_NK = loop.batch(torch.arange(min(loop.config.batch_size, len(loop.images_NHWC))))
+    batch = loop.batches.plain(torch.arange(min(loop.config.batch_size, len(loop.batches))))
     dtype, reason = faster_dtype(
-        loop.classifier, pixels_NHWC, lambda logits: classification_loss(logits, onehot_NK, loop.config.optimization)
+        loop.classifier, batch.pixels_NHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
     )
     reporter.note(reason)
     return dtype
@@ -135,44 +147,46 @@ class _Loop:
         self.classifier = classifier.to(device)
         self.config = config
         self.device = device
-        self.images_NHWC = torch.from_numpy(inputs.train.images_NHWC).to(device)
-        self.onehot_NK = torch.from_numpy(one_hot(inputs.train.labels_N, inputs.classes)).to(device)
+        self.batches = Batches(
+            inputs.train,
+            inputs.classes,
+            config,
+            fill_C=(classifier.mean * 255).round().to(torch.uint8),
+            mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
+            teacher_VNK=inputs.teacher_VNK,
+            device=device,
+        )
         self.validation = inputs.validation
-        self.fill_C = (classifier.mean * 255).round().to(torch.uint8).to(device)
         self.optimizer = build_optimizer(classifier, config.optimization)
-        self.steps_per_epoch = math.ceil(len(self.images_NHWC) / config.batch_size)
+        self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
+        averaged_steps = config.optimization.averaging * self.steps_per_epoch
+        self.mean = RunningMean(self.classifier, averaged_steps) if averaged_steps else None
 
-    def batch(self, index_N: Tensor, draw: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """float32 pixels [N, H, W, 3] in [0, 1], augmented if `draw` is given, and one-hot labels [N, K]."""
-        index_N = index_N.to(self.device)
-        images_NHWC = self.images_NHWC[index_N]
-        if draw is not None:
-            images_NHWC = augment(images_NHWC, self.config.augmentation, self.fill_C, draw)
-        return scale_pixels(images_NHWC), self.onehot_NK[index_N]
+    @property
+    def result(self) -> Classifier:
+        """The network to evaluate and to publish."""
+        return self.classifier if self.mean is None else self.mean.classifier
 
     def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
         """One pass over the training images in a new order, then one over the validation images."""
         started = time.perf_counter()
-        optimization = self.config.optimization
         draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
         seed_dropout(self.classifier, draw)
         self.classifier.train()
-        order_N = torch.randperm(len(self.images_NHWC), generator=generator(self.config.seed, _EPOCH, epoch))
+        order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
         loss_sum, right, seen, rate = 0.0, 0, 0, 0.0
         # Nearly equal parts rather than full batches and a rest: batch normalisation dislikes tiny batches.
         for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
-            rate = learning_rate(optimization, epoch * self.steps_per_epoch + number, self.total_steps)
+            steps = epoch * self.steps_per_epoch + number
+            rate = learning_rate(self.config.optimization, steps, self.total_steps)
             set_learning_rate(self.optimizer, rate)
-            pixels_NHWC, onehot_NK = self.batch(index_N, draw)
-            with autocast(self.device, dtype):
-                logits_NK = self.classifier(pixels_NHWC)
-            loss = classification_loss(logits_NK, onehot_NK, optimization)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            loss_sum += _finite(loss.item(), epoch, number) * len(index_N)
-            right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
+            batch = self.batches.augmented(index_N, epoch, draw)
+            logits_NK, loss = self._step(batch, dtype)
+            if self.mean is not None:
+                self.mean.update(self.classifier, steps + 1)
+            loss_sum += _finite(loss, epoch, number) * len(index_N)
+            right += int((logits_NK.argmax(1) == batch.onehot_NK.argmax(1)).sum())
             seen += len(index_N)
             reporter.step(epoch=epoch + 1, loss=loss_sum / seen, accuracy=right / seen)
         validation_loss, validation_accuracy = self._validate(dtype)
@@ -181,19 +195,28 @@ class _Loop:
             epoch + 1, loss_sum / seen, right / seen, validation_loss, validation_accuracy, rate, seconds
         )
 
+    def _step(self, batch: Batch, dtype: Dtype) -> tuple[Tensor, float]:
+        with autocast(self.device, dtype):
+            logits_NK = self.classifier(batch.pixels_NHWC)
+        loss = training_loss(logits_NK, batch, self.config)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return logits_NK, loss.item()
+
     @torch.no_grad()
     def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
         if self.validation is None:
             return None, None
-        self.classifier.eval()
+        classifier = self.result.eval()
         images_NHWC, labels_N = self.validation.images_NHWC, self.validation.labels_N
         loss_sum, right = 0.0, 0
         for start in range(0, len(labels_N), _EVALUATION_BATCH):
             part = slice(start, start + _EVALUATION_BATCH)
             pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[part]).to(self.device))
-            onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.onehot_NK.shape[1])).to(self.device)
+            onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.batches.onehot_NK.shape[1])).to(self.device)
             with autocast(self.device, dtype):
-                logits_NK = self.classifier(pixels_NHWC)
+                logits_NK = classifier(pixels_NHWC)
             plain = Optimization(learning_rate=1.0, loss="cross_entropy")
             loss_sum += classification_loss(logits_NK, onehot_NK, plain).item() * len(onehot_NK)
             right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())

@@ -9,20 +9,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from core.errors import ConfigurationError
-from core.recipes.base import (
-    Augmentation,
-    CNNNetwork,
-    Config,
-    MLPNetwork,
-    Optimization,
-    RecipeConfig,
-    parse_override,
-)
+from core.recipes.base import Augmentation, Distillation, Optimization, RecipeConfig, parse_override
 from core.recipes.cnn_baseline import cnn_baseline
+from core.recipes.cnn_fast import cnn_fast
+from core.recipes.config import Config
 from core.recipes.mlp_baseline import mlp_baseline
+from core.recipes.networks import CNNNetwork, MLPNetwork
 
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
-    {"mlp_baseline": mlp_baseline, "cnn_baseline": cnn_baseline}
+    {"mlp_baseline": mlp_baseline, "cnn_baseline": cnn_baseline, "cnn_fast": cnn_fast}
 )
 
 
@@ -43,6 +38,7 @@ __all__ = [
     "Augmentation",
     "CNNNetwork",
     "Config",
+    "Distillation",
     "MLPNetwork",
     "Optimization",
     "RecipeConfig",

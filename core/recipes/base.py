@@ -9,58 +9,61 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core.errors import ConfigurationError
-
-
-class Config(BaseModel):
-    """Base of every configuration model: immutable, and a misspelt field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MLPNetwork(Config):
-    """A plain neural network: flatten, dense layers, a non-linearity between them."""
-
-    kind: Literal["mlp"] = "mlp"
-    hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden dense layer")
-    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
-    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of hidden units dropped while training")
-
-
-class CNNNetwork(Config):
-    """A convolutional network: blocks of 3x3 convolutions, each ended by max-pooling, then dense layers."""
-
-    kind: Literal["cnn"] = "cnn"
-    channels: tuple[int, ...] = Field(min_length=1, description="channels of each block; every block halves the image")
-    convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions in each block")
-    hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden dense layer after the blocks")
-    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
-    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of dense units dropped while training")
+from core.recipes.config import Config
+from core.recipes.networks import CNNNetwork, MLPNetwork
 
 
 class Augmentation(Config):
     """Random changes of the training images, drawn anew for every image and epoch."""
 
     flip: bool = Field(True, description="mirror left-right with probability one half")
+    alternate: bool = Field(
+        False, description="mirror each image in every other epoch, instead of drawing anew (Jordan 2024)"
+    )
     translate: int = Field(0, ge=0, le=16, description="largest shift in pixels along each axis, edges reflected")
     cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean colour")
+    mixup: float = Field(
+        0.0, ge=0, le=10, description="alpha of the Beta distribution by which pairs of images are mixed; 0: none"
+    )
 
 
 class Optimization(Config):
     """The optimiser, its schedule and the loss."""
 
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, description="peak learning rate")
+    vector_learning_rate: float = Field(
+        3e-3, gt=0, description="peak rate of AdamW, to which muon leaves biases, scales and the last layer"
+    )
     weight_decay: float = Field(0.0, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum of sgd, beta1 of adam and adamw")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum of sgd and muon, beta1 of adam and adamw")
     schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="decay to zero after the warm-up")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps during which the rate rises from zero")
     loss: Literal["cross_entropy", "mse"] = Field(
         "cross_entropy", description="mse compares softmax with one-hot labels"
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    averaging: float = Field(
+        0.0, ge=0, description="epochs over which the published weights are a running mean; 0: the last weights"
+    )
+
+
+class Distillation(Config):
+    """Learning from another version's answers besides the labels (Hinton et al. 2015).
+
+    The teacher's logits for every shift and mirroring that the augmentation can draw are computed once and stored, so
+    that student and teacher see the same view of an image and an epoch costs no more than without a teacher.
+    """
+
+    teacher: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9_-]{0,31}(@[1-9][0-9]*)?$",
+        description="version such as cnn@4, or a family for its champion; null: learn from the labels alone",
+    )  # fmt: skip
+    temperature: float = Field(1.0, gt=0, le=100, description="divides both networks' logits where they are compared")
+    weight: float = Field(1.0, ge=0, le=1, description="share of the teacher in the loss; the labels have the rest")
 
 
 class RecipeConfig(Config):
@@ -70,6 +73,7 @@ class RecipeConfig(Config):
     network: MLPNetwork | CNNNetwork = Field(discriminator="kind")
     augmentation: Augmentation
     optimization: Optimization
+    distillation: Distillation = Field(default_factory=Distillation)
     epochs: int = Field(gt=0, le=10_000)
     batch_size: int = Field(gt=0, le=65_536)
     seed: int = Field(0, ge=0, lt=2**63)

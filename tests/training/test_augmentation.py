@@ -2,9 +2,19 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
-from training.augmentation import augment, cutout, flip, translate
+from training.augmentation import (
+    Views,
+    cutout,
+    draw_views,
+    mixed,
+    mixing_shares,
+    numbered_views,
+    take_views,
+    view_count,
+)
 
 FILL = torch.tensor([10, 20, 30], dtype=torch.uint8)
+FLIP, SHIFT = Augmentation(flip=True), Augmentation(flip=False, translate=2)
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -17,16 +27,24 @@ def images(n: int = 64, height: int = 12, width: int = 10) -> Tensor:
 
 def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
     before = images(400)
-    after = flip(before, draw())
+    after = take_views(before, draw_views(400, FLIP, draw()))
     mirrored = (after == before.flip(2)).flatten(1).all(1)
     same = (after == before).flatten(1).all(1)
     assert torch.equal(mirrored, ~same)
     assert 150 < int(mirrored.sum()) < 250
 
 
+def test_the_images_to_mirror_may_be_given() -> None:
+    before = images(6)
+    given = torch.tensor([True, False, False, True, True, False])
+    after = take_views(before, draw_views(6, FLIP, draw(), given))
+    assert torch.equal(after[given], before[given].flip(2))
+    assert torch.equal(after[~given], before[~given])
+
+
 def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -> None:
     before = images(300)
-    after = translate(before, 2, draw())
+    after = take_views(before, draw_views(300, SHIFT, draw()))
     assert after.shape == before.shape
     assert after.dtype == torch.uint8
     padded = torch.nn.functional.pad(before.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
@@ -44,6 +62,29 @@ def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -
     assert len(seen) == 25
 
 
+def test_every_view_has_its_number() -> None:
+    config = Augmentation(flip=True, translate=1)
+    assert view_count(config) == 18
+    views = [numbered_views(number, 3, config) for number in range(18)]
+    assert [view.numbers().tolist() for view in views] == [[number] * 3 for number in range(18)]
+    pictures = torch.stack([take_views(images(3), view) for view in views])
+    assert len(pictures.flatten(1).unique(dim=0)) == 18
+    drawn = draw_views(400, config, draw())
+    assert set(drawn.numbers().tolist()) == set(range(18))
+    assert torch.equal(take_views(images(400), drawn)[:3], pictures[drawn.numbers()[:3], torch.arange(3)])
+
+
+def test_the_view_in_the_middle_is_the_image_itself() -> None:
+    middle = Views(torch.tensor([2]), torch.tensor([2]), torch.tensor([False]), 2)
+    assert torch.equal(take_views(images(1), middle), images(1))
+
+
+def test_without_flip_and_translate_the_only_view_is_the_image() -> None:
+    nothing = Augmentation(flip=False)
+    assert view_count(nothing) == 1
+    assert torch.equal(take_views(images(), draw_views(64, nothing, draw())), images())
+
+
 def test_cutout_paints_one_square_of_the_given_colour_and_nothing_else() -> None:
     before = images(300)
     after = cutout(before, 4, FILL, draw())
@@ -56,16 +97,23 @@ def test_cutout_paints_one_square_of_the_given_colour_and_nothing_else() -> None
     assert torch.equal(rows * columns, areas)
 
 
-def test_augment_follows_the_generator_and_leaves_its_input_alone() -> None:
+def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
     before = images()
     kept = before.clone()
-    config = Augmentation(flip=True, translate=3, cutout=5)
-    first, again, other = (augment(before, config, FILL, draw(seed)) for seed in (1, 1, 2))
+    config = Augmentation(flip=True, translate=3)
+    first, again, other = (take_views(before, draw_views(64, config, draw(seed))) for seed in (1, 1, 2))
     assert torch.equal(before, kept)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_augment_with_everything_off_is_the_identity() -> None:
-    before = images()
-    assert torch.equal(augment(before, Augmentation(flip=False), FILL, draw()), before)
+def test_mixing_keeps_most_of_an_image_and_takes_the_rest_from_the_one_before() -> None:
+    share = mixing_shares(2_000, 1.0, draw())
+    assert 0.5 <= float(share.min()) < float(share.max()) <= 1.0
+    assert abs(float(share.mean()) - 0.75) < 0.01  # Beta(1, 1) is uniform
+    values = torch.tensor([[0.0], [10.0], [20.0]])
+    assert mixed(values, torch.tensor([0.5, 1.0, 0.9])).flatten().tolist() == [10.0, 10.0, 19.0]
+
+
+def test_a_small_alpha_hardly_mixes() -> None:
+    assert float(mixing_shares(2_000, 0.1, draw()).mean()) > 0.9

@@ -22,7 +22,7 @@ RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
 def checkpoint(value: float = 1.0) -> Checkpoint:
     network = {"weight": torch.full((3, 2), value)}
     optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
-    return Checkpoint(small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, (RECORD,))
+    return Checkpoint(small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,))
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from core.recipes import recipe_config
 from training.answers import answer
 from training.export import export_model
 from training.networks import Classifier, build_classifier
-from training.networks.layers import initialise
+from training.networks.first_weights import initialise
 from training.parity import check_parity
 from training.weights import WEIGHTS_NAME, load_weights, point_into_weights, save_weights
 

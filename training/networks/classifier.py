@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from core.recipes import CNNNetwork, MLPNetwork
 from training.networks.cnn import build_cnn
 from training.networks.mlp import build_mlp
+from training.networks.whitened import build_whitened_cnn
 
 
 class Classifier(nn.Module):
@@ -32,9 +33,12 @@ class Classifier(nn.Module):
         """Logits float [N, K] of pixels float32 [N, H, W, 3] in [0, 1]."""
         # A permuted NHWC tensor is channels_last in memory, which is what the convolutions want. Normalising after the
         # permutation gives the same bits; onnxruntime is several times faster with planes than with pixels of three.
-        pixels_NCHW = pixels_NHWC.permute(0, 3, 1, 2)
-        logits: Tensor = self.network((pixels_NCHW - self.mean[:, None, None]) / self.std[:, None, None])
+        logits: Tensor = self.network(self.normalised(pixels_NHWC.permute(0, 3, 1, 2)))
         return logits
+
+    def normalised(self, pixels_NCHW: Tensor) -> Tensor:
+        """What the network sees: each channel less its mean, over its standard deviation."""
+        return (pixels_NCHW - self.mean[:, None, None]) / self.std[:, None, None]
 
 
 def build_classifier(
@@ -50,12 +54,13 @@ def build_classifier(
     if isinstance(config, MLPNetwork):
         network = build_mlp(config, features=height * width * 3, classes=classes)
     else:
-        network = build_cnn(config, height=height, width=width, classes=classes)
+        build = build_whitened_cnn if config.design == "whitened" else build_cnn
+        network = build(config, height=height, width=width, classes=classes)
     return Classifier(network, mean, std).to(memory_format=torch.channels_last)
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Trainable numbers of `network`."""
+    """Weights of `network`, those that are never trained included."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

@@ -1,4 +1,4 @@
-"""Layers and initialisation that draw from an explicit generator instead of torch's global one."""
+"""Layers that the networks share; dropout draws from an explicit generator instead of torch's global one."""
 
 from __future__ import annotations
 
@@ -51,19 +51,3 @@ def seed_dropout(network: nn.Module, generator: torch.Generator) -> None:
     for module in network.modules():
         if isinstance(module, Dropout):
             module.generator = generator
-
-
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every weight anew from `generator`, in a fixed order.
-
-    Hidden layers follow He et al. 2015 (normal, fan-in, gain of ReLU); the last dense layer starts ten times
-    smaller, so that the first predictions are close to uniform.
-    """
-    dense = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    with torch.no_grad():
-        dense[-1].weight.mul_(0.1)

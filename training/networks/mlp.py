@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from core.recipes import MLPNetwork
 from training.networks.layers import ACTIVATIONS, Dropout, Flatten
 
 
+class ResidualBlock(nn.Module):
+    """x + shrink(activation(expand(norm(x)))): a dense layer to more units and one back, beside a direct path.
+
+    An inverted bottleneck, as in the feed-forward half of a transformer (Bachmann et al. 2023, "Scaling MLPs").
+    """
+
+    def __init__(self, width: int, config: MLPNetwork) -> None:
+        super().__init__()
+        inner = round(width * config.expansion)
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, inner)
+        self.activation = ACTIVATIONS[config.activation]()
+        self.dropout = Dropout(config.dropout)
+        self.shrink = nn.Linear(inner, width)
+
+    def forward(self, x_NF: Tensor) -> Tensor:
+        """Same shape as `x_NF`, [N, width]."""
+        added: Tensor = self.shrink(self.dropout(self.activation(self.expand(self.norm(x_NF)))))
+        return x_NF + added
+
+
 def build_mlp(config: MLPNetwork, *, features: int, classes: int) -> nn.Sequential:
     """Dense layers from `features` = H*W*3 inputs to `classes` logits.
+
+    With residual blocks, the last hidden layer has no non-linearity of its own: the blocks bring theirs.
 
     Input: float [N, 3, H, W], normalised. Output: float [N, classes].
     """
     layers: list[nn.Module] = [Flatten(features)]
     width = features
-    for hidden in config.hidden:
-        layers += [nn.Linear(width, hidden), ACTIVATIONS[config.activation](), Dropout(config.dropout)]
+    for number, hidden in enumerate(config.hidden, start=1):
+        layers.append(nn.Linear(width, hidden))
+        if number < len(config.hidden) or config.blocks == 0:
+            layers += [ACTIVATIONS[config.activation](), Dropout(config.dropout)]
         width = hidden
+    if config.blocks:
+        layers += [ResidualBlock(width, config) for _ in range(config.blocks)]
+        layers.append(nn.LayerNorm(width))
     layers.append(nn.Linear(width, classes))
     return nn.Sequential(*layers)

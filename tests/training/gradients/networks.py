@@ -16,7 +16,7 @@ from core.sessions import open_session
 from training.export import export_model
 from training.gradients import export_gradient
 from training.networks import Classifier, build_classifier
-from training.networks.layers import initialise
+from training.networks.first_weights import initialise
 from training.weights import save_weights
 
 HEIGHT, WIDTH, CLASSES = 16, 20, 7

@@ -5,7 +5,8 @@ from torch import nn
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork, MLPNetwork, recipe_config
 from training.networks import Classifier, build_classifier, count_macs, count_parameters
-from training.networks.layers import Dropout, initialise, seed_dropout
+from training.networks.first_weights import initialise
+from training.networks.layers import Dropout, seed_dropout
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
