@@ -22,7 +22,12 @@ class Settings(BaseSettings):
     """Frozen once read. A secret is declared as SecretStr, so that no print or log of the settings shows it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DUET_", env_ignore_empty=True, frozen=True, extra="ignore", use_attribute_docstrings=True
+        env_prefix="DUET_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     host: str = "127.0.0.1"
