@@ -181,9 +181,14 @@ _CHILD_MESSAGE: TypeAdapter[ReportedEvent | Permit] = TypeAdapter(ChildMessage)
 _WORKER_MESSAGE: TypeAdapter[Permission | Cancel] = TypeAdapter(WorkerMessage)
 
 
+def to_text(message: Config) -> str:
+    """The message as JSON, on one line. Numbers that are not finite become null."""
+    return message.model_dump_json()
+
+
 def to_line(message: Config) -> bytes:
-    """The message as one line of JSON, its newline included. Numbers that are not finite become null."""
-    return message.model_dump_json().encode() + b"\n"
+    """The message as it goes over a pipe: as `to_text`, and a newline."""
+    return to_text(message).encode() + b"\n"
 
 
 def read_child_message(line: bytes) -> ReportedEvent | Permit:
@@ -204,13 +209,13 @@ def read_worker_message(line: bytes) -> Permission | Cancel:
     return _read(_WORKER_MESSAGE, line)
 
 
-def read_job_event(line: bytes) -> ReportedEvent | AddedEvent:
+def read_job_event(text: str) -> ReportedEvent | AddedEvent:
     """An event as it is stored.
 
     Raises:
         JobEventError: it is not an event of a job.
     """
-    return _read(_JOB_EVENT, line)
+    return _read(_JOB_EVENT, text.encode())
 
 
 def _read(adapter: TypeAdapter[Any], line: bytes) -> Any:

@@ -25,7 +25,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def new_job_id(milliseconds: int) -> str:
-    """32 hexadecimal digits that sort by age: 12 of the time given, 20 (80 bits) random, so that none can be guessed."""
+    """32 hexadecimal digits that sort by age: 12 of the given time, and 20 random ones, so that none can be guessed."""
     return f"{milliseconds:012x}{secrets.token_hex(10)}"
 
 

@@ -1,0 +1,29 @@
+-- Record a new job. KEYS[8], where given, is the idempotency key that it answers.
+local kind, parameters, request_id, traceparent, submitted, digest, retention = unpack(ARGV, 3)
+
+if redis.call('EXISTS', JOB) == 1 then
+  return ok()
+end
+local answered = KEYS[8]
+if answered then
+  local first, job = unpack(redis.call('HMGET', answered, 'digest', 'job'))
+  if first and first ~= digest then
+    return {'conflict'}
+  end
+  if job then
+    return {'replay', job}
+  end
+  redis.call('DEL', answered)
+  redis.call('HSET', answered, 'digest', digest, 'job', ID)
+  redis.call('PEXPIRE', answered, retention)
+end
+
+redis.call('HSET', JOB, 'kind', kind, 'parameters', parameters, 'attempt', '0', 'created_at', digits(milliseconds()),
+  'request_id', request_id)
+if traceparent ~= '' then
+  redis.call('HSET', JOB, 'traceparent', traceparent)
+end
+redis.call('ZADD', JOBS, '0', ID)
+queue()
+emit(submitted)
+return ok()

@@ -1,0 +1,12 @@
+-- Whether an attempt may write now. Its lease begins anew, so that it lasts while the attempt writes.
+local token, action = unpack(ARGV, 3)
+
+if not held_by(token) then
+  return {'refused'}
+end
+local state, length = get('state', 'lease')
+if state == 'cancelling' and action ~= 'checkpoint' then
+  return {'refused'}
+end
+lease(length)
+return {'granted'}

