@@ -9,9 +9,6 @@ from typing import Self
 import numpy as np
 
 from core.manifest import Calibration
-from core.statistics.calibration import softmax
-from core.statistics.conformal import prediction_set_mask
-from core.statistics.energy import energy
 from service.engine.arrays import Floats, Pixels, RunModel
 
 # Digits that a float32 model can vouch for; more would only make answers longer.
@@ -77,12 +74,23 @@ def interpreted(run: RunModel, calibration: Calibration) -> RunBatch:
 
 
 def interpret(logits_NK: Floats, calibration: Calibration) -> Outputs:
-    """Probabilities, their order, prediction sets and energies of float32 logits [N, K]."""
-    probabilities_NK = softmax(logits_NK, calibration.temperature)
+    """Probabilities, their order, prediction sets and energies of float32 logits [N, K].
+
+    What `softmax`, `energy` and `prediction_set_mask` of core.statistics give, whose steps are shared here: for one
+    image, the arithmetic of numpy's calls is nothing and their number everything.
+    """
+    logits = logits_NK.astype(np.float64)
+    greatest_N1 = np.maximum.reduce(logits, axis=1, keepdims=True)
+    centred_NK = logits - greatest_N1
+    normaliser_N1 = np.log(np.add.reduce(np.exp(centred_NK), axis=1, keepdims=True))
+    exponentials_NK = np.exp(centred_NK / calibration.temperature)
+    probabilities_NK = exponentials_NK / np.add.reduce(exponentials_NK, axis=1, keepdims=True)
+    # Compared as float32, as prediction_set_mask does; the most probable class is in the set even when below.
+    in_set_NK = probabilities_NK.astype(np.float32) >= calibration.conformal_threshold
     return Outputs(
         logits_NK=logits_NK,
         probabilities=probabilities_NK.round(DIGITS).tolist(),
-        order=np.argsort(-probabilities_NK, axis=1, kind="stable").tolist(),
-        set_sizes=prediction_set_mask(probabilities_NK, calibration.conformal_threshold).sum(axis=1).tolist(),
-        energies=energy(logits_NK).tolist(),
+        order=(-probabilities_NK).argsort(axis=1, kind="stable").tolist(),
+        set_sizes=[size or 1 for size in np.add.reduce(in_set_NK, axis=1, dtype=np.intp).tolist()],
+        energies=(-(greatest_N1 + normaliser_N1)).ravel().tolist(),
     )
