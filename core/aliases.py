@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from core.alias_files import Promotion, read_aliases, read_trail, record
 from core.durability import exclusive
-from core.errors import NothingToRollBackError, RepositoryError
+from core.errors import ChampionMovedError, NothingToRollBackError, RepositoryError
 from core.home import ensure_home
 from core.repository import ModelRepository
 
@@ -25,6 +25,7 @@ def promote(
     reason: str,
     evidence: dict[str, Any] | None = None,
     at: datetime | None = None,
+    over: int | Literal["any"] | None = "any",
 ) -> Promotion:
     """Make a version the champion of its family, after hashing its files.
 
@@ -38,8 +39,11 @@ def promote(
         reason: why, for the trail.
         evidence: what the decision rests on; JSON values.
         at: the time of the entry, with a time zone; now by default.
+        over: the champion that the decision was made against, None where there was none; another one by now is an
+            error. `any` replaces whichever it is.
 
     Raises:
+        ChampionMovedError: the champion is another one than `over` says.
         UnknownFamilyError, UnknownVersionError: there is no such version.
         CorruptVersionError: its files do not match its manifest.
         RepositoryError: actor or reason is empty, an alias file is damaged, or the disk refused.
@@ -48,6 +52,8 @@ def promote(
     repository.verify(family, version)
     with _alias_lock(repository):
         champion = repository.champion(family)
+        if over not in ("any", champion):
+            raise ChampionMovedError(f"the champion of {family} is {champion} by now, no longer {over}: try again")
         aliases = read_aliases(repository.home_models)
         promotion = Promotion(
             entry=0 if champion == version else aliases.last_entry + 1,

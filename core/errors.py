@@ -26,6 +26,7 @@ DuetError
     ├── PublishError        a version could not be put in place
     ├── UnknownEvaluationError
     ├── CorruptEvaluationError  a file is not the record of an evaluation
+    ├── ChampionMovedError  another promotion came in between
     └── NothingToRollBackError
 """
 
@@ -139,6 +140,10 @@ class UnknownEvaluationError(RepositoryError):
 
 class CorruptEvaluationError(RepositoryError):
     """A file is not the record of an evaluation; the message names it."""
+
+
+class ChampionMovedError(RepositoryError):
+    """The champion is no longer the one that a decision was made against."""
 
 
 class NothingToRollBackError(RepositoryError):

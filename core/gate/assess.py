@@ -1,0 +1,67 @@
+"""From the repository to a report: read both versions -> are they comparable? -> measure -> judge."""
+
+from __future__ import annotations
+
+from core.errors import DataError, RepositoryError
+from core.gate.costs import measure_costs
+from core.gate.evidence import Evidence, read_evidence
+from core.gate.judge import judge
+from core.gate.report import GateReport, Ground
+from core.gate.thresholds import GateThresholds
+from core.repository import ModelRepository
+
+
+def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
+    """Whether a version may replace the champion that its family has now; changes nothing.
+
+    Blocks for about a second: it hashes and reads both versions, and runs both graphs.
+
+    Raises:
+        UnknownFamilyError, UnknownVersionError: there is no such version.
+        CorruptVersionError: its own files are not as recorded.
+        RepositoryError: an alias file is damaged.
+    """
+    candidate = repository.verify(family, version)
+    champion = repository.champion(family)
+    new, old = candidate.reference, f"{family}@{champion}"
+
+    def without_comparison(ground: Ground, summary: str, *sides: Evidence) -> GateReport:
+        return GateReport(
+            family=family,
+            candidate=version,
+            champion=champion,
+            passed=ground in ("no_champion", "is_champion"),
+            ground=ground,
+            summary=summary,
+            holdouts={side.manifest.reference: side.record for side in sides},
+            comparison=None,
+            verdicts=(),
+            classes=(),
+            thresholds=thresholds,
+        )
+
+    if champion is None:
+        return without_comparison("no_champion", f"{new} may be served: {family} has no champion that it would replace")
+    if champion == version:
+        return without_comparison("is_champion", f"{new} is the champion already")
+    sides: list[Evidence] = []
+    try:
+        sides = [read_evidence(repository, one) for one in (candidate, repository.verify(family, champion))]
+        require_comparable(*sides)
+        costs = measure_costs(*sides)
+    except (DataError, RepositoryError) as error:
+        return without_comparison("not_comparable", f"{new} cannot be compared with {old}: {error}", *sides)
+    return judge(sides[1], sides[0], costs, thresholds)
+
+
+def require_comparable(candidate: Evidence, champion: Evidence) -> None:
+    """Raise a DataError that says why, unless both answered the same images with the same classes."""
+    new, old = candidate.record, champion.record
+    if new.class_names != old.class_names:
+        raise DataError(f"their classes differ ({', '.join(new.class_names)}; {', '.join(old.class_names)})")
+    if new.digest != old.digest:
+        raise DataError(
+            f"they were judged on different holdouts, {candidate.manifest.reference} on {new.images:,} images of "
+            f"{new.name} (digest {new.digest}), {champion.manifest.reference} on {old.images:,} images of {old.name} "
+            f"(digest {old.digest})"
+        )

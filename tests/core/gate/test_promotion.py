@@ -1,0 +1,232 @@
+"""From two folders to a promotion, a refusal, and the audit trail."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.aliases import history, promote
+from core.errors import ChampionMovedError, CorruptVersionError, RepositoryError, UnknownVersionError
+from core.gate import latency, promotion
+from core.gate.assess import assess
+from core.gate.promotion import Decision, Policy, promote_on_evidence
+from core.gate.report import GateReport
+from core.gate.thresholds import GateThresholds
+from core.manifest import DataRecord
+from core.repository import ModelRepository
+from tests.support.holdouts import predictions_file
+from tests.support.onnx_models import CLASSES, write_onnx_version
+from tests.support.processes import run_together
+from tests.support.versions import make_manifest, write_aliases
+
+LABELS_N = np.repeat(np.arange(5), 40)
+THRESHOLDS = GateThresholds()
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
+
+
+def write(
+    repository: ModelRepository, version: int, *, wrong: int = 0, predictions: bool = True, **fields: Any
+) -> None:
+    """cnn@`version`, which answers the first `wrong` images of each class of 40 wrong, and is as sure as it is right."""
+    folder = repository.home_models / "cnn" / str(version)
+    right_N = np.arange(len(LABELS_N)) % 40 >= wrong
+    content = predictions_file(folder, right_N, LABELS_N, confidence=1 - wrong / 40) if predictions else b"none"
+    write_onnx_version(folder, "cnn", version, extra_files={"predictions.npz": content}, **fields)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    """cnn@1 is champion and 75 % right, cnn@2 is 95 % right, cnn@3 as good as cnn@1, cnn@4 right throughout."""
+    repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
+    for version, wrong in ((1, 10), (2, 2), (3, 10), (4, 0)):
+        write(repository, version, wrong=wrong)
+    write_aliases(repository.home_models, cnn=1)
+    return repository
+
+
+def decide(repository: ModelRepository, version: int, policy: Policy = "if_better", *, force: bool = False) -> Decision:
+    return promote_on_evidence(
+        repository,
+        "cnn",
+        version,
+        policy=policy,
+        thresholds=THRESHOLDS,
+        actor="ada",
+        reason="of the tests",
+        force=force,
+    )
+
+
+def test_a_better_version_is_promoted_and_the_trail_holds_the_report(repository: ModelRepository) -> None:
+    decision = decide(repository, 2)
+    assert repository.champion("cnn") == 2
+    assert decision.report.ground == "significant_gain"
+    [entry] = history(repository)
+    assert entry == decision.promotion
+    assert entry.evidence is not None
+    assert (entry.evidence["policy"], entry.evidence["forced"]) == ("if_better", False)
+    assert GateReport.model_validate(entry.evidence["gate"]) == decision.report
+
+
+def test_one_that_is_not_better_is_refused_and_changes_nothing(repository: ModelRepository) -> None:
+    decision = decide(repository, 3)
+    assert (decision.report.ground, decision.promotion) == ("not_better", None)
+    assert (repository.champion("cnn"), history(repository)) == (1, [])
+
+
+def test_always_promotes_and_never_only_looks(repository: ModelRepository) -> None:
+    assert decide(repository, 2, "never").report.passed
+    assert repository.champion("cnn") == 1
+    assert decide(repository, 2, "never", force=True).promotion is None
+    assert decide(repository, 3, "always").promotion is not None
+    assert repository.champion("cnn") == 3
+
+
+def test_force_promotes_past_the_gate_and_is_logged(
+    repository: ModelRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert decide(repository, 3, force=True).promotion is not None
+    [entry] = history(repository)
+    assert entry.evidence is not None
+    assert entry.evidence["forced"] is True
+    [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "ada promoted cnn@3 past the gate (of the tests): cnn@3 may not replace cnn@1" in record.getMessage()
+    # What the gate lets pass is not forced, whoever asks for it.
+    assert (decide(repository, 2, force=True).promotion or entry).evidence["forced"] is False  # type: ignore[index]
+
+
+def test_the_first_version_passes_because_there_is_no_champion(repository: ModelRepository) -> None:
+    (repository.home_models / "aliases.json").unlink()
+    decision = decide(repository, 3)
+    assert repository.champion("cnn") == 3
+    assert decision.report.ground == "no_champion"
+    assert decision.report.summary == "cnn@3 may be served: cnn has no champion that it would replace"
+
+
+def test_the_champion_again_changes_nothing(repository: ModelRepository) -> None:
+    decision = decide(repository, 1)
+    assert decision.report.ground == "is_champion"
+    assert decision.promotion is not None
+    assert decision.promotion.entry == 0
+    assert history(repository) == []
+
+
+def test_other_classes_are_refused_unless_forced(repository: ModelRepository) -> None:
+    write(repository, 5, classes=("b", "a", "c", "d", "e"))
+    report = decide(repository, 5).report
+    assert (report.ground, repository.champion("cnn")) == ("not_comparable", 1)
+    assert f"their classes differ (b, a, c, d, e; {', '.join(CLASSES)})" in report.summary
+    assert decide(repository, 5, force=True).promotion is not None
+    assert repository.champion("cnn") == 5
+
+
+def other_data(**fields: Any) -> DataRecord:
+    return make_manifest().data.model_copy(update=fields)
+
+
+@pytest.mark.parametrize("data", [other_data(digest="e" * 64), other_data(split_digest="e" * 64)])
+def test_another_holdout_is_refused_with_both_digests(repository: ModelRepository, data: DataRecord) -> None:
+    write(repository, 5, data=data)
+    report = decide(repository, 5).report
+    assert (report.ground, report.verdicts, repository.champion("cnn")) == ("not_comparable", (), 1)
+    assert set(report.holdouts) == {"cnn@1", "cnn@5"}
+    digests = {holdout.digest for holdout in report.holdouts.values()}
+    assert len(digests) == 2
+    assert all(digest in report.summary for digest in digests)
+
+
+def test_other_images_under_the_same_digests_are_found_out(repository: ModelRepository) -> None:
+    folder = repository.home_models / "cnn" / "5"
+    content = predictions_file(folder, np.ones(199, bool), LABELS_N[:199])
+    write_onnx_version(folder, "cnn", 5, extra_files={"predictions.npz": content})
+    assert decide(repository, 5).report.ground == "not_comparable"
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"), [(5, "cnn@5: predictions.npz cannot be read"), (2, "cnn@1: model.onnx: missing")]
+)
+def test_what_cannot_be_read_cannot_be_compared(repository: ModelRepository, version: int, sentence: str) -> None:
+    write(repository, 5, predictions=False)
+    if version == 2:
+        (repository.home_models / "cnn" / "1" / "model.onnx").unlink()
+    report = decide(repository, version).report
+    assert (report.ground, repository.champion("cnn")) == ("not_comparable", 1)
+    assert sentence in report.summary
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_damaged_candidate_is_an_error_forced_or_not(repository: ModelRepository, force: bool) -> None:
+    (repository.home_models / "cnn" / "2" / "weights.safetensors").write_bytes(b"x")
+    with pytest.raises(CorruptVersionError, match="weights.safetensors: 1 bytes"):
+        decide(repository, 2, force=force)
+    with pytest.raises(UnknownVersionError):
+        decide(repository, 9, force=force)
+    assert repository.champion("cnn") == 1
+
+
+def test_looking_leaves_no_trace(repository: ModelRepository) -> None:
+    before = sorted(repository.home_models.parent.rglob("*"))
+    assert assess(repository, "cnn", 2, THRESHOLDS).passed
+    assert sorted(repository.home_models.parent.rglob("*")) == before
+
+
+def test_a_champion_that_changes_meanwhile_is_judged_against(
+    repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cnn@2 is better than cnn@1, but not than cnn@4, which another process promotes while the gate looks."""
+    judged: list[int | None] = []
+
+    def meanwhile(*arguments: Any) -> GateReport:
+        report = assess(*arguments)
+        judged.append(report.champion)
+        if len(judged) == 1:
+            promote(repository, "cnn", 4, actor="bob", reason="first")
+        return report
+
+    monkeypatch.setattr(promotion, "assess", meanwhile)
+    decision = decide(repository, 2)
+    assert judged == [1, 4]
+    assert (decision.promotion, decision.report.ground) == (None, "not_better")
+    assert [entry.to_version for entry in history(repository)] == [4]
+
+
+def test_a_promotion_over_a_champion_that_has_gone_is_an_error(repository: ModelRepository) -> None:
+    with pytest.raises(ChampionMovedError, match="the champion of cnn is 1 by now, no longer 4"):
+        promote(repository, "cnn", 2, actor="ada", reason="late", over=4)
+    assert history(repository) == []
+
+
+def test_a_reason_is_needed(repository: ModelRepository) -> None:
+    with pytest.raises(RepositoryError, match="reason"):
+        promote_on_evidence(
+            repository, "cnn", 2, policy="if_better", thresholds=THRESHOLDS, actor="ada", reason=" ", force=True
+        )
+
+
+def promote_it(folder: str, version: int) -> None:
+    repository = ModelRepository(Path(folder) / "home" / "models", Path(folder) / "shipped")
+    decide(repository, version)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("round_", range(3))
+def test_of_two_at_once_each_entry_was_judged_against_the_one_before(
+    repository: ModelRepository, tmp_path: Path, round_: int
+) -> None:
+    """cnn@2 and cnn@4 from two processes: 4 wins in the end, and 2 is in the trail only if it came first."""
+    run_together(promote_it, [(str(tmp_path), 2), (str(tmp_path), 4)])
+    entries = history(repository)
+    assert repository.champion("cnn") == 4
+    assert [entry.to_version for entry in entries] in ([4], [2, 4])
+    for entry in entries:
+        assert entry.evidence is not None
+        assert entry.evidence["gate"]["champion"] == entry.from_version
+        assert entry.evidence["gate"]["passed"] is True

@@ -1,0 +1,67 @@
+"""Answers to a holdout whose truth is known, for the tests of the promotion gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.estimate import Estimate
+from core.gate.costs import Costs
+from core.gate.evidence import Evidence
+from core.gate.latency import Latency
+from core.manifest import FileRecord
+from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from tests.support.versions import make_manifest
+
+Labels = npt.NDArray[np.int64]
+Rights = npt.NDArray[np.bool_]
+
+CLASSES = ("ant", "bee", "cow", "dog")
+PER_CLASS = 500
+LABELS_N: Labels = np.repeat(np.arange(len(CLASSES)), PER_CLASS)
+IMAGES = len(LABELS_N)
+
+
+def rights(*wrong_per_class: int, seed: int | None = None) -> Rights:
+    """Which images are answered right: of each class, so many are not; the first ones, or drawn by `seed`."""
+    right_N = np.ones(IMAGES, bool)
+    for k, wrong in enumerate(wrong_per_class):
+        places = np.arange(PER_CLASS) if seed is None else np.random.default_rng(seed + k).permutation(PER_CLASS)
+        right_N[k * PER_CLASS + places[:wrong]] = False
+    return right_N
+
+
+def split_of(right_N: Rights, *, confidence: float = 0.9, labels_N: Labels = LABELS_N) -> SplitPredictions:
+    """Answers that are right there, each as sure as `confidence`."""
+    classes = int(labels_N.max()) + 1
+    answers_N = np.where(right_N, labels_N, (labels_N + 1) % classes)
+    probabilities_NK = np.full((len(labels_N), classes), (1 - confidence) / (classes - 1), np.float32)
+    probabilities_NK[np.arange(len(labels_N)), answers_N] = confidence
+    return SplitPredictions(np.arange(len(labels_N)), labels_N, {"fp32": probabilities_NK})
+
+
+def evidence(version: int, right_N: Rights, *, confidence: float = 0.9, **fields: Any) -> Evidence:
+    """A version of cnn with these answers; `fields` are of its manifest."""
+    files = {"model.onnx": FileRecord(sha256="0" * 64, bytes=1000)}
+    manifest = make_manifest("cnn", version, **({"class_names": CLASSES, "files": files} | fields))
+    return Evidence(manifest, Path("nowhere"), split_of(right_N, confidence=confidence))
+
+
+def costs(latency: float = 1.0, size: float = 1.0) -> Costs:
+    """Costs with these ratios."""
+    ratio = Estimate(value=latency, low=0.99 * latency, high=1.01 * latency)
+    return Costs(Latency(ratio, 2.0 * latency, 2.0), round(1e6 * size), 1_000_000)
+
+
+def predictions_file(folder: Path, right: Sequence[bool] | Rights, labels_N: Labels, **options: Any) -> bytes:
+    """The content of a predictions.npz with these answers to the holdout."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PREDICTIONS_NAME
+    save_predictions(path, {"holdout": split_of(np.asarray(right), labels_N=labels_N, **options)})
+    content = path.read_bytes()
+    path.unlink()
+    return content
