@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import Field
 
 from core.durability import exclusive
-from core.errors import DataError, UnknownDatasetError
+from core.errors import ConfigurationError, DataError, UnknownDatasetError
 
 FOLDER_PREFIX = "folder:"
 """Begins the name by which commands and jobs call such a data set, as in `folder:pets`."""
@@ -114,6 +114,20 @@ def shortfalls(images: Mapping[str, int]) -> list[str]:
 def folder_of(data: str) -> str | None:
     """NAME of `folder:NAME`, or None where `data` is the name of a built-in data set."""
     return data.removeprefix(FOLDER_PREFIX) if data.startswith(FOLDER_PREFIX) else None
+
+
+def default_family(kind: str, data: str) -> str:
+    """The family that a network of this kind is published under where nobody names one.
+
+    Raises:
+        ConfigurationError: `data` is a folder, whose classes are not those that the family of the kind tells apart.
+    """
+    if folder_of(data) is not None:
+        raise ConfigurationError(
+            f"name the family to publish under: {data} has classes of its own, and would not fit among the versions of "
+            f"{kind}"
+        )
+    return kind
 
 
 def datasets_folder(home: Path) -> Path:

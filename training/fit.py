@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from training.networks.layers import seed_dropout
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.preprocessing import one_hot, scale_pixels
 from training.progress import Reporter
+from training.starting import load_initial
 
 _EVALUATION_BATCH = 500
 _INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
@@ -75,8 +77,11 @@ def fit(
     threads: int,
     device: torch.device,
     resume_from: Checkpoint | None = None,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> FitResult:
     """Train `classifier` as `config` says and leave a checkpoint in `run_folder` after every epoch.
+
+    Where it does not resume, the first weights are drawn, and `initial`, by their names, put over those.
 
     Raises:
         TrainingDivergedError: the loss became NaN or infinite; the last checkpoint stays.
@@ -86,7 +91,7 @@ def fit(
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
     loop = _Loop(classifier, config, inputs, device)
-    dtype = _start_or_restore(loop, reporter, resume_from)
+    dtype = _start_or_restore(loop, reporter, resume_from, initial or {})
     history = [] if resume_from is None else list(resume_from.history)
     reporter.fit_started(
         steps=loop.total_steps,
@@ -116,7 +121,9 @@ def fit(
     return FitResult(loop.result.cpu().eval(), tuple(history), dtype, threads)
 
 
-def _start_or_restore(loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None) -> Dtype:
+def _start_or_restore(
+    loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
+) -> Dtype:
     """Draw the first weights or load the checkpoint's; returns the compute type of the whole run."""
     if checkpoint is not None:
         loop.classifier.load_state_dict(checkpoint.network)
@@ -128,6 +135,7 @@ def _start_or_restore(loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | 
     initialise(loop.classifier, generator(loop.config.seed, _INITIALISE))
     loop.classifier.to(loop.device)
     whiten(loop.classifier, loop.batches.images_NHWC)
+    load_initial(loop.classifier, initial)
     if loop.mean is not None:
         loop.mean.classifier.load_state_dict(loop.classifier.state_dict())
     if loop.config.precision != "auto":

@@ -19,6 +19,7 @@ from training.preprocessing import channel_statistics
 from training.progress import Reporter
 from training.publish import Origin, publish_version
 from training.runs import clear_run, held, mark_published, published_as
+from training.starting import Start, initial_weights, read_start
 
 
 def train_version(
@@ -48,6 +49,7 @@ def train_version(
 
     Raises:
         CheckpointError: the run cannot be resumed, is being trained by another process, or cannot be saved.
+        ConfigurationError, RepositoryError: the version that `config` starts from does not fit, or is not there.
         TrainingDivergedError: the loss is no longer finite.
         ExportError: the exported graph does not agree with the network.
         PublishError: the version could not be written.
@@ -57,9 +59,11 @@ def train_version(
         checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
         if checkpoint is None:
             clear_run(run_folder)
+        start = read_start(config, repository)
+        classifier = new_classifier(config, images, start)
         reporter.stage(f"fit {config.recipe}")
         result = fit(
-            new_classifier(config, images),
+            classifier,
             config,
             _fit_inputs(config, images),
             run_folder,
@@ -67,25 +71,32 @@ def train_version(
             threads=threads,
             device=device,
             resume_from=checkpoint,
+            initial=None if start is None else initial_weights(classifier, start, images.dataset.class_names),
         )
         environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
-        origin = Origin(config, result.history, environment, source)
+        origin = Origin(config, result.history, environment, source, derived_from=config.init_from)
         manifest = publish_version(result.classifier, origin, images, repository, family, reporter=reporter)
         mark_published(run_folder, manifest.reference)
         return manifest
 
 
-def new_classifier(config: RecipeConfig, images: Images) -> Classifier:
-    """The recipe's network for these images, normalising by the statistics of those it is trained on."""
+def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
+    """The recipe's network for these images, its weights still to be drawn.
+
+    It normalises by the statistics of the images it is trained on, or as the version does that it starts from.
+    """
     _, height, width, _ = images.dataset.training.images_NHWC.shape
-    mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
+    if start is not None:
+        mean, std = list(start.input.mean), list(start.input.std)
+    else:
+        mean, std = (values_C.tolist() for values_C in channel_statistics(images.part(*trained_on(config)).images_NHWC))
     return build_classifier(
         config.network,
         height=height,
         width=width,
         classes=len(images.dataset.class_names),
-        mean=mean_C.tolist(),
-        std=std_C.tolist(),
+        mean=mean,
+        std=std,
     )
 
 

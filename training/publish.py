@@ -52,7 +52,7 @@ class Origin:
     source_digest: str
     """Of the source that made them; the files may have changed since a long run began."""
     derived_from: str | None = None
-    """family@version whose weights these are, where they were not just trained."""
+    """family@version whose weights these are, where they were not just trained, or were trained from."""
 
     @property
     def training_seconds(self) -> float:
@@ -131,7 +131,7 @@ def _describe(
         licence=LicenceRecord(
             weights=_WEIGHTS_TERMS,
             data=dataset.licence,
-            provenance=f"Trained from random initial weights by Duet's recipe {config.recipe}.",
+            provenance=_provenance(config),
         ),
         cost=CostRecord(
             parameters=count_parameters(classifier),
@@ -146,6 +146,11 @@ def _describe(
         parity=judgement.parity,
         files={},
     )
+
+
+def _provenance(config: RecipeConfig) -> str:
+    beginning = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
+    return f"Trained from {beginning} by Duet's recipe {config.recipe}."
 
 
 def _write_records(staging: Staging, manifest: Manifest, origin: Origin, judgement: Judgement) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from core.errors import ExportError
 from training.networks import Classifier
@@ -36,13 +37,19 @@ def save_weights(classifier: Classifier, folder: Path) -> Path:
     return path
 
 
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Every tensor of `folder`/weights.safetensors by its torch name, on the CPU."""
+    tensors: dict[str, Tensor] = load_file(folder / WEIGHTS_NAME)
+    return tensors
+
+
 def load_weights(classifier: Classifier, folder: Path) -> None:
     """Load `folder`/weights.safetensors into `classifier`.
 
     Raises:
         RuntimeError: names or shapes do not fit the network.
     """
-    missing, unexpected = classifier.load_state_dict(load_file(folder / WEIGHTS_NAME), strict=False)
+    missing, unexpected = classifier.load_state_dict(read_weights(folder), strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise RuntimeError(f"{folder / WEIGHTS_NAME} does not fit the network: missing {missing}, extra {unexpected}")

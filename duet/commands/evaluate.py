@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Download, Threads, load_images
+from duet.commands.data import DataDir, DataOfVersion, Download, Threads
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
-    data: Data = "cifar10",
+    data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
@@ -29,12 +29,13 @@ def evaluate(
     from core.repository import ModelRepository
     from training.files import write_atomically
     from training.reevaluate import TOLERANCE, disagreements, evaluate_version, published_evaluation
+    from training.requests import images_for
 
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
     folder = repository.folder(family, version)
-    images = load_images(data, data_dir, download=download)
+    images = images_for(manifest, data, data_dir=data_dir, download=download, note=_say)
     measured = evaluate_version(folder, manifest, images, threads=threads or available_cores())
     for precision in measured.scores:
         _print(manifest.reference, measured, precision)
@@ -51,6 +52,10 @@ def evaluate(
         typer.echo(f"{manifest.reference}: {len(differences)} figures differ from evaluation.json", err=True)
         raise typer.Exit(1)
     typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures to {TOLERANCE:g}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None:

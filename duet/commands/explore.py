@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Download, load_images
+from duet.commands.data import Data, DataDir, Download
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def explore(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from core.home import duet_home, ensure_home
+    from training.datasets.catalogue import load_images
     from training.explore.explore import explore as explore_dataset
 
-    images = load_images(data, data_dir, download=download)
+    images = load_images(data, data_dir, download=download, note=lambda text: typer.echo(text, err=True))
     folder = out or ensure_home(duet_home()) / "explore" / data
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Download, load_images
+from duet.commands.data import DataDir, DataOfVersion, Download
 from duet.commands.training_extra import require_training
 
 
 def export(
     reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
-    data: Data = "cifar10",
+    data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
 ) -> None:
@@ -21,11 +21,13 @@ def export(
     from core.repository import ModelRepository
     from training.progress import ConsoleReporter
     from training.republish import republish
+    from training.requests import images_for
 
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
-    images = load_images(data, data_dir, download=download)
+    manifest = repository.manifest(family, version)
     with ConsoleReporter() as reporter:
-        manifest = republish(repository, family, version, images, reporter=reporter)
-    typer.echo(f"published {manifest.reference} from {family}@{version}")
-    typer.echo(f"not served yet: duet models promote {manifest.reference} --reason WHY")
+        images = images_for(manifest, data, data_dir=data_dir, download=download, note=reporter.note)
+        published = republish(repository, family, version, images, reporter=reporter)
+    typer.echo(f"published {published.reference} from {family}@{version}")
+    typer.echo(f"not served yet: duet models promote {published.reference} --reason WHY")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Download, Threads, load_images
+from duet.commands.data import Data, DataDir, Download, Threads
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_baseline.")],
     family: Annotated[
-        str | None, typer.Option(help="Publish under this family; by default the network's kind.")
+        str | None,
+        typer.Option(help="Publish under this family, which may be new; by default the network's kind."),
     ] = None,
     data: Data = "cifar10",
     data_dir: DataDir = None,
     download: Download = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = None,
     threads: Threads = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side in pixels to which a folder's images are resized; by default 32.")
+    ] = None,
+    init_from: Annotated[
+        str | None, typer.Option(metavar="REF", help="Start from this version's weights, such as cnn@3.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
     ] = None,
@@ -40,41 +47,57 @@ def train(
     require_training("duet train")
     from core.cores import available_cores
     from core.home import duet_home, ensure_home
+    from core.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
     from core.repository import ModelRepository
     from core.runs import named_run
     from training.compute import pick_device
-    from training.pipeline import train_version
     from training.progress import ConsoleReporter
+    from training.requests import prepare, run_request
     from training.runs import require_free
 
+    repository = ModelRepository.open()
     changes = dict(parse_override(text) for text in overrides or [])
-    if seed is not None:
-        changes["seed"] = seed
+    given = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
+    changes |= {name: value for name, value in given.items() if value is not None}
     config = recipe_config(recipe).with_overrides(changes)
-    family = family or config.network.kind
-    run_folder = named_run(duet_home(), run or f"{config.recipe}-seed{config.seed}")
+    family = family or default_family(config.network.kind, data)
+    run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_words(data), f"seed{config.seed}"]))
     if not (resume or restart):
         require_free(run_folder)
-    images = load_images(data, data_dir, download=download)
     if dry_run:
-        _describe(config, family, images, run_folder)
+        config, images = prepare(config, data, repository, data_dir=data_dir, download=download, note=typer.echo)
+        _describe(config, family, images, repository, run_folder)
         return
     ensure_home(duet_home())
-    repository = ModelRepository.open()
     with ConsoleReporter() as reporter:
-        manifest = train_version(
+        manifest = run_request(
             config,
-            images,
-            repository,
+            data,
             family,
+            repository,
             run_folder,
             reporter=reporter,
             threads=threads or available_cores(),
             device=pick_device(),
             resume=resume,
+            data_dir=data_dir,
+            download=download,
         )
     _promote_if(repository, manifest, promote)
+
+
+def _pinned(repository: ModelRepository, reference: str | None) -> str | None:
+    """`cnn@3` for whatever stands for it; a champion may be another one when the run is resumed."""
+    return None if reference is None else "{}@{}".format(*repository.resolve(reference))
+
+
+def _words(data: str) -> list[str]:
+    """What a run's name says of the data: the name of a folder, nothing of a built-in data set."""
+    from core.labelled_folders import folder_of
+
+    folder = folder_of(data)
+    return [] if folder is None else [folder]
 
 
 def _promote_if(repository: ModelRepository, manifest: Manifest, promote: bool) -> None:
@@ -92,15 +115,19 @@ def _promote_if(repository: ModelRepository, manifest: Manifest, promote: bool) 
     typer.echo(f"{manifest.reference} is now the champion")
 
 
-def _describe(config: RecipeConfig, family: str, images: Images, run_folder: Path) -> None:
+def _describe(config: RecipeConfig, family: str, images: Images, repository: ModelRepository, run_folder: Path) -> None:
     from rich import print as rich_print
 
     from training.images import trained_on
     from training.networks import count_macs, count_parameters
     from training.pipeline import new_classifier
+    from training.starting import initial_weights, read_start
 
     _, height, width, _ = images.dataset.training.images_NHWC.shape
-    classifier = new_classifier(config, images)
+    start = read_start(config, repository)
+    classifier = new_classifier(config, images, start)
+    if start is not None:
+        initial_weights(classifier, start, images.dataset.class_names)
     rich_print(config.model_dump())
     parameters, macs = count_parameters(classifier), count_macs(classifier, height=height, width=width)
     typer.echo(

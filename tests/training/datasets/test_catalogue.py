@@ -9,7 +9,7 @@ from training.datasets.catalogue import load_dataset
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(DataError, match="no data set 'mnist': there are cifar10"):
+    with pytest.raises(DataError, match="no data set 'mnist': there are cifar10, and folder:NAME"):
         load_dataset("mnist")
 
 

@@ -1,0 +1,103 @@
+"""From what a user asked for to a training run: one way, for `duet train` and for the child of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from core.labelled_folders import folder_of
+from core.manifest import Manifest
+from core.recipes import RecipeConfig
+from core.repository import ModelRepository
+from training.datasets.catalogue import load_images
+from training.datasets.folder import DEFAULT_IMAGE_SIZE
+from training.images import Images
+from training.pipeline import train_version
+from training.progress import Reporter
+
+
+def run_request(
+    config: RecipeConfig,
+    data: str,
+    family: str,
+    repository: ModelRepository,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume: bool = False,
+    data_dir: Path | None = None,
+    download: bool = False,
+) -> Manifest:
+    """Read the images, train on them and publish the result; arguments and errors as of the steps below.
+
+    Raises:
+        DataError, ConfigurationError, RepositoryError: as `prepare` does.
+        DuetError: as `train_version` does.
+    """
+    reporter.stage(f"read {data}")
+    config, images = prepare(config, data, repository, data_dir=data_dir, download=download, note=reporter.note)
+    return train_version(
+        config,
+        images,
+        repository,
+        family,
+        run_folder,
+        reporter=reporter,
+        threads=threads,
+        device=device,
+        resume=resume,
+    )
+
+
+def prepare(
+    config: RecipeConfig,
+    data: str,
+    repository: ModelRepository,
+    *,
+    data_dir: Path | None = None,
+    download: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> tuple[RecipeConfig, Images]:
+    """The images that a run of `config` trains on, and the configuration with the size of a folder's images filled in.
+
+    Args:
+        config: the recipe, with overrides merged in.
+        data: name of a built-in data set, or `folder:NAME`.
+        repository: holds the version to start from, whose image size counts where the configuration states none.
+        data_dir: where the files of a built-in data set lie.
+        download: fetch a built-in data set that is not there.
+        note: is told how far the reading is, and what is left out.
+
+    Raises:
+        DataError: there is no such data set, or too little in it.
+        RepositoryError: there is no such version to start from.
+    """
+    if folder_of(data) is not None and config.image_size is None:
+        size = DEFAULT_IMAGE_SIZE
+        if config.init_from is not None:
+            size = repository.manifest(*repository.resolve(config.init_from)).input.height
+        config = config.with_overrides({"image_size": size})
+    images = load_images(data, data_dir, download=download, image_size=config.image_size, note=note)
+    return config, images
+
+
+def images_for(
+    manifest: Manifest,
+    data: str | None = None,
+    *,
+    data_dir: Path | None = None,
+    download: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Images:
+    """The images of `data`, by default those the version was made from, at the size that the version takes.
+
+    Raises:
+        DataError: there is no such data set, or too little in it.
+    """
+    data = data or manifest.data.name
+    size = None if folder_of(data) is None else manifest.input.height
+    return load_images(data, data_dir, download=download, image_size=size, note=note)
