@@ -9,7 +9,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cores import available_cores
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, explain
+from core.gate.thresholds import GateThresholds
 from core.home import duet_home, shipped_models
 from core.images import MAX_PIXELS
 from core.manifest import Precision
@@ -80,6 +81,25 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(10.0, ge=0)
     """Time for one request, its upload included; past it the answer is 504, or 408 where the body is still coming."""
 
+    redis_url: SecretStr | None = None
+    """Broker that keeps the jobs, shared by all processes and machines of one service, such as
+    redis://:password@host:6379/0; without it `duet serve` starts a broker of its own and a worker."""
+
+    embedded_broker: bool = True
+    """Whether `duet serve` starts a broker where `redis_url` names none; with neither there are no jobs."""
+
+    embedded_worker: bool = True
+    """Whether a worker is started beside the broker that `duet serve` starts."""
+
+    worker_stop_seconds: float = Field(20.0, gt=0)
+    """How long a worker that was asked to stop waits for its jobs to keep their last checkpoint and end."""
+
+    training_python: Path | None = None
+    """Interpreter of the environment that jobs run in, where that is not this one; it need not be there yet."""
+
+    training_setup: str | None = None
+    """Command that makes the environment of `training_python`, run once beside the service at its start."""
+
     poll_seconds: float = Field(0.5, gt=0)
     """How often the champions are looked up; a promotion is served this much later, plus the time to load it."""
 
@@ -96,6 +116,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(30.0, gt=0)
     """After that, how long accepted requests may take to finish before they are cut off."""
 
+    gate: Annotated[GateThresholds, NoDecode] = GateThresholds()
+    """What a version must show on the holdout to replace a champion, as JSON such as {"significance": 0.01}."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines to write; access lines are info, those of probes and scrapes debug."""
 
@@ -107,10 +130,10 @@ class Settings(BaseSettings):
         """Model runs at a time in each worker."""
         return self.threads or max(1, available_cores() // self.workers)
 
-    @field_validator("home", "shipped_models")
+    @field_validator("home", "shipped_models", "training_python")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @field_validator("api_keys")
     @classmethod
@@ -123,6 +146,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _from_json(cls, thresholds: Any) -> Any:
+        try:
+            return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
+        except ValidationError as error:
+            raise ValueError(explain(error)) from None
 
     @model_validator(mode="after")
     def _queue_holds_a_request(self) -> Self:

@@ -113,7 +113,7 @@ def _cheaper(costs: Costs, thresholds: GateThresholds) -> Verdict:
         passed=passed,
         sentence=(
             f"it takes {costs.latency.ratio.value:.2f} times the time and {size:.2f} times the space: "
-            f"{'' if passed else 'not '}cheaper, which means up to {limit:g} times one and {1 / limit:.2f} times the other"
+            f"{'' if passed else 'not '}cheaper, which is up to {limit:g} and {1 / limit:.2f} times"
         ),
     )
 

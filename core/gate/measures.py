@@ -62,13 +62,12 @@ def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, fl
     difference mostly cancels.
     """
     new, old = _errors(candidate), _errors(champion)
-    labels_N = candidate.holdout.labels
-    values = [
-        expected_calibration_error(side.holdout.probabilities["fp32"], labels_N, _BINS)
+    new_error, old_error = (
+        expected_calibration_error(side.holdout.probabilities["fp32"], side.holdout.labels, _BINS)
         for side in (candidate, champion)
-    ]
+    )
     low, high = bootstrap_interval(_difference, *new, *old, resamples=_RESAMPLES)
-    return values[0], values[1], Estimate(value=values[0] - values[1], low=low, high=high)
+    return new_error, old_error, Estimate(value=new_error - old_error, low=low, high=high)
 
 
 def _errors(side: Evidence) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:

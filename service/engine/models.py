@@ -61,6 +61,7 @@ class ServedModels:
         self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
         self._looked_once = False
+        self._refreshing = asyncio.Lock()
 
     async def follow(self) -> None:
         """Serve whatever the aliases name, for ever; nothing that a repository holds can end this."""
@@ -77,6 +78,11 @@ class ServedModels:
 
     async def refresh(self) -> None:
         """Look the champions up once, and load those that are not served yet, one family after the other."""
+        # One at a time, or one that looked before a promotion could take back what a later one has put in place.
+        async with self._refreshing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         try:
             self._wanted = await asyncio.to_thread(self._repository.champions)
             self._alias_problem = None

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from core.cores import available_cores
-from service.settings import Settings
+from core.errors import ConfigurationError
+from core.gate.thresholds import GateThresholds
+from service.settings import Settings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,18 @@ def test_senseless_values_are_refused(name: str, value: str, monkeypatch: pytest
     monkeypatch.setenv(f"DUET_{name.upper()}", value)
     with pytest.raises(ValidationError, match=name):
         Settings()
+
+
+def test_thresholds_of_the_gate_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_GATE", '{"significance": 0.01}')
+    assert Settings().gate == GateThresholds(significance=0.01)
+
+
+@pytest.mark.parametrize(("text", "problem"), [('{"significanse": 0.01}', "significanse: Extra"), ("0.01, 3", "JSON")])
+def test_thresholds_that_are_none_are_a_clear_error(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_GATE", text)
+    with pytest.raises(ConfigurationError, match=f"^DUET_GATE: .*{problem}"):
+        read_settings()
 
 
 def test_every_field_is_documented() -> None:

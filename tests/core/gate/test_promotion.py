@@ -35,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def write(
     repository: ModelRepository, version: int, *, wrong: int = 0, predictions: bool = True, **fields: Any
 ) -> None:
-    """cnn@`version`, which answers the first `wrong` images of each class of 40 wrong, and is as sure as it is right."""
+    """cnn@`version`, wrong on the first `wrong` images of each class of 40, and as sure as it is right."""
     folder = repository.home_models / "cnn" / str(version)
     right_N = np.arange(len(LABELS_N)) % 40 >= wrong
     content = predictions_file(folder, right_N, LABELS_N, confidence=1 - wrong / 40) if predictions else b"none"
@@ -165,7 +165,7 @@ def test_what_cannot_be_read_cannot_be_compared(repository: ModelRepository, ver
 @pytest.mark.parametrize("force", [False, True])
 def test_a_damaged_candidate_is_an_error_forced_or_not(repository: ModelRepository, force: bool) -> None:
     (repository.home_models / "cnn" / "2" / "weights.safetensors").write_bytes(b"x")
-    with pytest.raises(CorruptVersionError, match="weights.safetensors: 1 bytes"):
+    with pytest.raises(CorruptVersionError, match=r"weights\.safetensors: 1 bytes"):
         decide(repository, 2, force=force)
     with pytest.raises(UnknownVersionError):
         decide(repository, 9, force=force)
