@@ -43,21 +43,40 @@ def faster_dtype(network: nn.Module, pixels_NHWC: Tensor, loss: Callable[[Tensor
     """
     trial = copy.deepcopy(network).train()
     seed_dropout(trial, torch.Generator(pixels_NHWC.device).manual_seed(0))
+
+    def step(dtype: Dtype) -> None:
+        with autocast(pixels_NHWC.device, dtype):
+            logits_NK = trial(pixels_NHWC)
+        loss(logits_NK).backward()
+        trial.zero_grad()
+
+    return _faster(step, "a step", cuda=pixels_NHWC.is_cuda)
+
+
+@torch.inference_mode()
+def faster_answers(network: nn.Module, pixels_NHWC: Tensor) -> tuple[Dtype, str]:
+    """As `faster_dtype`, for forward passes alone, of a network in evaluation mode."""
+
+    def answer(dtype: Dtype) -> None:
+        with autocast(pixels_NHWC.device, dtype):
+            network(pixels_NHWC)
+
+    return _faster(answer, f"a batch of {len(pixels_NHWC)}", cuda=pixels_NHWC.is_cuda)
+
+
+def _faster(run: Callable[[Dtype], None], what: str, *, cuda: bool) -> tuple[Dtype, str]:
     seconds: dict[Dtype, float] = {}
     candidates: tuple[Dtype, ...] = ("float32", "bfloat16")
     for dtype in candidates:
         times = []
         for _ in range(_TIMED_STEPS + 1):
             started = time.perf_counter()
-            with autocast(pixels_NHWC.device, dtype):
-                logits_NK = trial(pixels_NHWC)
-            loss(logits_NK).backward()
-            trial.zero_grad()
-            if pixels_NHWC.is_cuda:
+            run(dtype)
+            if cuda:
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - started)
-        seconds[dtype] = min(times[1:])  # the first step allocates and picks kernels
+        seconds[dtype] = min(times[1:])  # the first run allocates and picks kernels
     clearly_faster = seconds["float32"] > _CLEARLY * seconds["bfloat16"]
     chosen: Dtype = "bfloat16" if clearly_faster else "float32"
     milliseconds = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
-    return chosen, f"computing in {chosen} (a step takes {milliseconds})"
+    return chosen, f"computing in {chosen} ({what} takes {milliseconds})"

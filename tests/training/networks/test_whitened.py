@@ -1,0 +1,115 @@
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.errors import ConfigurationError
+from core.recipes import CNNNetwork
+from training.networks import Classifier, build_classifier
+from training.networks.first_weights import initialise, whiten
+from training.networks.whitened import Block, Whitening
+
+CONFIG = CNNNetwork(design="whitened", channels=(32, 40), convolutions=3, residual=True, hidden=())
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def classifier(config: CNNNetwork = CONFIG, height: int = 32, width: int = 32) -> Classifier:
+    network = build_classifier(config, height=height, width=width, classes=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+    initialise(network, draw())
+    return network
+
+
+def pictures(n: int = 40, side: int = 32) -> Tensor:
+    """uint8 images whose neighbouring pixels are alike."""
+    coarse = torch.rand(n, 3, side // 4, side // 4, generator=draw(5))
+    smooth = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
+    return (smooth.permute(0, 2, 3, 1) * 255).to(torch.uint8)
+
+
+def lived_in(network: nn.Module) -> nn.Module:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            nn.init.normal_(module.bias, generator=draw(1))
+            nn.init.normal_(module.running_mean, generator=draw(2))
+            nn.init.uniform_(module.running_var, 0.5, 2.0, generator=draw(3))
+    return network
+
+
+def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() -> None:
+    network = classifier()
+    images = pictures()
+    whiten(network, images)
+    layer = next(module for module in network.modules() if isinstance(module, Whitening))
+    with torch.no_grad():
+        answers = layer(network.normalised(images.permute(0, 3, 1, 2) / 255))
+    assert torch.equal(layer.weight[:12], -layer.weight[12:])
+    rows = answers[:, :12].permute(1, 0, 2, 3).reshape(12, -1)
+    moments = rows @ rows.T / rows.shape[1]
+    off_diagonal = moments - moments.diag().diag()
+    assert float(off_diagonal.abs().max()) < 1e-3
+    assert float(moments.diag().max()) == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_whitening_layer_is_never_trained() -> None:
+    network = classifier().train()
+    network(torch.rand(4, 32, 32, 3)).sum().backward()
+    trained = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert "network.whitening.0.weight" not in trained
+    assert not any("norms" in name and name.endswith("weight") for name in trained)
+    assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == trained
+
+
+def test_a_new_block_passes_its_input_on() -> None:
+    network = classifier()
+    block = next(module for module in network.modules() if isinstance(module, Block))
+    x = torch.rand(2, 24, 8, 8)
+    first = block.convolutions[0](x)
+    assert torch.equal(first[:, :24], x)
+    assert not torch.equal(first[:, 24:], torch.zeros_like(first[:, 24:]))
+    last = block.convolutions[2]
+    assert torch.allclose(last(first), first, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "tanh"])
+def test_pooling_first_or_last_is_the_same_function(activation: str) -> None:
+    config = CNNNetwork.model_validate(CONFIG.model_dump() | {"activation": activation})
+    evaluated = lived_in(classifier(config)).eval()
+    pooled_first = copy.deepcopy(evaluated)
+    for module in pooled_first.modules():
+        if isinstance(module, Block):
+            module.training = True  # of the block alone: its normalisation still uses the stored statistics
+    pixels = torch.rand(5, 32, 32, 3, generator=draw())
+    assert torch.allclose(evaluated(pixels), pooled_first(pixels), atol=1e-5)
+
+
+def test_the_residual_is_what_the_first_convolution_gave() -> None:
+    with_residual = lived_in(classifier())
+    without = classifier(CNNNetwork.model_validate(CONFIG.model_dump() | {"residual": False}))
+    without.load_state_dict(with_residual.state_dict())
+    pixels = torch.rand(3, 32, 32, 3, generator=draw())
+    assert not torch.allclose(with_residual.eval()(pixels), without.eval()(pixels))
+    block = next(module for module in with_residual.modules() if isinstance(module, Block))
+    nn.init.zeros_(block.convolutions[2].weight)
+    norm = block.norms[2]
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.reset_parameters()
+    norm.reset_running_stats()
+    x = torch.rand(2, 24, 8, 8)
+    first = block.activations[0](block.norms[0](block.convolutions[0](x)))
+    assert torch.allclose(block(x), block.pool(first), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (40, 24)])
+def test_images_of_any_size_give_a_column_per_class(size: tuple[int, int]) -> None:
+    assert classifier(CONFIG, *size)(torch.rand(3, *size, 3)).shape == (3, 7)
+
+
+def test_too_many_halvings_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="halved 2 times"):
+        classifier(CONFIG, height=4, width=32)

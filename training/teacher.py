@@ -1,0 +1,180 @@
+"""A teacher's answers to every view of every training image, computed once and kept.
+
+`DUET_HOME`/cache/teachers/<key>/ holds `dtype` and one file per view, float16 [N, K]. The key says which weights
+answered to which images, so that every run that learns from the same teacher uses the same files. A file is there
+whole or not at all: what a kill interrupts goes on with the next view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from core.errors import CheckpointError, ConfigurationError
+from core.manifest import Manifest
+from core.recipes import Augmentation, RecipeConfig
+from core.repository import ModelRepository
+from training.augmentation import numbered_views, take_views, view_count
+from training.checkpoint import Dtype
+from training.compute import autocast, faster_answers
+from training.files import write_atomically
+from training.images import Images, trained_on
+from training.networks import Classifier
+from training.preprocessing import scale_pixels
+from training.progress import Reporter
+from training.republish import stored_classifier
+from training.weights import WEIGHTS_NAME
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A published version and its network in evaluation mode on the CPU."""
+
+    manifest: Manifest
+    classifier: Classifier
+
+
+def read_teacher(config: RecipeConfig, images: Images, repository: ModelRepository) -> Teacher | None:
+    """The teacher that the recipe names, its files checked; None where it names none.
+
+    Raises:
+        ConfigurationError: the teacher was trained on the validation images, by which this run is judged; it tells
+            other classes apart; or it takes images of another size.
+        UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such version, or it is damaged.
+    """
+    if config.distillation.teacher is None:
+        return None
+    manifest = repository.verify(*repository.resolve(config.distillation.teacher))
+    if "validation" in manifest.data.trained_on and not config.include_validation:
+        raise ConfigurationError(
+            f"{manifest.reference} cannot teach this run: it was trained on the validation images, which this run is "
+            "to be judged by. Name a teacher that has not seen them, or set include_validation=true for a final run"
+        )
+    _require_same_task(manifest, images)
+    return Teacher(manifest, stored_classifier(manifest, repository.folder(manifest.family, manifest.version)))
+
+
+def teacher_answers(
+    teacher: Teacher,
+    config: RecipeConfig,
+    images: Images,
+    cache: Path,
+    *,
+    reporter: Reporter,
+    device: torch.device,
+) -> Tensor:
+    """The teacher's logits for every view that the run can draw, float16 [V, N, K] on the CPU; see `draw_views`.
+
+    Args:
+        teacher: who answers.
+        config: of the run; its augmentation decides the views.
+        images: those that the run is trained on are asked about.
+        cache: folder in which the answers are kept.
+        reporter: is told how far it is.
+        device: where to compute what is not in `cache` yet.
+
+    Raises:
+        CheckpointError: the answers could not be written.
+    """
+    part = images.part(*trained_on(config))
+    images_NHWC = torch.from_numpy(part.images_NHWC)
+    views = view_count(config.augmentation)
+    folder = cache / _key(teacher, config, images)
+    reporter.stage(f"{teacher.manifest.reference} answers to {views} views of {len(part):,} images")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            _complete(folder, teacher.classifier, config.augmentation, images_NHWC, reporter, device)
+            paths = [_path(folder, number) for number in range(views)]
+            return torch.from_numpy(np.stack([np.load(path, allow_pickle=False) for path in paths]))
+    except OSError as error:
+        raise CheckpointError(
+            f"the answers of {teacher.manifest.reference} cannot be kept in {folder} ({error}): free some space and go "
+            "on with --resume, or start again; what is there already is used"
+        ) from error
+
+
+def _complete(
+    folder: Path,
+    classifier: Classifier,
+    augmentation: Augmentation,
+    images_NHWC: Tensor,
+    reporter: Reporter,
+    device: torch.device,
+) -> None:
+    """Compute the views that the folder lacks."""
+    missing = [number for number in range(view_count(augmentation)) if not _path(folder, number).exists()]
+    if not missing:
+        return
+    classifier = classifier.to(device)
+    dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
+    started = time.perf_counter()
+    for done, number in enumerate(missing, start=1):
+        logits_NK = _answers(classifier, images_NHWC, number, augmentation, dtype, device)
+        write_atomically(_path(folder, number), lambda stream, answers=logits_NK: np.save(stream, answers.numpy()))
+        left = (time.perf_counter() - started) / done * (len(missing) - done)
+        reporter.note(f"view {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
+
+
+@torch.inference_mode()
+def _answers(
+    classifier: Classifier,
+    images_NHWC: Tensor,
+    number: int,
+    augmentation: Augmentation,
+    dtype: Dtype,
+    device: torch.device,
+) -> Tensor:
+    """float16 [N, K]: logits for one view of each image."""
+    parts = []
+    for batch_NHWC in images_NHWC.split(_BATCH):
+        view_NHWC = take_views(batch_NHWC, numbered_views(number, len(batch_NHWC), augmentation))
+        with autocast(device, dtype):
+            parts.append(classifier(scale_pixels(view_NHWC.to(device))).to("cpu", torch.float16))
+    return torch.cat(parts)
+
+
+def _dtype(folder: Path, classifier: Classifier, pixels_NHWC: Tensor, reporter: Reporter) -> Dtype:
+    """The compute type that this folder's answers are made with; chosen when the first is made."""
+    path = folder / "dtype"
+    if not path.exists():
+        dtype, reason = faster_answers(classifier, pixels_NHWC)
+        reporter.note(reason)
+        write_atomically(path, lambda stream: stream.write(dtype.encode()))
+    return cast(Dtype, path.read_text())
+
+
+def _key(teacher: Teacher, config: RecipeConfig, images: Images) -> str:
+    content = {
+        "weights": teacher.manifest.files[WEIGHTS_NAME].sha256,
+        "data": images.dataset.digest,
+        "split": images.split.digest,
+        "parts": trained_on(config),
+        "translate": config.augmentation.translate,
+        "flip": config.augmentation.flip,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"view-{number}.npy"
+
+
+def _require_same_task(manifest: Manifest, images: Images) -> None:
+    size = (manifest.input.height, manifest.input.width)
+    if manifest.class_names != images.dataset.class_names or images.dataset.training.images_NHWC.shape[1:3] != size:
+        raise ConfigurationError(
+            f"{manifest.reference} cannot teach on {images.dataset.name}: it tells {len(manifest.class_names)} classes "
+            f"apart in images of {size[1]}x{size[0]}, and classes and size must be the same"
+        )
