@@ -14,7 +14,9 @@ DOCKERFILE = (ROOT / "docker" / "service.Dockerfile").read_text(encoding="utf-8"
 SETTINGS = {f"DUET_{name.upper()}" for name in Settings.model_fields}
 SET_BY_IMAGE = set(re.findall(r"^ +(DUET_\w+)=", DOCKERFILE, re.MULTILINE))
 # Their sum has to stay below stop_grace_period, which is fixed as well.
-DRAIN = {"DUET_DRAIN_NOTICE_SECONDS", "DUET_DRAIN_SECONDS"}
+DRAIN = {"DUET_DRAIN_NOTICE_SECONDS", "DUET_DRAIN_SECONDS", "DUET_WORKER_STOP_SECONDS"}
+# The containers are what these stand in for on one machine.
+EMBEDDED = {"DUET_EMBEDDED_BROKER", "DUET_EMBEDDED_WORKER", "DUET_TRAINING_PYTHON", "DUET_TRAINING_SETUP"}
 
 
 def test_the_image_fixes_where_things_are_in_it() -> None:
@@ -24,7 +26,7 @@ def test_the_image_fixes_where_things_are_in_it() -> None:
 
 def test_compose_passes_every_other_setting_on() -> None:
     passed_on = set(re.findall(r"^ +- (DUET_\w+)$", COMPOSE, re.MULTILINE))
-    assert passed_on == SETTINGS - SET_BY_IMAGE - DRAIN
+    assert passed_on == SETTINGS - SET_BY_IMAGE - DRAIN - EMBEDDED
 
 
 def test_the_engine_waits_longer_than_the_service_drains() -> None:
