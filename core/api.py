@@ -69,18 +69,6 @@ class PredictResponse(_Answer):
     request_id: str
 
 
-class CompareResponse(_Answer):
-    """Answer of POST /compare: what each model says of the same image, and how far apart they are."""
-
-    predictions: tuple[Prediction, ...] = Field(description="one per model, in the order they were asked for")
-    agree: bool = Field(description="true where every model names the same class")
-    divergence: float = Field(
-        description="Jensen-Shannon divergence of the probabilities in bits: 0 where they are identical"
-    )
-    timing_ms: Timing
-    request_id: str
-
-
 class Completeness(_Answer):
     """How far integrated gradients are from summing to what they should, in units of the logit."""
 
@@ -110,6 +98,32 @@ class SaliencyMap(_Answer):
     flat: bool = Field(description="true where the map is the same everywhere, and says nothing")
     completeness: Completeness | None = Field(description="of integrated gradients; null of every other method")
     values: tuple[tuple[float, ...], ...] = Field(description="[H][W], not scaled")
+
+
+class ModelExplanation(_Answer):
+    """What several methods say of one model's answer, in POST /compare."""
+
+    model: str
+    version: int
+    predicted: str = Field(description="the most probable class")
+    target: SaliencyTarget
+    maps: tuple[SaliencyMap, ...] = Field(description="one per method, in the order they were asked for")
+    picture: str = Field(description="of the image and its maps: a PNG file as a `data:` address")
+
+
+class CompareResponse(_Answer):
+    """Answer of POST /compare: what each model says of the same image, and how far apart they are."""
+
+    predictions: tuple[Prediction, ...] = Field(description="one per model, in the order they were asked for")
+    agree: bool = Field(description="true where every model names the same class")
+    divergence: float = Field(
+        description="Jensen-Shannon divergence of the probabilities in bits: 0 where they are identical"
+    )
+    saliency: tuple[ModelExplanation, ...] | None = Field(
+        None, description="one per model, in the order they were asked for; left out where it was not"
+    )
+    timing_ms: Timing
+    request_id: str
 
 
 class SaliencyTiming(_Answer):

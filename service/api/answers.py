@@ -24,14 +24,19 @@ class JsonResponse(Response):
 
 def json_answer(answer: dict[str, Any], spent: Spent, context: RequestContext) -> Response:
     """`answer` with `timing_ms` and `request_id` added, as a JSON response."""
-    answer["timing_ms"] = {
+    answer["timing_ms"] = timing(spent, context)
+    answer["request_id"] = context.id
+    return JsonResponse(orjson.dumps(answer))
+
+
+def timing(spent: Spent, context: RequestContext) -> dict[str, float]:
+    """`timing_ms` of an answer that is ready now."""
+    return {
         "decode": _milliseconds(spent.decode),
         "queue": _milliseconds(spent.queue),
         "inference": _milliseconds(spent.inference),
         "total": _milliseconds(time.perf_counter() - context.started),
     }
-    answer["request_id"] = context.id
-    return JsonResponse(orjson.dumps(answer))
 
 
 def _milliseconds(seconds: float) -> float:

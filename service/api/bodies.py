@@ -11,15 +11,20 @@ from service.errors import (
     InternalServiceError,
     InvalidParametersError,
     MalformedBodyError,
+    MethodDoesNotFitError,
+    NoGradientError,
     NoImageError,
+    NotAcceptableError,
     NotReadyError,
     PrecisionNotPublishedError,
     ProblemError,
     QueueFullError,
+    TooManyExplanationsError,
     TooManyFilesError,
     TooManyPixelsError,
     UnknownModelError,
     UnknownModelVersionError,
+    UnknownTargetError,
     UnreadableImageError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
@@ -50,6 +55,15 @@ IMAGE_ERRORS: tuple[type[ProblemError], ...] = (
     DeadlineExceededError,
 )
 """What every route that takes images can answer besides success."""
+
+EXPLANATION_ERRORS: tuple[type[ProblemError], ...] = (
+    NoGradientError,
+    UnknownTargetError,
+    MethodDoesNotFitError,
+    TooManyExplanationsError,
+    NotAcceptableError,
+)
+"""What those that explain can answer besides."""
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 

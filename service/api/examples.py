@@ -128,7 +128,7 @@ PREDICT_EXAMPLE: Any = PredictResponse(
 
 COMPARE_EXAMPLE: Any = CompareResponse(
     predictions=(_MLP, _CNN), agree=False, divergence=0.214, timing_ms=_TIMING, request_id=EXAMPLE_REQUEST_ID
-).model_dump(mode="json")
+).model_dump(mode="json", exclude_none=True)
 
 METRICS_COMPARE_EXAMPLE: Any = MetricsComparison(
     data=EvaluatedData(name="cifar10", split="test", digest=_DIGEST, images=len(LABELS_N)),

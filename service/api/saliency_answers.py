@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from core.statistics.calibration import softmax
 from service.context import RequestContext
+from service.engine.arrays import Floats
 from service.engine.served import ServedVersion
-from service.errors import NotAcceptableError
 from service.saliency.explainer import Explanation
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters
 from service.saliency.render import Layout, Panel, is_flat, picture
@@ -24,19 +24,6 @@ from service.saliency.render import Layout, Panel, is_flat, picture
 Format = Literal["png", "npy", "json"]
 MEDIA_TYPES: dict[str, Format] = {"image/png": "png", "application/x-npy": "npy", "application/json": "json"}
 _TYPES = {form: media_type for media_type, form in MEDIA_TYPES.items()}
-
-
-def answer_format(accept: str) -> Format:
-    """The best format by the header Accept (RFC 9110, section 12.5.1); a picture where it is all the same.
-
-    Raises:
-        NotAcceptableError: none of them is accepted.
-    """
-    weights = {media_type: _weight(accept, media_type) for media_type in MEDIA_TYPES}
-    best = max(weights, key=lambda media_type: weights[media_type])
-    if weights[best] <= 0:
-        raise NotAcceptableError(accept, list(MEDIA_TYPES))
-    return MEDIA_TYPES[best]
 
 
 @dataclass(frozen=True)
@@ -53,18 +40,12 @@ class Asked:
 
 def rendered(explanation: Explanation, asked: Asked, context: RequestContext) -> Response:
     """The answer; blocks while a picture is drawn."""
-    served, form = asked.served, asked.form
-    target = _target(explanation, served)
-    maps = [_facts(name, each, asked.parameters) for name, each in explanation.attributions.items()]
-    arrays = [each.map_HW.astype(np.float32) for each in explanation.attributions.values()]
+    form, facts = asked.form, explanation_facts(explanation, asked.served, asked.parameters)
     if form == "json":
         answer = {
             "filename": asked.filename,
-            "model": served.family,
-            "version": served.version,
-            "predicted": served.labels[int(explanation.subject.logits_K.argmax())],
-            "target": target,
-            "maps": [{**facts, "values": values_HW} for facts, values_HW in zip(maps, arrays, strict=True)],
+            **facts,
+            "maps": with_values(facts["maps"], explanation),
             "notes": asked.notes,
             "timing_ms": {
                 "queue": round(explanation.queue_seconds * 1000, 3),
@@ -76,21 +57,46 @@ def rendered(explanation: Explanation, asked: Asked, context: RequestContext) ->
         return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type=_TYPES[form])
     if form == "npy":
         stream = io.BytesIO()
+        arrays = _arrays(explanation)
         np.save(stream, arrays[0] if len(arrays) == 1 else np.stack(arrays))
         body = stream.getvalue()
     else:
-        panels = [Panel(each.map_HW, METHODS[name].signed) for name, each in explanation.attributions.items()]
-        body = picture(explanation.subject.image_HWC, panels, asked.layout)
+        body = picture(explanation.subject.image_HWC, panels(explanation), asked.layout)
     headers = {
-        "X-Duet-Model": served.manifest.reference,
-        "X-Duet-Predicted": quote(served.labels[int(explanation.subject.logits_K.argmax())]),
-        "X-Duet-Target": quote(str(target["label"])),
-        "X-Duet-Target-Facts": json.dumps(target),
-        "X-Duet-Maps": json.dumps(maps),
+        "X-Duet-Model": asked.served.manifest.reference,
+        "X-Duet-Predicted": quote(facts["predicted"]),
+        "X-Duet-Target": quote(facts["target"]["label"]),
+        "X-Duet-Target-Facts": json.dumps(facts["target"]),
+        "X-Duet-Maps": json.dumps(facts["maps"]),
         "X-Duet-Notes": json.dumps(asked.notes),
         "Vary": "Accept",
     }
     return Response(body, headers=headers, media_type=_TYPES[form])
+
+
+def explanation_facts(explanation: Explanation, served: ServedVersion, parameters: Parameters) -> dict[str, Any]:
+    """Who was explained, which class, and what is to be said of each map besides its values; JSON data."""
+    return {
+        "model": served.family,
+        "version": served.version,
+        "predicted": served.labels[int(explanation.subject.logits_K.argmax())],
+        "target": _target(explanation, served),
+        "maps": [_facts(name, each, parameters) for name, each in explanation.attributions.items()],
+    }
+
+
+def with_values(maps: list[dict[str, Any]], explanation: Explanation) -> list[dict[str, Any]]:
+    """The facts of each map with its values, float32 [H, W]."""
+    return [{**facts, "values": values_HW} for facts, values_HW in zip(maps, _arrays(explanation), strict=True)]
+
+
+def panels(explanation: Explanation) -> list[Panel]:
+    """The maps as they are drawn."""
+    return [Panel(each.map_HW, METHODS[name].signed) for name, each in explanation.attributions.items()]
+
+
+def _arrays(explanation: Explanation) -> list[Floats]:
+    return [each.map_HW.astype(np.float32) for each in explanation.attributions.values()]
 
 
 def _target(explanation: Explanation, served: ServedVersion) -> dict[str, Any]:
@@ -121,22 +127,3 @@ def _facts(name: MethodName, attribution: Attribution, parameters: Parameters) -
             "relative_gap": complete.relative_gap,
         },
     }
-
-
-def _weight(accept: str, media_type: str) -> float:
-    """The weight of the most specific range that holds the media type; 0 where none does."""
-    ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
-    best, weight = len(ranges), 0.0
-    for part in accept.lower().split(","):
-        name, *options = (piece.strip() for piece in part.split(";"))
-        if name in ranges[:best]:
-            best, weight = ranges.index(name), _quality(options)
-    return weight
-
-
-def _quality(options: list[str]) -> float:
-    stated = [option.removeprefix("q=") for option in options if option.startswith("q=")]
-    try:
-        return min(1.0, max(0.0, float(stated[0]))) if stated else 1.0
-    except ValueError:
-        return 0.0

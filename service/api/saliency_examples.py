@@ -7,7 +7,7 @@ from typing import Any
 from core.api import Completeness, SaliencyMap, SaliencyResponse, SaliencyTarget, SaliencyTiming
 from service.errors.base import EXAMPLE_REQUEST_ID
 
-_EXAMPLE = SaliencyResponse(
+SALIENCY_EXAMPLE: Any = SaliencyResponse(
     filename="rex.png",
     model="cnn",
     version=3,
@@ -49,7 +49,7 @@ SALIENCY_SUCCESS: dict[int | str, dict[str, Any]] = {
         "content": {
             "image/png": {"schema": {"type": "string", "format": "binary"}, "example": "\x89PNG..."},
             "application/x-npy": {"schema": {"type": "string", "format": "binary"}, "example": "\x93NUMPY..."},
-            "application/json": {"example": _EXAMPLE},
+            "application/json": {"example": SALIENCY_EXAMPLE},
         },
     }
 }

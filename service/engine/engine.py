@@ -38,11 +38,12 @@ class Spent:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several versions' answers to one image, and how far apart they are in bits."""
+    """Several versions' answers to one image, and how far apart they are in bits; `images` as each version saw it."""
 
     predictions: list[dict[str, Any]]
     agree: bool
     divergence: float
+    images: list[DecodedImage]
 
 
 class Engine:
@@ -196,6 +197,7 @@ class Engine:
             predictions=answers,
             agree=len({answer["label"] for answer in answers}) == 1,
             divergence=divergence_bits(versions, [inference.outputs for inference in inferences]),
+            images=[images[served.size] for served in versions],
         )
         queue = max(inference.queue_seconds for inference in inferences)
         run = max(inference.run_seconds for inference in inferences)

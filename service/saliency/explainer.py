@@ -22,6 +22,7 @@ from service.errors import (
     UnknownTargetError,
 )
 from service.saliency.baselines import baseline_image
+from service.saliency.gradients import GradientModel
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import InBackground, Runs
 
@@ -97,7 +98,7 @@ class Explainer:
                         raise DeadlineExceededError("the explanation was not ready before the request's deadline")
                     return task.result()
                 finally:
-                    task.cancel()
+                    _abandon(task)
         finally:
             gone.cancel()
 
@@ -119,18 +120,9 @@ class Explainer:
             target: the class to explain; None for the most probable one.
 
         Raises:
-            NoGradientError: the version has no gradient graph.
-            VersionRefusedError: it has one that cannot be opened.
-            MethodDoesNotFitError: a method needs feature maps, and the version has none.
+            ProblemError: as of `fitting_gradients`.
         """
-        if served.gradient is None:
-            raise NoGradientError(served.manifest.reference)
-        gradients = await served.gradient.opened()
-        for method in methods:
-            if METHODS[method].needs_features and not gradients.has_features:
-                fitting = [name for name, each in METHODS.items() if not each.needs_features]
-                raise MethodDoesNotFitError(method, served.manifest.reference, fitting)
-
+        [gradients] = await fitting_gradients([served], methods)
         started = time.perf_counter()
         runs = Runs(served.lane.run, gradients, self.in_background)
         async for _, logits_NK in runs.logits(1, lambda _: image_HWC[np.newaxis]):
@@ -157,6 +149,27 @@ class Explainer:
             self._usual_seconds += _NEWEST_WEIGHT * (time.perf_counter() - started - self._usual_seconds)
 
 
+async def fitting_gradients(versions: Sequence[ServedVersion], methods: Sequence[MethodName]) -> list[GradientModel]:
+    """The open gradient graph of each version, once it is certain that every method fits every one of them.
+
+    Raises:
+        NoGradientError: a version has no gradient graph.
+        VersionRefusedError: it has one that cannot be opened.
+        MethodDoesNotFitError: a method needs feature maps that a version does not have.
+    """
+    opened = []
+    for served in versions:
+        if served.gradient is None:
+            raise NoGradientError(served.manifest.reference)
+        opened.append(await served.gradient.opened())
+    without = [served for served, gradients in zip(versions, opened, strict=True) if not gradients.has_features]
+    for method in methods:
+        if without and METHODS[method].needs_features:
+            fitting = [name for name, each in METHODS.items() if not each.needs_features]
+            raise MethodDoesNotFitError(method, without[0].manifest.reference, fitting)
+    return opened
+
+
 def class_index(target: str, labels: Sequence[str]) -> int:
     """The class that a client names by its label or else by its index.
 
@@ -168,3 +181,9 @@ def class_index(target: str, labels: Sequence[str]) -> int:
     if target.isascii() and target.isdecimal() and len(target) < 10 and int(target) < len(labels):
         return int(target)
     raise UnknownTargetError(target, labels)
+
+
+def _abandon(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for it any more; an error that it has already ended with is nobody's either."""
+    if not task.cancel() and not task.cancelled():
+        task.exception()

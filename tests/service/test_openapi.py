@@ -29,6 +29,7 @@ OPERATIONS = {
     "livez",
     "readyz",
 }
+EXPLAINING = {"target", "steps", "samples", "noise", "seed", "window", "stride", "baseline", "layout"}
 PROTOCOL_OPERATIONS = {
     "v2_server",
     "v2_live",
@@ -100,7 +101,10 @@ def test_inference_bodies_are_documented_with_an_example_that_fits(document: dic
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("predict", {"model", "version", "precision", "top_k"}), ("compare", {"models", "precision", "top_k"})],
+    [
+        ("predict", {"model", "version", "precision", "top_k"}),
+        ("compare", {"models", "precision", "top_k", "saliency", "format", *EXPLAINING}),
+    ],
 )
 def test_query_parameters_are_documented(document: dict[str, Any], name: str, expected: set[str]) -> None:
     parameters = {one["name"]: one for one in operations(document)[name]["parameters"]}
@@ -112,7 +116,7 @@ def test_query_parameters_are_documented(document: dict[str, Any], name: str, ex
     assert parameters["top_k"]["schema"]["minimum"] == 1
 
 
-@pytest.mark.parametrize("name", ["predict", "compare"])
+@pytest.mark.parametrize("name", ["predict", "compare", "saliency"])
 def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dict[str, Any], name: str) -> None:
     responses = operations(document)[name]["responses"]
     slugs = {
@@ -125,7 +129,6 @@ def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dic
         "malformed-body",
         "unknown-model",
         "unknown-version",
-        "precision-not-published",
         "body-timeout",
         "version-refused",
         "body-too-large",
@@ -142,6 +145,9 @@ def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dic
         "not-ready",
         "deadline-exceeded",
     }
+    assert ("precision-not-published" in slugs) == (name != "saliency")
+    explaining = {"no-gradient", "unknown-target", "method-does-not-fit", "too-many-explanations", "not-acceptable"}
+    assert slugs.isdisjoint(explaining) if name == "predict" else slugs >= explaining
 
 
 async def test_the_example_of_the_figures_has_names_and_labels_that_are_told(

@@ -20,24 +20,13 @@ from core.statistics.calibration import softmax
 from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError
 from service.saliency.explainer import Explainer
 from tests.support.explanations import at_once
-from tests.support.gradient_graphs import expected_slope, gradient_graph
+from tests.support.gradient_graphs import expected_slope, write_explainable
 from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_logits, grey_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
 RAW = {"content-type": "image/png"}
 ALL = "saliency,input_x_gradient,smoothgrad,integrated_gradients,grad_cam,occlusion"
-
-
-def write_explainable(home: Path) -> Path:
-    """cnn@1 with feature maps, its opposite mlp@1 without, and cnn@2 without any gradient graph."""
-    models = home / "models"
-    for family, inverted in (("cnn", False), ("mlp", True)):
-        graph = gradient_graph(inverted=inverted, features=family == "cnn")
-        write_onnx_version(models / family / "1", family, 1, inverted=inverted, extra_files={GRADIENT_GRAPH: graph})
-    write_onnx_version(models / "cnn" / "2", "cnn", 2)
-    set_champions(models, cnn=1, mlp=1)
-    return models
 
 
 @pytest.fixture
