@@ -100,6 +100,23 @@ class Settings(BaseSettings):
     training_setup: str | None = None
     """Command that makes the environment of `training_python`, run once beside the service at its start."""
 
+    job_events_kept: int = Field(10_000, ge=100)
+    """About how many events of each job are kept; the oldest go first. Of progress within an epoch, the last alone."""
+
+    idempotency_hours: float = Field(24.0, gt=0)
+    """How long an Idempotency-Key is remembered once its job is made."""
+
+    job_retention_days: float = Field(30.0, gt=0)
+    """How long the record, the events and the log of a job are kept after its end, and the checkpoint of one that
+    failed or was cancelled, from which it can be tried again. Versions that jobs published are not touched."""
+
+    checkpoint_retention_days: float = Field(7.0, ge=0)
+    """How long the checkpoint of a job that succeeded is kept after its end."""
+
+    keep_unpromoted_versions: int | None = Field(None, ge=1)
+    """How many versions of each family that were never champion are kept; older ones are deleted for good, a day
+    after they were made at the earliest. Not set, no version is ever deleted."""
+
     poll_seconds: float = Field(0.5, gt=0)
     """How often the champions are looked up; a promotion is served this much later, plus the time to load it."""
 

@@ -21,7 +21,7 @@ TOKENS = PREFIX + "jobs:token"
 CELERY_PREFIX = PREFIX + "celery:"
 """Put by kombu before the name of every key of its own."""
 
-_ID = re.compile(r"[0-9a-f]{32}")
+JOB_ID_PATTERN = r"[0-9a-f]{32}"
 
 
 def new_job_id(milliseconds: int) -> str:
@@ -54,7 +54,7 @@ def turn_key(name: str) -> str:
 
 
 def _checked(job_id: str) -> str:
-    if _ID.fullmatch(job_id) is None:
+    if re.fullmatch(JOB_ID_PATTERN, job_id) is None:
         raise unknown_job(job_id)
     return job_id
 
