@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from core.errors import CheckpointError
 from core.manifest import Manifest
@@ -20,6 +21,7 @@ from training.progress import Reporter
 from training.publish import Origin, publish_version
 from training.runs import clear_run, held, mark_published, published_as
 from training.starting import Start, initial_weights, read_start
+from training.teacher import Teacher, read_teacher, teacher_answers
 
 
 def train_version(
@@ -49,23 +51,31 @@ def train_version(
 
     Raises:
         CheckpointError: the run cannot be resumed, is being trained by another process, or cannot be saved.
-        ConfigurationError, RepositoryError: the version that `config` starts from does not fit, or is not there.
+        ConfigurationError, RepositoryError: the version that `config` starts from, or learns from, does not fit, or is
+            not there.
         TrainingDivergedError: the loss is no longer finite.
         ExportError: the exported graph does not agree with the network.
         PublishError: the version could not be written.
     """
     with held(run_folder):
         source = source_digest()
+        teacher = read_teacher(config, images, repository)
+        config = _with_exact_teacher(config, teacher)
         checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
         if checkpoint is None:
             clear_run(run_folder)
         start = read_start(config, repository)
         classifier = new_classifier(config, images, start)
+        answers = None
+        if teacher is not None:
+            cache = repository.home_models.with_name("cache") / "teachers"
+            torch.set_num_threads(threads)
+            answers = teacher_answers(teacher, config, images, cache, reporter=reporter, device=device)
         reporter.stage(f"fit {config.recipe}")
         result = fit(
             classifier,
             config,
-            _fit_inputs(config, images),
+            _fit_inputs(config, images, answers),
             run_folder,
             reporter=reporter,
             threads=threads,
@@ -100,6 +110,13 @@ def new_classifier(config: RecipeConfig, images: Images, start: Start | None = N
     )
 
 
+def _with_exact_teacher(config: RecipeConfig, teacher: Teacher | None) -> RecipeConfig:
+    """The configuration with the teacher's version in place of its family, whose champion changes."""
+    if teacher is None:
+        return config
+    return config.with_overrides({"distillation.teacher": teacher.manifest.reference})
+
+
 def _checkpoint_to_resume(run_folder: Path, config: RecipeConfig, images: Images) -> Checkpoint:
     reference = published_as(run_folder)
     if reference is not None:
@@ -109,11 +126,12 @@ def _checkpoint_to_resume(run_folder: Path, config: RecipeConfig, images: Images
     return checkpoint
 
 
-def _fit_inputs(config: RecipeConfig, images: Images) -> FitInputs:
+def _fit_inputs(config: RecipeConfig, images: Images, teacher_VNK: Tensor | None) -> FitInputs:
     return FitInputs(
         train=images.part(*trained_on(config)),
         validation=None if config.include_validation else images.part("validation"),
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
+        teacher_VNK=teacher_VNK,
     )

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from core.evaluation import EVALUATION_NAME
 from core.manifest import (
     GRAPHS,
@@ -38,7 +41,7 @@ from training.progress import Reporter
 HISTORY_NAME = "history.jsonl"
 CARD_NAME = "README.md"
 _GRADIENT_IMAGES = 256
-"""Validation images, at most, on which gradient.onnx is held against autograd in float64."""
+"""Images, at most, on which gradient.onnx is held against autograd in float64."""
 _WEIGHTS_TERMS = "Weights: Apache-2.0."
 
 
@@ -91,8 +94,9 @@ def publish_version(
         )
 
         reporter.stage("hold gradients against autograd in float64")
-        validation_NHWC = images.part("validation").images_NHWC[:_GRADIENT_IMAGES]
-        gradient = check_gradient(staging.folder, classifier, validation_NHWC, threads=origin.environment.threads)
+        gradient = check_gradient(
+            staging.folder, classifier, _gradient_images(images), threads=origin.environment.threads
+        )
 
         reporter.stage("publish")
         manifest = _describe(staging, spec, classifier, origin, images, judgement, gradient)
@@ -101,6 +105,13 @@ def publish_version(
         reporter.writing("publish")
         staging.publish(manifest)
     return manifest
+
+
+def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
+    """The first validation images; training images as well where there are few, or one could outvote the others."""
+    enough = len(images.split.validation) >= _GRADIENT_IMAGES
+    part = images.part("validation") if enough else images.part("validation", "train")
+    return part.images_NHWC[:_GRADIENT_IMAGES]
 
 
 def _describe(
@@ -150,7 +161,9 @@ def _describe(
 
 def _provenance(config: RecipeConfig) -> str:
     beginning = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
-    return f"Trained from {beginning} by Duet's recipe {config.recipe}."
+    teacher = config.distillation.teacher
+    learnt = "" if teacher is None else f", learning from the answers of {teacher}"
+    return f"Trained from {beginning} by Duet's recipe {config.recipe}{learnt}."
 
 
 def _write_records(staging: Staging, manifest: Manifest, origin: Origin, judgement: Judgement) -> None:

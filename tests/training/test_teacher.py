@@ -1,0 +1,191 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import CheckpointError, ConfigurationError, UnknownVersionError
+from core.manifest import Manifest
+from core.recipes import RecipeConfig
+from core.repository import ModelRepository
+from tests.support.int8 import let_int8_fail
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from training.augmentation import numbered_views, take_views
+from training.images import Images
+from training.pipeline import train_version
+from training.preprocessing import scale_pixels
+from training.republish import stored_classifier
+from training.teacher import Teacher, read_teacher, teacher_answers
+
+Trained = tuple[ModelRepository, Manifest]
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+@pytest.fixture(scope="module")
+def trained(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("teacher")
+    repository = ModelRepository(folder / "models", folder / "shipped")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        let_int8_fail(monkeypatch)
+        manifest = train(repository, images, folder / "run", small_recipe("cnn", epochs=1))
+    return repository, manifest
+
+
+def train(
+    repository: ModelRepository,
+    images: Images,
+    folder: Path,
+    config: RecipeConfig,
+    *,
+    reporter: RecordingReporter | None = None,
+    resume: bool = False,
+) -> Manifest:
+    return train_version(
+        config,
+        images,
+        repository,
+        config.network.kind,
+        folder,
+        reporter=reporter or RecordingReporter(),
+        threads=1,
+        device=CPU,
+        resume=resume,
+    )
+
+
+def student(**overrides: object) -> RecipeConfig:
+    return small_recipe(
+        "mlp",
+        **{"distillation.teacher": "cnn@1", "augmentation.translate": 1, "augmentation.cutout": 0, **overrides},
+    )
+
+
+def teacher_of(trained: Trained) -> Teacher:
+    repository, manifest = trained
+    return Teacher(manifest, stored_classifier(manifest, repository.folder("cnn", 1)))
+
+
+def test_the_answers_are_the_teacher_s_logits_for_every_view(trained: Trained, images: Images, tmp_path: Path) -> None:
+    config, teacher = student(), teacher_of(trained)
+    answers = teacher_answers(teacher, config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
+    assert answers.shape == (18, 160, 10)
+    assert answers.dtype == torch.float16
+    pictures = torch.from_numpy(images.part("train").images_NHWC)
+    for number in (0, 4, 17):
+        view = take_views(pictures, numbered_views(number, 160, config.augmentation))
+        with torch.no_grad():
+            expected = teacher.classifier(scale_pixels(view))
+        assert torch.allclose(answers[number].float(), expected, atol=0.05, rtol=0.02)
+    assert not torch.equal(answers[0], answers[17])
+
+
+def test_what_is_kept_is_not_computed_again(trained: Trained, images: Images, tmp_path: Path) -> None:
+    config, teacher = student(), teacher_of(trained)
+    first = teacher_answers(teacher, config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
+    folder = next(path for path in tmp_path.iterdir() if path.is_dir())
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    (folder / "view-5.npy").unlink()
+    reporter = RecordingReporter()
+    again = teacher_answers(teacher, config, images, tmp_path, reporter=reporter, device=CPU)
+    assert torch.equal(first, again)
+    changed = [path.name for path in folder.glob("*.npy") if times[path] != path.stat().st_mtime_ns]
+    assert changed == ["view-5.npy"]
+    assert [note for note in reporter.notes if "view" in note] == ["view 6: 0 to go, about 0 minutes"]
+
+
+def test_other_views_are_kept_apart(trained: Trained, images: Images, tmp_path: Path) -> None:
+    for translate in (0, 1):
+        config = student(**{"augmentation.translate": translate, "augmentation.flip": False})
+        teacher_answers(teacher_of(trained), config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
+    counts = sorted(len(list(folder.glob("*.npy"))) for folder in tmp_path.iterdir())
+    assert counts == [1, 9]
+
+
+def test_a_full_disk_says_how_to_go_on(trained: Trained, images: Images, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    with pytest.raises(CheckpointError, match=r"answers of cnn@1 cannot be kept.*--resume"):
+        teacher_answers(
+            teacher_of(trained), student(), images, tmp_path / "cache", reporter=RecordingReporter(), device=CPU
+        )
+
+
+def test_a_teacher_that_saw_the_validation_images_is_refused_while_they_judge(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    train(repository, images, tmp_path / "run", small_recipe("cnn", epochs=1, include_validation=True))
+    with pytest.raises(ConfigurationError, match=r"cnn@1 cannot teach.*validation images.*include_validation=true"):
+        read_teacher(student(), images, repository)
+    final = read_teacher(student(include_validation=True), images, repository)
+    assert final is not None
+    assert final.manifest.data.trained_on == ("train", "validation")
+    assert read_teacher(student(), images, trained[0]) is not None
+
+
+def test_a_teacher_of_other_classes_is_refused(trained: Trained, images: Images) -> None:
+    repository, manifest = trained
+    other = images.dataset.__class__(
+        "other", ("cat", *images.dataset.class_names[1:]), images.dataset.training, images.dataset.test, "none"
+    )
+    with pytest.raises(ConfigurationError, match=r"cnn@1 cannot teach on other"):
+        read_teacher(student(), Images(other, images.split), repository)
+
+
+def test_no_teacher_and_one_that_is_not_there(trained: Trained, images: Images) -> None:
+    assert read_teacher(small_recipe("mlp"), images, trained[0]) is None
+    with pytest.raises(UnknownVersionError, match="cnn"):
+        read_teacher(student(**{"distillation.teacher": "cnn@7"}), images, trained[0])
+
+
+def test_a_distilled_run_is_resumed_to_the_same_weights_and_names_its_teacher(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    repository, _ = trained
+    config = student(**{"augmentation.mixup": 0.5, "augmentation.alternate": True, "optimization.averaging": 0.5})
+    whole = train(repository, images, tmp_path / "whole", config)
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=2))
+    resumed = train(repository, images, tmp_path / "run", config, resume=True)
+    plain = train(repository, images, tmp_path / "plain", config.with_overrides({"distillation.teacher": None}))
+    assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
+    assert plain.files["weights.safetensors"] != whole.files["weights.safetensors"]
+    assert "learning from the answers of cnn@1" in whole.licence.provenance
+    assert whole.config["distillation"]["teacher"] == "cnn@1"
+
+
+def test_a_family_stands_for_its_champion_and_the_version_is_written_down(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.aliases import promote
+
+    let_int8_fail(monkeypatch)
+    repository, _ = trained
+    promote(repository, "cnn", 1, actor="test", reason="to be found")
+    manifest = train(repository, images, tmp_path / "run", student(epochs=1, **{"distillation.teacher": "cnn"}))
+    assert manifest.config["distillation"]["teacher"] == "cnn@1"
+
+
+def test_a_student_of_the_teacher_alone_agrees_with_it_more_than_without(
+    trained: Trained, images: Images, tmp_path: Path
+) -> None:
+    """The teacher is hardly trained: what agrees with it has learnt from it and not from the labels."""
+    from core.predictions import load_predictions
+
+    repository, _ = trained
+    overrides = {"epochs": 15, "network.dropout": 0.0, "augmentation.flip": False, "augmentation.translate": 0}
+    versions = [
+        train(repository, images, tmp_path / str(number), student(**overrides, **{"distillation.teacher": teacher}))
+        for number, teacher in enumerate(("cnn@1", None))
+    ]
+    theirs = load_predictions(repository.folder("cnn", 1), "test").predicted()
+    agreement = [
+        float(np.mean(load_predictions(repository.folder("mlp", v.version), "test").predicted() == theirs))
+        for v in versions
+    ]
+    assert agreement[0] > agreement[1] + 0.2
