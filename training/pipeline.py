@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,9 @@ from training.publish import Origin, publish_version
 from training.runs import clear_run, held, mark_published, published_as
 from training.starting import Start, initial_weights, read_start
 from training.teacher import Teacher, read_teacher, teacher_answers
+
+_LEAST_STD = 1 / 255
+"""One step of a pixel's value, on the scale of [0, 1]: images of one plain colour have no deviation to divide by."""
 
 
 def train_version(
@@ -99,7 +103,8 @@ def new_classifier(config: RecipeConfig, images: Images, start: Start | None = N
     if start is not None:
         mean, std = list(start.input.mean), list(start.input.std)
     else:
-        mean, std = (values_C.tolist() for values_C in channel_statistics(images.part(*trained_on(config)).images_NHWC))
+        mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
+        mean, std = mean_C.tolist(), np.maximum(std_C, _LEAST_STD).tolist()
     return build_classifier(
         config.network,
         height=height,
