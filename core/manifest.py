@@ -115,7 +115,7 @@ class ParityRecord(_Record):
 
 
 class GradientRecord(_Record):
-    """Agreement of gradient.onnx with autograd in float64, on `images` validation images.
+    """Agreement of gradient.onnx with autograd in float64, on `images` validation, or else training, images.
 
     The error of an image is ||g - g64|| / ||g64||, g being the gradient with respect to the pixels or to the features,
     whichever is worse. Networks of ReLU and max-pooling are linear in pieces; where an image lies on the border of two

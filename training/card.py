@@ -123,7 +123,7 @@ def _explained(manifest: Manifest) -> str:
 
 `gradient.onnx` takes `pixels`, float32 [N, {spec.height}, {spec.width}, 3] from 0 to 1, and `target`, float32
 [N, {len(manifest.class_names)}]; it gives `gradient`, the derivative of sum(logits * target) with respect to `pixels`.
-It was held against autograd in float64 on {record.images} validation images: relative error at most
+It was held against autograd in float64 on {record.images} images: relative error at most
 {record.max_relative_error:.1e}; {record.other_pieces} of them lie, in float32, beyond a kink of ReLU or max-pooling \
 and were compared there.
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from core.errors import ConfigurationError
 from core.labelled_folders import folder_of
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
@@ -75,6 +76,7 @@ def prepare(
     Raises:
         DataError: there is no such data set, or too little in it.
         RepositoryError: there is no such version to start from.
+        ConfigurationError: the images are too small for the recipe's shifts.
     """
     if folder_of(data) is not None and config.image_size is None:
         size = DEFAULT_IMAGE_SIZE
@@ -82,6 +84,12 @@ def prepare(
             size = repository.manifest(*repository.resolve(config.init_from)).input.height
         config = config.with_overrides({"image_size": size})
     images = load_images(data, data_dir, download=download, image_size=config.image_size, note=note)
+    side = min(images.dataset.training.images_NHWC.shape[1:3])
+    if config.augmentation.translate >= side:
+        raise ConfigurationError(
+            f"augmentation.translate {config.augmentation.translate} is no less than the {side} pixels of an image: "
+            "lower it, or give a larger image_size"
+        )
     return config, images
 
 

@@ -93,11 +93,16 @@ def _pinned(repository: ModelRepository, reference: str | None) -> str | None:
 
 
 def _words(data: str) -> list[str]:
-    """What a run's name says of the data: the name of a folder, nothing of a built-in data set."""
-    from core.labelled_folders import folder_of
+    """What a run's name says of the data: the name of a folder, nothing of a built-in data set.
+
+    Raises:
+        DataError: the name is none that a folder can have.
+    """
+    from core.home import duet_home
+    from core.labelled_folders import dataset_folder, folder_of
 
     folder = folder_of(data)
-    return [] if folder is None else [folder]
+    return [] if folder is None else [dataset_folder(duet_home(), folder).name]
 
 
 def _promote_if(repository: ModelRepository, manifest: Manifest, promote: bool) -> None:
