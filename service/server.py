@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import uvicorn
 import uvloop
@@ -37,11 +37,11 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted and return.
 
     Raises:
-        ConfigurationError: the address cannot be listened on, or the key cannot be kept.
+        ConfigurationError: the address cannot be listened on, the key cannot be kept, or the broker cannot be run.
     """
     configure_logging(settings.log_level, settings.log_format)
     create_gatekeeper(settings)  # for its key: one that cannot be kept is said before anything else happens
-    with _bound(settings, shared=False) as bound:
+    with _bound(settings, shared=False) as bound, _with_jobs(settings) as settings:
         log.info("settings", extra={"settings": settings.model_dump(mode="json")})
         if settings.workers > 1:
             # Set after binding, these let workers in; set before, they would have let this service in beside another.
@@ -51,6 +51,15 @@ def serve(settings: Settings) -> None:
         else:
             bound.listen(BACKLOG)
             _serve_on(bound, settings, lambda address: announce(address, settings))
+
+
+def _with_jobs(settings: Settings) -> AbstractContextManager[Settings]:
+    """What runs jobs, where the settings name no broker that it runs beside; and the settings that know where it is."""
+    if settings.redis_url is not None or not settings.embedded_broker:
+        return nullcontext(settings)
+    from service.embedded import jobs_beside
+
+    return jobs_beside(settings)
 
 
 def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:
@@ -132,7 +141,7 @@ class DrainingServer(uvicorn.Server):
         self._on_listening = on_listening
         self._notice_seconds = settings.drain_notice_seconds
         self._stragglers = Stragglers(settings.deadline_seconds)
-        # A worker may be sent each signal twice, by whoever stops the service and by its parent, which ends it if need be.
+        # A worker may be sent each signal twice, by whoever stops the service and by its parent, which ends it at last.
         self._is_alone = settings.workers == 1
 
     @contextmanager

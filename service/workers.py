@@ -25,11 +25,10 @@ from prometheus_client.multiprocess import mark_process_dead
 from service.announcement import announce
 from service.metrics import MULTIPROCESS_VARIABLE
 from service.settings import Settings
+from service.supervisor.backoff import Backoff
 
 log = logging.getLogger("duet.workers")
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 10.0
-_STABLE_SECONDS = 30.0
 _MARGIN_SECONDS = 5.0
 
 
@@ -42,7 +41,7 @@ class _Worker:
     announced: Connection | None = None
     started: float = 0.0
     due: float = 0.0
-    pause_seconds: float = field(default=_FIRST_PAUSE_SECONDS)
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 def supervise(settings: Settings, holder: socket.socket) -> None:
@@ -134,16 +133,9 @@ class _Supervisor:
 
     def _restart_later(self, worker: _Worker, process: SpawnProcess) -> None:
         now = time.monotonic()
-        if now - worker.started > _STABLE_SECONDS:
-            worker.pause_seconds = _FIRST_PAUSE_SECONDS
-        worker.due = now + worker.pause_seconds
-        log.error(
-            "worker %d ended with %s; starting it again in %.1f s",
-            worker.number,
-            process.exitcode,
-            worker.pause_seconds,
-        )
-        worker.pause_seconds = min(2 * worker.pause_seconds, _LONGEST_PAUSE_SECONDS)
+        pause = worker.backoff.pause(now - worker.started)
+        worker.due = now + pause
+        log.error("worker %d ended with %s; starting it again in %.1f s", worker.number, process.exitcode, pause)
 
 
 def _said_so(announced: Connection) -> bool:

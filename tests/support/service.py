@@ -221,6 +221,7 @@ def service_process(home: Path, **environment: str) -> Iterator[ServiceProcess]:
             **{name: value for name, value in os.environ.items() if not name.startswith("DUET_")},
             "DUET_HOME": str(home),
             "DUET_SHIPPED_MODELS": str(home / "none"),
+            "DUET_EMBEDDED_BROKER": "0",
             **environment,
         },
         stdout=subprocess.PIPE,

@@ -1,0 +1,93 @@
+"""Makes the environment that training runs in while the service already answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from service.supervisor.program import Program, describe_end
+from service.supervisor.setup_state import SetupState, clear_setup, write_setup
+
+log = logging.getLogger("duet.supervisor")
+
+
+class TrainingSetup:
+    """Runs the command once, in the background; what failed is tried again when the service starts again."""
+
+    def __init__(self, program: Program, python: Path) -> None:
+        """Nothing is started yet.
+
+        Args:
+            program: makes the environment, or finds it made.
+            python: the environment's interpreter, beside which the state is written.
+        """
+        self._program = program
+        self._python = python
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name=program.name, daemon=True)
+
+    def start(self) -> None:
+        """Start the command in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the command, where it still runs, and return when it is gone."""
+        with self._starting:
+            self._stopping.set()
+        self._signal(signal.SIGTERM)
+        self._thread.join(self._program.stop_seconds)
+        self.kill()
+        self._thread.join()
+
+    def kill(self) -> None:
+        """End the command and all that it has started at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The whole group: the command is a build tool, whose installers would otherwise go on.
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _run(self) -> None:
+        try:
+            self._tell("installing", f"its environment is being made, see {self._program.output}")
+            how = self._make()
+        except OSError as error:
+            how = f"{error.strerror}: {error.filename}"
+        if how is None:
+            clear_setup(self._python)
+            log.info("what training needs is installed", extra={"python": str(self._python)})
+        elif self._stopping.is_set():
+            self._tell("interrupted", "making its environment was interrupted; it goes on when the service starts")
+        else:
+            reason = (
+                f"making its environment failed ({how}: {self._program.last_words()}), see {self._program.output}; "
+                "it is tried again when the service starts again"
+            )
+            log.error("training cannot be used: %s", reason)
+            self._tell("failed", reason)
+
+    def _make(self) -> str | None:
+        """Run the command to its end; how it failed, in words, or None where it did not."""
+        with self._starting:
+            if self._stopping.is_set():
+                return "no start"
+            self._process = self._program.start()
+        status = self._process.wait()
+        return describe_end(status) if status else None
+
+    def _tell(self, state: Literal["installing", "failed", "interrupted"], reason: str) -> None:
+        try:
+            write_setup(self._python, SetupState(state=state, reason=reason, since=datetime.now(UTC)))
+        except OSError as error:
+            log.error("cannot write the state of the set-up (%s)", error)
