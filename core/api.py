@@ -6,9 +6,12 @@ A client ignores fields it does not know, so that an older client can talk to a 
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.evaluation import EvaluatedData, Scores
@@ -99,6 +102,10 @@ class SaliencyMap(_Answer):
     completeness: Completeness | None = Field(description="of integrated gradients; null of every other method")
     values: tuple[tuple[float, ...], ...] = Field(description="[H][W], not scaled")
 
+    def array(self) -> npt.NDArray[np.float32]:
+        """The values as float32 [H, W]."""
+        return np.array(self.values, np.float32)
+
 
 class ModelExplanation(_Answer):
     """What several methods say of one model's answer, in POST /compare."""
@@ -109,6 +116,10 @@ class ModelExplanation(_Answer):
     target: SaliencyTarget
     maps: tuple[SaliencyMap, ...] = Field(description="one per method, in the order they were asked for")
     picture: str = Field(description="of the image and its maps: a PNG file as a `data:` address")
+
+    def png(self) -> bytes:
+        """The picture as a file."""
+        return b64decode(self.picture.partition(",")[2])
 
 
 class CompareResponse(_Answer):

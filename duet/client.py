@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx
@@ -19,11 +19,13 @@ from core.api import (
     ModelList,
     PredictResponse,
     Readiness,
+    SaliencyResponse,
     VersionDetail,
 )
 from core.manifest import Precision
 from duet.client_errors import AnswerError, ClientError, NotReadyError, UnreachableError, error_of
 from duet.client_images import FilePart, ImageInput, file_part
+from duet.client_saliency import ExplanationOptions, Layout, Methods, joined
 
 Answer = TypeVar("Answer", bound=BaseModel)
 FIRST_PAUSE_SECONDS = 0.1
@@ -107,6 +109,9 @@ class Client:
         models: Sequence[str] = ("mlp", "cnn"),
         precision: Precision | None = None,
         top_k: int | None = None,
+        saliency: Methods | None = None,
+        layout: Layout | None = None,
+        **options: Unpack[ExplanationOptions],
     ) -> CompareResponse:
         """What several models say of the same image.
 
@@ -115,16 +120,59 @@ class Client:
             models: two or more, such as `cnn` for its champion or `cnn@3`.
             precision: as of `predict`, for all of them.
             top_k: how many classes to list per model.
+            saliency: methods that fit all of these models; the answer's `saliency` then has each model's maps, and
+                their picture as a PNG file.
+            layout: of those pictures: the maps beside the image, which is the default, or blended with it.
+            options: as of `saliency`.
         """
-        query = {"models": ",".join(models), "precision": precision, "top_k": top_k}
+        query = {"models": ",".join(models), "precision": precision, "top_k": top_k, "layout": layout, **options}
+        if saliency is not None:
+            query |= {"saliency": joined(saliency), "format": "json"}
         return self._post("/compare", CompareResponse, [file_part(image, 0)], query)
+
+    def saliency(
+        self,
+        image: ImageInput,
+        *,
+        method: Methods = "saliency",
+        model: str = "cnn",
+        version: int | None = None,
+        **options: Unpack[ExplanationOptions],
+    ) -> SaliencyResponse:
+        """Which pixels speak for a class: a map per method, whose `array()` is float32 [H, W].
+
+        Args:
+            image: as of `predict`.
+            method: one or several.
+            model: which family's answer is explained.
+            version: of it; its champion where none is given.
+            options: see `ExplanationOptions`.
+
+        Raises:
+            InvalidRequestError: no such method or class, or the method does not fit the model; `fields` has those
+                that there are.
+            ConflictError: the version was published without what explains it.
+        """
+        query = {"model": model, "version": version, "method": joined(method), **options, "format": "json"}
+        return self._post("/saliency", SaliencyResponse, [file_part(image, 0)], query)
+
+    def saliency_picture(
+        self,
+        image: ImageInput,
+        *,
+        method: Methods = "saliency",
+        model: str = "cnn",
+        version: int | None = None,
+        layout: Layout = "side_by_side",
+        **options: Unpack[ExplanationOptions],
+    ) -> bytes:
+        """As `saliency`, but drawn: a PNG file of the maps beside the image, or of each blended with it."""
+        query = {"model": model, "version": version, "method": joined(method), "layout": layout, **options}
+        return self._posted("/saliency", [file_part(image, 0)], {**query, "format": "png"}).content
 
     def metrics(self) -> str:
         """What Prometheus would scrape, in its text format."""
-        response = self._send_patiently("GET", "/metrics")
-        if not response.is_success:
-            raise error_of(response)
-        return response.text
+        return self._succeeded(self._send_patiently("GET", "/metrics")).text
 
     def metrics_compare(self, first: str = "mlp", second: str = "cnn") -> MetricsComparison:
         """Test scores of two models, such as `mlp` for its champion or `mlp@1`, and their difference."""
@@ -166,8 +214,11 @@ class Client:
         return self._parsed(self._send_patiently("GET", path, params=query), answer)
 
     def _post(self, path: str, answer: type[Answer], parts: list[FilePart], query: Mapping[str, Any]) -> Answer:
+        return answer.model_validate_json(self._posted(path, parts, query).content)
+
+    def _posted(self, path: str, parts: list[FilePart], query: Mapping[str, Any]) -> httpx.Response:
         given = {name: value for name, value in query.items() if value is not None}
-        return self._parsed(self._send_patiently("POST", path, files=parts, params=given), answer)
+        return self._succeeded(self._send_patiently("POST", path, files=parts, params=given))
 
     def _send_patiently(self, method: str, path: str, **content: Any) -> httpx.Response:
         patience = self._patience_seconds
@@ -188,9 +239,12 @@ class Client:
             raise UnreachableError(f"no answer from {self._http.base_url}: {said}; is `duet serve` running?") from error
 
     def _parsed(self, response: httpx.Response, answer: type[Answer]) -> Answer:
+        return answer.model_validate_json(self._succeeded(response).content)
+
+    def _succeeded(self, response: httpx.Response) -> httpx.Response:
         if not response.is_success:
             raise error_of(response)
-        return answer.model_validate_json(response.content)
+        return response
 
 
 def _pause_seconds(response: httpx.Response, attempt: int) -> float:

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.manifest import GRADIENT_GRAPH
+from duet import BusyError, Client, ConflictError, InvalidRequestError
+from tests.support.gradient_graphs import expected_slope, write_explainable
+from tests.support.onnx_models import SIZE, grey_png
+from tests.support.service import ServiceProcess, service_process
+
+METHODS = ("saliency", "integrated_gradients", "occlusion")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    with service_process(home) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> Iterator[Client]:
+    with Client(service.url) as connected:
+        yield connected
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(png)) as image:
+        image.load()
+        assert image.format == "PNG"
+        return image.size
+
+
+def test_maps_are_arrays_with_their_facts(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "rex.png"
+    path.write_bytes(grey_png(200))
+    answer = client.saliency(path, method=METHODS, target="light", steps=4, window=2, stride=1, baseline="white")
+    assert (answer.model, answer.version, answer.filename) == ("cnn", 1, "rex.png")
+    assert (answer.target.label, answer.target.index) == ("light", 3)
+    saliency, integrated, occlusion = answer.maps
+    assert [one.method for one in answer.maps] == list(METHODS)
+    assert saliency.array().dtype == np.float32
+    np.testing.assert_allclose(saliency.array(), np.full((SIZE, SIZE), expected_slope(3)), rtol=1e-5)
+    assert saliency.flat
+    assert integrated.parameters == {"steps": 4, "baseline": "white"}
+    assert integrated.completeness
+    assert integrated.array().sum() == pytest.approx(integrated.completeness.attributed, rel=1e-4)
+    assert occlusion.parameters == {"window": 2, "stride": 1, "baseline": "white"}
+    assert answer.timing_ms.total > 0
+
+
+def test_every_option_reaches_the_service(client: Client) -> None:
+    told = client.saliency(grey_png(9), method="smoothgrad", samples=3, noise=0.2, seed=7, target=0)
+    assert told.maps[0].parameters == {"samples": 3, "noise": 0.2, "seed": 7}
+    assert told.target.label == "black"
+    other = client.saliency(grey_png(0), model="mlp", version=1)
+    assert (other.model, other.version, other.predicted, other.target.label) == ("mlp", 1, "white", "white")
+
+
+def test_pictures_are_png_files(client: Client) -> None:
+    pixels_HWC = np.full((8, 8, 3), 90, np.uint8)
+    side, gap = 256, 256 // SIZE
+    assert size_of(client.saliency_picture(pixels_HWC)) == (2 * side + gap, side)
+    assert size_of(client.saliency_picture(pixels_HWC, method=METHODS[:2])) == (3 * side + 2 * gap, side)
+    blended = client.saliency_picture(pixels_HWC, method=METHODS[:2], layout="blend", target="white", model="mlp")
+    assert size_of(blended) == (2 * side + gap, side)
+
+
+def test_comparisons_are_explained(client: Client) -> None:
+    assert client.compare(grey_png(0)).saliency is None
+    answer = client.compare(grey_png(0), saliency=METHODS[:2], steps=5, layout="blend")
+    assert answer.saliency
+    assert [(one.model, one.target.label) for one in answer.saliency] == [("mlp", "white"), ("cnn", "black")]
+    mlp, cnn = answer.saliency
+    assert [one.method for one in cnn.maps] == list(METHODS[:2])
+    assert mlp.maps[1].parameters["steps"] == 5
+    assert cnn.maps[0].array().shape == (SIZE, SIZE)
+    assert size_of(mlp.png()) == (2 * 256 + 256 // SIZE, 256)
+    alone = client.saliency_picture(grey_png(0), model="mlp", method=METHODS[:2], steps=5, layout="blend")
+    assert mlp.png() == alone
+
+
+def test_problems_are_exceptions_with_what_there_is(client: Client) -> None:
+    with pytest.raises(InvalidRequestError) as unfit:
+        client.saliency(grey_png(9), model="mlp", method="grad_cam")
+    assert "saliency" in unfit.value.fields["available"]
+    assert unfit.value.type == "urn:duet:problem:method-does-not-fit"
+    with pytest.raises(InvalidRequestError) as neither:
+        client.compare(grey_png(9), saliency=["saliency", "grad_cam"])
+    assert "grad_cam" not in neither.value.fields["available"]
+    with pytest.raises(InvalidRequestError) as unknown:
+        client.saliency_picture(grey_png(9), target="tiger")
+    assert unknown.value.fields["classes"][0] == "black"
+    with pytest.raises(InvalidRequestError, match="'lime' is no method"):
+        client.saliency(grey_png(9), method="lime")
+    with pytest.raises(InvalidRequestError, match="together with `saliency`"):
+        client.compare(grey_png(9), steps=3)
+    with pytest.raises(ConflictError, match=f"no {GRADIENT_GRAPH}"):
+        client.saliency(grey_png(9), version=2)
+
+
+def test_a_busy_service_is_asked_again_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("duet.client.time.sleep", pauses.append)
+    problem = {"type": "urn:x", "title": "t", "status": 429, "detail": "d", "request_id": "i", "retry_after_ms": 30}
+    transport = httpx.MockTransport(lambda _: httpx.Response(429, json=problem))
+    with Client(transport=transport, retries=2) as client, pytest.raises(BusyError):
+        client.saliency_picture(grey_png(9))
+    assert pauses == [0.03, 0.03]
