@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
-from service.api import compare, health, metrics, models, predict, saliency, session, v2
+from service.api import compare, health, metrics, models, predict, promotions, saliency, session, v2
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
@@ -21,6 +21,7 @@ from service.metrics import Metrics
 from service.middleware import RequestMiddleware
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
+from service.promotions import Promotions
 from service.saliency.explainer import Explainer
 from service.security.gatekeeper import create_gatekeeper
 from service.settings import Settings
@@ -34,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     saliency.router,
     metrics.router,
     models.router,
+    promotions.router,
     session.router,
     health.router,
     *v2.ROUTERS,
@@ -58,6 +60,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         if settings.workers > 1:
             await engine.models.look()  # or clients would be sent here while other workers can answer them
         gatekeeper = create_gatekeeper(settings)
+        moves = Promotions(repository, engine.models, settings.gate)
         following = asyncio.create_task(engine.models.follow())
         yield AppState(
             settings=settings,
@@ -72,10 +75,12 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
                 deadline_seconds=settings.deadline_seconds,
             ),
             gatekeeper=gatekeeper,
+            promotions=moves,
         )
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        moves.close()
         engine.close()
 
     app = HotAPI(

@@ -8,6 +8,7 @@ from typing import TypedDict
 from core.repository import ModelRepository
 from service.engine.engine import Engine
 from service.metrics import Metrics
+from service.promotions import Promotions
 from service.saliency.explainer import Explainer
 from service.security.gatekeeper import Gatekeeper
 from service.settings import Settings
@@ -32,3 +33,4 @@ class AppState(TypedDict):
     lifecycle: Lifecycle
     uploads: UploadReader
     gatekeeper: Gatekeeper
+    promotions: Promotions

@@ -91,14 +91,17 @@ def _non_inferiority(comparison: PairedComparison, thresholds: GateThresholds) -
     if difference.low >= 0:
         at_worst = "even at the low end of the interval it is not less accurate"
     else:
-        at_worst = f"at the low end of the interval it is {-100 * difference.low:.2f} points less accurate"
+        loss = -100 * difference.low
+        at_worst = (
+            f"at the low end of the interval it is {loss:.2f} points less accurate, of {100 * margin:.2f} allowed"
+        )
     return Verdict(
         name="non_inferiority",
         value=difference.value,
         interval=Range(low=difference.low, high=difference.high),
         limit=-margin,
         passed=passed,
-        sentence=f"{at_worst}, to be less than {100 * margin:.2f}: {'not ' if passed else ''}inferior",
+        sentence=f"{at_worst}: {'not ' if passed else ''}inferior",
     )
 
 

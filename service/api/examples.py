@@ -82,7 +82,7 @@ _METRICS = HeadlineMetrics(
     validation_accuracy=0.943,
 )
 _COST = CostRecord(parameters=2_000_000, macs=118_000_000, training_seconds=900.0, epochs=20)
-_MANIFEST = Manifest(
+EXAMPLE_MANIFEST = Manifest(
     family="cnn",
     version=3,
     created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -153,8 +153,8 @@ MODEL_EXAMPLE: Any = ModelDetail(
             version=3,
             champion=True,
             layer="home",
-            created_at=_MANIFEST.created_at,
-            recipe=_MANIFEST.recipe,
+            created_at=EXAMPLE_MANIFEST.created_at,
+            recipe=EXAMPLE_MANIFEST.recipe,
             metrics=_METRICS,
             cost=_COST,
             refused=None,
@@ -163,7 +163,7 @@ MODEL_EXAMPLE: Any = ModelDetail(
 ).model_dump(mode="json")
 
 VERSION_EXAMPLE: Any = VersionDetail(
-    model="cnn", version=3, champion=True, layer="home", manifest=_MANIFEST
+    model="cnn", version=3, champion=True, layer="home", manifest=EXAMPLE_MANIFEST
 ).model_dump(mode="json")
 
 READY_EXAMPLE: Any = Readiness(

@@ -148,7 +148,7 @@ class ServedModels:
             NotReadyError: champions are still being looked up, or none of them could be loaded.
         """
         families = sorted(self._wanted.keys() | self._champions.keys())
-        models = tuple(self._readiness_of(family) for family in families)
+        models = tuple(self.readiness_of(family) for family in families)
         if not self._looked_once:
             raise NotReadyError("the champions are being loaded", models=_as_json(models))
         if not self._champions:
@@ -158,6 +158,16 @@ class ServedModels:
                 models=_as_json(models),
             )
         return models
+
+    def readiness_of(self, family: str) -> ModelReadiness:
+        """What a family serves, and why that is not its champion where it is not."""
+        served = self._champions.get(family)
+        return ModelReadiness(
+            model=family,
+            champion=self._wanted.get(family),
+            served=served.version if served else None,
+            reason=self._reason(family),
+        )
 
     def refusal(self, family: str, version: int) -> str | None:
         """Why a version was refused when it was last looked at, or None."""
@@ -216,15 +226,6 @@ class ServedModels:
         if self._looked_once and family not in self._wanted and self._alias_problem is None:
             return UnknownModelVersionError(family, None, existing)
         return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
-
-    def _readiness_of(self, family: str) -> ModelReadiness:
-        served = self._champions.get(family)
-        return ModelReadiness(
-            model=family,
-            champion=self._wanted.get(family),
-            served=served.version if served else None,
-            reason=self._reason(family),
-        )
 
     def _reason(self, family: str) -> str | None:
         if self._alias_problem is not None:

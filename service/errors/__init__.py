@@ -13,8 +13,12 @@ ProblemError
 ├── InvalidInferenceError 400       UnsupportedEncodingError 415
 ├── NoGradientError 409             UnknownTargetError 422         MethodDoesNotFitError 422
 ├── TooManyExplanationsError 429    NotAcceptableError 406
+├── GateRefusedError 409            NothingToRollBackToError 409
 ├── KeyRequiredError 401            KeyRefusedError 401            ScopeRequiredError 403
 ├── HostNotAllowedError 403         CrossOriginError 403
+├── NoSuchJobError 404              JobEndedError 409              JobStandsError 409
+├── IdempotencyKeyReusedError 422   RequestInFlightError 409       TooManyStreamsError 429
+├── JobsNotConfiguredError 503      BrokerDownError 503            TrainingNotReadyError 503
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
 
@@ -30,6 +34,19 @@ from service.errors.capacity import (
     RouteNotFoundError,
 )
 from service.errors.inference import InvalidInferenceError, UnsupportedEncodingError
+from service.errors.promotions import GateRefusedError, NothingToRollBackToError
+from service.errors.jobs import (
+    BrokerDownError,
+    IdempotencyKeyReusedError,
+    JobEndedError,
+    JobsNotConfiguredError,
+    JobStandsError,
+    NoSuchJobError,
+    RequestInFlightError,
+    TooManyStreamsError,
+    TrainingNotReadyError,
+    job_problem,
+)
 from service.errors.saliency import (
     MethodDoesNotFitError,
     NoGradientError,
@@ -71,14 +88,20 @@ __all__ = [
     "PROBLEM_MEDIA_TYPE",
     "BodyTimeoutError",
     "BodyTooLargeError",
+    "BrokerDownError",
     "ClientGoneError",
     "CrossOriginError",
     "DeadlineExceededError",
     "DifferentDataError",
+    "GateRefusedError",
     "HostNotAllowedError",
+    "IdempotencyKeyReusedError",
     "InternalServiceError",
     "InvalidInferenceError",
     "InvalidParametersError",
+    "JobEndedError",
+    "JobStandsError",
+    "JobsNotConfiguredError",
     "KeyRefusedError",
     "KeyRequiredError",
     "MalformedBodyError",
@@ -87,16 +110,21 @@ __all__ = [
     "NoEvaluationError",
     "NoGradientError",
     "NoImageError",
+    "NoSuchJobError",
     "NotAcceptableError",
     "NotReadyError",
+    "NothingToRollBackToError",
     "PrecisionNotPublishedError",
     "ProblemError",
     "QueueFullError",
+    "RequestInFlightError",
     "RouteNotFoundError",
     "ScopeRequiredError",
     "TooManyExplanationsError",
     "TooManyFilesError",
     "TooManyPixelsError",
+    "TooManyStreamsError",
+    "TrainingNotReadyError",
     "UnknownModelError",
     "UnknownModelVersionError",
     "UnknownTargetError",
@@ -106,5 +134,6 @@ __all__ = [
     "UnsupportedMediaTypeError",
     "VersionRefusedError",
     "WrongFieldError",
+    "job_problem",
     "responses",
 ]

@@ -1,0 +1,96 @@
+"""The answers about promotions and evaluations that OpenAPI shows, made of the real models and a real judgement."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.alias_files import Promotion
+from core.api import ModelReadiness
+from core.estimate import Estimate
+from core.evaluation import EvaluatedData, Evaluation
+from core.gate.costs import Costs
+from core.gate.evidence import Evidence
+from core.gate.judge import judge
+from core.gate.latency import Latency
+from core.gate.thresholds import GateThresholds
+from core.manifest import Manifest
+from core.predictions import SplitPredictions
+from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage, VersionEvaluation
+from service.api.example_scores import ANSWERS_CNN_N, CLASS_NAMES, LABELS_N, scores
+from service.api.examples import EXAMPLE_MANIFEST
+
+_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_IMAGES = 200
+
+
+def _evidence(manifest: Manifest, wrong: int) -> Evidence:
+    """Made-up answers to 200 images, so many of which are wrong."""
+    labels_N = np.arange(_IMAGES) % len(CLASS_NAMES)
+    sure = 0.88
+    right_N2 = np.where((np.arange(_IMAGES) < wrong)[:, np.newaxis], (1 - sure, sure), (sure, 1 - sure))
+    probabilities_NK = np.where(labels_N[:, np.newaxis] == 0, right_N2, right_N2[:, ::-1]).astype(np.float32)
+    return Evidence(manifest, Path(), SplitPredictions(np.arange(_IMAGES), labels_N, {"fp32": probabilities_NK}))
+
+
+_REPORT = judge(
+    _evidence(EXAMPLE_MANIFEST.model_copy(update={"version": 2}), wrong=30),
+    _evidence(EXAMPLE_MANIFEST, wrong=12),
+    Costs(Latency(Estimate(value=1.31, low=1.30, high=1.32), 2.6, 1.99), 8_600_000, 6_500_000),
+    GateThresholds(),
+)
+_PROMOTION = Promotion(
+    entry=7,
+    at=_AT,
+    family="cnn",
+    action="promote",
+    from_version=2,
+    to_version=3,
+    actor="key 1f6b0c2d (admin)",
+    reason="better on the holdout",
+    evidence={"policy": "if_better", "forced": False, "gate": _REPORT.model_dump(mode="json")},
+)
+_ROLLBACK = Promotion(
+    entry=8,
+    at=_AT,
+    family="cnn",
+    action="rollback",
+    from_version=3,
+    to_version=2,
+    actor="key 1f6b0c2d (admin)",
+    reason="worse at night",
+)
+
+GATE_EXAMPLE: Any = _REPORT.model_dump(mode="json")
+
+PROMOTE_EXAMPLE: Any = GatedMove(
+    promotion=_PROMOTION,
+    served=True,
+    serving=ModelReadiness(model="cnn", champion=3, served=3, reason=None),
+    gate=_REPORT,
+).model_dump(mode="json")
+
+ROLLBACK_EXAMPLE: Any = Move(
+    promotion=_ROLLBACK, served=True, serving=ModelReadiness(model="cnn", champion=2, served=2, reason=None)
+).model_dump(mode="json")
+
+PROMOTIONS_EXAMPLE: Any = PromotionPage(promotions=(_ROLLBACK, _PROMOTION), next_cursor=7).model_dump(mode="json")
+
+_EVALUATION = Evaluation(
+    data=EvaluatedData(name="cifar10", split="test", digest="3f" * 32, images=len(LABELS_N)),
+    class_names=CLASS_NAMES,
+    scores={"fp32": scores(ANSWERS_CNN_N)},
+)
+
+EVALUATIONS_EXAMPLE: Any = EvaluationPage(
+    model="cnn",
+    version=3,
+    evaluations=(
+        VersionEvaluation(job=None, created_at=_AT, evaluation=_EVALUATION, differences=None),
+        VersionEvaluation(job="0d3f5a7c9b1e4f60", created_at=_AT, evaluation=_EVALUATION, differences=()),
+    ),
+    next_cursor=None,
+).model_dump(mode="json")
