@@ -88,7 +88,7 @@ async def _routing(request: Request, error: Exception) -> Response:
 
 def _named(entry: Mapping[str, Any]) -> tuple[str, str]:
     """Name of the parameter and what is wrong with it, of one of pydantic's errors."""
-    location = [str(part) for part in entry["loc"] if part not in ("query", "path")]
+    location = [str(part) for part in entry["loc"] if part not in ("query", "path", "header")]
     message = "there is no such parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
     message = message.removeprefix("Value error, ")
     return ".".join(location), message
