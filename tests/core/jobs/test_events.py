@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import JobEventError
+from core.jobs.events import (
+    MAX_LINE_BYTES,
+    Cancel,
+    Claimed,
+    Failed,
+    Finished,
+    FitStarted,
+    Interrupted,
+    Note,
+    Permission,
+    Permit,
+    Progress,
+    Published,
+    Result,
+    Stage,
+    read_child_message,
+    read_job_event,
+    read_worker_message,
+    to_line,
+    to_text,
+)
+from core.recipes import Config
+from tests.support.jobs import epoch, progress
+
+FROM_CHILD: tuple[Any, ...] = (
+    Stage(name="fit"),
+    Note(text="two\nlines, ünïcode and a \0"),
+    FitStarted(steps=10, done=4, detail="mlp on cpu"),
+    progress(3),
+    epoch(1),
+    Published(reference="cnn@3", test_accuracy=0.91),
+    Result(result={"versions": [{"accuracy": 0.5}], "note": None}),
+    Failed(error="DataError", message="no data"),
+)
+ADDED: tuple[Any, ...] = (
+    Claimed(worker="host:1"),
+    Interrupted(reason="killed", resumes=True),
+    Finished(state="succeeded"),
+)
+
+
+@pytest.mark.parametrize("event", FROM_CHILD, ids=lambda event: event.event)
+def test_an_event_of_a_child_travels_as_one_line(event: Config) -> None:
+    line = to_line(event)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert read_child_message(line) == event
+    assert read_job_event(to_text(event)) == event
+
+
+@pytest.mark.parametrize("event", ADDED, ids=lambda event: event.event)
+def test_a_child_cannot_say_what_is_the_workers_to_say(event: Config) -> None:
+    assert read_job_event(to_text(event)) == event
+    with pytest.raises(JobEventError, match="not a message of a job"):
+        read_child_message(to_line(event))
+
+
+def test_permits_are_asked_for_and_answered_but_are_no_events() -> None:
+    permit = Permit(number=4, action="publish")
+    assert read_child_message(to_line(permit)) == permit
+    with pytest.raises(JobEventError):
+        read_job_event(to_text(permit))
+    for message in (Permission(number=4, granted=False), Cancel()):
+        assert read_worker_message(to_line(message)) == message
+        with pytest.raises(JobEventError):
+            read_child_message(to_line(message))
+
+
+def test_a_loss_that_is_no_number_any_more_is_told_as_none() -> None:
+    for lost in (float("nan"), float("inf")):
+        message = read_child_message(to_line(progress(1, loss=lost)))
+        assert isinstance(message, Progress)
+        assert message.loss is None
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_an_error_and_nothing_else(line: bytes) -> None:
+    for read in (read_child_message, read_worker_message):
+        with pytest.raises(JobEventError):
+            read(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"event": "stage"}',
+        b'{"event": "stage", "name": 3}',
+        b'{"event": "stage", "name": "fit", "more": 1}',
+        b'{"event": "stages", "name": "fit"}',
+        b'["stage"]',
+        b"null",
+    ],
+)
+def test_a_message_with_the_wrong_fields_is_garbage_too(line: bytes) -> None:
+    with pytest.raises(JobEventError):
+        read_child_message(line)
+
+
+def test_a_line_may_not_be_as_long_as_it_likes() -> None:
+    text = "x" * (MAX_LINE_BYTES - len(to_line(Note(text=""))))
+    assert read_child_message(to_line(Note(text=text))) == Note(text=text)
+    with pytest.raises(JobEventError, match="longer than"):
+        read_child_message(to_line(Note(text=text + "x")))
