@@ -12,11 +12,12 @@ from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
 from service.api import compare, health, metrics, models, predict, promotions, saliency, session, v2
+from service.door import Door
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.models import ServedModels
-from service.hot import HotAPI
+from service.hot import HotAPI, QueryParser
 from service.metrics import Metrics
 from service.middleware import RequestMiddleware
 from service.openapi import install_openapi
@@ -69,6 +70,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
             explainer=Explainer(engine.run_background, most=settings.max_explanations),
             metrics=recorded,
             lifecycle=lifecycle,
+            door=Door(engine, QueryParser(predict.PredictQuery)),
             uploads=UploadReader(
                 max_body_bytes=settings.max_body_bytes,
                 max_files=settings.max_files,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from inspect import iscoroutinefunction, signature
-from typing import Any, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, FastAPI
@@ -23,6 +23,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.errors import RepositoryError
 from service.errors import InvalidParametersError, ProblemError
 from service.problems import answer_to, invalid_parameters
+
+Query = TypeVar("Query", bound=BaseModel)
 
 _REMEMBERED_QUERIES = 256
 _LONGEST_REMEMBERED = 256
@@ -102,23 +104,23 @@ async def _to_route(scope: Scope, receive: Receive, send: Send) -> None:
     await route.answer(scope, receive, send)
 
 
-class QueryParser:
+class QueryParser(Generic[Query]):
     """Query string -> model; the short ones, which clients repeat, are parsed once.
 
     Raises:
         InvalidParametersError: when called, where the query does not validate.
     """
 
-    def __init__(self, model: type[BaseModel]) -> None:
+    def __init__(self, model: type[Query]) -> None:
         self._model = model
         self.remembered = lru_cache(_REMEMBERED_QUERIES)(self._parse)
 
-    def __call__(self, query_string: bytes) -> BaseModel:
+    def __call__(self, query_string: bytes) -> Query:
         """The query, parsed now or before."""
         # Long ones are not repeated, and would fill the memory.
         return self.remembered(query_string) if len(query_string) <= _LONGEST_REMEMBERED else self._parse(query_string)
 
-    def _parse(self, query_string: bytes) -> BaseModel:
+    def _parse(self, query_string: bytes) -> Query:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
         values = dict(pairs)
         if len(values) < len(pairs):

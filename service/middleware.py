@@ -7,7 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, current_request, read_context
+from service.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, current_request, read_context
 from service.errors import InternalServiceError
 from service.logs import log_access
 from service.metrics import Metrics
@@ -60,13 +60,28 @@ class RequestMiddleware:
                 self._metrics.observe_problem(problem.slug)
                 if status == 0:
                     await problem_response(problem, context.id, scope["path"])(scope, receive, send_marked)
-            self._finish(scope, status, time.perf_counter() - context.started)
+            route = getattr(scope.get("route"), "path", "unmatched")
+            client = scope.get("client")
+            finish(self._metrics, context, scope["method"], route, scope["path"], status, client[0] if client else None)
         finally:
             current_request.reset(token)
 
-    def _finish(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.observe_request(scope["method"], route, status, seconds)
-        level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
-        client = scope.get("client")
-        log_access(level, scope["method"], scope["path"], status, seconds, client[0] if client else None)
+
+def finish(
+    metrics: Metrics, context: RequestContext, method: str, route: str, path: str, status: int, client: str | None
+) -> None:
+    """Count a request that has been answered and write its access line.
+
+    Args:
+        metrics: where it is counted.
+        context: of the request, which is the current one.
+        method: of the request.
+        route: the template of its path.
+        path: of the request.
+        status: of the answer.
+        client: its address.
+    """
+    seconds = time.perf_counter() - context.started
+    metrics.observe_request(method, route, status, seconds)
+    level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
+    log_access(level, method, path, status, seconds, client)

@@ -14,12 +14,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.errors import ConfigurationError
 from service.announcement import announce
 from service.app import create_app
 from service.logs import configure_logging
+from service.protocol import DoorProtocol
 from service.security.gatekeeper import create_gatekeeper
 from service.settings import Settings
 from service.state import Lifecycle
@@ -126,7 +126,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(settings, self._lifecycle),
-                http=HttpToolsProtocol,
+                http=DoorProtocol,
                 ws="none",
                 lifespan="on",
                 backlog=BACKLOG,
@@ -185,8 +185,8 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
-    def _protocol(self) -> HttpToolsProtocol:
-        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self) -> DoorProtocol:
+        return DoorProtocol(self.config, self.server_state, self.lifespan.state)
 
     def _drain(self) -> None:
         if self._lifecycle.draining:

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(32, ge=1, le=4096)
     """Most images in one model run."""
 
-    queue_size: int = Field(128, ge=1)
+    queue_size: int = Field(96, ge=1)
     """Most images that wait for one model version; when full, requests are refused with 429."""
 
     max_explanations: int = Field(8, ge=1)

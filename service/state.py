@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from core.repository import ModelRepository
+from service.door import Door
 from service.engine.engine import Engine
 from service.metrics import Metrics
 from service.promotions import Promotions
@@ -31,6 +32,7 @@ class AppState(TypedDict):
     explainer: Explainer
     metrics: Metrics
     lifecycle: Lifecycle
+    door: Door
     uploads: UploadReader
     gatekeeper: Gatekeeper
     promotions: Promotions

@@ -65,8 +65,16 @@ class Engine:
             ProblemError: as of `loaded`.
         """
         served = await self.loaded(family, version, precision, deadline=deadline)
-        self._batcher.check_room(served.lane)
+        self.check_room(served)
         return served
+
+    def check_room(self, served: ServedVersion, images: int = 1) -> None:
+        """Refuse a request before anything is done for it.
+
+        Raises:
+            QueueFullError: no place for so many images in the version's queue.
+        """
+        self._batcher.check_room(served.lane, images)
 
     async def loaded(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
