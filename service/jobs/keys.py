@@ -18,6 +18,8 @@ FINISHED = PREFIX + "jobs:finished"
 """Sorted set: job that has ended -> when, in ms since the epoch."""
 TOKENS = PREFIX + "jobs:token"
 """The newest fencing token that was given out."""
+WORKER_PREFIX = PREFIX + "worker:"
+"""Before the name of each worker that is alive: its report, which expires."""
 CELERY_PREFIX = PREFIX + "celery:"
 """Put by kombu before the name of every key of its own."""
 
