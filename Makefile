@@ -1,8 +1,14 @@
 # Everything a newcomer types. Each environment is made once and again when pyproject.toml changes.
+# `serve` answers as soon as the light one is there, and makes the one with torch meanwhile; see docs/operations.md.
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 
 .PHONY: serve test lint clean
+
+ifndef DUET_TRAINING_PYTHON
+serve: export DUET_TRAINING_PYTHON = .venv-training/bin/python
+serve: export DUET_TRAINING_SETUP = $(MAKE) --silent .venv-training/ready
+endif
 
 ## serve: install the light environment (no torch) and answer on http://127.0.0.1:8000 (DUET_PORT changes the port)
 serve: .venv/ready
@@ -24,11 +30,17 @@ lint: .venv-dev/ready
 	.venv/bin/python -m pip install $(PIP_QUIET) --editable .
 	touch $@
 
+.venv-training/ready: pyproject.toml
+	rm -f $@
+	$(PYTHON) -m venv .venv-training
+	.venv-training/bin/python -m pip install $(PIP_QUIET) --editable '.[training]'
+	touch $@
+
 .venv-dev/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-dev
 	.venv-dev/bin/python -m pip install $(PIP_QUIET) --editable '.[training,dev]'
 	touch $@
 
-## clean: remove both environments
+## clean: remove the environments
 clean:
-	rm -rf .venv .venv-dev
+	rm -rf .venv .venv-training .venv-dev

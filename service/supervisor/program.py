@@ -67,17 +67,17 @@ class Program:
             start_new_session=True,
         )
 
-    def last_words(self) -> str | None:
-        """The last line that it printed into its file; None where there is none."""
+    def last_words(self, lines: int = 1) -> str | None:
+        """The last `lines` that it printed into its file, with slashes between; None where there are none."""
         if self.output is None:
             return None
         try:
             with self.output.open("rb") as printed:
                 printed.seek(max(0, printed.seek(0, os.SEEK_END) - 4096))
-                lines = printed.read().decode(errors="replace").split("\n")
+                said = printed.read().decode(errors="replace").split("\n")
         except OSError:
             return None
-        return next((line.strip() for line in reversed(lines) if line.strip()), None)
+        return " / ".join([line.strip() for line in said if line.strip()][-lines:]) or None
 
 
 def describe_end(status: int) -> str:

@@ -17,6 +17,9 @@ from service.supervisor.setup_state import SetupState, clear_setup, write_setup
 
 log = logging.getLogger("duet.supervisor")
 
+_TOLD_LINES = 3
+"""Of what the command said last: where it is a build tool, the line of its own comes after those that explain."""
+
 
 class TrainingSetup:
     """Runs the command once, in the background; what failed is tried again when the service starts again."""
@@ -70,9 +73,10 @@ class TrainingSetup:
         elif self._stopping.is_set():
             self._tell("interrupted", "making its environment was interrupted; it goes on when the service starts")
         else:
+            said = self._program.last_words(_TOLD_LINES)
             reason = (
-                f"making its environment failed ({how}: {self._program.last_words()}), see {self._program.output}; "
-                "it is tried again when the service starts again"
+                f"making its environment failed ({how}: {said}), see {self._program.output}; it is tried again when the "
+                "service starts again"
             )
             log.error("training cannot be used: %s", reason)
             self._tell("failed", reason)

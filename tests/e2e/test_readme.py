@@ -49,7 +49,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"DUET_PORT": str(port)}
+    # Training where this runs, rather than in an environment of several GB that is made for it: test_makefile.py.
+    environment = os.environ | {"DUET_PORT": str(port), "DUET_TRAINING_PYTHON": sys.executable}
     for name in ("DUET_HOME", "DUET_SHIPPED_MODELS", "VIRTUAL_ENV"):
         environment.pop(name, None)
     tree = tmp_path_factory.mktemp("clone")

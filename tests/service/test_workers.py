@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from service.engine.served import LoadedVersion
 from service.engine.session import open_version
 from service.server import DrainingServer
 from tests.support.callers import calling
+from tests.support.children import is_alive, wait_until
 from tests.support.onnx_models import grey_png
 from tests.support.service import ServiceProcess, child_processes, service_process, settings_for, until
 from tests.support.wire import Peer, answer_on, request
@@ -32,20 +33,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the processes and ports are looked up in /proc"),
 ]
 WHITE = request(grey_png(255))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return once it holds; the test's own timeout bounds the wait."""
-    while not condition():
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        # A zombie has ended, and only waits for its parent to look.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def ask(connection: socket.socket) -> str:

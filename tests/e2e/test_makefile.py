@@ -1,0 +1,111 @@
+"""The environment for training that `make serve` has made beside the service; an interpreter that installs nothing
+stands in for Python, so that nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.supervisor.program import Program
+from service.supervisor.setup_state import read_setup
+from service.supervisor.training_setup import TrainingSetup
+from tests.support.children import lines_of, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = ".venv-training"
+STAND_IN = """#!/bin/sh
+echo "$@" >> {asked}
+case "$*" in
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  *) [ ! -e {broken} ] || {{ echo "ERROR: No matching distribution found for torch" >&2; exit 1; }} ;;
+esac
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A project of which there is no more than make looks at, and the interpreter."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    interpreter = tmp_path / "python"
+    interpreter.write_text(STAND_IN.format(asked=tmp_path / "asked", broken=tmp_path / "broken"))
+    interpreter.chmod(0o755)
+    return tmp_path
+
+
+def served_with(tree: Path, **environment: str) -> str:
+    """The settings and arguments that `make serve` starts the service with."""
+    programs = tree / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (tree / ".venv" / "ready").touch()
+    (programs / "duet").write_text('#!/bin/sh\necho "$DUET_TRAINING_PYTHON : $DUET_TRAINING_SETUP : $@"\n')
+    (programs / "duet").chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DUET_")}
+    return subprocess.run(
+        ["make", "--silent", "serve"], cwd=tree, env=inherited | environment, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_serve_says_where_training_runs_and_how_that_is_made(tree: Path) -> None:
+    python, setup, arguments = served_with(tree).split(" : ")
+    assert python == f"{ENVIRONMENT}/bin/python"
+    assert setup.endswith(f"--silent {ENVIRONMENT}/ready")
+    assert arguments == "serve"
+
+
+def test_serve_leaves_an_environment_that_was_chosen_alone(tree: Path) -> None:
+    assert served_with(tree, DUET_TRAINING_PYTHON=sys.executable) == f"{sys.executable} :  : serve"
+
+
+def test_the_environment_is_made_once_and_again_when_what_it_needs_changes(tree: Path) -> None:
+    ready = tree / ENVIRONMENT / "ready"
+    make = ["make", "--silent", f"{ENVIRONMENT}/ready", "PYTHON=./python"]
+    subprocess.run(make, cwd=tree, check=True)
+    asked = lines_of(tree / "asked")
+    assert asked[0] == f"-m venv {ENVIRONMENT}"
+    assert asked[1].endswith("--editable .[training]")
+    assert ready.exists()
+    subprocess.run(make, cwd=tree, check=True)
+    assert lines_of(tree / "asked") == asked
+    later = time.time() + 10
+    os.utime(tree / "pyproject.toml", (later, later))
+    (tree / "broken").touch()
+    assert subprocess.run(make, cwd=tree, capture_output=True).returncode != 0
+    assert not ready.exists()
+
+
+def test_a_failed_install_is_told_and_tried_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    python = tree / ENVIRONMENT / "bin" / "python"
+    program = Program(
+        name="set-up",
+        command=("make", "--silent", f"{ENVIRONMENT}/ready", "PYTHON=./python"),
+        stop_seconds=30,
+        output=tree / "log",
+    )
+
+    def state() -> str | None:
+        told = read_setup(python)
+        return told and told.state
+
+    (tree / "broken").touch()
+    failing = TrainingSetup(program, python)
+    failing.start()
+    wait_until(lambda: state() == "failed")
+    failing.stop()
+    told = read_setup(python)
+    assert told is not None
+    assert "No matching distribution found for torch" in told.reason
+
+    (tree / "broken").unlink()
+    again = TrainingSetup(program, python)
+    again.start()
+    wait_until(lambda: state() is None)
+    again.stop()
+    assert (tree / ENVIRONMENT / "ready").exists()
