@@ -107,15 +107,11 @@ class JobStore:
             seconds, microseconds = self.client.time()
         job_id = keys.new_job_id(seconds * 1000 + microseconds // 1000)
         args = [kind, parameters.model_dump_json(), request_id, traceparent or "", to_text(Submitted())]
-        if reservation is None:
-            _, fields = self._run("create", job_id, *args)
-            return _record(job_id, fields)
-        answer, rest = self._run(
-            "create", job_id, *args, reservation.digest, reservation.retention_ms, more_keys=[reservation.key]
-        )
+        more_args, more_keys = ([], []) if reservation is None else _answered(reservation)
+        answer, *rest = self._run("create", job_id, *args, *more_args, more_keys=more_keys)
         if answer == "conflict":
             raise conflict()
-        return self.get(rest) if answer == "replay" else _record(job_id, rest)
+        return self.get(rest[0]) if answer == "replay" else _record(job_id, rest[0])
 
     def get(self, job_id: str) -> JobRecord:
         """The record of a job."""
@@ -274,6 +270,11 @@ class JobStore:
             answers = pipeline.execute()
         # One may have been removed since its id was read.
         return [read_record(job_id, fields) for job_id, fields in zip(ids, answers, strict=True) if fields]
+
+
+def _answered(reservation: Reservation) -> tuple[list[Any], list[str]]:
+    """What the script that records a job is told about the idempotency key that the job answers."""
+    return [reservation.digest, reservation.retention_ms], [reservation.key]
 
 
 def _fields(flat: Sequence[str]) -> dict[str, str]:
