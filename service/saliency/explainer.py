@@ -83,24 +83,25 @@ class Explainer:
             ClientGoneError: the client has hung up.
         """
         gone: asyncio.Future[Inference] = asyncio.get_running_loop().create_future()
+        waited: list[asyncio.Future[Any]] = [gone]
         try:
             with self._place():
-                task = asyncio.create_task(work())
+                waited.append(asyncio.create_task(work()))
                 client.add(gone)
                 client.watch()
-                try:
-                    left = max(0.0, deadline - time.perf_counter())
-                    waited: set[asyncio.Future[Any]] = {task, gone}
-                    await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                    if gone.done():
-                        gone.result()
-                    if not task.done():
-                        raise DeadlineExceededError("the explanation was not ready before the request's deadline")
-                    return task.result()
-                finally:
-                    _abandon(task)
+                left = max(0.0, deadline - time.perf_counter())
+                await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    gone.result()
+                if not waited[-1].done():
+                    raise DeadlineExceededError("the explanation was not ready before the request's deadline")
+                explained: Result = waited[-1].result()
+                return explained
         finally:
-            gone.cancel()
+            # An error that they end with holds this frame, which would hold them, and the body, in a cycle.
+            del gone
+            while waited:
+                _abandon(waited.pop())
 
     async def explain(
         self,
@@ -183,7 +184,7 @@ def class_index(target: str, labels: Sequence[str]) -> int:
     raise UnknownTargetError(target, labels)
 
 
-def _abandon(task: asyncio.Task[Any]) -> None:
+def _abandon(future: asyncio.Future[Any]) -> None:
     """Nobody waits for it any more; an error that it has already ended with is nobody's either."""
-    if not task.cancel() and not task.cancelled():
-        task.exception()
+    if not future.cancel() and not future.cancelled():
+        future.exception()
