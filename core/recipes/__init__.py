@@ -11,13 +11,16 @@ from types import MappingProxyType
 from core.errors import ConfigurationError
 from core.recipes.base import Augmentation, Distillation, Optimization, RecipeConfig, parse_override
 from core.recipes.cnn_baseline import cnn_baseline
+from core.recipes.cnn_best import cnn_best
 from core.recipes.cnn_fast import cnn_fast
 from core.recipes.config import Config
 from core.recipes.mlp_baseline import mlp_baseline
+from core.recipes.mlp_best import mlp_best
+from core.recipes.mlp_labels import mlp_labels
 from core.recipes.networks import CNNNetwork, MLPNetwork
 
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
-    {"mlp_baseline": mlp_baseline, "cnn_baseline": cnn_baseline, "cnn_fast": cnn_fast}
+    {recipe.__name__: recipe for recipe in (mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best)}
 )
 
 
