@@ -88,13 +88,10 @@ def _gain(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
 def _non_inferiority(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
     difference, margin = comparison.difference, thresholds.non_inferiority_margin
     passed = difference.low > -margin
-    if difference.low >= 0:
-        at_worst = "even at the low end of the interval it is not less accurate"
-    else:
-        loss = -100 * difference.low
-        at_worst = (
-            f"at the low end of the interval it is {loss:.2f} points less accurate, of {100 * margin:.2f} allowed"
-        )
+    at_worst = "even at the low end of the interval it is not less accurate"
+    if difference.low < 0:
+        allowed = f"{100 * margin:.2f} is allowed"
+        at_worst = f"at the low end of the interval it is {-100 * difference.low:.2f} points less accurate, {allowed}"
     return Verdict(
         name="non_inferiority",
         value=difference.value,

@@ -13,8 +13,10 @@ from core.estimate import Estimate
 from core.gate.costs import Costs
 from core.gate.evidence import Evidence
 from core.gate.latency import Latency
-from core.manifest import FileRecord
+from core.manifest import FileRecord, Manifest
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from tests.support.onnx_models import CLASSES as GREYS
+from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import make_manifest
 
 Labels = npt.NDArray[np.int64]
@@ -24,6 +26,7 @@ CLASSES = ("ant", "bee", "cow", "dog")
 PER_CLASS = 500
 LABELS_N: Labels = np.repeat(np.arange(len(CLASSES)), PER_CLASS)
 IMAGES = len(LABELS_N)
+GREY_LABELS_N: Labels = np.repeat(np.arange(len(GREYS)), 40)
 
 
 def rights(*wrong_per_class: int, seed: int | None = None) -> Rights:
@@ -65,3 +68,16 @@ def predictions_file(folder: Path, right: Sequence[bool] | Rights, labels_N: Lab
     content = path.read_bytes()
     path.unlink()
     return content
+
+
+def write_judged_version(
+    models: Path, version: int, *, wrong: int = 0, family: str = "cnn", **options: Any
+) -> Manifest:
+    """A runnable version with answers to a holdout of 40 images of each of five greys.
+
+    It is wrong on the first `wrong` images of each class, and as sure of its answers as it is right.
+    """
+    folder = models / family / str(version)
+    right_N = np.arange(len(GREY_LABELS_N)) % 40 >= wrong
+    content = predictions_file(folder, right_N, GREY_LABELS_N, confidence=1 - wrong / 40)
+    return write_onnx_version(folder, family, version, **({"extra_files": {PREDICTIONS_NAME: content}} | options))

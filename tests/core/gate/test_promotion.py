@@ -18,12 +18,11 @@ from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
 from core.manifest import DataRecord
 from core.repository import ModelRepository
-from tests.support.holdouts import predictions_file
+from tests.support.holdouts import GREY_LABELS_N, predictions_file, write_judged_version
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.processes import run_together
 from tests.support.versions import make_manifest, write_aliases
 
-LABELS_N = np.repeat(np.arange(5), 40)
 THRESHOLDS = GateThresholds()
 
 
@@ -32,22 +31,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
 
 
-def write(
-    repository: ModelRepository, version: int, *, wrong: int = 0, predictions: bool = True, **fields: Any
-) -> None:
-    """cnn@`version`, wrong on the first `wrong` images of each class of 40, and as sure as it is right."""
-    folder = repository.home_models / "cnn" / str(version)
-    right_N = np.arange(len(LABELS_N)) % 40 >= wrong
-    content = predictions_file(folder, right_N, LABELS_N, confidence=1 - wrong / 40) if predictions else b"none"
-    write_onnx_version(folder, "cnn", version, extra_files={"predictions.npz": content}, **fields)
-
-
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
     """cnn@1 is champion and 75 % right, cnn@2 is 95 % right, cnn@3 as good as cnn@1, cnn@4 right throughout."""
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     for version, wrong in ((1, 10), (2, 2), (3, 10), (4, 0)):
-        write(repository, version, wrong=wrong)
+        write_judged_version(repository.home_models, version, wrong=wrong)
     write_aliases(repository.home_models, cnn=1)
     return repository
 
@@ -120,7 +109,7 @@ def test_the_champion_again_changes_nothing(repository: ModelRepository) -> None
 
 
 def test_other_classes_are_refused_unless_forced(repository: ModelRepository) -> None:
-    write(repository, 5, classes=("b", "a", "c", "d", "e"))
+    write_judged_version(repository.home_models, 5, classes=("b", "a", "c", "d", "e"))
     report = decide(repository, 5).report
     assert (report.ground, repository.champion("cnn")) == ("not_comparable", 1)
     assert f"their classes differ (b, a, c, d, e; {', '.join(CLASSES)})" in report.summary
@@ -134,7 +123,7 @@ def other_data(**fields: Any) -> DataRecord:
 
 @pytest.mark.parametrize("data", [other_data(digest="e" * 64), other_data(split_digest="e" * 64)])
 def test_another_holdout_is_refused_with_both_digests(repository: ModelRepository, data: DataRecord) -> None:
-    write(repository, 5, data=data)
+    write_judged_version(repository.home_models, 5, data=data)
     report = decide(repository, 5).report
     assert (report.ground, report.verdicts, repository.champion("cnn")) == ("not_comparable", (), 1)
     assert set(report.holdouts) == {"cnn@1", "cnn@5"}
@@ -145,7 +134,7 @@ def test_another_holdout_is_refused_with_both_digests(repository: ModelRepositor
 
 def test_other_images_under_the_same_digests_are_found_out(repository: ModelRepository) -> None:
     folder = repository.home_models / "cnn" / "5"
-    content = predictions_file(folder, np.ones(199, bool), LABELS_N[:199])
+    content = predictions_file(folder, np.ones(199, bool), GREY_LABELS_N[:199])
     write_onnx_version(folder, "cnn", 5, extra_files={"predictions.npz": content})
     assert decide(repository, 5).report.ground == "not_comparable"
 
@@ -154,7 +143,7 @@ def test_other_images_under_the_same_digests_are_found_out(repository: ModelRepo
     ("version", "sentence"), [(5, "cnn@5: predictions.npz cannot be read"), (2, "cnn@1: model.onnx: missing")]
 )
 def test_what_cannot_be_read_cannot_be_compared(repository: ModelRepository, version: int, sentence: str) -> None:
-    write(repository, 5, predictions=False)
+    write_judged_version(repository.home_models, 5, extra_files={"predictions.npz": b"none"})
     if version == 2:
         (repository.home_models / "cnn" / "1" / "model.onnx").unlink()
     report = decide(repository, version).report
