@@ -75,8 +75,8 @@ class TrainingSetup:
         else:
             said = self._program.last_words(_TOLD_LINES)
             reason = (
-                f"making its environment failed ({how}: {said}), see {self._program.output}; it is tried again when the "
-                "service starts again"
+                f"making its environment failed ({how}: {said}), see {self._program.output}; "
+                "it is tried again when the service starts again"
             )
             log.error("training cannot be used: %s", reason)
             self._tell("failed", reason)
