@@ -16,6 +16,7 @@ DuetError
 │   ├── JobNotRetryableError    it still runs, or has succeeded
 │   ├── LostClaimError      another attempt has the job now, or it has ended
 │   ├── JobEventError       a line is not a message of a job
+│   ├── LowDiskError        too little disk space is free to begin a job
 │   ├── BrokerUnavailableError  the broker that holds the jobs cannot be used
 │   ├── IdempotencyConflictError    the idempotency key came with another request before
 │   └── IdempotencyInFlightError    the first request with this idempotency key is still being answered
@@ -100,6 +101,10 @@ class LostClaimError(JobError):
 
 class JobEventError(JobError):
     """A line is not a message of a job."""
+
+
+class LowDiskError(JobError):
+    """Too little disk space is free to begin a job; the message says where, and how much there should be."""
 
 
 class BrokerUnavailableError(JobError):

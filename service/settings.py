@@ -13,6 +13,7 @@ from core.errors import ConfigurationError, explain
 from core.gate.thresholds import GateThresholds
 from core.home import duet_home, shipped_models
 from core.images import MAX_PIXELS
+from core.jobs.parameters import JobKind
 from core.manifest import Precision
 from service.security.keys import parse_keys
 
@@ -75,6 +76,21 @@ class Settings(BaseSettings):
     queue_size: int = Field(96, ge=1)
     """Most images that wait for one model version; when full, requests are refused with 429."""
 
+    max_upload_bytes: int = Field(1024 * MIB, ge=1024)
+    """Largest body of a request that brings images for training; it goes to disk as it comes."""
+
+    max_dataset_images: int = Field(50_000, ge=1)
+    """Most images in one data set, and most files in one upload."""
+
+    max_dataset_bytes: int = Field(4096 * MIB, ge=1024)
+    """Most bytes of one data set on disk, and most that one archive may unpack to."""
+
+    max_uploads: int = Field(2, ge=1)
+    """Uploads of images for training that are taken at a time in each worker; further ones are refused with 429."""
+
+    upload_seconds: float = Field(3600.0, gt=0)
+    """Time for the body of such an upload to arrive; past it the answer is 408."""
+
     max_explanations: int = Field(8, ge=1)
     """Most explanations that are made at a time; further ones are refused with 429."""
 
@@ -96,6 +112,27 @@ class Settings(BaseSettings):
 
     training_python: Path | None = None
     """Interpreter of the environment that jobs run in, where that is not this one; it need not be there yet."""
+
+    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate")
+    """Kinds of jobs that a worker takes, separated by commas."""
+
+    worker_jobs: int = Field(1, ge=1, le=64)
+    """Jobs at a time in each worker, each a process of its own."""
+
+    job_threads: int | None = Field(None, ge=1, le=1024)
+    """Processor threads of each job; by default a worker's jobs share all cores but one, which is left to serving."""
+
+    job_nice: int = Field(10, ge=0, le=19)
+    """How much nicer to others than the worker itself a job's process is, so that serving goes first."""
+
+    job_seconds: float = Field(24 * 3600.0, gt=0)
+    """Longest time that one attempt at a job may take; then it is stopped and failed, its last checkpoint kept."""
+
+    job_free_mib: int = Field(1024, ge=0)
+    """Free disk space under `home`, in MiB, without which no job is begun: checkpoints and a version must fit."""
+
+    job_lease_seconds: float = Field(30.0, ge=1)
+    """How long after its last sign of life a worker's jobs are resumed by another."""
 
     training_setup: str | None = None
     """Command that makes the environment of `training_python`, run once beside the service at its start."""
@@ -159,7 +196,12 @@ class Settings(BaseSettings):
             parse_keys(keys.get_secret_value())
         return keys
 
-    @field_validator("allowed_hosts", mode="before")
+    @property
+    def threads_per_job(self) -> int:
+        """Processor threads of each job."""
+        return self.job_threads or max(1, (available_cores() - 1) // self.worker_jobs)
+
+    @field_validator("allowed_hosts", "worker_queues", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
