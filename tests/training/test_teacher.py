@@ -128,7 +128,7 @@ def test_a_teacher_that_saw_the_validation_images_is_refused_while_they_judge(
 
 
 def test_a_teacher_of_other_classes_is_refused(trained: Trained, images: Images) -> None:
-    repository, manifest = trained
+    repository, _ = trained
     other = images.dataset.__class__(
         "other", ("cat", *images.dataset.class_names[1:]), images.dataset.training, images.dataset.test, "none"
     )

@@ -52,7 +52,7 @@ def build_classifier(
 ) -> Classifier:
     """The network that `config` describes, for images of that size, on the CPU and with torch's default weights."""
     if isinstance(config, MLPNetwork):
-        network = build_mlp(config, features=height * width * 3, classes=classes)
+        network = build_mlp(config, height=height, width=width, classes=classes)
     else:
         build = build_whitened_cnn if config.design == "whitened" else build_cnn
         network = build(config, height=height, width=width, classes=classes)
