@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import redis.asyncio
 from redis import Redis
@@ -34,21 +34,21 @@ def connect(url: str) -> Redis:
     Raises:
         ConfigurationError: the url is not one of a broker.
     """
-    return Redis.from_url(_checked(url), retry=Retry(_backoff(), 3), **_options(ANSWER_TIMEOUT_S))
+    return Redis.from_url(_checked(url), retry=Retry(_backoff(), 3), **_options())
 
 
-def connect_async(url: str, *, longest_wait_seconds: float) -> redis.asyncio.Redis:
-    """As `connect`, for asyncio; commands may block at the broker for `longest_wait_seconds`."""
-    options = _options(longest_wait_seconds + ANSWER_TIMEOUT_S)
-    return redis.asyncio.Redis.from_url(_checked(url), retry=AsyncRetry(_backoff(), 3), **options)
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """As `connect`, for asyncio."""
+    return redis.asyncio.Redis.from_url(_checked(url), retry=AsyncRetry(_backoff(), 3), **_options())
 
 
 def celery_url(url: str) -> str:
-    """The same broker in the words of kombu, which calls a unix socket redis+socket://."""
+    """The same broker in the words of kombu, which calls a unix socket redis+socket:// and its database a host."""
     parts = urlsplit(_checked(url))
     if parts.scheme != "unix":
         return url
-    return f"redis+socket://{parts.path}"
+    database = parse_qs(parts.query).get("db")
+    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?virtual_host={database[-1]}" if database else "")
 
 
 @contextmanager
@@ -85,10 +85,10 @@ def _backoff() -> ExponentialBackoff:
     return ExponentialBackoff(cap=0.25, base=0.05)
 
 
-def _options(answer_timeout_seconds: float) -> dict[str, Any]:
+def _options() -> dict[str, Any]:
     return {
         "decode_responses": True,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_timeout": answer_timeout_seconds,
+        "socket_timeout": ANSWER_TIMEOUT_S,
         "health_check_interval": 30,
     }

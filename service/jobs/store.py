@@ -205,6 +205,12 @@ class JobStore:
         """
         return self._finished_by_holder("interrupt", job_id, token, *_interruption(reason))
 
+    def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
+        """As `interrupt`, for an attempt that ended through no fault of its job, as when its worker is shut down: the
+        job is queued again however often that happens. Raises LostClaimError as `append` does.
+        """
+        return self._finished_by_holder("interrupt", job_id, token, *_interruption(reason, most_resumptions=""))
+
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
         """As `interrupt`, whichever attempt it is, if the job's lease has run out; None if it has not."""
         answer, *rest = self._run("interrupt", job_id, "", *_interruption(reason))
@@ -289,12 +295,12 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _interruption(reason: str) -> list[Any]:
+def _interruption(reason: str, most_resumptions: int | Literal[""] = MOST_RESUMPTIONS) -> list[Any]:
     failure = JobFailure(
         type="InterruptedError", message=f"{reason}; it was resumed {MOST_RESUMPTIONS} time before: see the job's log"
     )
     return [
-        MOST_RESUMPTIONS,
+        most_resumptions,
         failure.model_dump_json(),
         to_text(Interrupted(reason=reason, resumes=True)),
         to_text(Interrupted(reason=reason, resumes=False)),

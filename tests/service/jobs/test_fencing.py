@@ -92,6 +92,7 @@ def everything_with(store: JobStore, job_id: str, token: int) -> None:
         lambda: store.append(job_id, token, []),
         lambda: store.finish(job_id, token, "succeeded", result={"version": "cnn@3"}),
         lambda: store.interrupt(job_id, token, "killed"),
+        lambda: store.give_back(job_id, token, "stopped"),
     ):
         with pytest.raises(LostClaimError):
             attempt()

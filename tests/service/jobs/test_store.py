@@ -183,6 +183,18 @@ def test_an_interrupted_attempt_is_resumed_once_and_then_fails(store: JobStore) 
     ]
 
 
+def test_an_attempt_that_was_given_back_costs_the_job_nothing(store: JobStore) -> None:
+    job_id = submit(store).id
+    for _ in range(3):
+        claim = claimed(store, job_id)
+        assert store.give_back(job_id, claim.token, "the worker was stopped").state == "queued"
+    claim = claimed(store, job_id)
+    assert store.interrupt(job_id, claim.token, "killed").state == "queued"
+    claim = claimed(store, job_id)
+    store.request_cancel(job_id)
+    assert store.give_back(job_id, claim.token, "the worker was stopped").state == "cancelled"
+
+
 def test_an_interrupted_attempt_that_was_being_cancelled_is_cancelled(store: JobStore) -> None:
     claim = running(store)
     store.request_cancel(claim.record.id)

@@ -1,0 +1,100 @@
+"""What was acknowledged outlives a SIGKILL of the broker, and what was refused never happened."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core.errors import BrokerUnavailableError
+from core.jobs.events import read_job_event
+from service.jobs.celery_app import make_celery
+from service.jobs.dispatch import Dispatcher
+from service.jobs.keys import events_key
+from service.jobs.store import Claim, JobStore
+from tests.support.broker import Broker
+from tests.support.jobs import claimed, names, notes, progress, submit
+from tests.support.messages import waiting
+
+WRITERS = 4
+
+
+def test_a_kill_of_the_broker_loses_no_job_and_no_event_that_it_acknowledged(mortal_broker: Broker) -> None:
+    acknowledged: dict[str, tuple[Claim, list[str]]] = {}
+    stop = threading.Event()
+
+    def write(_: int) -> None:
+        store = JobStore.open(mortal_broker.url)
+        try:
+            while not stop.is_set():
+                claim = claimed(store, submit(store).id)
+                texts: list[str] = []
+                acknowledged[claim.record.id] = (claim, texts)
+                for number in range(20):
+                    store.append(claim.record.id, claim.token, notes(str(number)))
+                    texts.append(str(number))
+        except BrokerUnavailableError:
+            pass
+        finally:
+            store.client.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        writing = [pool.submit(write, number) for number in range(WRITERS)]
+        while len(acknowledged) < 40:
+            stop.wait(0.01)
+        mortal_broker.kill()
+        for writer in writing:
+            writer.result(60)
+        stop.set()
+
+    mortal_broker.restart()
+    store = JobStore.open(mortal_broker.url)
+    listed = {record.id: record for record in store.list(limit=100_000).records}
+    assert acknowledged.keys() <= listed.keys()
+    for job_id, (claim, texts) in acknowledged.items():
+        assert (listed[job_id].state, listed[job_id].token) == ("running", claim.token)
+        events = [read_job_event(fields["event"]) for _, fields in store.client.xrange(events_key(job_id))]
+        kept = [event.text for event in events if event.event == "note"]
+        assert kept[: len(texts)] == texts
+        assert len(kept) <= len(texts) + 1  # the answer to the last may have been lost
+        assert store.renew(job_id, claim.token, 60) == "held"
+        store.append(job_id, claim.token, notes("goes on"))
+    assert max(claim.token for claim, _ in acknowledged.values()) < claimed(store, submit(store).id).token
+    store.client.close()
+
+
+def test_messages_outlive_the_broker_too(mortal_broker: Broker) -> None:
+    store, app = JobStore.open(mortal_broker.url), make_celery(mortal_broker.url)
+    job = submit(store)
+    assert Dispatcher(app).send(job)
+    mortal_broker.kill()
+    mortal_broker.restart()
+    assert waiting(store.client, "train") == [job.id]
+    store.client.close()
+    app.close()
+
+
+def test_a_broker_that_is_full_makes_whole_changes_or_none(mortal_broker: Broker) -> None:
+    store = JobStore.open(mortal_broker.url)
+    claim = claimed(store, submit(store).id)
+    queued = submit(store)
+    before = store.get(claim.record.id)
+    with mortal_broker.client() as admin:
+        admin.config_set("maxmemory", "1mb")
+        for ask in (
+            lambda: submit(store),
+            lambda: store.append(claim.record.id, claim.token, [progress(1)]),
+            lambda: store.claim(queued.id, worker="w", lease_seconds=60),
+        ):
+            with pytest.raises(BrokerUnavailableError, match="refuses"):
+                ask()
+        assert {record.id for record in store.list().records} == {queued.id, before.id}
+        assert (store.get(before.id), store.get(queued.id)) == (before, queued)
+        # What first takes something away is let through, so that jobs can end; then it is let through whole.
+        assert store.finish(before.id, claim.token, "succeeded").state == "succeeded"
+        assert store.request_cancel(queued.id).state == "cancelled"
+        admin.config_set("maxmemory", "0")
+    assert names(store, before.id) == ["submitted", "claimed", "finished"]
+    assert names(store, queued.id) == ["submitted", "finished"]
+    store.client.close()
