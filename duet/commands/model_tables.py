@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from core.alias_files import Promotion
+from core.gate.report import GateReport
 from core.manifest import Manifest
 from core.repository import Layer
 
-_NARROW = ("version", "layer", "created", "time", "champion", ">parameters")
+_NARROW = ("check", "version", "layer", "created", "time", "champion", ">parameters")
 
 
 def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
@@ -59,6 +60,22 @@ def print_promotions(promotions: Iterable[Promotion]) -> None:
         moved = f"{before} -> {entry.to_version}"
         _add(table, str(entry.entry), _time(entry.at), entry.family, entry.action, moved, entry.actor, entry.reason)
     Console().print(table)
+
+
+def print_verdicts(report: GateReport) -> None:
+    """One line per thing that the gate looked at, and one per class."""
+    table = _table("check", "passed", "finding")
+    for verdict in report.verdicts:
+        _add(table, verdict.name.replace("_", " "), _mark(verdict.passed), verdict.sentence)
+    classes = _table("class", ">images", f">{report.family}@{report.candidate}", ">champion", ">p, worse", "passed")
+    for one in report.classes:
+        shares = f"{one.candidate:.1%}", f"{one.champion:.1%}"
+        _add(classes, one.label, f"{one.images:,}", *shares, f"{one.p:.2g}", _mark(one.passed))
+    Console().print(table, classes)
+
+
+def _mark(passed: bool) -> str:
+    return "yes" if passed else "no"
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

@@ -9,9 +9,10 @@ import typer
 
 if TYPE_CHECKING:
     from core.alias_files import Promotion
+    from core.gate.report import GateReport
     from core.repository import ModelRepository
 
-app = typer.Typer(help="Model versions: list, show, verify, promote, roll back.", no_args_is_help=True)
+app = typer.Typer(help="Model versions: list, show, verify, judge, promote, roll back.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Reference = Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")]
@@ -88,14 +89,57 @@ def verify(
 
 
 @app.command()
-def promote(reference: Reference, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
-    """Make a version the champion of its family, after hashing its files."""
-    from core.aliases import promote as promote_version
+def gate(reference: Reference, as_json: AsJson = False) -> None:
+    """Say whether a version may replace the champion of its family, and why; exit code 1 if not. Changes nothing."""
+    from core.gate.assess import assess
     from core.repository import ModelRepository
+    from service.settings import read_settings
+
+    repository = ModelRepository.open()
+    report = assess(repository, *repository.resolve(reference), read_settings().gate)
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        _print_report(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def promote(
+    reference: Reference,
+    reason: Reason,
+    force: Annotated[bool, typer.Option("--force", help="Promote although the gate refuses.")] = False,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion of its family if it passes the gate against the present one; exit code 1 if not."""
+    from core.gate.promotion import promote_on_evidence
+    from core.repository import ModelRepository
+    from service.settings import read_settings
 
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
-    _print_move(promote_version(repository, family, version, actor=actor or _login(), reason=reason), as_json)
+    decision = promote_on_evidence(
+        repository,
+        family,
+        version,
+        policy="if_better",
+        thresholds=read_settings().gate,
+        actor=actor or _login(),
+        reason=reason,
+        force=force,
+    )
+    if as_json:
+        moved = decision.promotion and decision.promotion.model_dump(mode="json")
+        _print_json({"promotion": moved, "gate": decision.report.model_dump(mode="json")})
+    else:
+        _print_report(decision.report)
+    if decision.promotion is None:
+        typer.echo(f"duet: {family}@{version} was not promoted; --force promotes it all the same", err=True)
+        raise typer.Exit(1)
+    if not as_json:
+        _print_move(decision.promotion, as_json=False)
 
 
 @app.command()
@@ -180,6 +224,14 @@ def _echo_result(result: dict[str, Any]) -> None:
         typer.echo(f"FAILED {result['error']}", err=True)
     else:
         typer.echo(f"ok     {result['reference']}: {result['files']} files as recorded")
+
+
+def _print_report(report: GateReport) -> None:
+    typer.echo(report.summary)
+    if report.verdicts:
+        from duet.commands.model_tables import print_verdicts
+
+        print_verdicts(report)
 
 
 def _print_move(promotion: Promotion, as_json: bool) -> None:

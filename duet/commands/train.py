@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from core.recipes import RecipeConfig
     from core.repository import ModelRepository
     from training.images import Images
+
+
+class PromotePolicy(StrEnum):
+    """When a version that has just been trained becomes champion."""
+
+    NEVER = "never"
+    IF_BETTER = "if_better"
+    ALWAYS = "always"
 
 
 def train(
@@ -40,7 +49,9 @@ def train(
     run: Annotated[str | None, typer.Option(help="Name of the run's folder; by default recipe and seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Drop an interrupted run and start over.")] = False,
-    promote: Annotated[bool, typer.Option("--promote", help="Make the new version the family's champion.")] = False,
+    promote: Annotated[
+        PromotePolicy, typer.Option(help="Whether the new version becomes the family's champion.")
+    ] = PromotePolicy.IF_BETTER,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
 ) -> None:
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
@@ -84,7 +95,7 @@ def train(
             data_dir=data_dir,
             download=download,
         )
-    _promote_if(repository, manifest, promote)
+    _promote(repository, manifest, promote)
 
 
 def _pinned(repository: ModelRepository, reference: str | None) -> str | None:
@@ -105,19 +116,26 @@ def _words(data: str) -> list[str]:
     return [] if folder is None else [dataset_folder(duet_home(), folder).name]
 
 
-def _promote_if(repository: ModelRepository, manifest: Manifest, promote: bool) -> None:
-    from core.aliases import promote as promote_version
+def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePolicy) -> None:
+    from core.gate.promotion import promote_on_evidence
+    from service.settings import read_settings
 
     typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} of the test images right")
-    if promote:
-        reason = "asked for with duet train --promote"
-    elif repository.champion(manifest.family) is None:
-        reason = f"first version of {manifest.family}"
+    decision = promote_on_evidence(
+        repository,
+        manifest.family,
+        manifest.version,
+        policy=policy.value,
+        thresholds=read_settings().gate,
+        actor="duet train",
+        reason=f"trained with --promote {policy.value}",
+    )
+    typer.echo(decision.report.summary)
+    if decision.promotion is not None:
+        typer.echo(f"{manifest.reference} is now the champion")
     else:
-        typer.echo(f"not served yet: duet models promote {manifest.reference} --reason WHY")
-        return
-    promote_version(repository, manifest.family, manifest.version, actor="duet train", reason=reason)
-    typer.echo(f"{manifest.reference} is now the champion")
+        force = "" if decision.report.passed else " --force"
+        typer.echo(f"not served yet: duet models promote {manifest.reference} --reason WHY{force}")
 
 
 def _describe(config: RecipeConfig, family: str, images: Images, repository: ModelRepository, run_folder: Path) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from core.estimate import Estimate
+from core.gate import latency
 from core.manifest import QuantizationRecord
 from core.repository import ModelRepository
 from duet.cli import main
+from tests.support.holdouts import write_judged_version
 from tests.support.versions import CREATED_AT, write_aliases, write_version
 
 
@@ -207,18 +209,34 @@ def test_verify_finds_a_champion_that_does_not_exist(duet: Duet, repository: Mod
     assert len(outcome.out.splitlines()) == 3
 
 
-def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, repository: ModelRepository) -> None:
+@pytest.fixture
+def judged(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
+    """cnn 1 is 75 % right on the holdout, cnn 2 is better, and cnn 3 is not."""
+    monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
+    write_judged_version(repository.shipped, 1, wrong=10)
+    write_judged_version(repository.home_models, 2, wrong=2)
+    write_judged_version(repository.home_models, 3, wrong=11)
+    return repository
+
+
+def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, judged: ModelRepository) -> None:
     promoted = duet("models", "promote", "cnn@2", "--reason", "scores [better]")
-    assert (promoted.code, promoted.out) == (0, "champion of cnn: 1 -> 2 (scores [better])\n")
-    assert repository.champion("cnn") == 2
+    assert promoted.code == 0
+    first, *_, last = promoted.out.splitlines()
+    assert first == "cnn@2 may replace cnn@1: it is significantly more accurate, and nothing else became worse"
+    assert last == "champion of cnn: 1 -> 2 (scores [better])"
+    assert judged.champion("cnn") == 2
 
     again = duet("models", "promote", "cnn@2", "--reason", "again")
-    assert (again.code, again.out) == (0, "cnn@2 is the champion already: nothing changed\n")
+    assert (again.code, again.out) == (
+        0,
+        "cnn@2 is the champion already\ncnn@2 is the champion already: nothing changed\n",
+    )
 
     rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
     assert rolled.code == 0
     assert (rolled.json["entry"], rolled.json["from_version"], rolled.json["to_version"]) == (2, 2, 1)
-    assert repository.champion("cnn") == 1
+    assert judged.champion("cnn") == 1
 
     told = duet("models", "history", "--json").json
     assert [(row["action"], row["actor"], row["reason"]) for row in told] == [
@@ -226,10 +244,54 @@ def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, re
         ("rollback", "bob", "worse"),
     ]
     table = duet("models", "history", "cnn").out
-    first, second = [line.split() for line in table.splitlines() if "->" in line]
-    assert [first[0], *first[3:]] == ["1", "cnn", "promote", "1", "->", "2", "ada", "scores", "[better]"]
-    assert [second[0], *second[3:]] == ["2", "cnn", "rollback", "2", "->", "1", "bob", "worse"]
+    first_line, second_line = [line.split() for line in table.splitlines() if "->" in line]
+    assert [first_line[0], *first_line[3:]] == ["1", "cnn", "promote", "1", "->", "2", "ada", "scores", "[better]"]
+    assert [second_line[0], *second_line[3:]] == ["2", "cnn", "rollback", "2", "->", "1", "bob", "worse"]
     assert duet("models", "history", "mlp").out == "nothing was promoted or rolled back yet\n"
+
+
+def test_a_version_that_does_not_pass_is_shown_why_and_not_promoted(duet: Duet, judged: ModelRepository) -> None:
+    for arguments, code in ((("gate", "cnn@2"), 0), (("gate", "cnn@3"), 1), (("promote", "cnn@3", "--reason", "r"), 1)):
+        outcome = duet("models", *arguments)
+        assert outcome.code == code
+        lines = [line.split() for line in outcome.out.splitlines()]
+        gain = next(line for line in lines if line[:1] == ["gain"])
+        assert gain[1] == ("yes" if code == 0 else "no")
+        black = next(line for line in lines if line[:1] == ["black"])
+        assert black[1:4] == ["40", "95.0%" if code == 0 else "72.5%", "75.0%"]
+    assert outcome.err == "duet: cnn@3 was not promoted; --force promotes it all the same\n"
+    assert judged.champion("cnn") == 1
+    assert duet("models", "history").out == "nothing was promoted or rolled back yet\n"
+
+
+def test_force_promotes_past_the_gate(duet: Duet, judged: ModelRepository) -> None:
+    outcome = duet("models", "promote", "cnn@3", "--reason", "for the demo", "--force", "--json")
+    assert outcome.code == 0
+    assert outcome.json["gate"]["passed"] is False
+    assert outcome.json["promotion"]["evidence"]["forced"] is True
+    assert judged.champion("cnn") == 3
+
+
+def test_the_gate_as_json_and_with_thresholds_of_the_environment(
+    duet: Duet, judged: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert duet("models", "gate", "cnn@2", "--json").json["ground"] == "significant_gain"
+    monkeypatch.setenv("DUET_GATE", '{"significance": 1e-12}')
+    refused = duet("models", "gate", "cnn@2", "--json")
+    assert (refused.code, refused.json["ground"]) == (1, "not_better")
+    monkeypatch.setenv("DUET_GATE", '{"significanse": 0.1}')
+    outcome = duet("models", "gate", "cnn@2")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("duet: DUET_GATE: ")
+
+
+def test_versions_without_predictions_cannot_be_compared(duet: Duet, repository: ModelRepository) -> None:
+    outcome = duet("models", "promote", "cnn@2", "--reason", "r")
+    assert outcome.code == 1
+    assert outcome.out == (
+        "cnn@2 cannot be compared with cnn@1: cnn@2 has no predictions.npz; publish it again with `duet export`\n"
+    )
+    assert repository.champion("cnn") == 1
 
 
 def test_promoting_a_damaged_version_is_refused_in_one_line(duet: Duet, repository: ModelRepository) -> None:
@@ -254,7 +316,13 @@ def test_errors_are_one_line_and_exit_code_1(duet: Duet, arguments: tuple[str, .
 
 @pytest.mark.parametrize(
     "arguments",
-    [("models", "promote", "cnn@2"), ("models", "rollback", "--reason", "r"), ("models", "lst"), ("nonsense",)],
+    [
+        ("models", "promote", "cnn@2"),
+        ("models", "gate"),
+        ("models", "rollback", "--reason", "r"),
+        ("models", "lst"),
+        ("nonsense",),
+    ],
 )
 def test_usage_errors_are_exit_code_2(duet: Duet, arguments: tuple[str, ...]) -> None:
     outcome = duet(*arguments)

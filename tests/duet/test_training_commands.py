@@ -61,13 +61,15 @@ def test_the_first_version_of_a_family_is_served_and_the_next_waits(
     assert repository.champion("mlp") == 1
     assert "mlp@1 is now the champion" in capsys.readouterr().out
     assert duet("train", "mlp_baseline", "--seed", "1", *SMALL) == 0
-    assert "duet models promote mlp@2" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "mlp@2 may not replace mlp@1: it is neither significantly more accurate, nor cheaper" in told
+    assert "not served yet: duet models promote mlp@2 --reason WHY --force" in told
     assert (repository.versions("mlp"), repository.champion("mlp")) == ([1, 2], 1)
-    assert duet("train", "mlp_baseline", "--seed", "2", "--promote", *SMALL) == 0
+    assert duet("train", "mlp_baseline", "--seed", "2", "--promote", "always", *SMALL) == 0
     assert repository.champion("mlp") == 3
     assert [entry.reason for entry in history(repository, "mlp")] == [
-        "first version of mlp",
-        "asked for with duet train --promote",
+        "trained with --promote if_better",
+        "trained with --promote always",
     ]
 
     assert duet("evaluate", "mlp@2") == 0
