@@ -63,7 +63,7 @@ class TrainingSetup:
 
     def _run(self) -> None:
         try:
-            self._tell("installing", f"its environment is being made, see {self._program.output}")
+            self._tell("installing", f"the environment for training is being made, see {self._program.output}")
             how = self._make()
         except OSError as error:
             how = f"{error.strerror}: {error.filename}"
@@ -71,11 +71,12 @@ class TrainingSetup:
             clear_setup(self._python)
             log.info("what training needs is installed", extra={"python": str(self._python)})
         elif self._stopping.is_set():
-            self._tell("interrupted", "making its environment was interrupted; it goes on when the service starts")
+            reason = "making the environment for training was interrupted; it goes on when the service starts again"
+            self._tell("interrupted", reason)
         else:
             said = self._program.last_words(_TOLD_LINES)
             reason = (
-                f"making its environment failed ({how}: {said}), see {self._program.output}; "
+                f"making the environment for training failed ({how}: {said}), see {self._program.output}; "
                 "it is tried again when the service starts again"
             )
             log.error("training cannot be used: %s", reason)

@@ -1,4 +1,4 @@
-"""The container's files keep up with the service's settings; read as text, no engine needed."""
+"""The containers' files keep up with the settings; read as text, no engine needed."""
 
 from __future__ import annotations
 
@@ -9,28 +9,82 @@ from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-DOCKERFILE = (ROOT / "docker" / "service.Dockerfile").read_text(encoding="utf-8")
+SERVICES = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n|  #.*\n)+)", COMPOSE, re.MULTILINE))
 
 SETTINGS = {f"DUET_{name.upper()}" for name in Settings.model_fields}
-SET_BY_IMAGE = set(re.findall(r"^ +(DUET_\w+)=", DOCKERFILE, re.MULTILINE))
-# Their sum has to stay below stop_grace_period, which is fixed as well.
+# Their sums have to stay below the stop_grace_periods, which are fixed as well.
 DRAIN = {"DUET_DRAIN_NOTICE_SECONDS", "DUET_DRAIN_SECONDS", "DUET_WORKER_STOP_SECONDS"}
 # The containers are what these stand in for on one machine.
 EMBEDDED = {"DUET_EMBEDDED_BROKER", "DUET_EMBEDDED_WORKER", "DUET_TRAINING_PYTHON", "DUET_TRAINING_SETUP"}
 
+OF_WORKERS = {
+    f"DUET_{name}"
+    for name in ("WORKER_QUEUES", "WORKER_JOBS", "JOB_THREADS", "JOB_NICE", "JOB_SECONDS", "JOB_FREE_MIB")
+}
+OF_BOTH = {
+    f"DUET_{name}"
+    for name in (
+        "REDIS_URL",
+        "GATE",
+        "JOB_LEASE_SECONDS",
+        "JOB_EVENTS_KEPT",
+        "JOB_RETENTION_DAYS",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+    )
+}
 
-def test_the_image_fixes_where_things_are_in_it() -> None:
-    assert {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_HOST", "DUET_PORT"} == SET_BY_IMAGE
-    assert SET_BY_IMAGE <= SETTINGS
+
+def set_by_image(name: str) -> set[str]:
+    """Which settings a Dockerfile fixes."""
+    text = (ROOT / "docker" / f"{name}.Dockerfile").read_text(encoding="utf-8")
+    return set(re.findall(r"^ +(DUET_\w+)=", text, re.MULTILINE))
 
 
-def test_compose_passes_every_other_setting_on() -> None:
-    passed_on = set(re.findall(r"^ +- (DUET_\w+)$", COMPOSE, re.MULTILINE))
-    assert passed_on == SETTINGS - SET_BY_IMAGE - DRAIN - EMBEDDED
+def passed_on(service: str) -> set[str]:
+    """Which settings compose passes on, some with a default of its own."""
+    return set(re.findall(r"^ +- (DUET_\w+)(?:=.*)?$", SERVICES[service], re.MULTILINE))
 
 
-def test_the_engine_waits_longer_than_the_service_drains() -> None:
-    grace = re.search(r"stop_grace_period: (\d+)s$", COMPOSE, re.MULTILINE)
-    assert grace is not None
+def grace_seconds(service: str) -> int:
+    found = re.search(r"stop_grace_period: (\d+)s$", SERVICES[service], re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
+def test_the_services_are_found() -> None:
+    assert set(SERVICES) == {"api", "worker", "redis"}
+
+
+def test_the_images_fix_where_things_are_in_them() -> None:
+    assert set_by_image("service") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_HOST", "DUET_PORT"}
+    assert set_by_image("service") <= SETTINGS
+    assert set_by_image("worker") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_DATA_DIR"}
+
+
+def test_compose_passes_every_other_setting_on_to_those_who_read_it() -> None:
+    elsewhere = set_by_image("service") | DRAIN | EMBEDDED
+    assert passed_on("api") == SETTINGS - elsewhere - OF_WORKERS
+    assert passed_on("worker") >= OF_WORKERS | OF_BOTH
+    assert passed_on("worker") <= SETTINGS
+
+
+def test_the_engine_waits_longer_than_they_take_to_stop() -> None:
     fields = Settings.model_fields
-    assert int(grace[1]) > fields["drain_notice_seconds"].default + fields["drain_seconds"].default
+    assert grace_seconds("api") > fields["drain_notice_seconds"].default + fields["drain_seconds"].default
+    assert grace_seconds("worker") > fields["worker_stop_seconds"].default
+
+
+def test_the_broker_keeps_what_it_acknowledges_and_is_waited_for() -> None:
+    command = re.search(r"command: (.*)$", SERVICES["redis"], re.MULTILINE)
+    assert command is not None
+    assert "--appendonly yes --appendfsync always" in command[1]
+    assert "--maxmemory-policy noeviction" in command[1]
+    assert "healthcheck:" in SERVICES["redis"]
+    for service in ("api", "worker"):
+        assert "      redis:\n        condition: service_healthy\n" in SERVICES[service]
+
+
+def test_they_share_one_home() -> None:
+    for service in ("api", "worker"):
+        assert "- home:/var/lib/duet\n" in SERVICES[service]
