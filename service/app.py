@@ -11,7 +11,9 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
-from service.api import compare, health, metrics, models, predict, promotions, saliency, session, v2
+from service.api import compare, datasets, health, metrics, models, predict, promotions, saliency, session, v2
+from service.datasets.intake import Intake
+from service.datasets.limits import limits_of
 from service.door import Door
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
@@ -37,6 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics.router,
     models.router,
     promotions.router,
+    datasets.router,
     session.router,
     health.router,
     *v2.ROUTERS,
@@ -61,6 +64,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         if settings.workers > 1:
             await engine.models.look()  # or clients would be sent here while other workers can answer them
         gatekeeper = create_gatekeeper(settings)
+        intake = Intake(settings.home, limits_of(settings), most=settings.max_uploads)
         moves = Promotions(repository, engine.models, settings.gate)
         following = asyncio.create_task(engine.models.follow())
         yield AppState(
@@ -76,6 +80,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
                 max_files=settings.max_files,
                 deadline_seconds=settings.deadline_seconds,
             ),
+            intake=intake,
             gatekeeper=gatekeeper,
             promotions=moves,
         )
@@ -84,6 +89,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
             await following
         moves.close()
         engine.close()
+        intake.close()
 
     app = HotAPI(
         title="Duet",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from core.repository import ModelRepository
+from service.datasets.intake import Intake
 from service.door import Door
 from service.engine.engine import Engine
 from service.metrics import Metrics
@@ -34,5 +35,6 @@ class AppState(TypedDict):
     lifecycle: Lifecycle
     door: Door
     uploads: UploadReader
+    intake: Intake
     gatekeeper: Gatekeeper
     promotions: Promotions

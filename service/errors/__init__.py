@@ -19,6 +19,9 @@ ProblemError
 ├── NoSuchJobError 404              JobEndedError 409              JobStandsError 409
 ├── IdempotencyKeyReusedError 422   RequestInFlightError 409       TooManyStreamsError 429
 ├── JobsNotConfiguredError 503      BrokerDownError 503            TrainingNotReadyError 503
+├── NoSuchDatasetError 404          DatasetMediaTypeError 415      DatasetTooLargeError 413
+├── UnreadableArchiveError 422      UnsafeArchiveError 422         NoUsableImageError 422
+├── TooManyUploadsError 429         StorageFullError 507
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
 
@@ -33,8 +36,17 @@ from service.errors.capacity import (
     QueueFullError,
     RouteNotFoundError,
 )
+from service.errors.datasets import (
+    DatasetMediaTypeError,
+    DatasetTooLargeError,
+    NoSuchDatasetError,
+    NoUsableImageError,
+    StorageFullError,
+    TooManyUploadsError,
+    UnreadableArchiveError,
+    UnsafeArchiveError,
+)
 from service.errors.inference import InvalidInferenceError, UnsupportedEncodingError
-from service.errors.promotions import GateRefusedError, NothingToRollBackToError
 from service.errors.jobs import (
     BrokerDownError,
     IdempotencyKeyReusedError,
@@ -47,6 +59,7 @@ from service.errors.jobs import (
     TrainingNotReadyError,
     job_problem,
 )
+from service.errors.promotions import GateRefusedError, NothingToRollBackToError
 from service.errors.saliency import (
     MethodDoesNotFitError,
     NoGradientError,
@@ -91,6 +104,8 @@ __all__ = [
     "BrokerDownError",
     "ClientGoneError",
     "CrossOriginError",
+    "DatasetMediaTypeError",
+    "DatasetTooLargeError",
     "DeadlineExceededError",
     "DifferentDataError",
     "GateRefusedError",
@@ -110,7 +125,9 @@ __all__ = [
     "NoEvaluationError",
     "NoGradientError",
     "NoImageError",
+    "NoSuchDatasetError",
     "NoSuchJobError",
+    "NoUsableImageError",
     "NotAcceptableError",
     "NotReadyError",
     "NothingToRollBackToError",
@@ -120,15 +137,19 @@ __all__ = [
     "RequestInFlightError",
     "RouteNotFoundError",
     "ScopeRequiredError",
+    "StorageFullError",
     "TooManyExplanationsError",
     "TooManyFilesError",
     "TooManyPixelsError",
     "TooManyStreamsError",
+    "TooManyUploadsError",
     "TrainingNotReadyError",
     "UnknownModelError",
     "UnknownModelVersionError",
     "UnknownTargetError",
+    "UnreadableArchiveError",
     "UnreadableImageError",
+    "UnsafeArchiveError",
     "UnsupportedEncodingError",
     "UnsupportedImageFormatError",
     "UnsupportedMediaTypeError",

@@ -1,0 +1,40 @@
+"""How much may be sent, and how much a data set may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All in bytes, images, pixels or seconds.
+
+    Attributes:
+        upload_bytes: of a request's body.
+        image_bytes: of one file; more than a prediction takes could never be predicted.
+        pixels: of one image.
+        images: of a whole data set.
+        bytes: of a whole data set, on disk.
+        seconds: from the head of a request to the end of its body.
+    """
+
+    upload_bytes: int
+    image_bytes: int
+    pixels: int
+    images: int
+    bytes: int
+    seconds: float
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that the settings say."""
+    return Limits(
+        upload_bytes=settings.max_upload_bytes,
+        image_bytes=settings.max_body_bytes,
+        pixels=settings.max_pixels,
+        images=settings.max_dataset_images,
+        bytes=settings.max_dataset_bytes,
+        seconds=settings.upload_seconds,
+    )

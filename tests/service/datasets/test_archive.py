@@ -1,0 +1,180 @@
+"""Zips of strangers: what is taken out of them, what is left out, and what is refused whole."""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.datasets.archive import HARMLESS_BYTES, read_archive
+from service.datasets.candidates import Candidate, Skipped
+from service.datasets.limits import Limits
+from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
+
+LIMITS = Limits(upload_bytes=2**30, image_bytes=1000, pixels=10**6, images=100, bytes=10 * HARMLESS_BYTES, seconds=60.0)
+
+
+def zipped(path: Path, files: Mapping[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def taken(path: Path, limits: Limits = LIMITS) -> dict[str, bytes]:
+    """Content by class and name; fails where anything is left out."""
+    files = list(read_archive(path, limits))
+    assert not [file for file in files if isinstance(file, Skipped)]
+    return {f"{file.label}: {file.name}": file.content for file in files if isinstance(file, Candidate)}
+
+
+def left_out(path: Path, limits: Limits = LIMITS) -> dict[str, str]:
+    return {file.name: file.reason for file in read_archive(path, limits) if isinstance(file, Skipped)}
+
+
+def test_files_come_out_with_the_names_of_their_folders(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"cat/1.png": b"one", "dog/2.png": b"two", "dog/3": b"three", "dog/": b""})
+    assert taken(path) == {"cat: cat/1.png": b"one", "dog: dog/2.png": b"two", "dog: dog/3": b"three"}
+
+
+def test_one_folder_around_all_is_looked_through_and_what_systems_add_is_not_seen(tmp_path: Path) -> None:
+    files = {"pets/cat/1": b"1", "pets/dog/2": b"2", "__MACOSX/pets/._1": b"x", "pets/.DS_Store": b"x"}
+    assert taken(zipped(tmp_path / "a.zip", files)) == {"cat: pets/cat/1": b"1", "dog: pets/dog/2": b"2"}
+    files = {"./cat/1": b"1", "./dog/2": b"2", "./dog/Thumbs.db": b"x"}
+    assert taken(zipped(tmp_path / "b.zip", files)) == {"cat: ./cat/1": b"1", "dog: ./dog/2": b"2"}
+
+
+def test_names_of_classes_are_composed_the_same_way_wherever_they_come_from(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"cafe\u0301/1": b"1", "caf\u00e9/2": b"2"})
+    assert {file.label for file in read_archive(path, LIMITS) if isinstance(file, Candidate)} == {"caf\u00e9"}
+
+
+@pytest.mark.parametrize(
+    "name", ["../cat/1.png", "cat/../../1.png", "/cat/1.png", "cat\\..\\..\\1.png", "C:/cat/1.png", "cat/.."]
+)
+def test_an_archive_whose_names_lead_out_of_it_is_refused_whole(tmp_path: Path, name: str) -> None:
+    path = zipped(tmp_path / "a.zip", {"cat/1.png": b"fine", name: b"not fine"})
+    with pytest.raises(UnsafeArchiveError, match="leads out of the archive"):
+        list(read_archive(path, LIMITS))
+
+
+def test_links_encrypted_nested_deep_and_strangely_packed_files_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        link = zipfile.ZipInfo("cat/link.png")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("loose.png", b"x")
+        archive.writestr("cat/deep/er.png", b"x")
+        archive.writestr(zipfile.ZipInfo("cat/packed.png"), b"x" * 100, zipfile.ZIP_LZMA)
+        archive.writestr(" cat/space.png", b"x")
+        archive.writestr("cat/large.png", b"x" * 1001)
+        archive.writestr("cat/good.png", b"good")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("cat/good.png", b"again")
+        secret = zipfile.ZipInfo("cat/secret.png")
+        archive.writestr(secret, b"x")
+        secret.flag_bits |= 1
+    found = left_out(path)
+    assert found.pop("cat/link.png") == "a link or another special file"
+    assert found.pop("loose.png") == "not in the folder of a class"
+    assert found.pop("cat/deep/er.png") == "in a folder within that of a class"
+    assert found.pop("cat/packed.png").startswith("packed by a method that is not read here")
+    assert "space" in found.pop(" cat/space.png")
+    assert found.pop("cat/large.png") == "larger than 1,000 bytes"
+    assert found.pop("cat/good.png") == "named twice in the archive"
+    assert found.pop("cat/secret.png") == "encrypted"
+    assert not found
+    assert [file.content for file in read_archive(path, LIMITS) if isinstance(file, Candidate)] == [b"good"]
+
+
+def test_a_file_that_is_damaged_within_is_left_out_and_the_others_are_not(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"cat/1": b"first" * 20, "cat/2": b"second" * 20}, compression=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"firstfirst")] ^= 1
+    path.write_bytes(content)
+    assert left_out(path) == {"cat/1": "damaged within the archive"}
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"cat/{number}", bytes(HARMLESS_BYTES // 2))
+    roomy = replace(LIMITS, image_bytes=HARMLESS_BYTES)
+    with pytest.raises(UnsafeArchiveError, match="over 100 times its"):
+        next(read_archive(path, roomy))
+    with pytest.raises(DatasetTooLargeError, match=r"at most 1,000 bytes"):
+        next(read_archive(zipped(tmp_path / "b.zip", {"cat/1": b"x" * 1001}), replace(LIMITS, bytes=1000)))
+
+
+def test_a_file_gives_no_more_bytes_than_its_entry_says(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"cat/1": bytes(50_000)})
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+        struct.pack_into("<I", content, content.index(signature) + offset, 10)
+    path.write_bytes(content)
+    [file] = read_archive(path, LIMITS)
+    assert isinstance(file, Skipped) or len(file.content) <= 10
+
+
+def test_too_many_files_are_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {f"cat/{number}": b"x" for number in range(101)})
+    with pytest.raises(DatasetTooLargeError, match="at most 100 images"):
+        next(read_archive(path, LIMITS))
+
+
+def test_a_table_of_contents_beyond_all_measure_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    table = 64 * 1024 * 1024
+    with path.open("wb") as file:
+        file.truncate(table)
+        file.seek(table)
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, table, 0, 0))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetTooLargeError):
+            next(read_archive(path, LIMITS))
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 and then nothing", b"PK\x05\x06" + bytes(18)])
+def test_what_is_no_zip_is_refused_or_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    if content.startswith(b"PK\x05"):
+        assert list(read_archive(path, LIMITS)) == []
+        return
+    with pytest.raises(UnreadableArchiveError, match="not a zip file"):
+        next(read_archive(path, LIMITS))
+
+
+def test_whatever_is_cut_off_or_flipped_ends_in_an_answer(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "a.zip", {"cat/1": b"one" * 30, "dog/2": b"two" * 30}).read_bytes()
+    path = tmp_path / "b.zip"
+    for position in range(len(whole)):
+        for damaged in (whole[:position], whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                for file in read_archive(path, LIMITS):
+                    assert isinstance(file, Skipped) or file.content in (b"one" * 30, b"two" * 30)
+            except (UnreadableArchiveError, UnsafeArchiveError, DatasetTooLargeError):
+                continue
+
+
+def test_a_zip_within_the_zip_comes_out_as_it_is_and_is_not_opened(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("dog/1", b"x")
+    assert taken(zipped(tmp_path / "a.zip", {"cat/inner.zip": inner.getvalue()})) == {
+        "cat: cat/inner.zip": inner.getvalue()
+    }
