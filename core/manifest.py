@@ -161,6 +161,16 @@ class HeadlineMetrics(_Record):
     validation_accuracy: Probability | None = Field(description="null where the version trained on those images too")
 
 
+class AveragedViewsRecord(_Record):
+    """What one precision of a version does where the logits for several views of an image are averaged."""
+
+    views: int = Field(gt=1, description="mirrored and shifted by a pixel; see core.views")
+    calibration: Calibration = Field(description="fitted on the averaged logits of the holdout")
+    test_accuracy: Estimate
+    test_log_loss: float = Field(ge=0)
+    test_ece: Probability
+
+
 class FileRecord(_Record):
     """Size in bytes and hash of one file of a version."""
 
@@ -190,6 +200,9 @@ class Manifest(_Record):
     licence: LicenceRecord
     cost: CostRecord
     calibration: dict[Precision, Calibration]
+    averaged_views: dict[Precision, AveragedViewsRecord] = Field(
+        default_factory=dict, description="for answers averaged over views; empty where that was not measured"
+    )
     quantization: QuantizationRecord | None = Field(default=None, description="null where int8 was not tried")
     gradient: GradientRecord | None = Field(default=None, description="null where the version has no gradient.onnx")
     metrics: HeadlineMetrics

@@ -55,7 +55,7 @@ def _front_matter(manifest: Manifest, scores: Scores) -> str:
 def _summary(manifest: Manifest, scores: Scores) -> str:
     cost, calibration = manifest.cost, manifest.calibration["fp32"]
     accuracy = scores.accuracy
-    macs = f"{cost.macs / 1e6:.1f} M"
+    macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
     return f"""
 # {manifest.reference}
 
@@ -64,6 +64,8 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 
 | | |
 |---|---|
+| test accuracy, answers to {tta.views} views averaged | {tta.test_accuracy.value:.2%} ({tta.test_accuracy.low:.2%} to \
+{tta.test_accuracy.high:.2%}) |
 | parameters | {cost.parameters:,} |
 | multiply-accumulates per image | {macs} |
 | training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \

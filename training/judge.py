@@ -10,10 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from core.evaluation import EvaluatedData, Evaluation, Scores
-from core.manifest import Calibration, HeadlineMetrics, ParityRecord, Precision, QuantizationRecord
+from core.manifest import (
+    AveragedViewsRecord,
+    Calibration,
+    HeadlineMetrics,
+    ParityRecord,
+    Precision,
+    QuantizationRecord,
+)
 from core.predictions import Split, SplitPredictions
 from core.statistics.calibration import softmax
 from training.answers import answer
+from training.averaged_views import judge_averaged_views
 from training.calibrate import calibrate
 from training.images import Images
 from training.int8_trial import try_int8
@@ -30,6 +38,7 @@ class Judgement:
     """What was fitted on the holdout and measured on the test images, for every precision that is published."""
 
     calibration: dict[Precision, Calibration]
+    averaged_views: dict[Precision, AveragedViewsRecord]
     quantization: QuantizationRecord
     evaluation: Evaluation
     predictions: dict[Split, SplitPredictions]
@@ -72,6 +81,7 @@ def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool
         validation_accuracy = _accuracy(answer(model, validation.images_NHWC, threads=threads), validation.labels_N)
     return Judgement(
         calibration=calibration,
+        averaged_views={name: judge_averaged_views(path, images, threads=threads) for name, path in graphs.items()},
         quantization=quantization,
         evaluation=Evaluation(data=evaluated_data(images), class_names=names, scores=scores),
         predictions={

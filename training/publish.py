@@ -151,6 +151,7 @@ def _describe(
             epochs=len(origin.history),
         ),
         calibration=judgement.calibration,
+        averaged_views=judgement.averaged_views,
         quantization=judgement.quantization,
         gradient=gradient,
         metrics=judgement.metrics,

@@ -6,6 +6,7 @@ import pytest
 
 from core.manifest import GRAPHS, Precision
 from core.statistics.calibration import softmax
+from core.views import averaged, views
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import small_fit, small_images, small_recipe
 from training.answers import answer
@@ -84,3 +85,24 @@ def test_the_headline_is_that_of_float32_whatever_int8_does(
         assert judgement.metrics.test_accuracy == judgement.scores.accuracy.value
         headlines.append((judgement.metrics, judgement.parity, judgement.scores))
     assert headlines[0] == headlines[1]
+
+
+def test_averaged_views_have_thresholds_and_figures_of_their_own(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_pass(monkeypatch)
+    judgement = judged(trained, images, tmp_path)
+    holdout, test = images.part("holdout"), images.dataset.test
+    assert judgement.averaged_views.keys() == {"fp32", "int8"}
+    for precision, record in judgement.averaged_views.items():
+        graph = tmp_path / GRAPHS[precision]
+        logits = {
+            part: averaged([answer(graph, view, threads=1) for view in views(part.images_NHWC)])
+            for part in (holdout, test)
+        }
+        assert record.calibration == calibrate(logits[holdout], holdout.labels_N)
+        assert record.test_accuracy.value == (logits[test].argmax(1) == test.labels_N).mean()
+        assert record.test_accuracy.low < record.test_accuracy.value < record.test_accuracy.high
+        scored = score(logits[test], test.labels_N, images.dataset.class_names, record.calibration)
+        assert (record.test_log_loss, record.test_ece) == (scored.log_loss, scored.reliability.ece)
+    assert judgement.averaged_views["fp32"].calibration != judgement.calibration["fp32"]
