@@ -11,7 +11,7 @@ On pipes a message is one line of JSON, told apart by its field `event`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
@@ -19,6 +19,7 @@ from core.errors import JobEventError, explain
 from core.recipes import Config
 
 MAX_LINE_BYTES = 1024 * 1024
+Message = TypeVar("Message")
 
 
 class Stage(Config):
@@ -218,7 +219,7 @@ def read_job_event(text: str) -> ReportedEvent | AddedEvent:
     return _read(_JOB_EVENT, text.encode())
 
 
-def _read(adapter: TypeAdapter[Any], line: bytes) -> Any:
+def _read(adapter: TypeAdapter[Message], line: bytes) -> Message:
     if len(line) > MAX_LINE_BYTES:
         raise JobEventError(f"a message of {len(line):,} bytes is longer than the {MAX_LINE_BYTES:,} allowed")
     try:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 from core.jobs.parameters import JobKind
 from service.jobs.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, celery_url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from redis import Redis
 
@@ -24,8 +25,10 @@ class JobQueues:
     def expired_leases(self) -> dict[str, float]:
         """Jobs whose lease has run out, each with when, in ms since the epoch."""
         with broker_errors():
-            expired = self._client.zrange(LEASES, 0, self._ago(0), byscore=True, offset=0, num=MOST, withscores=True)
-        return {str(job_id): float(ran_out) for job_id, ran_out in expired}
+            expired: Any = self._client.zrange(
+                LEASES, 0, self._ago(0), byscore=True, offset=0, num=MOST, withscores=True
+            )
+        return dict(expired)
 
     def without_message(self, seconds: float) -> Sequence[str]:
         """Queued jobs that were last sent more than `seconds` ago and may have no message in their queue.
@@ -34,7 +37,7 @@ class JobQueues:
         too many is taken and dropped in a moment, and hides a lost one no longer than until a worker is free.
         """
         with broker_errors():
-            waiting: list[str] = self._client.zrange(QUEUED, 0, self._ago(seconds), byscore=True, offset=0, num=MOST)
+            waiting: Any = self._client.zrange(QUEUED, 0, self._ago(seconds), byscore=True, offset=0, num=MOST)
             if not waiting:
                 return []
             with self._client.pipeline(transaction=False) as pipeline:
@@ -58,8 +61,8 @@ class JobQueues:
     def ended(self, seconds: float) -> Sequence[str]:
         """Jobs that ended at least so long ago, the oldest first."""
         with broker_errors():
-            ids: list[str] = self._client.zrange(FINISHED, 0, self._ago(seconds), byscore=True, offset=0, num=MOST)
-        return ids
+            ids: Any = self._client.zrange(FINISHED, 0, self._ago(seconds), byscore=True, offset=0, num=MOST)
+        return list(ids)
 
     def _ago(self, seconds: float) -> int:
         now, microseconds = self._client.time()

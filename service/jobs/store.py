@@ -116,7 +116,7 @@ class JobStore:
     def get(self, job_id: str) -> JobRecord:
         """The record of a job."""
         with broker_errors():
-            fields = self.client.hgetall(keys.job_key(job_id))
+            fields: Any = self.client.hgetall(keys.job_key(job_id))
         if not fields:
             raise keys.unknown_job(job_id)
         return read_record(job_id, fields)
@@ -264,10 +264,10 @@ class JobStore:
     def _ids_before(self, cursor: str | None) -> Sequence[str]:
         start = "+" if cursor is None else f"({cursor}"
         with broker_errors():
-            ids: Sequence[str] = self.client.zrange(
+            ids: Any = self.client.zrange(
                 keys.JOBS, start, "-", desc=True, bylex=True, offset=0, num=_SCANNED_AT_A_TIME
             )
-        return ids
+        return list(ids)
 
     def _records(self, ids: Sequence[str]) -> Sequence[JobRecord]:
         with broker_errors(), self.client.pipeline(transaction=False) as pipeline:

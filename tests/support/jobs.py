@@ -57,10 +57,15 @@ def notes(*texts: str) -> Sequence[Note]:
     return [Note(text=text) for text in texts]
 
 
+def entries(store: JobStore, job_id: str) -> list[tuple[str, dict[str, str]]]:
+    """A job's stream as it lies at the broker: ids and fields."""
+    answer: Any = store.client.xrange(events_key(job_id))
+    return list(answer)
+
+
 def stored(store: JobStore, job_id: str) -> list[tuple[int, str]]:
     """The attempt and the name of each event in a job's stream."""
-    entries = store.client.xrange(events_key(job_id))
-    return [(int(fields["attempt"]), read_job_event(fields["event"]).event) for _, fields in entries]
+    return [(int(fields["attempt"]), read_job_event(fields["event"]).event) for _, fields in entries(store, job_id)]
 
 
 def names(store: JobStore, job_id: str) -> list[str]:

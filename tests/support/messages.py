@@ -29,7 +29,8 @@ def take(client: Redis, kind: JobKind) -> Message:
 
 def waiting(client: Redis, kind: JobKind) -> list[str]:
     """The jobs that a queue's messages name, the next one first."""
-    return [_read(raw).args[0] for raw in reversed(client.lrange(queue_key(kind), 0, -1))]
+    messages: Any = client.lrange(queue_key(kind), 0, -1)
+    return [_read(raw).args[0] for raw in reversed(messages)]
 
 
 def _read(raw: str) -> Message:

@@ -11,10 +11,9 @@ from core.errors import BrokerUnavailableError
 from core.jobs.events import read_job_event
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.keys import events_key
 from service.jobs.store import Claim, JobStore
 from tests.support.broker import Broker
-from tests.support.jobs import claimed, names, notes, progress, submit
+from tests.support.jobs import claimed, entries, names, notes, progress, submit
 from tests.support.messages import waiting
 
 WRITERS = 4
@@ -54,7 +53,7 @@ def test_a_kill_of_the_broker_loses_no_job_and_no_event_that_it_acknowledged(mor
     assert acknowledged.keys() <= listed.keys()
     for job_id, (claim, texts) in acknowledged.items():
         assert (listed[job_id].state, listed[job_id].token) == ("running", claim.token)
-        events = [read_job_event(fields["event"]) for _, fields in store.client.xrange(events_key(job_id))]
+        events = [read_job_event(fields["event"]) for _, fields in entries(store, job_id)]
         kept = [event.text for event in events if event.event == "note"]
         assert kept[: len(texts)] == texts
         assert len(kept) <= len(texts) + 1  # the answer to the last may have been lost

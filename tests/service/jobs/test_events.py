@@ -5,16 +5,14 @@ from datetime import UTC, datetime
 
 from core.jobs.events import Note
 from service.jobs.events import EVENT_ID_PATTERN, FIRST, event_order, stored_event
-from service.jobs.keys import events_key
 from service.jobs.store import JobStore
-from tests.support.jobs import notes, running
+from tests.support.jobs import entries, notes, running
 
 
 def test_a_stored_event_says_when_and_under_which_claim(store: JobStore) -> None:
     claim = running(store)
     store.append(claim.record.id, claim.token, notes("hello"))
-    entries = store.client.xrange(events_key(claim.record.id))
-    events = [stored_event(event_id, fields) for event_id, fields in entries]
+    events = [stored_event(event_id, fields) for event_id, fields in entries(store, claim.record.id)]
     assert [(event.attempt, event.token) for event in events] == [(0, None), (1, claim.token), (1, claim.token)]
     assert events[-1].event == Note(text="hello")
     assert events[-1].id == store.get(claim.record.id).events

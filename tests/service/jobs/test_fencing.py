@@ -12,10 +12,10 @@ import pytest
 from redis import Redis
 
 from core.errors import JobFinishedError, LostClaimError
-from service.jobs.keys import TOKENS, events_key
+from service.jobs.keys import TOKENS
 from service.jobs.store import JobStore
 from tests.support.broker import Broker
-from tests.support.jobs import PARAMETERS, claimed, names, notes, run_out, running, stored, submit
+from tests.support.jobs import PARAMETERS, claimed, entries, names, notes, run_out, running, stored, submit
 
 THREADS = 16
 
@@ -74,7 +74,7 @@ def test_a_cancel_and_an_end_at_once_leave_one_end(store: JobStore, _: int) -> N
 def test_events_of_many_threads_all_arrive(store: JobStore) -> None:
     claim = running(store)
     together(lambda number: store.append(claim.record.id, claim.token, notes(f"{number} a", f"{number} b")))
-    texts = [fields["event"] for _, fields in store.client.xrange(events_key(claim.record.id))][2:]
+    texts = [fields["event"] for _, fields in entries(store, claim.record.id)][2:]
     assert len(texts) == len(set(texts)) == 2 * THREADS
     for number in range(THREADS):  # one batch stays together
         first = texts.index(f'{{"event":"note","text":"{number} a"}}')
@@ -120,7 +120,7 @@ def test_a_token_is_worth_nothing_after_its_attempt(store: JobStore) -> None:
     third = claimed(store, job_id)
     everything_with(store, job_id, second.token)
     assert first.token < second.token < third.token
-    assert "from the grave" not in str(store.client.xrange(events_key(job_id)))
+    assert "from the grave" not in str(entries(store, job_id))
     attempts = [attempt for attempt, _ in stored(store, job_id)]
     assert attempts == sorted(attempts)
 

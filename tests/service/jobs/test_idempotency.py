@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from core.errors import IdempotencyConflictError, IdempotencyInFlightError
@@ -17,7 +15,7 @@ LARGE = TrainParameters(recipe="cnn_baseline")
 
 
 @pytest.fixture
-def keys(store: JobStore) -> Iterator[IdempotencyKeys]:
+def keys(store: JobStore) -> IdempotencyKeys:
     return IdempotencyKeys(store.client, retention_seconds=3600)
 
 

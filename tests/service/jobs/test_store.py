@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import JsonValue
 
 from core.errors import JobFinishedError, JobNotRetryableError, UnknownJobError
 from core.jobs.events import FitStarted, Stage
@@ -12,7 +13,19 @@ from service.jobs.keys import events_key
 from service.jobs.records import FINAL_STATES, FinalState, JobFailure
 from service.jobs.store import JobStore
 from tests.support.broker import Broker
-from tests.support.jobs import PARAMETERS, claimed, epoch, names, notes, progress, run_out, running, stored, submit
+from tests.support.jobs import (
+    PARAMETERS,
+    claimed,
+    entries,
+    epoch,
+    names,
+    notes,
+    progress,
+    run_out,
+    running,
+    stored,
+    submit,
+)
 
 ENDS: tuple[FinalState, ...] = ("succeeded", "failed", "cancelled")
 
@@ -118,8 +131,7 @@ def test_the_stream_of_events_is_bounded(broker: Broker) -> None:
     for start in range(0, 1000, 50):
         store.append(claim.record.id, claim.token, notes(*(str(number) for number in range(start, start + 50))))
     assert 100 <= store.client.xlen(events_key(claim.record.id)) < 300
-    newest = store.client.xrevrange(events_key(claim.record.id), count=1)
-    assert newest[0][1]["event"] == '{"event":"note","text":"999"}'
+    assert entries(store, claim.record.id)[-1][1]["event"] == '{"event":"note","text":"999"}'
     store.client.close()
 
 
@@ -128,7 +140,7 @@ def test_an_ended_job_says_how(store: JobStore, state: FinalState) -> None:
     claim = running(store)
     job_id = claim.record.id
     failure = JobFailure(type="DataError", message="no data at all") if state == "failed" else None
-    result = {"version": "cnn@3", "accuracy": 0.875} if state == "succeeded" else None
+    result: dict[str, JsonValue] | None = {"version": "cnn@3", "accuracy": 0.875} if state == "succeeded" else None
     record = store.finish(job_id, claim.token, state, result=result, error=failure)
     assert record == store.get(job_id)
     assert (record.state, record.result, record.error) == (state, result, failure)
