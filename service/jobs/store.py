@@ -47,7 +47,7 @@ DEFAULT_EVENTS_KEPT = 10_000
 MOST_RESUMPTIONS = 1
 _SCRIPTS = ("create", "claim", "renew", "permit", "append", "finish", "interrupt", "cancel", "retry", "forget")
 _STANDINGS: Mapping[str, Standing] = {"running": "held", "cancelling": "cancel_requested", "lost": "lost"}
-_SCANNED_AT_A_TIME = 200
+_FILTERED_AT_A_TIME = 200
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,15 @@ class JobStore:
     ) -> Page:
         """Up to `limit` jobs, newest first, from where the page before ended."""
         found: list[JobRecord] = []
+        at_a_time = limit + 1 if kind is None and state is None else _FILTERED_AT_A_TIME
         while True:
-            ids = self._ids_before(cursor)
+            ids = self._ids_before(cursor, at_a_time)
             for record in self._records(ids):
                 if kind in (None, record.kind) and state in (None, record.state):
                     if len(found) == limit:
                         return Page(tuple(found), found[-1].id)
                     found.append(record)
-            if len(ids) < _SCANNED_AT_A_TIME:
+            if len(ids) < at_a_time:
                 return Page(tuple(found), None)
             cursor = ids[-1]
 
@@ -261,12 +262,10 @@ class JobStore:
                 keys=[*names, keys.TOKENS, *more_keys], args=[job_id, self._events_kept, *args]
             )
 
-    def _ids_before(self, cursor: str | None) -> Sequence[str]:
+    def _ids_before(self, cursor: str | None, most: int) -> Sequence[str]:
         start = "+" if cursor is None else f"({cursor}"
         with broker_errors():
-            ids: Any = self.client.zrange(
-                keys.JOBS, start, "-", desc=True, bylex=True, offset=0, num=_SCANNED_AT_A_TIME
-            )
+            ids: Any = self.client.zrange(keys.JOBS, start, "-", desc=True, bylex=True, offset=0, num=most)
         return list(ids)
 
     def _records(self, ids: Sequence[str]) -> Sequence[JobRecord]:
