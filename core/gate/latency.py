@@ -20,7 +20,7 @@ from core.statistics.intervals import bootstrap_interval
 
 NICENESS = 10
 CPU_SECONDS = 0.3
-WALL_SECONDS = 3.0
+WALL_SECONDS = 1.0
 _FEWEST_ROUNDS = 15
 
 
@@ -40,7 +40,7 @@ class Latency:
 
 
 def measure_latency(candidate: Evidence, champion: Evidence) -> Latency:
-    """Run both graphs in turn for a few tenths of a second.
+    """Run both graphs in turn for a few tenths of a second, or a little longer where the machine is busy.
 
     The runs are on a thread of their own with a low priority, and what is measured is that thread's CPU time, which
     does not grow while requests or other programs have the core. Each round gives one ratio, so that a processor that

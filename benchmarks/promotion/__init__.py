@@ -1,0 +1,1 @@
+"""What a change of champion does to the requests that run meanwhile."""
