@@ -14,6 +14,7 @@ from duet.commands.export import export
 from duet.commands.key import key
 from duet.commands.serve import serve
 from duet.commands.train import train
+from duet.commands.worker import worker
 
 app = typer.Typer(
     name="duet",
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.command()(serve)
 app.command()(key)
+app.command()(worker)
 app.command()(train)
 app.command()(evaluate)
 app.command()(export)

@@ -25,6 +25,21 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
     Raises:
         DataError: the data set has other classes or another image size than the version.
     """
+    require_same_classes(manifest, images)
+    dataset = images.dataset
+    scores = {}
+    for precision, calibration in manifest.calibration.items():
+        logits_NK = answer(folder / GRAPHS[precision], dataset.test.images_NHWC, threads=threads)
+        scores[precision] = score(logits_NK, dataset.test.labels_N, manifest.class_names, calibration)
+    return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores=scores)
+
+
+def require_same_classes(manifest: Manifest, images: Images) -> None:
+    """Check that a version can be measured on these images.
+
+    Raises:
+        DataError: the data set has other classes or another image size than the version.
+    """
     dataset = images.dataset
     size = (manifest.input.height, manifest.input.width)
     if dataset.class_names != manifest.class_names or dataset.test.images_NHWC.shape[1:3] != size:
@@ -32,11 +47,6 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
             f"{manifest.reference} was trained on {manifest.data.name} ({len(manifest.class_names)} classes, "
             f"{size[1]}x{size[0]}) and cannot be evaluated on {dataset.name}: its classes or image size differ"
         )
-    scores = {}
-    for precision, calibration in manifest.calibration.items():
-        logits_NK = answer(folder / GRAPHS[precision], dataset.test.images_NHWC, threads=threads)
-        scores[precision] = score(logits_NK, dataset.test.labels_N, manifest.class_names, calibration)
-    return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores=scores)
 
 
 def published_evaluation(folder: Path, measured: Evaluation) -> Evaluation | None:

@@ -76,9 +76,13 @@ def small_fit(
 
 
 class RecordingReporter:
-    """Keeps what it is told; `stop_after` raises KeyboardInterrupt, `kill_at_step` sends this process SIGKILL."""
+    """Keeps what it is told; `stop_after` raises KeyboardInterrupt, `kill_at_step` sends this process SIGKILL,
+    `refuse` raises PermissionError before that is written.
+    """
 
-    def __init__(self, *, stop_after: int | None = None, kill_at_step: int | None = None) -> None:
+    def __init__(
+        self, *, stop_after: int | None = None, kill_at_step: int | None = None, refuse: Written | None = None
+    ) -> None:
         self.stages: list[str] = []
         self.notes: list[str] = []
         self.written: list[Written] = []
@@ -88,6 +92,7 @@ class RecordingReporter:
         self.ended = False
         self._stop_after = stop_after
         self._kill_at_step = kill_at_step
+        self._refuse = refuse
 
     def stage(self, name: str) -> None:
         self.stages.append(name)
@@ -111,6 +116,8 @@ class RecordingReporter:
 
     def writing(self, what: Written) -> None:
         self.written.append(what)
+        if what == self._refuse:
+            raise PermissionError(what)
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -252,3 +252,28 @@ def test_a_run_in_progress_keeps_others_out(repository: ModelRepository, images:
 def test_devices_are_named(published: Published) -> None:
     assert published[1].environment.device == "cpu"
     assert published[1].environment.torch == torch.__version__
+
+
+def test_what_may_not_be_written_is_not(repository: ModelRepository, images: Images, tmp_path: Path) -> None:
+    reporter = RecordingReporter(refuse="checkpoint")
+    with pytest.raises(PermissionError):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=2, reporter=reporter)
+    assert (reporter.written, reporter.epochs) == (["checkpoint"], [])
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    reporter = RecordingReporter(refuse="publish")
+    with pytest.raises(PermissionError):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=2, reporter=reporter)
+    assert reporter.written == ["checkpoint", "checkpoint", "publish"]
+    assert repository.families() == []
+    with pytest.raises(CheckpointError, match="after epoch 2 of 2"):
+        require_free(tmp_path / "run")
+
+
+def test_starting_over_keeps_the_log(repository: ModelRepository, images: Images, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("log.txt", "published"):
+        (tmp_path / "run" / name).write_text("of an earlier run")
+    with pytest.raises(KeyboardInterrupt):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=2, reporter=RecordingReporter(stop_after=1))
+    assert (tmp_path / "run" / "log.txt").read_text() == "of an earlier run"
+    assert not (tmp_path / "run" / "published").exists()

@@ -1,0 +1,119 @@
+"""A worker: Celery wakes it, its threads watch over child processes, and it tells that it is alive."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+from typing import Any
+
+from celery import Celery, signals
+from celery.exceptions import SecurityWarning
+
+from core.home import ensure_home
+from core.repository import MODELS_NAME, ModelRepository
+from service.broker.address import embedded_url
+from service.jobs.celery_app import TASK_NAME, WORKER_OPTIONS, make_celery
+from service.jobs.dispatch import Dispatcher
+from service.jobs.heartbeat import Heartbeats
+from service.jobs.launch import training_python
+from service.jobs.presence import Presence, worker_name
+from service.jobs.promotion import JobPromoter
+from service.jobs.readiness import TrainingEnvironment
+from service.jobs.reaper import Reaper
+from service.jobs.retention import Retention
+from service.jobs.runner import JobRunner
+from service.jobs.store import JobStore
+from service.jobs.upkeep import keep_up
+from service.logs import configure_logging
+from service.settings import Settings
+
+LAST_ROUND_SECONDS = 3.0
+"""For what the threads are at when the worker ends."""
+
+log = logging.getLogger("duet.worker")
+
+
+def run_worker(settings: Settings) -> None:
+    """Take jobs until SIGTERM or SIGINT, then have them stop at their checkpoints and give them back.
+
+    Raises:
+        ConfigurationError: there can be no home, or the broker's address is none.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    log.info("settings", extra={"settings": settings.model_dump(mode="json")})
+    ensure_home(settings.home)
+    url = embedded_url(settings.home) if settings.redis_url is None else settings.redis_url.get_secret_value()
+    store = JobStore.open(url, events_kept=settings.job_events_kept)
+    repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
+    celery = make_celery(url)
+    dispatcher = Dispatcher(celery)
+    name = worker_name()
+    runner = JobRunner(store, dispatcher.send, JobPromoter(repository, settings.gate), settings, worker=name)
+    presence = Presence(
+        Heartbeats(store.client),
+        TrainingEnvironment(training_python(settings)),
+        lambda: runner.running,
+        settings,
+        worker=name,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: runner.stopping.set())
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=presence.keep_up, args=[ended], name="presence", daemon=True),
+        threading.Thread(
+            target=keep_up,
+            args=[Reaper(store, dispatcher), Retention(store, repository, settings), ended],
+            name="upkeep",
+            daemon=True,
+        ),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _wait_for_environment(presence, runner.stopping)
+        if not runner.stopping.is_set():
+            _take_jobs(celery, runner, settings, name)
+    finally:
+        runner.stopping.set()
+        ended.set()
+        for thread in threads:
+            thread.join(LAST_ROUND_SECONDS)
+    log.info("worker %s has ended", name)
+
+
+def _wait_for_environment(presence: Presence, stopping: threading.Event) -> None:
+    """Leave jobs in their queues, where other workers find them, until they could run here."""
+    while not stopping.is_set() and not presence.can_train.wait(0.2):
+        pass
+
+
+def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str) -> None:
+    """Run Celery's worker in this thread, which is the main one, until a signal ends it."""
+
+    @celery.task(name=TASK_NAME)
+    def run_job(job_id: str) -> None:
+        runner.run(job_id)
+
+    def give_back(**_: Any) -> None:
+        runner.stopping.set()
+
+    def leave_logging_alone(**_: Any) -> None:
+        pass
+
+    signals.worker_shutting_down.connect(give_back)
+    signals.setup_logging.connect(leave_logging_alone)
+    # Celery warns root of messages that run code. These hold an id, as JSON; containers may well run as root.
+    warnings.simplefilter("ignore", SecurityWarning)
+    worker = celery.Worker(
+        hostname=f"duet@{name}",
+        queues=list(settings.worker_queues),
+        concurrency=settings.worker_jobs,
+        quiet=True,
+        **WORKER_OPTIONS,
+    )
+    log.info("worker %s takes jobs: %s", name, ", ".join(settings.worker_queues))
+    worker.start()

@@ -1,0 +1,84 @@
+"""What stands in for a training environment's python: a script that speaks a child's protocol, or the real child on a
+small data set. Either is started as `SCRIPT -m training job ...`, and says of itself that it has all it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+from tests.support.cifar_files import write_cifar_files
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_DOUBLE = """\
+import argparse, ctypes, json, os, signal, subprocess, sys, time
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+parser = argparse.ArgumentParser()
+for name in ("id", "kind", "parameters", "events", "parent", "threads"):
+    parser.add_argument("--" + name)
+job = parser.parse_args(sys.argv[4:])
+events = int(job.events)
+parameters = json.loads(job.parameters)
+run_folder = os.path.join(os.environ["DUET_HOME"], "runs", job.id)
+
+def write(data):
+    while data:
+        data = data[os.write(events, data):]
+
+def tell(event, **fields):
+    write(json.dumps({"event": event, **fields}).encode() + b"\\n")
+
+def hear():
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(9)
+    return json.loads(line)
+
+def ask(number, action="checkpoint"):
+    tell("permit", number=number, action=action)
+    heard = hear()
+    return heard["event"] == "permission" and heard["granted"]
+
+def progress(step, steps=100):
+    tell("progress", epoch=1, epochs=1, step=step, steps=steps, loss=1.0, accuracy=0.5, seconds_left=1.0)
+
+"""
+
+_REAL = """\
+import sys
+sys.path.insert(0, {root!r})
+{before}
+from training.jobs.main import main
+sys.exit(main(sys.argv[3:]))
+"""
+_SMALL_DATA = """\
+from training.datasets import cifar10
+cifar10.load_cifar10.__kwdefaults__["files"] = {files!r}
+"""
+
+
+def double(path: Path, body: str) -> Path:
+    """A script that ties itself to its parent and then does `body`, with tell, ask, hear and progress at hand."""
+    return _script(path, _DOUBLE + dedent(body))
+
+
+def real_child(folder: Path, *, more: str = "") -> Path:
+    """The real child, on made-up images in `folder`, which DUET_DATA_DIR is to name; `more` runs before it begins."""
+    before = _SMALL_DATA.format(files=write_cifar_files(folder)) + dedent(more)
+    return _script(folder / "python", _REAL.format(root=str(ROOT), before=before))
+
+
+def child_doing(path: Path, before: str) -> Path:
+    """The real child's process with another job in it: `before` defines `run(job, line)`."""
+    before = f"{dedent(before)}\nfrom training.jobs import main as module\nmodule._run = run\n"
+    return _script(path, _REAL.format(root=str(ROOT), before=before))
+
+
+def _script(path: Path, text: str) -> Path:
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # asked what it has\n{text}"
+    )
+    path.chmod(0o755)
+    return path

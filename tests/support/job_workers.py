@@ -1,0 +1,126 @@
+"""Worker processes for tests: started, killed, asked to stop; and what became of the jobs they were given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.jobs.events import AddedEvent, ReportedEvent
+from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
+from service.jobs.celery_app import make_celery
+from service.jobs.dispatch import Dispatcher
+from service.jobs.events import FIRST, StoredEvent, stored_event
+from service.jobs.keys import events_key
+from service.jobs.records import JobRecord
+from service.jobs.store import JobStore
+from tests.support.broker import Broker
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0
+
+
+class Jobs:
+    """The jobs of a broker, as the API would handle them."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.store = JobStore.open(broker.url)
+        self._dispatcher = Dispatcher(make_celery(broker.url))
+
+    def submit(self, parameters: JobParameters | None = None, *, send: bool = True) -> str:
+        """Record a job and wake a worker; its id."""
+        parameters = parameters or TrainParameters(recipe="mlp_baseline", promote="never")
+        kind = "evaluate" if isinstance(parameters, EvaluateParameters) else "train"
+        record = self.store.create(kind, parameters, request_id="of-the-test", traceparent=None)
+        if send:
+            assert self._dispatcher.send(record)
+        return record.id
+
+    def send(self, job_id: str) -> None:
+        """Wake a worker for a job."""
+        assert self._dispatcher.send(self.store.get(job_id))
+
+    def wait(self, job_id: str, *states: str) -> JobRecord:
+        """The record once the job is in one of these states; by default, once it has ended."""
+        self.until(lambda: self._is(job_id, states), lambda: f"{self.store.get(job_id)}\n{self.events(job_id)}")
+        return self.store.get(job_id)
+
+    def _is(self, job_id: str, states: tuple[str, ...]) -> bool:
+        record = self.store.get(job_id)
+        return record.state in states if states else record.finished
+
+    def stored(self, job_id: str) -> list[StoredEvent]:
+        """All events of a job as they are kept."""
+        return [stored_event(each, fields) for each, fields in self.store.client.xrange(events_key(job_id), FIRST)]
+
+    def events(self, job_id: str) -> list[ReportedEvent | AddedEvent]:
+        """All events of a job."""
+        return [stored.event for stored in self.stored(job_id)]
+
+    def kinds(self, job_id: str) -> list[str]:
+        """The kinds of all events, without progress."""
+        return [event.event for event in self.events(job_id) if event.event != "progress"]
+
+    def until_told(self, job_id: str, kind: str, count: int = 1) -> None:
+        """Wait until a job has told so many events of this kind."""
+        self.until(lambda: self._told(job_id, kind) >= count, lambda: self.events(job_id))
+
+    def _told(self, job_id: str, kind: str) -> int:
+        return [event.event for event in self.events(job_id)].count(kind)
+
+    @staticmethod
+    def until(condition: Callable[[], bool], explain: Callable[[], object] = lambda: "") -> None:
+        """Wait for something to become true."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, explain()
+            time.sleep(0.02)
+
+
+class Worker:
+    """`duet worker` as a process."""
+
+    def __init__(self, broker: Broker, home: Path, python: Path, log: Path, **settings: object) -> None:
+        own = {
+            "redis_url": broker.url, "home": home, "shipped_models": home / "none", "training_python": python,
+            "job_lease_seconds": 2, "job_free_mib": 0, "job_threads": 1, "log_format": "text",
+        }  # fmt: skip
+        values = {f"DUET_{name.upper()}": str(value) for name, value in (own | settings).items()}
+        self.log = log
+        with log.open("ab") as printed:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "duet", "worker"],
+                env=os.environ | values, stdout=printed, stderr=printed, stdin=subprocess.DEVNULL, cwd=ROOT,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        """SIGKILL: it can do nothing more about anything."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and wait for its end; the exit status."""
+        self.process.terminate()
+        return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def workers(broker: Broker, folder: Path, python: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts workers in `folder`, each with the settings it is called with; all are killed in the end."""
+    started: list[Worker] = []
+    home = folder / "home"
+
+    def start(**settings: object) -> Worker:
+        worker = Worker(broker, home, python, folder / f"worker-{len(started)}.log", **settings)
+        started.append(worker)
+        return worker
+
+    try:
+        yield start
+    finally:
+        for worker in started:
+            worker.kill()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+
+from core.jobs.events import Epoch, FitStarted, Note, Permit, Progress, Stage
+from training.checkpoint import EpochRecord
+from training.jobs.reporter import EventReporter
+from training.jobs.stopping import JobCancelledError
+from training.jobs.worker_line import WorkerLine
+
+
+class HeardLine(WorkerLine):
+    def __init__(self) -> None:
+        super().__init__(events=-1, answers=-1)
+        self.told: list[object] = []
+        self.asked: list[str] = []
+        self.cancelled = False
+
+    def send(self, event: object) -> None:
+        self.told.append(event)
+
+    def check(self) -> None:
+        if self.cancelled:
+            raise JobCancelledError
+
+    def ask(self, action: str) -> None:
+        self.asked.append(action)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.1, 4.0)
+
+
+@pytest.fixture
+def line() -> HeardLine:
+    return HeardLine()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def fit(line: HeardLine, clock: Clock, *, steps: int, done: int, seconds: float) -> list[Progress]:
+    reporter = EventReporter(line, epochs=2, clock=clock)
+    reporter.fit_started(steps=steps, done=done, detail="on something")
+    clock.now += 5  # the first step, which counts for nothing
+    for _ in range(steps - done):
+        reporter.step(epoch=1, loss=1.5, accuracy=0.25)
+        clock.now += seconds
+    return [event for event in line.told if isinstance(event, Progress)]
+
+
+def test_progress_comes_five_times_a_second_at_most_with_the_first_and_the_last_step(
+    line: HeardLine, clock: Clock
+) -> None:
+    told = fit(line, clock, steps=1000, done=0, seconds=0.01)
+    assert told[0].step == 1
+    assert told[-1].step == 1000
+    assert 45 <= len(told) <= 52  # in ten seconds
+    assert line.told[0] == FitStarted(steps=1000, done=0, detail="on something")
+
+
+def test_slow_steps_are_all_told(line: HeardLine, clock: Clock) -> None:
+    told = fit(line, clock, steps=7, done=3, seconds=1.0)
+    assert [event.step for event in told] == [4, 5, 6, 7]
+
+
+def test_seconds_left_follow_from_the_steps_of_this_attempt(line: HeardLine, clock: Clock) -> None:
+    told = fit(line, clock, steps=13, done=3, seconds=2.0)
+    assert [event.seconds_left for event in told] == [None, 16.0, 14.0, 12.0, 10.0, 8.0, 6.0, 4.0, 2.0, 0.0]
+
+
+def test_everything_else_is_told_as_it_is(line: HeardLine) -> None:
+    reporter = EventReporter(line, epochs=3)
+    reporter.stage("fit")
+    reporter.epoch(RECORD, 3)
+    reporter.note("by the way")
+    reporter.writing("checkpoint")
+    assert line.told == [
+        Stage(name="fit"),
+        Epoch(
+            epoch=1, epochs=3, train_loss=2.0, train_accuracy=0.3, validation_loss=None, validation_accuracy=None,
+            learning_rate=0.1, seconds=4.0,
+        ),
+        Note(text="by the way"),
+    ]  # fmt: skip
+    assert line.asked == ["checkpoint"]
+    assert not any(isinstance(event, Permit) for event in line.told)
+
+
+@pytest.mark.parametrize("what", ["stage", "step", "epoch", "note", "fit_started"])
+def test_every_report_is_a_chance_to_stop(what: str, line: HeardLine) -> None:
+    reporter = EventReporter(line, epochs=1)
+    line.cancelled = True
+    calls = {
+        "stage": lambda: reporter.stage("fit"),
+        "step": lambda: reporter.step(epoch=1, loss=1.0, accuracy=0.5),
+        "epoch": lambda: reporter.epoch(RECORD, 1),
+        "note": lambda: reporter.note("hm"),
+        "fit_started": lambda: reporter.fit_started(steps=1, done=0, detail=""),
+    }
+    with pytest.raises(JobCancelledError):
+        calls[what]()
