@@ -160,6 +160,7 @@ def _command(target: TargetName, precision: Precision, model: Model, port: int) 
 def _environment(precision: Precision, model: Model, home: Path) -> dict[str, str]:
     return {
         "DUET_HOME": str(home),
+        "DUET_EMBEDDED_BROKER": "0",  # what it costs that jobs can run is measured by benchmarks.idle
         "DUET_SHIPPED_MODELS": str(model.layer),
         "BENCHMARK_GRAPH": str(model.graph(precision)),
         "BENCHMARK_LABELS": json.dumps(model.manifest.class_names),

@@ -92,7 +92,7 @@ def test_a_failed_install_is_told_and_tried_again(tree: Path, monkeypatch: pytes
 
     def state() -> str | None:
         told = read_setup(python)
-        return told and told.state
+        return None if told is None else told.state
 
     (tree / "broken").touch()
     failing = TrainingSetup(program, python)

@@ -26,7 +26,7 @@ def setup(tmp_path: Path, python: Path, source: str) -> TrainingSetup:
 
 def state(python: Path) -> str | None:
     told = read_setup(python)
-    return told and told.state
+    return None if told is None else told.state
 
 
 def test_says_that_it_is_at_it_and_since_when_and_nothing_once_it_is_done(tmp_path: Path, python: Path) -> None:
