@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     """Whether a worker is started beside the broker that `duet serve` starts."""
 
     worker_stop_seconds: float = Field(20.0, gt=0)
-    """How long a worker that was asked to stop waits for its jobs to keep their last checkpoint and end."""
+    """How long the worker beside `duet serve` may take to stop its jobs and give them back; then it is killed."""
 
     training_python: Path | None = None
     """Interpreter of the environment that jobs run in, where that is not this one; it need not be there yet."""
