@@ -47,21 +47,21 @@ def _throughput(results: Results, figures: list[CellFigures]) -> Iterator[Goal]:
         row = find_figures(figures, "duet", body, precision, 32)
         if row is not None:
             what = f"requests/s at 32 clients over raw batch-32 images/s, {precision}, {body}"
-            yield _compared(what, row.of_raw_batch_32, operator.ge, least)
+            yield compared(what, row.of_raw_batch_32, operator.ge, least)
     against = paired_ratio(results.samples, Cell("duet", "multipart", "fp32", 32), Cell("mosec", "raw", "fp32", 32))
     if against is not None:
-        yield _compared("the same over Mosec's on raw bodies, fp32", against, operator.ge, 1.0)
+        yield compared("the same over Mosec's on raw bodies, fp32", against, operator.ge, 1.0)
 
 
 def _latency(figures: list[CellFigures]) -> Iterator[Goal]:
     alone = find_figures(figures, "duet", "multipart", "fp32", 1)
     if alone is not None:
         what = "median latency at one client over raw batch-1 time, fp32, multipart"
-        yield _compared(what, alone.of_raw_batch_1, operator.le, 1.25)
+        yield compared(what, alone.of_raw_batch_1, operator.le, 1.25)
     for row in figures:
         if row.cell.target == "duet" and row.cell.clients == 64:
             what = f"p99 over p50 at 64 clients, {row.cell.precision}, {row.cell.body}"
-            yield _compared(what, row.p99_of_p50, operator.le, 1.5)
+            yield compared(what, row.p99_of_p50, operator.le, 1.5)
     errors = [row.errors for row in figures if row.cell.target == "duet"]
     if errors:
         yield Goal("errors of the service in the closed loop", "0", str(sum(errors)), sum(errors) == 0)
@@ -79,18 +79,18 @@ def _overload_of(runs: list[Overload], what: str) -> Iterator[Goal]:
         return spread(map(figure, runs))
 
     p99 = over_rounds(lambda run: run.accepted_p99_ms / run.capacity_p99_ms)
-    yield _compared(f"{what}: p99 of accepted requests over that at capacity", p99, operator.le, 3.0)
+    yield compared(f"{what}: p99 of accepted requests over that at capacity", p99, operator.le, 3.0)
     throughput = over_rounds(lambda run: run.accepted_per_second / run.capacity_per_second)
-    yield _compared(f"{what}: accepted throughput over capacity", throughput, operator.ge, 0.85)
+    yield compared(f"{what}: accepted throughput over capacity", throughput, operator.ge, 0.85)
     others = sum(run.other_errors for run in runs)
     share = over_rounds(lambda run: 100 * run.rejected_share)
     yield Goal(
         f"{what}: the rest is answered 429", "no other error", f"{share.text(0)} % 429, {others} other", others == 0
     )
     present = over_rounds(lambda run: 100 * run.retry_after_present)
-    yield _compared(f"{what}: share of 429 with a consistent Retry-After, %", present, operator.ge, 100.0, digits=1)
+    yield compared(f"{what}: share of 429 with a consistent Retry-After, %", present, operator.ge, 100.0, digits=1)
     growth = over_rounds(lambda run: run.rss_after_mb / run.rss_third_mb)
-    yield _compared(f"{what}: memory after the run over that a third into it", growth, operator.le, FLAT)
+    yield compared(f"{what}: memory after the run over that a third into it", growth, operator.le, FLAT)
     recovered = sum(run.recovered for run in runs)
     yield Goal(f"{what}: the next request is served", "always", f"{recovered} of {len(runs)}", recovered == len(runs))
 
@@ -111,7 +111,7 @@ def _scaling(results: Results) -> Iterator[Goal]:
 def _costs(results: Results) -> Iterator[Goal]:
     costs = results.costs
     if costs.start_seconds:
-        yield _compared("start to first answer, s", spread(costs.start_seconds), operator.le, 2.0)
+        yield compared("start to first answer, s", spread(costs.start_seconds), operator.le, 2.0)
     if costs.memory_warm is not None and costs.memory_loaded is not None:
         most = max(costs.memory_warm.rss_mb, costs.memory_loaded.rss_mb)
         what = f"resident memory with {len(costs.champions)} champion{'s' * (len(costs.champions) != 1)}, MB"
@@ -119,8 +119,9 @@ def _costs(results: Results) -> Iterator[Goal]:
         yield Goal(what, "<= 200", measured, most <= 200)
 
 
-def _compared(
+def compared(
     what: str, measured: Spread, compare: Callable[[float, float], bool], limit: float, *, digits: int = 2
 ) -> Goal:
+    """The goal that the median is at least (`operator.ge`) or at most the limit."""
     sign = ">=" if compare is operator.ge else "<="
     return Goal(what, f"{sign} {limit:g}", measured.text(digits), bool(compare(measured.median, limit)))

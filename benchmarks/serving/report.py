@@ -21,7 +21,7 @@ def print_report(results: Results, console: Console) -> None:
     for line in head_lines(results):
         console.print(Text(line))
     for table in tables(results):
-        console.print(_drawn(table))
+        console.print(drawn(table))
     for line in results.left_out:
         console.print(Text(f"left out: {line}"))
 
@@ -29,7 +29,7 @@ def print_report(results: Results, console: Console) -> None:
 def markdown(results: Results) -> str:
     """The same as a part of a Markdown page."""
     parts = ["\n".join(head_lines(results))]
-    parts += [f"### {table.title}\n\n{_piped(table)}" for table in tables(results)]
+    parts += [f"### {table.title}\n\n{piped(table)}" for table in tables(results)]
     if results.left_out:
         parts.append("Left out:\n\n" + "\n".join(f"- {line}" for line in results.left_out))
     return "\n\n".join(parts) + "\n"
@@ -41,16 +41,18 @@ def write_json(results: Results, path: Path) -> None:
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def _drawn(table: TextTable) -> Table:
-    drawn = Table(box=box.SIMPLE, title=table.title, title_justify="left")
+def drawn(table: TextTable) -> Table:
+    """A table for the terminal."""
+    shown = Table(box=box.SIMPLE, title=table.title, title_justify="left")
     for heading in table.headings:
-        drawn.add_column(heading.removeprefix(">"), justify="right" if heading.startswith(">") else "left")
+        shown.add_column(heading.removeprefix(">"), justify="right" if heading.startswith(">") else "left")
     for row in table.rows:
-        drawn.add_row(*map(Text, row))
-    return drawn
+        shown.add_row(*map(Text, row))
+    return shown
 
 
-def _piped(table: TextTable) -> str:
+def piped(table: TextTable) -> str:
+    """A table for a Markdown page."""
     head = " | ".join(heading.removeprefix(">") for heading in table.headings)
     rule = "|".join("---:" if heading.startswith(">") else "---" for heading in table.headings)
     rows = [f"| {' | '.join(row)} |" for row in table.rows]

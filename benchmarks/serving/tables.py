@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.serving.goals import judge
+from benchmarks.serving.goals import Goal, judge
 from benchmarks.serving.ratios import cell_figures
 from benchmarks.serving.results import Overload, Results
 from benchmarks.serving.spread import spread
@@ -48,9 +48,14 @@ def tables(results: Results) -> Iterator[TextTable]:
         yield _overloads(results.overloads)
     goals = judge(results)
     if goals:
-        verdicts = {True: "met", False: "not met", None: "reported"}
-        rows = tuple((goal.what, goal.goal, goal.measured, verdicts[goal.met]) for goal in goals)
-        yield TextTable("Goals", ("what", "goal", "measured", ""), rows)
+        yield goals_table(goals)
+
+
+def goals_table(goals: Sequence[Goal]) -> TextTable:
+    """Every goal with its verdict."""
+    verdicts = {True: "met", False: "not met", None: "reported"}
+    rows = tuple((goal.what, goal.goal, goal.measured, verdicts[goal.met]) for goal in goals)
+    return TextTable("Goals", ("what", "goal", "measured", ""), rows)
 
 
 def _noise(results: Results) -> Iterator[str]:
