@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.promotion.bench import Plan, run
-from benchmarks.promotion.load import Answers, Load, requests_of
-from benchmarks.promotion.results import Results, Seen, Switch
+from benchmarks.promotion.load import Answers, Load, Seen, requests_of
+from benchmarks.promotion.results import Results, Switch
 from benchmarks.serving.messages import Answer
 from core.aliases import history
 from core.repository import ModelRepository

@@ -129,8 +129,8 @@ def test_a_gain_may_not_cost_more_than_is_allowed(latency: float, size: float, a
 
 def test_a_class_without_images_is_left_out() -> None:
     names = ("ant", "bee", "cow", "dog", "eel")
-    sides = [evidence(version, rights(40, 40, 40, 40), class_names=names) for version in (1, 2)]
-    assert [one.label for one in judge(*sides, costs(), DEFAULTS).classes] == ["ant", "bee", "cow", "dog"]
+    old, new = (evidence(version, rights(40, 40, 40, 40), class_names=names) for version in (1, 2))
+    assert [one.label for one in judge(old, new, costs(), DEFAULTS).classes] == ["ant", "bee", "cow", "dog"]
 
 
 def test_a_report_survives_the_audit_trail_and_reads_as_sentences() -> None:

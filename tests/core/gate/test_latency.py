@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_it_runs_at_a_low_priority_and_leaves_the_callers_alone(
     seen: list[tuple[bool, int]] = []
     seconds = latency._seconds
 
-    def noting(run: latency.Callable[[], None]) -> float:
+    def noting(run: Callable[[], None]) -> float:
         measuring = threading.get_native_id()
         seen.append((measuring == caller, os.getpriority(os.PRIO_PROCESS, measuring)))
         return seconds(run)

@@ -17,11 +17,11 @@ from core.aliases import history
 from core.evaluation import read_evaluation
 from core.evaluation_records import EvaluationRecord, write_record
 from core.gate import latency
+from core.gate.assess import assess
 from core.gate.promotion import promote_on_evidence
 from core.gate.report import GateReport
 from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage
 from core.repository import ModelRepository
-from service.promotions import assess
 from tests.support.holdouts import write_judged_version
 from tests.support.onnx_models import grey_png
 from tests.support.problems import assert_problem
