@@ -12,6 +12,7 @@ from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
 from duet.commands.key import key
+from duet.commands.repeat import repeat
 from duet.commands.serve import serve
 from duet.commands.train import train
 from duet.commands.worker import worker
@@ -28,6 +29,7 @@ app.command()(serve)
 app.command()(key)
 app.command()(worker)
 app.command()(train)
+app.command()(repeat)
 app.command()(evaluate)
 app.command()(export)
 app.command()(explore)

@@ -22,7 +22,7 @@ from training.progress import Reporter
 from training.publish import Origin, publish_version
 from training.runs import clear_run, held, mark_published, published_as
 from training.starting import Start, initial_weights, read_start
-from training.teacher import Teacher, read_teacher, teacher_answers
+from training.teacher import read_teacher, teacher_answers, with_exact_teacher
 
 _LEAST_STD = 1 / 255
 """One step of a pixel's value, on the scale of [0, 1]: images of one plain colour have no deviation to divide by."""
@@ -63,8 +63,8 @@ def train_version(
     """
     with held(run_folder):
         source = source_digest()
+        config = with_exact_teacher(config, repository)
         teacher = read_teacher(config, images, repository)
-        config = _with_exact_teacher(config, teacher)
         checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
         if checkpoint is None:
             clear_run(run_folder)
@@ -113,13 +113,6 @@ def new_classifier(config: RecipeConfig, images: Images, start: Start | None = N
         mean=mean,
         std=std,
     )
-
-
-def _with_exact_teacher(config: RecipeConfig, teacher: Teacher | None) -> RecipeConfig:
-    """The configuration with the teacher's version in place of its family, whose champion changes."""
-    if teacher is None:
-        return config
-    return config.with_overrides({"distillation.teacher": teacher.manifest.reference})
 
 
 def _checkpoint_to_resume(run_folder: Path, config: RecipeConfig, images: Images) -> Checkpoint:

@@ -45,6 +45,18 @@ class Teacher:
     classifier: Classifier
 
 
+def with_exact_teacher(config: RecipeConfig, repository: ModelRepository) -> RecipeConfig:
+    """The configuration with the teacher's version in place of its family, whose champion changes.
+
+    Raises:
+        UnknownFamilyError, UnknownVersionError: there is no such version, or no champion.
+    """
+    if config.distillation.teacher is None:
+        return config
+    reference = "{}@{}".format(*repository.resolve(config.distillation.teacher))
+    return config.with_overrides({"distillation.teacher": reference})
+
+
 def read_teacher(config: RecipeConfig, images: Images, repository: ModelRepository) -> Teacher | None:
     """The teacher that the recipe names, its files checked; None where it names none.
 

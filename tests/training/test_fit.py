@@ -58,6 +58,55 @@ def test_a_resumed_run_ends_with_the_same_weights(kind: str, stop_after: int, im
     ]
 
 
+MODERN: dict[str, dict[str, object]] = {
+    "cnn": {
+        "network": {"design": "whitened", "convolutions": 3, "residual": True, "channels": (32, 32), "hidden": ()},
+        "augmentation.alternate": True,
+        "optimization.optimizer": "muon",
+        "optimization.averaging": 0.7,
+    },
+    "mlp": {
+        "network": {"hidden": (32,), "blocks": 2, "reach": 4.0, "dropout": 0.1},
+        "augmentation.mixup": 0.5,
+        "optimization.optimizer": "muon",
+        "optimization.weight_decay": 0.05,
+        "optimization.averaging": 0.7,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_momentum_of_muon_the_running_mean_and_alternation_survive_an_interruption(
+    kind: str, images: Images, tmp_path: Path
+) -> None:
+    config = small_recipe(kind, **MODERN[kind])
+    whole = small_fit(config, images, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        small_fit(config, images, tmp_path, reporter=RecordingReporter(stop_after=2))
+    resumed = small_fit(config, images, tmp_path, resume_from=load_checkpoint(tmp_path))
+    assert same(whole, resumed)
+    assert whole.history[-1].validation_loss == resumed.history[-1].validation_loss
+
+
+def test_a_run_that_ended_gives_its_running_mean_again(images: Images, tmp_path: Path) -> None:
+    config = small_recipe("cnn", **MODERN["cnn"])
+    whole = small_fit(config, images, tmp_path)
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint.finished
+    assert same(whole, small_fit(config, images, tmp_path, resume_from=checkpoint))
+    assert any(not torch.equal(checkpoint.network[name], tensor) for name, tensor in state(whole).items())
+
+
+def test_the_running_mean_leaves_training_alone(images: Images, tmp_path: Path) -> None:
+    config = small_recipe("cnn", **MODERN["cnn"])
+    small_fit(config, images, tmp_path)
+    averaged = load_checkpoint(tmp_path)
+    small_fit(config.with_overrides({"optimization.averaging": 0.0}), images, tmp_path)
+    plain = load_checkpoint(tmp_path)
+    assert plain.averaged is None
+    assert all(torch.equal(tensor, averaged.network[name]) for name, tensor in plain.network.items())
+
+
 _CHILD = """
 import sys
 from pathlib import Path

@@ -49,6 +49,24 @@ def test_weight_decay_spares_biases(name: Literal["sgd", "adam", "adamw"], kind:
     assert decay == {id(network.weight): 0.01, id(network.bias): 0.0}
 
 
+def test_muon_leaves_the_last_layer_biases_and_frozen_weights_to_others() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.Conv2d(2, 2, 1), nn.Linear(4, 4), nn.Linear(4, 2))
+    network[1].requires_grad_(False)
+    config = Optimization(
+        optimizer="muon", learning_rate=0.1, vector_learning_rate=0.002, momentum=0.6, weight_decay=0.01
+    )
+    optimizer = build_optimizer(network, config)
+    matrices, last, vectors = optimizer.param_groups
+    assert [id(p) for p in matrices["params"]] == [id(network[0].weight), id(network[2].weight)]
+    assert [id(p) for p in last["params"]] == [id(network[3].weight)]
+    assert {id(p) for p in vectors["params"]} == {id(network[n].bias) for n in (0, 2, 3)}
+    assert (matrices["matrices"], last["matrices"], vectors["matrices"]) == (True, False, False)
+    assert (matrices["weight_decay"], last["weight_decay"], vectors["weight_decay"]) == (0.01, 0.0, 0.0)
+    assert matrices["momentum"] == 0.6
+    set_learning_rate(optimizer, 0.05)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.001, 0.001])
+
+
 def test_set_learning_rate_reaches_every_group() -> None:
     optimizer = build_optimizer(nn.Linear(3, 2), Optimization(learning_rate=0.1))
     set_learning_rate(optimizer, 0.025)

@@ -27,11 +27,15 @@ Array = npt.NDArray[Any]
 
 def small_network(kind: str, *, activation: Any = "relu", seed: int = 0) -> Classifier:
     """Random weights; batch normalisations have statistics worth getting wrong."""
-    config: MLPNetwork | CNNNetwork = (
-        MLPNetwork(hidden=(48, 24), activation=activation, dropout=0.2)
-        if kind == "mlp"
-        else CNNNetwork(channels=(8, 16), convolutions=2, hidden=(24,), activation=activation, dropout=0.2)
-    )
+    configs: dict[str, MLPNetwork | CNNNetwork] = {
+        "mlp": MLPNetwork(hidden=(48, 24), activation=activation, dropout=0.2),
+        "residual mlp": MLPNetwork(hidden=(24,), blocks=2, activation=activation, dropout=0.2),
+        "cnn": CNNNetwork(channels=(8, 16), convolutions=2, hidden=(24,), activation=activation, dropout=0.2),
+        "whitened cnn": CNNNetwork(
+            design="whitened", channels=(24, 24), convolutions=3, residual=True, hidden=(), activation=activation
+        ),
+    }
+    config = configs[kind]
     classifier = build_classifier(config, height=HEIGHT, width=WIDTH, classes=CLASSES, mean=MEAN, std=STD)
     return shaken(classifier, seed)
 
@@ -51,7 +55,8 @@ def shaken(classifier: Classifier, seed: int) -> Classifier:
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
             assert module.running_var is not None
-            nn.init.uniform_(module.weight, 0.5, 1.5, generator=draw)
+            if module.weight.requires_grad:
+                nn.init.uniform_(module.weight, 0.5, 1.5, generator=draw)
             nn.init.normal_(module.bias, generator=draw)
             nn.init.normal_(module.running_mean, generator=draw)
             nn.init.uniform_(module.running_var, 0.5, 2.0, generator=draw)

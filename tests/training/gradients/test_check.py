@@ -29,7 +29,7 @@ from training.networks.layers import Flatten
 Exported = tuple[Classifier, Path]
 
 
-@pytest.fixture(scope="module", params=["mlp", "cnn"])
+@pytest.fixture(scope="module", params=["mlp", "cnn", "residual mlp", "whitened cnn"])
 def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     classifier = small_network(request.param)
     return classifier, export_both(classifier, tmp_path_factory.mktemp(request.param))
@@ -132,6 +132,7 @@ def test_logits_other_than_the_model_s_are_refused(sound: Exported, tmp_path: Pa
         check_gradient(wrong, classifier, some_images(20), threads=1)
 
 
+@pytest.mark.parametrize("sound", ["mlp", "cnn"], indirect=True)
 def test_the_graph_of_another_network_is_refused(sound: Exported) -> None:
     classifier, folder = sound
     kind = "cnn" if hasattr(classifier.network, "blocks") else "mlp"

@@ -6,7 +6,8 @@ from core.errors import ConfigurationError
 from core.recipes import CNNNetwork, MLPNetwork, recipe_config
 from training.networks import Classifier, build_classifier, count_macs, count_parameters
 from training.networks.first_weights import initialise
-from training.networks.layers import Dropout, seed_dropout
+from training.networks.layers import Dropout, Flatten, seed_dropout
+from training.networks.mlp import ResidualBlock
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
@@ -19,17 +20,59 @@ def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("recipe", ["mlp_baseline", "cnn_baseline"])
+@pytest.mark.parametrize("recipe", ["mlp_baseline", "cnn_baseline", "mlp_best", "cnn_fast", "cnn_best"])
 @pytest.mark.parametrize("size", [(32, 32), (40, 24)])
 def test_logits_have_one_column_per_class(recipe: str, size: tuple[int, int]) -> None:
     network = classifier(recipe_config(recipe).network, *size, classes=7)
     assert network(torch.rand(3, *size, 3)).shape == (3, 7)
 
 
-def test_the_plain_network_has_dense_layers_only() -> None:
-    kinds = {type(module) for module in classifier(recipe_config("mlp_baseline").network).modules()}
-    assert nn.Linear in kinds
-    assert not any(issubclass(kind, nn.Conv2d | nn.MultiheadAttention) for kind in kinds)
+@pytest.mark.parametrize("recipe", ["mlp_baseline", "mlp_labels", "mlp_best"])
+def test_the_plain_network_has_dense_layers_only(recipe: str) -> None:
+    """No convolution, no attention, and no weight that is used at more than one position of the image."""
+    network = classifier(recipe_config(recipe).network)
+    allowed = nn.Linear | nn.LayerNorm | nn.ReLU | nn.GELU | nn.SiLU | nn.Tanh | Dropout | Flatten
+    leaves = [module for module in network.modules() if not list(module.children())]
+    assert all(isinstance(module, allowed) for module in leaves)
+    # Of a shared weight there would be more multiplications than weights.
+    dense = [module for module in leaves if isinstance(module, nn.Linear)]
+    assert count_macs(network, height=32, width=32) == sum(module.weight.numel() for module in dense)
+
+
+@pytest.mark.parametrize(("recipe", "parameters", "macs"), [("cnn_best", 8e6, 4e8), ("mlp_best", 15e6, 15e6)])
+def test_what_is_served_stays_small(recipe: str, parameters: float, macs: float) -> None:
+    network = classifier(recipe_config(recipe).network)
+    assert count_parameters(network) <= parameters
+    assert count_macs(network, height=32, width=32) <= macs
+
+
+def test_a_residual_block_starts_by_adding_nothing() -> None:
+    network = classifier(MLPNetwork(hidden=(16,), blocks=2))
+    initialise(network, draw())
+    blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
+    x = torch.rand(3, 16)
+    assert len(blocks) == 2
+    assert torch.equal(blocks[0](x), x)
+    nn.init.normal_(blocks[0].shrink.weight, generator=draw())
+    added = blocks[0].shrink(torch.relu(blocks[0].expand(blocks[0].norm(x))))
+    assert torch.allclose(blocks[0](x), x + added)
+
+
+def test_units_of_the_first_layer_may_start_from_windows_of_the_image() -> None:
+    whole, windows = (classifier(MLPNetwork(hidden=(300,), reach=reach)) for reach in (0.0, 2.0))
+    for network in (whole, windows):
+        initialise(network, draw())
+    first, faded = (network.network[1].weight.detach() for network in (whole, windows))
+    assert torch.allclose(first.norm(dim=1), faded.norm(dim=1))
+    energy = faded.square().reshape(300, 3, 32, 32).sum(1)
+    rows, columns = energy.sum(2), energy.sum(1)
+    for along in (rows, columns):
+        share = along / along.sum(1, keepdim=True)
+        center = (share * torch.arange(32)).sum(1)
+        spread = (share * (torch.arange(32) - center[:, None]) ** 2).sum(1).sqrt()
+        assert float(spread.max()) < 2.5
+        assert float(center.min()) < 4
+        assert float(center.max()) > 27
 
 
 def test_the_convolutional_network_has_pooling_and_two_dense_layers() -> None:

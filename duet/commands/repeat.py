@@ -1,0 +1,93 @@
+"""`duet repeat`: train a recipe with several seeds and say how much the result varies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from duet.commands.data import DataDir, Download, Threads
+from duet.commands.training_extra import require_training
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.manifest import Manifest
+
+
+def repeat(
+    recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as cnn_fast.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 3,
+    family: Annotated[
+        str | None, typer.Option(help="Publish under this family; by default the network's kind.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the runs are called; by default as the recipe.")] = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    threads: Threads = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
+    ] = None,
+) -> None:
+    """Train RECIPE on CIFAR-10 with several seeds; the same command again goes on where it stopped.
+
+    Every seed is published as a version, and none is promoted. All values, their mean and their standard deviation
+    are printed and written to DUET_HOME/runs/NAME.json.
+    """
+    require_training("duet repeat")
+    from pathlib import Path
+
+    from core.cores import available_cores
+    from core.home import duet_home, ensure_home
+    from core.recipes import RecipeConfig, parse_override, recipe_config
+    from core.repository import ModelRepository
+    from core.runs import named_run
+    from training.compute import pick_device
+    from training.progress import ConsoleReporter
+    from training.requests import run_request
+    from training.seeds import train_seeds, write_report
+    from training.teacher import with_exact_teacher
+
+    repository = ModelRepository.open()
+    config = recipe_config(recipe).with_overrides(dict(parse_override(text) for text in overrides or []))
+    config = with_exact_teacher(config, repository)
+    home = ensure_home(duet_home())
+    name = name or config.recipe
+    with ConsoleReporter() as reporter:
+
+        def train(seeded: RecipeConfig, folder: Path, resume: bool) -> Manifest:
+            reporter.note(f"seed {seeded.seed}")
+            return run_request(
+                seeded,
+                "cifar10",
+                family or seeded.network.kind,
+                repository,
+                folder,
+                reporter=reporter,
+                threads=threads or available_cores(),
+                device=pick_device(),
+                resume=resume,
+                data_dir=data_dir,
+                download=download,
+            )
+
+        manifests = train_seeds(
+            config, range(seeds), repository, lambda seed: named_run(home, f"{name}-seed{seed}"), train
+        )
+    report = named_run(home, f"{name}.json")
+    write_report(report, manifests)
+    _show(manifests)
+    typer.echo(f"written to {report}")
+
+
+def _show(manifests: Sequence[Manifest]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from training.seeds import spreads
+
+    table = Table("", *(manifest.reference for manifest in manifests), "mean", "standard deviation")
+    for figure, spread in spreads(manifests).items():
+        deviation = "" if spread.deviation is None else f"{spread.deviation:.5g}"
+        table.add_row(figure, *(f"{value:.5g}" for value in spread.values), f"{spread.mean:.5g}", deviation)
+    Console().print(table)

@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from core.errors import CheckpointError
+from core.manifest import Manifest
+from core.recipes import RecipeConfig
+from core.repository import ModelRepository
+from tests.support.int8 import let_int8_fail
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from training.images import Images
+from training.pipeline import train_version
+from training.seeds import Spread, spreads, train_seeds, write_report
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+def test_the_spread_of_known_values() -> None:
+    spread = Spread((0.1, 0.2, 0.6))
+    assert spread.mean == pytest.approx(0.3)
+    assert spread.deviation == pytest.approx((0.14 / 2) ** 0.5)
+    assert Spread((0.5,)).deviation is None
+
+
+def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    config = small_recipe("mlp", epochs=2)
+    stops: dict[int, int | None] = {}
+    trained: list[tuple[int, bool]] = []
+
+    def seeds_in(folder: Path, count: int) -> list[Manifest]:
+        repository = ModelRepository(folder / "models", folder / "shipped")
+
+        def train(seeded: RecipeConfig, run_folder: Path, resume: bool) -> Manifest:
+            trained.append((seeded.seed, resume))
+            reporter = RecordingReporter(stop_after=stops.pop(seeded.seed, None))
+            return train_version(
+                seeded, images, repository, "mlp", run_folder, reporter=reporter, threads=1, device=CPU, resume=resume
+            )
+
+        return train_seeds(config, range(count), repository, lambda seed: folder / f"run{seed}", train)
+
+    whole = seeds_in(tmp_path / "whole", 2)
+    assert trained == [(0, False), (1, False)]
+    trained.clear()
+    stops[1] = 1
+    with pytest.raises(KeyboardInterrupt):
+        seeds_in(tmp_path / "stopped", 2)
+    resumed = seeds_in(tmp_path / "stopped", 2)
+    assert trained == [(0, False), (1, False), (1, True)]
+    weights = [[manifest.files["weights.safetensors"] for manifest in seeds] for seeds in (whole, resumed)]
+    assert weights[0] == weights[1]
+    assert weights[0][0] != weights[0][1]
+
+    write_report(tmp_path / "made" / "report.json", resumed)
+    report = json.loads((tmp_path / "made" / "report.json").read_text())
+    accuracies = [manifest.metrics.test_accuracy for manifest in resumed]
+    assert report["seeds"] == {"0": "mlp@1", "1": "mlp@2"}
+    assert report["figures"]["accuracy from one view"]["values"] == accuracies
+    assert report["figures"]["accuracy from one view"]["mean"] == sum(accuracies) / 2
+    assert spreads(resumed)["seconds of training"].values == tuple(m.cost.training_seconds for m in resumed)
+
+    config = small_recipe("mlp", epochs=3)
+    with pytest.raises(CheckpointError, match=r"mlp@1.*epochs was 2, now 3.*--name"):
+        seeds_in(tmp_path / "stopped", 2)

@@ -1,0 +1,113 @@
+"""The same recipe with several seeds: how much of a figure is luck."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import CheckpointError
+from core.manifest import Manifest
+from core.recipes import RecipeConfig
+from core.repository import ModelRepository
+from training.checkpoint import CHECKPOINT_NAME
+from training.files import write_atomically
+from training.runs import published_as
+
+Train = Callable[[RecipeConfig, Path, bool], Manifest]
+"""Trains a configuration in a run folder, going on from its checkpoint where the last argument is true."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure of every seed, in the order of the seeds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Arithmetic mean."""
+        return float(np.mean(self.values))
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of a single run, estimated from these (n - 1 in the denominator); None for one seed."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+
+def train_seeds(
+    config: RecipeConfig,
+    seeds: Sequence[int],
+    repository: ModelRepository,
+    run_folder: Callable[[int], Path],
+    train: Train,
+) -> list[Manifest]:
+    """Train and publish `config` with each seed; seeds that are done are kept, one that was interrupted goes on.
+
+    Args:
+        config: the recipe, with overrides merged in.
+        seeds: in the order of the answer.
+        repository: holds the versions of the seeds that are done.
+        run_folder: seed -> folder of its run.
+        train: does one seed.
+
+    Raises:
+        CheckpointError: a seed was trained with other settings; the message lists them.
+        DuetError: as `train` does.
+    """
+    manifests = []
+    for seed in seeds:
+        seeded, folder = config.with_overrides({"seed": seed}), run_folder(seed)
+        reference = published_as(folder)
+        if reference is None:
+            manifests.append(train(seeded, folder, (folder / CHECKPOINT_NAME).exists()))
+        else:
+            manifest = repository.manifest(*repository.resolve(reference))
+            _require_same(manifest, seeded, folder)
+            manifests.append(manifest)
+    return manifests
+
+
+def spreads(manifests: Sequence[Manifest]) -> dict[str, Spread]:
+    """The figures that several seeds are compared by, all on the test images, with what they took."""
+    figures: dict[str, Callable[[Manifest], float]] = {
+        "accuracy from one view": lambda manifest: manifest.metrics.test_accuracy,
+        "accuracy, views averaged": lambda manifest: manifest.averaged_views["fp32"].test_accuracy.value,
+        "log loss": lambda manifest: manifest.metrics.test_log_loss,
+        "calibration error": lambda manifest: manifest.metrics.test_ece,
+        "seconds of training": lambda manifest: manifest.cost.training_seconds,
+    }
+    return {name: Spread(tuple(map(figure, manifests))) for name, figure in figures.items()}
+
+
+def write_report(path: Path, manifests: Sequence[Manifest]) -> None:
+    """Write every value with mean and standard deviation as JSON, and what they were trained by.
+
+    Raises:
+        OSError: the file could not be written.
+    """
+    content = {
+        "recipe": manifests[0].recipe,
+        "config": {key: value for key, value in manifests[0].config.items() if key != "seed"},
+        "environment": manifests[0].environment.model_dump(),
+        "seeds": {manifest.seed: manifest.reference for manifest in manifests},
+        "figures": {
+            name: {"values": spread.values, "mean": spread.mean, "standard_deviation": spread.deviation}
+            for name, spread in spreads(manifests).items()
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode()))
+
+
+def _require_same(manifest: Manifest, config: RecipeConfig, folder: Path) -> None:
+    differences = RecipeConfig.model_validate(manifest.config).differences(config)
+    if differences:
+        listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
+        raise CheckpointError(
+            f"{manifest.reference}, trained in {folder}, does not belong to these seeds: {listed}. Give the same "
+            "settings, or another --name"
+        )
