@@ -1,7 +1,7 @@
 """Bring README.md up to date with the shipped models: `python docs/update.py`.
 
 Starts a service on the shipped models, runs every command of the page that an answer follows, writes the answers and
-the table of scores into the page, and draws the picture of an answer. The texts around them stay as they are.
+the table of scores into the page, and draws the pictures of answers. The texts around them stay as they are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from duet import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "README.md"
-PICTURE = ROOT / "docs" / "images" / "cat.jpg"
+IMAGES = ROOT / "docs" / "images"
+PICTURE = IMAGES / "cat.jpg"
+SHOWN = ("smoothgrad", "integrated_gradients", "grad_cam", "occlusion")
+COMPARED = "integrated_gradients,occlusion"
 ADDRESS = "http://127.0.0.1:8000"
 _ANSWERED = re.compile(r"```(bash|python)\n(?P<command>[^`]*?)```\n\n```(?P<kind>json|text)\n.*?```", re.DOTALL)
 _MARKED = re.compile(r"<!-- (?P<name>\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -43,7 +46,9 @@ def main() -> None:
     with _service() as address:
         page = _ANSWERED.sub(lambda found: _answered(found, address), PAGE.read_text())
         with Client(address) as client:
-            _draw(client.compare(PICTURE), ROOT / "docs" / "images" / "answer.png")
+            _draw(client.compare(PICTURE), IMAGES / "answer.png")
+            (IMAGES / "saliency.png").write_bytes(client.saliency_picture(PICTURE, method=SHOWN))
+        (IMAGES / "saliency-compared.png").write_bytes(_compared(address))
     marked = {"scores": _scores(repository), "machine": _machine(repository)}
     page = _MARKED.sub(lambda found: f"<!-- {found['name']} -->\n{marked[found['name']]}\n<!-- end -->", page)
     PAGE.write_text(page)
@@ -64,6 +69,13 @@ def _service() -> Iterator[str]:
                 yield address
             finally:
                 process.terminate()
+
+
+def _compared(address: str) -> bytes:
+    """Both models' maps in one picture."""
+    query = {"saliency": COMPARED, "format": "png"}
+    answer = httpx.post(f"{address}/compare", params=query, files={"file": PICTURE.read_bytes()}, timeout=60)
+    return answer.raise_for_status().content
 
 
 def _answered(found: re.Match[str], address: str) -> str:
