@@ -7,6 +7,7 @@ and the start of another program, next to no Python code may run, so these steps
 """
 
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -22,6 +23,8 @@ def main() -> None:
     if os.getppid() != int(parent):  # it died before the line above
         sys.exit(1)
     os.nice(int(niceness))
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by this interpreter, and so by what it becomes
+        signal.signal(ignored, signal.SIG_DFL)
     if lock:
         import fcntl
 

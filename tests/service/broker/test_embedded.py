@@ -8,11 +8,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.broker import EmbeddedBroker, embedded_url
 from service.broker.address import socket_path
@@ -70,6 +72,25 @@ def test_what_was_acknowledged_survives_sigkill_and_the_server_is_started_again(
     assert not EmbeddedBroker(home).answers()
     with running(home) as client:
         assert client.llen("acknowledged") == 200
+
+
+def test_what_cannot_be_kept_is_not_acknowledged(home: Path) -> None:
+    """A limit on the length of files stands in for a disk that is full: the server ends rather than go on in memory."""
+    program = EmbeddedBroker(home).prepare()
+    limited = ("sh", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh", *program.command)
+    server = replace(program, command=limited).start()
+    wait_until(EmbeddedBroker(home).answers)
+    acknowledged = 0
+    with Redis.from_url(embedded_url(home), retry=None) as client, suppress(RedisConnectionError):
+        while True:
+            client.rpush("kept", f"{acknowledged:01000}")
+            acknowledged += 1
+    assert server.wait(30) == 1
+    assert acknowledged > 10
+    with running(home) as client:
+        kept = client.lrange("kept", 0, -1)
+    assert kept[:acknowledged] == [f"{number:01000}" for number in range(acknowledged)]
+    assert len(kept) <= acknowledged + 1
 
 
 def test_a_home_with_a_long_path_has_its_socket_elsewhere_and_leaves_nothing_there(home: Path) -> None:

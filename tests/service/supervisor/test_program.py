@@ -86,6 +86,13 @@ def test_has_its_folder_environment_priority_and_a_session_of_its_own(tmp_path: 
     assert (tmp_path / "output").stat().st_mode & 0o111 == 0
 
 
+def test_ignores_no_signal_that_the_interpreter_before_it_ignored(tmp_path: Path) -> None:
+    program = Program(name="cat", command=("cat", "/proc/self/status"), stop_seconds=1, output=tmp_path / "output")
+    assert program.start().wait(30) == 0
+    [ignored] = [line for line in (tmp_path / "output").read_text().splitlines() if line.startswith("SigIgn")]
+    assert int(ignored.split()[1], 16) == 0
+
+
 def test_a_program_that_is_not_there_says_so_in_its_output(tmp_path: Path) -> None:
     program = Program(name="missing", command=(str(tmp_path / "no"),), stop_seconds=1, output=tmp_path / "output")
     assert program.last_words() is None
