@@ -13,7 +13,7 @@ from tests.support.cifar_files import write_cifar_files
 ROOT = Path(__file__).resolve().parents[2]
 
 _DOUBLE = """\
-import argparse, ctypes, json, os, signal, subprocess, sys, time
+import argparse, ctypes, json, os, select, signal, subprocess, sys, time
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 parser = argparse.ArgumentParser()
 for name in ("id", "kind", "parameters", "events", "parent", "threads"):
@@ -39,7 +39,9 @@ def hear():
 def ask(number, action="checkpoint"):
     tell("permit", number=number, action=action)
     heard = hear()
-    return heard["event"] == "permission" and heard["granted"]
+    if heard["event"] == "cancel":
+        sys.exit(3)
+    return heard["granted"]
 
 def progress(step, steps=100):
     tell("progress", epoch=1, epochs=1, step=step, steps=steps, loss=1.0, accuracy=0.5, seconds_left=1.0)
@@ -57,6 +59,23 @@ _SMALL_DATA = """\
 from training.datasets import cifar10
 cifar10.load_cifar10.__kwdefaults__["files"] = {files!r}
 """
+
+
+STEPS = """
+    trace = os.path.join(run_folder, "trace")
+    done = len(open(trace).readlines()) if os.path.exists(trace) else 0
+    steps = parameters["seed"]
+    tell("fit_started", steps=steps, done=done, detail="")
+    for step in range(done + 1, steps + 1):
+        time.sleep(0.05)
+        if not ask(step):
+            sys.exit(4)
+        with open(trace, "a") as stream:
+            stream.write(f"{step} {os.getpid()}\\n")
+        tell("note", text=f"step {step}")
+    tell("result", result={"steps": steps})
+"""
+"""A child that takes as many steps as the job's seed says, and goes on from those that an earlier one has taken."""
 
 
 def double(path: Path, body: str) -> Path:

@@ -12,6 +12,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum
 
 from core.errors import DuetError
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     except NotPermittedError:
         return ExitStatus.NOT_PERMITTED
     except Exception as error:
-        traceback.print_exc()
         line.send(Failed(error=type(error).__name__, message=_sentence(error)))
+        with suppress(OSError):  # where the disk is full, that may be the error that was told
+            traceback.print_exc()
         return ExitStatus.FAILED
     return ExitStatus.DONE
 
