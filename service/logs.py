@@ -6,14 +6,14 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import orjson
 
-from service.context import current_request
+from service.context import RequestContext, current_request
 
 ACCESS_LOGGER = "duet.access"
 access_log = logging.getLogger(ACCESS_LOGGER)
@@ -32,7 +32,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
-        line = _head(record.created, record.levelno, record.name, record.getMessage())
+        line = _head(record.created, record.levelno, record.name, record.getMessage(), current_request.get())
         line |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -64,7 +64,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._lines: list[str] = []
+        self._lines: list[str | _Access] = []
         self._timer: threading.Timer | None = None
 
     @property
@@ -84,9 +84,13 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
         else:
             self._flush_soon()
 
-    def access(self, line: Mapping[str, object]) -> None:
-        """Take an access line as JSON, past the logging library, whose record of it would cost three times as much."""
-        self._lines.append(orjson.dumps(line).decode())
+    def access(self, line: _Access) -> None:
+        """Take an access line, past the logging library, whose record of it would cost several times as much.
+
+        It becomes JSON when it is written: making many lines in a row takes half the time of making each among other
+        things.
+        """
+        self._lines.append(line)
         self._flush_soon()
 
     def _flush_soon(self) -> None:
@@ -105,7 +109,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
             count = len(self._lines)
             lines = self._lines[:count]
             del self._lines[:count]
-            for piece in _pieces(lines):
+            for piece in _pieces(line if isinstance(line, str) else line.json() for line in lines):
                 self.stream.write(piece)
                 self.stream.flush()
 
@@ -137,19 +141,37 @@ def log_access(level: int, method: str, path: str, status: int, seconds: float, 
     """
     if not access_log.isEnabledFor(level):
         return
-    duration_ms = round(seconds * 1000, 3)
     handlers = logging.root.handlers
     if len(handlers) == 1 and isinstance(handlers[0], BufferedHandler) and handlers[0].writes_json:
-        line = _head(time.time(), level, ACCESS_LOGGER, f"{method} {path} {status}")
-        line["duration_ms"] = duration_ms
-        line["client"] = client
-        handlers[0].access(line)
+        request = current_request.get()
+        handlers[0].access(_Access(time.time(), level, method, path, status, seconds, client, request))
     else:
-        extra = {"duration_ms": duration_ms, "client": client}
+        extra = {"duration_ms": round(seconds * 1000, 3), "client": client}
         access_log.log(level, "%s %s %d", method, path, status, extra=extra)
 
 
-def _head(created: float, level: int, logger: str, message: str) -> dict[str, object]:
+class _Access(NamedTuple):
+    """One answered request."""
+
+    created: float
+    level: int
+    method: str
+    path: str
+    status: int
+    seconds: float
+    client: str | None
+    request: RequestContext | None
+
+    def json(self) -> str:
+        """The line of it."""
+        message = f"{self.method} {self.path} {self.status}"
+        line = _head(self.created, self.level, ACCESS_LOGGER, message, self.request)
+        line["duration_ms"] = round(self.seconds * 1000, 3)
+        line["client"] = self.client
+        return orjson.dumps(line).decode()
+
+
+def _head(created: float, level: int, logger: str, message: str, request: RequestContext | None) -> dict[str, object]:
     """What every JSON line begins with."""
     line: dict[str, object] = {
         "time": datetime.fromtimestamp(created, UTC),
@@ -157,7 +179,6 @@ def _head(created: float, level: int, logger: str, message: str) -> dict[str, ob
         "logger": logger,
         "message": message,
     }
-    request = current_request.get()
     if request is not None:
         line["request_id"] = request.id
         if request.traceparent is not None:

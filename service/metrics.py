@@ -5,6 +5,7 @@ Labels are few and bounded: a route's template rather than its path, models and 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -21,6 +22,10 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 MODEL = ("model", "version", "precision")
 Observe = Callable[[float], None]
+
+DEFER_SECONDS = 0.1
+MOST_DEFERRED = 320
+"""For how long, and how many at most, observations wait to be added up."""
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder through which the workers of one machine add up their figures; prometheus_client reads it too."""
@@ -62,14 +67,15 @@ class Metrics:
         self._waiting = self._gauge("duet_queue_images", "Images that wait for a model", MODEL, "livesum")
         build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
+        self._due: list[tuple[Observe, float]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._loaded: Callable[[], Iterable[ServedVersion]] = tuple
         self._seen: set[tuple[str, str, str]] = set()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request has been answered; `route` is the path's template."""
         count, duration = self._of_request(method, route, status)
-        count()
-        duration(seconds)
+        self._soon((count, 1.0), (duration, seconds))
 
     def observe_problem(self, slug: str) -> None:
         """A request has been answered with a problem."""
@@ -85,14 +91,29 @@ class Metrics:
     def observe_answer(self, served: ServedVersion, decode_seconds: float, inference: Inference) -> None:
         """A request has been answered by a version."""
         decode, queue, run = self._of_answer(served.family, served.version, served.precision)
-        decode(decode_seconds)
-        queue(inference.queue_seconds)
-        run(inference.run_seconds)
+        self._soon((decode, decode_seconds), (queue, inference.queue_seconds), (run, inference.run_seconds))
+
+    def settle(self) -> None:
+        """Add up what was observed; done by itself within DEFER_SECONDS, and before each scrape."""
+        due, self._due = self._due, []
+        for add, value in due:
+            add(value)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _soon(self, *observed: tuple[Observe, float]) -> None:
+        # One after the other they take a third of the time that each takes in the middle of a request.
+        self._due += observed
+        if len(self._due) >= MOST_DEFERRED:
+            self.settle()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DEFER_SECONDS, self.settle)
 
     # Finding a metric's child by its labels costs more than adding to it, so that the children are remembered.
 
     @cache  # noqa: B019  as many entries as there are children, and they live as long as the app
-    def _of_request(self, method: str, route: str, status: int) -> tuple[Callable[[], None], Observe]:
+    def _of_request(self, method: str, route: str, status: int) -> tuple[Observe, Observe]:
         count = self._requests.labels(method, route, str(status)).inc
         return count, self._request_seconds.labels(method, route).observe
 
@@ -111,6 +132,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text exposition format; with several workers, of all of them together."""
+        self.settle()
         self._look()
         if MULTIPROCESS_VARIABLE not in os.environ:
             return generate_latest(self.registry)

@@ -9,6 +9,7 @@ byte for byte but its numbers, and so are its metrics and its access line.
 from __future__ import annotations
 
 import time
+from asyncio import AbstractEventLoop, Transport
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -20,6 +21,8 @@ from service.errors import PROBLEM_MEDIA_TYPE, QueueFullError
 from service.middleware import finish
 
 if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+
     from service.state import AppState
 
 _PATH = PREDICT.decode()
@@ -46,6 +49,46 @@ class _Refused:
 _REFUSED = cast(RequestResponseCycle, _Refused)
 
 
+class Whole:
+    """A transport that writes the head and the body of an answer at once: uvicorn writes them one by one, and each
+    write is a system call and a packet.
+
+    Where the body does not follow the head at once, the head goes alone.
+    """
+
+    __slots__ = ("_loop", "_transport", "_waiting")
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: bytes | None = b""
+
+    def write(self, data: bytes) -> None:
+        """Hold back the first piece; write it together with the second, and all others as they come."""
+        if self._waiting is None:
+            self._transport.write(data)
+        elif self._waiting:
+            self._transport.write(self._waiting + data)
+            self._waiting = None
+        else:
+            self._waiting = data
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Write what waits and close."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the transport is."""
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._transport.write(self._waiting)
+            self._waiting = None
+
+
 class DoorProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a door."""
 
@@ -57,6 +100,10 @@ class DoorProtocol(HttpToolsProtocol):
                 self._refuse(full)
                 return
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.transport = cast(Transport, Whole(self.transport, self.loop))
+        super()._start_asgi_task(cycle, app)
 
     def _may_be_answered_here(self) -> bool:
         """Nothing is being answered on this connection, and it is to stay open."""
