@@ -50,8 +50,8 @@ class Metrics:
         )
         self._rejected = Counter(
             "duet_requests_rejected",
-            "Requests answered with a problem, by its kind",
-            ("reason",),
+            "Requests answered with a problem, by its kind, and the model where one was found",
+            ("reason", "model", "version"),
             registry=self.registry,
         )
         self._decode_seconds = self._stage("decode", "Decoding and resizing a request's images")
@@ -77,9 +77,9 @@ class Metrics:
         count, duration = self._of_request(method, route, status)
         self._soon((count, 1.0), (duration, seconds))
 
-    def observe_problem(self, slug: str) -> None:
-        """A request has been answered with a problem."""
-        self._rejected.labels(slug).inc()
+    def observe_problem(self, slug: str, model: str = "", version: str = "") -> None:
+        """A request has been answered with a problem; it was for this version, or for none that is known."""
+        self._rejected.labels(slug, model, version).inc()
 
     def observe_batch(self, lane: Lane, images: int) -> None:
         """A model has run once on `images` images."""

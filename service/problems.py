@@ -21,6 +21,7 @@ from service.errors import (
     MethodNotAllowedError,
     NotReadyError,
     ProblemError,
+    QueueFullError,
     RouteNotFoundError,
 )
 from service.openinference.errors import error_response, speaks_protocol
@@ -55,8 +56,16 @@ def answer_to(error: ProblemError | RepositoryError, scope: Mapping[str, Any]) -
         log.error("the repository cannot be read: %s", error)
         error = NotReadyError(str(error))
     state = scope["state"]
-    state["metrics"].observe_problem(error.slug)
+    state["metrics"].observe_problem(error.slug, *_version_of(error, state))
     return problem_response(error, state["context"].id, scope["path"])
+
+
+def _version_of(error: ProblemError, state: Mapping[str, Any]) -> tuple[str, str]:
+    """Model and version that the request was for, where it got as far as finding them."""
+    if isinstance(error, QueueFullError):
+        return error.model, error.version
+    served = state.get("served")
+    return (served.family, str(served.version)) if served is not None else ("", "")
 
 
 def invalid_parameters(errors: Iterable[Mapping[str, Any]]) -> InvalidParametersError:

@@ -121,7 +121,7 @@ class DoorProtocol(HttpToolsProtocol):
             self.cycle = _REFUSED
             self.transport.write(_answer(full, context, self.server_state.default_headers))
             self.on_response_complete()
-            state["metrics"].observe_problem(full.slug)
+            state["metrics"].observe_problem(full.slug, full.model, full.version)
             client = self.client[0] if self.client else None
             finish(state["metrics"], context, "POST", _PATH, _PATH, full.status, client)
         finally:

@@ -47,7 +47,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     scope = request.scope
     state, context = scope["state"], scope["state"]["context"]
     engine: Engine = state["engine"]
-    served = await engine.find(query.model, query.version, query.precision, deadline=context.deadline)
+    served = state["served"] = await engine.find(query.model, query.version, query.precision, deadline=context.deadline)
     uploads = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline)
     connection = Connection(request.receive)
     try:

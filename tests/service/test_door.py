@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from service.errors import QueueFullError
 from service.logs import ACCESS_LOGGER
-from service.protocol import DoorProtocol
+from service.protocol import DoorProtocol, Whole
 from tests.support.gates import Gate, gated
 from tests.support.onnx_models import grey_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
@@ -35,8 +36,10 @@ class Crowd:
 
     def turned_away(self) -> float:
         """Refusals that the metrics know of."""
+        self.app.state["metrics"].settle()
         metrics = self.app.state["metrics"].registry
-        rejected = metrics.get_sample_value("duet_requests_rejected_total", {"reason": "queue-full"}) or 0.0
+        labels = {"reason": "queue-full", "model": "cnn", "version": "1"}
+        rejected = metrics.get_sample_value("duet_requests_rejected_total", labels) or 0.0
         counted = metrics.get_sample_value(
             "duet_http_requests_total", {"method": "POST", "route": "/predict", "status": "429"}
         )
@@ -195,3 +198,50 @@ async def test_those_let_in_are_counted_until_they_can_be_seen(home: Path) -> No
         assert door.full(b"/predict?model=mlp") is None
         await asyncio.sleep(0)
         assert door.full(b"/predict") is None
+
+
+class Wire:
+    """A transport that notes what is written, piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+async def test_head_and_body_are_one_piece() -> None:
+    wire = Wire()
+    whole = Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+    whole.write(b"head")
+    assert wire.pieces == []
+    whole.write(b"body")
+    whole.write(b"more")
+    await asyncio.sleep(0)
+    assert wire.pieces == [b"headbody", b"more"]
+
+
+async def test_a_head_whose_body_takes_its_time_goes_alone() -> None:
+    wire = Wire()
+    whole = Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+    whole.write(b"head")
+    await asyncio.sleep(0)
+    assert wire.pieces == [b"head"]
+    whole.write(b"first")
+    assert wire.pieces == [b"head", b"first"]
+
+
+async def test_a_head_without_a_body_is_written_before_the_end() -> None:
+    wire = Wire()
+    whole = Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+    whole.write(b"head")
+    whole.close()
+    assert wire.pieces == [b"head"]
+    assert whole.is_closing()

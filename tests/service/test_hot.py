@@ -39,7 +39,7 @@ class Counted:
     def __init__(self) -> None:
         self.slugs: list[str] = []
 
-    def observe_problem(self, slug: str) -> None:
+    def observe_problem(self, slug: str, model: str, version: str) -> None:
         self.slugs.append(slug)
 
 
@@ -229,4 +229,4 @@ async def test_hot_answers_carry_what_every_answer_carries(
     for route in ("/predict", "/compare"):
         for status in (200, 422):
             assert f'duet_http_requests_total{{method="POST",route="{route}",status="{status}"}} 1.0' in scraped
-    assert 'duet_requests_rejected_total{reason="no-image"} 2.0' in scraped
+    assert 'duet_requests_rejected_total{model="cnn",reason="no-image",version="1"} 2.0' in scraped

@@ -49,7 +49,7 @@ async def test_a_full_queue_answers_429_with_the_time_to_wait(home: Path) -> Non
         assert await ask(running) == "black"
         assert cnn.waiting == 0
         scraped = (await running.client.get("/metrics")).text
-        assert 'duet_requests_rejected_total{reason="queue-full"} 3.0' in scraped
+        assert 'duet_requests_rejected_total{model="cnn",reason="queue-full",version="1"} 3.0' in scraped
 
 
 async def test_a_request_of_more_images_than_there_are_places_is_refused_whole(home: Path) -> None:
@@ -100,7 +100,7 @@ async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path,
         assert (await running.client.get("/livez")).status_code == 200
         assert (await running.client.get("/models")).status_code == 200
         scraped = (await running.client.get("/metrics")).text
-        assert 'duet_requests_rejected_total{reason="deadline-exceeded"} 6.0' in scraped
+        assert 'duet_requests_rejected_total{model="cnn",reason="deadline-exceeded",version="1"} 6.0' in scraped
 
 
 async def test_where_one_model_of_a_comparison_is_late_the_other_is_not_waited_for(home: Path) -> None:
@@ -132,7 +132,7 @@ async def test_the_metrics_count_what_was_answered(running: RunningApp) -> None:
         'duet_http_requests_total{method="POST",route="/predict",status="200"} 4.0',
         'duet_http_requests_total{method="POST",route="/predict",status="404"} 1.0',
         'duet_http_request_duration_seconds_count{method="POST",route="/predict"} 5.0',
-        'duet_requests_rejected_total{reason="unknown-model"} 1.0',
+        'duet_requests_rejected_total{model="",reason="unknown-model",version=""} 1.0',
     ):
         assert f"\n{line}\n" in scraped
     assert "duet_build_info{" in scraped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,15 @@ def kept() -> list[object]:
     return [each for each in gc.get_objects() if isinstance(each, Runs | Subject | Explanation | Upload)]
 
 
+async def until_nothing_is_kept() -> None:
+    """A thread lets go of its work a moment after it has passed on the result; a reference cycle never would."""
+    try:
+        async with asyncio.timeout(10):
+            await until(lambda: asyncio.sleep(0, not kept()))
+    except TimeoutError:
+        assert kept() == []
+
+
 @pytest.mark.parametrize(("path", "rudely"), [*((path, False) for path in PATHS), (PATHS[0], True)])
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
 async def test_a_client_that_goes_leaves_nothing_behind(
@@ -141,10 +151,11 @@ async def test_a_client_that_goes_leaves_nothing_behind(
             other.hang_up()
     await explained(listening)
     assert scene.explainer._running == 0
-    assert kept() == []
+    await until_nothing_is_kept()
     assert len([message for message in caplog.messages if message.endswith(" 499")]) == 1
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
-    assert 'duet_requests_rejected_total{reason="client-gone"} 1.0' in listening.state["metrics"].render().decode()
+    scraped = listening.state["metrics"].render().decode()
+    assert len(re.findall(r'duet_requests_rejected_total{[^}]*reason="client-gone"[^}]*} 1.0', scraped)) == 1
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -164,7 +175,7 @@ async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
                     assert (answer.status, answer.json()["type"]) == (504, "urn:duet:problem:deadline-exceeded")
             assert app.state["explainer"]._running == 0
         await explained(app)
-        assert kept() == []
+        await until_nothing_is_kept()
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
@@ -198,7 +209,7 @@ async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_wit
         before = made
         await explained(app)
         assert made == before
-        assert kept() == []
+        await until_nothing_is_kept()
 
 
 @pytest.mark.parametrize(
@@ -219,7 +230,7 @@ async def test_a_refused_one_leaves_nothing_behind(listening: ListeningApp, path
         assert (await peer.answer()).status in (status, 422)
     assert listening.state["explainer"]._running == 0
     await explained(listening)
-    assert kept() == []
+    await until_nothing_is_kept()
 
 
 async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path) -> None:
@@ -243,4 +254,4 @@ async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path
             # Of all those, one had begun: the others were never run for nobody.
             assert gate.batches == [1]
         await explained(app)
-        assert kept() == []
+        await until_nothing_is_kept()

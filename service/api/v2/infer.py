@@ -110,7 +110,7 @@ async def _infer(request: Request) -> Response:
     reference = await reference_in(request)
     state, context = request.scope["state"], request.scope["state"]["context"]
     engine: Engine = state["engine"]
-    served = await engine.find(reference.family, reference.version, deadline=context.deadline)
+    served = state["served"] = await engine.find(reference.family, reference.version, deadline=context.deadline)
     call, decode_seconds = await _read(request, served)
     if call.precision is not None:
         served = await engine.find(served.family, served.version, call.precision, deadline=context.deadline)

@@ -260,6 +260,6 @@ async def test_the_metrics_count_images_and_routes(running: RunningApp) -> None:
         'duet_decode_seconds_count{model="cnn",precision="fp32",version="1"} 2.0',
         'duet_http_requests_total{method="POST",route="/v2/models/{model}/infer",status="200"} 1.0',
         'duet_http_requests_total{method="POST",route="/v2/models/{model}/versions/{version}/infer",status="200"} 1.0',
-        'duet_requests_rejected_total{reason="malformed-body"} 1.0',
+        'duet_requests_rejected_total{model="cnn",reason="malformed-body",version="1"} 1.0',
     ):
         assert f"\n{line}\n" in scraped
