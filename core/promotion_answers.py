@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from core.alias_files import Promotion
 from core.api import ModelReadiness
@@ -32,11 +31,12 @@ class PromoteRequest(_Body):
     )
     force: bool = Field(False, description="promote although the gate refuses; needs a reason")
 
-    @model_validator(mode="after")
-    def _force_has_a_reason(self) -> Self:
-        if self.force and self.reason is None:
-            raise ValueError("force needs a reason, which the audit trail keeps")
-        return self
+    @field_validator("force")
+    @classmethod
+    def _has_a_reason(cls, force: bool, given: ValidationInfo) -> bool:
+        if force and given.data.get("reason") is None:
+            raise ValueError("give a reason as well, which the audit trail keeps")
+        return force
 
 
 class RollbackRequest(_Body):
