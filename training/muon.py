@@ -51,8 +51,8 @@ def orthogonalised(matrix_RC: Tensor) -> Tensor:
     """
     a, b, c = _QUINTIC
     tall = matrix_RC.shape[0] > matrix_RC.shape[1]
-    x = matrix_RC.T if tall else matrix_RC
-    x = (x / (x.norm() + 1e-12)).to(torch.bfloat16)
+    wide = matrix_RC.T if tall else matrix_RC
+    x: Tensor = (wide / (wide.norm() + 1e-12)).to(torch.bfloat16)
     for _ in range(_ITERATIONS):
         gram = x @ x.T
         x = a * x + torch.addmm(b * gram, gram, gram, alpha=c) @ x

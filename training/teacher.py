@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -134,7 +135,7 @@ def _complete(
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
         logits_NK = _answers(classifier, images_NHWC, number, augmentation, dtype, device)
-        write_atomically(_path(folder, number), lambda stream, answers=logits_NK: np.save(stream, answers.numpy()))
+        write_atomically(_path(folder, number), partial(np.save, arr=logits_NK.numpy()))
         left = (time.perf_counter() - started) / done * (len(missing) - done)
         reporter.note(f"view {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
 

@@ -1,6 +1,7 @@
 """cnn_baseline: convolutions, pooling and fully connected layers, as in a textbook."""
 
-from core.recipes.base import Augmentation, CNNNetwork, Optimization, RecipeConfig
+from core.recipes.base import Augmentation, Optimization, RecipeConfig
+from core.recipes.networks import CNNNetwork
 
 
 def cnn_baseline() -> RecipeConfig:

@@ -1,6 +1,7 @@
 """mlp_baseline: the plain network of a textbook."""
 
-from core.recipes.base import Augmentation, MLPNetwork, Optimization, RecipeConfig
+from core.recipes.base import Augmentation, Optimization, RecipeConfig
+from core.recipes.networks import MLPNetwork
 
 
 def mlp_baseline() -> RecipeConfig:

@@ -53,6 +53,7 @@ def test_temperature_keeps_the_size_of_the_gradient() -> None:
     for temperature in (1.0, 8.0):
         logits = (LOGITS / 100).requires_grad_()
         distillation_loss(logits, (-LOGITS / 100 / temperature).softmax(1), temperature).backward()
+        assert logits.grad is not None
         gradients.append(logits.grad)
     assert torch.allclose(gradients[0], gradients[1], rtol=0.02)
 

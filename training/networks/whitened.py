@@ -117,9 +117,9 @@ def start_as_identity(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, Block):
-            for convolution in module.convolutions:
-                weight = convolution.weight
-                nn.init.dirac_(weight[: weight.shape[1]])
+            for convolution in module.convolutions.children():
+                if isinstance(convolution, nn.Conv2d):
+                    nn.init.dirac_(convolution.weight[: convolution.in_channels])
 
 
 def _patches(images_NCHW: Tensor) -> Tensor:

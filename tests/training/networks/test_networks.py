@@ -16,6 +16,10 @@ def classifier(network: MLPNetwork | CNNNetwork, height: int = 32, width: int = 
     return build_classifier(network, height=height, width=width, classes=classes, mean=MEAN, std=STD).eval()
 
 
+def first_layer(network: Classifier) -> nn.Linear:
+    return next(module for module in network.modules() if isinstance(module, nn.Linear))
+
+
 def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -62,7 +66,7 @@ def test_units_of_the_first_layer_may_start_from_windows_of_the_image() -> None:
     whole, windows = (classifier(MLPNetwork(hidden=(300,), reach=reach)) for reach in (0.0, 2.0))
     for network in (whole, windows):
         initialise(network, draw())
-    first, faded = (network.network[1].weight.detach() for network in (whole, windows))
+    first, faded = (first_layer(network).weight.detach() for network in (whole, windows))
     assert torch.allclose(first.norm(dim=1), faded.norm(dim=1))
     energy = faded.square().reshape(300, 3, 32, 32).sum(1)
     rows, columns = energy.sum(2), energy.sum(1)

@@ -95,8 +95,9 @@ def test_the_residual_is_what_the_first_convolution_gave() -> None:
     pixels = torch.rand(3, 32, 32, 3, generator=draw())
     assert not torch.allclose(with_residual.eval()(pixels), without.eval()(pixels))
     block = next(module for module in with_residual.modules() if isinstance(module, Block))
-    nn.init.zeros_(block.convolutions[2].weight)
-    norm = block.norms[2]
+    convolution, norm = block.convolutions[2], block.norms[2]
+    assert isinstance(convolution, nn.Conv2d)
+    nn.init.zeros_(convolution.weight)
     assert isinstance(norm, nn.BatchNorm2d)
     norm.reset_parameters()
     norm.reset_running_stats()
