@@ -1,0 +1,69 @@
+"""A user's own images: sent to the service, trained on from the command line, and predicted by the service."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from core.api import PredictResponse
+from core.dataset_answers import DatasetUpload
+from core.repository import ModelRepository
+from duet.cli import main
+from tests.support.labelled_folders import picture
+from tests.support.service import running_app, settings_for, until
+
+KEY = "j" * 16
+CLASSES = {"brick red": 14, "grass": 12, "night": 15}
+
+
+def duet(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["duet", *words])
+    main()
+
+
+@pytest.mark.slow
+async def test_from_a_zip_to_predictions_with_classes_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUET_HOME", str(tmp_path))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for label, count in CLASSES.items():
+            for number in range(count):
+                file.writestr(f"colours/{label}/{number}.png", picture(label, number))
+        file.writestr("colours/night/broken.png", b"\x89PNG\r\n\x1a\n and no more")
+
+    async with running_app(settings_for(tmp_path, api_keys=f"jobs:{KEY}"), ready=False) as app:
+        headers = {"x-api-key": KEY, "content-type": "application/zip"}
+        answer = await app.client.post("/datasets/colours", content=archive.getvalue(), headers=headers)
+        upload = DatasetUpload.model_validate_json(answer.content)
+        assert (upload.added, upload.skipped, upload.dataset.shortfalls) == (41, 1, ())
+
+        words = ["mlp_baseline", "--data", "folder:colours", "--family", "colours", "--image-size", "20"]
+        small = ["--set", "epochs=12", "--set", "network.hidden=[24]", "--set", "batch_size=8", "--threads", "1"]
+        with pytest.raises(SystemExit) as ended:
+            await asyncio.to_thread(duet, monkeypatch, "train", *words, *small)
+        assert not ended.value.code
+        assert "colours@1 is now the champion" in capsys.readouterr().out
+        manifest = ModelRepository.open().verify("colours", 1)
+        assert (manifest.input.height, manifest.class_names) == (20, tuple(sorted(CLASSES)))
+
+        await until(app.is_ready)
+        for label in CLASSES:
+            content = picture(label, 1_000, mode="RGBA")
+            sent = await app.client.post(
+                "/predict",
+                params={"model": "colours", "top_k": 9},
+                content=content,
+                headers={"content-type": "image/png"},
+            )
+            [prediction] = PredictResponse.model_validate_json(sent.content).predictions
+            assert prediction.label == label
+            assert {entry.label for entry in prediction.top} == set(CLASSES)
+            assert prediction.notes
