@@ -27,14 +27,16 @@ COPY core core
 COPY training training
 COPY service service
 COPY duet duet
-RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps .
+# A checkout may be private to its owner; the worker runs as someone else. Not said of the whole environment, or this layer
+# would hold all of it once more.
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps . \
+    && cd /opt/duet/venv/lib/python3.11/site-packages && chmod -R a+rX,go-w core training service duet
 # Bytecode of what a job imports, in a folder of its own: jobs begin sooner, and the file system can stay read-only.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
 RUN /opt/duet/venv/bin/python -c "import duet.cli, service.jobs.worker, training.jobs.main, training.pipeline, torchvision, sklearn"
 COPY docker/worker_ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
-# A checkout may be private to its owner; the worker runs as someone else.
-RUN chmod -R a+rX,go-w /opt/duet
+RUN chmod -R a+rX,go-w /opt/duet/ready.py /opt/duet/models
 
 FROM python:3.11-slim-bookworm
 # The ids are those of the service's image, with which it shares DUET_HOME.

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
+from tests.support.compose import Stack, running_stack, why_not
 from tests.support.pictures import encode, noise
 
-ROOT = Path(__file__).resolve().parents[2]
-HEALTHY_WITHIN_S = 60.0
 PICTURE = encode(Image.fromarray(noise(480, 640)), "PNG")
-
-
-def compose_command() -> list[str] | None:
-    """The Compose plugin where it is installed, else docker-compose, else None."""
-    if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
-        return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else None
-
-
-def why_not() -> str | None:
-    """Why the containers cannot or should not be built here; None where they can and should."""
-    if os.environ.get("DUET_TEST_DOCKER") != "1":
-        return "set DUET_TEST_DOCKER=1 to build and run the containers"
-    if compose_command() is None:
-        return "neither the Compose plugin nor docker-compose is installed"
-    engine = subprocess.run(["docker", "info"], capture_output=True)
-    return "no Docker engine answers" if engine.returncode else None
 
 
 if reason := why_not():
@@ -44,67 +21,10 @@ if reason := why_not():
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-@dataclass(frozen=True)
-class Stack:
-    """The services of docker-compose.yml under a project name and a port of their own."""
-
-    project: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start_compose(self, *arguments: str) -> subprocess.Popen[str]:
-        settings = {"COMPOSE_PROJECT_NAME": self.project, "DUET_PORT": str(self.port)}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DUET_")}
-        return subprocess.Popen(
-            [*(compose_command() or []), *arguments],
-            cwd=ROOT,
-            env=inherited | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def compose(self, *arguments: str) -> str:
-        """Run to the end, which must be a success; what it wrote."""
-        process = self.start_compose(*arguments)
-        output, _ = process.communicate()
-        assert process.returncode == 0, f"compose {' '.join(arguments)}: {output}"
-        return output
-
-    def in_api(self, *command: str) -> tuple[int, str]:
-        """Exit code and output of a command in the api's container."""
-        process = self.start_compose("exec", "-T", "api", *command)
-        output, _ = process.communicate()
-        return process.returncode, output
-
-    def inspect(self, template: str) -> str:
-        container = self.compose("ps", "--all", "--quiet", "api").strip()
-        found = subprocess.run(
-            ["docker", "inspect", "--format", template, container], capture_output=True, text=True, check=True
-        )
-        return found.stdout.strip()
-
-    def wait_until_healthy(self) -> None:
-        give_up = time.monotonic() + HEALTHY_WITHIN_S
-        while self.inspect("{{.State.Health.Status}}") != "healthy":
-            assert time.monotonic() < give_up, self.compose("logs", "api")
-            time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    stack = Stack(f"duet-test-{os.getpid()}", port)
-    try:
-        stack.compose("up", "--detach", "--build")
-        stack.wait_until_healthy()
+    with running_stack("api") as stack:
         yield stack
-    finally:
-        stack.compose("down", "--volumes", "--timeout", "1")
 
 
 def test_predicts_and_compares_with_the_shipped_models(stack: Stack) -> None:
@@ -144,7 +64,7 @@ def test_state_outlives_the_container(stack: Stack) -> None:
     before = stack.inspect("{{.Id}}")
     assert stack.in_api("touch", "/var/lib/duet/kept")[0] == 0
     stack.compose("down")
-    stack.compose("up", "--detach")
+    stack.compose("up", "--detach", "api")
     stack.wait_until_healthy()
     assert stack.inspect("{{.Id}}") != before
     assert stack.in_api("test", "-f", "/var/lib/duet/kept")[0] == 0
@@ -156,7 +76,7 @@ def test_stop_answers_an_upload_that_has_begun_and_exits_with_zero(stack: Stack)
     )
     with socket.create_connection(("127.0.0.1", stack.port), timeout=60) as connection:
         connection.sendall(f"{head}\r\n\r\n".encode() + PICTURE[:1000])
-        stopping = stack.start_compose("stop")
+        stopping = stack.start_compose("stop", "api")
         try:
             wait_until_refused(stack)
             connection.sendall(PICTURE[1000:])
