@@ -200,7 +200,9 @@ class ServedModels:
 
     async def _open(self, key: Key) -> LoadedVersion:
         family, version = key
-        opening = partial(open_version, self._repository, family, version, max_batch=self._max_batch)
+        opening = partial(
+            open_version, self._repository, family, version, max_batch=self._max_batch, loader=self._loader
+        )
         try:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,17 @@ from service.engine.served import LoadedVersion, ServedVersion
 from service.saliency.gradients import GradientGraph
 
 
-def open_version(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> LoadedVersion:
+def open_version(
+    repository: ModelRepository, family: str, version: int, *, max_batch: int, loader: Executor
+) -> LoadedVersion:
     """Make a version ready to answer: verify -> open -> warm. Blocks while it hashes, loads and runs the model.
+
+    Args:
+        repository: that holds it.
+        family: its model.
+        version: its number.
+        max_batch: most images of one run.
+        loader: where its gradient graph is opened once an explanation asks for it.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version.
@@ -29,7 +39,7 @@ def open_version(repository: ModelRepository, family: str, version: int, *, max_
     if "fp32" not in manifest.calibration:
         raise CorruptVersionError(f"{manifest.reference}: its manifest has no calibration of fp32")
     folder = repository.folder(family, version)
-    gradient = GradientGraph(manifest, folder / GRADIENT_GRAPH) if GRADIENT_GRAPH in manifest.files else None
+    gradient = GradientGraph(manifest, folder / GRADIENT_GRAPH, loader) if GRADIENT_GRAPH in manifest.files else None
     return LoadedVersion(
         manifest,
         {precision: _served(manifest, folder, precision, max_batch, gradient) for precision in manifest.calibration},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,12 @@ class GradientModel:
 class GradientGraph:
     """The gradient graph of one loaded version; whoever drops the version drops the open session with it."""
 
-    def __init__(self, manifest: Manifest, path: Path) -> None:
+    def __init__(self, manifest: Manifest, path: Path, loader: Executor) -> None:
+        """`loader` opens it; as versions are loaded there too, one at a time, a crowd cannot open many at once."""
         self._manifest = manifest
         self._path = path
-        self._opening: asyncio.Task[GradientModel] | None = None
+        self._loader = loader
+        self._opening: asyncio.Future[GradientModel] | None = None
 
     async def opened(self) -> GradientModel:
         """The graph, opened once however many ask for it at a time.
@@ -64,7 +67,7 @@ class GradientGraph:
             VersionRefusedError: it cannot be opened.
         """
         if self._opening is None or (self._opening.done() and self._opening.exception()):
-            self._opening = asyncio.create_task(asyncio.to_thread(self._open))
+            self._opening = asyncio.get_running_loop().run_in_executor(self._loader, self._open)
         try:
             return await asyncio.shield(self._opening)
         except Exception as error:  # onnxruntime has no common base for its errors

@@ -178,10 +178,10 @@ async def test_a_version_without_calibration_is_refused(running: RunningApp) -> 
 async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, *, max_batch: int) -> LoadedVersion:
+    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, **options: Any) -> LoadedVersion:
         if family == "cnn":
             raise MemoryError("no room")
-        return open_version(repository, family, version, max_batch=max_batch)
+        return open_version(repository, family, version, **options)
 
     monkeypatch.setattr("service.engine.models.open_version", breaks_on_cnn)
     async with running_app(settings_for(home)) as running:

@@ -89,7 +89,7 @@ async def test_the_answer_is_that_of_a_plain_comparison_and_more(explaining: Run
 
 
 async def test_what_saliency_says_of_one_model_is_said_here_of_each(explaining: RunningApp) -> None:
-    query = {"steps": 5, "window": 3, "stride": 2, "baseline": "white"}
+    query: dict[str, Any] = {"steps": 5, "window": 3, "stride": 2, "baseline": "white"}
     methods = "occlusion,integrated_gradients"
     answer = (await ask(explaining, grey_png(96), saliency=methods, target="2", **query)).json()
     for found in answer["saliency"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from PIL import Image
 
 from core.api import SaliencyResponse
 from core.manifest import GRADIENT_GRAPH
+from core.sessions import open_session
 from core.statistics.calibration import softmax
 from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError
 from service.saliency.explainer import Explainer
 from tests.support.explanations import at_once
-from tests.support.gradient_graphs import expected_slope, write_explainable
+from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
 from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_logits, grey_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
@@ -294,6 +296,31 @@ async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explai
     opened = await served.gradient.opened()
     await as_json(explaining, grey_png(9))
     assert await served.gradient.opened() is opened
+
+
+async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
+    explaining: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = explaining.state["repository"].home_models
+    for version in (3, 4, 5):
+        graph = {GRADIENT_GRAPH: gradient_graph(features=True)}
+        write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=graph)
+    opening, most, opened = 0, 0, []
+
+    def counted(path: Path, *, threads: int) -> Any:
+        nonlocal opening, most
+        if path.name != GRADIENT_GRAPH:
+            return open_session(path, threads=threads)
+        opening += 1
+        most = max(most, opening)
+        time.sleep(0.05)
+        opened.append(path)
+        opening -= 1
+        return open_session(path, threads=threads)
+
+    monkeypatch.setattr("service.saliency.gradients.open_session", counted)
+    await asyncio.gather(*(as_json(explaining, grey_png(9), version=version) for version in (1, 3, 4, 5)))
+    assert (len(opened), most) == (4, 1)
 
 
 class Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ SAME = 1e-6
 
 def opened(repository: ModelRepository, family: str) -> list[ServedVersion]:
     version = repository.champion(family) or max(repository.versions(family))
-    return list(open_version(repository, family, version, max_batch=MAX_BATCH).precisions.values())
+    with ThreadPoolExecutor(1) as loader:
+        return list(open_version(repository, family, version, max_batch=MAX_BATCH, loader=loader).precisions.values())
 
 
 def tiny(home: Path) -> list[ServedVersion]:
