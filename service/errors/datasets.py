@@ -59,9 +59,7 @@ class UnsafeArchiveError(ProblemError):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(
-            "'../../etc/job' leads out of the archive: pack folders of classes, without .. in their names"
-        )
+        return cls("'../../etc/job' leads out of the archive: pack folders of classes, without .. in their names")
 
 
 class DatasetTooLargeError(ProblemError):

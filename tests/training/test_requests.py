@@ -127,8 +127,9 @@ def test_built_in_images_keep_their_size(monkeypatch: pytest.MonkeyPatch, reposi
 
 def test_shifts_as_large_as_the_image_are_refused(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colours", COLOURS)
+    settings: dict[str, Any] = {"image_size": 8, "augmentation.translate": 8}
     with pytest.raises(ConfigurationError, match=r"translate 8 is no less than the 8 pixels"):
-        prepare(recipe(image_size=8, **{"augmentation.translate": 8}), DATA, repository)
+        prepare(recipe(**settings), DATA, repository)
 
 
 def test_a_version_is_evaluated_on_a_folder_at_its_own_size(home: Path, repository: ModelRepository) -> None:

@@ -85,7 +85,8 @@ def test_it_begins_with_the_weights_and_the_normalisation_of_the_version(
     more: dict[str, int], base: Base, tmp_path: Path
 ) -> None:
     images = folder_images(tmp_path, COLOURS | more)
-    config = recipe(init_from="base@1", epochs=1, **{"optimization.learning_rate": 1e-12})
+    settings: dict[str, Any] = {"init_from": "base@1", "epochs": 1, "optimization.learning_rate": 1e-12}
+    config = recipe(**settings)
     now = trained(config, base, images, tmp_path / "run")
     changed = {name for name, tensor in base.weights.items() if not equal(tensor, now[name])}
     assert changed == ({"network.7.weight", "network.7.bias"} if more else set())

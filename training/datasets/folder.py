@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def load_folder(
     skipped = [*folder.skipped, *skipped]
     if skipped:
         note(_told(folder, len(pictures), skipped))
-    counts = {label: sum(picture.label == label for picture in pictures) for label in folder.files}
-    _refuse(folder, shortfalls(counts), skipped)
+    counts = Counter(picture.label for picture in pictures)
+    _refuse(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
     return _divided(folder, pictures)
 
 
@@ -175,10 +175,11 @@ def _distinct(
 
 def _divided(folder: LabelledFolder, pictures: Sequence[_Picture]) -> tuple[ImageDataset, Split]:
     class_names = tuple(folder.files)
-    labels_N = np.array([class_names.index(picture.label) for picture in pictures], dtype=np.int64)
+    index_of = {label: index for index, label in enumerate(class_names)}
+    labels_N = np.array([index_of[picture.label] for picture in pictures], dtype=np.int64)
     part_N = np.empty(len(pictures), dtype=object)
-    for label in range(len(class_names)):
-        positions = np.flatnonzero(labels_N == label)
+    for index in range(len(class_names)):
+        positions = np.flatnonzero(labels_N == index).tolist()
         part_N[positions] = part_of([pictures[position].key for position in positions])
     images_NHWC = np.stack([picture.pixels_HWC for picture in pictures])
     is_test_N = part_N == "test"
