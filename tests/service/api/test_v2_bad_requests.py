@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ def with_length(body: Body, length: str) -> Body:
             id="two inputs of different batch sizes",
         ),
         pytest.param(framed({"inputs": [tensor(datatype="FP32")]}, bytes(SIZE)), 400, "UINT8, not 'FP32'", id="FP32"),
+        pytest.param(
+            framed({"inputs": [tensor(4 * SIZE, datatype="FP32")]}, b"\x00\x00\xc0\x7f" * SIZE),
+            400,
+            "UINT8, not 'FP32'",
+            id="NaN in binary",
+        ),
+        pytest.param(
+            (json.dumps({"inputs": [described(ONE, data=[math.nan] * SIZE)]}).encode(), {}),
+            400,
+            "are not JSON",
+            id="NaN in JSON",
+        ),
         pytest.param(framed({"inputs": [tensor(datatype=8)]}, bytes(SIZE)), 400, "inputs.0.datatype", id="datatype 8"),
         pytest.param(framed({"inputs": [tensor(shape=[8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="rank 3"),
         pytest.param(framed({"inputs": [tensor(shape=[1, 3, 8, 8])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="NCHW"),

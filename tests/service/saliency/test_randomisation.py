@@ -35,8 +35,8 @@ def randomised(network: Classifier, layers: int) -> Classifier:
 @pytest.mark.parametrize(
     ("family", "methods"),
     [
-        ("cnn", ("saliency", "integrated_gradients", "grad_cam", "occlusion")),
-        ("mlp", ("saliency", "integrated_gradients", "occlusion")),
+        ("cnn", ("saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion")),
+        ("mlp", ("saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")),
     ],
 )
 async def test_fresh_weights_from_the_top_down_change_the_maps(
