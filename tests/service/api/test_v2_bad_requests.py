@@ -77,7 +77,7 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(
             (json.dumps({"inputs": [described(ONE, data=[math.nan] * SIZE)]}).encode(), {}),
             400,
-            "are not JSON",
+            "not all whole numbers",
             id="NaN in JSON",
         ),
         pytest.param(framed({"inputs": [tensor(datatype=8)]}, bytes(SIZE)), 400, "inputs.0.datatype", id="datatype 8"),
