@@ -25,13 +25,6 @@ class MLPNetwork(Config):
     expansion: float = Field(2.0, gt=0, le=8, description="width inside a residual block, relative to that outside")
     activation: Activation = "relu"
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of hidden units dropped while training")
-    reach: float = Field(
-        0.0,
-        ge=0,
-        le=64,
-        description="standard deviation in pixels of the round window, somewhere in the image, that each unit of the "
-        "first layer looks through before it is trained; 0: the whole image",
-    )
 
 
 class CNNNetwork(Config):

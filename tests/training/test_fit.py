@@ -66,7 +66,7 @@ MODERN: dict[str, dict[str, object]] = {
         "optimization.averaging": 0.7,
     },
     "mlp": {
-        "network": {"hidden": (32,), "blocks": 2, "reach": 4.0, "dropout": 0.1},
+        "network": {"hidden": (32,), "blocks": 2, "dropout": 0.1},
         "augmentation.mixup": 0.5,
         "optimization.optimizer": "muon",
         "optimization.weight_decay": 0.05,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from training.networks.classifier import Classifier
-from training.networks.mlp import FirstDense, ResidualBlock
+from training.networks.mlp import ResidualBlock
 from training.networks.whitened import Whitening, start_as_identity
 from training.preprocessing import scale_pixels
 
@@ -27,8 +27,6 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        if isinstance(module, FirstDense):
-            module.look_through_windows(generator)
     start_as_identity(network)
     with torch.no_grad():
         dense[-1].weight.mul_(0.1)

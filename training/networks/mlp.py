@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from core.recipes import MLPNetwork
@@ -30,31 +29,6 @@ class ResidualBlock(nn.Module):
         return x_NF + added
 
 
-class FirstDense(nn.Linear):
-    """The dense layer that sees the pixels: each unit has a weight for every one of them.
-
-    `reach` is where its weights may start from, see `look_through_windows`; they are as free as any afterwards.
-    """
-
-    def __init__(self, height: int, width: int, units: int, reach: float) -> None:
-        super().__init__(3 * height * width, units)
-        self.height, self.width, self.reach = height, width, reach
-
-    @torch.no_grad()
-    def look_through_windows(self, generator: torch.Generator) -> None:
-        """Fade each unit's weights with the distance from a pixel of its own, and keep their length."""
-        if not self.reach:
-            return
-        rows_H, columns_W = torch.arange(self.height), torch.arange(self.width)
-        top_U1 = torch.rand(len(self.weight), 1, generator=generator) * (self.height - 1)
-        left_U1 = torch.rand(len(self.weight), 1, generator=generator) * (self.width - 1)
-        down_UH = torch.exp(-0.5 * ((rows_H - top_U1) / self.reach) ** 2)
-        across_UW = torch.exp(-0.5 * ((columns_W - left_U1) / self.reach) ** 2)
-        window_UHW = down_UH[:, :, None] * across_UW[:, None, :]
-        faded = self.weight * window_UHW.flatten(1).repeat(1, 3)  # three colours, each a plane
-        self.weight.copy_(faded * (self.weight.norm(dim=1) / faded.norm(dim=1))[:, None])
-
-
 def build_mlp(config: MLPNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
     """Dense layers from height * width * 3 inputs to `classes` logits.
 
@@ -65,8 +39,7 @@ def build_mlp(config: MLPNetwork, *, height: int, width: int, classes: int) -> n
     layers: list[nn.Module] = [Flatten(3 * height * width)]
     units = 3 * height * width
     for number, hidden in enumerate(config.hidden, start=1):
-        first = number == 1
-        layers.append(FirstDense(height, width, hidden, config.reach) if first else nn.Linear(units, hidden))
+        layers.append(nn.Linear(units, hidden))
         if number < len(config.hidden) or config.blocks == 0:
             layers += [ACTIVATIONS[config.activation](), Dropout(config.dropout)]
         units = hidden

@@ -16,10 +16,6 @@ def classifier(network: MLPNetwork | CNNNetwork, height: int = 32, width: int = 
     return build_classifier(network, height=height, width=width, classes=classes, mean=MEAN, std=STD).eval()
 
 
-def first_layer(network: Classifier) -> nn.Linear:
-    return next(module for module in network.modules() if isinstance(module, nn.Linear))
-
-
 def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -60,23 +56,6 @@ def test_a_residual_block_starts_by_adding_nothing() -> None:
     nn.init.normal_(blocks[0].shrink.weight, generator=draw())
     added = blocks[0].shrink(torch.relu(blocks[0].expand(blocks[0].norm(x))))
     assert torch.allclose(blocks[0](x), x + added)
-
-
-def test_units_of_the_first_layer_may_start_from_windows_of_the_image() -> None:
-    whole, windows = (classifier(MLPNetwork(hidden=(300,), reach=reach)) for reach in (0.0, 2.0))
-    for network in (whole, windows):
-        initialise(network, draw())
-    first, faded = (first_layer(network).weight.detach() for network in (whole, windows))
-    assert torch.allclose(first.norm(dim=1), faded.norm(dim=1))
-    energy = faded.square().reshape(300, 3, 32, 32).sum(1)
-    rows, columns = energy.sum(2), energy.sum(1)
-    for along in (rows, columns):
-        share = along / along.sum(1, keepdim=True)
-        center = (share * torch.arange(32)).sum(1)
-        spread = (share * (torch.arange(32) - center[:, None]) ** 2).sum(1).sqrt()
-        assert float(spread.max()) < 2.5
-        assert float(center.min()) < 4
-        assert float(center.max()) > 27
 
 
 def test_the_convolutional_network_has_pooling_and_two_dense_layers() -> None:
