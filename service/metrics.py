@@ -132,8 +132,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text exposition format; with several workers, of all of them together."""
-        self.settle()
-        self._look()
+        self.refresh()
         if MULTIPROCESS_VARIABLE not in os.environ:
             return generate_latest(self.registry)
         registry = CollectorRegistry()
@@ -144,8 +143,12 @@ class Metrics:
         """Report, at each scrape, what is loaded and how long each queue is."""
         self._loaded = loaded
 
-    def _look(self) -> None:
-        """Bring the gauges up to date: they are read when scraped, so that the request path pays little for them."""
+    def refresh(self) -> None:
+        """Bring everything up to date; done before a scrape, so that the request path pays little for it.
+
+        Several workers do it every second: any of them may be scraped, and reads the others' figures from files.
+        """
+        self.settle()
         now = {(served.family, str(served.version), served.precision): served for served in self._loaded()}
         for labels in self._seen - now.keys():
             self._model_info.labels(*labels).set(0)

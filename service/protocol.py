@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from service.state import AppState
 
 _PATH = PREDICT.decode()
+MOST_HEAD_BYTES = 65_536
+"""Of a request: what common proxies allow, and far more than any client of this service sends."""
+
+_HEAD_TOO_LARGE = (
+    STATUS_LINE[431]
+    + b"content-type: text/plain; charset=utf-8\r\ncontent-length: 58\r\nconnection: close\r\n\r\n"
+    + b"The head of the request is too large: 65536 bytes at most."
+)
 _HEAD = STATUS_LINE[429] + b"content-type: " + PROBLEM_MEDIA_TYPE.encode() + b"\r\n"
 
 
@@ -90,10 +98,29 @@ class Whole:
 
 
 class DoorProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a door."""
+    """uvicorn's protocol with a door, and with a limit on the head of a request, which uvicorn has none on."""
+
+    _head_bytes = 0
+    _in_head = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a request; a head that does not end is refused."""
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request has come."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head of a request has come: turn it away, or let it in."""
+        self._in_head = False
         if self.url.startswith(PREDICT) and self.parser.get_method() == b"POST" and self._may_be_answered_here():
             full = cast("AppState", self.app_state)["door"].full(self.url)
             if full is not None:

@@ -3,7 +3,7 @@
 Static quantization in the QDQ form, which onnxruntime fuses into integer kernels: convolutions with their batch
 normalisation and ReLU, pooling and hidden dense layers all run on integers. Measured on the baselines' networks and
 the 5,000 validation images: answers that stay those of float32, and mean divergence KL(float32 || int8) in thousandths
-of a nat. Accuracy moved by 0.1 to 0.2 points in every row, within noise, and is no guide.
+of a nat. Accuracy moved by 0.1 to 0.2 points in every row, which 5,000 images cannot tell apart, and is no guide.
 
 | | cnn | mlp | |
 |---|---|---|---|

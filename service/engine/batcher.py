@@ -61,7 +61,6 @@ class Batcher:
         self._background = Background(most_running=max(1, threads - 1))
         self._turns_to_wait = 0
         self._dispatch_is_due = False
-        self._looked_for_room = 0.0
         self._unanswered: list[Ticket] = []
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -76,8 +75,8 @@ class Batcher:
         # Looking for the places of those who have gone takes longer than all the rest of a refusal, which has to be
         # cheap, so a crowd of refusals looks once.
         now = clock()
-        if now - self._looked_for_room >= ROOM_SECONDS:
-            self._looked_for_room = now
+        if now - lane.looked_for_room >= ROOM_SECONDS:
+            lane.looked_for_room = now
             lane.sweep()
             if lane.waiting + images <= self._queue_size:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -96,6 +97,7 @@ class Lane:
         run: the model.
         waiting: images in the queue.
         throughput: how fast it drains.
+        looked_for_room: when, being full, it was last looked through for places of those who have gone.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Lane:
         self.precision = precision
         self.run = run
         self.waiting = 0
+        self.looked_for_room = -math.inf
         self.throughput = Throughput(seconds_per_image)
         self._tickets: deque[Ticket] = deque()
 

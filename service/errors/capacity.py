@@ -30,7 +30,8 @@ class QueueFullError(ProblemError):
 
     def __init__(self, model: str, waiting: int, retry_after_seconds: float) -> None:
         """`model` is a reference such as `cnn@3`, or what else has the queue; `retry_after_seconds` is how long the
-        standing queue takes to drain at its measured rate."""
+        standing queue takes to drain at its measured rate.
+        """
         self.model, _, self.version = model.partition("@")
         milliseconds = max(1, math.ceil(retry_after_seconds * 1000))
         super().__init__(

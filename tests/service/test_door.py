@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -69,10 +69,14 @@ async def crowd(home: Path) -> AsyncIterator[Crowd]:
             assert (await peer.answer()).status == 200
 
 
-async def sent(crowd: Crowd, message: bytes) -> Answer:
-    async with await Peer.connect(crowd.app.address) as peer:
+async def sent_to(app: ListeningApp, message: bytes) -> Answer:
+    async with await Peer.connect(app.address) as peer:
         await peer.send(message)
         return await peer.answer()
+
+
+async def sent(crowd: Crowd, message: bytes) -> Answer:
+    return await sent_to(crowd.app, message)
 
 
 @pytest.fixture
@@ -245,3 +249,25 @@ async def test_a_head_without_a_body_is_written_before_the_end() -> None:
     whole.close()
     assert wire.pieces == [b"head"]
     assert whole.is_closing()
+
+
+async def test_a_head_that_is_too_large_is_refused(home: Path) -> None:
+    async with listening_app(settings_for(home)) as app:
+        async with await Peer.connect(app.address) as peer:
+            most = head(f"X-Long: {'x' * 60_000}", "Content-Type: image/png", f"Content-Length: {len(IMAGE)}") + IMAGE
+            await peer.send(most)
+            assert (await peer.answer()).status == 200
+            await peer.send(most)
+            assert (await peer.answer()).status == 200
+        async with await Peer.connect(app.address) as peer:
+            await peer.send(b"GET /livez HTTP/1.1\r\n")
+            await peer.send(b"X-Endless: " + b"x" * 66_000)
+            refused = await peer.rest()
+            assert refused.startswith(b"HTTP/1.1 431 ")
+            assert refused.endswith(b"65536 bytes at most.")
+        async with await Peer.connect(app.address) as peer:
+            with suppress(OSError):  # whoever goes on all the same is cut off
+                for _ in range(10_000):
+                    await peer.send(b"X-Endless: " + b"x" * 1_000 + b"\r\n")
+                raise AssertionError("an endless head was taken")
+        assert (await sent_to(app, request(IMAGE))).status == 200
