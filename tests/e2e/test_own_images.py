@@ -1,13 +1,20 @@
-"""A user's own images: sent to the service, trained on from the command line, and predicted by the service."""
+"""A user's own images: sent to the service, trained on from the command line, and predicted by the service.
+
+What docs/own-images.md tells a reader to run is run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
+import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.api import PredictResponse
@@ -15,8 +22,10 @@ from core.dataset_answers import DatasetUpload
 from core.repository import ModelRepository
 from duet.cli import main
 from tests.support.labelled_folders import picture
-from tests.support.service import running_app, settings_for, until
+from tests.support.markdown import blocks
+from tests.support.service import running_app, service_process, settings_for, until
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = "j" * 16
 CLASSES = {"brick red": 14, "grass": 12, "night": 15}
 
@@ -26,22 +35,25 @@ def duet(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     main()
 
 
-@pytest.mark.slow
-async def test_from_a_zip_to_predictions_with_classes_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DUET_HOME", str(tmp_path))
-    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
+def colours_zip() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for label, count in CLASSES.items():
             for number in range(count):
                 file.writestr(f"colours/{label}/{number}.png", picture(label, number))
         file.writestr("colours/night/broken.png", b"\x89PNG\r\n\x1a\n and no more")
+    return archive.getvalue()
 
+
+@pytest.mark.slow
+async def test_from_a_zip_to_predictions_with_classes_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUET_HOME", str(tmp_path))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
     async with running_app(settings_for(tmp_path, api_keys=f"jobs:{KEY}"), ready=False) as app:
         headers = {"x-api-key": KEY, "content-type": "application/zip"}
-        answer = await app.client.post("/datasets/colours", content=archive.getvalue(), headers=headers)
+        answer = await app.client.post("/datasets/colours", content=colours_zip(), headers=headers)
         upload = DatasetUpload.model_validate_json(answer.content)
         assert (upload.added, upload.skipped, upload.dataset.shortfalls) == (41, 1, ())
 
@@ -67,3 +79,34 @@ async def test_from_a_zip_to_predictions_with_classes_of_its_own(
             assert prediction.label == label
             assert {entry.label for entry in prediction.top} == set(CLASSES)
             assert prediction.notes
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
+    [commands] = [block.text for block in blocks(ROOT / "docs" / "own-images.md") if block.language == "bash"]
+    (tmp_path / "colours.zip").write_bytes(colours_zip())
+    (tmp_path / "new.png").write_bytes(picture("grass", 1_000))
+    home = tmp_path / "home"
+    with service_process(home, DUET_SHIPPED_MODELS=str(ROOT / "models")) as service:
+        # A champion is looked up every half second; the page's reader is slower than that.
+        upload, train, predict = commands.replace("http://127.0.0.1:8000", service.url).replace("\\\n", "").splitlines()
+        environment = os.environ | {"DUET_HOME": str(home), "DUET_SHIPPED_MODELS": str(ROOT / "models")}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+
+        def run(command: str) -> str:
+            return subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", command],
+                cwd=tmp_path, env=environment, timeout=200, check=True, capture_output=True, text=True,
+            ).stdout  # fmt: skip
+
+        assert DatasetUpload.model_validate_json(run(upload)).added == sum(CLASSES.values())
+        assert "colours@1 is now the champion" in run(train)
+        with httpx.Client(base_url=service.url) as client:
+            while client.get("/models/colours").status_code != 200 or not is_served(client):
+                time.sleep(0.05)
+        [prediction] = PredictResponse.model_validate_json(run(predict)).predictions
+        assert (prediction.model, prediction.label) == ("colours", "grass")
+
+
+def is_served(client: httpx.Client) -> bool:
+    return any(model["model"] == "colours" and model["served"] == 1 for model in client.get("/readyz").json()["models"])
