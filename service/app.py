@@ -11,7 +11,24 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from core.repository import MODELS_NAME, ModelRepository
-from service.api import compare, datasets, health, metrics, models, predict, promotions, saliency, session, v2
+from service.api import (
+    compare,
+    datasets,
+    evaluate,
+    health,
+    job_events,
+    job_log,
+    jobs,
+    metrics,
+    models,
+    predict,
+    promotions,
+    recipes,
+    saliency,
+    session,
+    train,
+    v2,
+)
 from service.datasets.intake import Intake
 from service.datasets.limits import limits_of
 from service.door import Door
@@ -20,6 +37,7 @@ from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.models import ServedModels
 from service.hot import HotAPI, QueryParser
+from service.jobs.desk import open_desk
 from service.metrics import Metrics
 from service.middleware import RequestMiddleware
 from service.openapi import install_openapi
@@ -31,6 +49,9 @@ from service.settings import Settings
 from service.state import AppState, Lifecycle
 from service.uploads import UploadReader
 
+FRESH_SECONDS = 1.0
+"""How old a worker's gauges are at most when another one is scraped."""
+
 DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
@@ -40,6 +61,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     promotions.router,
     datasets.router,
+    train.router,
+    evaluate.router,
+    recipes.router,
+    jobs.router,
+    job_events.router,
+    job_log.router,
     session.router,
     health.router,
     *v2.ROUTERS,
@@ -66,24 +93,27 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         gatekeeper = create_gatekeeper(settings)
         intake = Intake(settings.home, limits_of(settings), most=settings.max_uploads)
         moves = Promotions(repository, engine.models, settings.gate)
-        following = asyncio.create_task(engine.models.follow())
-        yield AppState(
-            settings=settings,
-            repository=repository,
-            engine=engine,
-            explainer=Explainer(engine.run_background, most=settings.max_explanations),
-            metrics=recorded,
-            lifecycle=lifecycle,
-            door=Door(engine, QueryParser(predict.PredictQuery)),
-            uploads=UploadReader(
-                max_body_bytes=settings.max_body_bytes,
-                max_files=settings.max_files,
-                deadline_seconds=settings.deadline_seconds,
-            ),
-            intake=intake,
-            gatekeeper=gatekeeper,
-            promotions=moves,
-        )
+        fresh = [_keep_fresh(recorded)] if settings.workers > 1 else []
+        following = asyncio.gather(engine.models.follow(), *fresh)
+        async with open_desk(settings, repository, lambda: lifecycle.draining) as desk:
+            yield AppState(
+                settings=settings,
+                repository=repository,
+                engine=engine,
+                explainer=Explainer(engine.run_background, most=settings.max_explanations),
+                metrics=recorded,
+                lifecycle=lifecycle,
+                door=Door(engine, QueryParser(predict.PredictQuery)),
+                uploads=UploadReader(
+                    max_body_bytes=settings.max_body_bytes,
+                    max_files=settings.max_files,
+                    deadline_seconds=settings.deadline_seconds,
+                ),
+                intake=intake,
+                gatekeeper=gatekeeper,
+                jobs=desk,
+                promotions=moves,
+            )
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
@@ -113,6 +143,12 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.add_middleware(around)
     app.shorten(ROUTERS, around)
     return app
+
+
+async def _keep_fresh(recorded: Metrics) -> None:
+    while True:
+        await asyncio.sleep(FRESH_SECONDS)
+        recorded.refresh()
 
 
 def create_engine(settings: Settings, repository: ModelRepository, recorded: Metrics) -> Engine:

@@ -9,6 +9,7 @@ from core.repository import ModelRepository
 from service.datasets.intake import Intake
 from service.door import Door
 from service.engine.engine import Engine
+from service.jobs.desk import JobDesk
 from service.metrics import Metrics
 from service.promotions import Promotions
 from service.saliency.explainer import Explainer
@@ -37,4 +38,5 @@ class AppState(TypedDict):
     uploads: UploadReader
     intake: Intake
     gatekeeper: Gatekeeper
+    jobs: JobDesk | None
     promotions: Promotions

@@ -9,6 +9,8 @@ from starlette.requests import Request
 
 from service.catalogue import Catalogue
 from service.engine.engine import Engine
+from service.errors import JobsNotConfiguredError
+from service.jobs.desk import JobDesk
 from service.metrics import Metrics
 from service.state import Lifecycle
 
@@ -32,7 +34,15 @@ async def _catalogue(request: Request) -> Catalogue:
     return Catalogue(request.state.repository, request.state.engine.models.refusal)
 
 
+async def _job_desk(request: Request) -> JobDesk:
+    desk: JobDesk | None = request.state.jobs
+    if desk is None:
+        raise JobsNotConfiguredError
+    return desk
+
+
 EngineDep = Annotated[Engine, Depends(_engine)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 LifecycleDep = Annotated[Lifecycle, Depends(_lifecycle)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
+JobDeskDep = Annotated[JobDesk, Depends(_job_desk)]

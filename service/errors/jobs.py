@@ -1,4 +1,4 @@
-"""Errors of jobs: unknown ones, changes that come too late, requests sent twice, and a broker or worker that is away."""
+"""Errors of jobs: unknown ones, changes that come too late, requests sent twice, a broker or worker that is away."""
 
 # ruff: noqa: D102 - `example` is documented once, in the base class
 from __future__ import annotations
@@ -80,7 +80,7 @@ class TooManyStreamsError(ProblemError):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"{most} event streams are open here: ask for /jobs/{{job_id}} every few seconds instead, or try again later",
+            f"{most} event streams are open here: ask for /jobs/{{job_id}} now and then instead, or try again later",
             headers={"Retry-After": "10"},
         )
 
@@ -115,9 +115,7 @@ class BrokerDownError(ProblemError):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(
-            "the broker that keeps the jobs does not answer (connection refused): start it again, or check DUET_REDIS_URL"
-        )
+        return cls("the broker that keeps the jobs does not answer: start it again, or check DUET_REDIS_URL")
 
 
 class TrainingNotReadyError(ProblemError):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
 from core.errors import BrokerUnavailableError
+from service.errors import TooManyStreamsError
 from service.jobs.connection import broker_errors
 from service.jobs.events import StoredEvent, event_order, stored_event
 from service.jobs.keys import events_key, job_key
@@ -56,15 +56,31 @@ class EventFeed:
         client: made by `connect_async`.
         is_closing: whether the process is about to end; listeners are let go then, and may come back elsewhere.
         heartbeat_seconds: after so long without an event, a listener is told that there was none.
+        most_listeners: more are refused; each holds a connection open.
     """
 
-    def __init__(self, client: Redis, *, is_closing: Callable[[], bool], heartbeat_seconds: float = 15.0) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        is_closing: Callable[[], bool],
+        heartbeat_seconds: float = 15.0,
+        most_listeners: int = 1000,
+    ) -> None:
         self._client = client
+        self._most_listeners = most_listeners
         self._is_closing = is_closing
         self._heartbeat_seconds = heartbeat_seconds
         self._watches: dict[str, _Watch] = {}
         self._polling: asyncio.Task[None] | None = None
         self._reads = asyncio.Semaphore(_READS_AT_A_TIME)
+        self._reading: set[asyncio.Task[list[StoredEvent] | None]] = set()
+        self._closed = False
+
+    def check_room(self) -> None:
+        """Raises TooManyStreamsError where as many listeners are here as can be."""
+        if self.listeners >= self._most_listeners:
+            raise TooManyStreamsError(self._most_listeners)
 
     @property
     def listeners(self) -> int:
@@ -94,11 +110,11 @@ class EventFeed:
             self._end(job_id, watch)
 
     async def close(self) -> None:
-        """Let go of the broker; listeners are gone by now."""
+        """Let go of the broker; listeners hear nothing from now on."""
+        self._closed = True
         if self._polling is not None:
-            self._polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._polling
+            await self._polling
+        await asyncio.gather(*self._reading)
         await self._client.aclose()
 
     def _begin(self, job_id: str) -> _Watch:
@@ -134,6 +150,14 @@ class EventFeed:
 
     async def _read(self, job_id: str, after: str) -> list[StoredEvent] | None:
         """What comes next in the stream, None where the broker is away."""
+        # In a task of its own, because redis-py sometimes swallows a cancellation (seen with 8.1): a listener
+        # that hung up in the middle of a read would then listen for ever.
+        reading = asyncio.create_task(self._fetch(job_id, after))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        return await asyncio.shield(reading)
+
+    async def _fetch(self, job_id: str, after: str) -> list[StoredEvent] | None:
         try:
             async with self._reads, asyncio.timeout(_ANSWER_SECONDS):
                 with broker_errors():
@@ -144,7 +168,7 @@ class EventFeed:
 
     async def _poll(self) -> None:
         """Look for news of every watched job until there is none."""
-        while self._watches:
+        while self._watches and not self._closed:
             if self._is_closing():
                 for watch in self._watches.values():
                     watch.wake()

@@ -1,0 +1,106 @@
+"""The service over a real broker, and what a worker would tell it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from core.jobs.events import ReportedEvent, Stage
+from core.runs import LOG_NAME, named_run
+from service.jobs.desk import JobDesk
+from service.jobs.heartbeat import Readiness, WorkerReport
+from service.jobs.queues import queue_key
+from tests.support.broker import Broker
+from tests.support.service import RunningApp, running_app, settings_for
+
+JOBS_KEY, ADMIN_KEY = "j" * 16, "a" * 16
+WITH_KEY = {"x-api-key": JOBS_KEY}
+TRAIN = {"recipe": "mlp_baseline", "seed": 3, "overrides": {"epochs": 2}}
+
+
+@asynccontextmanager
+async def job_app(home: Path, broker: Broker, **changes: Any) -> AsyncIterator[RunningApp]:
+    """The app over this broker; its client sends no key of its own accord."""
+    settings = settings_for(
+        home,
+        redis_url=broker.url,
+        api_keys=f"jobs:{JOBS_KEY},admin:{ADMIN_KEY}",
+        **({"deadline_seconds": 60} | changes),
+    )
+    async with running_app(settings) as app:
+        yield app
+
+
+def desk_of(app: RunningApp) -> JobDesk:
+    """The jobs of the app."""
+    desk = app.state["jobs"]
+    assert desk is not None
+    return desk
+
+
+async def submitted(app: RunningApp, body: dict[str, Any] | None = None, path: str = "/train", **headers: str) -> str:
+    """Ask for a job that will be accepted; its id."""
+    answer = await app.client.post(path, json=TRAIN if body is None else body, headers=WITH_KEY | headers)
+    assert answer.status_code == 202, answer.text
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def claimed(app: RunningApp, job_id: str, *events: ReportedEvent) -> int:
+    """Claim the job as a worker does, and tell these events; the token."""
+    store = desk_of(app).store
+    claim = store.claim(job_id, worker="w@test", lease_seconds=60)
+    assert claim is not None
+    store.append(job_id, claim.token, list(events) or [Stage(name="fit")])
+    return claim.token
+
+
+def messages(broker: Broker, kind: str) -> int:
+    """How many messages wait in the queue."""
+    with broker.client() as client:
+        return int(client.llen(queue_key(kind)))  # type: ignore[arg-type]
+
+
+def write_log(app: RunningApp, job_id: str, content: bytes) -> Path:
+    """What the job's process has printed."""
+    path = named_run(app.state["settings"].home, job_id) / LOG_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def worker_report(name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate")) -> WorkerReport:
+    """What a worker says of itself."""
+    return WorkerReport(
+        name=name,
+        host="test",
+        pid=1,
+        queues=tuple(queues),
+        jobs=1,
+        running=(),
+        training=Readiness(
+            ready=ready,
+            reason=None if ready else f"the training environment of {name} is being installed",
+            since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        ),
+    )
+
+
+def sse_events(text: str) -> list[dict[str, str]]:
+    """The fields of each event in a stream, comments left out."""
+    blocks = [block for block in text.split("\n\n") if block]
+    events = [dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":")) for block in blocks]
+    return [event for event in events if "data" in event]
+
+
+async def job(app: RunningApp, job_id: str) -> dict[str, Any]:
+    """GET /jobs/{id}."""
+    answer: httpx.Response = await app.client.get(f"/jobs/{job_id}")
+    assert answer.status_code == 200, answer.text
+    record: dict[str, Any] = answer.json()
+    return record
