@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from core.errors import ExportError
@@ -26,14 +26,18 @@ _INLINE_BYTES = 16_384
 
 
 def save_weights(classifier: Classifier, folder: Path) -> Path:
-    """Write every weight and buffer to `folder`/weights.safetensors under its torch name."""
+    """Write every weight and buffer to `folder`/weights.safetensors under its torch name.
+
+    Raises:
+        OSError: the file could not be written; the library's own writer says so in an error of another kind.
+    """
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in classifier.state_dict().items()
         if not name.endswith("num_batches_tracked")  # counts training steps; nothing reads it afterwards
     }
     path = folder / WEIGHTS_NAME
-    save_file(tensors, path, metadata={"format": "pt"})
+    path.write_bytes(save(tensors, metadata={"format": "pt"}))
     return path
 
 

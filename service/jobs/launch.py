@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.home import ensure_home
-from core.runs import named_run
+from core.runs import LOG_NAME, named_run
 from service.jobs.child import Child
-from service.jobs.log import log_path
 from service.jobs.records import JobRecord
 from service.settings import Settings
 
@@ -31,8 +30,9 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
         OSError: the interpreter is not there, or the run folder cannot be written.
     """
     home = ensure_home(settings.home)
-    named_run(home, record.id).mkdir(parents=True, exist_ok=True)
-    log = log_path(home, record.id)
+    run_folder = named_run(home, record.id)
+    run_folder.mkdir(parents=True, exist_ok=True)
+    log = run_folder / LOG_NAME
     with log.open("a") as stream:
         stream.write(_heading(record, worker))
     return Child(_command(settings, record), _environment(settings, record), log, nice=settings.job_nice)

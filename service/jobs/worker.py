@@ -6,10 +6,12 @@ import logging
 import signal
 import threading
 import warnings
+from types import FrameType
 from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
+from celery.worker import state
 
 from core.home import ensure_home
 from core.repository import MODELS_NAME, ModelRepository
@@ -42,6 +44,7 @@ def run_worker(settings: Settings) -> None:
         ConfigurationError: there can be no home, or the broker's address is none.
     """
     configure_logging(settings.log_level, settings.log_format)
+    logging.captureWarnings(True)
     logging.getLogger("celery").setLevel(logging.WARNING)
     log.info("settings", extra={"settings": settings.model_dump(mode="json")})
     ensure_home(settings.home)
@@ -98,17 +101,22 @@ def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str)
     def run_job(job_id: str) -> None:
         runner.run(job_id)
 
-    def give_back(**_: Any) -> None:
+    class Worker(celery.Worker):  # type: ignore[misc, name-defined]  # it is made for this app when first used
+        def install_platform_tweaks(self, worker: object) -> None:
+            """Stop at the first signal, without words of Celery's on standard error and without other signals'
+            meanings: jobs are given back rather than waited for.
+            """
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, stop)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
         runner.stopping.set()
+        state.should_stop = 0
 
-    def leave_logging_alone(**_: Any) -> None:
-        pass
-
-    signals.worker_shutting_down.connect(give_back)
-    signals.setup_logging.connect(leave_logging_alone)
     # Celery warns root of messages that run code. These hold an id, as JSON; containers may well run as root.
     warnings.simplefilter("ignore", SecurityWarning)
-    worker = celery.Worker(
+    signals.setup_logging.connect(_leave_logging_alone)
+    worker = Worker(
         hostname=f"duet@{name}",
         queues=list(settings.worker_queues),
         concurrency=settings.worker_jobs,
@@ -117,3 +125,7 @@ def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str)
     )
     log.info("worker %s takes jobs: %s", name, ", ".join(settings.worker_queues))
     worker.start()
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Celery sets up no logging where somebody listens to this signal; it keeps a weak reference alone."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from core.jobs.events import Permission, Permit, ReportedEvent, read_child_message
 from service.jobs.child import Child
 
-PATIENCE_S = 120.0
+PATIENCE_S = 180.0
 
 
 class Talk:

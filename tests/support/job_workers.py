@@ -21,7 +21,7 @@ from service.jobs.store import JobStore
 from tests.support.broker import Broker
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 class Jobs:
@@ -109,10 +109,12 @@ class Worker:
 
 
 @contextmanager
-def workers(broker: Broker, folder: Path, python: Path) -> Iterator[Callable[..., Worker]]:
-    """Starts workers in `folder`, each with the settings it is called with; all are killed in the end."""
+def workers(broker: Broker, folder: Path, python: Path, *, home: Path | None = None) -> Iterator[Callable[..., Worker]]:
+    """Starts workers whose home is, by default, in `folder`, each with the settings it is called with; all are killed
+    in the end.
+    """
     started: list[Worker] = []
-    home = folder / "home"
+    home = home or folder / "home"
 
     def start(**settings: object) -> Worker:
         worker = Worker(broker, home, python, folder / f"worker-{len(started)}.log", **settings)

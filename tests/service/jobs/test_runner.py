@@ -20,7 +20,8 @@ from service.jobs.runner import JobRunner
 from service.settings import Settings
 from tests.support.broker import Broker
 from tests.support.job_children import double
-from tests.support.job_workers import Jobs
+from tests.support.job_workers import PATIENCE_S, Jobs
+from tests.support.process_groups import group_of, processes_of
 
 ENDLESS = """
     tell("stage", name="fit")
@@ -84,11 +85,11 @@ class Desk:
         thread.start()
         try:
             yield thread
-            thread.join(60)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
         finally:
             runner.stopping.set()
-            thread.join(60)
+            thread.join(PATIENCE_S)
 
     def notes(self, job: str) -> list[str]:
         return [event.text for event in self.jobs.events(job) if isinstance(event, Note)]
@@ -102,30 +103,6 @@ def desk(broker: Broker, tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(broker, tmp_path)
     yield desk
     desk.jobs.store.client.close()
-
-
-def processes_of(job: str) -> list[int]:
-    """Processes whose environment or command names the job's run folder or id, and their groups."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if job.encode() in (path / "cmdline").read_bytes():
-                found.append(int(path.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
-def group_of(leader: int) -> list[int]:
-    members = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, group = path.read_text().rpartition(") ")[2].split()[:3]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(group) == leader and state != "Z":
-            members.append(int(path.parent.name))
-    return members
 
 
 def test_a_job_runs_to_its_result(desk: Desk) -> None:
@@ -395,7 +372,7 @@ def test_a_shutdown_does_not_wait_for_a_broker_that_stays_away(mortal_broker: Br
         desk.jobs.until_told(job, "stage")
         mortal_broker.kill()
         runner.stopping.set()
-        thread.join(60)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert processes_of(job) == []
     desk.jobs.store.client.close()

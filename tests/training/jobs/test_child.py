@@ -19,6 +19,7 @@ from core.jobs.events import Cancel, Epoch, Failed, FitStarted, Note, Permit, Pr
 from core.repository import ModelRepository
 from tests.support.job_children import ROOT, child_doing, real_child
 from tests.support.job_talk import PATIENCE_S, Talk, talking
+from tests.support.process_groups import group_of
 from training.checkpoint import load_checkpoint
 from training.jobs.main import ExitStatus
 
@@ -227,30 +228,16 @@ def test_a_child_dies_with_its_worker(deaf: bool, tmp_path: Path, home: Path) ->
     assert worker.stdout is not None
     child = int(worker.stdout.readline())
     wait(lambda: "up" in (home / "log.txt").read_text())
-    assert len(group(child)) == 2
+    assert len(group_of(child)) == 2
     worker.kill()
     worker.wait()
     worker.stdout.close()
     if deaf:
-        wait(lambda: group(child) == [])
+        wait(lambda: group_of(child) == [])
     else:
-        wait(lambda: child not in group(child))
-        for pid in group(child):
+        wait(lambda: child not in group_of(child))
+        for pid in group_of(child):
             os.kill(pid, signal.SIGKILL)
-
-
-def group(leader: int) -> list[int]:
-    """The living processes of a group."""
-    members = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            _, _, rest = path.read_text().rpartition(") ")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        state, _, number = rest.split()[:3]
-        if int(number) == leader and state != "Z":
-            members.append(int(path.parent.name))
-    return members
 
 
 def wait(condition: Any) -> None:
