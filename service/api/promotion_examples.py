@@ -19,7 +19,15 @@ from core.gate.latency import Latency
 from core.gate.thresholds import GateThresholds
 from core.manifest import Manifest
 from core.predictions import SplitPredictions
-from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage, VersionEvaluation
+from core.promotion_answers import (
+    EvaluationPage,
+    GatedMove,
+    Move,
+    PromoteRequest,
+    PromotionPage,
+    RollbackRequest,
+    VersionEvaluation,
+)
 from service.api.example_scores import ANSWERS_CNN_N, CLASS_NAMES, LABELS_N, scores
 from service.api.examples import EXAMPLE_MANIFEST
 
@@ -65,6 +73,9 @@ _ROLLBACK = Promotion(
 )
 
 GATE_EXAMPLE: Any = _REPORT.model_dump(mode="json")
+
+PROMOTE_REQUEST: Any = PromoteRequest(reason="better on the holdout").model_dump(mode="json")
+ROLLBACK_REQUEST: Any = RollbackRequest(reason="worse at night").model_dump(mode="json")
 
 PROMOTE_EXAMPLE: Any = GatedMove(
     promotion=_PROMOTION,

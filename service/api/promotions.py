@@ -6,9 +6,10 @@ and by all others as soon as they have looked at the alias file again.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from core.gate.report import GateReport
@@ -28,14 +29,20 @@ from service.api.promotion_examples import (
     EVALUATIONS_EXAMPLE,
     GATE_EXAMPLE,
     PROMOTE_EXAMPLE,
+    PROMOTE_REQUEST,
     PROMOTIONS_EXAMPLE,
     ROLLBACK_EXAMPLE,
+    ROLLBACK_REQUEST,
 )
+from service.api.submissions import JsonBody, json_body, read_body
 from service.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
     DeadlineExceededError,
     GateRefusedError,
     InternalServiceError,
     InvalidParametersError,
+    MalformedBodyError,
     NothingToRollBackToError,
     NotReadyError,
     ProblemError,
@@ -56,6 +63,14 @@ _COMMON: tuple[type[ProblemError], ...] = (
     NotReadyError,
 )
 _OF_VERSION: tuple[type[ProblemError], ...] = (*_COMMON, UnknownModelVersionError, VersionRefusedError)
+_MOVING: tuple[type[ProblemError], ...] = (*CALLER_ERRORS, MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
+
+
+def _optional_body(model: type[BaseModel], example: Any) -> dict[str, Any]:
+    """OpenAPI additions of a route whose body is `model` as JSON, or nothing."""
+    extra = json_body(model, example)
+    extra["requestBody"]["required"] = False
+    return extra
 
 
 async def _promotions(request: Request) -> Promotions:
@@ -71,15 +86,16 @@ Limit = Annotated[int, Query(ge=1, le=200, description="most entries on a page")
     "/{model}/versions/{version}/promote",
     responses={
         **success(PROMOTE_EXAMPLE, "The version is champion; `served` says whether it answers already"),
-        **responses(*_OF_VERSION, GateRefusedError, *CALLER_ERRORS),
+        **responses(*_OF_VERSION, GateRefusedError, *_MOVING),
     },
+    openapi_extra=_optional_body(PromoteRequest, PROMOTE_REQUEST),
 )
 async def promote_version(
     model: ModelName,
     version: VersionNumber,
     promotions: PromotionsDep,
     caller: AdminCaller,
-    body: Annotated[PromoteRequest | None, Body()] = None,
+    body: JsonBody,
 ) -> GatedMove:
     """Make a version the champion of its model, if it passes the gate against the present one.
 
@@ -88,8 +104,8 @@ async def promote_version(
     the whole report, unless `force` is sent with a reason. The version is loaded and warm before it takes over;
     requests in flight finish on the one that answered before.
     """
-    body = body or PromoteRequest()
-    return await promotions.promote(model, version, actor=caller.actor, reason=body.reason or ASKED, force=body.force)
+    asked = read_body(PromoteRequest, body) if body else PromoteRequest()
+    return await promotions.promote(model, version, actor=caller.actor, reason=asked.reason or ASKED, force=asked.force)
 
 
 @router.get(
@@ -110,18 +126,19 @@ async def preview_gate(
     "/{model}/rollback",
     responses={
         **success(ROLLBACK_EXAMPLE, "An earlier version is champion; `served` says whether it answers already"),
-        **responses(*_COMMON, NothingToRollBackToError, *CALLER_ERRORS),
+        **responses(*_COMMON, NothingToRollBackToError, *_MOVING),
     },
+    openapi_extra=_optional_body(RollbackRequest, ROLLBACK_REQUEST),
 )
 async def roll_back(
     model: ModelName,
     promotions: PromotionsDep,
     caller: AdminCaller,
-    body: Annotated[RollbackRequest | None, Body()] = None,
+    body: JsonBody,
 ) -> Move:
     """Return to the champion before the present one, one step further back each time; no gate is asked."""
-    reason = body.reason if body else None
-    return await promotions.rollback(model, actor=caller.actor, reason=reason or ASKED)
+    asked = read_body(RollbackRequest, body) if body else RollbackRequest()
+    return await promotions.rollback(model, actor=caller.actor, reason=asked.reason or ASKED)
 
 
 @router.get(

@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 async def running(home: Path) -> AsyncIterator[RunningApp]:
     """The app over `home`, which does not look by itself whether champions have moved."""
-    settings = settings_for(home, api_keys=f"jobs:{JOBS},admin:{ADMIN}", poll_seconds=3600)
+    settings = settings_for(home, api_keys=f"jobs:{JOBS},admin:{ADMIN}", poll_seconds=3600, max_body_bytes=100_000)
     async with running_app(settings) as app:
         yield app
 
@@ -109,6 +109,14 @@ async def test_force_with_a_reason_promotes_past_the_gate(
 async def test_bodies_that_make_no_sense(running: RunningApp, body: dict[str, Any]) -> None:
     assert_problem(await post(running, PROMOTE_2, **body), 422, "invalid-parameters")
     assert (await answering(running))[0] == 1
+
+
+@pytest.mark.parametrize("path", [PROMOTE_2, "/models/cnn/rollback"])
+async def test_bodies_that_are_no_json_or_too_long_change_nothing(running: RunningApp, path: str) -> None:
+    for content, status, slug in ((b"now!", 400, "malformed-body"), (b" " * 200_000, 413, "body-too-large")):
+        answer = await running.client.post(path, content=content, headers=AS_ADMIN)
+        assert_problem(answer, status, slug)
+    assert history(repository_of(running)) == []
 
 
 @pytest.mark.parametrize("path", [PROMOTE_2, "/models/cnn/rollback"])
