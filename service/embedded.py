@@ -21,6 +21,8 @@ from service.supervisor.training_setup import TrainingSetup
 
 _STOP_MARGIN_SECONDS = 5.0
 _STOP_SETUP_SECONDS = 5.0
+_WORKER_NICENESS = 5
+"""So that predictions go first, at the start as well, when both import what they need."""
 
 
 @contextmanager
@@ -55,6 +57,7 @@ def _worker(settings: Settings, url: str) -> Program:
         command=(sys.executable, "-m", "duet", "worker"),
         environment={"DUET_REDIS_URL": url, "DUET_HOME": str(settings.home)},
         stop_seconds=settings.worker_stop_seconds + _STOP_MARGIN_SECONDS,
+        niceness=_WORKER_NICENESS,
         # Asked politely, it would try to reach the broker, which goes at the same moment, to hand its jobs back.
         orphaned=signal.SIGKILL,
     )
