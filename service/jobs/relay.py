@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
@@ -30,8 +31,10 @@ MOST_WAITING = 1000
 class Broker(Protocol):
     """The part of the job store that a relay needs."""
 
-    def append(self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent]) -> None:
-        """Add events to the job's stream."""
+    def append(
+        self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
+    ) -> None:
+        """Add events to the job's stream, those of a batch once."""
 
     def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
         """Whether the attempt may write now."""
@@ -53,6 +56,8 @@ class Relay:
         self._token = token
         self._answer = answer
         self._waiting: list[ReportedEvent | AddedEvent] = []
+        self._sending: list[ReportedEvent | AddedEvent] = []
+        self._batch = ""
         self._asked: list[Permit] = []
         self._complaints = 0
         self.published: Published | None = None
@@ -93,9 +98,12 @@ class Relay:
             BrokerUnavailableError: it is away.
             LostClaimError: another attempt has the job.
         """
-        if self._waiting:
-            self._store.append(self._job_id, self._token, self._waiting)
-            self._waiting.clear()
+        while self._sending or self._waiting:
+            if not self._sending:
+                self._sending, self._waiting = self._waiting, []
+                self._batch = secrets.token_hex(8)
+            self._store.append(self._job_id, self._token, self._sending, batch=self._batch)
+            self._sending = []
         while self._asked:
             asked = self._asked[0]
             granted = self._store.permit(self._job_id, self._token, asked.action)

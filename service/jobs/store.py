@@ -162,8 +162,13 @@ class JobStore:
         """
         return bool(self._run("permit", job_id, token, action) == ["granted"])
 
-    def append(self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent]) -> None:
+    def append(
+        self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
+    ) -> None:
         """Add events to the job's stream and bring its progress up to date, all at once.
+
+        Where the broker went away before it answered, nobody knows whether it took them: sent again with the same
+        `batch`, they are stored once.
 
         Of `progress` events only the newest stays in the stream; all others stay until the stream is full.
 
@@ -173,7 +178,7 @@ class JobStore:
         fields = progress_fields(events)
         pairs = [item for name, value in fields.items() for item in (name, orjson.dumps(value))]
         stored = [item for event in events for item in (event.event, to_text(event))]
-        answer, *_ = self._run("append", job_id, token, secrets.token_hex(8), len(fields), *pairs, *stored)
+        answer, *_ = self._run("append", job_id, token, batch or secrets.token_hex(8), len(fields), *pairs, *stored)
         if answer == "lost":
             raise _lost(job_id)
 

@@ -13,8 +13,12 @@ class MemoryStore:
     def __init__(self) -> None:
         self.away = False
         self.done: list[object] = []
+        self.batches: list[str | None] = []
 
-    def append(self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent]) -> None:
+    def append(
+        self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
+    ) -> None:
+        self.batches.append(batch)
         self._use(list(events))
 
     def permit(self, job_id: str, token: int, action: str) -> bool:
@@ -67,8 +71,11 @@ def test_what_the_broker_did_not_take_waits(relay: Relay, store: MemoryStore, an
     store.away = False
     relay.flush()
     relay.flush()
-    assert store.done == [[Note(text="one"), Note(text="two")], "checkpoint"]
+    assert store.done == [[Note(text="one")], [Note(text="two")], "checkpoint"]
     assert answers == [Permission(number=1, granted=True)]
+    # What may have been taken is sent again as the same batch, which the store keeps once.
+    assert store.batches[0] == store.batches[1]
+    assert store.batches[1] != store.batches[2]
 
 
 def test_while_the_broker_is_away_old_progress_makes_room(relay: Relay, store: MemoryStore) -> None:

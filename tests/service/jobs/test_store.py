@@ -118,6 +118,13 @@ def test_of_progress_the_newest_stays_and_of_epochs_all(store: JobStore) -> None
     assert names(store, job_id) == ["submitted", "claimed", "epoch", "progress", "epoch"]
 
 
+def test_a_batch_that_is_sent_again_is_stored_once(store: JobStore) -> None:
+    claim = running(store)
+    for batch in ("a", "a", "b"):
+        store.append(claim.record.id, claim.token, [progress(1), *notes(batch)], batch=batch)
+    assert names(store, claim.record.id) == ["submitted", "claimed", "note", "progress", "note"]
+
+
 def test_a_new_attempt_begins_without_the_progress_of_the_one_before(store: JobStore) -> None:
     first = running(store)
     store.append(first.record.id, first.token, [Stage(name="fit"), progress(50)])
