@@ -20,7 +20,7 @@ from training.networks import Classifier, build_classifier
 from training.preprocessing import channel_statistics
 from training.progress import Reporter
 from training.publish import Origin, publish_version
-from training.runs import clear_run, held, mark_published, published_as
+from training.runs import clear_run, held, mark_published, mark_publishing, published_as, settle_publishing
 from training.starting import Start, initial_weights, read_start
 from training.teacher import read_teacher, teacher_answers, with_exact_teacher
 
@@ -65,6 +65,7 @@ def train_version(
         source = source_digest()
         config = with_exact_teacher(config, repository)
         teacher = read_teacher(config, images, repository)
+        settle_publishing(run_folder, repository)
         checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
         if checkpoint is None:
             clear_run(run_folder)
@@ -89,7 +90,15 @@ def train_version(
         )
         environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
         origin = Origin(config, result.history, environment, source, derived_from=config.init_from)
-        manifest = publish_version(result.classifier, origin, images, repository, family, reporter=reporter)
+        manifest = publish_version(
+            result.classifier,
+            origin,
+            images,
+            repository,
+            family,
+            reporter=reporter,
+            before_publishing=lambda manifest: mark_publishing(run_folder, manifest),
+        )
         mark_published(run_folder, manifest.reference)
         return manifest
 

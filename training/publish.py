@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,8 +71,18 @@ def publish_version(
     family: str,
     *,
     reporter: Reporter,
+    before_publishing: Callable[[Manifest], None] = lambda _: None,
 ) -> Manifest:
     """Export, judge and publish a network in evaluation mode as the next version of `family`.
+
+    Args:
+        classifier: the network.
+        origin: where its weights come from.
+        images: what it was trained on, and is calibrated and evaluated on.
+        repository: where the version goes.
+        family: name of the family; it may be new.
+        reporter: is told what happens.
+        before_publishing: is called with the whole manifest, just before the version is put in place.
 
     Raises:
         ExportError: an exported graph does not agree with the network.
@@ -103,6 +113,7 @@ def publish_version(
         _write_records(staging, manifest, origin, judgement)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
         reporter.writing("publish")
+        before_publishing(manifest)
         staging.publish(manifest)
     return manifest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError
+from core.manifest import MANIFEST_NAME, Manifest
+from core.repository import ModelRepository
 from core.runs import LOG_NAME
 from training.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from training.files import write_atomically
 
+PUBLISHING_NAME = "publishing"
 PUBLISHED_NAME = "published"
 LOCK_NAME = ".lock"
 _KEPT = (LOCK_NAME, LOG_NAME)
@@ -39,6 +43,28 @@ def published_as(run_folder: Path) -> str | None:
         return (run_folder / PUBLISHED_NAME).read_text().strip()
     except FileNotFoundError:
         return None
+
+
+def mark_publishing(run_folder: Path, manifest: Manifest) -> None:
+    """Note which version the run is about to become: a kill may come between that and `mark_published`."""
+    line = f"{manifest.reference} {hashlib.sha256(manifest.to_json().encode()).hexdigest()}\n"
+    write_atomically(run_folder / PUBLISHING_NAME, lambda stream: stream.write(line.encode()))
+
+
+def settle_publishing(run_folder: Path, repository: ModelRepository) -> None:
+    """Mark a run published that was killed when its version was in place already."""
+    try:
+        reference, digest = (run_folder / PUBLISHING_NAME).read_text().split()
+    except FileNotFoundError:
+        return
+    family, _, version = reference.partition("@")
+    try:
+        manifest = (repository.home_models / family / version / MANIFEST_NAME).read_bytes()
+    except FileNotFoundError:
+        return
+    # Another run may have been given the number since.
+    if hashlib.sha256(manifest).hexdigest() == digest:
+        mark_published(run_folder, reference)
 
 
 def mark_published(run_folder: Path, reference: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from core.repository import ModelRepository
 from core.statistics.calibration import softmax
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
-from training import parity
+from training import parity, pipeline
 from training.answers import answer
 from training.images import Images
 from training.pipeline import train_version
@@ -277,3 +278,26 @@ def test_starting_over_keeps_the_log(repository: ModelRepository, images: Images
         run(repository, images, tmp_path / "run", kind="mlp", epochs=2, reporter=RecordingReporter(stop_after=1))
     assert (tmp_path / "run" / "log.txt").read_text() == "of an earlier run"
     assert not (tmp_path / "run" / "published").exists()
+
+
+def test_a_run_killed_when_its_version_was_in_place_is_not_published_twice(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(pipeline, "mark_published", lambda _folder, _reference: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            run(repository, images, tmp_path / "run", kind="mlp", epochs=1)
+    assert repository.versions("mlp") == [1]
+    with pytest.raises(CheckpointError, match="published as mlp@1"):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=1, resume=True)
+    assert repository.versions("mlp") == [1]
+
+
+def test_a_number_that_another_run_was_given_is_not_this_run_s(
+    repository: ModelRepository, images: Images, tmp_path: Path
+) -> None:
+    with pytest.raises(PermissionError):
+        run(repository, images, tmp_path / "run", kind="mlp", epochs=1, reporter=RecordingReporter(refuse="publish"))
+    (tmp_path / "run" / "publishing").write_text(f"mlp@1 {'0' * 64}\n")
+    assert run(repository, images, tmp_path / "other", kind="mlp", epochs=1).version == 1
+    assert run(repository, images, tmp_path / "run", kind="mlp", epochs=1, resume=True).version == 2

@@ -16,7 +16,7 @@ from training.compute import pick_device
 from training.jobs.reporter import EventReporter
 from training.jobs.worker_line import WorkerLine
 from training.requests import run_request
-from training.runs import held, published_as
+from training.runs import held, published_as, settle_publishing
 
 LOOK_SECONDS = 0.5
 
@@ -72,6 +72,7 @@ def _train(
 
 def _published(repository: ModelRepository, run_folder: Path) -> Manifest | None:
     """The version that an earlier attempt made, whose worker did not live to tell."""
+    settle_publishing(run_folder, repository)
     reference = published_as(run_folder)
     return None if reference is None else repository.manifest(*repository.resolve(reference))
 
