@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -87,7 +88,7 @@ class EventFeed:
         """How many there are."""
         return sum(watch.listeners for watch in self._watches.values())
 
-    async def follow(self, job_id: str, after: str) -> AsyncIterator[StoredEvent | None]:
+    async def follow(self, job_id: str, after: str) -> AsyncGenerator[StoredEvent | None, None]:
         """The events after the one with the id `after`, as they come, until the job has ended or the process will.
 
         None stands for a while in which nothing came. While the broker is away nothing comes; once it is back, the
@@ -137,7 +138,7 @@ class EventFeed:
 
     async def _waited(self, changed: asyncio.Event, watch: _Watch, after: str) -> bool:
         """Wait for a reason to read again; False where it is time to say that the stream is still alive."""
-        newest = watch.tip and watch.tip.newest
+        newest = watch.tip.newest if watch.tip is not None else None
         if newest is not None and event_order(newest) > event_order(after):
             await asyncio.sleep(POLL_SECONDS)  # the read failed, or came before the event
             return False
@@ -161,7 +162,7 @@ class EventFeed:
         try:
             async with self._reads, asyncio.timeout(_ANSWER_SECONDS):
                 with broker_errors():
-                    entries = await self._client.xrange(events_key(job_id), min=f"({after}", count=_AT_A_TIME)
+                    entries: Any = await self._client.xrange(events_key(job_id), min=f"({after}", count=_AT_A_TIME)
         except (BrokerUnavailableError, TimeoutError):
             return None
         return [stored_event(event_id, fields) for event_id, fields in entries]

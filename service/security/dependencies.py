@@ -49,7 +49,9 @@ GatekeeperDep = Annotated[Gatekeeper, Depends(_gatekeeper)]
 
 
 async def _presented(header: HeaderKey, bearer: BearerKey) -> str | None:
-    return header if header is not None else bearer and bearer.credentials
+    if header is not None:
+        return header
+    return bearer.credentials if bearer is not None else None
 
 
 PresentedKey = Annotated[str | None, Depends(_presented)]

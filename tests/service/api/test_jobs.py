@@ -48,7 +48,8 @@ async def test_jobs_are_listed_newest_first_by_kind_and_state_page_by_page(jobs_
     assert await ids(kind="evaluate") == made[3:]
     assert await ids(state="running") == [made[1]]
     assert await ids(kind="evaluate", state="running") == []
-    pages, cursor = [], {}
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
     while True:
         page = await listed(limit=1, kind="train", **cursor)
         pages.append([one.id for one in page.jobs])

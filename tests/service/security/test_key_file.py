@@ -34,11 +34,15 @@ def test_processes_that_come_at_once_agree(tmp_path: Path) -> None:
     assert [path.name for path in home.iterdir()] == [KEY_FILE]
 
 
+def make_key(home: Path) -> None:
+    generated_key(home)
+
+
 def test_a_kill_at_any_line_leaves_a_whole_key_or_none(tmp_path: Path) -> None:
     step, killed = 1, True
     while killed:
         home = tmp_path / str(step)
-        killed = killed_at(step, [key_file], generated_key, home)
+        killed = killed_at(step, [key_file], make_key, home)
         if (home / KEY_FILE).exists():
             assert (home / KEY_FILE).read_text().strip() == generated_key(home)
         assert len(generated_key(home)) >= 43

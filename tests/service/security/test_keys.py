@@ -52,7 +52,7 @@ def test_malformed_keys_stop_the_start_with_the_name_of_the_variable(monkeypatch
 
 
 def test_settings_show_no_key() -> None:
-    settings = Settings(api_keys=f"jobs:{JOBS}")  # type: ignore[arg-type]
+    settings = Settings(api_keys=f"jobs:{JOBS}")
     assert JOBS not in repr(settings)
     assert JOBS not in settings.model_dump_json()
 
