@@ -110,7 +110,7 @@ class Catalogue:
             VersionRefusedError: its manifest cannot be read.
         """
         existing = existing_versions(self.repository, reference.family)
-        version = reference.version or self.repository.champion(reference.family)
+        version = self.repository.champion(reference.family) if reference.version is None else reference.version
         if version is None:
             raise UnknownModelVersionError(reference.family, None, existing)
         return self.manifest(reference.family, version)
