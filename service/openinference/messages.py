@@ -13,6 +13,8 @@ Parameter: TypeAlias = str | int | float | bool
 # A list stops at its first bad element: a body of millions of them would otherwise make millions of errors.
 MOST_TENSORS = 16
 MOST_DIMENSIONS = 16
+MOST_MICROSECONDS = 2**64 - 1
+"""Other servers read a timeout as an unsigned number of 64 bits."""
 
 
 class _Sent(BaseModel):
@@ -49,7 +51,9 @@ class RequestParameters(_Sent):
 
     binary_data_output: bool = Field(False, description="whether outputs come after the JSON instead of within")
     precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
-    timeout: int | None = Field(None, ge=0, description="microseconds, where less than the service's own deadline")
+    timeout: int | None = Field(
+        None, ge=0, le=MOST_MICROSECONDS, description="microseconds, where less than the service's own deadline"
+    )
 
 
 class RequestInput(_Sent):

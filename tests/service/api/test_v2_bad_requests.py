@@ -129,6 +129,7 @@ def with_length(body: Body, length: str) -> Body:
             id="shared memory",
         ),
         pytest.param(json_body(ONE, id=7), 400, "id: ", id="an id that is a number"),
+        pytest.param(json_body(ONE, parameters={"timeout": 10**400}), 400, "timeout: ", id="timeout enormous"),
         pytest.param(json_body(ONE, parameters={"precision": "fp8"}), 400, "'fp32' or 'int8'", id="unknown precision"),
         pytest.param(json_body(ONE, parameters={"precision": "int8"}), 404, "without int8", id="no int8"),
         pytest.param((bytes(20_001), {}), 413, "at most 20000 bytes", id="body too large"),
@@ -189,6 +190,7 @@ async def test_unknown_models_and_versions_have_no_metadata(running: RunningApp,
     for path, message in (
         ("vit", "no model 'vit'"),
         ("cnn/versions/7", "no version 7"),
+        ("cnn/versions/0", "no version 0"),
         ("cnn/versions/x", "no version x"),
     ):
         assert assert_error(await running.client.get(f"/v2/models/{path}{end}"), 404).startswith(message)

@@ -66,6 +66,7 @@ def test_the_requests_own_parameters_are_read() -> None:
     call = read(id="42", parameters={"precision": "int8", "timeout": 1500})
     assert (call.id, call.precision, call.timeout_seconds) == ("42", "int8", 0.0015)
     assert read(parameters={"timeout": 0}).timeout_seconds is None
+    assert read(parameters={"timeout": 2**64 - 1}).timeout_seconds == (2**64 - 1) / 1e6
 
 
 def test_what_other_servers_would_take_is_ignored() -> None:
@@ -99,6 +100,7 @@ def test_what_other_servers_would_take_is_ignored() -> None:
         ({"parameters": {"precision": "fp16"}}, "parameters.precision: Input should be 'fp32' or 'int8'"),
         ({"parameters": {"binary_data_output": "true"}}, "binary_data_output: Input should be a valid boolean"),
         ({"parameters": {"timeout": -1}}, "parameters.timeout: Input should be greater"),
+        ({"parameters": {"timeout": 2**64}}, "parameters.timeout: Input should be less"),
         ({"outputs": ["logits"]}, "outputs.0: Input should be an object"),
         ({"outputs": [output("logits", binary_data=1)]}, "outputs.0.parameters.binary_data: Input should be a valid"),
         ({"outputs": [output("logits", classification=-1)]}, "classification: Input should be greater"),
