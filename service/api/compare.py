@@ -121,7 +121,7 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Serve
     state, context = request.scope["state"], request.scope["state"]["context"]
     engine: Engine = state["engine"]
     explainer: Explainer = state["explainer"]
-    form = query.format or preferred(request.headers.get("accept", "*/*"), COMPARISON_TYPES)
+    form = query.format or preferred(request.headers, COMPARISON_TYPES)
     exact = [await engine.loaded(each.family, each.version, "fp32", deadline=context.deadline) for each in versions]
     targets = [None if query.target is None else class_index(query.target, each.labels) for each in versions]
     parameters = [query.parameters(*each.size) for each in versions]

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from starlette.datastructures import Headers
+
 from service.errors import NotAcceptableError
 
 Form = TypeVar("Form", bound=str)
 
 
-def preferred(accept: str, offered: Mapping[str, Form]) -> Form:
+def preferred(headers: Headers, offered: Mapping[str, Form]) -> Form:
     """The best of what is offered by the header Accept (RFC 9110, section 12.5.1); the first where it is all the same.
 
     Args:
-        accept: the header.
+        headers: of the request; several lines of Accept count as one list, and an empty one as none.
         offered: by media type.
 
     Raises:
         NotAcceptableError: none of them is accepted.
     """
+    accept = ", ".join(filter(None, headers.getlist("accept"))) or "*/*"
     weights = {media_type: _weight(accept, media_type) for media_type in offered}
     best = max(weights, key=lambda media_type: weights[media_type])
     if weights[best] <= 0:

@@ -67,7 +67,7 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     state, context = scope["state"], scope["state"]["context"]
     engine: Engine = state["engine"]
     explainer: Explainer = state["explainer"]
-    form = query.format or preferred(request.headers.get("accept", "*/*"), MEDIA_TYPES)
+    form = query.format or preferred(request.headers, MEDIA_TYPES)
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     target = None if query.target is None else class_index(query.target, served.labels)
     parameters = query.parameters(*served.size)

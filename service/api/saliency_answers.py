@@ -54,7 +54,8 @@ def rendered(explanation: Explanation, asked: Asked, context: RequestContext) ->
             },
             "request_id": context.id,
         }
-        return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type=_TYPES[form])
+        body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        return Response(body, headers={"Vary": "Accept"}, media_type=_TYPES[form])
     if form == "npy":
         stream = io.BytesIO()
         arrays = _arrays(explanation)

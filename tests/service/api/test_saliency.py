@@ -150,16 +150,23 @@ async def test_an_array_has_one_axis_more_for_several_methods(explaining: Runnin
         ("application/x-npy, */*;q=0.1", "application/x-npy"),
         ("image/png;q=0.5, application/json;q=0.9", "application/json"),
         ("text/html, image/png;q=0, application/*;q=0.2", "application/x-npy"),
+        ("", "image/png"),
     ],
 )
 async def test_the_header_accept_chooses_where_the_format_does_not(
     explaining: RunningApp, accept: str | None, media_type: str
 ) -> None:
-    headers = {**RAW, "accept": accept} if accept else RAW
+    headers = RAW if accept is None else {**RAW, "accept": accept}
     answer = await explaining.client.post("/saliency", content=grey_png(9), headers=headers)
-    assert answer.headers["content-type"] == media_type
+    assert (answer.headers["content-type"], answer.headers["vary"]) == (media_type, "Accept")
     forced = await explaining.client.post("/saliency?format=json", content=grey_png(9), headers=headers)
     assert forced.headers["content-type"] == "application/json"
+
+
+async def test_several_lines_of_the_header_accept_are_one_list(explaining: RunningApp) -> None:
+    lines = [*RAW.items(), ("accept", "text/html"), ("accept", "image/png;q=0.5"), ("accept", "application/json")]
+    answer = await explaining.client.post("/saliency", content=grey_png(9), headers=lines)
+    assert answer.headers["content-type"] == "application/json"
 
 
 async def test_a_form_is_read_as_well_and_names_its_file(explaining: RunningApp) -> None:
