@@ -16,7 +16,7 @@ from service.api.bodies import IMAGE_ERRORS, image_body, success
 from service.api.examples import PREDICT_EXAMPLE
 from service.connection import Connection
 from service.engine.engine import Engine
-from service.errors import responses
+from service.errors import ViewsNotMeasuredError, responses
 from service.hot import HotRoute
 
 router = APIRouter(tags=["predict"], route_class=HotRoute)
@@ -31,12 +31,18 @@ class PredictQuery(BaseModel):
     version: int | None = Field(None, ge=1, le=999_999_999, description="the champion where none is given")
     precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
     top_k: int = Field(3, ge=1, le=1000, description="classes to list; all where the model knows fewer")
+    tta: bool = Field(
+        False, description="average the answers to six views of each image: more often right, and six times the work"
+    )
 
 
 @router.post(
     "/predict",
     response_model=PredictResponse,
-    responses={**success(PREDICT_EXAMPLE, "One prediction per image, in order"), **responses(*IMAGE_ERRORS)},
+    responses={
+        **success(PREDICT_EXAMPLE, "One prediction per image, in order"),
+        **responses(*IMAGE_ERRORS, ViewsNotMeasuredError),
+    },
     openapi_extra=image_body(many=True),
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
@@ -52,7 +58,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     connection = Connection(request.receive)
     try:
         predictions, spent = await engine.predict(
-            served, uploads, top_k=query.top_k, deadline=context.deadline, client=connection
+            served, uploads, top_k=query.top_k, deadline=context.deadline, client=connection, tta=query.tta
         )
     finally:
         connection.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from core.manifest import Calibration
 from core.statistics.calibration import softmax
 from core.statistics.divergence import jensen_shannon_bits
 from service.engine.outputs import DIGITS, Outputs
@@ -18,7 +19,13 @@ from service.engine.served import ServedVersion
 
 
 def prediction(
-    served: ServedVersion, outputs: Outputs, row: int, filename: str | None, notes: tuple[str, ...], top_k: int
+    served: ServedVersion,
+    outputs: Outputs,
+    row: int,
+    filename: str | None,
+    notes: tuple[str, ...],
+    top_k: int,
+    calibration: Calibration,
 ) -> dict[str, Any]:
     """The answer to one image.
 
@@ -29,8 +36,9 @@ def prediction(
         filename: as the client named the file.
         notes: what was done to the image.
         top_k: how many classes to list; all of them where the model knows fewer.
+        calibration: by which the outputs were interpreted.
     """
-    labels, calibration = served.labels, served.calibration
+    labels = served.labels
     probabilities, order = outputs.probabilities[row], outputs.order[row]
     score = outputs.energies[row]
     top = [{"label": labels[k], "probability": probabilities[k]} for k in order[:top_k]]

@@ -13,8 +13,10 @@ import numpy as np
 
 from core.images import DecodedImage
 from core.manifest import Precision
+from core.views import views
 from service.engine.answers import divergence_bits, prediction
 from service.engine.arrays import Pixels
+from service.engine.averages import NOTE, averaged_inference
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.lane import Inference, Watched
@@ -101,6 +103,7 @@ class Engine:
         top_k: int,
         deadline: float,
         client: Watched | None = None,
+        tta: bool = False,
     ) -> tuple[list[dict[str, Any]], Spent]:
         """One version's answer to each of N images.
 
@@ -110,12 +113,16 @@ class Engine:
             top_k: classes to list per image.
             deadline: on the clock of `time.perf_counter`.
             client: watched while the images wait for the model.
+            tta: average the answers to several views of each image, which are asked for one after the other, so that
+                others get their turn.
 
         Raises:
             UnreadableImageError: one of them cannot be decoded.
+            ViewsNotMeasuredError: the version has no thresholds for averages.
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         started = time.perf_counter()
+        calibration = served.calibration_of_averages if tta else served.calibration
         self._batcher.check_room(served.lane, len(uploads))
         height, width = served.size
         if len(uploads) == 1:
@@ -127,11 +134,16 @@ class Engine:
             images = await self._decoded(uploads, height, width, deadline, client)
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
-        inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
+        if tta:
+            asked = views(images_NHWC)
+            parts = [await self._batcher.submit(served.lane, view_NHWC, deadline, client) for view_NHWC in asked]
+            inference = averaged_inference(parts, calibration)
+        else:
+            inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
         self._metrics.observe_answer(served, decode_seconds, inference)
-        outputs = inference.outputs
+        outputs, also_noted = inference.outputs, (NOTE,) if tta else ()
         answers = [
-            prediction(served, outputs, row, upload.filename, image.notes, top_k)
+            prediction(served, outputs, row, upload.filename, image.notes + also_noted, top_k, calibration)
             for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
         ]
         return answers, Spent(decode_seconds, inference.queue_seconds, inference.run_seconds)
@@ -198,7 +210,9 @@ class Engine:
         for served, inference in zip(versions, inferences, strict=True):
             self._metrics.observe_answer(served, decode_seconds, inference)
         answers = [
-            prediction(served, inference.outputs, 0, upload.filename, images[served.size].notes, top_k)
+            prediction(
+                served, inference.outputs, 0, upload.filename, images[served.size].notes, top_k, served.calibration
+            )
             for served, inference in zip(versions, inferences, strict=True)
         ]
         comparison = Comparison(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.manifest import Calibration, Manifest, Precision
 from service.engine.lane import Lane
-from service.errors import PrecisionNotPublishedError
+from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError
 from service.saliency.gradients import GradientGraph
 
 
@@ -51,6 +51,18 @@ class ServedVersion:
     def calibration(self) -> Calibration:
         """Temperature and thresholds of the precision that runs."""
         return self.manifest.calibration[self.precision]
+
+    @property
+    def calibration_of_averages(self) -> Calibration:
+        """The same for logits that are averaged over the views of `core.views`.
+
+        Raises:
+            ViewsNotMeasuredError: the version was published without them.
+        """
+        record = self.manifest.averaged_views.get(self.precision)
+        if record is None:
+            raise ViewsNotMeasuredError(self.manifest.reference)
+        return record.calibration
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ ProblemError
 │   └── UnsupportedImageFormatError 415
 ├── UnknownModelError 404           UnknownModelVersionError 404   VersionRefusedError 409
 ├── DifferentDataError 409          NoEvaluationError 409          PrecisionNotPublishedError 404
+├── ViewsNotMeasuredError 409
 ├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
 ├── InvalidInferenceError 400       UnsupportedEncodingError 415
 ├── NoGradientError 409             UnknownTargetError 422         MethodDoesNotFitError 422
@@ -95,6 +96,7 @@ from service.errors.versions import (
     UnknownModelError,
     UnknownModelVersionError,
     VersionRefusedError,
+    ViewsNotMeasuredError,
 )
 
 __all__ = [
@@ -154,6 +156,7 @@ __all__ = [
     "UnsupportedImageFormatError",
     "UnsupportedMediaTypeError",
     "VersionRefusedError",
+    "ViewsNotMeasuredError",
     "WrongFieldError",
     "job_problem",
     "responses",

@@ -67,6 +67,22 @@ class PrecisionNotPublishedError(ProblemError):
         return cls("cnn@3", "int8", ["fp32"])
 
 
+class ViewsNotMeasuredError(ProblemError):
+    """The version was published before answers averaged over views were measured; `duet export` makes one that has."""
+
+    status, slug, title = 409, "views-not-measured", "The version has no thresholds for averaged views"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference} has no temperature and thresholds for answers averaged over views: `duet export {reference}` "
+            "publishes its weights again with them"
+        )
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("cnn@3")
+
+
 class DifferentDataError(ProblemError):
     """Two versions were evaluated on different images, so that their scores cannot be compared."""
 

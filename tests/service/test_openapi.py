@@ -138,7 +138,7 @@ def test_what_needs_a_key_says_so(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("predict", {"model", "version", "precision", "top_k"}),
+        ("predict", {"model", "version", "precision", "top_k", "tta"}),
         ("compare", {"models", "precision", "top_k", "saliency", "format", *EXPLAINING}),
     ],
 )
