@@ -145,8 +145,11 @@ def _describe(config: RecipeConfig, family: str, images: Images, repository: Mod
     from training.networks import count_macs, count_parameters
     from training.pipeline import new_classifier
     from training.starting import initial_weights, read_start
+    from training.teacher import read_teacher, with_exact_teacher
 
     _, height, width, _ = images.dataset.training.images_NHWC.shape
+    config = with_exact_teacher(config, repository)
+    read_teacher(config, images, repository)
     start = read_start(config, repository)
     classifier = new_classifier(config, images, start)
     if start is not None:
