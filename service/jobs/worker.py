@@ -96,12 +96,9 @@ def _wait_for_environment(presence: Presence, stopping: threading.Event) -> None
 
 def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str) -> None:
     """Run Celery's worker in this thread, which is the main one, until a signal ends it."""
+    celery.task(name=TASK_NAME)(runner.run)
 
-    @celery.task(name=TASK_NAME)
-    def run_job(job_id: str) -> None:
-        runner.run(job_id)
-
-    class Worker(celery.Worker):  # type: ignore[misc, name-defined]  # it is made for this app when first used
+    class Worker(celery.Worker):  # type: ignore[misc]  # it is made for this app when first used
         def install_platform_tweaks(self, worker: object) -> None:
             """Stop at the first signal, without words of Celery's on standard error and without other signals'
             meanings: jobs are given back rather than waited for.

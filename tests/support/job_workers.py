@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from core.jobs.events import AddedEvent, ReportedEvent
-from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
+from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.events import FIRST, StoredEvent, stored_event
@@ -34,7 +35,7 @@ class Jobs:
     def submit(self, parameters: JobParameters | None = None, *, send: bool = True) -> str:
         """Record a job and wake a worker; its id."""
         parameters = parameters or TrainParameters(recipe="mlp_baseline", promote="never")
-        kind = "evaluate" if isinstance(parameters, EvaluateParameters) else "train"
+        kind: JobKind = "evaluate" if isinstance(parameters, EvaluateParameters) else "train"
         record = self.store.create(kind, parameters, request_id="of-the-test", traceparent=None)
         if send:
             assert self._dispatcher.send(record)
@@ -55,7 +56,8 @@ class Jobs:
 
     def stored(self, job_id: str) -> list[StoredEvent]:
         """All events of a job as they are kept."""
-        return [stored_event(each, fields) for each, fields in self.store.client.xrange(events_key(job_id), FIRST)]
+        entries: Any = self.store.client.xrange(events_key(job_id), FIRST)
+        return [stored_event(event_id, fields) for event_id, fields in entries]
 
     def events(self, job_id: str) -> list[ReportedEvent | AddedEvent]:
         """All events of a job."""
@@ -70,7 +72,7 @@ class Jobs:
         self.until(lambda: self._told(job_id, kind) >= count, lambda: self.events(job_id))
 
     def _told(self, job_id: str, kind: str) -> int:
-        return [event.event for event in self.events(job_id)].count(kind)
+        return sum(event.event == kind for event in self.events(job_id))
 
     @staticmethod
     def until(condition: Callable[[], bool], explain: Callable[[], object] = lambda: "") -> None:

@@ -144,7 +144,7 @@ FILLED = """
 from pathlib import Path
 from training import pipeline
 publish_version = pipeline.publish_version
-def fill_then_publish(classifier, origin, images, repository, family, *, reporter):
+def fill_then_publish(classifier, origin, images, repository, family, **more):
     filler = repository.home_models.parent / "filler"
     if not (filler.parent / "no-filler").exists():
         with filler.open("wb", buffering=0) as stream:
@@ -153,7 +153,7 @@ def fill_then_publish(classifier, origin, images, repository, family, *, reporte
                     stream.write(bytes(65536))
             except OSError:
                 pass
-    return publish_version(classifier, origin, images, repository, family, reporter=reporter)
+    return publish_version(classifier, origin, images, repository, family, **more)
 pipeline.publish_version = fill_then_publish
 """
 

@@ -57,7 +57,12 @@ class Desk:
 
     def runner(self, child: str, *, worker: str = "one", **settings: Any) -> JobRunner:
         python = double(self.folder / f"python-{worker}", child)
-        values = {"home": self.folder / "home", "training_python": python, "job_threads": 3, "job_free_mib": 0}
+        values: dict[str, Any] = {
+            "home": self.folder / "home",
+            "training_python": python,
+            "job_threads": 3,
+            "job_free_mib": 0,
+        }
         return JobRunner(
             self.jobs.store,
             lambda record: self.sent.append(record.id),
