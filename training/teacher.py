@@ -30,6 +30,7 @@ from training.compute import autocast, faster_answers
 from training.files import write_atomically
 from training.images import Images, trained_on
 from training.networks import Classifier
+from training.networks.whitened import pool_first
 from training.preprocessing import scale_pixels
 from training.progress import Reporter
 from training.republish import stored_classifier
@@ -131,6 +132,7 @@ def _complete(
     if not missing:
         return
     classifier = classifier.to(device)
+    pool_first(classifier)
     dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):

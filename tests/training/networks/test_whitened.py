@@ -8,7 +8,7 @@ from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from training.networks import Classifier, build_classifier
 from training.networks.first_weights import initialise, whiten
-from training.networks.whitened import Block, Whitening
+from training.networks.whitened import Block, Whitening, pool_first
 
 CONFIG = CNNNetwork(design="whitened", channels=(32, 40), convolutions=3, residual=True, hidden=())
 
@@ -81,11 +81,14 @@ def test_pooling_first_or_last_is_the_same_function(activation: str) -> None:
     config = CNNNetwork.model_validate(CONFIG.model_dump() | {"activation": activation})
     evaluated = lived_in(classifier(config)).eval()
     pooled_first = copy.deepcopy(evaluated)
-    for module in pooled_first.modules():
+    in_training = copy.deepcopy(evaluated)
+    for module in in_training.modules():
         if isinstance(module, Block):
             module.training = True  # of the block alone: its normalisation still uses the stored statistics
+    pool_first(pooled_first)
     pixels = torch.rand(5, 32, 32, 3, generator=draw())
     assert torch.allclose(evaluated(pixels), pooled_first(pixels), atol=1e-5)
+    assert torch.equal(in_training(pixels), pooled_first(pixels))
 
 
 def test_the_residual_is_what_the_first_convolution_gave() -> None:
