@@ -45,6 +45,20 @@ def test_gradients_agree_with_float64_on_pictures_and_on_noise(exported: Exporte
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", ["mlp", "cnn"])
+def test_the_champion_s_own_file_agrees_as_well(family: str, tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path, shipped_models())
+    family, version = repository.resolve(family)
+    manifest, folder = repository.verify(family, version), repository.folder(family, version)
+    assert manifest.gradient is not None
+    assert manifest.gradient.images == 256
+    noise_NHWC = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    images_NHWC = np.concatenate([small_dataset().test.images_NHWC[:8], noise_NHWC])
+    record = check_gradient(folder, stored_classifier(manifest, folder), images_NHWC, threads=1)
+    assert record.max_relative_error < 2e-6
+
+
+@pytest.mark.slow
 def test_captum_s_saliency_agrees(exported: Exported) -> None:
     classifier, folder = exported
     pixels_NHWC = scale_pixels(small_dataset().test.images_NHWC[:10])
