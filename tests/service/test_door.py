@@ -6,16 +6,16 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from service.errors import QueueFullError
 from service.logs import ACCESS_LOGGER
-from service.protocol import DoorProtocol, Whole
+from service.protocol import DoorProtocol
+from service.stragglers import Stragglers
 from tests.support.gates import Gate, gated
 from tests.support.onnx_models import grey_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
@@ -186,6 +186,49 @@ async def test_a_request_behind_one_that_waits_keeps_its_turn(crowd: Crowd, at_t
     assert (await first.answer()).status == 200  # the fixture awaits its second
 
 
+async def test_a_client_that_is_refused_again_and_again_keeps_its_connection(crowd: Crowd) -> None:
+    stragglers = Stragglers(3)
+    async with await Peer.connect(crowd.app.address) as peer:
+        connections = crowd.app.server.server_state.connections
+        for second in range(7):
+            await peer.send(head(f"Content-Length: {len(IMAGE)}", "Content-Type: image/png"))
+            assert (await peer.answer()).status == 429
+            await peer.send(IMAGE)  # behind its refusal, as clients do that send head and body one by one
+            await until(lambda: asyncio.sleep(0, all(c.timeout_keep_alive_task is None for c in connections)))
+            stragglers.close_late(connections, float(second))
+
+
+async def test_http_1_0_is_answered_and_closed(crowd: Crowd, at_the_door: list[int]) -> None:
+    async with await Peer.connect(crowd.app.address) as peer:
+        await peer.send(request(IMAGE, "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        refused = await peer.rest()
+    assert refused.startswith(b"HTTP/1.1 429 ")
+    assert b"\r\nconnection: close\r\n" in refused
+    assert at_the_door == []
+
+
+async def test_a_refusal_comes_behind_an_answer_that_has_no_body(
+    crowd: Crowd, at_the_door: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next request comes at the very moment in which the head of that answer still waits for a body."""
+    complete = DoorProtocol.on_response_complete
+    following = [request(IMAGE)]
+
+    def with_another(self: DoorProtocol) -> None:
+        complete(self)
+        if following:
+            self.data_received(following.pop())
+
+    async with await Peer.connect(crowd.app.address) as peer:
+        monkeypatch.setattr(DoorProtocol, "on_response_complete", with_another)
+        await peer.send(b"HEAD /livez HTTP/1.1\r\nHost: duet\r\n\r\n")
+        await until(lambda: asyncio.sleep(0, at_the_door == [429]))
+        peer.hang_up_sending()
+        answers = await peer.rest()
+    assert answers.index(b"HTTP/1.1 405 ") == 0
+    assert answers.index(b"HTTP/1.1 429 ") > 0
+
+
 async def test_while_draining_the_route_answers_and_closes(crowd: Crowd, at_the_door: list[int]) -> None:
     crowd.app.state["lifecycle"].draining = True
     answer = await sent(crowd, request(IMAGE))
@@ -202,72 +245,3 @@ async def test_those_let_in_are_counted_until_they_can_be_seen(home: Path) -> No
         assert door.full(b"/predict?model=mlp") is None
         await asyncio.sleep(0)
         assert door.full(b"/predict") is None
-
-
-class Wire:
-    """A transport that notes what is written, piece by piece."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self.pieces.append(data)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-
-async def test_head_and_body_are_one_piece() -> None:
-    wire = Wire()
-    whole = Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
-    whole.write(b"head")
-    assert wire.pieces == []
-    whole.write(b"body")
-    whole.write(b"more")
-    await asyncio.sleep(0)
-    assert wire.pieces == [b"headbody", b"more"]
-
-
-async def test_a_head_whose_body_takes_its_time_goes_alone() -> None:
-    wire = Wire()
-    whole = Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
-    whole.write(b"head")
-    await asyncio.sleep(0)
-    assert wire.pieces == [b"head"]
-    whole.write(b"first")
-    assert wire.pieces == [b"head", b"first"]
-
-
-async def test_a_head_without_a_body_is_written_before_the_end() -> None:
-    wire = Wire()
-    whole = Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
-    whole.write(b"head")
-    whole.close()
-    assert wire.pieces == [b"head"]
-    assert whole.is_closing()
-
-
-async def test_a_head_that_is_too_large_is_refused(home: Path) -> None:
-    async with listening_app(settings_for(home)) as app:
-        async with await Peer.connect(app.address) as peer:
-            most = head(f"X-Long: {'x' * 60_000}", "Content-Type: image/png", f"Content-Length: {len(IMAGE)}") + IMAGE
-            await peer.send(most)
-            assert (await peer.answer()).status == 200
-            await peer.send(most)
-            assert (await peer.answer()).status == 200
-        async with await Peer.connect(app.address) as peer:
-            await peer.send(b"GET /livez HTTP/1.1\r\n")
-            await peer.send(b"X-Endless: " + b"x" * 66_000)
-            refused = await peer.rest()
-            assert refused.startswith(b"HTTP/1.1 431 ")
-            assert refused.endswith(b"65536 bytes at most.")
-        async with await Peer.connect(app.address) as peer:
-            with suppress(OSError):  # whoever goes on all the same is cut off
-                for _ in range(10_000):
-                    await peer.send(b"X-Endless: " + b"x" * 1_000 + b"\r\n")
-                raise AssertionError("an endless head was taken")
-        assert (await sent_to(app, request(IMAGE))).status == 200

@@ -94,6 +94,10 @@ class Peer:
         """Whatever comes until the other side closes the connection."""
         return await self._reader.read()
 
+    def hang_up_sending(self) -> None:
+        """Say that nothing more will be sent, and go on reading."""
+        self._writer.write_eof()
+
     def hang_up(self, *, rudely: bool = False) -> None:
         """Close the connection in order, or `rudely` with a reset."""
         if rudely:
