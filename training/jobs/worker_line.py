@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 from typing import Literal
 
+from core.errors import JobEventError
 from core.jobs.events import Cancel, Permission, Permit, ReportedEvent, read_worker_message, to_line
 from training.jobs.lifeline import die
 from training.jobs.stopping import JobCancelledError, NotPermittedError
@@ -79,5 +81,7 @@ class WorkerLine:
                     if isinstance(message, Cancel):
                         self._cancelled.set()
                     self._heard.put(message)
+        except JobEventError as error:
+            print(error, file=sys.stderr)
         finally:
             die()

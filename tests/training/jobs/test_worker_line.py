@@ -86,7 +86,6 @@ def test_no_broad_handler_on_the_way_swallows_a_cancellation() -> None:
     assert not issubclass(NotPermittedError, Exception)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_worker_that_talks_nonsense_is_no_worker(ends: Ends, died: threading.Event) -> None:
     os.write(ends.says, b"hello\n")
     assert died.wait(10)
