@@ -112,7 +112,7 @@ class Permission(Config):
 
 
 class Cancel(Config):
-    """The child is to stop after its next checkpoint."""
+    """The child is to stop at its next step; the checkpoint of its last whole epoch stays."""
 
     event: Literal["cancel"] = "cancel"
 
