@@ -15,12 +15,9 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Queue
 
-from core.jobs.parameters import JobKind
 from service.jobs.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, celery_url
-from service.jobs.keys import CELERY_PREFIX
+from service.jobs.keys import CELERY_PREFIX, QUEUES
 
-TASK_NAME = "duet.run_job"
-QUEUES: tuple[JobKind, ...] = ("train", "evaluate")
 WORKER_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
         "pool": "threads",  # each thread only watches a child process; forking a pool would copy this process's threads
@@ -73,8 +70,3 @@ def make_celery(url: str) -> Celery:
         },
     )
     return app
-
-
-def queue_key(kind: JobKind) -> str:
-    """The list of waiting messages of the queue, as it is called at the broker."""
-    return f"{CELERY_PREFIX}{kind}"

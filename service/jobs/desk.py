@@ -17,9 +17,8 @@ from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, Tra
 from core.repository import ModelRepository
 from service.context import RequestContext
 from service.errors import DeadlineExceededError, TrainingNotReadyError, job_problem
-from service.jobs.celery_app import make_celery
 from service.jobs.connection import connect_async
-from service.jobs.dispatch import Dispatcher
+from service.jobs.dispatch import Dispatcher, LateDispatcher
 from service.jobs.feed import EventFeed
 from service.jobs.heartbeat import Heartbeats
 from service.jobs.idempotency import IdempotencyKeys
@@ -140,7 +139,7 @@ async def open_desk(
     url = settings.redis_url.get_secret_value()
     store = JobStore.open(url, events_kept=settings.job_events_kept)
     feed = EventFeed(connect_async(url), is_closing=is_closing)
-    dispatcher = Dispatcher(make_celery(url))
+    dispatcher = LateDispatcher(url)
     desk = JobDesk(
         store=store,
         idempotency=IdempotencyKeys(store.client, retention_seconds=settings.idempotency_hours * 3600),

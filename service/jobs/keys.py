@@ -6,6 +6,7 @@ import re
 import secrets
 
 from core.errors import UnknownJobError
+from core.jobs.parameters import JobKind
 
 PREFIX = "duet:"
 JOBS = PREFIX + "jobs"
@@ -22,6 +23,9 @@ WORKER_PREFIX = PREFIX + "worker:"
 """Before the name of each worker that is alive: its report, which expires."""
 CELERY_PREFIX = PREFIX + "celery:"
 """Put by kombu before the name of every key of its own."""
+
+TASK_NAME = "duet.run_job"
+QUEUES: tuple[JobKind, ...] = ("train", "evaluate")
 
 JOB_ID_PATTERN = r"[0-9a-f]{32}"
 
@@ -53,6 +57,11 @@ def idempotency_key(digest: str) -> str:
 def turn_key(name: str) -> str:
     """The lock that lets one process at a time do a task that all of them could do."""
     return f"{PREFIX}turn:{name}"
+
+
+def queue_key(kind: JobKind) -> str:
+    """The list of waiting messages of the queue, as it is called at the broker."""
+    return f"{CELERY_PREFIX}{kind}"
 
 
 def _checked(job_id: str) -> str:

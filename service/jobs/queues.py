@@ -8,9 +8,8 @@ from typing import Any
 from redis import Redis
 
 from core.jobs.parameters import JobKind
-from service.jobs.celery_app import QUEUES, queue_key
 from service.jobs.connection import broker_errors
-from service.jobs.keys import FINISHED, LEASES, QUEUED, job_key
+from service.jobs.keys import FINISHED, LEASES, QUEUED, QUEUES, job_key, queue_key
 
 MOST = 1000
 """Most jobs that one look returns; the next look finds the others."""

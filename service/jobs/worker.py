@@ -16,9 +16,10 @@ from celery.worker import state
 from core.home import ensure_home
 from core.repository import MODELS_NAME, ModelRepository
 from service.broker.address import embedded_url
-from service.jobs.celery_app import TASK_NAME, WORKER_OPTIONS, make_celery
+from service.jobs.celery_app import WORKER_OPTIONS, make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.heartbeat import Heartbeats
+from service.jobs.keys import TASK_NAME
 from service.jobs.launch import training_python
 from service.jobs.presence import Presence, worker_name
 from service.jobs.promotion import JobPromoter

@@ -12,9 +12,9 @@ import httpx
 
 from core.jobs.events import ReportedEvent, Stage
 from core.runs import LOG_NAME, named_run
-from service.jobs.celery_app import queue_key
 from service.jobs.desk import JobDesk
 from service.jobs.heartbeat import Readiness, WorkerReport
+from service.jobs.keys import queue_key
 from tests.support.broker import Broker
 from tests.support.service import RunningApp, running_app, settings_for
 

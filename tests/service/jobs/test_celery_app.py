@@ -24,7 +24,8 @@ import sys, time
 from contextlib import suppress
 from redis import Redis
 from redis.exceptions import RedisError
-from service.jobs.celery_app import TASK_NAME, WORKER_OPTIONS, make_celery
+from service.jobs.celery_app import WORKER_OPTIONS, make_celery
+from service.jobs.keys import TASK_NAME
 
 url, socket, concurrency = sys.argv[1:]
 app = make_celery(url)

@@ -6,9 +6,9 @@ import pytest
 from celery import Celery
 
 from core.errors import BrokerUnavailableError
-from service.jobs.celery_app import TASK_NAME, make_celery, queue_key
+from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.keys import QUEUED, turn_key
+from service.jobs.keys import QUEUED, TASK_NAME, queue_key, turn_key
 from service.jobs.reaper import Reaped, Reaper
 from service.jobs.store import JobStore
 from tests.service.jobs.test_fencing import together
