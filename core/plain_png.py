@@ -25,8 +25,9 @@ _RGB8 = spng.SPNG_FMT_RGB8
 def decode_plain_png(data: bytes, *, height: int, width: int) -> npt.NDArray[np.uint8] | None:
     """uint8 RGB [height, width, 3], read-only, or None where the file needs a reader that knows more.
 
-    The pixels are those that Pillow gives, bit for bit. Checksums are verified here, since libspng's binding ignores
-    them.
+    The pixels are those that Pillow gives, bit for bit. The checksum of each chunk is verified here, since libspng's
+    binding ignores them. That of the pixels within them is not: what breaks it alone, with the chunk's own made to fit,
+    is no damage but a writer's doing, and gives its pixels, where Pillow refuses the file.
 
     Args:
         data: a file of any kind.

@@ -169,3 +169,9 @@ def test_pixels_that_end_early_get_pillows_verdict(keep: int) -> None:
 def test_the_limit_on_pixels_holds() -> None:
     with pytest.raises(ImageError, match="40x24"):
         decode_image(png(picture()), height=HEIGHT, width=WIDTH, max_pixels=HEIGHT * WIDTH - 1)
+
+
+def test_the_checksum_within_the_pixels_is_not_judged() -> None:
+    header, data, end = chunks(png(picture()))
+    wrong = data[1][:-1] + bytes([data[1][-1] ^ 1])
+    np.testing.assert_array_equal(plain(joined([header, (b"IDAT", wrong), end])), picture())

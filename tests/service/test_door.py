@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -194,7 +195,11 @@ async def test_a_client_that_is_refused_again_and_again_keeps_its_connection(cro
             await peer.send(head(f"Content-Length: {len(IMAGE)}", "Content-Type: image/png"))
             assert (await peer.answer()).status == 429
             await peer.send(IMAGE)  # behind its refusal, as clients do that send head and body one by one
-            await until(lambda: asyncio.sleep(0, all(c.timeout_keep_alive_task is None for c in connections)))
+            await until(
+                lambda: asyncio.sleep(
+                    0, all(cast(DoorProtocol, one).timeout_keep_alive_task is None for one in connections)
+                )
+            )
             stragglers.close_late(connections, float(second))
 
 
