@@ -30,7 +30,7 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps .
 # Bytecode of what a start imports, the standard library included (the base image has none), in a folder of its own:
 # the service starts in half the time, and its file system can stay read-only.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -c "import duet.cli, service.server, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
+RUN /opt/duet/venv/bin/python -c "import duet.cli, service.server, service.jobs.celery_app, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 # A checkout may be private to its owner; the service runs as someone else.

@@ -2,6 +2,12 @@
 #   docker build -f docker/worker.Dockerfile -t duet-worker .
 # Only instructions that the classic builder knows as well as BuildKit.
 
+# What to install, as lists. A change of pyproject.toml that leaves a list as it is installs nothing of it again.
+FROM python:3.11-slim-bookworm AS wanted
+WORKDIR /src
+COPY pyproject.toml docker/wanted.py ./
+RUN python wanted.py pyproject.toml
+
 FROM python:3.11-slim-bookworm AS build
 # Another package index, where pip's own default will not do, and one for torch alone: the default's wheels for Linux on
 # x86-64 bring CUDA, several GB that a machine without such a GPU never loads. Declared in this stage alone: the image
@@ -13,15 +19,12 @@ ARG TORCH_INDEX_URL=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
-COPY pyproject.toml ./
-# Dependencies in layers of their own, the largest first: a change of the code does not install them again.
-RUN python -c "import tomllib; print(*(line for line in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['training'] if line.startswith('torch')), sep='\n')" \
-      > torch.txt \
-    && pip --python /opt/duet/venv/bin/python install --no-compile -r torch.txt \
+COPY --from=wanted /src/torch.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile -r torch.txt \
       ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"}
-RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*project['dependencies'], *project['optional-dependencies']['training'], sep='\n')" \
-      > requirements.txt \
-    && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt
+COPY --from=wanted /src/others.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile -r others.txt
+COPY pyproject.toml ./
 COPY README.md LICENSE ./
 COPY core core
 COPY training training
