@@ -2,7 +2,8 @@
 
 DuetError
 ├── DataError               a data set is missing, damaged or unusable
-│   └── UnknownDatasetError     no labelled folder of this name
+│   ├── UnknownDatasetError     no labelled folder of this name
+│   └── DifferentImagesError    two versions did not answer to the same images
 ├── ImageError              an upload is not an image this project reads
 │   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
 │   └── UnsupportedImageError   an image, but of a format outside the allow-list
@@ -49,6 +50,21 @@ class DataError(DuetError):
 
 class UnknownDatasetError(DataError):
     """No labelled folder of this name; the message lists those that exist."""
+
+
+class DifferentImagesError(DataError):
+    """Two versions cannot be compared, because they did not answer to the same images.
+
+    Attributes:
+        digests: of the data that each was evaluated on.
+    """
+
+    def __init__(self, first: str, second: str) -> None:
+        self.digests = (first, second)
+        super().__init__(
+            f"the two versions did not answer to the same images: the first was evaluated on {first}, the second on "
+            f"{second}; publish both again on the same data with `duet export`"
+        )
 
 
 class ImageError(DuetError):

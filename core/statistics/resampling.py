@@ -1,0 +1,70 @@
+"""Bootstrap of many means at once: one draw of images serves every figure made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.estimate import Estimate
+
+Floats = npt.NDArray[np.float64]
+RESAMPLES = 1000
+
+
+def resampled_means(values_NM: npt.NDArray[Any], *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """Column means over B resamples of the N rows, with replacement, float64 [B, M] (Efron 1979).
+
+    Args:
+        values_NM: [N, M], N >= 1.
+        resamples: B.
+        seed: of the draws; the same seed and N draw the same rows, whatever the columns are.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    values = np.asarray(values_NM, np.float64)
+    if not len(values):
+        raise ValueError("a bootstrap needs at least one image")
+    generator = np.random.default_rng(seed)
+    means_BM = np.empty((resamples, values.shape[1]))
+    for draw in range(resamples):
+        chosen_N = generator.integers(0, len(values), size=len(values))
+        means_BM[draw] = np.bincount(chosen_N, minlength=len(values)) @ values
+    return means_BM / len(values)
+
+
+def mean_estimate(values_N: npt.NDArray[Any], *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """The mean with its percentile bootstrap interval."""
+    values = np.asarray(values_N, np.float64)
+    return from_resamples(float(values.mean()), resampled_means(values[:, None], resamples=resamples, seed=seed)[:, 0])
+
+
+def from_resamples(value: float, resampled_B: Floats) -> Estimate:
+    """`value` with the 2.5th and 97.5th percentile of its resamples."""
+    low, high = np.percentile(resampled_B, (2.5, 97.5))
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def unbiased(value: float, resampled_B: Floats, *, at_least: float = 0.0) -> Estimate:
+    """As `from_resamples`, less the bootstrap's own bias.
+
+    A statistic that sums absolute values, such as a calibration error, is larger on average in resamples than in the
+    sample, as noise never cancels in it. That excess, mean(resamples) - value, is taken off both ends.
+    """
+    raw = from_resamples(value, resampled_B)
+    bias = float(resampled_B.mean()) - value
+    low = min(value, max(at_least, raw.low - bias))
+    return Estimate(value=value, low=low, high=max(value, raw.high - bias))
+
+
+def statistic_estimate(
+    statistic: Callable[..., float], *arrays: npt.NDArray[Any], resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """`statistic(*arrays)` with its percentile bootstrap interval; all arrays are resampled by the same images."""
+    from core.statistics.intervals import bootstrap_interval
+
+    low, high = bootstrap_interval(statistic, *arrays, resamples=resamples, seed=seed)
+    return Estimate(value=statistic(*arrays), low=low, high=high)
