@@ -76,11 +76,12 @@ def _step_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Tensor], gro
 def _step_vector(weight: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
     beta1, beta2 = group["momentum"], 0.999
     mean, square = _remembered(state, "mean", gradient), _remembered(state, "square", gradient)
-    steps = state.setdefault("steps", torch.zeros(()))
-    steps += 1
+    # Under this name torch leaves the count on the processor when it loads a state.
+    step = state.setdefault("step", torch.zeros(()))
+    step += 1
     mean.lerp_(gradient, 1 - beta1)
     square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    count = float(steps)
+    count = float(step)
     denominator = (square / (1 - beta2**count)).sqrt_().add_(1e-8)
     weight.mul_(1 - group["lr"] * group["weight_decay"])
     weight.addcdiv_(mean, denominator, value=-group["lr"] / (1 - beta1**count))
