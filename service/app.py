@@ -120,6 +120,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         moves.close()
         engine.close()
         intake.close()
+        recorded.settle()  # other workers may go on, and tell these figures with theirs
 
     app = HotAPI(
         title="Duet",

@@ -59,6 +59,7 @@ class Metrics:
         self._inference_seconds = self._stage(
             "inference", "From the start of a request's first batch to its last's end"
         )
+        self._answer_seconds = self._stage("answer", "From a request's head to its answer, all of the above included")
         self._batch_images = Histogram(
             "duet_batch_images", "Images in one model run", MODEL, buckets=IMAGES, registry=self.registry
         )
@@ -88,10 +89,17 @@ class Metrics:
         count(images)
         waiting(lane.waiting)
 
-    def observe_answer(self, served: ServedVersion, decode_seconds: float, inference: Inference) -> None:
+    def observe_answer(
+        self, served: ServedVersion, decode_seconds: float, inference: Inference, total_seconds: float
+    ) -> None:
         """A request has been answered by a version."""
-        decode, queue, run = self._of_answer(served.family, served.version, served.precision)
-        self._soon((decode, decode_seconds), (queue, inference.queue_seconds), (run, inference.run_seconds))
+        decode, queue, run, total = self._of_answer(served.family, served.version, served.precision)
+        self._soon(
+            (decode, decode_seconds),
+            (queue, inference.queue_seconds),
+            (run, inference.run_seconds),
+            (total, total_seconds),
+        )
 
     def settle(self) -> None:
         """Add up what was observed; done by itself within DEFER_SECONDS, and before each scrape."""
@@ -124,11 +132,11 @@ class Metrics:
         return self._batch_images.labels(*labels).observe, self._images.labels(*labels).inc, waiting
 
     @cache  # noqa: B019  as above
-    def _of_answer(self, family: str, version: int, precision: Precision) -> tuple[Observe, Observe, Observe]:
+    def _of_answer(self, family: str, version: int, precision: Precision) -> tuple[Observe, Observe, Observe, Observe]:
         labels = (family, str(version), precision)
-        stages = (self._decode_seconds, self._queue_seconds, self._inference_seconds)
-        decode, queue, run = (stage.labels(*labels).observe for stage in stages)
-        return decode, queue, run
+        stages = (self._decode_seconds, self._queue_seconds, self._inference_seconds, self._answer_seconds)
+        decode, queue, run, total = (stage.labels(*labels).observe for stage in stages)
+        return decode, queue, run, total
 
     def render(self) -> bytes:
         """The text exposition format; with several workers, of all of them together."""

@@ -105,7 +105,12 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     connection = Connection(request.receive)
     try:
         comparison, spent = await engine.compare(
-            versions, upload, top_k=query.top_k, deadline=context.deadline, client=connection
+            versions,
+            upload,
+            top_k=query.top_k,
+            begun=context.started,
+            deadline=context.deadline,
+            client=connection,
         )
     finally:
         connection.close()
@@ -131,7 +136,9 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Serve
 
     async def explained() -> Response:
         await fitting_gradients(exact, query.methods)
-        comparison, spent = await engine.compare(versions, upload, top_k=query.top_k, deadline=context.deadline)
+        comparison, spent = await engine.compare(
+            versions, upload, top_k=query.top_k, begun=context.started, deadline=context.deadline
+        )
         explanations = [
             await explainer.explain(served, image.pixels_HWC, query.methods, told, target)
             for served, image, told, target in zip(exact, comparison.images, parameters, targets, strict=True)

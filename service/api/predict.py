@@ -58,7 +58,13 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     connection = Connection(request.receive)
     try:
         predictions, spent = await engine.predict(
-            served, uploads, top_k=query.top_k, deadline=context.deadline, client=connection, tta=query.tta
+            served,
+            uploads,
+            top_k=query.top_k,
+            begun=context.started,
+            deadline=context.deadline,
+            client=connection,
+            tta=query.tta,
         )
     finally:
         connection.close()

@@ -101,6 +101,7 @@ class Engine:
         uploads: Sequence[Upload],
         *,
         top_k: int,
+        begun: float,
         deadline: float,
         client: Watched | None = None,
         tta: bool = False,
@@ -111,7 +112,8 @@ class Engine:
             served: the version that shall answer.
             uploads: at least one.
             top_k: classes to list per image.
-            deadline: on the clock of `time.perf_counter`.
+            begun: when the request's head had been read, for the metrics; on the clock of `time.perf_counter`.
+            deadline: on the same clock.
             client: watched while the images wait for the model.
             tta: average the answers to several views of each image, which are asked for one after the other, so that
                 others get their turn.
@@ -140,7 +142,7 @@ class Engine:
             inference = averaged_inference(parts, calibration)
         else:
             inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
-        self._metrics.observe_answer(served, decode_seconds, inference)
+        self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         outputs, also_noted = inference.outputs, (NOTE,) if tta else ()
         answers = [
             prediction(served, outputs, row, upload.filename, image.notes + also_noted, top_k, calibration)
@@ -154,6 +156,7 @@ class Engine:
         images_NHWC: Pixels,
         *,
         decode_seconds: float,
+        begun: float,
         deadline: float,
         client: Watched | None = None,
     ) -> Inference:
@@ -163,14 +166,15 @@ class Engine:
             served: the version that shall answer.
             images_NHWC: uint8 [N, H, W, 3], N >= 1.
             decode_seconds: what it took to get at them, for the metrics.
-            deadline: on the clock of `time.perf_counter`.
+            begun: when the request's head had been read, for the metrics; on the clock of `time.perf_counter`.
+            deadline: on the same clock.
             client: watched while the images wait for the model.
 
         Raises:
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
-        self._metrics.observe_answer(served, decode_seconds, inference)
+        self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         return inference
 
     async def decode(self, served: ServedVersion, upload: Upload, *, deadline: float) -> DecodedImage:
@@ -193,6 +197,7 @@ class Engine:
         upload: Upload,
         *,
         top_k: int,
+        begun: float,
         deadline: float,
         client: Watched | None = None,
     ) -> tuple[Comparison, Spent]:
@@ -208,7 +213,7 @@ class Engine:
         decode_seconds = time.perf_counter() - started
         inferences = await self._infer([(served, images[served.size]) for served in versions], deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
-            self._metrics.observe_answer(served, decode_seconds, inference)
+            self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         answers = [
             prediction(
                 served, inference.outputs, 0, upload.filename, images[served.size].notes, top_k, served.calibration

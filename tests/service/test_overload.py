@@ -100,7 +100,9 @@ async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path,
         assert (await running.client.get("/livez")).status_code == 200
         assert (await running.client.get("/models")).status_code == 200
         scraped = (await running.client.get("/metrics")).text
-        assert 'duet_requests_rejected_total{model="cnn",reason="deadline-exceeded",version="1"} 6.0' in scraped
+        model, version = ("cnn", "1") if path == "/predict" else ("", "")  # a comparison is for several
+        labels = f'model="{model}",reason="deadline-exceeded",version="{version}"'
+        assert f"duet_requests_rejected_total{{{labels}}} 6.0" in scraped
 
 
 async def test_where_one_model_of_a_comparison_is_late_the_other_is_not_waited_for(home: Path) -> None:
@@ -128,6 +130,7 @@ async def test_the_metrics_count_what_was_answered(running: RunningApp) -> None:
         f"duet_decode_seconds_count{{{cnn}}} 4.0",
         f"duet_queue_seconds_count{{{cnn}}} 4.0",
         f"duet_inference_seconds_count{{{cnn}}} 4.0",
+        f"duet_answer_seconds_count{{{cnn}}} 4.0",
         'duet_model_info{model="mlp",precision="fp32",version="1"} 1.0',
         'duet_http_requests_total{method="POST",route="/predict",status="200"} 4.0',
         'duet_http_requests_total{method="POST",route="/predict",status="404"} 1.0',
@@ -151,3 +154,25 @@ async def test_the_metrics_tell_a_queue_while_it_stands(home: Path) -> None:
             await asyncio.gather(*requests)
         scraped = (await running.client.get("/metrics")).text
         assert '\nduet_queue_images{model="cnn",precision="fp32",version="1"} 0.0\n' in scraped
+
+
+async def test_nothing_that_was_observed_is_lost_at_the_end(home: Path) -> None:
+    async with running_app(settings_for(home)) as running:
+        registry = running.state["metrics"].registry
+        await ask(running)
+    answered = {"method": "POST", "route": "/predict", "status": "200"}
+    assert registry.get_sample_value("duet_http_requests_total", answered) == 1.0
+
+
+async def test_the_metrics_tell_how_long_a_version_takes_in_all(running: RunningApp) -> None:
+    for path in ("/predict", "/compare"):
+        assert (await running.client.post(path, content=grey_png(0), headers=RAW)).status_code == 200
+    metrics = running.state["metrics"]
+    metrics.settle()
+    version = {"model": "cnn", "version": "1", "precision": "fp32"}
+    sums = {
+        stage: metrics.registry.get_sample_value(f"duet_{stage}_seconds_sum", version) or 0.0
+        for stage in ("decode", "queue", "inference", "answer")
+    }
+    assert metrics.registry.get_sample_value("duet_answer_seconds_count", version) == 2.0
+    assert 0 < sums["decode"] + sums["queue"] + sums["inference"] < sums["answer"] < 60

@@ -120,7 +120,12 @@ async def _infer(request: Request) -> Response:
     connection = Connection(request.receive)
     try:
         inference = await engine.infer(
-            served, call.images_NHWC, decode_seconds=decode_seconds, deadline=deadline, client=connection
+            served,
+            call.images_NHWC,
+            decode_seconds=decode_seconds,
+            begun=context.started,
+            deadline=deadline,
+            client=connection,
         )
     finally:
         connection.close()
