@@ -20,7 +20,8 @@ from service.jobs.keys import CELERY_PREFIX, QUEUES
 
 WORKER_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
-        "pool": "threads",  # each thread only watches a child process; forking a pool would copy this process's threads
+        # Each thread only watches a child process; forking a pool would copy this process's threads.
+        "pool": "service.jobs.pool:WakingPool",
         "without_gossip": True,  # workers need not know of each other: the claim decides
         "without_mingle": True,
         "without_heartbeat": True,

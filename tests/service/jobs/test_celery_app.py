@@ -22,12 +22,13 @@ from tests.support.messages import waiting
 WORKER = """
 import sys, time
 from contextlib import suppress
+from kombu.asynchronous import Hub
 from redis import Redis
 from redis.exceptions import RedisError
 from service.jobs.celery_app import WORKER_OPTIONS, make_celery
 from service.jobs.keys import TASK_NAME
 
-url, socket, concurrency = sys.argv[1:]
+url, socket, concurrency, timers = sys.argv[1:]
 app = make_celery(url)
 
 @app.task(name=TASK_NAME)
@@ -40,15 +41,20 @@ def run_job(job_id):
                 return
         time.sleep(0.02)
 
+if timers == "none":
+    Hub.fire_timers = lambda hub, **_: 3600
+
 app.Worker(queues=["train"], concurrency=int(concurrency), loglevel="INFO", **WORKER_OPTIONS).start()
 """
 
 
 @contextmanager
-def worker(broker: Broker, *, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
+def worker(broker: Broker, *, concurrency: int, timers: str = "all") -> Iterator[subprocess.Popen[bytes]]:
     with (broker.folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, broker.url, str(broker.socket), str(concurrency)], stdout=log, stderr=log
+            [sys.executable, "-c", WORKER, broker.url, str(broker.socket), str(concurrency), timers],
+            stdout=log,
+            stderr=log,
         )
     try:
         yield process
@@ -109,6 +115,22 @@ def test_a_worker_takes_what_it_can_start_and_survives_its_broker(mortal_broker:
     foreign = {key for key in known if not key.startswith("duet:")} - {"begun", "let go"}
     assert foreign == set()  # a broker may be shared with other programs
     client.close()
+    app.close()
+
+
+@pytest.mark.slow
+def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(broker: Broker) -> None:
+    """Not when one of Celery's timers happens to be due: here none ever is."""
+    store, app = JobStore.open(broker.url), make_celery(broker.url)
+    dispatcher = Dispatcher(app)
+    jobs = [submit(store) for _ in range(3)]
+    with worker(broker, concurrency=1, timers="none"):
+        for job in jobs:
+            dispatcher.send(job)
+        for count in (1, 2, 3):
+            until(lambda count=count: store.client.llen("begun") == count)
+            store.client.rpush("let go", "one")
+    store.client.close()
     app.close()
 
 
