@@ -12,9 +12,9 @@ from kombu.asynchronous import get_event_loop
 class WakingPool(TaskPool):  # type: ignore[misc]  # Celery is not typed
     """Celery's pool of threads, whose end of a task wakes the worker's event loop.
 
-    A worker whose threads are all busy asks the broker for nothing (`worker_disable_prefetch`), and its loop sleeps. The
-    end of a task in another thread does not wake it: it would ask for the next message when its next timer is due, which
-    is up to a second later (kombu 5.7 looks at its bindings once a second), and half a second on average.
+    A worker whose threads are all busy asks the broker for nothing (`worker_disable_prefetch`), and its loop sleeps.
+    The end of a task in another thread does not wake it: it would ask for the next message when its next timer is due,
+    which is up to a second later (kombu 5.7 looks at its bindings once a second), and half a second on average.
     """
 
     def on_apply(
@@ -23,7 +23,8 @@ class WakingPool(TaskPool):  # type: ignore[misc]  # Celery is not typed
         """Run a task in a thread; the loop is woken once the task counts as done."""
         applied = super().on_apply(target, args, kwargs, **more)
         loop = get_event_loop()
-        applied.f.add_done_callback(lambda _: loop.call_soon(_look_again))
+        if loop is not None:  # on Windows, Celery polls instead
+            applied.f.add_done_callback(lambda _: loop.call_soon(_look_again))
         return applied
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -124,11 +125,15 @@ def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(broker: Broker
     store, app = JobStore.open(broker.url), make_celery(broker.url)
     dispatcher = Dispatcher(app)
     jobs = [submit(store) for _ in range(3)]
+
+    def begun(count: int) -> bool:
+        return store.client.llen("begun") == count
+
     with worker(broker, concurrency=1, timers="none"):
         for job in jobs:
             dispatcher.send(job)
         for count in (1, 2, 3):
-            until(lambda count=count: store.client.llen("begun") == count)
+            until(partial(begun, count))
             store.client.rpush("let go", "one")
     store.client.close()
     app.close()
