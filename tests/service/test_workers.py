@@ -135,6 +135,8 @@ def test_the_figures_of_all_workers_add_up_whoever_is_asked(service: ServiceProc
     seconds = 'duet_inference_seconds_count{model="cnn",precision="fp32",version="1"}'
     for _ in range(40):
         ask_anew(service)
+    # The worker that is not asked may take a moment to add its last ones up.
+    wait_until(lambda: (scrape(service)[requests], scrape(service)[seconds]) == (40, 40))
     for _ in range(20):
         told = scrape(service)
         assert (told[images], told[requests], told[seconds]) == (40, 40, 40)
