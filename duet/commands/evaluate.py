@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.robustness import evaluate_robustness
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
@@ -22,15 +24,26 @@ def evaluate(
     download: Download = False,
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Write the evaluation as JSON to this file.")] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also measure under corruptions, shifts, rotations and attacks.")
+    ] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="REF", help="With --robustness: a second version, drawn beside the first.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="With --robustness: 100 images instead of 2,000.")] = False,
 ) -> None:
     """Run a version's graphs on the test images; exit 1 where they do not reproduce its evaluation.json."""
     require_training("duet evaluate")
     from core.cores import available_cores
+    from core.home import duet_home, ensure_home
+    from core.reports.places import REPORTS_NAME
     from core.repository import ModelRepository
     from training.files import write_atomically
     from training.reevaluate import TOLERANCE, disagreements, evaluate_version, published_evaluation
     from training.requests import images_for
 
+    if not robustness and (against is not None or quick):
+        raise ConfigurationError("--against and --quick belong to --robustness: give that too")
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
@@ -41,6 +54,10 @@ def evaluate(
         _print(manifest.reference, measured, precision)
     if out is not None:
         write_atomically(out, lambda stream: stream.write(measured.to_json().encode()))
+    if robustness:
+        versions = [manifest] if against is None else [manifest, repository.verify(*repository.resolve(against))]
+        reports = ensure_home(duet_home()) / REPORTS_NAME
+        evaluate_robustness(repository, versions, images, reports, threads=threads or available_cores(), quick=quick)
     published = published_evaluation(folder, measured)
     if published is None:
         typer.echo(f"{manifest.reference} was published with figures of other images; nothing to compare with")

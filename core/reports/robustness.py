@@ -1,0 +1,136 @@
+"""How much accuracy a version keeps when images are corrupted, moved, turned or attacked."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from core.errors import DifferentImagesError
+from core.estimate import Estimate
+from core.reports.record import Record, ReportedData, ReportedModel
+from core.statistics.proportions import proportion
+from core.statistics.resampling import mean_estimate
+
+ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "fgsm"]
+CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digital")
+Bools = npt.NDArray[np.bool_]
+
+
+class Condition(Record):
+    """One way to change the images, at one level."""
+
+    name: str
+    kind: ConditionKind
+    level: int = Field(ge=0, description="higher is harder, from 1; 0 of the images as they are")
+    setting: str = Field(description="what the level means")
+    accuracy: Estimate
+    right: str = Field(description="which images were answered right: a bit each, packed, in base64")
+
+    @classmethod
+    def of(cls, name: str, kind: ConditionKind, level: int, setting: str, right_N: Bools) -> Condition:
+        """The condition under which `right_N`, bool [N], of the images were answered right."""
+        return cls(
+            name=name,
+            kind=kind,
+            level=level,
+            setting=setting,
+            accuracy=proportion(int(right_N.sum()), len(right_N)),
+            right=b64encode(np.packbits(right_N).tobytes()).decode("ascii"),
+        )
+
+    def answered_right(self, images: int) -> Bools:
+        """Which images were answered right, bool [images], in the order of the data."""
+        packed = np.frombuffer(b64decode(self.right), np.uint8)
+        return np.unpackbits(packed, count=images).astype(np.bool_)
+
+
+class MeanAccuracy(Record):
+    """Accuracy under one condition, or all of a kind, averaged over the levels."""
+
+    name: str
+    accuracy: Estimate = Field(description="bootstrap over images")
+
+
+class Robustness(Record):
+    """One version under all conditions."""
+
+    schema_version: Literal[1] = 1
+    model: ReportedModel
+    data: ReportedData
+    benchmark: str = Field(description="what the corruptions are, and are not")
+    left_out: tuple[str, ...] = Field(description="corruptions of the benchmark that are missing, with the reason")
+    seed: int = Field(description="of the corruptions' chance")
+    conditions: tuple[Condition, ...]
+
+    def of_kind(self, *kinds: ConditionKind) -> tuple[Condition, ...]:
+        """The conditions of these kinds."""
+        return tuple(condition for condition in self.conditions if condition.kind in kinds)
+
+    @property
+    def clean(self) -> Condition:
+        """The images as they are."""
+        return self.of_kind("clean")[0]
+
+    def named(self, name: str) -> tuple[Condition, ...]:
+        """The levels of one condition, the easiest first."""
+        return tuple(sorted((each for each in self.conditions if each.name == name), key=lambda each: each.level))
+
+
+class RobustnessDifference(Record):
+    """Two versions under one condition, averaged over its levels."""
+
+    name: str
+    first: Estimate
+    second: Estimate
+    difference: Estimate = Field(description="first minus second accuracy; bootstrap over images, for matched pairs")
+    kept_difference: Estimate = Field(
+        description="first minus second of the drop: accuracy here less accuracy on the images as they are"
+    )
+
+
+def mean_accuracies(report: Robustness) -> tuple[MeanAccuracy, ...]:
+    """Accuracy under each condition, averaged over its levels, and first over all corruptions."""
+    return tuple(
+        MeanAccuracy(name=name, accuracy=mean_estimate(_share_right(report, conditions)))
+        for name, conditions in _groups(report).items()
+    )
+
+
+def compare_robustness(first: Robustness, second: Robustness) -> tuple[RobustnessDifference, ...]:
+    """Two versions under each condition that both know, and first under all corruptions together.
+
+    Raises:
+        DifferentImagesError: they were measured on other images, or by other chance.
+    """
+    if (first.data, first.seed) != (second.data, second.seed):
+        raise DifferentImagesError(first.data.digest, second.data.digest)
+    mine, theirs = _groups(first), _groups(second)
+    clean_N = _share_right(first, [first.clean]) - _share_right(second, [second.clean])
+    rows = []
+    for name in (name for name in mine if name in theirs):
+        one_N, other_N = _share_right(first, mine[name]), _share_right(second, theirs[name])
+        rows.append(
+            RobustnessDifference(
+                name=name,
+                first=mean_estimate(one_N),
+                second=mean_estimate(other_N),
+                difference=mean_estimate(one_N - other_N),
+                kept_difference=mean_estimate(one_N - other_N - clean_N),
+            )
+        )
+    return tuple(rows)
+
+
+def _groups(report: Robustness) -> dict[str, Sequence[Condition]]:
+    names = dict.fromkeys(condition.name for condition in report.conditions if condition.kind != "clean")
+    return {"all corruptions": report.of_kind(*CORRUPTION_KINDS), **{name: report.named(name) for name in names}}
+
+
+def _share_right(report: Robustness, conditions: Sequence[Condition]) -> npt.NDArray[np.float64]:
+    """Of each image, under what share of the conditions it was answered right."""
+    return np.mean([condition.answered_right(report.data.images) for condition in conditions], axis=0)

@@ -1,0 +1,94 @@
+"""`duet evaluate --robustness`: measure one version, or two side by side, under corruptions, shifts and attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from core.estimate import Estimate
+    from core.manifest import Manifest
+    from core.reports.robustness import Robustness
+    from core.repository import ModelRepository
+    from training.images import Images
+
+
+def evaluate_robustness(
+    repository: ModelRepository,
+    manifests: Sequence[Manifest],
+    images: Images,
+    reports: Path,
+    *,
+    threads: int,
+    quick: bool,
+) -> None:
+    """Measure each version, write its record, print a table, and draw all of them side by side.
+
+    Args:
+        repository: holds the versions.
+        manifests: of the versions, one or two.
+        images: the data set.
+        reports: the folder of records.
+        threads: of onnxruntime.
+        quick: a few images only.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from core.reports.places import figures_folder, report_path
+    from core.reports.record import write_report
+    from training.robustness.gallery import write_robustness_figures
+    from training.robustness.measure import measure_robustness
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    measured = []
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for manifest in manifests:
+            task = progress.add_task(manifest.reference, total=None)
+
+            def tell(name: str, done: int, of: int, task: object = task, reference: str = manifest.reference) -> None:
+                progress.update(task, description=f"{reference} {name}", completed=done, total=of)  # type: ignore[arg-type]
+
+            path = report_path(reports, "robustness", manifest.reference, quick=quick)
+            memory = path.with_suffix(".partial.jsonl")
+            report = measure_robustness(
+                manifest,
+                repository.folder(manifest.family, manifest.version),
+                images,
+                memory,
+                threads=threads,
+                quick=quick,
+                progress=tell,
+            )
+            write_report(path, report)
+            memory.unlink(missing_ok=True)
+            measured.append(report)
+    for path in write_robustness_figures(measured, images.dataset, figures_folder(reports, "robustness"), quick=quick):
+        typer.echo(f"figure: {path}")
+    _print(measured)
+
+
+def _print(reports: Sequence[Robustness]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from core.reports.robustness import mean_accuracies
+
+    data = reports[0].data
+    table = Table(title=f"accuracy on {data.images:,} test images of {data.name}, mean over the levels")
+    table.add_column("")
+    for report in reports:
+        table.add_column(report.model.reference, justify="right")
+    table.add_row("as they are", *[_interval(report.clean.accuracy) for report in reports])
+    for rows in zip(*(mean_accuracies(report) for report in reports), strict=True):
+        table.add_row(rows[0].name.replace("_", " "), *[_interval(row.accuracy) for row in rows])
+    console = Console()
+    console.print(table)
+    console.print(f"{reports[0].benchmark}; {'; '.join(reports[0].left_out)}", highlight=False)
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"

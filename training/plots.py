@@ -1,0 +1,66 @@
+"""What the figures of reports have in common: their width, text size and plain axes in the colours of a theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from core.estimate import Estimate
+from training.explore.theme import Theme
+
+WIDTH = 5.4
+"""Inches: a column of the page."""
+
+TEXT = 10
+"""Points."""
+
+MARKERS = ("o", "s")
+"""Of the first and the second model, so that colour is not all that tells them apart."""
+
+
+def grid_of_axes(theme: Theme, rows: int, columns: int, *, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
+    """A figure of `height` inches with rows x columns axes, row by row; `shared` as of `Figure.subplots`."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor=theme.surface)
+    found = list(figure.subplots(rows, columns, squeeze=False, **shared).ravel())
+    for axes in found:
+        style(axes, theme)
+    return figure, found
+
+
+def style(axes: Any, theme: Theme) -> None:
+    """No frame but the bottom line, a quiet grid, text in the theme's colour."""
+    axes.set_facecolor(theme.surface)
+    axes.tick_params(colors=theme.text, labelsize=TEXT - 1, length=0)
+    axes.grid(color=theme.grid)
+    axes.set_axisbelow(True)
+    for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        label.set_color(theme.text)
+        label.set_fontsize(TEXT)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set_color(theme.muted)
+
+
+def percent_axis(axis: Any) -> None:
+    """Write shares as whole percent."""
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def error_bars(estimates: Sequence[Estimate]) -> tuple[list[float], list[list[float]]]:
+    """Values, and how far their intervals reach below and above, as matplotlib wants it."""
+    values = [estimate.value for estimate in estimates]
+    below = [max(0.0, estimate.value - estimate.low) for estimate in estimates]
+    above = [max(0.0, estimate.high - estimate.value) for estimate in estimates]
+    return values, [below, above]
+
+
+def legend_above(figure: Figure, axes: Any, theme: Theme) -> None:
+    """The legend of `axes`, above all of the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, labelcolor=theme.text,
+        fontsize=TEXT,
+    )  # fmt: skip

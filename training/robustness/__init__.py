@@ -1,0 +1,1 @@
+"""How much accuracy is left when test images are corrupted, moved, turned or attacked."""
