@@ -71,6 +71,12 @@ def test_the_precision_reaches_the_service(client: Client) -> None:
     assert unpublished.value.fields["available"] == ["fp32"]
 
 
+def test_averaged_views_are_asked_for(client: Client) -> None:
+    with pytest.raises(ConflictError, match="duet export cnn@1") as unmeasured:
+        client.predict(grey_png(96), version=1, tta=True)
+    assert unmeasured.value.type == "urn:duet:problem:views-not-measured"
+
+
 def test_comparisons(client: Client) -> None:
     assert client.compare(grey_png(0)).agree is False
     same = client.compare(grey_png(0), models=("mlp", "cnn@2"), top_k=2)
