@@ -1,0 +1,83 @@
+"""The command `python -m benchmarks.jobs`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from benchmarks.jobs.goals import figures, judge
+from benchmarks.jobs.run import PARTS, Plan, run
+from benchmarks.serving.machine import cpu_name
+from benchmarks.serving.plan import choose, split
+from benchmarks.serving.report import drawn, piped
+from benchmarks.serving.tables import TextTable, goals_table
+from core.errors import DuetError
+from core.home import shipped_models
+
+WIDTH_OF_FILES = 200
+QUICK_ROUNDS, QUICK_SECONDS = 1, 2.0
+
+
+def main(
+    only: Annotated[str, typer.Option(help=f"Some of {', '.join(PARTS)}.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds over all parts.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="Length of one measurement.")] = 15.0,
+    rate: Annotated[float, typer.Option(min=1, max=5000, help="Predictions per second.")] = 50.0,
+    recipe: Annotated[str, typer.Option(help="Of the training.")] = "cnn_baseline",
+    models: Annotated[Path | None, typer.Option(help="Folder of model versions; the shipped one by default.")] = None,
+    family: Annotated[str, typer.Option(help="Whose champion predicts.")] = "cnn",
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke run; its figures say little.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write everything that was measured here, as JSON.")] = None,
+    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the tables here.")] = None,
+) -> None:
+    """Measure how soon jobs begin and are heard of, and predictions beside a training, on a real duet serve."""
+    if quick:
+        rounds, seconds = QUICK_ROUNDS, QUICK_SECONDS
+    data_dir = os.environ.get("DUET_DATA_DIR")
+    plan = Plan(
+        models=(models or shipped_models()).absolute(),
+        family=family,
+        data_dir=Path(data_dir).absolute() if data_dir else None,
+        recipe=recipe,
+        parts=choose("--only", split(only), PARTS),
+        rounds=rounds,
+        seconds=seconds,
+        per_second=rate,
+    )
+    load_average = os.getloadavg()[0]
+    words, results = run(plan, Console(stderr=True, soft_wrap=True))
+    head = (
+        f"{words}. {cpu_name()}, {len(os.sched_getaffinity(0))} cores; load average {load_average:.1f} at the start; "
+        f"{rate:g} predictions/s; {rounds} round{'s' * (rounds != 1)} of {seconds:g} s per measurement. The median "
+        "over jobs or rounds, with the lowest and the highest."
+    )
+    tables = [TextTable("Jobs", ("what", ">measured"), tuple(figures(results))), goals_table(list(judge(results)))]
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
+    console.print(Text(head))
+    for table in tables:
+        console.print(drawn(table))
+    if out is not None:
+        out.write_bytes(orjson.dumps(asdict(results), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    if markdown_file is not None:
+        markdown_file.write_text("\n\n".join([head, *map(piped, tables)]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    # As Ctrl-C does: unwind, so that every process is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    app.command()(main)
+    try:
+        app()
+    except DuetError as error:
+        print(f"benchmarks.jobs: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
