@@ -63,12 +63,14 @@ def train_version(
     """
     with held(run_folder):
         source = source_digest()
-        config = with_exact_teacher(config, repository)
-        teacher = read_teacher(config, images, repository)
         settle_publishing(run_folder, repository)
-        checkpoint = _checkpoint_to_resume(run_folder, config, images) if resume else None
+        checkpoint = _checkpoint_to_resume(run_folder) if resume else None
+        config = with_exact_teacher(config, repository, begun=None if checkpoint is None else checkpoint.config)
+        teacher = read_teacher(config, images, repository)
         if checkpoint is None:
             clear_run(run_folder)
+        else:
+            require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
         start = read_start(config, repository)
         classifier = new_classifier(config, images, start)
         answers = None
@@ -124,13 +126,11 @@ def new_classifier(config: RecipeConfig, images: Images, start: Start | None = N
     )
 
 
-def _checkpoint_to_resume(run_folder: Path, config: RecipeConfig, images: Images) -> Checkpoint:
+def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
     reference = published_as(run_folder)
     if reference is not None:
         raise CheckpointError(f"nothing to resume: the run in {run_folder} was published as {reference}")
-    checkpoint = load_checkpoint(run_folder)
-    require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
-    return checkpoint
+    return load_checkpoint(run_folder)
 
 
 def _fit_inputs(config: RecipeConfig, images: Images, teacher_VNK: Tensor | None) -> FitInputs:

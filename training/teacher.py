@@ -47,16 +47,28 @@ class Teacher:
     classifier: Classifier
 
 
-def with_exact_teacher(config: RecipeConfig, repository: ModelRepository) -> RecipeConfig:
+def with_exact_teacher(
+    config: RecipeConfig, repository: ModelRepository, *, begun: RecipeConfig | None = None
+) -> RecipeConfig:
     """The configuration with the teacher's version in place of its family, whose champion changes.
+
+    Args:
+        config: as it was asked for.
+        repository: where teachers lie.
+        begun: configuration of the run that goes on, if one does: a family then stands for the version of it that
+            the run began with, whoever is champion by now.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version, or no champion.
     """
-    if config.distillation.teacher is None:
+    wanted = config.distillation.teacher
+    if wanted is None:
         return config
-    reference = "{}@{}".format(*repository.resolve(config.distillation.teacher))
-    return config.with_overrides({"distillation.teacher": reference})
+    family, _, version = wanted.partition("@")
+    earlier = None if begun is None else begun.distillation.teacher
+    if version in ("", "champion") and earlier is not None and earlier.partition("@")[0] == family:
+        wanted = earlier
+    return config.with_overrides({"distillation.teacher": "{}@{}".format(*repository.resolve(wanted))})
 
 
 def read_teacher(config: RecipeConfig, images: Images, repository: ModelRepository) -> Teacher | None:

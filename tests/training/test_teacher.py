@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.aliases import promote
 from core.errors import CheckpointError, ConfigurationError, UnknownVersionError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
@@ -162,13 +163,35 @@ def test_a_distilled_run_is_resumed_to_the_same_weights_and_names_its_teacher(
 def test_a_family_stands_for_its_champion_and_the_version_is_written_down(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.aliases import promote
-
     let_int8_fail(monkeypatch)
     repository, _ = trained
     promote(repository, "cnn", 1, actor="test", reason="to be found")
     manifest = train(repository, images, tmp_path / "run", student(epochs=1, **{"distillation.teacher": "cnn"}))
     assert manifest.config["distillation"]["teacher"] == "cnn@1"
+
+
+def test_a_run_that_goes_on_keeps_its_teacher_when_the_champion_moves(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    for seed in (0, 1):
+        train(repository, images, tmp_path / f"cnn-{seed}", small_recipe("cnn", epochs=1, seed=seed))
+    promote(repository, "cnn", 1, actor="test", reason="teaches")
+    config = student(epochs=2, **{"distillation.teacher": "cnn"})
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=1))
+    promote(repository, "cnn", 2, actor="test", reason="while the student was away")
+    resumed = train(repository, images, tmp_path / "run", config, resume=True)
+    assert resumed.config["distillation"]["teacher"] == "cnn@1"
+    named = config.with_overrides({"distillation.teacher": "cnn@2"})
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, images, tmp_path / "named", config, reporter=RecordingReporter(stop_after=1))
+    promote(repository, "cnn", 1, actor="test", reason="back")
+    with pytest.raises(CheckpointError, match=r"distillation\.teacher was 'cnn@2', now 'cnn@1'"):
+        train(
+            repository, images, tmp_path / "named", named.with_overrides({"distillation.teacher": "cnn@1"}), resume=True
+        )
 
 
 def test_a_student_of_the_teacher_alone_agrees_with_it_more_than_without(
