@@ -11,10 +11,12 @@ from duet.commands import models
 from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
+from duet.commands.interpret import interpret
 from duet.commands.key import key
 from duet.commands.repeat import repeat
 from duet.commands.serve import serve
 from duet.commands.train import train
+from duet.commands.tune import tune
 from duet.commands.worker import worker
 
 app = typer.Typer(
@@ -30,9 +32,11 @@ app.command()(key)
 app.command()(worker)
 app.command()(train)
 app.command()(repeat)
+app.command()(tune)
 app.command()(evaluate)
 app.command()(export)
 app.command()(explore)
+app.command()(interpret)
 
 
 def main() -> None:

@@ -6,7 +6,18 @@ from importlib.util import find_spec
 
 from core.errors import ConfigurationError
 
-_NEEDED = ("torch", "torchvision", "captum", "jinja2", "onnx", "onnxscript", "safetensors", "sklearn", "matplotlib")
+_NEEDED = (
+    "torch",
+    "torchvision",
+    "captum",
+    "jinja2",
+    "onnx",
+    "onnxscript",
+    "optuna",
+    "safetensors",
+    "sklearn",
+    "matplotlib",
+)
 
 
 def require_training(command: str) -> None:

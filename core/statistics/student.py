@@ -1,0 +1,32 @@
+"""The interval of a mean of few values, such as the accuracies of a recipe's seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.estimate import Estimate
+
+
+def student_mean(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """The mean of `values` with its interval by Student's t (Student 1908, "The probable error of a mean").
+
+    It takes the values for draws from a normal distribution.
+
+    Args:
+        values: at least two; one says nothing of its spread.
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: too few values, or the confidence is out of range.
+    """
+    if len(values) < 2 or not 0 < confidence < 1:
+        raise ValueError(f"{len(values)} values, confidence {confidence}")
+    from scipy.special import stdtrit  # only the training half has means of few values
+
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    margin = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * error
+    return Estimate(value=mean, low=mean - margin, high=mean + margin)

@@ -1,0 +1,93 @@
+"""`duet tune`: search for better settings of a recipe, and report what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from duet.commands.data import DataDir, Download, Threads
+from duet.commands.training_extra import require_training
+
+
+def tune(
+    recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_labels.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of an interrupted search included.")] = 24,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of a trial; by default 15 for an mlp, 6 for a cnn.")
+    ] = None,
+    share: Annotated[float, typer.Option(help="Share of the training images, at most 0.9.")] = 0.5,
+    confirm: Annotated[
+        int, typer.Option(metavar="SEEDS", help="Train recipe and best trial with so many new seeds; at least 2.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
+    study: Annotated[str | None, typer.Option(help="Name of the study; by default the recipe.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write the report from the journal, and train nothing.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report; by default NAME/report under DUET_HOME/studies.")
+    ] = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    threads: Threads = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of trial 0.")
+    ] = None,
+) -> None:
+    """Try other settings of RECIPE on CIFAR-10, judged on validation images; the same command again goes on.
+
+    Trial 0 is the recipe as it is; then each activation, loss and optimiser alone; then what Optuna proposes.
+    """
+    require_training("duet tune")
+    from core.cores import available_cores
+    from core.errors import ConfigurationError
+    from core.home import duet_home, ensure_home
+    from core.recipes import parse_override, recipe_config
+    from core.repository import ModelRepository
+    from training.compute import pick_device
+    from training.requests import prepare
+    from training.studies.bench import make_bench
+    from training.studies.progress import StudyProgress
+    from training.teacher import with_exact_teacher
+    from training.tune.confirm import confirm as confirm_best
+    from training.tune.families import trial_epochs
+    from training.tune.journal import Description, open_journal
+    from training.tune.report import write_report
+    from training.tune.search import search
+
+    if confirm == 1:
+        raise ConfigurationError("one seed says nothing of luck: give --confirm 2 or more")
+    config = recipe_config(recipe)
+    name = study or config.recipe
+    if report:
+        typer.echo(f"written to {write_report(duet_home(), name, out or _report_folder(duet_home(), name))}")
+        return
+    repository = ModelRepository.open()
+    config = config.with_overrides(
+        {"epochs": epochs or trial_epochs(config)} | dict(parse_override(text) for text in overrides or [])
+    )
+    config = with_exact_teacher(config, repository)
+    config, images = prepare(config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
+    bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
+    description = Description(
+        config=config,
+        share=share,
+        seed=seed,
+        data=images.dataset.name,
+        data_digest=images.dataset.digest,
+        split_digest=bench.images.split.digest,
+    )
+    home = ensure_home(duet_home())
+    with open_journal(home, name, description) as journal, StudyProgress() as progress:
+        search(journal, bench, trials=trials, progress=progress)
+        if confirm:
+            confirm_best(journal, bench, seeds=confirm, progress=progress)
+    typer.echo(f"done; see what came of it with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
+
+
+def _report_folder(home: Path, name: str) -> Path:
+    from training.tune.journal import journal_path
+
+    return journal_path(home, name).with_suffix("") / "report"

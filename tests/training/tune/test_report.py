@@ -1,0 +1,120 @@
+"""The report of a tuning, from a journal of made-up results."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from optuna.trial import TrialState
+
+from core.errors import ConfigurationError
+from core.recipes import recipe_config
+from training.tune.figures import history_figure, importance_figure, parallel_figure
+from training.tune.journal import Description, open_journal, read_journal
+from training.tune.report import write_report
+from training.tune.search import finished, space_of
+
+NAME = "made-up"
+DESCRIPTION = Description(
+    config=recipe_config("mlp_labels").with_overrides({"epochs": 4}),
+    share=0.5, seed=0, data="cifar10", data_digest="a" * 64, split_digest="b" * 64,
+)  # fmt: skip
+
+
+def made_up(home: Path, *, trials: int = 12, best: int | None = 9, confirmed: tuple[float, ...] = ()) -> None:
+    """A journal in which width decides the accuracy and trial `best` is two points above the rest."""
+    with open_journal(home, NAME, DESCRIPTION) as journal:
+        space = space_of(journal)
+        random = np.random.default_rng(0)
+        for number in range(trials):
+            point = {**space.baseline, "width": random.choice([0.5, 0.75, 1.0, 1.25]), "rate": random.uniform(0.3, 3)}
+            journal.study.enqueue_trial(space.planned()[number] if number < 8 else point)
+            trial = journal.study.ask(dict(space.dimensions))
+            accuracy = 0.5 + 0.02 * trial.params["width"] + (0.02 if number == best else 0) - 0.0001 * number
+            for epoch in range(1, 5 if number != 5 else 3):
+                trial.report(accuracy * epoch / 4, epoch)
+            if number == 5:
+                journal.study.tell(trial, state=TrialState.PRUNED)
+                continue
+            for name, value in {"dtype": "float32", "threads": 2, "seconds": 61.5}.items():
+                trial.set_user_attr(name, value)
+            journal.study.tell(trial, accuracy)
+        for seed, gain in enumerate(confirmed, start=1):
+            journal.study.set_user_attr(f"confirmed:0:{seed}", 0.6 + 0.01 * seed)
+            journal.study.set_user_attr(f"confirmed:{best}:{seed}", 0.6 + 0.01 * seed + gain)
+
+
+def page(home: Path) -> str:
+    return write_report(home, NAME, home / "report").read_text()
+
+
+def test_the_report_stands_on_the_journal_alone_and_is_small(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    text = page(tmp_path)
+    folder = tmp_path / "report"
+    assert {path.name for path in folder.iterdir()} == {
+        "README.md", "history.png", "importances.png", "parallel.png", "journal.gz",
+    }  # fmt: skip
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 100_000
+    assert (
+        gzip.decompress((folder / "journal.gz").read_bytes()) == (tmp_path / "studies" / f"{NAME}.journal").read_bytes()
+    )
+    assert "12 trials of 4 epochs on 50% of the training images" in text
+    assert "Trial 9 was best" in text
+    assert "That was not confirmed" in text
+    # mse was ended after two epochs: 0.5195 * 2/4 against 0.52 * 2/4
+    assert "| loss | mse | 25.98% | -0.02 | 2 |" in text
+    assert "| activation | relu | 51.99% | -0.01 | 4 |" in text
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((0.02, 0.021, 0.019), "+2.00 points (95 % interval +1.75 to +2.25), so it is a gain"),
+        ((0.02, -0.02), "which luck can explain"),
+        ((-0.02, -0.021, -0.019), "so it is a loss"),
+    ],
+)
+def test_luck_is_not_sold_as_gain(tmp_path: Path, gains: tuple[float, ...], verdict: str) -> None:
+    made_up(tmp_path, confirmed=gains)
+    assert verdict in page(tmp_path)
+
+
+def test_a_recipe_that_nothing_beat_is_said_to_be_best(tmp_path: Path) -> None:
+    made_up(tmp_path, trials=8, best=0)
+    text = page(tmp_path)
+    assert "No trial was better than the recipe as it is (54.00%)." in text
+
+
+def test_too_few_trials_make_no_report(tmp_path: Path) -> None:
+    made_up(tmp_path, trials=3, best=None)
+    with pytest.raises(ConfigurationError, match="3 trials of 'made-up' have run to their end"):
+        page(tmp_path)
+
+
+def test_the_figures_show_what_the_journal_holds(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    journal = read_journal(tmp_path, NAME)
+    trials, space = finished(journal.study), space_of(journal)
+    ends = history_figure(trials).axes[0]
+    assert len(np.asarray(ends.collections[0].get_offsets())) == 11
+    assert len(np.asarray(ends.collections[1].get_offsets())) == 1
+    bests = np.asarray(ends.get_lines()[0].get_ydata(), dtype=float)
+    assert (np.diff(bests) >= 0).all()
+    assert bests[-1] == journal.study.best_value
+
+    bars = importance_figure({"width": 0.7, "rate": 0.3}).axes[0]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["width", "rate"]
+
+    parallel: Figure = parallel_figure(trials, space.dimensions)
+    axes = parallel.axes[0]
+    through = [line for line in axes.get_lines() if len(np.asarray(line.get_xdata())) == len(space.dimensions) + 1]
+    assert len(through) == 11
+    last = [float(np.asarray(line.get_ydata())[-1]) for line in through]
+    assert last == sorted(last)
+    assert (last[0], last[-1]) == (0.0, 1.0)
+    place = list(space.dimensions).index("width")
+    assert {float(np.asarray(line.get_ydata())[place]) for line in through} <= {0.0, 1 / 3, 2 / 3, 1.0}

@@ -1,0 +1,1 @@
+"""Studies: many short runs of a recipe beside each other, to choose by and never to publish."""

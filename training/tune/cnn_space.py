@@ -1,0 +1,60 @@
+"""What is searched for a convolutional network."""
+
+from __future__ import annotations
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+from core.recipes import CNNNetwork, RecipeConfig
+from training.tune.optimisers import HandSet, optimisation_at, optimisation_baseline, optimisation_dimensions
+from training.tune.space import Point, Space
+from training.tune.widths import scaled
+
+EPOCHS = 6
+"""On half of the images, two minutes a run on two cores."""
+MOST_CONVOLUTIONS = 4
+HAND_SET = {
+    "muon": HandSet(learning_rate=0.1, vector_learning_rate=0.01, weight_decay=0.05, momentum=0.6),
+    "adamw": HandSet(learning_rate=2e-3, weight_decay=0.05, momentum=0.9),
+    "sgd": HandSet(learning_rate=0.1, weight_decay=5e-4, momentum=0.9),
+}
+
+
+def cnn_space(base: RecipeConfig) -> Space:
+    """Activation, loss, optimiser, rate, decay, width, depth, shifts, cutout and mixup."""
+    network, augmentation = base.network, base.augmentation
+    if not isinstance(network, CNNNetwork):
+        raise TypeError(f"{base.recipe} is no cnn")
+    dimensions: dict[str, BaseDistribution] = {
+        "activation": CategoricalDistribution(("relu", "gelu", "silu", "tanh")),
+        **optimisation_dimensions(base.optimization, HAND_SET),
+        # A wider network is nearly always better and always slower: what is looked for is not the largest.
+        "width": CategoricalDistribution((0.5, 0.75, 1.0, 1.25)),
+        "depth": IntDistribution(
+            -1 if network.convolutions > 1 else 0, 1 if network.convolutions < MOST_CONVOLUTIONS else 0
+        ),
+        "translate": IntDistribution(0, max(4, augmentation.translate)),
+        "cutout": CategoricalDistribution(tuple(sorted({0, 8, 12, augmentation.cutout}))),
+        "mixup": CategoricalDistribution(tuple(sorted({0.0, 0.2, 0.5, augmentation.mixup}))),
+    }
+    baseline: Point = {
+        "activation": network.activation,
+        **optimisation_baseline(base.optimization),
+        "width": 1.0,
+        "depth": 0,
+        "translate": augmentation.translate,
+        "cutout": augmentation.cutout,
+        "mixup": augmentation.mixup,
+    }
+
+    def config(point: Point) -> RecipeConfig:
+        return base.with_overrides(
+            {
+                "network.activation": point["activation"],
+                "network.channels": scaled(network.channels, point["width"]),
+                "network.convolutions": network.convolutions + point["depth"],
+                **{f"augmentation.{name}": point[name] for name in ("translate", "cutout", "mixup")},
+                **optimisation_at(point, base.optimization, HAND_SET),
+            }
+        )
+
+    return Space(dimensions, baseline, config, singles=("activation", "loss", "optimizer"))

@@ -1,0 +1,193 @@
+"""The report of a tuning, from its journal alone: a page, three figures, and a copy of the journal."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import optuna
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+from PIL import Image
+
+from core.errors import ConfigurationError
+from training.tune.confirm import BASELINE, best_trial, read_confirmation
+from training.tune.figures import history_figure, importance_figure, parallel_figure
+from training.tune.journal import Journal, journal_path, read_journal
+from training.tune.search import DIVERGED, DTYPE, SECONDS, THREADS, finished, space_of
+from training.tune.space import Space, shown
+
+PAGE_NAME, JOURNAL_NAME = "README.md", "journal.gz"
+_COLOURS = 64
+_LEAST = 4
+"""Trials that ran to their end, at least, for an importance to mean anything."""
+
+
+def write_report(home: Path, name: str, folder: Path) -> Path:
+    """Write README.md, history.png, importances.png, parallel.png and journal.gz to `folder`; returns the page.
+
+    Raises:
+        ConfigurationError: there is no such tuning, or it has run too few trials.
+        OSError: the folder cannot be written.
+    """
+    journal = read_journal(home, name)
+    study, space = journal.study, space_of(journal)
+    trials = finished(study)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if len(complete) < _LEAST:
+        raise ConfigurationError(f"{len(complete)} trials of {name!r} have run to their end: a report needs {_LEAST}")
+    importances = _importances(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(history_figure(trials), folder / "history.png")
+    _save(importance_figure(importances), folder / "importances.png")
+    _save(parallel_figure(trials, space.dimensions), folder / "parallel.png")
+    # The same content, the same bytes: no name and no time in its head.
+    (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
+    parts = [_head(journal, trials), _outcome(study, space), _alone(trials, space), _figures(len(complete))]
+    page = folder / PAGE_NAME
+    page.write_text("\n".join([*parts, _table(trials, space)]))
+    return page
+
+
+def _importances(study: optuna.Study) -> Mapping[str, float]:
+    """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end."""
+    return optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+
+
+def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
+    about, first = journal.description, trials[BASELINE].user_attrs
+    seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
+    early = sum(trial.state == TrialState.PRUNED for trial in trials)
+    return f"""# Tuning of {about.config.recipe}
+
+{len(trials)} trials of {about.config.epochs} epochs on {about.share:.0%} of the training images of {about.data}, \
+judged on the validation images;
+{early} were ended early, because they did worse than half of those before them. Seed {about.seed}; computed in \
+{first[DTYPE]} on {first[THREADS]} threads; {seconds / 60:.0f} minutes of wall time.
+"""
+
+
+def _outcome(study: optuna.Study, space: Space) -> str:
+    best = best_trial(study)
+    trials = study.get_trials(deepcopy=False)
+    lines = ["## What came of it", ""]
+    if best == BASELINE:
+        lines.append(f"No trial was better than the recipe as it is ({_percent(trials[BASELINE])}).")
+        return "\n".join([*lines, ""])
+    changes = space.changes(trials[best].params)
+    lines += [
+        f"Trial {best} was best: {_percent(trials[best])}; the recipe as it is has {_percent(trials[BASELINE])}. It "
+        "changes " + ", ".join(f"{name} to {shown(value)}" for name, value in changes.items()) + ":",
+        "",
+        "```text",
+        *_settings(space, trials[best]),
+        "```",
+        "",
+    ]
+    found = read_confirmation(study)
+    if found is None:
+        lines.append("That was not confirmed with other seeds and fresh images: part of it is luck.")
+        return "\n".join([*lines, ""])
+    gain = found.gain
+    verdict = "so it is a gain" if gain.low > 0 else "so it is a loss" if gain.high < 0 else "which luck can explain"
+    lines += [
+        f"With {len(found.seeds)} new seeds each, on training images that the search had not seen:",
+        "",
+        "| seed | " + " | ".join(map(str, found.seeds)) + " | mean |",
+        "|---|" + "---|" * (len(found.seeds) + 1),
+        *(
+            f"| {name} | " + " | ".join(f"{value:.2%}" for value in values) + f" | {sum(values) / len(values):.2%} |"
+            for name, values in (("the recipe as it is", found.baseline), (f"trial {best}", found.best))
+        ),
+        "",
+        f"The difference is {100 * gain.value:+.2f} points (95 % interval {100 * gain.low:+.2f} to "
+        f"{100 * gain.high:+.2f}), {verdict}.",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _settings(space: Space, trial: FrozenTrial) -> list[str]:
+    base = space.config(space.baseline)
+    differences = base.differences(space.config(trial.params))
+    return [f"--set {key}={value:.6g}" if isinstance(value, float) else f"--set {key}={value}".replace(" ", "")
+            for key, (_, value) in differences.items()]  # fmt: skip
+
+
+def _alone(trials: list[FrozenTrial], space: Space) -> str:
+    """The trials that differ from the recipe in one choice, each against the recipe after as many epochs."""
+    baseline = trials[BASELINE].intermediate_values
+    rows = []
+    for trial in trials:
+        changes = space.changes(trial.params)
+        if len(changes) != 1 or not changes.keys() <= set(space.singles):
+            continue
+        ((name, value),) = changes.items()
+        epoch = max(trial.intermediate_values, default=None)
+        if epoch is None:
+            rows.append(f"| {name} | {value} | diverged | | |")
+            continue
+        reached = trial.intermediate_values[epoch]
+        rows.append(f"| {name} | {value} | {reached:.2%} | {100 * (reached - baseline[epoch]):+.2f} | {epoch} |")
+    own = ", ".join(f"{name} {shown(space.baseline[name])}" for name in space.singles)
+    return "\n".join(
+        [
+            "## One choice at a time",
+            "",
+            f"The recipe has {own}. Each line changes one of them and nothing else (an optimiser comes with rates of "
+            "its own); points are against the recipe after as many epochs, and half a point is within luck.",
+            "",
+            "| | | validation | points | epochs |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _figures(complete: int) -> str:
+    return f"""## Figures
+
+![accuracy of every trial](history.png)
+
+What mattered, by fANOVA over the {complete} trials that ran to their end; with so few, only the order of the largest \
+says something:
+
+![importances](importances.png)
+
+![every trial through its settings](parallel.png)
+"""
+
+
+def _table(trials: list[FrozenTrial], space: Space) -> str:
+    rows = []
+    for trial in trials:
+        changes = ", ".join(f"{name} {shown(value)}" for name, value in space.changes(trial.params).items())
+        seconds = trial.user_attrs.get(SECONDS)
+        ended = "" if trial.state == TrialState.COMPLETE else "diverged" if DIVERGED in trial.user_attrs else "early"
+        rows.append(
+            f"| {trial.number} | {_percent(trial)} | {len(trial.intermediate_values)} | {ended} | "
+            f"{'' if seconds is None else f'{seconds:.0f}'} | {changes or 'the recipe as it is'} |"
+        )
+    head = [
+        "## All trials",
+        "",
+        "| trial | validation | epochs | ended | seconds | changed |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def _percent(trial: FrozenTrial) -> str:
+    return "" if trial.value is None else f"{trial.value:.2%}"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """As a PNG of few colours, a third as large as one of all: reports are kept beside the code."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    picture.quantize(_COLOURS).save(path, optimize=True)
