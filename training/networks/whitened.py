@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
+from training.networks.convolution import Convolution
 from training.networks.layers import ACTIVATIONS, Dropout, Flatten
 
 _PATCH = 2
@@ -57,7 +58,7 @@ class Block(nn.Module):
     def __init__(self, channels_in: int, channels: int, config: CNNNetwork) -> None:
         super().__init__()
         widths = [channels_in] + [channels] * (config.convolutions - 1)
-        self.convolutions = nn.ModuleList(nn.Conv2d(width, channels, 3, padding=1, bias=False) for width in widths)
+        self.convolutions = nn.ModuleList(Convolution(width, channels) for width in widths)
         self.norms = nn.ModuleList(_shifting_norm(channels) for _ in widths)
         self.activations = nn.ModuleList(ACTIVATIONS[config.activation]() for _ in widths)
         self.pool = nn.MaxPool2d(2)
