@@ -1,4 +1,11 @@
-"""cnn_best: the network that is served."""
+"""cnn_best: the network that is served.
+
+Claim, still to be shown: at least 95.0 % of the test images right from one view, with 6.1 M weights and 288 M
+multiplications an image, after at most two and a half hours of training on two cores.
+
+Evidence so far: 557 images a second on two cores with AMX (bfloat16), which makes 80 epochs of 45,000 images in 108
+minutes; 3.8 ms for one image on one thread when it is served, 1.1 ms in int8.
+"""
 
 from core.recipes.base import Augmentation, Optimization, RecipeConfig
 from core.recipes.networks import CNNNetwork
