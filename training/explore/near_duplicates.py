@@ -95,6 +95,31 @@ class NearDuplicateIndex:
         # A picture that is its own mirror image is found both ways; the more similar way counts.
         return pairs.take(_first_of_each(pairs.query_P * len(self._images_NHWC) + pairs.reference_P))
 
+    def nearest(
+        self, images_NHWC: npt.NDArray[np.uint8], *, track: Track = iter
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The most similar reference image of each, and the similarity: cosine of the whitened thumbnails.
+
+        Args:
+            images_NHWC: uint8, of the size of the reference images; each also counts mirrored.
+            track: shown the progress over the blocks that are compared.
+
+        Returns:
+            Positions int64 [N], and similarities float32 [N], at most 1.
+        """
+        position_N = np.zeros(len(images_NHWC), np.int64)
+        similarity_N = np.full(len(images_NHWC), -1, np.float32)
+        for start in track(range(0, len(images_NHWC), _BLOCK)):
+            block = slice(start, start + _BLOCK)
+            for queried_NHWC in (images_NHWC[block], images_NHWC[block][:, :, ::-1]):
+                similarity_NM = self._whiten(_thumbnails(queried_NHWC)) @ self._reference_ND.T
+                best_N = similarity_NM.argmax(axis=1)
+                value_N = similarity_NM[np.arange(len(best_N)), best_N]
+                closer_N = value_N > similarity_N[block]
+                position_N[block] = np.where(closer_N, best_N, position_N[block])
+                similarity_N[block] = np.where(closer_N, value_N, similarity_N[block])
+        return position_N, similarity_N
+
     def _lookup_block(self, images_NHWC: npt.NDArray[np.uint8], *, offset: int, mirrored: bool) -> NearPairs:
         queried_NHWC = images_NHWC[:, :, ::-1] if mirrored else images_NHWC
         similarity_NM = self._whiten(_thumbnails(queried_NHWC)) @ self._reference_ND.T

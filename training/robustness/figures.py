@@ -58,6 +58,7 @@ def means_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
             error_kw={"ecolor": theme.text, "elinewidth": 1},
         )  # fmt: skip
     axes.set_yticks(places, [name.replace("_", " ") for name in names])
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     percent_axis(axes.xaxis)

@@ -1,0 +1,114 @@
+"""`duet interpret`: explanations and how far to trust them, images that excite most, and mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.training_extra import require_training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.reports.explanations import Explanations
+    from core.reports.mistakes import Mistakes
+
+
+class Part(StrEnum):
+    """What can be made by itself."""
+
+    EXPLANATIONS = "explanations"
+    ACTIVATIONS = "activations"
+    MISTAKES = "mistakes"
+
+
+def interpret(
+    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@3, or mlp for the champion of mlp.")] = "mlp",
+    second: Annotated[str, typer.Argument(metavar="REF", help="The version that it is compared with.")] = "cnn",
+    only: Annotated[list[Part] | None, typer.Option(help="Make this part alone; may be given several times.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Explain this class instead of the predicted one.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few images only, to see that it works.")] = False,
+    data: DataOfVersion = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    threads: Threads = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default reports under DUET_HOME.")] = None,
+) -> None:
+    """Explain two versions, test the explanations, make what excites them most, and examine their mistakes."""
+    require_training("duet interpret")
+    import torch
+
+    from core.cores import available_cores
+    from core.home import duet_home, ensure_home
+    from core.reports.places import REPORTS_NAME
+    from core.repository import ModelRepository
+    from training.interpret import commands
+    from training.interpret.activations import Model
+    from training.requests import images_for
+
+    repository = ModelRepository.open()
+    manifests = [repository.verify(*repository.resolve(reference)) for reference in (first, second)]
+    one, other = (Model(each, repository.folder(each.family, each.version)) for each in manifests)
+    images = images_for(manifests[0], data, data_dir=data_dir, download=download, note=_say)
+    threads = threads or available_cores()
+    torch.set_num_threads(threads)
+    folder = out or ensure_home(duet_home()) / REPORTS_NAME
+    work = commands.Work((one, other), images, folder, threads=threads, quick=quick)
+    with _progress() as progress:
+        if not only or Part.EXPLANATIONS in only:
+            for report in commands.explanations(work, target, progress):
+                _say_explanations(report)
+        if not only or Part.ACTIVATIONS in only:
+            for made in commands.activations(work, progress).models:
+                typer.echo(
+                    f"{made.model.reference}: takes {made.recognised:.0%} of its own class images for that class, "
+                    f"{made.other.reference} {made.transfer:.0%} of them"
+                )
+        if not only or Part.MISTAKES in only:
+            _say_mistakes(commands.mistakes(work, progress))
+    typer.echo(f"records and figures: {folder}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda name, done, of: progress.update(task, description=name, completed=done, total=of)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _say_explanations(report: Explanations) -> None:
+    for method in report.methods:
+        failed = [check for check in method.checks if not check.passed]
+        verdict = "passes all checks" if not failed else "; ".join(f"fails {c.name}: {c.reason}" for c in failed)
+        flat = f"{method.flat} flat maps; " if method.flat else ""
+        typer.echo(f"{report.model.reference} {method.method}: {flat}{verdict}")
+    for reason in report.unfit:
+        typer.echo(f"{report.model.reference} {reason}")
+
+
+def _say_mistakes(mistakes: Mistakes) -> None:
+    overlap = mistakes.overlap
+    for model in mistakes.models:
+        hardest = ", ".join(f"{row.label} {row.error.value:.1%}" for row in model.classes[:3])
+        typer.echo(f"{model.model.reference}: {model.error.value:.2%} wrong; hardest: {hardest}")
+    typer.echo(
+        f"both wrong on {overlap.both.value:.2%} of the images ({overlap.both_if_independent:.2%} if mistakes were "
+        f"independent), only the first on {overlap.only_first.value:.2%}, only the second on "
+        f"{overlap.only_second.value:.2%}; {len(mistakes.label_candidates)} candidates for label errors"
+    )

@@ -1,0 +1,101 @@
+"""The three parts of `duet interpret`: each makes its record, writes it, and draws its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.reports.activations import Activations
+from core.reports.explanations import Explanations
+from core.reports.mistakes import Mistakes
+from core.reports.places import figures_folder, report_path
+from core.reports.record import write_report
+from training.gallery import write_figures
+from training.images import Images
+from training.interpret.activations import KEPT_PREFIX, Model, make_activations
+from training.interpret.evaluate import evaluate_explanations
+from training.interpret.gallery import activation_figures, explanation_figures
+from training.mistakes.find import Judged, find_mistakes
+from training.mistakes.gallery import mistake_figures
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all parts need.
+
+    Attributes:
+        models: both versions.
+        images: the data set.
+        folder: of the records.
+        threads: of onnxruntime.
+        quick: a few images only.
+    """
+
+    models: tuple[Model, Model]
+    images: Images
+    folder: Path
+    threads: int
+    quick: bool
+
+    @property
+    def references(self) -> tuple[str, str]:
+        """The short names of both."""
+        return self.models[0].manifest.reference, self.models[1].manifest.reference
+
+    @property
+    def names(self) -> str:
+        """What the figures of both are called."""
+        return "-".join(self.references) + (".quick" if self.quick else "")
+
+
+def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Explanations, Explanations]:
+    """Evaluate the explanations of both versions; errors as of `evaluate_explanations`."""
+    first, second = (_explained(work, model, target, progress) for model in work.models)
+    figures = explanation_figures((first, second), work.models, work.images.dataset)
+    write_figures(figures, figures_folder(work.folder, "explanations"), work.names)
+    return first, second
+
+
+def activations(work: Work, progress: Progress) -> Activations:
+    """Make and score images that excite most; errors as of `make_activations`."""
+    path = report_path(work.folder, "activations", *work.references, quick=work.quick)
+    report = make_activations(
+        work.models, work.images, path.parent, threads=work.threads, quick=work.quick, progress=progress
+    )
+    write_report(path, report)
+    for kept in path.parent.glob(f"{KEPT_PREFIX}*.npz"):
+        kept.unlink()
+    figures = activation_figures(report, work.models, work.images.dataset, path.parent)
+    write_figures(figures, figures_folder(work.folder, "activations"), work.names)
+    return report
+
+
+def mistakes(work: Work, progress: Progress) -> Mistakes:
+    """Find the mistakes of both; errors as of `find_mistakes`."""
+    first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
+    report = find_mistakes(first, second, work.images, threads=work.threads, quick=work.quick, progress=progress)
+    write_report(report_path(work.folder, "mistakes", *work.references, quick=work.quick), report)
+    figures = mistake_figures(report, (first, second), work.images.dataset, threads=work.threads)
+    write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
+    return report
+
+
+def _explained(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
+    reference = model.manifest.reference
+    path = report_path(work.folder, "explanations", reference, quick=work.quick)
+    memory = path.with_suffix(".partial.jsonl")
+    report = evaluate_explanations(
+        model.manifest,
+        model.folder,
+        work.images,
+        memory,
+        target=target,
+        quick=work.quick,
+        progress=lambda name, done, of: progress(f"{reference} {name}", done, of),
+    )
+    write_report(path, report)
+    memory.unlink(missing_ok=True)
+    return report

@@ -1,0 +1,251 @@
+"""How good a version's explanations are: attribute -> delete and insert -> disturb -> randomise -> judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.manifest import Manifest
+from core.reports.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomised
+from core.reports.record import ReportedModel
+from core.statistics.resampling import mean_estimate
+from training.images import Images
+from training.interpret import methods
+from training.interpret.methods import attribute, fitting, is_flat, target_class
+from training.interpret.randomisation import cascade, rank_correlations
+from training.interpret.removal import STEPS, Probability, area, blurred, removal_curve
+from training.memo import Memo
+from training.networks import Classifier
+from training.preprocessing import scale_pixels
+from training.reevaluate import require_same_classes
+from training.republish import stored_classifier
+from training.subset import stratified, subset_of_test
+
+IMAGES, QUICK_IMAGES = 100, 10
+DISTURBED, QUICK_DISTURBED = 40, 4
+"""Images, of those, for sensitivity and randomisation, which explain each of them many times."""
+DISTURBANCES = 3
+RADIUS = 0.02
+"""Of the noise in every value: 5 of 255 steps, which hardly show."""
+RANDOM_ORDERS = 3
+MOST_CORRELATION = 0.5
+"""Of maps before and after all weights are fresh, up to which a method depends on the weights: a quarter of the
+variance of the ranks in common."""
+SEED = 0
+Pixels = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the methods of one version explain.
+
+    Attributes:
+        classifier: the network.
+        pixels_NHWC: of the images, in [0, 1].
+        target_N: the class that is explained of each.
+        few: positions of the images that are explained many times.
+        colour_C: what deleted pixels become.
+        temperature: that the probabilities have.
+    """
+
+    classifier: Classifier
+    pixels_NHWC: Pixels
+    target_N: Labels
+    few: Labels
+    colour_C: tuple[float, ...]
+    temperature: float
+
+    def probability(self, chosen: npt.NDArray[np.bool_]) -> Probability:
+        """Of the target, for changed versions of the chosen images."""
+        target_N = torch.from_numpy(self.target_N[chosen])
+
+        def of_target(pixels_NHWC: Pixels) -> Doubles:
+            with torch.no_grad():
+                logits_NK = self.classifier(torch.from_numpy(pixels_NHWC)).double()
+            shares_NK = torch.softmax(logits_NK / self.temperature, dim=1)
+            return np.asarray(shares_NK.gather(1, target_N[:, None])[:, 0].numpy())
+
+        return of_target
+
+
+def evaluate_explanations(
+    manifest: Manifest,
+    folder: Path,
+    images: Images,
+    memory: Path,
+    *,
+    target: str | None = None,
+    quick: bool = False,
+    progress: Callable[[str, int, int], None] = lambda name, done, of: None,
+) -> Explanations:
+    """Measure every method that fits a version, on a fixed, stratified subset of the test images.
+
+    Args:
+        manifest: of the version.
+        folder: of the version.
+        images: the data set.
+        memory: a file that keeps what is measured until all is.
+        target: the class to explain; by default of each image the predicted one.
+        quick: a tenth of the images.
+        progress: is told which method is measured, how many are done and how many there are.
+
+    Raises:
+        ConfigurationError: there is no such class.
+        DataError: the data set has other classes or another image size than the version.
+    """
+    require_same_classes(manifest, images)
+    number = None if target is None else target_class(target, manifest.class_names)
+    test, data = subset_of_test(images.dataset, QUICK_IMAGES if quick else IMAGES)
+    classifier = stored_classifier(manifest, folder).requires_grad_(False)
+    pixels_NHWC = scale_pixels(test.images_NHWC)
+    with torch.no_grad():
+        predicted_N = classifier(torch.from_numpy(pixels_NHWC)).argmax(1).numpy()
+    subject = Subject(
+        classifier,
+        pixels_NHWC,
+        predicted_N if number is None else np.full_like(predicted_N, number),
+        stratified(test.labels_N, QUICK_DISTURBED if quick else DISTURBED),
+        manifest.input.mean,
+        manifest.calibration["fp32"].temperature,
+    )
+    model, settings = ReportedModel.of(manifest), _settings()
+    memo = Memo(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings})
+    names = fitting(classifier)
+    evaluated = []
+    for done, name in enumerate(names):
+        progress(name, done, len(names))
+        result = memo.recall(name, lambda name=name: evaluate_method(name, subject).model_dump(mode="json"))
+        evaluated.append(MethodEvaluation.model_validate(result))
+    progress("done", len(names), len(names))
+    unfit = () if "grad_cam" in names else ("grad_cam: the network has no feature maps",)
+    return Explanations(
+        model=model,
+        data=data,
+        target="predicted" if target is None else target,
+        seed=SEED,
+        settings=settings,
+        methods=tuple(evaluated),
+        unfit=unfit,
+    )
+
+
+def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
+    """All figures of one method; those of images whose map is flat are left out."""
+    maps_NHW = attribute(name, subject.classifier, subject.pixels_NHWC, subject.target_N, seed=SEED)
+    useful_N = np.array([not is_flat(map_HW) for map_HW in maps_NHW])
+    empty = MethodEvaluation(
+        method=name, flat=int((~useful_N).sum()), images=int(useful_N.sum()), deletion=None, deletion_gain=None,
+        insertion=None, insertion_gain=None, sensitivity=None, deletion_curve=None, insertion_curve=None, cascade=(),
+        checks=tuple(
+            Check(name=check, passed=False, reason="every map is flat")
+            for check in ("deletion", "insertion", "randomisation")
+        ),
+    )  # fmt: skip
+    if not useful_N.any():
+        return empty
+    pixels_NHWC = subject.pixels_NHWC[useful_N]
+    probability = subject.probability(useful_N)
+    plain_NHWC = np.broadcast_to(np.array(subject.colour_C, np.float32), pixels_NHWC.shape)
+    deletion_NS, deletion_random_NS = _curves(probability, pixels_NHWC, plain_NHWC, maps_NHW[useful_N])
+    insertion_NS, insertion_random_NS = _curves(probability, blurred(pixels_NHWC), pixels_NHWC, maps_NHW[useful_N])
+    measured = empty.model_copy(
+        update={
+            "deletion": mean_estimate(area(deletion_NS)),
+            "deletion_gain": mean_estimate(area(deletion_random_NS) - area(deletion_NS)),
+            "insertion": mean_estimate(area(insertion_NS)),
+            "insertion_gain": mean_estimate(area(insertion_NS) - area(insertion_random_NS)),
+            "deletion_curve": _curve(deletion_NS, deletion_random_NS),
+            "insertion_curve": _curve(insertion_NS, insertion_random_NS),
+            "sensitivity": mean_estimate(sensitivity(name, subject, maps_NHW[subject.few])),
+            "cascade": randomised(name, subject, maps_NHW[subject.few]),
+        }
+    )
+    return measured.model_copy(update={"checks": tuple(_checks(measured))})
+
+
+def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Doubles:
+    """The largest ||map of the noisy image - map|| / ||map|| over a few draws of noise, float64 [F].
+
+    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations". 0 of a flat map that stays the same.
+    """
+    random = np.random.default_rng(SEED)
+    pixels_FHWC = subject.pixels_NHWC[subject.few]
+    norms_F = np.linalg.norm(maps_FHW.reshape(len(maps_FHW), -1), axis=1)
+    largest_F = np.zeros(len(maps_FHW))
+    for _ in range(DISTURBANCES):
+        noise_FHWC = random.uniform(-RADIUS, RADIUS, size=pixels_FHWC.shape).astype(np.float32)
+        near_FHW = attribute(
+            name, subject.classifier, pixels_FHWC + noise_FHWC, subject.target_N[subject.few], seed=SEED
+        )
+        changes_F = np.linalg.norm((near_FHW - maps_FHW).reshape(len(maps_FHW), -1), axis=1)
+        largest_F = np.maximum(largest_F, changes_F / np.where(norms_F > 0, norms_F, 1))
+    return largest_F
+
+
+def randomised(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[Randomised, ...]:
+    """How alike the maps stay while weights become fresh from the last layer to the first."""
+    pixels_FHWC, target_F = subject.pixels_NHWC[subject.few], subject.target_N[subject.few]
+    _, height, width, _ = pixels_FHWC.shape
+    rows = []
+    for layer, network in cascade(subject.classifier, height=height, width=width, seed=SEED):
+        fresh_FHW = attribute(name, network, pixels_FHWC, target_F, seed=SEED)
+        rows.append(Randomised(layer=layer, correlation=mean_estimate(rank_correlations(maps_FHW, fresh_FHW))))
+    return tuple(rows)
+
+
+def _curves(
+    probability: Probability, start_NHWC: Pixels, end_NHWC: Pixels, maps_NHW: Doubles
+) -> tuple[Doubles, Doubles]:
+    """Probability curves [N, steps + 1] by the maps, and the mean of those by random maps."""
+    random = np.random.default_rng(SEED)
+    by_chance = [
+        removal_curve(probability, start_NHWC, end_NHWC, random.random(maps_NHW.shape)) for _ in range(RANDOM_ORDERS)
+    ]
+    return removal_curve(probability, start_NHWC, end_NHWC, maps_NHW), np.mean(by_chance, axis=0)
+
+
+def _curve(curve_NS: Doubles, random_NS: Doubles) -> Curve:
+    return Curve(
+        shares=tuple(np.linspace(0, 1, curve_NS.shape[1]).tolist()),
+        probability=tuple(curve_NS.mean(axis=0).tolist()),
+        random=tuple(random_NS.mean(axis=0).tolist()),
+    )
+
+
+def _checks(measured: MethodEvaluation) -> list[Check]:
+    checks = []
+    gains: tuple[tuple[CheckName, object], ...] = (
+        ("deletion", measured.deletion_gain),
+        ("insertion", measured.insertion_gain),
+    )
+    for name, gain in gains:
+        low, value, high = gain.low, gain.value, gain.high  # type: ignore[attr-defined]
+        reason = f"better than random order by {value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        checks.append(Check(name=name, passed=low > 0, reason=reason))
+    last = measured.cascade[-1].correlation
+    reason = (
+        f"rank correlation {last.value:.2f} (95 % interval {last.low:.2f} to {last.high:.2f}) with maps of fresh "
+        f"weights, of which at most {MOST_CORRELATION} passes"
+    )
+    checks.append(Check(name="randomisation", passed=last.high <= MOST_CORRELATION, reason=reason))
+    return checks
+
+
+def _settings() -> dict[str, float]:
+    return {
+        "integrated_gradients_steps": methods.STEPS,
+        "smoothgrad_samples": methods.SAMPLES,
+        "smoothgrad_noise": methods.NOISE,
+        "removal_steps": STEPS,
+        "random_orders": RANDOM_ORDERS,
+        "sensitivity_radius": RADIUS,
+        "sensitivity_draws": DISTURBANCES,
+        "most_correlation": MOST_CORRELATION,
+    }

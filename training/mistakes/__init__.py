@@ -1,0 +1,1 @@
+"""Where two versions go wrong: on which classes and images, how surely, and whether together."""

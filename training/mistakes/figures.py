@@ -1,0 +1,115 @@
+"""The figures of mistakes: classes, confusions, patterns, and galleries with what both models looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from core.estimate import Estimate
+from core.reports.mistakes import Mistakes, Notable
+from training.explore.theme import Theme
+from training.mosaics import map_picture, mosaic_figure
+from training.plots import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
+
+Pixels = npt.NDArray[np.uint8]
+Doubles = npt.NDArray[np.float64]
+_LABELS = {
+    "brightness": "brightness: mean luma",
+    "contrast": "contrast: deviation of luma",
+    "edges": "edges: mean slope of luma",
+    "off_centre": "saliency off centre (half sides)",
+    "similarity": "similarity to the nearest training image",
+}
+
+
+def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
+    """Error rate of each class with its 95 % interval, both models, the first one's hardest class on top."""
+    names = [row.label for row in mistakes.models[0].classes]
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.32 * len(names))
+    places = np.arange(len(names), dtype=np.float64)
+    for number, (model, colour, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
+        errors = {row.label: row.error for row in model.classes}
+        values, reach = error_bars([errors[name] for name in names])
+        axes.errorbar(
+            values, places + (number - 0.5) * 0.2, xerr=reach, fmt=marker, ms=5, color=colour,
+            label=model.model.reference,
+        )  # fmt: skip
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    percent_axis(axes.xaxis)
+    axes.set_xlabel("share of the class's images answered wrong")
+    legend_above(figure, axes, theme)
+    return figure
+
+
+def confusions_figure(mistakes: Mistakes, theme: Theme) -> Figure:
+    """The most frequent confusions of each model, as shares of the true class with 95 % intervals."""
+    most = max(len(model.confusions) for model in mistakes.models)
+    figure, panels = grid_of_axes(theme, 2, 1, height=1.2 + 2 * 0.24 * max(most, 2), sharex=True)
+    for axes, model, colour in zip(panels, mistakes.models, theme.parts, strict=False):
+        values, reach = error_bars([row.rate for row in model.confusions])
+        names = [f"{row.label} as {row.answer}" for row in model.confusions]
+        axes.barh(names, values, xerr=reach, color=colour, error_kw={"ecolor": theme.text, "elinewidth": 1})
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        percent_axis(axes.xaxis)
+        axes.set_title(model.model.reference, fontsize=TEXT, color=theme.text)
+    panels[-1].set_xlabel("share of the true class's images")
+    return figure
+
+
+def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
+    """Error rate in each fifth of the images, by each property, both models, with 95 % intervals."""
+    names = [pattern.name for pattern in mistakes.models[0].patterns]
+    rows = -(-len(names) // 2)
+    figure, panels = grid_of_axes(theme, rows, 2, height=0.6 + 1.9 * rows, sharey=True)
+    for axes, name in zip(panels, names, strict=False):
+        for model, colour, marker in zip(mistakes.models, theme.parts, MARKERS, strict=False):
+            pattern = next(each for each in model.patterns if each.name == name)
+            middles = [(part.low + part.high) / 2 for part in pattern.bins]
+            errors: list[Estimate] = [part.error for part in pattern.bins]
+            values, reach = error_bars(errors)
+            axes.errorbar(
+                middles, values, yerr=reach, color=colour, marker=marker, ms=4, lw=1.4, label=model.model.reference
+            )
+        axes.set_xlabel(_LABELS[name], fontsize=TEXT - 1)
+        axes.set_ylim(bottom=0)
+        percent_axis(axes.yaxis)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    figure.supylabel("error rate in each fifth of the images", fontsize=TEXT, color=theme.text)
+    legend_above(figure, panels[0], theme)
+    return figure
+
+
+def notable_figure(
+    chosen: Sequence[Notable],
+    images_NHWC: Pixels,
+    maps: Mapping[str, Doubles],
+    references: tuple[str, str],
+    theme: Theme,
+) -> Figure:
+    """Test images with both models' answers, and beside each what either looked at for its own answer.
+
+    Args:
+        chosen: what is shown, a row each.
+        images_NHWC: the test images chosen, in that order.
+        maps: by reference the saliency of those images, [n, H, W].
+        references: of both models.
+        theme: of the text.
+    """
+    rows = [
+        [image_HWC, *(map_picture(maps[reference][n], signed=False) for reference in references)]
+        for n, image_HWC in enumerate(images_NHWC)
+    ]
+    captions = [
+        f"label: {each.label}\n{references[0]}: {each.first.label} {each.first.probability:.0%}\n"
+        f"{references[1]}: {each.second.label} {each.second.probability:.0%}"
+        for each in chosen
+    ]
+    headings = ["image", *references]
+    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, caption_width=2.6, text=TEXT)
