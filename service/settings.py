@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     job_nice: int = Field(10, ge=0, le=19)
     """How much nicer to others than the worker itself a job's process is, so that serving goes first."""
 
+    job_idle: bool = False
+    """Whether a job's process also leaves its core at once to whatever else has something to do (SCHED_IDLE), on Linux.
+    Where other programs keep all cores busy it then hardly gets on, not even with ending."""
+
     job_seconds: float = Field(24 * 3600.0, gt=0)
     """Longest time that one attempt at a job may take; then it is stopped and failed, its last checkpoint kept."""
 

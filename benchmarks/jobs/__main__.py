@@ -31,7 +31,7 @@ def main(
     only: Annotated[str, typer.Option(help=f"Some of {', '.join(PARTS)}.")] = "",
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds over all parts.")] = 5,
     seconds: Annotated[float, typer.Option(min=1, max=120, help="Length of one measurement.")] = 15.0,
-    rate: Annotated[float, typer.Option(min=1, max=5000, help="Predictions per second.")] = 50.0,
+    rate: Annotated[float, typer.Option(min=1, max=5000, help="Predictions per second.")] = 100.0,
     recipe: Annotated[str, typer.Option(help="Of the training.")] = "cnn_baseline",
     models: Annotated[Path | None, typer.Option(help="Folder of model versions; the shipped one by default.")] = None,
     family: Annotated[str, typer.Option(help="Whose champion predicts.")] = "cnn",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.jobs.events import MAX_LINE_BYTES, Cancel, Permission, to_line
 from service.jobs.lines import LineReader
+from service.jobs.niceness import give_way
 
 
 class Child:
@@ -22,12 +23,15 @@ class Child:
         environment: of the process.
         log: file that gets what the process prints, after what is there.
         nice: how much nicer than this process it is, 0 to 19.
+        idle: whether others run at once in its place.
 
     Raises:
         OSError: the command cannot be started, or the log cannot be written.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, nice: int) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, nice: int, idle: bool
+    ) -> None:
         heard, tells = os.pipe()
         hears, says = os.pipe()
         try:
@@ -54,8 +58,7 @@ class Child:
         self.lines = LineReader(heard, limit=MAX_LINE_BYTES)
         self.status: int | None = None
         """Exit status of the process once `close` was called, negative for the signal that ended it."""
-        niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice)
-        os.setpriority(os.PRIO_PGRP, self._process.pid, niceness)
+        give_way(self._process.pid, nice, idle=idle)
 
     @property
     def pid(self) -> int:

@@ -35,7 +35,9 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
     log = run_folder / LOG_NAME
     with log.open("a") as stream:
         stream.write(_heading(record, worker))
-    return Child(_command(settings, record), _environment(settings, record), log, nice=settings.job_nice)
+    return Child(
+        _command(settings, record), _environment(settings, record), log, nice=settings.job_nice, idle=settings.job_idle
+    )
 
 
 def _command(settings: Settings, record: JobRecord) -> list[str]:

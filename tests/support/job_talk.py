@@ -61,7 +61,7 @@ def talking(
     command = [str(python), "-m", "training", "job", "--id", job_id, "--kind", kind]
     command += ["--parameters", parameters, "--threads", "1"]
     own = {"DUET_HOME": str(home), "DUET_SHIPPED_MODELS": str(home / "none"), "OMP_NUM_THREADS": "1"}
-    child = Child(command, {**os.environ, **own, **environment}, home / "log.txt", nice=0)
+    child = Child(command, {**os.environ, **own, **environment}, home / "log.txt", nice=0, idle=False)
     try:
         yield Talk(child)
     finally:

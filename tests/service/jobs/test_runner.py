@@ -125,10 +125,12 @@ def test_the_child_gets_what_it_needs_and_no_secret(desk: Desk, monkeypatch: pyt
     record = desk.run(
         """
         tell("result", result={
-            "environment": dict(os.environ), "nice": os.nice(0), "leads": os.getpgrp() == os.getsid(0) == os.getpid(),
+            "environment": dict(os.environ), "nice": os.nice(0), "policy": os.sched_getscheduler(0),
+            "leads": os.getpgrp() == os.getsid(0) == os.getpid(),
             "threads": job.threads, "kind": job.kind, "parameters": parameters,
         })
-        """
+        """,
+        job_idle=True,
     )
     assert record.result is not None
     environment = record.result["environment"]
@@ -139,6 +141,7 @@ def test_the_child_gets_what_it_needs_and_no_secret(desk: Desk, monkeypatch: pyt
     assert environment["OMP_NUM_THREADS"] == record.result["threads"] == "3"
     assert environment["REQUEST_ID"] == "of-the-test"
     assert record.result["nice"] == min(19, os.nice(0) + 10)
+    assert record.result["policy"] == os.SCHED_IDLE
     assert record.result["leads"] is True
     assert record.result["kind"] == "train"
     assert record.result["parameters"] == record.parameters
