@@ -16,6 +16,7 @@ from core.errors import ConfigurationError
 from core.manifest import InputSpec, Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.starting import require_same_network
 from training.networks import Classifier
 from training.weights import read_weights
 
@@ -45,14 +46,7 @@ def read_start(config: RecipeConfig, repository: ModelRepository) -> Start | Non
         return None
     family, version = repository.resolve(config.init_from)
     manifest = repository.verify(family, version)
-    theirs = RecipeConfig.model_validate(manifest.config)
-    differences = {key: both for key, both in config.differences(theirs).items() if key.startswith("network.")}
-    if differences:
-        listed = "; ".join(f"{key} is {there!r} there, {here!r} here" for key, (here, there) in differences.items())
-        raise ConfigurationError(
-            f"cannot start from {manifest.reference}, whose network is another: {listed}. Use its recipe, "
-            f"{manifest.recipe}, or set these the same"
-        )
+    require_same_network(config, manifest)
     return Start(manifest, read_weights(repository.folder(family, version)))
 
 

@@ -64,9 +64,8 @@ def with_exact_teacher(
     wanted = config.distillation.teacher
     if wanted is None:
         return config
-    family, _, version = wanted.partition("@")
     earlier = None if begun is None else begun.distillation.teacher
-    if version in ("", "champion") and earlier is not None and earlier.partition("@")[0] == family:
+    if earlier is not None and earlier.partition("@")[0] == wanted:
         wanted = earlier
     return config.with_overrides({"distillation.teacher": "{}@{}".format(*repository.resolve(wanted))})
 

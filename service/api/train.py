@@ -11,6 +11,7 @@ from service.api.dependencies import CatalogueDep
 from service.api.job_answers import JobAccepted
 from service.api.job_examples import TRAIN_REQUEST
 from service.api.submissions import SUBMISSION_RESPONSES, JsonBody, SubmissionDep, json_body, read_body
+from service.errors import ScopeRequiredError
 from service.jobs.checks import check_training
 
 router = APIRouter(tags=["jobs"])
@@ -25,8 +26,11 @@ async def train(
     """Train a version from a recipe and publish it; it becomes champion only as `promote` says.
 
     GET /recipes has the recipes with their settings, any of which `overrides` may change. Everything is checked before
-    the job is recorded, so that what is accepted can run.
+    the job is recorded, so that what is accepted can run. `"promote": "always"` moves the champion past the gate, and
+    so needs a key of scope admin.
     """
     parameters = read_body(TrainParameters, body)
+    if parameters.promote == "always" and "admin" not in submission.caller.scopes:
+        raise ScopeRequiredError("admin", submission.caller.scopes)
     home = request.state.settings.home
     return await submission.answer(parameters, lambda: check_training(parameters, catalogue, home), response)

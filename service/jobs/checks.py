@@ -6,23 +6,24 @@ from pathlib import Path
 
 from core.errors import ConfigurationError, DataError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
-from core.labelled_folders import folder_of, read_folder
+from core.labelled_folders import LabelledFolder, folder_of, read_folder
 from core.recipes import RECIPES
+from core.starting import require_same_network
 from service.catalogue import Catalogue, Reference
 from service.errors import InvalidParametersError
 
 
 def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path) -> None:
-    """Check recipe, settings, data and first weights; reads the disk.
+    """Check recipe, settings, data, first weights and teacher; reads the disk.
 
     Raises:
         InvalidParametersError: one of them is not there, or does not fit.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: of the version to start from.
+        UnknownModelError, UnknownModelVersionError, VersionRefusedError: of the version to start or to learn from.
     """
     if parameters.recipe not in RECIPES:
         raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
     try:
-        parameters.config()
+        config = parameters.config()
     except ConfigurationError as error:
         raise _invalid("overrides", str(error)) from None
     try:
@@ -30,35 +31,48 @@ def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path
     except ConfigurationError as error:
         raise _invalid("family", str(error)) from None
     _check_data(parameters.data, home)
-    if parameters.init_from is not None:
-        catalogue.resolve(Reference.parse(parameters.init_from))
+    if config.distillation.teacher is not None:
+        catalogue.resolve(Reference.parse(config.distillation.teacher))
+    if config.init_from is not None:
+        try:
+            require_same_network(config, catalogue.resolve(Reference.parse(config.init_from)))
+        except ConfigurationError as error:
+            raise _invalid("init_from", str(error)) from None
 
 
 def check_evaluation(parameters: EvaluateParameters, catalogue: Catalogue, home: Path) -> None:
     """Check versions and data; reads the disk.
 
     Raises:
-        InvalidParametersError: the data is not there.
+        InvalidParametersError: the data is not there, or has other classes than a version that is named.
         UnknownModelError, UnknownModelVersionError, VersionRefusedError: of a version; with none named, there is no
             champion at all.
     """
-    _check_data(parameters.data, home)
+    folder = _check_data(parameters.data, home)
     for reference in parameters.versions:
-        catalogue.resolve(Reference.parse(reference))
+        classes = catalogue.resolve(Reference.parse(reference)).class_names
+        if folder is not None and tuple(folder.files) != classes:
+            raise _invalid(
+                "versions",
+                f"{reference} tells other classes apart ({', '.join(classes)}) than {parameters.data} has "
+                f"({', '.join(folder.files)})",
+            )
     if not parameters.versions and not catalogue.repository.champions():
         raise _invalid("versions", "none is named and there is no champion: name one, such as cnn@3")
 
 
-def _check_data(data: str, home: Path) -> None:
+def _check_data(data: str, home: Path) -> LabelledFolder | None:
+    """The folder that `data` names, if it names one."""
     name = folder_of(data)
     if name is None:
-        return
+        return None
     try:
-        shortfalls = read_folder(home, name).shortfalls()
+        folder = read_folder(home, name)
     except DataError as error:
         raise _invalid("data", str(error)) from None
-    if shortfalls:
+    if shortfalls := folder.shortfalls():
         raise _invalid("data", f"{data} is too small: {'; '.join(shortfalls)}")
+    return folder
 
 
 def _invalid(parameter: str, message: str) -> InvalidParametersError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
-from core.errors import UnknownJobError
+from core.errors import ConfigurationError, UnknownJobError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.pruning import prune_unpromoted
 from core.repository import ModelRepository
@@ -101,13 +102,22 @@ class Retention:
         used: set[str] = set()
         for record in chain.from_iterable(pages):
             match record.typed_parameters():
-                case TrainParameters(init_from=str(reference)):
-                    used.add(reference)
+                case TrainParameters() as parameters:
+                    used.update(_versions_read(parameters))
                 case EvaluateParameters(versions=references):
                     used.update(references)
-                case _:
-                    pass
         return {(family, number) for family, _, number in (reference.partition("@") for reference in used)}
+
+
+def _versions_read(parameters: TrainParameters) -> Iterator[str]:
+    """What the run starts from and, where it is named by its version, what it learns from."""
+    try:
+        config = parameters.config()
+    except ConfigurationError:  # of another release, whose recipe is not here: it will not run either
+        return
+    for reference in (config.init_from, config.distillation.teacher):
+        if reference is not None and "@" in reference:
+            yield reference
 
 
 def _has_more_than_log(folder: Path) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from core.jobs.parameters import TrainParameters
 from core.labelled_folders import datasets_folder
+from core.recipes import recipe_config
 from service.api.job_answers import JobAccepted
 from service.jobs.keys import QUEUED
 from service.jobs.store import JobStore
@@ -26,6 +27,7 @@ from tests.support.job_api import (
 from tests.support.onnx_models import grey_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, settings_for, until
+from tests.support.versions import write_version
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -92,12 +94,44 @@ async def test_a_data_set_that_is_too_small_is_refused(jobs_app: RunningApp, hom
 @pytest.mark.parametrize(
     ("reference", "status", "slug"), [("vit@1", 404, "unknown-model"), ("cnn@9", 404, "unknown-version")]
 )
-async def test_the_version_to_start_from_must_be_there(
-    jobs_app: RunningApp, reference: str, status: int, slug: str
+async def test_the_version_to_start_or_to_learn_from_must_be_there(
+    jobs_app: RunningApp, broker: Broker, reference: str, status: int, slug: str
 ) -> None:
-    answer = await jobs_app.client.post("/train", json=TRAIN | {"init_from": reference}, headers=WITH_KEY)
-    assert_problem(answer, status, slug)
-    await submitted(jobs_app, TRAIN | {"init_from": "cnn@1"})
+    for change in (
+        {"init_from": reference},
+        {"overrides": {"init_from": reference}},
+        {"overrides": {"distillation.teacher": reference}},
+    ):
+        answer = await jobs_app.client.post("/train", json=TRAIN | change, headers=WITH_KEY)
+        assert_problem(answer, status, slug)
+    assert messages(broker, "train") == 0
+    await submitted(jobs_app, TRAIN | {"overrides": {"distillation.teacher": "cnn@1"}})
+
+
+async def test_weights_of_another_network_are_no_start(jobs_app: RunningApp, broker: Broker, home: Path) -> None:
+    for version, recipe in ((5, "mlp_baseline"), (6, "cnn_baseline")):
+        config = recipe_config(recipe).model_dump(mode="json")
+        write_version(home / "models" / "mlp" / str(version), "mlp", version, config=config)
+    problem = assert_problem(
+        await jobs_app.client.post("/train", json=TRAIN | {"init_from": "mlp@6"}, headers=WITH_KEY),
+        422,
+        "invalid-parameters",
+    )
+    assert problem["errors"][0]["parameter"] == "init_from"
+    assert "network.kind is 'cnn' there, 'mlp' here" in problem["detail"]
+    unread = await jobs_app.client.post("/train", json=TRAIN | {"init_from": "mlp@1"}, headers=WITH_KEY)
+    assert "does not read here" in assert_problem(unread, 422, "invalid-parameters")["detail"]
+    assert messages(broker, "train") == 0
+    await submitted(jobs_app, TRAIN | {"init_from": "mlp@5"})
+
+
+async def test_promoting_whatever_comes_needs_the_scope_admin(jobs_app: RunningApp, broker: Broker) -> None:
+    body = TRAIN | {"promote": "always"}
+    problem = assert_problem(await jobs_app.client.post("/train", json=body, headers=WITH_KEY), 403, "scope-required")
+    assert problem["required"] == "admin"
+    assert messages(broker, "train") == 0
+    answer = await jobs_app.client.post("/train", json=body, headers={"x-api-key": ADMIN_KEY})
+    assert answer.status_code == 202
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff{}", b'{"recipe":' * 10_000])

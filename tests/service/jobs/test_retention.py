@@ -113,11 +113,14 @@ def test_no_version_is_deleted_unless_that_is_asked_for(store: JobStore, reposit
 def test_versions_that_a_live_job_reads_stay(store: JobStore, repository: ModelRepository) -> None:
     for kind, parameters in (
         ("train", TrainParameters(recipe="cnn_baseline", init_from="cnn@2")),
+        ("train", TrainParameters(recipe="cnn_baseline", overrides={"init_from": "cnn@4"})),
+        ("train", TrainParameters(recipe="mlp_best", overrides={"distillation.teacher": "cnn@6"})),
+        ("train", TrainParameters(recipe="mlp_best")),
         ("evaluate", EvaluateParameters(versions=("cnn@5", "mlp@1"))),
     ):
         store.create(kind, parameters, request_id="r", traceparent=None)  # type: ignore[arg-type]
     clean_up(store, repository, keep_unpromoted_versions=1)
-    assert repository.versions("cnn") == [1, 2, 3, 5, 7]
+    assert repository.versions("cnn") == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_one_process_an_hour_cleans_up(store: JobStore, repository: ModelRepository) -> None:
