@@ -116,4 +116,4 @@ def mixing_shares(count: int, alpha: float, generator: torch.Generator) -> Tenso
 def mixed(tensor_N: Tensor, share_N: Tensor) -> Tensor:
     """Each row of a float tensor [N, ...] mixed with the row before it, of which it takes one less its share."""
     share = share_N.reshape(-1, *[1] * (tensor_N.dim() - 1))
-    return share * tensor_N + (1 - share) * tensor_N.roll(1, 0)
+    return torch.lerp(tensor_N.roll(1, 0), tensor_N, share)
