@@ -133,4 +133,5 @@ def _groups(report: Robustness) -> dict[str, Sequence[Condition]]:
 
 def _share_right(report: Robustness, conditions: Sequence[Condition]) -> npt.NDArray[np.float64]:
     """Of each image, under what share of the conditions it was answered right."""
-    return np.mean([condition.answered_right(report.data.images) for condition in conditions], axis=0)
+    right = [condition.answered_right(report.data.images) for condition in conditions]
+    return np.asarray(np.mean(right, axis=0), np.float64)

@@ -7,7 +7,11 @@ from training.memo import Memo
 
 
 def counted(value: object, calls: list[object]) -> Callable[[], object]:
-    return lambda: calls.append(value) or value
+    def make() -> object:
+        calls.append(value)
+        return value
+
+    return make
 
 
 def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:

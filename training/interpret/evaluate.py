@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +123,7 @@ def evaluate_explanations(
     evaluated = []
     for done, name in enumerate(names):
         progress(name, done, len(names))
-        result = memo.recall(name, lambda name=name: evaluate_method(name, subject).model_dump(mode="json"))
+        result = memo.recall(name, partial(_as_json, name, subject))
         evaluated.append(MethodEvaluation.model_validate(result))
     progress("done", len(names), len(names))
     unfit = () if "grad_cam" in names else ("grad_cam: the network has no feature maps",)
@@ -134,6 +136,10 @@ def evaluate_explanations(
         methods=tuple(evaluated),
         unfit=unfit,
     )
+
+
+def _as_json(name: MethodName, subject: Subject) -> dict[str, Any]:
+    return evaluate_method(name, subject).model_dump(mode="json")
 
 
 def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:

@@ -64,7 +64,7 @@ def maximise(
         optimizer.zero_grad()
         # Each image has an objective of its own and Adam scales each value by itself, so that a sum serves all.
         loss = -excitations(classifier, jittered(images(), random), objectives).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         progress(step + 1)
     with torch.no_grad():
@@ -90,7 +90,7 @@ def block_layers(classifier: Classifier, *, height: int, width: int) -> dict[str
         if output.dim() == 4:
             ran.append(names[layer])
 
-    layers = [layer for layer in names if isinstance(layer, tuple(ACTIVATIONS.values()))]
+    layers = [layer for layer in classifier.modules() if isinstance(layer, tuple(ACTIVATIONS.values()))]
     hooks = [layer.register_forward_hook(record) for layer in layers]
     try:
         with torch.no_grad():

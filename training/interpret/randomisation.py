@@ -35,7 +35,7 @@ def cascade(classifier: Classifier, *, height: int, width: int, seed: int) -> It
     for name in reversed(names):
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(random.get_state())
-            modules[name].reset_parameters()  # type: ignore[operator]
+            modules[name].reset_parameters()
             random.set_state(torch.get_rng_state())
         if isinstance(modules[name], nn.Conv2d | nn.Linear):
             yield name, fresh

@@ -21,7 +21,7 @@ def shifted(images_NHWC: Pixels, pixels: int) -> Pixels:
     down_N11, right_N11 = (_DIRECTIONS[np.arange(count) % 4] * pixels).T[:, :, None, None]
     rows_NHW, columns_NHW = grid(count, height, width)
     rows, columns = mirrored(rows_NHW - down_N11, height), mirrored(columns_NHW - right_N11, width)
-    return take(images_NHWC, rows, columns).astype(np.uint8)
+    return np.asarray(take(images_NHWC, rows, columns), np.uint8)
 
 
 def rotated(images_NHWC: Pixels, degrees: float) -> Pixels:
@@ -33,4 +33,4 @@ def rotated(images_NHWC: Pixels, degrees: float) -> Pixels:
     from_rows = np.cos(angle_N11) * down_NHW + np.sin(angle_N11) * right_NHW + (height - 1) / 2
     from_columns = np.cos(angle_N11) * right_NHW - np.sin(angle_N11) * down_NHW + (width - 1) / 2
     turned_NHWC = sample_bilinear(images_NHWC.astype(np.float64), from_rows, from_columns)
-    return np.rint(turned_NHWC.clip(0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(turned_NHWC.clip(0, 255)), np.uint8)

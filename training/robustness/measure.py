@@ -74,7 +74,7 @@ def measure_robustness(
 
     def right(trial: Trial) -> list[bool]:
         logits_NK = answer(graph, trial.change(subset.images_NHWC), threads=threads)
-        return (logits_NK.argmax(axis=1) == subset.labels_N).tolist()
+        return [bool(answered) for answered in logits_NK.argmax(axis=1) == subset.labels_N]
 
     conditions = []
     for done, trial in enumerate(trials):

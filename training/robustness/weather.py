@@ -50,7 +50,7 @@ def brightness(images_NHWC: Floats, _: np.random.Generator, added: float) -> Flo
     value_NHW1 = images_NHWC.max(axis=-1, keepdims=True)
     raised_NHW1 = np.minimum(value_NHW1 + added, 1)
     scale_NHW1 = raised_NHW1 / np.where(value_NHW1 > 0, value_NHW1, 1)
-    return np.where(value_NHW1 > 0, images_NHWC * scale_NHW1, raised_NHW1)
+    return np.asarray(np.where(value_NHW1 > 0, images_NHWC * scale_NHW1, raised_NHW1))
 
 
 def contrast(images_NHWC: Floats, _: np.random.Generator, kept: float) -> Floats:

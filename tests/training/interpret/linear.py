@@ -26,3 +26,8 @@ def linear_classifier(seed: int = 0) -> tuple[Classifier, npt.NDArray[np.float64
 def pixels(count: int = 5, seed: int = 1) -> npt.NDArray[np.float32]:
     """Random pixels in [0, 1], float32 [N, 8, 8, 3]."""
     return np.random.default_rng(seed).random((count, SIDE, SIDE, 3), dtype=np.float32)
+
+
+def dense(classifier: Classifier) -> torch.nn.Linear:
+    """The one layer of a linear classifier."""
+    return next(layer for layer in classifier.modules() if isinstance(layer, torch.nn.Linear))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from tests.training.interpret.linear import SIDE, linear_classifier, pixels
+from tests.training.interpret.linear import SIDE, dense, linear_classifier, pixels
 from tests.training.interpret.test_methods import small_cnn
 from training.interpret.evaluate import Subject, evaluate_method, sensitivity
 from training.interpret.methods import attribute
@@ -30,7 +30,7 @@ def test_pixels_change_in_the_order_of_the_map() -> None:
 
     def probability(pixels_NHWC: np.ndarray) -> np.ndarray:
         seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
-        return pixels_NHWC.mean(axis=(1, 2, 3)).astype(np.float64)
+        return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
 
     curve_NS = removal_curve(probability, start_NHWC, end_NHWC, map_NHW, steps=4)
     assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
@@ -95,7 +95,7 @@ def test_the_gradient_of_a_linear_network_is_not_sensitive_and_input_times_gradi
 
 def test_an_exact_explanation_passes_and_its_figures_have_intervals() -> None:
     classifier, _ = linear_classifier()
-    classifier.network[1].weight.mul_(20)  # so that probabilities move far
+    dense(classifier).weight.mul_(20)  # so that probabilities move far
     measured = evaluate_method("integrated_gradients", subject(classifier))
     assert {check.name: check.passed for check in measured.checks}["insertion"]
     assert measured.insertion_gain is not None
@@ -119,7 +119,7 @@ def test_maps_that_do_not_depend_on_the_weights_fail_the_check() -> None:
 
 def test_saturated_maps_are_counted_as_flat_and_fail_everything() -> None:
     classifier, _ = linear_classifier()
-    classifier.network[1].weight.zero_()
+    dense(classifier).weight.zero_()
     measured = evaluate_method("saliency", subject(classifier))
     assert (measured.flat, measured.images) == (24, 0)
     assert measured.deletion is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.training.interpret.linear import SIDE, linear_classifier
+from tests.training.interpret.linear import SIDE, dense, linear_classifier
 from tests.training.interpret.test_methods import small_cnn
 from training.interpret.fourier import FourierImages, colour_matrix
 from training.interpret.jitter import jittered
@@ -84,15 +84,16 @@ def test_ascent_raises_channels_of_a_block() -> None:
 
 def test_the_liveliest_channel_is_the_one_that_changes() -> None:
     classifier = small_cnn().requires_grad_(False)
-    classifier.network.blocks[1][0].weight[:] = 0
-    classifier.network.blocks[1][0].weight[3] = 1
+    last = [layer for layer in classifier.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
+    last.weight[:] = 0
+    last.weight[3] = 1
     sample = torch.rand((20, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(0))
     assert liveliest_channels(classifier, sample, 1, 1) == [3]
 
 
 def test_weights_become_pictures_with_grey_for_nothing() -> None:
     classifier, weights_KHWC = linear_classifier()
-    classifier.network[1].weight[0] = 0
+    dense(classifier).weight[0] = 0
     name, pictures = first_layer_pictures(classifier, height=SIDE, width=SIDE, count=9)
     assert (name, pictures.shape) == ("weights of dense units", (3, SIDE, SIDE, 3))
     assert np.all(pictures[2] == 128)  # the weakest comes last

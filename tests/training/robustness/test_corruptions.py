@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -91,9 +92,9 @@ def test_impulse_noise_strikes_its_share_half_of_it_white() -> None:
         lambda images: blur.glass_blur(images, random(), 0.4, 1, 2),
     ],
 )
-def test_blur_leaves_a_plain_image_as_it_is(blurred: object) -> None:
+def test_blur_leaves_a_plain_image_as_it_is(blurred: Callable[[Floats], Floats]) -> None:
     image_NHWC = grey(102 / 255)
-    np.testing.assert_allclose(blurred(image_NHWC), image_NHWC, atol=1e-9)  # type: ignore[operator]
+    np.testing.assert_allclose(blurred(image_NHWC), image_NHWC, atol=1e-9)
 
 
 def test_defocus_spreads_a_point_over_a_disk_of_its_radius() -> None:

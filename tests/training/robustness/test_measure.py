@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -92,9 +93,13 @@ def test_a_stopped_run_goes_on_where_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         measured(pair, pair.mlp, tmp_path / "memory", progress=stop)
-    made = []
-    original = measure.corrupted
-    monkeypatch.setattr(measure, "corrupted", lambda *words: made.append(words[:2]) or original(*words))
+    made: list[tuple[str, int]] = []
+
+    def counted(name: str, severity: int, images_NHWC: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+        made.append((name, severity))
+        return corrupted(name, severity, images_NHWC, seed)
+
+    monkeypatch.setattr(measure, "corrupted", counted)
     assert measured(pair, pair.mlp, tmp_path / "memory") == reports[0]
     assert len(made) == 5 * len(CORRUPTIONS) - 29  # the clean images and 29 corruptions were known
 

@@ -1,0 +1,79 @@
+"""`duet interpret` and `duet evaluate --robustness`, on two small versions made from made-up images."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.reports.mistakes import Mistakes
+from core.reports.places import report_path
+from core.reports.record import read_report
+from core.reports.robustness import Robustness
+from duet.cli import main
+from tests.support.published_pair import PublishedPair, publish_pair
+from training import requests
+
+Duet = Callable[..., int]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublishedPair]:
+    home = tmp_path_factory.mktemp("home")
+    return home, publish_pair(home)
+
+
+@pytest.fixture
+def duet(published: tuple[Path, PublishedPair], monkeypatch: pytest.MonkeyPatch) -> Duet:
+    home, pair = published
+    monkeypatch.setenv("DUET_HOME", str(home))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(home / "shipped"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(requests, "load_images", lambda *_, **__: pair.images)
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["duet", *words])
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return run
+
+
+def test_mistakes_are_found_and_drawn(
+    duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("interpret", "mlp@1", "cnn@1", "--only", "mistakes", "--quick", "--threads", "1") == 0
+    folder = published[0] / "reports"
+    record = read_report(report_path(folder, "mistakes", "mlp@1", "cnn@1", quick=True), Mistakes)
+    assert f"mlp@1: {record.models[0].error.value:.2%} wrong" in capsys.readouterr().out
+    figures = {path.name for path in (folder / "mistakes" / "figures").iterdir()}
+    assert {f"mlp@1-cnn@1.quick.{name}.png" for name in ("classes", "confusions", "patterns")} <= figures
+
+
+def test_a_class_that_does_not_exist_is_one_line(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("interpret", "mlp@1", "cnn@1", "--only", "explanations", "--target", "unicorn", "--quick") == 1
+    assert "duet: no class 'unicorn' to explain; there are airplane, automobile" in capsys.readouterr().err
+
+
+def test_robustness_of_two_versions_is_recorded_and_drawn(
+    duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("evaluate", "cnn@1", "--robustness", "--against", "mlp@1", "--quick", "--threads", "1") == 0
+    folder = published[0] / "reports"
+    for reference in ("cnn@1", "mlp@1"):
+        record = read_report(report_path(folder, "robustness", reference, quick=True), Robustness)
+        assert record.model.reference == reference
+    assert "CIFAR-10-C (regenerated); frost is left out" in capsys.readouterr().out
+    assert not list((folder / "robustness").glob("*.partial.jsonl"))
+    assert (folder / "robustness" / "figures" / "cnn@1-mlp@1.quick.levels.png").is_file()
+
+
+def test_options_of_robustness_need_it(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("evaluate", "cnn@1", "--quick") == 1
+    assert "--against and --quick belong to --robustness" in capsys.readouterr().err
