@@ -63,6 +63,23 @@ class PredictionSets(_Record):
     coverage: Estimate
     mean_size: float
     singletons: float = Field(description="share of sets that name one class")
+    band: tuple[float, float] | None = Field(
+        None,
+        description="between which shares the coverage of so many images lies in 95 of 100 cases, by the binomial "
+        "distribution, if each set holds the true class with the probability `target`; null: not measured",
+    )
+
+
+StrangeKind = Literal["noise", "textures", "flat", "shuffled"]
+
+
+class StrangeImages(_Record):
+    """How the out-of-distribution score tells made-up images of one kind from the test images."""
+
+    kind: StrangeKind
+    images: int
+    auroc: Estimate = Field(description="probability that one of them scores above a test image")
+    flag_rate: float = Field(description="share of them that is flagged")
 
 
 class Scores(_Record):
@@ -78,7 +95,13 @@ class Scores(_Record):
     brier: float = Field(description="mean squared distance between probabilities and one-hot label, on [0, 2]")
     reliability: Reliability
     prediction_sets: PredictionSets
+    ece_before_temperature: float | None = Field(
+        None, description="expected calibration error of the logits as they are; null: not measured"
+    )
     ood_flag_rate: float = Field(description="share flagged as out of distribution")
+    strange: tuple[StrangeImages, ...] | None = Field(
+        None, description="how images of no class score; null: not measured"
+    )
 
 
 class EvaluatedData(_Record):

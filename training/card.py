@@ -56,6 +56,7 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
     cost, calibration = manifest.cost, manifest.calibration["fp32"]
     accuracy = scores.accuracy
     macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
+    strange = ", ".join(f"{one.kind} {one.auroc.value:.3f}" for one in scores.strange or ()) or "not measured"
     return f"""
 # {manifest.reference}
 
@@ -74,6 +75,7 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 | expected calibration error | {scores.reliability.ece:.2%} after temperature {calibration.temperature:.3f} |
 | prediction sets | hold the true class for {scores.prediction_sets.coverage.value:.2%} of the test images (aim \
 {scores.prediction_sets.target:.0%}), {scores.prediction_sets.mean_size:.2f} classes on average |
+| out-of-distribution score, AUROC against | {strange} |
 
 ![training curves](figures/history.png)
 ![confusion matrix](figures/confusion.png)

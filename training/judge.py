@@ -26,9 +26,11 @@ from training.calibrate import calibrate
 from training.images import Images
 from training.int8_trial import try_int8
 from training.networks import Classifier
+from training.out_of_distribution import score_strangeness
 from training.parity import check_parity
 from training.quantize import calibration_images, quantize
 from training.scoring import score
+from training.strange_images import strange_images
 
 Logits = npt.NDArray[np.float32]
 
@@ -74,7 +76,13 @@ def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool
 
     calibration = {name: calibrate(holdout_logits[name], holdout.labels_N) for name in graphs}
     test_logits = {name: answer(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
-    scores = {name: score(test_logits[name], test.labels_N, names, calibration[name]) for name in graphs}
+    strange = strange_images(test.images_NHWC)
+    scores = {
+        name: score(test_logits[name], test.labels_N, names, calibration[name]).model_copy(
+            update={"strange": score_strangeness(path, test_logits[name], strange, calibration[name], threads=threads)}
+        )
+        for name, path in graphs.items()
+    }
     validation_accuracy = None
     if validate:
         validation = images.part("validation")

@@ -13,10 +13,14 @@ from core.manifest import GRAPHS, Manifest
 from training.answers import answer
 from training.images import Images
 from training.judge import evaluated_data
+from training.out_of_distribution import score_strangeness
 from training.scoring import score
+from training.strange_images import strange_images
 
 TOLERANCE = 1e-6
 """Largest difference of a figure, absolute or relative; counts must be equal."""
+_LATER = frozenset({"band", "ece_before_temperature", "strange"})
+"""Figures that versions lack which were published before they were measured."""
 
 
 def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, threads: int) -> Evaluation:
@@ -27,10 +31,13 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
     """
     require_same_classes(manifest, images)
     dataset = images.dataset
-    scores = {}
+    scores, strange = {}, strange_images(dataset.test.images_NHWC)
     for precision, calibration in manifest.calibration.items():
-        logits_NK = answer(folder / GRAPHS[precision], dataset.test.images_NHWC, threads=threads)
-        scores[precision] = score(logits_NK, dataset.test.labels_N, manifest.class_names, calibration)
+        graph = folder / GRAPHS[precision]
+        logits_NK = answer(graph, dataset.test.images_NHWC, threads=threads)
+        scores[precision] = score(logits_NK, dataset.test.labels_N, manifest.class_names, calibration).model_copy(
+            update={"strange": score_strangeness(graph, logits_NK, strange, calibration, threads=threads)}
+        )
     return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores=scores)
 
 
@@ -56,13 +63,18 @@ def published_evaluation(folder: Path, measured: Evaluation) -> Evaluation | Non
 
 
 def disagreements(published: Evaluation, measured: Evaluation) -> list[str]:
-    """Every figure in which two evaluations differ: counts at all, other numbers by more than 1e-6."""
+    """Every figure in which two evaluations differ: counts at all, other numbers by more than 1e-6.
+
+    Figures that were not measured yet when the first was published cannot differ.
+    """
     return list(_differences(published.model_dump(mode="json"), measured.model_dump(mode="json"), ""))
 
 
 def _differences(first: Any, second: Any, path: str) -> Iterator[str]:
     if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
         for key in first:
+            if key in _LATER and first[key] is None:
+                continue
             yield from _differences(first[key], second[key], f"{path}.{key}" if path else key)
     elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
         for position, (one, other) in enumerate(zip(first, second, strict=True)):

@@ -9,10 +9,10 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, t
 from core.estimate import Estimate
 from core.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
 from core.manifest import Calibration
-from core.statistics.calibration import brier_score, log_loss, reliability, softmax
+from core.statistics.calibration import brier_score, expected_calibration_error, log_loss, reliability, softmax
 from core.statistics.conformal import prediction_set_mask
 from core.statistics.energy import energy
-from core.statistics.intervals import bootstrap_confusion, wilson_interval
+from core.statistics.intervals import bootstrap_confusion, exact_binomial_band, wilson_interval
 from training.preprocessing import one_hot
 
 _MEASURES = ("precision", "recall", "f1")
@@ -60,6 +60,7 @@ def score(
         brier=brier_score(probabilities_NK, onehot_NK),
         reliability=reliability(probabilities_NK, labels_N),
         prediction_sets=_prediction_sets(probabilities_NK, labels_N, calibration),
+        ece_before_temperature=expected_calibration_error(softmax(logits_NK), labels_N),
         ood_flag_rate=float((energy(logits_NK) > calibration.ood_threshold).mean()),
     )
 
@@ -75,6 +76,7 @@ def _prediction_sets(
         coverage=_proportion(covered, len(labels_N)),
         mean_size=float(sizes_N.mean()),
         singletons=float((sizes_N == 1).mean()),
+        band=exact_binomial_band(len(labels_N), calibration.coverage),
     )
 
 

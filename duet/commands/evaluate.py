@@ -97,3 +97,16 @@ def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None
         f"{scores.log_loss:.4f}, Brier {scores.brier:.4f}, ECE {scores.reliability.ece:.2%}",
         highlight=False,
     )
+    sets = scores.prediction_sets
+    if sets.band is not None:
+        console.print(
+            f"prediction sets hold the true class for {sets.coverage.value:.2%} (aim {sets.target:.0%}; "
+            f"{sets.band[0]:.2%} to {sets.band[1]:.2%} is as good as met), {sets.mean_size:.2f} classes on average",
+            highlight=False,
+        )
+    for strange in scores.strange or ():
+        console.print(
+            f"AUROC against {strange.kind} {strange.auroc.value:.4f} ({strange.auroc.low:.4f} to "
+            f"{strange.auroc.high:.4f}), {strange.flag_rate:.1%} flagged",
+            highlight=False,
+        )

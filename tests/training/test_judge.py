@@ -15,7 +15,9 @@ from training.export import export_model
 from training.images import Images
 from training.judge import Judgement, judge
 from training.networks import Classifier
+from training.out_of_distribution import score_strangeness
 from training.scoring import score
+from training.strange_images import strange_images
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,9 @@ def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
         test_NK = answer(graph, test.images_NHWC, threads=1)
         fitted = calibrate(holdout_NK, holdout.labels_N)
         assert judgement.calibration[precision] == fitted
+        strange = score_strangeness(graph, test_NK, strange_images(test.images_NHWC), fitted, threads=1)
         expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted)
+        expected = expected.model_copy(update={"strange": strange})
         assert judgement.evaluation.scores[precision] == expected
         for split, logits_NK in (("holdout", holdout_NK), ("test", test_NK)):
             stored_NK = judgement.predictions[split].probabilities[precision]  # type: ignore[index]

@@ -4,6 +4,8 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from core.evaluation import AveragedScores, ClassScores
 from core.manifest import Calibration
+from core.statistics.calibration import expected_calibration_error, softmax
+from core.statistics.intervals import exact_binomial_band
 from training.scoring import score
 
 NAMES = ("ant", "bee", "cow")
@@ -61,6 +63,9 @@ def test_temperature_changes_probabilities_but_no_answer() -> None:
     top = np.exp(3) / (np.exp(3) + 2)
     assert cool.log_loss == pytest.approx(-0.7 * np.log(top) - 0.3 * np.log((1 - top) / 2))
     assert hot.log_loss > cool.log_loss
+    untouched = expected_calibration_error(softmax(logits_for(PREDICTED)), LABELS)
+    assert cool.ece_before_temperature == hot.ece_before_temperature == untouched
+    assert untouched != pytest.approx(cool.reliability.ece)
 
 
 def test_prediction_sets_and_out_of_distribution_flags_use_the_thresholds() -> None:
@@ -68,6 +73,7 @@ def test_prediction_sets_and_out_of_distribution_flags_use_the_thresholds() -> N
     narrow = score(logits, LABELS, NAMES, CALIBRATION)
     assert narrow.prediction_sets.coverage.value == 0.7
     assert (narrow.prediction_sets.mean_size, narrow.prediction_sets.singletons) == (1.0, 1.0)
+    assert narrow.prediction_sets.band == exact_binomial_band(10, CALIBRATION.coverage)
     wide = score(logits, LABELS, NAMES, CALIBRATION.model_copy(update={"conformal_threshold": 0.01}))
     assert wide.prediction_sets.coverage.value == 1.0
     assert (wide.prediction_sets.mean_size, wide.prediction_sets.singletons) == (3.0, 0.0)
