@@ -23,6 +23,7 @@ from training.publish import Origin, publish_version
 from training.runs import clear_run, held, mark_published, mark_publishing, published_as, settle_publishing
 from training.starting import Start, initial_weights, read_start
 from training.teacher import read_teacher, teacher_answers, with_exact_teacher
+from training.unseen import require_unseen_validation
 
 _LEAST_STD = 1 / 255
 """One step of a pixel's value, on the scale of [0, 1]: images of one plain colour have no deviation to divide by."""
@@ -72,6 +73,8 @@ def train_version(
         else:
             require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
         start = read_start(config, repository)
+        if start is not None:
+            require_unseen_validation(start.manifest, config, images, "start")
         classifier = new_classifier(config, images, start)
         answers = None
         if teacher is not None:

@@ -34,6 +34,7 @@ from training.networks.whitened import pool_first
 from training.preprocessing import scale_pixels
 from training.progress import Reporter
 from training.republish import stored_classifier
+from training.unseen import require_unseen_validation
 from training.weights import WEIGHTS_NAME
 
 _BATCH = 500
@@ -81,11 +82,7 @@ def read_teacher(config: RecipeConfig, images: Images, repository: ModelReposito
     if config.distillation.teacher is None:
         return None
     manifest = repository.verify(*repository.resolve(config.distillation.teacher))
-    if "validation" in manifest.data.trained_on and not config.include_validation:
-        raise ConfigurationError(
-            f"{manifest.reference} cannot teach this run: it was trained on the validation images, which this run is "
-            "to be judged by. Name a teacher that has not seen them, or set include_validation=true for a final run"
-        )
+    require_unseen_validation(manifest, config, images, "teach")
     _require_same_task(manifest, images)
     return Teacher(manifest, stored_classifier(manifest, repository.folder(manifest.family, manifest.version)))
 
