@@ -7,7 +7,7 @@ import sys
 import typer
 
 from core.errors import DuetError
-from duet.commands import models
+from duet.commands import models, study
 from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 
 app.add_typer(models.app, name="models")
+app.add_typer(study.app, name="study")
 app.command()(serve)
 app.command()(key)
 app.command()(worker)

@@ -88,6 +88,6 @@ def tune(
 
 
 def _report_folder(home: Path, name: str) -> Path:
-    from training.tune.journal import journal_path
+    from training.studies.places import study_folder
 
-    return journal_path(home, name).with_suffix("") / "report"
+    return study_folder(home, name) / "report"

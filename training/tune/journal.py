@@ -5,7 +5,6 @@ DUET_HOME/studies/<name>.journal is Optuna's; beside it, <name>/ holds the check
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import CheckpointError, ConfigurationError
 from core.recipes import RecipeConfig
+from training.studies.places import study_folder
 
-STUDIES_NAME = "studies"
 _DESCRIPTION = "description"
 
 
@@ -58,9 +57,8 @@ def journal_path(home: Path, name: str) -> Path:
     Raises:
         ConfigurationError: the name could leave the folder of studies.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise ConfigurationError(f"{name!r} cannot name a study: use letters, digits, dots, - and _, a letter first")
-    return home / STUDIES_NAME / f"{name}.journal"
+    folder = study_folder(home, name)
+    return folder.with_name(f"{name}.journal")
 
 
 @contextmanager
@@ -72,7 +70,7 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
         CheckpointError: another process has it, or the disk refuses.
     """
     path = journal_path(home, name)
-    folder = path.with_suffix("")
+    folder = study_folder(home, name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock").acquire(timeout=0):
@@ -101,7 +99,7 @@ def read_journal(home: Path, name: str) -> Journal:
         if not path.is_file():
             raise KeyError(name)
         study = _load(path, name, create=False)
-        return Journal(study, _description(study), path.with_suffix(""))
+        return Journal(study, _description(study), study_folder(home, name))
     except KeyError:
         there = sorted(found.stem for found in path.parent.glob("*.journal"))
         raise ConfigurationError(

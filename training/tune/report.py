@@ -6,15 +6,12 @@ import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import optuna
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
-from PIL import Image
 
 from core.errors import ConfigurationError
+from training.studies.pictures import save_small
 from training.tune.confirm import BASELINE, best_trial, read_confirmation
 from training.tune.figures import history_figure, importance_figure, parallel_figure
 from training.tune.journal import Journal, journal_path, read_journal
@@ -22,7 +19,6 @@ from training.tune.search import DIVERGED, DTYPE, SECONDS, THREADS, finished, sp
 from training.tune.space import Space, shown
 
 PAGE_NAME, JOURNAL_NAME = "README.md", "journal.gz"
-_COLOURS = 64
 _LEAST = 4
 """Trials that ran to their end, at least, for an importance to mean anything."""
 
@@ -42,9 +38,9 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
         raise ConfigurationError(f"{len(complete)} trials of {name!r} have run to their end: a report needs {_LEAST}")
     importances = _importances(study)
     folder.mkdir(parents=True, exist_ok=True)
-    _save(history_figure(trials), folder / "history.png")
-    _save(importance_figure(importances), folder / "importances.png")
-    _save(parallel_figure(trials, space.dimensions), folder / "parallel.png")
+    save_small(history_figure(trials), folder / "history.png")
+    save_small(importance_figure(importances), folder / "importances.png")
+    save_small(parallel_figure(trials, space.dimensions), folder / "parallel.png")
     # The same content, the same bytes: no name and no time in its head.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
     parts = [_head(journal, trials), _outcome(study, space), _alone(trials, space), _figures(len(complete))]
@@ -183,11 +179,3 @@ def _table(trials: list[FrozenTrial], space: Space) -> str:
 
 def _percent(trial: FrozenTrial) -> str:
     return "" if trial.value is None else f"{trial.value:.2%}"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """As a PNG of few colours, a third as large as one of all: reports are kept beside the code."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    picture.quantize(_COLOURS).save(path, optimize=True)

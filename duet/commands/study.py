@@ -1,0 +1,63 @@
+"""`duet study`: questions that many short runs answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from duet.commands.data import DataDir, Download, Threads
+from duet.commands.training_extra import require_training
+
+app = typer.Typer(help="Answer a question with many short runs, judged on validation images.", no_args_is_help=True)
+
+
+@app.callback()
+def study() -> None:
+    """Keep the name of the only study a word of the command line."""
+
+
+@app.command()
+def augmentation(
+    recipes: Annotated[list[str] | None, typer.Option("--recipe", help="By default mlp_labels and cnn_fast.")] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="How many seeds, from 0.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Of every run.")] = 8,
+    share: Annotated[float, typer.Option(help="Share of the training images, at most 0.9.")] = 0.5,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="REF", help="Add a step that distils from this version, such as cnn@4.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the study is called.")] = "augmentation",
+    data_dir: DataDir = None,
+    download: Download = False,
+    threads: Threads = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of every recipe.")
+    ] = None,
+) -> None:
+    """None, flip, + translate, + cutout, + mixup (+ distillation), each step added to those before it.
+
+    The same command again goes on where it stopped. Results, table and figure: DUET_HOME/studies/NAME/.
+    """
+    require_training("duet study")
+    from core.cores import available_cores
+    from core.home import duet_home, ensure_home
+    from core.recipes import parse_override, recipe_config
+    from core.repository import ModelRepository
+    from training.compute import pick_device
+    from training.requests import prepare
+    from training.studies.augmentation import run_study
+    from training.studies.augmentation_report import write_report
+    from training.studies.bench import make_bench
+    from training.studies.places import study_folder
+    from training.studies.progress import StudyProgress
+
+    repository = ModelRepository.open()
+    changes = {"epochs": epochs} | dict(parse_override(text) for text in overrides or [])
+    configs = [recipe_config(recipe).with_overrides(changes) for recipe in recipes or ("mlp_labels", "cnn_fast")]
+    teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
+    _, images = prepare(configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
+    bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
+    folder = study_folder(ensure_home(duet_home()), name)
+    with StudyProgress() as progress:
+        runs = run_study(configs, seeds, bench, folder, teacher=teacher, progress=progress)
+    typer.echo(f"written to {write_report(folder, runs)}")

@@ -1,0 +1,127 @@
+"""The augmentation study, on small made-up images."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import ConfigurationError
+from core.recipes import RecipeConfig, recipe_config
+from core.repository import ModelRepository
+from tests.support.training_runs import CPU, small_images, small_recipe
+from training.studies import augmentation
+from training.studies.augmentation import STEPS, Run, cells, run_study, step_config
+from training.studies.augmentation_report import figure, write_report
+from training.studies.bench import Bench, make_bench
+from training.studies.progress import StudyProgress
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("bench")
+    repository = ModelRepository(folder / "models", folder / "shipped")
+    return make_bench(small_images(), 0.5, repository, threads=1, device=CPU)
+
+
+def made_up(accuracy_of: dict[tuple[str, int], float], recipe: str = "mlp_labels") -> list[Run]:
+    config = recipe_config(recipe).model_dump(mode="json")
+    return [Run(recipe, step, seed, accuracy, 1.0, config) for (step, seed), accuracy in accuracy_of.items()]
+
+
+@pytest.mark.parametrize("recipe", ["mlp_labels", "cnn_fast", "cnn_best"])
+def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: str) -> None:
+    config = recipe_config(recipe)
+    own = config.augmentation
+    configs = [step_config(config, step, "cnn@1") for step in STEPS]
+    assert not configs[0].augmentation.flip
+    added = [set(old.differences(new)) - {"augmentation.alternate"} for old, new in itertools.pairwise(configs)]
+    assert added == [
+        {"augmentation.flip"},
+        {"augmentation.translate"},
+        {"augmentation.cutout"},
+        {"augmentation.mixup"},
+        {"distillation.teacher"},
+    ]
+    assert configs[2].augmentation.translate == own.translate
+    assert configs[3].augmentation.cutout == (own.cutout or 8)
+    assert configs[4].augmentation.mixup == (own.mixup or 0.5)
+    assert set(config.differences(configs[4])) <= {
+        "augmentation.cutout", "augmentation.mixup", "distillation.temperature",
+    }  # fmt: skip
+
+
+def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, int]] = []
+    whole = augmentation.short_run
+
+    def run(config: RecipeConfig, *arguments: Any, **options: Any) -> Any:
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        ran.append((config.recipe, config.seed))
+        return whole(config, *arguments, **options)
+
+    recipes = [small_recipe(kind, epochs=1, **{"augmentation.mixup": 0.3}) for kind in ("mlp", "cnn")]
+
+    def study(configs: list[RecipeConfig]) -> list[Run]:
+        return run_study(configs, 2, bench, tmp_path, teacher=None, progress=StudyProgress())
+
+    monkeypatch.setattr(augmentation, "short_run", run)
+    with pytest.raises(KeyboardInterrupt):
+        study(recipes)
+    stored = json.loads((tmp_path / "results.json").read_text())["runs"]
+    assert [run["step"] for run in stored] == ["none", "+ flip", "+ translate"]
+    monkeypatch.setattr(augmentation, "short_run", whole)
+    runs = study(recipes)
+    assert len(runs) == 2 * 2 * 5
+    assert [run.accuracy for run in runs[:3]] == [run["accuracy"] for run in stored]
+    assert {(run.recipe, run.seed) for run in runs} == {(r.recipe, seed) for r in recipes for seed in (0, 1)}
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(augmentation, "short_run", run)
+    assert study(recipes) == runs
+    with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --name"):
+        study([recipe.with_overrides({"batch_size": 60}) for recipe in recipes])
+    other = make_bench(small_images(), 0.4, bench.repository, threads=1, device=CPU)
+    with pytest.raises(ConfigurationError, match="other images"):
+        run_study(recipes, 2, other, tmp_path, teacher=None, progress=StudyProgress())
+
+
+def test_differences_are_taken_seed_by_seed() -> None:
+    runs = made_up({("none", 0): 0.50, ("none", 1): 0.60, ("+ flip", 0): 0.52, ("+ flip", 1): 0.62})
+    none, flip = cells(runs)
+    assert none.difference is None
+    assert none.accuracy.value == pytest.approx(0.55)
+    assert none.accuracy.low < 0
+    assert flip.difference is not None
+    assert (flip.difference.low, flip.difference.high) == (pytest.approx(0.02), pytest.approx(0.02))
+
+
+def test_a_seed_counts_only_where_all_steps_have_it() -> None:
+    runs = made_up({("none", 0): 0.5, ("none", 1): 0.6, ("none", 2): 0.9, ("+ flip", 0): 0.5, ("+ flip", 1): 0.6})
+    assert cells(runs)[0].accuracies == (0.5, 0.6)
+    with pytest.raises(ConfigurationError, match="1 whole seeds"):
+        cells(made_up({("none", 0): 0.5, ("none", 1): 0.6, ("+ flip", 0): 0.5}))
+
+
+def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None:
+    runs = []
+    for recipe in ("mlp_labels", "cnn_fast"):
+        runs += made_up(
+            {(step, seed): 0.5 + 0.01 * rank + 0.001 * seed for rank, step in enumerate(STEPS) for seed in range(3)},
+            recipe,
+        )
+    text = write_report(tmp_path, runs).read_text()
+    assert (
+        "| cnn_fast | + cutout | 53.10% | 52.85% to 53.35% | +1.00 (+1.00 to +1.00) | 53.00%, 53.10%, 53.20% |" in text
+    )
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 50_000
+    axes = figure(cells(runs)).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(STEPS)
+    line = axes.containers[0].lines[0]  # type: ignore[union-attr]
+    assert np.asarray(line.get_ydata()) == pytest.approx([0.501 + 0.01 * rank for rank in range(6)])

@@ -1,0 +1,185 @@
+"""How much each augmentation gives: steps that add one after the other, for several recipes, each with several seeds.
+
+All runs of a study have the same images and the same number of epochs. Results are kept as they come, so that a study
+that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.errors import CheckpointError, ConfigurationError
+from core.estimate import Estimate
+from core.recipes import Augmentation, Distillation, RecipeConfig
+from core.statistics.student import student_mean
+from training.files import write_atomically
+from training.studies.bench import Bench, final_accuracy, short_run
+from training.studies.progress import StudyProgress
+
+STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
+"""Each adds to those before it; the last needs a teacher."""
+RESULTS_NAME = "results.json"
+_TRANSLATE, _CUTOUT, _MIXUP = 2, 8, 0.5
+"""How strong, where the recipe does without: two pixels, a quarter of CIFAR-10's side, and Beta(0.5, 0.5)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that is done."""
+
+    recipe: str
+    step: str
+    seed: int
+    accuracy: float
+    """On the validation images, after the last epoch."""
+    seconds: float
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One step of one recipe over all seeds; the difference is to the step before, seed by seed."""
+
+    recipe: str
+    step: str
+    accuracies: tuple[float, ...]
+    accuracy: Estimate
+    difference: Estimate | None
+
+
+def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> RecipeConfig:
+    """The recipe with the augmentations of this step and of those before it, as strong as the recipe has them."""
+    rank, own = STEPS.index(step), recipe.augmentation
+    augmentation = Augmentation(
+        flip=rank >= 1,
+        alternate=own.alternate and rank >= 1,
+        translate=(own.translate or _TRANSLATE) if rank >= 2 else 0,
+        cutout=(own.cutout or _CUTOUT) if rank >= 3 else 0,
+        mixup=(own.mixup or _MIXUP) if rank >= 4 else 0.0,
+    )
+    learnt = recipe.distillation if recipe.distillation.teacher is not None else Distillation(temperature=2.0)
+    distillation = Distillation(
+        teacher=teacher if rank >= 5 else None, temperature=learnt.temperature, weight=learnt.weight
+    )
+    return recipe.with_overrides({"augmentation": augmentation.model_dump(), "distillation": distillation.model_dump()})
+
+
+def run_study(
+    recipes: Sequence[RecipeConfig],
+    seeds: int,
+    bench: Bench,
+    folder: Path,
+    *,
+    teacher: str | None,
+    progress: StudyProgress,
+) -> list[Run]:
+    """Do every run that `folder`/results.json does not hold; returns all runs of the study.
+
+    Args:
+        recipes: at their reduced number of epochs.
+        seeds: how many, from 0.
+        bench: images and machine.
+        folder: of the study; made if it does not exist.
+        teacher: version to distil from in the last step, such as cnn@4; None leaves that step out.
+        progress: is told where the study is.
+
+    Raises:
+        ConfigurationError: a run that is done had other settings; the message lists them.
+        CheckpointError: another process has the study, or its files cannot be read or written.
+        TrainingDivergedError: a run's loss is no longer finite.
+    """
+    steps = STEPS if teacher is not None else STEPS[:-1]
+    # Seeds first: stopped early, a study has all steps with fewer seeds.
+    wanted = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
+    runs = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock").acquire(timeout=0):
+            split_digest = bench.images.split.digest
+            done = {(run.recipe, run.step, run.seed): run for run in read_runs(folder, split_digest)}
+            for number, (seed, recipe, step) in enumerate(wanted):
+                progress.runs("study", done=number, total=len(wanted))
+                config = step_config(recipe, step, teacher).with_overrides({"seed": seed})
+                key = (config.recipe, step, seed)
+                if key in done:
+                    _require_same(done[key], config, folder)
+                else:
+                    done[key] = _do(config, step, bench, folder, progress)
+                    _write(folder, split_digest, list(done.values()))
+                runs.append(done[key])
+            progress.runs("study", done=len(wanted), total=len(wanted))
+            shutil.rmtree(folder / "run", ignore_errors=True)
+    except Timeout:
+        raise CheckpointError(f"another process is at the study in {folder}: wait for it, or give --name") from None
+    except OSError as error:
+        raise CheckpointError(f"the study cannot be kept in {folder} ({error}): free some space and go on") from error
+    return runs
+
+
+def cells(runs: Sequence[Run]) -> list[Cell]:
+    """Steps in their order, recipe by recipe; only seeds that every step of the recipe has are counted.
+
+    Raises:
+        ConfigurationError: a recipe has fewer than two such seeds.
+    """
+    found = []
+    for recipe in dict.fromkeys(run.recipe for run in runs):
+        of_step = {step: {run.seed: run.accuracy for run in runs if (run.recipe, run.step) == (recipe, step)}
+                   for step in STEPS if any((run.recipe, run.step) == (recipe, step) for run in runs)}  # fmt: skip
+        seeds = sorted(set.intersection(*map(set, of_step.values())))
+        if len(seeds) < 2:
+            raise ConfigurationError(f"{recipe} has {len(seeds)} whole seeds: intervals need two or more")
+        before: list[float] | None = None
+        for step, accuracy_of in of_step.items():
+            values = [accuracy_of[seed] for seed in seeds]
+            difference = None if before is None else student_mean([a - b for a, b in zip(values, before, strict=True)])
+            found.append(Cell(recipe, step, tuple(values), student_mean(values), difference))
+            before = values
+    return found
+
+
+def read_runs(folder: Path, split_digest: str) -> list[Run]:
+    """The runs in `folder`/results.json; none where there is no such file.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        ConfigurationError: the runs were done with another part of the images.
+    """
+    path = folder / RESULTS_NAME
+    try:
+        content = json.loads(path.read_text())
+        if content["split_digest"] != split_digest:
+            raise ConfigurationError(f"the study in {folder} was begun with other images: give another --name")
+        return [Run(**run) for run in content["runs"]]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): remove it to start the study over") from error
+
+
+def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: StudyProgress) -> Run:
+    run_folder = folder / "run" / f"{config.recipe}-{STEPS.index(step)}-{config.seed}"
+    judged_on = bench.images.part("validation")
+    result = short_run(config, bench, run_folder, judged_on=judged_on, reporter=progress)
+    accuracy = final_accuracy(result)
+    progress.line(f"{config.recipe} {step}, seed {config.seed}: {accuracy:.2%} in {result.seconds:.0f} s")
+    return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
+
+
+def _write(folder: Path, split_digest: str, runs: Sequence[Run]) -> None:
+    content = json.dumps({"split_digest": split_digest, "runs": [asdict(run) for run in runs]}, indent=1) + "\n"
+    write_atomically(folder / RESULTS_NAME, lambda stream: stream.write(content.encode()))
+
+
+def _require_same(run: Run, config: RecipeConfig, folder: Path) -> None:
+    differences = RecipeConfig.model_validate(run.config).differences(config)
+    if differences:
+        listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
+        raise ConfigurationError(f"the study in {folder} was begun with other settings: {listed}. Give another --name")
