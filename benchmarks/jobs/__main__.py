@@ -35,6 +35,8 @@ def main(
     recipe: Annotated[str, typer.Option(help="Of the training.")] = "cnn_baseline",
     models: Annotated[Path | None, typer.Option(help="Folder of model versions; the shipped one by default.")] = None,
     family: Annotated[str, typer.Option(help="Whose champion predicts.")] = "cnn",
+    job_nice: Annotated[int, typer.Option(min=0, max=19, help="DUET_JOB_NICE of the service.")] = 10,
+    job_idle: Annotated[bool, typer.Option("--job-idle", help="Set DUET_JOB_IDLE.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run; its figures say little.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write everything that was measured here, as JSON.")] = None,
     markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the tables here.")] = None,
@@ -52,12 +54,15 @@ def main(
         rounds=rounds,
         seconds=seconds,
         per_second=rate,
+        job_nice=job_nice,
+        job_idle=job_idle,
     )
     load_average = os.getloadavg()[0]
     words, results = run(plan, Console(stderr=True, soft_wrap=True))
+    manners = f"DUET_JOB_NICE {job_nice}{', DUET_JOB_IDLE' * job_idle}"
     head = (
         f"{words}. {cpu_name()}, {len(os.sched_getaffinity(0))} cores; load average {load_average:.1f} at the start; "
-        f"{rate:g} predictions/s; {rounds} round{'s' * (rounds != 1)} of {seconds:g} s per measurement. The median "
+        f"{rate:g} predictions/s; {manners}; {rounds} round{'s' * (rounds != 1)} of {seconds:g} s per measurement. The median "
         "over jobs or rounds, with the lowest and the highest."
     )
     tables = [TextTable("Jobs", ("what", ">measured"), tuple(figures(results))), goals_table(list(judge(results)))]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from benchmarks.jobs.results import Asked, Pair
 from benchmarks.jobs.service import Job, Service
-from benchmarks.jobs.stream import Heard
 from benchmarks.jobs.training import Training
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.open_loop import open_load, poisson_arrivals
@@ -42,9 +41,9 @@ def pair(
     alone = measure() if number % 2 == 0 else None
     job = service.train(training)
     job.stream.wait("progress")
-    before = len(job.stream.heard)
+    before = _steps(job)
     beside = measure()
-    steps_per_second = _steps_per_second(job.stream.heard[before:])
+    steps_per_second = (_steps(job) - before) / seconds
     job.cancel()
     return Pair(alone or measure(), beside, steps_per_second), job
 
@@ -58,10 +57,6 @@ def _asked(port: int, requests: Sequence[bytes], per_second: float, seconds: flo
     return Asked(len(taken_ms), percentile(taken_ms, 50), percentile(taken_ms, 99))
 
 
-def _steps_per_second(heard: Sequence[Heard]) -> float:
-    """Between the first and the last progress."""
-    told = [each for each in heard if each.kind == "progress"]
-    if len(told) < 2:
-        raise BenchmarkError("the training told of no progress while predictions were measured: measure for longer")
-    steps = told[-1].event["step"] - told[0].event["step"]
-    return float(1000 * steps / (told[-1].stored_ms - told[0].stored_ms))
+def _steps(job: Job) -> int:
+    """How many the training has told of."""
+    return max(int(heard.event["step"]) for heard in job.stream.heard if heard.kind == "progress")

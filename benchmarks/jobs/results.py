@@ -36,7 +36,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Pair:
-    """One round: the same schedule of predictions without a training and beside one, and its events meanwhile."""
+    """One round: the same schedule of predictions without a training and beside one, and its steps meanwhile."""
 
     alone: Asked
     beside: Asked

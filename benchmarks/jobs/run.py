@@ -37,6 +37,8 @@ class Plan:
         rounds: over all parts.
         seconds: of each measurement.
         per_second: predictions.
+        job_nice: how much nicer than the worker a job is.
+        job_idle: whether it also leaves its core at once.
     """
 
     models: Path
@@ -47,6 +49,8 @@ class Plan:
     rounds: int
     seconds: float
     per_second: float
+    job_nice: int
+    job_idle: bool
 
 
 def run(plan: Plan, console: Console) -> tuple[str, Results]:
@@ -63,7 +67,9 @@ def run(plan: Plan, console: Console) -> tuple[str, Results]:
     with tempfile.TemporaryDirectory(prefix="duet-jobs-") as folder:
         home = Path(folder) / "home"
         training = small_training(plan.recipe, home, plan.data_dir)
-        with running_service(home, models=plan.models, data_dir=plan.data_dir) as service:
+        with running_service(
+            home, models=plan.models, data_dir=plan.data_dir, job_nice=plan.job_nice, job_idle=plan.job_idle
+        ) as service:
             if "idle" in plan.parts:
                 results.idle_worker_cpu = _idle_cpu(service, plan.seconds)
             for number in range(plan.rounds):

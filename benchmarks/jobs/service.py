@@ -66,7 +66,9 @@ class Service:
 
 
 @contextmanager
-def running_service(home: Path, *, models: Path, data_dir: Path | None) -> Iterator[Service]:
+def running_service(
+    home: Path, *, models: Path, data_dir: Path | None, job_nice: int, job_idle: bool
+) -> Iterator[Service]:
     """Start the service over `home`, and stop it with everything it started.
 
     It is there when its models are warm and its worker could train.
@@ -80,6 +82,8 @@ def running_service(home: Path, *, models: Path, data_dir: Path | None) -> Itera
         "DUET_SHIPPED_MODELS": str(models),
         "DUET_API_KEYS": f"admin:{KEY}",
         "DUET_LOG_LEVEL": "warning",
+        "DUET_JOB_NICE": str(job_nice),
+        "DUET_JOB_IDLE": str(job_idle),
     }
     if data_dir is not None:
         environment["DUET_DATA_DIR"] = str(data_dir)

@@ -124,7 +124,7 @@ def command(*options: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_a_quick_run_measures_every_part(tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "out.md"
-    options = ["--recipe", "mlp_baseline", "--family", "mlp", "--quick"]
+    options = ["--recipe", "mlp_baseline", "--family", "mlp", "--job-nice", "0", "--quick"]
     done = command(*options, "--out", str(out), "--markdown", str(page))
     assert done.returncode == 0, done.stderr
     content = json.loads(out.read_text())
