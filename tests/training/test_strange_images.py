@@ -16,7 +16,8 @@ def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
     again = strange_images(TEST_NHWC)
     assert list(kinds) == ["noise", "textures", "flat", "shuffled"]
     for kind, images_NHWC in kinds.items():
-        assert (images_NHWC.shape, images_NHWC.dtype) == (TEST_NHWC.shape, np.uint8)
+        assert images_NHWC.shape == TEST_NHWC.shape
+        assert images_NHWC.dtype == np.uint8
         assert (images_NHWC == again[kind]).all()
         assert len({image.tobytes() for image in images_NHWC}) == 20
     assert (kinds["flat"] == kinds["flat"][:, :1, :1]).all()
@@ -49,7 +50,7 @@ def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.
         return logits_NK
 
     monkeypatch.setattr(out_of_distribution, "answer", answer)
-    test_logits_NK = np.tile(np.float32([9, 0, 0]), (20, 1))
+    test_logits_NK = np.tile(np.array([9, 0, 0], np.float32), (20, 1))
     found = score_strangeness(Path("graph"), test_logits_NK, strange_images(TEST_NHWC), calibration, threads=1)
     assert {one.kind: (one.auroc.value, one.flag_rate) for one in found} == {
         "noise": (0.75, 0.5), "textures": (0.75, 0.5), "flat": (1.0, 1.0), "shuffled": (0.75, 0.5),

@@ -122,7 +122,7 @@ def short_run(
         config,
         inputs,
         folder,
-        reporter=_Watched(reporter, on_epoch),
+        reporter=Watched(reporter, on_epoch),
         threads=bench.threads,
         device=bench.device,
         resume_from=checkpoint,
@@ -152,7 +152,7 @@ def _answers(config: RecipeConfig, bench: Bench, reporter: Reporter) -> Tensor |
     return answers_VNK[:, torch.from_numpy(places_N)]
 
 
-class _Watched:
+class Watched:
     """A reporter that passes everything on, and each epoch to a second listener too."""
 
     def __init__(self, reporter: Reporter, on_epoch: Callable[[EpochRecord], None]) -> None:

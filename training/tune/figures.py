@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from training.explore.theme import LIGHT
 from training.tune.space import shown
+
+Floats = npt.NDArray[np.float64]
 
 _COLOURS = "cividis"
 """Reads the same for people with any common colour vision."""
@@ -94,17 +98,15 @@ def parallel_figure(trials: Sequence[FrozenTrial], dimensions: Mapping[str, Base
     return figure
 
 
-def _places(
-    values: Sequence[object], dimension: BaseDistribution
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], list[tuple[float, str]]]:
+def _places(values: Sequence[Any], dimension: BaseDistribution) -> tuple[Floats, list[tuple[float, str]]]:
     """Heights in [0, 1] of the values on their axis, and where to write which label."""
     if isinstance(dimension, CategoricalDistribution):
         last = max(1, len(dimension.choices) - 1)
         known = {choice: place / last for place, choice in enumerate(dimension.choices)}
         return np.array([known[value] for value in values]), [(known[c], shown(c)) for c in dimension.choices]
-    ends = np.array([dimension.low, dimension.high], dtype=np.float64)
-    numbers = np.array(values, dtype=np.float64)
-    scale = np.log if dimension.log else np.asarray
-    low, high = scale(ends)
-    heights = (scale(numbers) - low) / ((high - low) or 1.0)
+    if not isinstance(dimension, FloatDistribution | IntDistribution):
+        raise TypeError(f"no axis is known for {dimension}")
+    numbers = np.array([dimension.low, dimension.high, *values], dtype=np.float64)
+    scaled = np.log(numbers) if dimension.log else numbers
+    heights = (scaled[2:] - scaled[0]) / ((scaled[1] - scaled[0]) or 1.0)
     return heights, [(0.0, shown(dimension.low)), (1.0, shown(dimension.high))]

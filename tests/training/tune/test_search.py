@@ -20,6 +20,7 @@ from core.repository import ModelRepository
 from tests.support.training_runs import CPU, small_images, small_recipe
 from training.checkpoint import EpochRecord
 from training.images import Images
+from training.studies import bench as bench_module
 from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
 from training.tune.confirm import confirm, read_confirmation
@@ -132,7 +133,7 @@ def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, m
     from core.errors import TrainingDivergedError
     from training.tune import search as module
 
-    whole = module.short_run
+    whole = bench_module.short_run
 
     def run(config: RecipeConfig, bench: Bench, folder: Path, **options: Any) -> Any:
         if config.network.activation == "gelu":
@@ -178,7 +179,7 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
     from training.tune import confirm as module
 
     ran: list[tuple[int, int]] = []
-    whole = module.short_run
+    whole = bench_module.short_run
 
     def run(config: RecipeConfig, bench: Bench, *arguments: Any, **options: Any) -> Any:
         ran.append((config.seed, len(options["judged_on"])))

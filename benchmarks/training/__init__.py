@@ -1,0 +1,1 @@
+"""How fast recipes train, beside a plain PyTorch loop: `python -m benchmarks.training`."""
