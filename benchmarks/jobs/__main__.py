@@ -62,8 +62,8 @@ def main(
     manners = f"DUET_JOB_NICE {job_nice}{', DUET_JOB_IDLE' * job_idle}"
     head = (
         f"{words}. {cpu_name()}, {len(os.sched_getaffinity(0))} cores; load average {load_average:.1f} at the start; "
-        f"{rate:g} predictions/s; {manners}; {rounds} round{'s' * (rounds != 1)} of {seconds:g} s per measurement. The median "
-        "over jobs or rounds, with the lowest and the highest."
+        f"{rate:g} predictions/s; {manners}; {rounds} round{'s' * (rounds != 1)} of {seconds:g} s per measurement. The "
+        "median over jobs or rounds, with the lowest and the highest."
     )
     tables = [TextTable("Jobs", ("what", ">measured"), tuple(figures(results))), goals_table(list(judge(results)))]
     console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
