@@ -47,13 +47,15 @@ def augmentation(
     from training.requests import prepare
     from training.studies.augmentation import run_study
     from training.studies.augmentation_report import write_report
-    from training.studies.bench import make_bench
+    from training.studies.bench import make_bench, require_judged
     from training.studies.places import study_folder
     from training.studies.progress import StudyProgress
 
     repository = ModelRepository.open()
     changes = {"epochs": epochs} | dict(parse_override(text) for text in overrides or [])
     configs = [recipe_config(recipe).with_overrides(changes) for recipe in recipes or ("mlp_labels", "cnn_fast")]
+    for config in configs:
+        require_judged(config)
     teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
     _, images = prepare(configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
     bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())

@@ -48,11 +48,11 @@ def tune(
     from core.repository import ModelRepository
     from training.compute import pick_device
     from training.requests import prepare
-    from training.studies.bench import make_bench
+    from training.studies.bench import make_bench, require_judged
     from training.studies.progress import StudyProgress
     from training.teacher import with_exact_teacher
     from training.tune.confirm import confirm as confirm_best
-    from training.tune.families import trial_epochs
+    from training.tune.families import space_for, trial_epochs
     from training.tune.journal import Description, open_journal
     from training.tune.report import write_report
     from training.tune.search import search
@@ -68,6 +68,8 @@ def tune(
     config = config.with_overrides(
         {"epochs": epochs or trial_epochs(config)} | dict(parse_override(text) for text in overrides or [])
     )
+    require_judged(config)
+    space_for(config)
     config = with_exact_teacher(config, repository)
     config, images = prepare(config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
     bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())

@@ -100,8 +100,7 @@ def short_run(
         CheckpointError: the checkpoint belongs to another run, or cannot be read or written.
         TrainingDivergedError: the loss is no longer finite.
     """
-    if config.include_validation:
-        raise ConfigurationError("a study is judged on the validation images: leave include_validation false")
+    require_judged(config)
     folder.mkdir(parents=True, exist_ok=True)
     images = bench.images
     checkpoint = load_checkpoint(folder) if (folder / CHECKPOINT_NAME).exists() else None
@@ -127,6 +126,16 @@ def short_run(
         device=bench.device,
         resume_from=checkpoint,
     )
+
+
+def require_judged(config: RecipeConfig) -> None:
+    """Check that the validation images can judge a run of `config`.
+
+    Raises:
+        ConfigurationError: it would train on them.
+    """
+    if config.include_validation:
+        raise ConfigurationError("a study is judged on the validation images: leave include_validation false")
 
 
 def final_accuracy(result: FitResult) -> float:

@@ -27,7 +27,7 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     """Write README.md, history.png, importances.png, parallel.png and journal.gz to `folder`; returns the page.
 
     Raises:
-        ConfigurationError: there is no such tuning, or it has run too few trials.
+        ConfigurationError: there is no such tuning, or its trials are too few or all alike.
         OSError: the folder cannot be written.
     """
     journal = read_journal(home, name)
@@ -50,8 +50,17 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
 
 
 def _importances(study: optuna.Study) -> Mapping[str, float]:
-    """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end."""
-    return optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end.
+
+    Raises:
+        ConfigurationError: all ended with the same accuracy.
+    """
+    try:
+        return optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    except RuntimeError:  # the forest found no variance
+        raise ConfigurationError(
+            f"the trials of {study.study_name!r} ended alike: a report needs some that differ, so give more --trials"
+        ) from None
 
 
 def _head(journal: Journal, trials: list[FrozenTrial]) -> str:

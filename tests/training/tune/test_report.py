@@ -95,6 +95,16 @@ def test_too_few_trials_make_no_report(tmp_path: Path) -> None:
         page(tmp_path)
 
 
+def test_trials_that_ended_alike_make_no_report(tmp_path: Path) -> None:
+    with open_journal(tmp_path, NAME, DESCRIPTION) as journal:
+        space = space_of(journal)
+        for point in space.planned():
+            journal.study.enqueue_trial(point)
+            journal.study.tell(journal.study.ask(dict(space.dimensions)), 0.5)
+    with pytest.raises(ConfigurationError, match=r"ended alike.*more --trials"):
+        page(tmp_path)
+
+
 def test_the_figures_show_what_the_journal_holds(tmp_path: Path) -> None:
     made_up(tmp_path)
     journal = read_journal(tmp_path, NAME)

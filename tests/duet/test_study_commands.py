@@ -1,0 +1,84 @@
+"""`duet tune` and `duet study`, on small made-up images."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from duet.cli import main
+from tests.support.training_runs import small_images
+from training import requests
+
+SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("COLUMNS", "200")
+    images = small_images()
+    monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
+    return tmp_path / "home"
+
+
+def duet(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["duet", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code
+
+
+@pytest.mark.slow
+def test_a_recipe_is_tuned_confirmed_and_reported(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--set", "network.hidden=[16,16]", *SMALL, "--set", "epochs=4")
+    assert not duet(monkeypatch, "tune", "mlp_baseline", "--trials", "6", "--confirm", "2", *small)
+    assert "duet tune mlp_baseline --report" in capsys.readouterr().out
+    assert not duet(monkeypatch, "tune", "mlp_baseline", "--report")
+    page = home / "studies" / "mlp_baseline" / "report" / "README.md"
+    assert f"written to {page}" in capsys.readouterr().out
+    assert page.read_text().startswith("# Tuning of mlp_baseline\n\n6 trials of 4 epochs")
+    assert duet(monkeypatch, "tune", "mlp_baseline", "--trials", "7", "--share", "0.4", *small) == 1
+    assert "share was 0.5, now 0.4" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_augmentation_study_writes_its_table(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not duet(monkeypatch, "study", "augmentation", "--recipe", "mlp_baseline", "--seeds", "2", *SMALL)
+    page = home / "studies" / "augmentation" / "README.md"
+    assert f"written to {page}" in capsys.readouterr().out
+    assert page.read_text().count("| mlp_baseline |") == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("tune", "mlp_bset"), "no recipe 'mlp_bset': there are cnn_baseline, cnn_best"),
+        (("tune", "mlp_labels", "--confirm", "1"), "--confirm 2 or more"),
+        (("tune", "mlp_labels", "--report"), "no study 'mlp_labels'"),
+        (("tune", "mlp_labels", "--study", "../x", "--report"), "cannot name a study"),
+        (("tune", "mlp_labels", "--share", "1"), "give a share in (0, 0.9]"),
+        (("tune", "mlp_labels", "--set", "include_validation=true"), "leave include_validation false"),
+        (("study", "augmentation", "--set", "include_validation=true"), "leave include_validation false"),
+        (("study", "augmentation", "--recipe", "nonsense"), "no recipe 'nonsense'"),
+        (("study", "augmentation", "--teacher", "cnn@9"), "cnn"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    problem: str,
+) -> None:
+    assert duet(monkeypatch, *arguments) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("duet: ")
+    assert problem in error
+    assert not list(home.rglob("*.journal"))
