@@ -17,6 +17,9 @@ Pixels = npt.NDArray[np.uint8]
 _STRONGEST = 0.99
 """Share of a map's values that are drawn apart; one pixel that stands out would leave the rest in one colour."""
 
+_LETTER = 0.68
+"""Width of a letter as a share of the size of the text."""
+
 
 def mosaic_figure(
     rows: Sequence[Sequence[Pixels | None]],
@@ -32,7 +35,7 @@ def mosaic_figure(
     Args:
         rows: of images.
         captions: left of each row; may have several lines.
-        headings: over the columns, written upwards.
+        headings: over the columns, written upwards where there is no room beside each other.
         theme: of the text and what lies behind.
         caption_width: room for the captions in inches.
         text: size in points.
@@ -46,8 +49,9 @@ def mosaic_figure(
             if image_HWC is not None:
                 mosaic.put(image_HWC, r, c)
     body = (WIDTH - caption_width) * mosaic.aspect
-    longest = max((len(heading) for heading in headings), default=0)
-    head = (0.62 * text * longest / 72 + 0.1) if longest else 0.0
+    longest = max((len(heading) for heading in headings), default=0) * _LETTER * text / 72
+    upright = longest < (WIDTH - caption_width) / columns
+    head = 0.0 if not headings else 2 * text / 72 if upright else longest + text / 72
     figure = Figure(figsize=(WIDTH, head + body), facecolor=theme.surface)
     axes = figure.add_axes((caption_width / WIDTH, 0, 1 - caption_width / WIDTH, body / (head + body)))
     mosaic.show(axes)
@@ -57,8 +61,8 @@ def mosaic_figure(
         )
     for c, heading in enumerate(headings):
         axes.text(
-            mosaic.left(c) + width / 2, -width / 12, heading, ha="center", va="bottom", rotation=90, fontsize=text,
-            color=theme.text,
+            mosaic.left(c) + width / 2, -width / 12, heading, ha="center", va="bottom", fontsize=text,
+            rotation=0 if upright else 90, color=theme.text,
         )  # fmt: skip
     return figure
 

@@ -15,6 +15,9 @@ from training.preprocessing import scale_pixels
 
 _SPREAD = 0.05
 """Standard deviation of the first image's spectrum: nearly grey."""
+_CONTRAST = 1.2
+"""Largest standard deviation of an image's values before the sigmoid, about that of photographs: ascent would otherwise
+end at black and white."""
 _SHIFT = 1e-4
 """Added to the variance of every colour direction."""
 
@@ -60,4 +63,6 @@ class FourierImages(nn.Module):
         """The images."""
         waves = torch.view_as_complex(self.spectrum) * self.scale
         planes_SCHW = torch.fft.irfft2(waves, s=self.size, norm="ortho")
+        spread_S = planes_SCHW.std(dim=(1, 2, 3), keepdim=True)
+        planes_SCHW = planes_SCHW / (spread_S / _CONTRAST).clamp(min=1)
         return torch.sigmoid(torch.einsum("schw,cd->shwd", planes_SCHW, self.colours))

@@ -21,7 +21,7 @@ _LABELS = {
     "contrast": "contrast: deviation of luma",
     "edges": "edges: mean slope of luma",
     "off_centre": "saliency off centre (half sides)",
-    "similarity": "similarity to the nearest training image",
+    "similarity": "similarity to training images",
 }
 
 

@@ -32,6 +32,16 @@ def test_spectra_render_to_pixels_that_begin_nearly_grey_and_follow_the_seed() -
     assert not torch.equal(pixels, FourierImages(2, 9, 12, COLOURS_CC, seed=4)())
 
 
+def test_contrast_is_limited_and_what_is_below_stays() -> None:
+    images = FourierImages(1, 16, 16, COLOURS_CC, seed=3)
+    with torch.no_grad():
+        faint = torch.logit(images()).std()
+        images.spectrum.mul_(2)
+        assert torch.isclose(torch.logit(images()).std(), 2 * faint, rtol=1e-3)
+        images.spectrum.mul_(1000)
+        assert torch.isclose(torch.logit(images().double()).std(), torch.tensor(1.2).double(), rtol=1e-3)
+
+
 def test_the_lowest_frequencies_weigh_most() -> None:
     scale = FourierImages(1, 32, 32, COLOURS_CC, seed=0).scale
     assert scale.shape == (32, 17)
