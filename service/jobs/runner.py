@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pydantic import JsonValue
+
 from core.errors import BrokerUnavailableError, DuetError, LostClaimError, LowDiskError
 from core.home import ensure_home
 from core.jobs.events import Note, NotPromoted, Promoted
@@ -130,8 +132,8 @@ class JobRunner:
         result = None if relay.result is None else relay.result.result
         failure: JobFailure | None = None
         if status == DONE and stopped != "cancelled":
-            self._decide(claim, relay)
-            self._insist(lambda: self._store.finish(job_id, token, "succeeded", result=result))
+            outcome = {**(result or {}), **self._decide(claim, relay)} or None
+            self._insist(lambda: self._store.finish(job_id, token, "succeeded", result=outcome))
         elif stopped == "cancelled" or (relay.refused and status != FAILED):
             # Published all the same, if the cancellation came too late: a retry then only has to promote.
             self._insist(lambda: self._store.finish(job_id, token, "cancelled", result=result))
@@ -151,20 +153,27 @@ class JobRunner:
         if failure is not None:
             self._insist(lambda: self._store.finish(job_id, token, "failed", error=failure))
 
-    def _decide(self, claim: Claim, relay: Relay) -> None:
-        """Promote what a training published, as its parameters say and as long as this attempt still has the job."""
+    def _decide(self, claim: Claim, relay: Relay) -> dict[str, JsonValue]:
+        """Promote what a training published, as its parameters say and as long as this attempt still has the job.
+
+        Returns:
+            What the record's result says of it besides: whether the version was promoted, where that was decided.
+        """
         parameters = claim.record.typed_parameters()
         if relay.published is None or not isinstance(parameters, TrainParameters):
-            return
+            return {}
         if not self._insist(lambda: self._store.permit(claim.record.id, claim.token, "publish")):
-            return
+            return {}
         try:
             decision = self._promote(parameters, relay.published.reference, claim.record)
         except DuetError as error:
             relay.add(Note(text=f"{relay.published.reference} was published and not promoted: {error}"))
+            promoted = False
         else:
             relay.add(decision)
+            promoted = isinstance(decision, Promoted)
         self._insist(relay.flush)
+        return {"promoted": promoted}
 
     def _queue_again(self, action: Callable[[], JobRecord]) -> None:
         record = self._insist(action)

@@ -1,10 +1,12 @@
-"""What a training run reports, as events to its worker."""
+"""What a training run reports, as events to its worker and as lines of the job's log."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from core.jobs.events import Epoch, FitStarted, Note, Progress, Stage
 from training.checkpoint import EpochRecord
@@ -34,12 +36,14 @@ class EventReporter:
     def stage(self, name: str) -> None:
         """Tell it."""
         self._line.check()
+        _log(name)
         self._line.send(Stage(name=name))
 
     def fit_started(self, *, steps: int, done: int, detail: str) -> None:
         """Tell it, and count steps from `done`."""
         self._line.check()
         self._steps, self._done, self._first_done = steps, done, done
+        _log(detail)
         self._line.send(FitStarted(steps=steps, done=done, detail=detail))
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
@@ -66,6 +70,11 @@ class EventReporter:
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
         """Tell the epoch's figures."""
+        validation = "" if record.validation_accuracy is None else f", validation {record.validation_accuracy:.2%}"
+        _log(
+            f"epoch {record.epoch} of {epochs}: loss {record.train_loss:.4f}, training {record.train_accuracy:.2%}"
+            f"{validation}, {record.seconds:.1f} s"
+        )
         self._line.send(Epoch(**asdict(record), epochs=epochs))
         self._line.check()
 
@@ -79,6 +88,7 @@ class EventReporter:
     def note(self, text: str) -> None:
         """Tell it."""
         self._line.check()
+        _log(text)
         self._line.send(Note(text=text))
 
     def _seconds_left(self, now: float) -> float | None:
@@ -89,3 +99,8 @@ class EventReporter:
         if measured < 1:
             return None
         return round((self._steps - self._done) * (now - self._first_at) / measured, 1)
+
+
+def _log(text: str) -> None:
+    """A line of the job's log, which standard error goes to."""
+    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", file=sys.stderr, flush=True)

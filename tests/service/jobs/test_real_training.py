@@ -85,6 +85,11 @@ def test_train_kill_the_child_kill_the_worker_evaluate(house: House) -> None:
     assert record.state == "succeeded", record
     assert record.result is not None
     assert record.result["reference"] == "mlp@1"
+    assert record.result["promoted"] is True
+    log = (house.home / "runs" / whole / "log.txt").read_text()
+    assert [line.split()[1:5] for line in log.splitlines() if " epoch " in line] == [
+        ["epoch", str(number), "of", "4:"] for number in (1, 2, 3, 4)
+    ]
     assert record.progress is not None
     assert (record.progress.epoch, record.progress.step, record.progress.seconds_left) == (4, 16, 0.0)
     kinds = jobs.kinds(whole)
