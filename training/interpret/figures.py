@@ -65,7 +65,7 @@ def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
     panels[0].set_xlabel("area under the curve", fontsize=TEXT - 1)
     panels[1].set_xlabel("area under the curve", fontsize=TEXT - 1)
     panels[2].set_xlabel("relative change of the map", fontsize=TEXT - 1)
-    panels[3].set_xlabel("rank correlation; passes below the line", fontsize=TEXT - 1)
+    panels[3].set_xlabel("rank correlation", fontsize=TEXT - 1)
     legend_above(figure, panels[0], theme)
     return figure
 
