@@ -90,7 +90,9 @@ def test_ignores_no_signal_that_the_interpreter_before_it_ignored(tmp_path: Path
     program = Program(name="cat", command=("cat", "/proc/self/status"), stop_seconds=1, output=tmp_path / "output")
     assert program.start().wait(30) == 0
     [ignored] = [line for line in (tmp_path / "output").read_text().splitlines() if line.startswith("SigIgn")]
-    assert int(ignored.split()[1], 16) == 0
+    # Python ignores these two; what else is ignored was so before the tests began.
+    pythons = {signal.SIGPIPE, signal.SIGXFSZ}
+    assert not {number for number in pythons if int(ignored.split()[1], 16) >> (number - 1) & 1}
 
 
 def test_a_program_that_is_not_there_says_so_in_its_output(tmp_path: Path) -> None:
