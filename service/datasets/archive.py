@@ -84,7 +84,7 @@ def _opened(file: BinaryIO, limits: Limits) -> zipfile.ZipFile:
         return archive
     except _TableTooLargeError:
         raise DatasetTooLargeError("images", limits.images) from None
-    except (*_DAMAGE, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise UnreadableArchiveError(f"the body is not a zip file, or is cut short ({error})") from error
 
 
