@@ -27,6 +27,6 @@ def cnn_fast() -> RecipeConfig:
             schedule="linear",
             label_smoothing=0.2,
         ),
-        epochs=32,
+        epochs=36,
         batch_size=500,
     )
