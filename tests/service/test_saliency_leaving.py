@@ -104,34 +104,47 @@ async def explained(app: ListeningApp) -> None:
         assert (await peer.answer()).json()["predictions"][0]["label"] == "black"
 
 
-@pytest.fixture(autouse=True)
-def without_collector() -> Iterator[None]:
-    """What is left in reference cycles stays there, for `kept` to find: bodies are large, and collections seldom."""
+Leftovers = Callable[[], list[object]]
+
+
+@pytest.fixture
+def leftovers() -> Iterator[Leftovers]:
+    """What explanations are made of and have left behind since the test began.
+
+    What they leave in reference cycles stays there, as bodies are large, and collections seldom.
+    """
     gc.collect()
     gc.disable()
-    yield
+    before = explaining()  # other modules have pictures of their own
+    kept = {id(each) for each in before}
+    yield lambda: [each for each in explaining() if id(each) not in kept]
     gc.enable()
 
 
-def kept() -> list[object]:
-    """Whatever an explanation is made of and has left behind."""
+def explaining() -> list[object]:
+    """Whatever an explanation is made of, wherever it lies."""
     # By type: isinstance asks an object for its class, which deprecated stand-ins of other libraries warn of.
     return [each for each in gc.get_objects() if issubclass(type(each), Runs | Subject | Explanation | Upload)]
 
 
-async def until_nothing_is_kept() -> None:
+async def until_there_are_none(leftovers: Leftovers) -> None:
     """A thread lets go of its work a moment after it has passed on the result; a reference cycle never would."""
     try:
         async with asyncio.timeout(10):
-            await until(lambda: asyncio.sleep(0, not kept()))
+            await until(lambda: asyncio.sleep(0, not leftovers()))
     except TimeoutError:
-        assert kept() == []
+        assert leftovers() == []
 
 
 @pytest.mark.parametrize(("path", "rudely"), [*((path, False) for path in PATHS), (PATHS[0], True)])
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
 async def test_a_client_that_goes_leaves_nothing_behind(
-    listening: ListeningApp, stage: Stage, path: str, rudely: bool, caplog: pytest.LogCaptureFixture
+    listening: ListeningApp,
+    stage: Stage,
+    path: str,
+    rudely: bool,
+    leftovers: Leftovers,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", logger="duet.access")
     state = listening.server.server_state
@@ -152,7 +165,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(
             other.hang_up()
     await explained(listening)
     assert scene.explainer._running == 0
-    await until_nothing_is_kept()
+    await until_there_are_none(leftovers)
     assert len([message for message in caplog.messages if message.endswith(" 499")]) == 1
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
     scraped = listening.state["metrics"].render().decode()
@@ -161,7 +174,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
-    tmp_path: Path, path: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, path: str, leftovers: Leftovers, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_explainable(tmp_path)
     settings = settings_for(tmp_path, threads=2, max_explanations=1, deadline_seconds=1.0)
@@ -176,11 +189,13 @@ async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
                     assert (answer.status, answer.json()["type"]) == (504, "urn:duet:problem:deadline-exceeded")
             assert app.state["explainer"]._running == 0
         await explained(app)
-        await until_nothing_is_kept()
+        await until_there_are_none(leftovers)
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
-async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_with_its_client(tmp_path: Path) -> None:
+async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_with_its_client(
+    tmp_path: Path, leftovers: Leftovers
+) -> None:
     write_explainable(tmp_path)
     settings = settings_for(tmp_path, threads=1, max_explanations=1, deadline_seconds=0.4)
     long = (
@@ -210,7 +225,7 @@ async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_wit
         before = made
         await explained(app)
         assert made == before
-        await until_nothing_is_kept()
+        await until_there_are_none(leftovers)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +238,9 @@ async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_wit
         ("/compare?saliency=saliency&target=tiger", 422),
     ],
 )
-async def test_a_refused_one_leaves_nothing_behind(listening: ListeningApp, path: str, status: int) -> None:
+async def test_a_refused_one_leaves_nothing_behind(
+    listening: ListeningApp, path: str, status: int, leftovers: Leftovers
+) -> None:
     async with await Peer.connect(listening.address) as peer:
         await peer.send(request(IMAGE, path=path))
         assert (await peer.answer()).status == status
@@ -231,10 +248,10 @@ async def test_a_refused_one_leaves_nothing_behind(listening: ListeningApp, path
         assert (await peer.answer()).status in (status, 422)
     assert listening.state["explainer"]._running == 0
     await explained(listening)
-    await until_nothing_is_kept()
+    await until_there_are_none(leftovers)
 
 
-async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path) -> None:
+async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path, leftovers: Leftovers) -> None:
     write_explainable(tmp_path)
     async with listening_app(settings_for(tmp_path, threads=2, max_explanations=8)) as app:
         explainer = app.state["explainer"]
@@ -255,4 +272,4 @@ async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path
             # Of all those, one had begun: the others were never run for nobody.
             assert gate.batches == [1]
         await explained(app)
-        await until_nothing_is_kept()
+        await until_there_are_none(leftovers)
