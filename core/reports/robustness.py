@@ -14,7 +14,7 @@ from core.errors import DifferentImagesError
 from core.estimate import Estimate
 from core.reports.record import Record, ReportedData, ReportedModel
 from core.statistics.proportions import proportion
-from core.statistics.resampling import mean_estimate
+from core.statistics.resampling import mean_estimate, mean_estimates
 
 ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "fgsm"]
 CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digital")
@@ -111,19 +111,22 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
         raise DifferentImagesError(first.data.digest, second.data.digest)
     mine, theirs = _groups(first), _groups(second)
     clean_N = _share_right(first, [first.clean]) - _share_right(second, [second.clean])
-    rows = []
-    for name in (name for name in mine if name in theirs):
+    names = [name for name in mine if name in theirs]
+    columns = []
+    for name in names:
         one_N, other_N = _share_right(first, mine[name]), _share_right(second, theirs[name])
-        rows.append(
-            RobustnessDifference(
-                name=name,
-                first=mean_estimate(one_N),
-                second=mean_estimate(other_N),
-                difference=mean_estimate(one_N - other_N),
-                kept_difference=mean_estimate(one_N - other_N - clean_N),
-            )
+        columns += [one_N, other_N, one_N - other_N, one_N - other_N - clean_N]
+    estimates = iter(mean_estimates(np.stack(columns, axis=1)))
+    return tuple(
+        RobustnessDifference(
+            name=name,
+            first=next(estimates),
+            second=next(estimates),
+            difference=next(estimates),
+            kept_difference=next(estimates),
         )
-    return tuple(rows)
+        for name in names
+    )
 
 
 def _groups(report: Robustness) -> dict[str, Sequence[Condition]]:

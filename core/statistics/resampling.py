@@ -38,8 +38,14 @@ def resampled_means(values_NM: npt.NDArray[Any], *, resamples: int = RESAMPLES, 
 
 def mean_estimate(values_N: npt.NDArray[Any], *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
     """The mean with its percentile bootstrap interval."""
-    values = np.asarray(values_N, np.float64)
-    return from_resamples(float(values.mean()), resampled_means(values[:, None], resamples=resamples, seed=seed)[:, 0])
+    return mean_estimates(np.asarray(values_N)[:, None], resamples=resamples, seed=seed)[0]
+
+
+def mean_estimates(values_NM: npt.NDArray[Any], *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Estimate, ...]:
+    """As `mean_estimate` of each of the M columns, for hardly more than the time of one: the draws are the same."""
+    values = np.asarray(values_NM, np.float64)
+    resampled_BM = resampled_means(values, resamples=resamples, seed=seed)
+    return tuple(from_resamples(float(values[:, m].mean()), resampled_BM[:, m]) for m in range(values.shape[1]))
 
 
 def from_resamples(value: float, resampled_B: Floats) -> Estimate:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.statistics.proportions import difference_of_proportions, proportion
-from core.statistics.resampling import from_resamples, mean_estimate, resampled_means, unbiased
+from core.statistics.resampling import from_resamples, mean_estimate, mean_estimates, resampled_means, unbiased
 
 
 def test_columns_are_resampled_by_the_same_images() -> None:
@@ -16,6 +16,14 @@ def test_columns_are_resampled_by_the_same_images() -> None:
 
 def test_a_constant_has_no_spread() -> None:
     assert mean_estimate(np.full(10, 3.0)).model_dump() == {"value": 3.0, "low": 3.0, "high": 3.0}
+
+
+def test_many_means_at_once_are_those_of_each_column_alone() -> None:
+    values_NM = np.random.default_rng(1).normal(size=(60, 3))
+    together = mean_estimates(values_NM)
+    for m, estimate in enumerate(together):
+        assert estimate.model_dump() == pytest.approx(mean_estimate(values_NM[:, m]).model_dump())
+    assert len({estimate.low for estimate in together}) == 3
 
 
 def test_no_image_is_refused() -> None:
