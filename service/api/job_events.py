@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from core.jobs.stored_event import FIRST, StoredEvent
 from service.api.dependencies import JobDeskDep
 from service.api.job_examples import STORED_EVENT
 from service.api.jobs import BROKER_ERRORS, JobId
 from service.errors import InvalidParametersError, NoSuchJobError, TooManyStreamsError, responses
-from service.jobs.events import EVENT_ID_PATTERN, FIRST, StoredEvent, event_order
+from service.jobs.events import EVENT_ID_PATTERN, event_order
 from service.jobs.feed import EventFeed
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])

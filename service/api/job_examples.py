@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from core.job_answers import JobList
 from core.jobs.events import Progress
 from core.jobs.parameters import EvaluateParameters, TrainParameters
-from service.api.job_answers import JobList, job_accepted, job_answer
+from core.jobs.records import JobProgress, JobRecord
+from core.jobs.stored_event import StoredEvent
+from service.api.job_answers import job_accepted, job_answer
 from service.errors.base import EXAMPLE_REQUEST_ID
-from service.jobs.events import StoredEvent
-from service.jobs.records import JobProgress, JobRecord
 
 _ID = "019a1b2c3d4e5f60718293a4b5c6d7e8"
 _CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

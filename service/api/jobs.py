@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.job_answers import JobAnswer, JobList
 from core.jobs.parameters import JobKind
+from core.jobs.records import JobState
 from service.api.bodies import success
 from service.api.dependencies import JobDeskDep
-from service.api.job_answers import JobAnswer, JobList, job_answer, job_list, job_path
+from service.api.job_answers import job_answer, job_list, job_path
 from service.api.job_examples import CANCELLING_EXAMPLE, JOB_EXAMPLE, JOBS_EXAMPLE, QUEUED_EXAMPLE
 from service.errors import (
     BrokerDownError,
@@ -28,7 +30,6 @@ from service.errors import (
     responses,
 )
 from service.jobs.keys import JOB_ID_PATTERN
-from service.jobs.records import JobState
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])

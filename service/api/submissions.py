@@ -11,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.job_answers import JobAccepted
 from core.jobs.parameters import JobParameters
 from service.api.dependencies import JobDeskDep
-from service.api.job_answers import JobAccepted, job_accepted, job_path
+from service.api.job_answers import job_accepted, job_path
 from service.api.job_examples import ACCEPTED_EXAMPLE
 from service.context import RequestContext
 from service.errors import (

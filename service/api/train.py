@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.job_answers import JobAccepted
 from core.jobs.parameters import TrainParameters
 from service.api.dependencies import CatalogueDep
-from service.api.job_answers import JobAccepted
 from service.api.job_examples import TRAIN_REQUEST
 from service.api.submissions import SUBMISSION_RESPONSES, JsonBody, SubmissionDep, json_body, read_body
 from service.errors import ScopeRequiredError

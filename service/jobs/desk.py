@@ -14,6 +14,7 @@ from anyio import CapacityLimiter, to_thread
 
 from core.errors import JobError
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.records import JobRecord
 from core.repository import ModelRepository
 from service.context import RequestContext
 from service.errors import DeadlineExceededError, TrainingNotReadyError, job_problem
@@ -23,7 +24,6 @@ from service.jobs.feed import EventFeed
 from service.jobs.heartbeat import Heartbeats
 from service.jobs.idempotency import IdempotencyKeys
 from service.jobs.reaper import Reaper
-from service.jobs.records import JobRecord
 from service.jobs.retention import Retention
 from service.jobs.store import JobStore
 from service.jobs.upkeep import keep_up

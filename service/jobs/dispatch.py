@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from core.jobs.records import JobRecord
 from service.jobs.keys import TASK_NAME
-from service.jobs.records import JobRecord
 
 if TYPE_CHECKING:
     from celery import Celery

@@ -15,11 +15,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from core.errors import BrokerUnavailableError
+from core.jobs.records import FINAL_STATES
+from core.jobs.stored_event import StoredEvent
 from service.errors import TooManyStreamsError
 from service.jobs.connection import broker_errors
-from service.jobs.events import StoredEvent, event_order, stored_event
+from service.jobs.events import event_order, stored_event
 from service.jobs.keys import events_key, job_key
-from service.jobs.records import FINAL_STATES
 
 log = logging.getLogger("duet.jobs")
 POLL_SECONDS = 0.1

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.home import ensure_home
+from core.jobs.records import JobRecord
 from core.runs import LOG_NAME, named_run
 from service.jobs.child import Child
-from service.jobs.records import JobRecord
 from service.settings import Settings
 
 _SECRETS = ("DUET_REDIS_URL", "DUET_API_KEYS")

@@ -6,8 +6,8 @@ from core.gate.promotion import promote_on_evidence
 from core.gate.thresholds import GateThresholds
 from core.jobs.events import NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
+from core.jobs.records import JobRecord
 from core.repository import ModelRepository
-from service.jobs.records import JobRecord
 
 
 class JobPromoter:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from core.errors import ConfigurationError, UnknownJobError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.records import JobState
 from core.pruning import prune_unpromoted
 from core.repository import ModelRepository
 from core.runs import LOG_NAME, RUNS_NAME
 from service.jobs.keys import JOB_ID_PATTERN
 from service.jobs.queues import JobQueues
-from service.jobs.records import JobState
 from service.jobs.store import JobStore
 from service.jobs.turns import first_in
 from service.settings import Settings

@@ -16,9 +16,9 @@ from core.errors import BrokerUnavailableError, DuetError, LostClaimError, LowDi
 from core.home import ensure_home
 from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
+from core.jobs.records import JobFailure, JobRecord
 from service.jobs.attempt import Attempt, StopReason, with_patience
 from service.jobs.launch import launch
-from service.jobs.records import JobFailure, JobRecord
 from service.jobs.relay import Relay
 from service.jobs.store import Claim, JobStore
 from service.settings import Settings

@@ -33,11 +33,12 @@ from core.jobs.events import (
     to_text,
 )
 from core.jobs.parameters import JobKind, JobParameters
+from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs import keys
 from service.jobs.connection import broker_errors, connect
 from service.jobs.idempotency import Reservation, conflict
 from service.jobs.progress import progress_fields
-from service.jobs.records import FinalState, JobFailure, JobRecord, JobState, read_record
+from service.jobs.records import read_record
 from service.jobs.scripts import load
 
 Standing = Literal["held", "cancel_requested", "lost"]

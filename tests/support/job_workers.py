@@ -13,11 +13,12 @@ from typing import Any
 
 from core.jobs.events import AddedEvent, ReportedEvent
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.records import JobRecord
+from core.jobs.stored_event import FIRST, StoredEvent
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.events import FIRST, StoredEvent, stored_event
+from service.jobs.events import stored_event
 from service.jobs.keys import events_key
-from service.jobs.records import JobRecord
 from service.jobs.store import JobStore
 from tests.support.broker import Broker
 

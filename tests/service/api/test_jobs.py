@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from core.job_answers import JobAnswer, JobList
 from core.jobs.events import Progress
-from service.api.job_answers import JobAnswer, JobList
-from service.jobs.records import JobFailure
+from core.jobs.records import JobFailure
 from tests.support.broker import Broker
 from tests.support.job_api import TRAIN, WITH_KEY, claimed, desk_of, job, messages, submitted, worker_report
 from tests.support.problems import assert_problem

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from core.recipe_answers import RecipeList
 from core.recipes import RECIPES, recipe_config
-from service.api.recipes import RecipeList
 from tests.support.service import RunningApp
 
 

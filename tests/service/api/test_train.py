@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from core.job_answers import JobAccepted
 from core.jobs.parameters import TrainParameters
 from core.labelled_folders import datasets_folder
 from core.recipes import recipe_config
-from service.api.job_answers import JobAccepted
 from service.jobs.keys import QUEUED
 from service.jobs.store import JobStore
 from tests.support.broker import Broker
@@ -57,8 +57,9 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
     [
         ({"recipe": "vit"}, "recipe", "there are"),
         ({"recipe": 7}, "recipe", "string"),
-        ({"overrides": {"epoch": 2}}, "overrides", "no setting 'epoch'"),
-        ({"overrides": {"epochs": 0}}, "overrides", "epochs"),
+        ({"overrides": {"epoch": 2}}, "overrides.epoch", "no setting 'epoch'"),
+        ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),
+        ({"overrides": {"network": {"hidden": [8, "wide"]}}}, "overrides.network.hidden", "valid integer"),
         ({"overrides": {"seed": 1}}, "overrides", "seed is given twice"),
         ({"seed": -1}, "seed", "greater than or equal to 0"),
         ({"data": "imagenet"}, "data", "pattern"),

@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 
 from core.jobs.events import Note
-from service.jobs.events import EVENT_ID_PATTERN, FIRST, event_order, stored_event
+from core.jobs.stored_event import FIRST
+from service.jobs.events import EVENT_ID_PATTERN, event_order, stored_event
 from service.jobs.store import JobStore
 from tests.support.jobs import entries, notes, running
 

@@ -9,11 +9,11 @@ import pytest
 
 from core.jobs.events import Note, Stage
 from core.jobs.parameters import TrainParameters
+from core.jobs.records import JobRecord
+from core.jobs.stored_event import FIRST, StoredEvent
 from service.errors import TooManyStreamsError
 from service.jobs.connection import connect_async
-from service.jobs.events import FIRST, StoredEvent
 from service.jobs.feed import EventFeed
-from service.jobs.records import JobRecord
 from service.jobs.store import JobStore
 from tests.support.broker import Broker
 from tests.support.service import until

@@ -4,9 +4,9 @@ import pytest
 
 from core.errors import IdempotencyConflictError, IdempotencyInFlightError
 from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
+from core.jobs.records import JobRecord
 from service.jobs.idempotency import IN_FLIGHT_MS, IdempotencyKeys
 from service.jobs.keys import idempotency_key
-from service.jobs.records import JobRecord
 from service.jobs.store import JobStore
 from tests.service.jobs.test_fencing import together
 

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 )
 
 from core.errors import DuetError, JobFinishedError, JobNotRetryableError, LostClaimError
+from core.jobs.records import FINAL_STATES, JobState
 from service.jobs.keys import FINISHED, LEASES, QUEUED
-from service.jobs.records import FINAL_STATES, JobState
 from service.jobs.store import JobStore
 from tests.support.jobs import notes, run_out, stored, submit
 

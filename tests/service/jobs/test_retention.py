@@ -9,10 +9,10 @@ import pytest
 
 from core.errors import UnknownJobError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.records import FinalState
 from core.repository import ModelRepository
 from core.runs import LOG_NAME, named_run
 from service.jobs.keys import FINISHED
-from service.jobs.records import FinalState
 from service.jobs.retention import Retention
 from service.jobs.store import JobStore
 from service.settings import Settings

@@ -15,7 +15,7 @@ import pytest
 from core.errors import CorruptVersionError
 from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import EvaluateParameters, TrainParameters
-from service.jobs.records import JobRecord
+from core.jobs.records import JobRecord
 from service.jobs.runner import JobRunner
 from service.settings import Settings
 from tests.support.broker import Broker

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from core.errors import JobFinishedError, JobNotRetryableError, UnknownJobError
 from core.jobs.events import FitStarted, Stage
 from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.records import FINAL_STATES, FinalState, JobFailure
 from service.jobs.keys import events_key
-from service.jobs.records import FINAL_STATES, FinalState, JobFailure
 from service.jobs.store import JobStore
 from tests.support.broker import Broker
 from tests.support.jobs import (

@@ -1,0 +1,30 @@
+"""What the API answers about recipes, as data; see `core.api`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.recipes import RecipeConfig
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Recipe(_Answer):
+    """A recipe: a full configuration, under a name."""
+
+    name: str
+    description: str
+    family: str = Field(description="family that its versions are published under where nobody names another")
+    config: RecipeConfig = Field(description="all settings; `overrides` of POST /train changes them")
+
+
+class RecipeList(_Answer):
+    """Answer of GET /recipes; forms can be made from the two schemas."""
+
+    recipes: tuple[Recipe, ...]
+    config_schema: dict[str, Any] = Field(description="JSON schema of every `config`")
+    parameters_schema: dict[str, Any] = Field(description="JSON schema of the body of POST /train")
