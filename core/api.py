@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.estimate import Estimate
 from core.evaluation import EvaluatedData, Scores
 from core.manifest import CostRecord, HeadlineMetrics, Manifest, Precision
 from core.repository import Layer
@@ -202,6 +203,7 @@ class VersionSummary(_Answer):
     created_at: datetime | None
     recipe: str | None
     metrics: HeadlineMetrics | None
+    test_accuracy: Estimate | None = Field(description="that of `metrics`, with Wilson's interval")
     cost: CostRecord | None
     refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
 
@@ -222,6 +224,24 @@ class VersionDetail(_Answer):
     champion: bool
     layer: Layer
     manifest: Manifest
+
+
+class FileCheck(_Answer):
+    """One file of a version, hashed."""
+
+    name: str
+    bytes: int = Field(description="as its manifest says")
+    sha256: str = Field(description="as its manifest says")
+    problem: str | None = Field(description="how the file differs from that; null where it does not")
+
+
+class VersionCheck(_Answer):
+    """Answer of GET /models/{model}/versions/{version}/check."""
+
+    model: str
+    version: int
+    intact: bool = Field(description="true where every file is as it was published")
+    files: tuple[FileCheck, ...]
 
 
 class ModelReadiness(_Answer):

@@ -8,6 +8,7 @@ DuetError
 │   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
 │   └── UnsupportedImageError   an image, but of a format outside the allow-list
 ├── ConfigurationError      a recipe or an override does not validate
+│   └── SettingsError       settings of a recipe do not exist or do not validate, each with its name
 ├── CheckpointError         a run cannot be resumed from what is on disk
 ├── TrainingDivergedError   the loss is no longer finite
 ├── ExportError             an exported graph disagrees with the network it came from
@@ -34,6 +35,7 @@ DuetError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,6 +83,18 @@ class UnsupportedImageError(ImageError):
 
 class ConfigurationError(DuetError):
     """A recipe name or an override is not valid."""
+
+
+class SettingsError(ConfigurationError):
+    """Settings of a recipe do not exist or do not validate.
+
+    Attributes:
+        problems: dotted name of each setting, such as `optimization.learning_rate`, and what is wrong with it.
+    """
+
+    def __init__(self, message: str, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message)
 
 
 class CheckpointError(DuetError):

@@ -13,7 +13,7 @@ def file_problems(folder: Path, manifest: Manifest) -> list[str]:
 
     A file that the manifest does not name is no part of the version and is not looked at.
     """
-    problems = [(name, _problem(folder, name, record)) for name, record in sorted(manifest.files.items())]
+    problems = [(name, file_problem(folder, name, record)) for name, record in sorted(manifest.files.items())]
     return [f"{name}: {problem}" for name, problem in problems if problem]
 
 
@@ -23,7 +23,8 @@ def unlisted_files(folder: Path, manifest: Manifest) -> list[str]:
     return sorted(found - manifest.files.keys() - {MANIFEST_NAME})
 
 
-def _problem(folder: Path, name: str, record: FileRecord) -> str | None:
+def file_problem(folder: Path, name: str, record: FileRecord) -> str | None:
+    """What is wrong with one file of the version in `folder`, hashed now; None where it is as recorded."""
     if not _is_plain(name):
         return "not a plain relative file name"
     path = folder / name

@@ -29,6 +29,9 @@ GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8"
 """The file of each precision; a version has those that its manifest has a calibration for."""
 GRADIENT_GRAPH = "gradient.onnx"
 """The graph that explanations run; a version has it where its manifest has a `gradient` record."""
+CARD_NAME = "README.md"
+FIGURES = "figures"
+"""The model card, and the folder of its pictures."""
 
 
 class _Record(BaseModel):

@@ -28,6 +28,7 @@ from service.api import (
     session,
     train,
     v2,
+    version_files,
 )
 from service.datasets.intake import Intake
 from service.datasets.limits import limits_of
@@ -59,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     saliency.router,
     metrics.router,
     models.router,
+    version_files.router,
     promotions.router,
     datasets.router,
     train.router,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from core.api import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.errors import CorruptVersionError, UnknownFamilyError
+from core.estimate import Estimate
 from core.manifest import Manifest
 from core.repository import ModelRepository
+from core.statistics.proportions import proportion
 from service.errors import UnknownModelError, UnknownModelVersionError, VersionRefusedError
 
 
@@ -129,9 +131,15 @@ class Catalogue:
             created_at=manifest and manifest.created_at,
             recipe=manifest and manifest.recipe,
             metrics=manifest and manifest.metrics,
+            test_accuracy=manifest and _test_accuracy(manifest),
             cost=manifest and manifest.cost,
             refused=refused,
         )
+
+
+def _test_accuracy(manifest: Manifest) -> Estimate:
+    images = manifest.data.counts["test"]
+    return proportion(round(manifest.metrics.test_accuracy * images), images)
 
 
 def existing_versions(repository: ModelRepository, family: str) -> list[int]:

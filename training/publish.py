@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from core.evaluation import EVALUATION_NAME
 from core.manifest import (
+    CARD_NAME,
     GRAPHS,
     CostRecord,
     DataRecord,
@@ -39,7 +40,6 @@ from training.networks import Classifier, count_macs, count_parameters
 from training.progress import Reporter
 
 HISTORY_NAME = "history.jsonl"
-CARD_NAME = "README.md"
 _GRADIENT_IMAGES = 256
 """Images, at most, on which gradient.onnx is held against autograd in float64."""
 _WEIGHTS_TERMS = "Weights: Apache-2.0."

@@ -7,11 +7,12 @@ every field carries its range, its unit and its reason.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, SettingsError
 from core.recipes.config import Config
 from core.recipes.networks import CNNNetwork, MLPNetwork
 
@@ -27,6 +28,9 @@ class Augmentation(Config):
     cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean colour")
     mixup: float = Field(
         0.0, ge=0, le=10, description="alpha of the Beta distribution by which pairs of images are mixed; 0: none"
+    )
+    outliers: float = Field(
+        0.0, ge=0, le=0.5, description="made-up pictures of no class per image of a batch, to be unsure of; 0: none"
     )
 
 
@@ -97,7 +101,7 @@ class RecipeConfig(Config):
         """A copy with `overrides` merged in; keys are dotted (`optimization.learning_rate`) or nested.
 
         Raises:
-            ConfigurationError: a key does not exist or a value does not validate; the message says which.
+            SettingsError: a key does not exist or a value does not validate; the message says which.
         """
         tree = self.model_dump(mode="python")
         for key, value in _flatten(overrides).items():
@@ -106,16 +110,17 @@ class RecipeConfig(Config):
             for parent in parents:
                 child = node.get(parent)
                 if not isinstance(child, dict):
-                    raise ConfigurationError(f"no setting {key!r} in recipe {self.recipe!r}: {_choices(node)}")
+                    raise _no_setting(key, self.recipe, node)
                 node = child
             if leaf not in node:
-                raise ConfigurationError(f"no setting {key!r} in recipe {self.recipe!r}: {_choices(node)}")
+                raise _no_setting(key, self.recipe, node)
             node[leaf] = value
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ConfigurationError(f"recipe {self.recipe!r} refuses these settings: {problems}") from error
+            problems = [(_setting(problem["loc"], tree), problem["msg"]) for problem in error.errors()]
+            said = "; ".join(f"{name}: {message}" for name, message in problems)
+            raise SettingsError(f"recipe {self.recipe!r} refuses these settings: {said}", problems) from error
 
     def differences(self, other: RecipeConfig) -> dict[str, tuple[Any, Any]]:
         """Dotted settings in which the two configurations differ, each with both values."""
@@ -149,5 +154,17 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _choices(node: dict[str, Any]) -> str:
-    return "there are " + ", ".join(sorted(node))
+def _no_setting(key: str, recipe: str, node: dict[str, Any]) -> SettingsError:
+    said = f"no setting {key!r} in recipe {recipe!r}: there are {', '.join(sorted(node))}"
+    return SettingsError(said, [(key, said)])
+
+
+def _setting(location: Sequence[str | int], tree: dict[str, Any]) -> str:
+    """The dotted setting at one of pydantic's locations, which has the kind of network and places in lists as well."""
+    names: list[str] = []
+    node: Any = tree
+    for part in location:
+        if isinstance(node, dict) and part in node:
+            names.append(str(part))
+            node = node[part]
+    return ".".join(names)

@@ -36,6 +36,7 @@ from core.manifest import (
     ParityRecord,
 )
 from core.statistics.comparison import compare_paired
+from core.statistics.proportions import proportion
 from service.api.example_scores import ANSWERS_CNN_N, ANSWERS_MLP_N, CLASS_NAMES, LABELS_N, scores
 from service.errors.base import EXAMPLE_REQUEST_ID
 
@@ -156,6 +157,7 @@ MODEL_EXAMPLE: Any = ModelDetail(
             created_at=EXAMPLE_MANIFEST.created_at,
             recipe=EXAMPLE_MANIFEST.recipe,
             metrics=_METRICS,
+            test_accuracy=proportion(round(_METRICS.test_accuracy * 10_000), 10_000),
             cost=_COST,
             refused=None,
         ),

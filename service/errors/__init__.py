@@ -9,7 +9,7 @@ ProblemError
 │   └── UnsupportedImageFormatError 415
 ├── UnknownModelError 404           UnknownModelVersionError 404   VersionRefusedError 409
 ├── DifferentDataError 409          NoEvaluationError 409          PrecisionNotPublishedError 404
-├── ViewsNotMeasuredError 409
+├── ViewsNotMeasuredError 409       NoSuchVersionFileError 404
 ├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
 ├── InvalidInferenceError 400       UnsupportedEncodingError 415
 ├── NoGradientError 409             UnknownTargetError 422         MethodDoesNotFitError 422
@@ -92,6 +92,7 @@ from service.errors.uploads import (
 from service.errors.versions import (
     DifferentDataError,
     NoEvaluationError,
+    NoSuchVersionFileError,
     PrecisionNotPublishedError,
     UnknownModelError,
     UnknownModelVersionError,
@@ -129,6 +130,7 @@ __all__ = [
     "NoImageError",
     "NoSuchDatasetError",
     "NoSuchJobError",
+    "NoSuchVersionFileError",
     "NoUsableImageError",
     "NotAcceptableError",
     "NotReadyError",

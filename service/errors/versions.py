@@ -67,6 +67,19 @@ class PrecisionNotPublishedError(ProblemError):
         return cls("cnn@3", "int8", ["fp32"])
 
 
+class NoSuchVersionFileError(ProblemError):
+    """The version was published without this card or figure."""
+
+    status, slug, title = 404, "no-such-file", "The version has no such file"
+
+    def __init__(self, reference: str, name: str) -> None:
+        super().__init__(f"{reference} was published without {name}: its manifest names the files that it has")
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("cnn@3", "figures/history.png")
+
+
 class ViewsNotMeasuredError(ProblemError):
     """The version was published before answers averaged over views were measured; `duet export` makes one that has."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import ConfigurationError, DataError
+from core.errors import ConfigurationError, DataError, SettingsError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.labelled_folders import LabelledFolder, folder_of, read_folder
 from core.recipes import RECIPES
@@ -24,6 +24,9 @@ def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path
         raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
     try:
         config = parameters.config()
+    except SettingsError as error:
+        problems = [(f"overrides.{name}", message) for name, message in error.problems]
+        raise InvalidParametersError(problems) from None
     except ConfigurationError as error:
         raise _invalid("overrides", str(error)) from None
     try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from core.api import ModelDetail, ModelList, VersionDetail
 from core.manifest import read_manifest
+from core.statistics.proportions import proportion
 from tests.support.onnx_models import write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, set_champions
@@ -30,6 +31,7 @@ async def test_a_model_tells_its_versions_headlines(running: RunningApp) -> None
         (2, True, "another", "home"),
     ]
     assert detail.versions[0].metrics == read_manifest(models / "cnn" / "1").metrics
+    assert detail.versions[0].test_accuracy == proportion(9, 10)
 
 
 async def test_a_version_whose_manifest_is_broken_is_listed_with_the_reason(running: RunningApp) -> None:
