@@ -10,12 +10,13 @@ from torch import Tensor
 from core.recipes import RecipeConfig
 from training.augmentation import cutout, draw_views, mixed, mixing_shares, take_views
 from training.datasets.base import LabelledImages
+from training.outliers import outliers
 from training.preprocessing import one_hot, scale_pixels
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images and their targets.
+    """Images and their targets; made-up pictures of no class, if there are any, come after the others.
 
     Attributes:
         pixels_NHWC: float32 [N, H, W, 3] in [0, 1].
@@ -87,4 +88,15 @@ class Batches:
             share_N = mixing_shares(len(index_N), augmentation.mixup, draw)
             pixels_NHWC, onehot_NK = mixed(pixels_NHWC, share_N), mixed(onehot_NK, share_N)
             teacher_NK = None if teacher_NK is None else mixed(teacher_NK, share_N)
+        if count := round(augmentation.outliers * len(index_N)):
+            strange_MHWC = outliers(self.images_NHWC[index_N], count, draw)
+            pixels_NHWC = torch.cat([pixels_NHWC, scale_pixels(strange_MHWC)])
+            onehot_NK = with_undecided(onehot_NK, count)
+            teacher_NK = None if teacher_NK is None else with_undecided(teacher_NK, count)
         return Batch(pixels_NHWC, onehot_NK, teacher_NK)
+
+
+def with_undecided(targets_NK: Tensor, count: int) -> Tensor:
+    """The targets and below them `count` rows that give every class the same share."""
+    classes = targets_NK.shape[1]
+    return torch.cat([targets_NK, targets_NK.new_full((count, classes), 1 / classes)])

@@ -194,7 +194,8 @@ class _Loop:
             if self.mean is not None:
                 self.mean.update(self.classifier, steps + 1)
             loss_sum += _finite(loss, epoch, number) * len(index_N)
-            right += int((logits_NK.argmax(1) == batch.onehot_NK.argmax(1)).sum())
+            answered_N = logits_NK[: len(index_N)].argmax(1)
+            right += int((answered_N == batch.onehot_NK[: len(index_N)].argmax(1)).sum())
             seen += len(index_N)
             reporter.step(epoch=epoch + 1, loss=loss_sum / seen, accuracy=right / seen)
         validation_loss, validation_accuracy = self._validate(dtype)

@@ -90,3 +90,15 @@ def test_pictures_labels_and_teacher_are_mixed_alike() -> None:
         assert values is not None
         by_row = share.reshape(-1, *[1] * (values.dim() - 1))
         assert torch.allclose(mixture, by_row * values + (1 - by_row) * values.roll(1, 0), atol=1e-6)
+
+
+def test_outliers_come_last_and_belong_to_every_class_alike() -> None:
+    config = recipe(**{"augmentation.outliers": 0.1})
+    teacher = torch.zeros((view_count(config.augmentation), N, CLASSES), dtype=torch.float16)
+    batch = batches(config, teacher_VNK=teacher).augmented(ALL, 0, draw())
+    assert batch.teacher_NK is not None
+    assert len(batch.pixels_NHWC) == len(batch.onehot_NK) == len(batch.teacher_NK) == N + 4
+    assert torch.equal(batch.pixels_NHWC[:N], batches(recipe()).plain(ALL).pixels_NHWC)
+    assert batch.onehot_NK[:N].amax(1).eq(1).all()
+    for targets in (batch.onehot_NK, batch.teacher_NK):
+        assert torch.allclose(targets[N:], torch.full((4, CLASSES), 1 / CLASSES))
