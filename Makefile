@@ -14,9 +14,9 @@ endif
 serve: .venv/ready
 	.venv/bin/duet serve
 
-## test: install everything, torch included, and run all tests
+## test: install everything, torch included, and run all tests, two files at a time
 test: .venv-dev/ready
-	.venv-dev/bin/python -m pytest
+	.venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 ## lint: style, types and the direction of imports
 lint: .venv-dev/ready
