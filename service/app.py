@@ -10,9 +10,11 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from core.reports.places import REPORTS_NAME
 from core.repository import MODELS_NAME, ModelRepository
 from service.api import (
     compare,
+    comparison,
     datasets,
     evaluate,
     health,
@@ -30,6 +32,7 @@ from service.api import (
     v2,
     version_files,
 )
+from service.comparisons import Comparisons
 from service.datasets.intake import Intake
 from service.datasets.limits import limits_of
 from service.door import Door
@@ -49,6 +52,8 @@ from service.security.gatekeeper import create_gatekeeper
 from service.settings import Settings
 from service.state import AppState, Lifecycle
 from service.uploads import UploadReader
+from service.web import routes as web
+from service.web.pages import read_site
 
 FRESH_SECONDS = 1.0
 """How old a worker's gauges are at most when another one is scraped."""
@@ -59,6 +64,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     compare.router,
     saliency.router,
     metrics.router,
+    comparison.router,
     models.router,
     version_files.router,
     promotions.router,
@@ -72,6 +78,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     session.router,
     health.router,
     *v2.ROUTERS,
+    web.router,
 )
 
 
@@ -94,6 +101,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
             await engine.models.look()  # or clients would be sent here while other workers can answer them
         gatekeeper = create_gatekeeper(settings)
         intake = Intake(settings.home, limits_of(settings), most=settings.max_uploads)
+        layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
+        comparisons = Comparisons(repository, layers)
         moves = Promotions(repository, engine.models, settings.gate)
         fresh = [_keep_fresh(recorded)] if settings.workers > 1 else []
         following = asyncio.gather(engine.models.follow(), *fresh)
@@ -115,11 +124,14 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
                 gatekeeper=gatekeeper,
                 jobs=desk,
                 promotions=moves,
+                comparisons=comparisons,
+                site=read_site(),
             )
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
         moves.close()
+        comparisons.close()
         engine.close()
         intake.close()
         recorded.settle()  # other workers may go on, and tell these figures with theirs
@@ -129,6 +141,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         version=release,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from core.repository import ModelRepository
+from service.comparisons import Comparisons
 from service.datasets.intake import Intake
 from service.door import Door
 from service.engine.engine import Engine
@@ -16,6 +17,7 @@ from service.saliency.explainer import Explainer
 from service.security.gatekeeper import Gatekeeper
 from service.settings import Settings
 from service.uploads import UploadReader
+from service.web.pages import Site
 
 
 @dataclass
@@ -40,3 +42,5 @@ class AppState(TypedDict):
     gatekeeper: Gatekeeper
     jobs: JobDesk | None
     promotions: Promotions
+    comparisons: Comparisons
+    site: Site

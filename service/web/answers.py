@@ -1,0 +1,58 @@
+"""A page or an asset as an answer: what the browser may do with it, whether it has it already, and compressed."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from service.web.assets import Asset
+
+_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+# Nothing may make markup of a string: a file name or a label that looks like markup stays text, whatever a page does.
+_NO_MARKUP = "require-trusted-types-for 'script'; trusted-types 'none'"
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": f"{_POLICY}; {_NO_MARKUP}",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+REFERENCE_HEADERS = SECURITY_HEADERS | {"Content-Security-Policy": _POLICY}
+"""Of the API reference alone, whose library builds its markup from strings that it has cleaned."""
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+ASK_FIRST = "no-cache"
+
+
+def answer(asset: Asset, asked: Headers, *, caching: str, headers: dict[str, str]) -> Response:
+    """The asset, or 304 where the browser has it.
+
+    Args:
+        asset: what was asked for.
+        asked: headers of the request.
+        caching: the header Cache-Control.
+        headers: to go with it.
+    """
+    headers = {**headers, "Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"}
+    if asset.etag in asked.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if _takes_gzip(asked) and asset.gzipped is not None:
+        return Response(asset.gzipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=asset.media_type)
+    return Response(asset.body, headers=headers, media_type=asset.media_type)
+
+
+def _takes_gzip(asked: Headers) -> bool:
+    codings = [[piece.strip() for piece in part.split(";")] for part in asked.get("accept-encoding", "").split(",")]
+    return any(name == "gzip" and "q=0" not in weight for name, *weight in codings)

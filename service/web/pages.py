@@ -1,0 +1,96 @@
+"""The four pages: their names, addresses and titles, each put together once from the shell and its own part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
+
+from service.web.assets import Asset, Assets, read_assets
+
+_HERE = Path(__file__).parent
+ASSETS_PATH = "/ui/assets"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        name: of its template, script and style sheet.
+        path: where it is served.
+        title: in the navigation and in the browser's tab.
+        summary: one sentence, for the page's description.
+    """
+
+    name: str
+    path: str
+    title: str
+    summary: str
+
+
+PAGES = (
+    Page("playground", "/", "Playground", "Ask both models what an image shows, and why."),
+    Page("comparison", "/ui/comparison", "Comparison", "Two versions on the same test images, in words and figures."),
+    Page("jobs", "/ui/jobs", "Jobs", "Start trainings and evaluations, and watch them."),
+    Page("models", "/ui/models", "Models", "Versions, champions, promotions and how they came about."),
+)
+"""In the order of the navigation."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that a browser is sent, but for what the API answers.
+
+    Attributes:
+        assets: scripts, styles, fonts and pictures.
+        pages: by path.
+    """
+
+    assets: Assets
+    pages: Mapping[str, Asset]
+
+
+@cache
+def read_site() -> Site:
+    """The pages and assets of the installed package."""
+    assets = read_assets(_HERE / "static")
+    shell = _template("shell")
+    pages = {page.path: _html(shell, assets, page, _part(page.name)) for page in PAGES}
+    reference = Template(_part("reference")).substitute(assets=_base(assets))
+    return Site(assets, pages | {"/docs": Asset(reference.encode(), _HTML)})
+
+
+_HTML = "text/html; charset=utf-8"
+
+
+def _html(shell: Template, assets: Assets, page: Page, main: str) -> Asset:
+    text = shell.substitute(
+        assets=_base(assets),
+        name=page.name,
+        title=escape(page.title),
+        summary=escape(page.summary),
+        navigation="\n".join(_link(each, current=each is page) for each in PAGES),
+        main=main,
+    )
+    return Asset(text.encode(), _HTML)
+
+
+def _link(page: Page, *, current: bool) -> str:
+    mark = ' aria-current="page"' if current else ""
+    return f'        <li><a href="{page.path}"{mark}>{escape(page.title)}</a></li>'
+
+
+def _base(assets: Assets) -> str:
+    return f"{ASSETS_PATH}/{assets.digest}"
+
+
+def _template(name: str) -> Template:
+    return Template(_part(name))
+
+
+def _part(name: str) -> str:
+    return (_HERE / "templates" / f"{name}.html").read_text(encoding="utf-8")

@@ -1,0 +1,20 @@
+// Figures as people read them, the same on every page.
+
+/** 0.9137 -> "91.4 %"; what is not quite certain never reads 100 %, nor what is possible 0 %. */
+export function percent(share, digits = 1) {
+  const unit = 10 ** -digits;
+  const value = share * 100;
+  if (value > 0 && value < unit / 2) return `< ${unit.toFixed(digits)} %`;
+  if (share < 1 && value > 100 - unit / 2) return `> ${(100 - unit).toFixed(digits)} %`;
+  return `${value.toFixed(digits)} %`;
+}
+
+/** 3.42 -> "3.4 ms", 1520 -> "1.52 s". */
+export function milliseconds(value) {
+  return value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(2)} s`;
+}
+
+/** ["cat", "dog", "frog"] -> "cat, dog or frog". */
+export function either(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}

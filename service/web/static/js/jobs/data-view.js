@@ -1,0 +1,144 @@
+// Data sets of one's own: what there is, and how to bring more.
+import { askJSON } from "../api.js";
+import { fill, h } from "../dom.js";
+import { bytes, count, counted } from "../parts/size.js";
+import { askForKey, currentScopes } from "../session.js";
+import { errorNotice } from "../toast.js";
+import { piecesOfArchive, piecesOfFolder, upload } from "./upload.js";
+
+const NAME = "[a-z0-9][a-z0-9_\\-]{0,63}";
+
+/** Fill `place` with the data sets and the form that adds to them. */
+export async function dataView(place) {
+  const sets = h("div", h("p.loading", "Loading the data sets"));
+  const refresh = async () => {
+    try {
+      const { datasets } = await askJSON("/datasets");
+      fill(sets, datasets.length ? h("ul.data-list", datasets.map(dataset)) : h("div.empty", h("p", "There is no data set yet besides CIFAR-10.")));
+    } catch (error) {
+      fill(sets, errorNotice(error));
+    }
+  };
+  fill(place, h("div.data-columns", uploadForm(refresh), h("section.stack", h("h2", "Data sets"), sets)));
+  await refresh();
+}
+
+function dataset({ name, data, classes, images, bytes: size, trainable }) {
+  const details = h("div");
+  const look = async (event) => {
+    if (!event.target.open || details.hasChildNodes()) return;
+    try {
+      fill(details, contents(await askJSON(`/datasets/${encodeURIComponent(name)}`)));
+    } catch (error) {
+      fill(details, errorNotice(error));
+    }
+  };
+  return h("li.card.stack-tight",
+    h("div.row.spread", h("h3.break", name), trainable
+      ? h("a.button", { href: `?new=train&data=${encodeURIComponent(data)}&family=${encodeURIComponent(name)}` }, "Train on it")
+      : h("span.badge.warning", "Too few to train")),
+    h("p.small.muted", [counted("class", classes, "classes"), counted("image", images), bytes(size)].join(" · ")),
+    h("details", { ontoggle: look }, h("summary", "Classes"), details));
+}
+
+/** Classes of a data set, what it lacks, and what in its folder is part of none. */
+function contents({ classes, shortfalls, skipped }) {
+  const most = Math.max(1, ...classes.map(({ images }) => images));
+  return h("div.stack-tight",
+    shortfalls.map((text) => h("p.notice.warning", `${text}.`)),
+    h("ul.bars.class-bars", classes.map(({ label, images }) => h("li", h("span.clip", { title: label }, label), h("span.bar", { vars: { "--share": images / most } }), h("span.number.small", count(images))))),
+    skippedList(skipped, 0));
+}
+
+function uploadForm(onAdded) {
+  const name = h("input#data-name", { type: "text", required: true, pattern: NAME, maxlength: 64, autocomplete: "off", spellcheck: "false", "aria-describedby": "data-name-hint data-name-error" });
+  const nameError = h("p.field-error#data-name-error", { hidden: true });
+  const archive = picker("data-archive", "A zip", "With a folder of images for each class, named after it.", { accept: ".zip,application/zip" });
+  const folder = picker("data-folder", "Or a folder", "With a folder of images for each class in it, or of one class.", { webkitdirectory: true, multiple: true });
+  const bar = h("div.progress", { role: "progressbar", "aria-label": "Upload", "aria-valuemin": 0, "aria-valuemax": 100 });
+  const said = h("p.small", { role: "status" });
+  const stop = h("button.button", { type: "button" }, "Stop");
+  const running = h("div.stack-tight", { hidden: true }, bar, said, stop);
+  const outcome = h("div");
+  const send = h("button.button.primary", { type: "submit" }, "Upload");
+
+  // One of the two at a time: the other one is let go.
+  archive.input.addEventListener("change", () => (folder.input.value = ""));
+  folder.input.addEventListener("change", () => (archive.input.value = ""));
+  for (const { input } of [archive, folder]) input.addEventListener("change", () => {
+    const [file] = input.files;
+    if (file && !name.value) name.value = nameFrom(file);
+  });
+
+  const complain = (text) => {
+    nameError.textContent = text ?? "";
+    nameError.hidden = text === null;
+    name.setAttribute("aria-invalid", String(text !== null));
+    if (text !== null) name.focus();
+  };
+  name.addEventListener("input", () => complain(null));
+
+  const progress = (share) => {
+    const whole = Math.round(100 * share);
+    bar.style.setProperty("--share", share);
+    bar.setAttribute("aria-valuenow", whole);
+    said.textContent = share < 1 ? `${whole} % sent` : "Sent. The service looks at every image.";
+  };
+
+  async function submit(event) {
+    event.preventDefault();
+    fill(outcome);
+    const planned = archive.input.files.length ? piecesOfArchive(archive.input.files[0]) : piecesOfFolder([...folder.input.files]);
+    if (!name.checkValidity()) return complain("Up to 64 lower-case letters, digits, - and _, a letter or digit first.");
+    if (!planned.pieces.length) return fill(outcome, h("div.notice.bad", { role: "alert" }, h("p", "Choose a zip, or a folder that has images in folders.")));
+    if (!currentScopes().includes("jobs") && !(await askForKey())) return;
+    const abort = new AbortController();
+    stop.onclick = () => abort.abort();
+    send.disabled = true;
+    running.hidden = false;
+    progress(0);
+    try {
+      fill(outcome, added(await upload(name.value, planned, progress, abort.signal)));
+    } catch (error) {
+      const errors = error.fields?.errors ?? [];
+      if (errors.some(({ parameter }) => parameter === "name")) complain(errors.map(({ message }) => message).join("; "));
+      else fill(outcome, errorNotice(error), skippedList(error.fields?.skipped_files ?? [], 0));
+    } finally {
+      send.disabled = false;
+      running.hidden = true;
+      onAdded();
+    }
+  }
+
+  return h("section.card.stack", h("h2", "Add labelled images"),
+    h("form.stack", { novalidate: true, onsubmit: submit },
+      h("div.field", h("label", { for: "data-name" }, "Name of the data set"), name, h("p.hint#data-name-hint", "A new one, or one that the images are added to."), nameError),
+      archive.element, folder.element, h("div.actions", send), running, outcome));
+}
+
+function picker(id, label, help, attributes) {
+  const input = h("input", { id, type: "file", "aria-describedby": `${id}-hint`, ...attributes });
+  return { input, element: h("div.field", h("label", { for: id }, label), input, h("p.hint", { id: `${id}-hint` }, help)) };
+}
+
+function added({ added: images, duplicates, skipped, moreSkipped, dataset: { name, data, shortfalls } }) {
+  const left = skipped.length + moreSkipped;
+  const parts = [`${counted("image", images)} added to ${name}`, duplicates > 0 && `${count(duplicates)} there already`, left > 0 && `${counted("file", left)} left out`];
+  return h("div.stack-tight", h("div.notice.good", { role: "status" }, h("p", `${parts.filter(Boolean).join(", ")}.`)),
+    shortfalls.map((text) => h("p.notice.warning", `Before it can be trained on: ${text}.`)),
+    skippedList(skipped, moreSkipped),
+    shortfalls.length === 0 && h("p", h("a.button", { href: `?new=train&data=${encodeURIComponent(data)}&family=${encodeURIComponent(name)}` }, "Train on it")));
+}
+
+/** Files that were left out, each with the reason. */
+function skippedList(skipped, more) {
+  if (!skipped.length) return null;
+  return h("details", { open: skipped.length <= 10 }, h("summary", `Left out: ${counted("file", skipped.length + more)}`),
+    h("ul.skipped", skipped.map(({ file, reason }) => h("li", h("span.mono.break", file), h("span.muted", ` ${reason}`)))),
+    more > 0 && h("p.small.muted", `and ${counted("other file", more)}`));
+}
+
+function nameFrom(file) {
+  const stem = (file.webkitRelativePath || file.name).split("/")[0].replace(/\.zip$/i, "");
+  return stem.toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[^a-z0-9]+/, "").slice(0, 64);
+}

@@ -1,0 +1,109 @@
+// Form fields made of what a schema says: each reads and shows its value, its help, and what is wrong with it.
+import { fill, h } from "../dom.js";
+
+let made = 0;
+
+/** One setting in a form. */
+export class FormField {
+  /**
+   * @param {import("./schema.js").Field} field
+   * @param {{choices?: {value: string, text: string}[], suggestions?: string[], placeholder?: string}} [options]
+   *   choices make a list to pick from of what the schema calls text; suggestions are offered while typing
+   */
+  constructor(field, { choices, suggestions, placeholder } = {}) {
+    this.field = field;
+    this.id = `field-${++made}`;
+    this.kind = choices ? "choice" : field.kind;
+    this.control = control(this.kind, field, choices);
+    this.control.id = this.id;
+    this.control.name = field.path;
+    if (placeholder) this.control.placeholder = placeholder;
+    this.hint = h("p.hint", { id: `${this.id}-hint` }, field.help);
+    this.error = h("p.field-error", { id: `${this.id}-error`, hidden: true });
+    this.own = h("p.small.own", { hidden: true });
+    this.control.setAttribute("aria-describedby", `${this.hint.id} ${this.error.id}`);
+    const label = h("label", { for: this.id }, field.label);
+    const offered = suggestions && h("datalist", { id: `${this.id}-list` }, suggestions.map((value) => h("option", { value })));
+    if (offered) this.control.setAttribute("list", offered.id);
+    this.element = this.kind === "boolean"
+      ? h("div.field", h("div.check", this.control, label), this.hint, this.error, this.own)
+      : h("div.field", label, this.control, offered, this.hint, this.error, this.own);
+    this.set(field.value);
+    this.control.addEventListener("input", () => this.#touched());
+  }
+
+  /** The value as JSON; what cannot be read as the setting's type goes to the service as it is, which says so. */
+  get value() {
+    const { control: { value, checked }, field } = this;
+    if (this.kind === "boolean") return checked;
+    if (value.trim() === "") return field.kind === "text" && !field.optional ? "" : null;
+    if (this.kind === "integer" || this.kind === "number") return Number(value);
+    if (this.kind === "list") return value.split(",").map((part) => numeric(part.trim()));
+    return value;
+  }
+
+  get isChanged() {
+    return JSON.stringify(this.value) !== JSON.stringify(this.field.value);
+  }
+
+  set(value) {
+    if (this.kind === "boolean") this.control.checked = Boolean(value);
+    else this.control.value = value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : value;
+    this.#touched();
+  }
+
+  /** Show what is wrong with it; null: nothing. */
+  complain(message) {
+    this.error.textContent = message ?? "";
+    this.error.hidden = message === null;
+    if (message === null) this.control.removeAttribute("aria-invalid");
+    else this.control.setAttribute("aria-invalid", "true");
+  }
+
+  /** Say, beside a changed value, what it was, and take it back on demand. */
+  offerOwn() {
+    this.offers = true;
+    this.#touched();
+  }
+
+  #touched() {
+    this.complain(null);
+    if (!this.offers) return;
+    const changed = this.isChanged;
+    this.element.classList.toggle("changed", changed);
+    this.own.hidden = !changed;
+    if (!changed) return;
+    const back = () => {
+      this.set(this.field.value);
+      this.control.dispatchEvent(new Event("input", { bubbles: true }));
+      this.control.focus();
+    };
+    fill(this.own, `The recipe has ${readable(this.field.value)}. `,
+      h("button.link", { type: "button", onclick: back, "aria-label": `Take the recipe's ${this.field.label.toLowerCase()}` }, "Take it back"));
+  }
+}
+
+/** A value of a setting as a person reads it. */
+export function readable(value) {
+  if (value === null) return "none";
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  return Array.isArray(value) ? value.join(", ") : String(value);
+}
+
+function control(kind, field, choices) {
+  if (kind === "boolean") return h("input", { type: "checkbox" });
+  if (kind === "choice") {
+    const options = choices ?? field.choices.map((value) => ({ value, text: value }));
+    return h("select", options.map(({ value, text, disabled }) => h("option", { value, disabled }, text)));
+  }
+  if (kind === "integer" || kind === "number") {
+    return h("input", { type: "number", step: kind === "integer" ? 1 : "any", min: field.minimum, max: field.maximum, inputmode: "decimal" });
+  }
+  return h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
+}
+
+function numeric(text) {
+  const number = Number(text);
+  return text === "" || Number.isNaN(number) ? text : number;
+}

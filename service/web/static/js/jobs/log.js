@@ -1,0 +1,57 @@
+// What a job's process printed, followed from where it was read last.
+import { ask } from "../api.js";
+import { h } from "../dom.js";
+
+const FIRST_LINES = 500;
+
+/** The log of a job as a part of its page. */
+export class JobLog {
+  constructor(id) {
+    this.path = `/jobs/${encodeURIComponent(id)}/log`;
+    this.offset = null;
+    this.reading = null;
+    this.again = false;
+    this.text = h("pre.log", { tabindex: 0, role: "region", "aria-label": "Log" });
+    this.nothing = h("p.small.muted", "Nothing was printed yet.");
+    this.element = h("section.card.stack-tight",
+      h("div.row.spread", h("h2", "Log"), h("a.small", { href: this.path, target: "_blank", rel: "noopener" }, "Whole log")),
+      this.nothing, this.text);
+    this.text.hidden = true;
+  }
+
+  /** Read what came since; calls while one is under way make one more. */
+  refresh() {
+    if (this.reading) {
+      this.again = true;
+      return;
+    }
+    this.reading = this.#read().finally(() => {
+      this.reading = null;
+      if (this.again) {
+        this.again = false;
+        this.refresh();
+      }
+    });
+  }
+
+  async #read() {
+    const query = this.offset === null ? { tail: FIRST_LINES } : { offset: this.offset };
+    try {
+      const answer = await ask(this.path, { query, headers: { accept: "text/plain" } });
+      const text = await answer.text();
+      this.offset = Number(answer.headers.get("x-duet-next-offset"));
+      if (text) this.#append(text);
+    } catch {
+      // The page says that the service is away; the next event brings what is missing.
+    }
+  }
+
+  #append(text) {
+    const { text: place } = this;
+    const atEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - 8;
+    this.nothing.hidden = true;
+    place.hidden = false;
+    place.append(text);
+    if (atEnd) place.scrollTop = place.scrollHeight;
+  }
+}

@@ -1,0 +1,131 @@
+// What a JSON schema and a configuration say of each setting, as plain data that a form is drawn from.
+//
+// Of JSON schema this reads what pydantic writes: objects, $ref, null as an alternative, discriminated unions, enums,
+// lists of numbers, bounds, patterns, defaults and descriptions.
+
+/**
+ * @typedef {object} Field
+ * @property {string} path dotted, such as "optimization.learning_rate"
+ * @property {string} label
+ * @property {string} help what the setting is, and its range
+ * @property {"integer"|"number"|"boolean"|"choice"|"text"|"list"} kind
+ * @property {boolean} optional whether it may be null
+ * @property {unknown} value what it is unless it is changed
+ * @property {string[]} choices of a choice
+ * @property {number} [minimum]
+ * @property {number} [maximum]
+ */
+
+/** @typedef {{path: string, label: string, help: string, fields: Field[]}} Group */
+
+/**
+ * The settings of `config`: those of its own first, then a group for each object in it.
+ *
+ * @param {object} schema JSON schema with its $defs
+ * @param {object} config a full configuration
+ * @param {Set<string>} without names that the form does not ask for
+ * @returns {Group[]}
+ */
+export function groupsOf(schema, config, without) {
+  const own = { path: "", label: "Run", help: "", fields: [] };
+  const groups = [own];
+  for (const [name, property] of Object.entries(schema.properties)) {
+    if (without.has(name)) continue;
+    const node = resolved(schema, property, config[name]);
+    if (node.type === "object" && node.properties) groups.push(groupOf(schema, name, node, config[name]));
+    else own.fields.push(fieldOf(name, name, node, config[name]));
+  }
+  return groups;
+}
+
+/**
+ * The settings of a flat object, by name; those without a default are null.
+ *
+ * @returns {Map<string, Field>}
+ */
+export function fieldsOf(schema) {
+  const fields = Object.entries(schema.properties).map(([name, property]) => {
+    const node = resolved(schema, property, undefined);
+    return [name, fieldOf(name, name, node, node.default ?? null)];
+  });
+  return new Map(fields);
+}
+
+/** Sentence case of a name such as "batch_size". */
+export function labelOf(name) {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function groupOf(schema, name, node, config) {
+  const fields = Object.entries(node.properties)
+    .map(([key, property]) => [key, resolved(schema, property, config[key])])
+    // A constant, such as the kind of network, is not a setting.
+    .filter(([, field]) => !("const" in field))
+    .map(([key, field]) => fieldOf(`${name}.${key}`, key, field, config[key]));
+  return { path: name, label: labelOf(name), help: firstParagraph(node.description), fields };
+}
+
+function fieldOf(path, name, node, value) {
+  return {
+    path,
+    label: labelOf(name),
+    help: [firstParagraph(node.description), rangeOf(node)].filter(Boolean).join(" "),
+    kind: kindOf(node),
+    optional: Boolean(node.optional),
+    value,
+    choices: node.enum ?? [],
+    minimum: node.minimum ?? node.exclusiveMinimum,
+    maximum: node.maximum ?? node.exclusiveMaximum,
+  };
+}
+
+/** The node with references followed, null taken out, and of a union the member that the value is. */
+function resolved(schema, node, value) {
+  if (node.$ref) {
+    const { $ref, ...own } = node;
+    return resolved(schema, { ...schema.$defs[$ref.split("/").at(-1)], ...own }, value);
+  }
+  if (node.discriminator) {
+    const { propertyName, mapping } = node.discriminator;
+    return resolved(schema, { $ref: mapping[value[propertyName]] }, value);
+  }
+  if (node.anyOf) {
+    const { anyOf, ...own } = node;
+    const [member] = anyOf.filter((one) => one.type !== "null");
+    return { ...resolved(schema, member, value), ...own, optional: anyOf.length > 1 };
+  }
+  return node;
+}
+
+function kindOf(node) {
+  if (node.enum) return "choice";
+  if (node.type === "array") return "list";
+  if (node.type === "integer" || node.type === "number" || node.type === "boolean") return node.type;
+  return "text";
+}
+
+function rangeOf(node) {
+  const low = node.minimum ?? node.exclusiveMinimum;
+  const high = readable(node.maximum ?? node.exclusiveMaximum);
+  const below = node.exclusiveMaximum === undefined ? "to" : "to below";
+  if (low !== undefined && high !== undefined) {
+    const from = node.exclusiveMinimum === undefined ? `${low}` : `Above ${low}`;
+    return `${from} ${below} ${high}.`;
+  }
+  if (node.exclusiveMinimum !== undefined) return `Above ${low}.`;
+  if (low !== undefined) return `${low} or more.`;
+  return node.type === "array" ? "Numbers, separated by commas." : "";
+}
+
+/** A bound worth telling: one that only says how large a number can be is none. */
+function readable(bound) {
+  return bound !== undefined && bound < 2 ** 53 ? bound : undefined;
+}
+
+function firstParagraph(text = "") {
+  const first = text.split("\n\n")[0].replaceAll("\n", " ").trim();
+  if (!first) return "";
+  const sentence = first.charAt(0).toUpperCase() + first.slice(1);
+  return /[.!?)]$/.test(sentence) ? sentence : `${sentence}.`;
+}

@@ -1,0 +1,74 @@
+// The settings of a recipe as a form: a group of fields for each part of the configuration, folded where there is more.
+import { fill, h } from "../dom.js";
+import { FormField } from "./fields.js";
+import { groupsOf } from "./schema.js";
+
+/** All settings of a recipe, and which of them were changed. */
+export class SettingsForm {
+  /**
+   * @param {object} schema of every recipe's configuration
+   * @param {object} config the recipe's own
+   * @param {Set<string>} without names that are asked for elsewhere
+   * @param {() => void} onChange called whenever a setting was changed
+   */
+  constructor(schema, config, without, onChange) {
+    this.fields = new Map();
+    const parts = groupsOf(schema, config, without).map((group) => this.#part(group));
+    this.element = h("div.stack", parts);
+    this.element.addEventListener("input", onChange);
+  }
+
+  /** Dotted names of the changed settings with their values. */
+  get changes() {
+    const changed = [...this.fields].filter(([, field]) => field.isChanged);
+    return Object.fromEntries(changed.map(([path, field]) => [path, field.value]));
+  }
+
+  /** Set settings by their dotted names; those that the recipe does not have are left. */
+  apply(changes) {
+    for (const [path, value] of Object.entries(changes)) this.fields.get(path)?.set(value);
+  }
+
+  #part({ path, label, help, fields }) {
+    const drawn = fields.map((field) => {
+      const one = new FormField(field);
+      one.offerOwn();
+      this.fields.set(field.path, one);
+      return one;
+    });
+    const grid = h("div.fields", drawn.map((one) => one.element));
+    if (path === "") return grid;
+    const changed = h("span.badge", { hidden: true });
+    const part = h("details.settings-part", h("summary", h("span", label), changed), help && h("p.small.muted.prose", help), grid);
+    part.addEventListener("input", () => {
+      const count = drawn.filter((one) => one.isChanged).length;
+      changed.hidden = count === 0;
+      fill(changed, `${count} changed`);
+    });
+    return part;
+  }
+}
+
+/**
+ * Say beside the fields what the service refused them for, and go to the first one.
+ *
+ * @param {{parameter: string, message: string}[]} errors
+ * @param {Map<string, FormField>} fields by the name that the service has for them
+ * @returns {string[]} what belongs to no field
+ */
+export function complain(errors, fields) {
+  const left = [];
+  const faulty = [];
+  for (const { parameter, message } of errors) {
+    const field = fields.get(parameter);
+    if (!field) {
+      left.push(`${parameter}: ${message}`);
+      continue;
+    }
+    field.complain(message);
+    field.element.closest("details")?.setAttribute("open", "");
+    faulty.push(field);
+  }
+  faulty[0]?.control.focus();
+  return left;
+}

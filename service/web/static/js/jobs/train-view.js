@@ -1,0 +1,100 @@
+// The form that starts a training: what to train, on what, and every setting of the recipe.
+import { askJSON } from "../api.js";
+import { fill, h } from "../dom.js";
+import { counted } from "../parts/size.js";
+import { errorNotice } from "../toast.js";
+import { FormField, readable } from "./fields.js";
+import { fieldsOf } from "./schema.js";
+import { SettingsForm } from "./settings.js";
+import { startForm } from "./start.js";
+
+const POLICIES = { if_better: "If the gate lets it pass", never: "Never", always: "Whatever it is (needs the scope admin)" };
+// Asked for as parameters of the job, of which the configuration has copies.
+const ASKED_ELSEWHERE = new Set(["recipe", "seed", "init_from"]);
+
+/**
+ * Fill `place` with the form.
+ *
+ * @param {URLSearchParams} query recipe, data and family to begin with, or `like`, the id of a job to begin from
+ */
+export async function trainView(place, query) {
+  fill(place, h("p.loading", "Loading the recipes"));
+  try {
+    const [catalogue, datasets, models, like] = await Promise.all([
+      askJSON("/recipes"), askJSON("/datasets"), askJSON("/models"),
+      query.has("like") ? askJSON(`/jobs/${encodeURIComponent(query.get("like"))}`) : null,
+    ]);
+    draw(place, catalogue, datasets.datasets, models.models, beginning(query, like));
+  } catch (error) {
+    fill(place, errorNotice(error));
+  }
+}
+
+function beginning(query, like) {
+  if (like?.kind === "train") return like.parameters;
+  return Object.fromEntries(["recipe", "data", "family"].filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+}
+
+function draw(place, catalogue, datasets, models, begin) {
+  const { recipes, config_schema: schema, parameters_schema: parameters } = catalogue;
+  const asked = fieldsOf(parameters);
+  const field = (name, options) => new FormField(asked.get(name), options);
+  const top = new Map([
+    ["recipe", field("recipe", { choices: recipes.map(({ name }) => ({ value: name, text: name })) })],
+    ["data", field("data", { choices: dataChoices(datasets) })],
+    ["family", field("family")],
+    ["promote", field("promote", { choices: asked.get("promote").choices.map((value) => ({ value, text: POLICIES[value] ?? value })) })],
+    ["init_from", field("init_from", { suggestions: models.flatMap(({ model, versions }) => versions.map((version) => `${model}@${version}`)), placeholder: "Random weights" })],
+    ["seed", field("seed", { placeholder: "The recipe's" })],
+  ]);
+  top.get("recipe").control.value = recipes[0].name;
+  for (const [name, one] of top) if (begin[name] !== undefined) one.set(begin[name]);
+
+  const about = h("p.small.prose");
+  const settingsPlace = h("div");
+  const changed = h("p.small.muted", { role: "status" });
+  let settings = null;
+
+  const tell = () => {
+    const own = [...settings.fields].filter(([, one]) => one.isChanged);
+    fill(changed, own.length
+      ? [`${counted("setting", own.length)} changed: `, own.map(([path, one]) => `${path} ${readable(one.field.value)} → ${readable(one.value)}`).join(", ")]
+      : "All settings are the recipe's own.");
+  };
+  const pickRecipe = (changes = {}) => {
+    const recipe = recipes.find(({ name }) => name === top.get("recipe").value) ?? recipes[0];
+    fill(about, recipe.description.split("\n\n")[0].replaceAll("\n", " "));
+    top.get("family").control.placeholder = recipe.family;
+    settings = new SettingsForm(schema, recipe.config, ASKED_ELSEWHERE, tell);
+    settings.apply(flat(changes));
+    fill(settingsPlace, settings.element);
+    tell();
+  };
+  top.get("recipe").control.addEventListener("change", () => pickRecipe());
+  pickRecipe(begin.overrides);
+
+  const fields = () => new Map([...top, ...[...settings.fields].map(([path, one]) => [`overrides.${path}`, one])]);
+  const job = () => ({
+    ...Object.fromEntries([...top].filter(([, one]) => one.value !== null && one.value !== "").map(([name, one]) => [name, one.value])),
+    overrides: settings.changes,
+  });
+  fill(place, startForm("/train", job, fields, "Start the training",
+    h("section.card", h("h2", "What to train"), h("div.fields", [...top.values()].map((one) => one.element)), about),
+    h("section.card", h("h2", "Settings"), settingsPlace, changed)));
+}
+
+function dataChoices(datasets) {
+  const own = datasets.map(({ data, classes, images, trainable }) => ({
+    value: data, disabled: !trainable,
+    text: `${data} · ${counted("class", classes, "classes")}, ${counted("image", images)}${trainable ? "" : " (too few to train)"}`,
+  }));
+  return [{ value: "cifar10", text: "cifar10" }, ...own];
+}
+
+/** {a: {b: 1}, "c.d": 2} -> {"a.b": 1, "c.d": 2} */
+function flat(tree, prefix = "") {
+  return Object.assign({}, ...Object.entries(tree).map(([name, value]) => (
+    value !== null && typeof value === "object" && !Array.isArray(value) ? flat(value, `${prefix}${name}.`) : { [`${prefix}${name}`]: value }
+  )));
+}
+

@@ -1,0 +1,120 @@
+// Sends labelled images: a zip as it is, or a folder class by class, and gathers what became of every file.
+import { ServiceError, UnreachableError, address } from "../api.js";
+
+const FILES_AT_A_TIME = 200;
+const BYTES_AT_A_TIME = 32 * 1024 * 1024;
+
+/** @typedef {{file: string, reason: string}} Skipped */
+/** @typedef {{added: number, duplicates: number, skipped: Skipped[], moreSkipped: number, dataset: object|null}} Outcome */
+/** @typedef {{label: string|null, files: File[], bytes: number}} Piece what one request brings */
+
+/** What is sent of a zip. */
+export function piecesOfArchive(file) {
+  return { pieces: [{ label: null, files: [file], bytes: file.size }], skipped: [] };
+}
+
+/**
+ * What is sent of a folder that was chosen: each class in pieces, and what lies in none.
+ *
+ * @param {File[]} files with their `webkitRelativePath`, such as "pets/cat/1.png"
+ * @returns {{pieces: Piece[], skipped: Skipped[]}}
+ */
+export function piecesOfFolder(files) {
+  const depth = (file) => file.webkitRelativePath.split("/").length;
+  const isOneClass = files.every((file) => depth(file) === 2);
+  const pieces = [];
+  const open = new Map();
+  const skipped = [];
+  for (const file of files) {
+    const parts = file.webkitRelativePath.split("/");
+    if (!isOneClass && parts.length !== 3) {
+      skipped.push({ file: file.webkitRelativePath, reason: parts.length < 3 ? "it lies in no folder of a class" : "it lies too deep: a class is a folder of images" });
+      continue;
+    }
+    const label = parts.at(-2);
+    let piece = open.get(label);
+    if (!piece || piece.files.length >= FILES_AT_A_TIME || piece.bytes + file.size > BYTES_AT_A_TIME) {
+      piece = { label, files: [], bytes: 0 };
+      open.set(label, piece);
+      pieces.push(piece);
+    }
+    piece.files.push(file);
+    piece.bytes += file.size;
+  }
+  return { pieces, skipped };
+}
+
+/**
+ * Send pieces one after the other.
+ *
+ * @param {string} name of the data set
+ * @param {{pieces: Piece[], skipped: Skipped[]}} planned
+ * @param {(share: number) => void} onProgress told the share of all bytes that were sent
+ * @param {AbortSignal} signal
+ * @returns {Promise<Outcome>}
+ */
+export async function upload(name, { pieces, skipped }, onProgress, signal) {
+  const outcome = { added: 0, duplicates: 0, skipped: [...skipped], moreSkipped: 0, dataset: null };
+  const all = pieces.reduce((sum, piece) => sum + piece.bytes, 0) || 1;
+  let before = 0;
+  let refused = null;
+  for (const piece of pieces) {
+    try {
+      gather(outcome, await send(name, piece, (sent) => onProgress((before + sent) / all), signal));
+    } catch (error) {
+      // That a class has no image at all is no reason to leave out the others.
+      if (!error.fields?.skipped_files) throw error;
+      refused = error;
+      gather(outcome, { added: 0, duplicates: 0, skipped: error.fields.skipped_files.length, skipped_files: error.fields.skipped_files, dataset: outcome.dataset });
+    }
+    before += piece.bytes;
+    onProgress(before / all);
+  }
+  if (outcome.dataset === null && refused !== null) throw refused;
+  return outcome;
+}
+
+function gather(outcome, { added, duplicates, skipped, skipped_files: files, dataset }) {
+  outcome.added += added;
+  outcome.duplicates += duplicates;
+  outcome.skipped.push(...files);
+  outcome.moreSkipped += skipped - files.length;
+  outcome.dataset = dataset;
+}
+
+/** One request. fetch() cannot tell how far an upload is, XMLHttpRequest can. */
+function send(name, { label, files }, onSent, signal) {
+  const request = new XMLHttpRequest();
+  request.open("POST", address(`/datasets/${encodeURIComponent(name)}`, { label }));
+  request.setRequestHeader("accept", "application/json");
+  request.responseType = "text";
+  return new Promise((resolve, reject) => {
+    const stop = () => request.abort();
+    signal.addEventListener("abort", stop);
+    request.upload.onprogress = ({ loaded }) => onSent(loaded);
+    request.onabort = () => reject(new DOMException("The upload was stopped.", "AbortError"));
+    request.onerror = () => reject(new UnreachableError("The service does not answer. Is it still running, and are you connected to it?"));
+    request.onload = () => {
+      const fields = parsed(request.responseText);
+      if (request.status === 200) resolve(fields);
+      else reject(new ServiceError(request.status, fields));
+    };
+    request.onloadend = () => signal.removeEventListener("abort", stop);
+    if (label === null) {
+      request.setRequestHeader("content-type", "application/zip");
+      request.send(files[0]);
+      return;
+    }
+    const form = new FormData();
+    for (const file of files) form.append("file", file, file.name);
+    request.send(form);
+  });
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { detail: text.slice(0, 500) };
+  }
+}

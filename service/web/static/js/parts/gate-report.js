@@ -1,0 +1,53 @@
+// What the gate found of a version, as people read it: the decision, what it rests on, and each class.
+import { h } from "../dom.js";
+import { percent } from "../format.js";
+
+const NAMES = {
+  gain: "Accuracy gained",
+  non_inferiority: "Not inferior",
+  cheaper: "Cheaper",
+  classes: "Every class",
+  calibration: "Calibration",
+  latency: "Latency",
+  size: "Size",
+};
+const GROUNDS = new Set(["gain", "non_inferiority", "cheaper"]);
+
+/** The whole report as a part of a page; `open` shows its details at once. */
+export function gateReport(report, { open = true } = {}) {
+  const details = [...report.verdicts.map(verdict), classes(report.classes)].filter(Boolean);
+  return h("div.gate", { class: report.passed ? "passed" : "refused" },
+    h("p.gate-decision", mark(report.passed), h("span", sentence(report.summary))),
+    details.length > 0 && h("details", { open }, h("summary", "What the decision rests on"), h("ul.verdicts", details)));
+}
+
+function verdict({ name, passed, sentence: said }) {
+  // A ground for promotion that does not hold is no fault: another one may.
+  const kind = passed ? "good" : GROUNDS.has(name) ? "neutral" : "bad";
+  return h("li", { class: kind }, h("span.verdict-mark", { "aria-hidden": "true" }, { good: "✓", neutral: "–", bad: "✕" }[kind]),
+    h("div", h("h4", NAMES[name], h("span.visually-hidden", { good: ": yes", neutral: ": no", bad: ": worse" }[kind])), h("p", sentence(said))));
+}
+
+function classes(list) {
+  if (!list.length) return null;
+  const rows = list.map((one) => h("tr", { class: one.passed ? null : "worse" }, h("th", { scope: "row" }, one.label),
+    h("td.number", percent(one.candidate)), h("td.number", percent(one.champion)), h("td.number", points(one.candidate - one.champion))));
+  return h("li.gate-classes", h("details", h("summary", "Share recognised, class by class"),
+    h("div.table-box", { tabindex: 0, role: "group", "aria-label": "Share recognised, class by class" }, h("table",
+      h("thead", h("tr", h("th", { scope: "col" }, "Class"), h("th.number", { scope: "col" }, "Candidate"),
+        h("th.number", { scope: "col" }, "Champion"), h("th.number", { scope: "col" }, "Points"))),
+      h("tbody", rows)))));
+}
+
+function mark(passed) {
+  return h("span.badge", { class: passed ? "good" : "warning" }, passed ? "Passes" : "Does not pass");
+}
+
+function points(difference) {
+  const value = 100 * difference;
+  return `${value < 0 ? "−" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(1)}`;
+}
+
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}
