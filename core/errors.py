@@ -3,7 +3,8 @@
 DuetError
 ├── DataError               a data set is missing, damaged or unusable
 │   ├── UnknownDatasetError     no labelled folder of this name
-│   └── DifferentImagesError    two versions did not answer to the same images
+│   ├── DifferentImagesError    two versions did not answer to the same images
+│   └── NotEvaluatedError       a version has no stored answers to be compared by
 ├── ImageError              an upload is not an image this project reads
 │   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
 │   └── UnsupportedImageError   an image, but of a format outside the allow-list
@@ -67,6 +68,10 @@ class DifferentImagesError(DataError):
             f"the two versions did not answer to the same images: the first was evaluated on {first}, the second on "
             f"{second}; publish both again on the same data with `duet export`"
         )
+
+
+class NotEvaluatedError(DataError):
+    """A version was published without its evaluation or its answers, or they cannot be read."""
 
 
 class ImageError(DuetError):

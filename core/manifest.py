@@ -27,6 +27,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "int8"]
 GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
 """The file of each precision; a version has those that its manifest has a calibration for."""
+_WEIGHTS_SUFFIX = ".safetensors"
 GRADIENT_GRAPH = "gradient.onnx"
 """The graph that explanations run; a version has it where its manifest has a `gradient` record."""
 CARD_NAME = "README.md"
@@ -216,6 +217,12 @@ class Manifest(_Record):
     def reference(self) -> str:
         """The version's short name, such as `cnn@3`."""
         return f"{self.family}@{self.version}"
+
+    @property
+    def served_bytes(self) -> int:
+        """Size of the fp32 graph and its weights."""
+        files = self.files.items()
+        return sum(record.bytes for name, record in files if name == GRAPHS["fp32"] or name.endswith(_WEIGHTS_SUFFIX))
 
     def to_json(self) -> str:
         """The manifest as it stands on disk: indented JSON with a final newline."""

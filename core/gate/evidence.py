@@ -15,8 +15,6 @@ from core.manifest import GRAPHS, Manifest
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
 from core.repository import ModelRepository
 
-_WEIGHTS_SUFFIX = ".safetensors"
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -40,8 +38,7 @@ class Evidence:
     @property
     def served_bytes(self) -> int:
         """Size of that graph and its weights."""
-        files = self.manifest.files.items()
-        return sum(record.bytes for name, record in files if name == GRAPHS["fp32"] or name.endswith(_WEIGHTS_SUFFIX))
+        return self.manifest.served_bytes
 
     @property
     def record(self) -> HoldoutRecord:

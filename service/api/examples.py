@@ -8,8 +8,6 @@ from typing import Any
 from core.api import (
     ClassProbability,
     CompareResponse,
-    EvaluatedModel,
-    MetricsComparison,
     ModelDetail,
     ModelList,
     ModelReadiness,
@@ -22,7 +20,6 @@ from core.api import (
     VersionDetail,
     VersionSummary,
 )
-from core.evaluation import EvaluatedData
 from core.manifest import (
     Calibration,
     CostRecord,
@@ -35,9 +32,8 @@ from core.manifest import (
     Manifest,
     ParityRecord,
 )
-from core.statistics.comparison import compare_paired
 from core.statistics.proportions import proportion
-from service.api.example_scores import ANSWERS_CNN_N, ANSWERS_MLP_N, CLASS_NAMES, LABELS_N, scores
+from service.api.example_scores import CLASS_NAMES
 from service.errors.base import EXAMPLE_REQUEST_ID
 
 _TIMING = Timing(decode=0.4, queue=0.1, inference=2.6, total=3.4)
@@ -130,14 +126,6 @@ PREDICT_EXAMPLE: Any = PredictResponse(
 COMPARE_EXAMPLE: Any = CompareResponse(
     predictions=(_MLP, _CNN), agree=False, divergence=0.214, timing_ms=_TIMING, request_id=EXAMPLE_REQUEST_ID
 ).model_dump(mode="json", exclude_none=True)
-
-METRICS_COMPARE_EXAMPLE: Any = MetricsComparison(
-    data=EvaluatedData(name="cifar10", split="test", digest=_DIGEST, images=len(LABELS_N)),
-    class_names=CLASS_NAMES,
-    first=EvaluatedModel(model="mlp", version=2, precision="fp32", scores=scores(ANSWERS_MLP_N), cost=_COST),
-    second=EvaluatedModel(model="cnn", version=3, precision="fp32", scores=scores(ANSWERS_CNN_N), cost=_COST),
-    paired=compare_paired(LABELS_N, ANSWERS_MLP_N, ANSWERS_CNN_N),
-).model_dump(mode="json")
 
 MODELS_EXAMPLE: Any = ModelList(
     models=(

@@ -1,0 +1,122 @@
+"""Any two versions on the same test images: read -> compare the answers -> find further records -> put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from core.api import EvaluatedModel, MetricsComparison
+from core.comparison.evaluated import EvaluatedVersion
+from core.comparison.robustness import RobustnessComparison, side_by_side
+from core.errors import DataError
+from core.manifest import Manifest
+from core.reports.latency import Latency
+from core.reports.lookup import find_report
+from core.reports.pairwise import Pairwise, ProbabilityScores, compare_answers
+from core.reports.robustness import Robustness
+from core.reports.significance import significance
+from core.repository import ModelRepository
+
+_REMEMBERED = 32
+
+
+class VersionComparer:
+    """Compares the versions of one repository.
+
+    The bootstrap over the answers takes some tenths of a second. What is published never changes, so what it gave is
+    remembered, by the hashes of what it was made of.
+    """
+
+    def __init__(self, repository: ModelRepository, layers: Sequence[Path]) -> None:
+        """`layers` are the folders of records, in the order in which they count: see `core.reports.places`."""
+        self._repository = repository
+        self._layers = tuple(layers)
+        self._pairwise = lru_cache(_REMEMBERED)(_pairwise)
+        self._side_by_side = lru_cache(_REMEMBERED)(side_by_side)
+
+    def compare(self, first: EvaluatedVersion, second: EvaluatedVersion) -> MetricsComparison:
+        """Both versions' test scores, their difference image by image, and whether it is more than chance.
+
+        Args:
+            first: the version whose figures come first in every pair.
+            second: the other one; it may be of the same family, or the same version.
+
+        Raises:
+            NotEvaluatedError: the answers of a version cannot be read.
+            DifferentImagesError: the two were evaluated on different images.
+        """
+        pairwise = self._pairwise(first, second)
+        notes: list[str] = []
+        robustness = self._robustness(first.manifest, second.manifest, notes)
+        return MetricsComparison(
+            data=pairwise.data,
+            class_names=first.evaluation.class_names,
+            significance=significance(first.manifest.reference, second.manifest.reference, pairwise),
+            first=self._side(first, pairwise.first, notes),
+            second=self._side(second, pairwise.second, notes),
+            paired=pairwise.paired,
+            log_loss_difference=pairwise.log_loss_difference,
+            brier_difference=pairwise.brier_difference,
+            ece_difference=pairwise.ece_difference,
+            per_class=pairwise.per_class,
+            robustness=robustness,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+    def _robustness(self, first: Manifest, second: Manifest, notes: list[str]) -> RobustnessComparison | None:
+        one, other = (self._robustness_of(manifest, notes) for manifest in (first, second))
+        if one is None or other is None:
+            return None
+        try:
+            return self._side_by_side(one, other)
+        except DataError as error:
+            notes.append(f"robustness: {error}")
+            return None
+
+    def _robustness_of(self, manifest: Manifest, notes: list[str]) -> Robustness | None:
+        try:
+            found = find_report(Robustness, [manifest], self._layers)
+        except DataError as error:
+            notes.append(str(error))
+            return None
+        if found is None:
+            named = manifest.reference
+            notes.append(
+                f"the robustness of {named} is not measured yet: `duet evaluate {named} --robustness` does that"
+            )
+        return found and found.record
+
+    def _latency_of(self, manifest: Manifest, notes: list[str]) -> Latency | None:
+        try:
+            found = find_report(Latency, [manifest], self._layers)
+        except DataError as error:
+            notes.append(str(error))
+            return None
+        return found and found.record
+
+    def _side(self, version: EvaluatedVersion, probability: ProbabilityScores, notes: list[str]) -> EvaluatedModel:
+        manifest = version.manifest
+        return EvaluatedModel(
+            model=manifest.family,
+            version=manifest.version,
+            precision="fp32",
+            champion=self._repository.champion(manifest.family) == manifest.version,
+            architecture=manifest.architecture,
+            recipe=manifest.recipe,
+            created_at=manifest.created_at,
+            scores=version.evaluation.scores["fp32"],
+            probability=probability,
+            cost=manifest.cost,
+            environment=manifest.environment,
+            files={name: record.bytes for name, record in sorted(manifest.files.items())},
+            served_bytes=manifest.served_bytes,
+            quantization=manifest.quantization,
+            latency=self._latency_of(manifest, notes),
+        )
+
+
+def _pairwise(one: EvaluatedVersion, other: EvaluatedVersion) -> Pairwise:
+    sides = one.evaluation, other.evaluation
+    data, names = (sides[0].data, sides[1].data), (sides[0].class_names, sides[1].class_names)
+    return compare_answers(data, names, (one.answers(), other.answers()))

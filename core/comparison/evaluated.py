@@ -1,0 +1,78 @@
+"""What a version was published with to be compared by: its evaluation, and its answer to every test image."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from core.errors import CorruptVersionError, DataError, NotEvaluatedError, explain
+from core.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
+from core.integrity import file_problems
+from core.manifest import Manifest
+from core.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
+from core.repository import ModelRepository
+
+
+@dataclass(frozen=True)
+class EvaluatedVersion:
+    """A version with an evaluation that is as it was published; equal to another of the same files.
+
+    Attributes:
+        folder: where its files lie.
+        digests: sha256 of the evaluation and of the answers.
+        manifest: of the version.
+        evaluation: on the test images.
+    """
+
+    folder: Path
+    digests: tuple[str, str]
+    manifest: Manifest = field(compare=False)
+    evaluation: Evaluation = field(compare=False)
+
+    def answers(self) -> SplitPredictions:
+        """Its answers to the test images, in fp32 at least.
+
+        Raises:
+            NotEvaluatedError: they cannot be read, or are not those to the images of the evaluation.
+        """
+        try:
+            answers = load_predictions(self.folder, "test")
+            found = answers.probabilities["fp32"].shape
+        except (DataError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise NotEvaluatedError(f"{self.manifest.reference}: {PREDICTIONS_NAME}: {error}") from error
+        expected = (self.evaluation.data.images, len(self.evaluation.class_names))
+        if found != expected or len(answers.labels) != expected[0]:
+            raise NotEvaluatedError(
+                f"{self.manifest.reference}: {PREDICTIONS_NAME}: probabilities {found} instead of {expected}; publish "
+                "the version again with `duet export`"
+            )
+        return answers
+
+
+def read_evaluated(repository: ModelRepository, manifest: Manifest) -> EvaluatedVersion:
+    """Hash and read what a version was evaluated as; the answers themselves are read when they are needed.
+
+    Raises:
+        NotEvaluatedError: it was published without.
+        CorruptVersionError: these files are not what the manifest says.
+        RepositoryError: there is no such version any more.
+    """
+    folder = repository.folder(manifest.family, manifest.version)
+    for name in (EVALUATION_NAME, PREDICTIONS_NAME):
+        if name not in manifest.files:
+            raise NotEvaluatedError(f"{manifest.reference} has no {name}; publish the version again with `duet export`")
+    read = {name: manifest.files[name] for name in (EVALUATION_NAME, PREDICTIONS_NAME)}
+    problems = file_problems(folder, manifest.model_copy(update={"files": read}))
+    if problems:
+        raise CorruptVersionError(f"{manifest.reference}: {'; '.join(problems)}")
+    try:
+        evaluation = read_evaluation(folder)
+    except ValidationError as error:
+        raise NotEvaluatedError(f"{manifest.reference}: {EVALUATION_NAME}: {explain(error)}") from error
+    if "fp32" not in evaluation.scores:
+        raise NotEvaluatedError(f"{manifest.reference}: {EVALUATION_NAME} has no scores in fp32")
+    digests = manifest.files[EVALUATION_NAME].sha256, manifest.files[PREDICTIONS_NAME].sha256
+    return EvaluatedVersion(folder, digests, manifest, evaluation)

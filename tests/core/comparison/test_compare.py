@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import core.comparison.compare
+from core.api import MetricsComparison
+from core.comparison.compare import VersionComparer
+from core.comparison.evaluated import read_evaluated
+from core.errors import CorruptVersionError, DifferentImagesError, NotEvaluatedError
+from core.reports.significance import significance
+from core.repository import ModelRepository
+from tests.support.comparisons import write_latency, write_robustness
+from tests.support.onnx_models import write_onnx_version
+from tests.support.service import set_champions
+from tests.support.versions import write_version
+
+BETTER = (0, 1, 2, 3, 4, 4)
+WORSE = (0, 0, 0, 0, 0, 0)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    """cnn@1 and cnn@2, which is the champion and answers worse, and mlp@1, which answers as cnn@2."""
+    models = tmp_path / "models"
+    write_onnx_version(models / "cnn" / "1", "cnn", 1, test_answers=BETTER)
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, test_answers=WORSE)
+    write_onnx_version(models / "mlp" / "1", "mlp", 1, test_answers=WORSE)
+    set_champions(models, cnn=2, mlp=1)
+    return ModelRepository(models, tmp_path / "none")
+
+
+def compared(repository: ModelRepository, first: str, second: str, *layers: Path) -> MetricsComparison:
+    one, other = (
+        read_evaluated(repository, repository.manifest(*repository.resolve(each))) for each in (first, second)
+    )
+    return VersionComparer(repository, layers).compare(one, other)
+
+
+def test_two_versions_of_one_family_are_compared_like_any_others(repository: ModelRepository) -> None:
+    comparison = compared(repository, "cnn@1", "cnn@2")
+    assert [(side.model, side.version, side.champion) for side in (comparison.first, comparison.second)] == [
+        ("cnn", 1, False),
+        ("cnn", 2, True),
+    ]
+    # labels 0 1 2 3 4 3: cnn@1 has five right, cnn@2 the first alone
+    assert (comparison.paired.both_right, comparison.paired.only_first_right) == (1, 4)
+    assert [row.label for row in comparison.per_class] == ["black", "dark", "grey", "light", "white"]
+    assert comparison.per_class[3].images == 2
+    assert (comparison.per_class[3].first.value, comparison.per_class[3].second.value) == (0.5, 0.0)
+    # each answer has 0.9; the loss of a right one is -ln 0.9, of a wrong one -ln 0.025, so 5 against 1 right in 6
+    assert comparison.log_loss_difference.value == pytest.approx(-4 / 6 * 3.5835, abs=1e-4)
+    assert comparison.log_loss_difference.high < 0
+    assert comparison.first.probability.brier.value < comparison.second.probability.brier.value
+    assert comparison.significance.headline == "cnn@1 and cnn@2 cannot be told apart by accuracy"  # of six images
+
+
+def test_the_words_are_those_of_the_numbers(repository: ModelRepository) -> None:
+    comparison = compared(repository, "cnn", "mlp")
+    rows: Any = comparison
+    assert comparison.significance == significance("cnn@2", "mlp@1", rows)
+    assert comparison.significance.headline == "cnn@2 and mlp@1 give the same answers"
+
+
+def test_a_side_says_what_the_version_costs(repository: ModelRepository, tmp_path: Path) -> None:
+    manifest = repository.manifest("cnn", 1)
+    latency = write_latency(tmp_path / "reports", manifest, ms=2.5)
+    side = compared(repository, "cnn@1", "mlp", tmp_path / "reports").first
+    assert side.cost == manifest.cost
+    assert side.environment == manifest.environment
+    assert side.files == {name: record.bytes for name, record in manifest.files.items()}
+    assert side.served_bytes == side.files["model.onnx"] + side.files["weights.safetensors"]
+    assert side.latency == latency
+    assert compared(repository, "cnn@2", "mlp", tmp_path / "reports").first.latency is None
+
+
+def test_robustness_is_found_in_whichever_layer_it_lies(repository: ModelRepository, tmp_path: Path) -> None:
+    home, shipped = tmp_path / "home", tmp_path / "shipped"
+    mine = write_robustness(home, repository.manifest("cnn", 1), clean=0.9)
+    write_robustness(shipped, repository.manifest("mlp", 1), clean=0.5)
+    robustness = compared(repository, "cnn@1", "mlp@1", home, shipped).robustness
+    assert robustness is not None
+    assert [each.name for each in robustness.conditions] == ["gaussian_noise", "fog", "rotation"]
+    noise = robustness.conditions[0]
+    assert (noise.kind, [level.level for level in noise.levels]) == ("noise", [1, 2])
+    assert noise.levels[1].first == mine.named("gaussian_noise")[1].accuracy
+    assert noise.mean.first.value == pytest.approx((noise.levels[0].first.value + noise.levels[1].first.value) / 2)
+    assert noise.mean.difference.value == pytest.approx(noise.mean.first.value - noise.mean.second.value)
+    assert (robustness.first_clean, robustness.second_clean.value) == (mine.clean.accuracy, 0.5)
+    assert robustness.all_corruptions.first.value < robustness.first_clean.value
+
+
+def test_missing_robustness_is_said_with_what_would_make_it(repository: ModelRepository, tmp_path: Path) -> None:
+    write_robustness(tmp_path, repository.manifest("cnn", 1), clean=0.9)
+    comparison = compared(repository, "cnn@1", "mlp@1", tmp_path)
+    assert comparison.robustness is None
+    [note] = comparison.notes
+    assert "mlp@1" in note
+    assert "`duet evaluate mlp@1 --robustness`" in note
+
+
+def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelRepository, tmp_path: Path) -> None:
+    write_robustness(tmp_path, repository.manifest("cnn", 1), clean=0.9)
+    write_robustness(tmp_path, repository.manifest("mlp", 1), clean=0.5, seed=1)
+    comparison = compared(repository, "cnn@1", "mlp@1", tmp_path)
+    assert comparison.robustness is None
+    assert "did not answer to the same images" in comparison.notes[0]
+    for what in ("robustness", "latency"):
+        (tmp_path / what).mkdir(exist_ok=True)
+        (tmp_path / what / "mlp@1.json").write_text("{}", encoding="utf-8")
+    notes = " ".join(compared(repository, "cnn@1", "mlp@1", tmp_path).notes)
+    assert "robustness/mlp@1.json is not such a record" in notes
+    assert "latency/mlp@1.json is not such a record" in notes
+
+
+def test_the_bootstrap_is_drawn_once_for_a_pair(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    real = core.comparison.compare.compare_answers
+    monkeypatch.setattr(core.comparison.compare, "compare_answers", lambda *sides: drawn.append(1) or real(*sides))
+    comparer = VersionComparer(repository, ())
+
+    def compare(first: int, second: int) -> MetricsComparison:
+        one, other = (read_evaluated(repository, repository.manifest("cnn", version)) for version in (first, second))
+        return comparer.compare(one, other)
+
+    assert compare(1, 2) == compare(1, 2)
+    assert len(drawn) == 1
+    compare(2, 1)
+    assert len(drawn) == 2
+
+
+def test_different_data_is_refused(repository: ModelRepository) -> None:
+    write_onnx_version(repository.home_models / "cnn" / "3", "cnn", 3, data_digest="e" * 64)
+    with pytest.raises(DifferentImagesError) as caught:
+        compared(repository, "cnn@1", "cnn@3")
+    assert caught.value.digests == ("d" * 64, "e" * 64)
+
+
+def test_a_version_without_an_evaluation_is_refused(repository: ModelRepository) -> None:
+    write_version(repository.home_models / "cnn" / "3", "cnn", 3)
+    with pytest.raises(NotEvaluatedError, match=r"cnn@3 has no evaluation.json.*`duet export`"):
+        compared(repository, "cnn@1", "cnn@3")
+
+
+def test_answers_to_another_number_of_images_are_refused(repository: ModelRepository) -> None:
+    models = repository.home_models
+    manifest = write_onnx_version(models / "cnn" / "3", "cnn", 3)
+    short = write_onnx_version(models / "cnn" / "4", "cnn", 4, test_answers=(0, 1), test_labels=(0, 1))
+    answers = (models / "cnn" / "4" / "predictions.npz").read_bytes()
+    files = {**manifest.files, "predictions.npz": short.files["predictions.npz"]}
+    (models / "cnn" / "3" / "predictions.npz").write_bytes(answers)
+    (models / "cnn" / "3" / "manifest.json").write_text(manifest.model_copy(update={"files": files}).to_json())
+    with pytest.raises(NotEvaluatedError, match=r"cnn@3: predictions.npz: probabilities \(2, 5\) instead of \(6, 5\)"):
+        compared(repository, "cnn@1", "cnn@3")
+
+
+def test_a_changed_file_is_refused_even_where_the_pair_is_known(repository: ModelRepository) -> None:
+    compared(repository, "cnn@1", "cnn@2")
+    path = repository.home_models / "cnn" / "2" / "predictions.npz"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(CorruptVersionError, match=r"cnn@2: predictions.npz"):
+        compared(repository, "cnn@1", "cnn@2")
