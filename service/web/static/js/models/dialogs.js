@@ -1,0 +1,112 @@
+// Moving a champion: forward past the gate, whose report is read first, or back, with the reason.
+import { askJSON } from "../api.js";
+import { fill, h } from "../dom.js";
+import { gateReport } from "../parts/gate-report.js";
+import { withKey } from "../session.js";
+import { errorNotice } from "../toast.js";
+
+const MOST_REASON = 1000;
+
+/** Put a version forward: show what the gate says, then ask. True once it is champion. */
+export function promote(model, version) {
+  const report = h("div", { "aria-live": "polite" }, h("p.loading", "The gate compares it with the champion, which takes a few seconds"));
+  const force = h("input#promote-force", { type: "checkbox" });
+  const forceBox = h("label.check", { hidden: true }, force, "Promote it all the same. The audit trail will say so.");
+  const dialog = new MoveDialog(`Promote ${model}@${version}`, "Promote", [report, forceBox], async (reason) => {
+    const json = { reason: reason || null, force: force.checked };
+    const answer = await withKey(() => askJSON(`/models/${encodeURIComponent(model)}/versions/${version}/promote`, { method: "POST", json }));
+    return answer;
+  });
+  const agree = (passed) => {
+    dialog.allow(passed || force.checked);
+    dialog.needReason(!passed && force.checked);
+  };
+  dialog.allow(false);
+  const show = (found) => {
+    fill(report, gateReport(found));
+    forceBox.hidden = found.passed;
+    force.onchange = () => agree(found.passed);
+    agree(found.passed);
+  };
+  // The champion may have moved meanwhile, and the gate see it differently when it comes to it.
+  dialog.onRefused = (error) => error.fields?.gate && show(error.fields.gate);
+  askJSON(`/models/${encodeURIComponent(model)}/versions/${version}/gate`).then(show, (error) => fill(report, errorNotice(error)));
+  return dialog.open();
+}
+
+/** Go back to the champion before the present one. True once that is done. */
+export function rollBack(model, champion) {
+  const dialog = new MoveDialog(`Roll ${model} back`, "Roll back",
+    [h("p", `The champion before ${model}@${champion} answers again, at once and without the gate. Nothing is deleted.`)],
+    (reason) => withKey(() => askJSON(`/models/${encodeURIComponent(model)}/rollback`, { method: "POST", json: { reason } })));
+  dialog.needReason(true);
+  return dialog.open();
+}
+
+class MoveDialog {
+  /** `act` is given the reason and returns the answer, null where the user gave up. */
+  constructor(title, label, content, act) {
+    this.act = act;
+    this.onRefused = () => {};
+    this.done = false;
+    this.reasonNeeded = false;
+    this.reason = h("textarea#move-reason", { rows: 2, maxlength: MOST_REASON, "aria-describedby": "move-reason-hint move-reason-error" });
+    this.hint = h("p.hint#move-reason-hint");
+    this.error = h("p.field-error#move-reason-error", { hidden: true });
+    this.problem = h("div");
+    this.confirm = h("button.button.primary", { type: "submit" }, label);
+    const cancel = h("button.button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
+    this.dialog = h("dialog.dialog.wide", { "aria-labelledby": "move-title" }, h("form", { novalidate: true, onsubmit: (event) => this.#submit(event) },
+      h("h2#move-title", title), content,
+      h("div.field", h("label", { for: "move-reason" }, "Why"), this.reason, this.hint, this.error),
+      this.problem, h("div.actions", this.confirm, cancel)));
+    this.reason.addEventListener("input", () => this.#complain(null));
+    this.needReason(false);
+  }
+
+  allow(allowed) {
+    this.confirm.disabled = !allowed;
+  }
+
+  needReason(needed) {
+    this.reasonNeeded = needed;
+    this.hint.textContent = needed ? "The audit trail keeps it." : "For the audit trail, if you like.";
+    this.reason.required = needed;
+  }
+
+  /** Whether it was done, once the dialog is closed. */
+  open() {
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+    return new Promise((resolve) => this.dialog.addEventListener("close", () => {
+      this.dialog.remove();
+      resolve(this.done);
+    }));
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const reason = this.reason.value.trim();
+    if (this.reasonNeeded && !reason) return this.#complain("Say why, for those who read the audit trail.");
+    fill(this.problem);
+    this.confirm.setAttribute("aria-busy", "true");
+    try {
+      const answer = await this.act(reason);
+      if (answer === null) return;
+      this.done = answer;
+      this.dialog.close();
+    } catch (error) {
+      fill(this.problem, errorNotice(error));
+      this.onRefused(error);
+    } finally {
+      this.confirm.removeAttribute("aria-busy");
+    }
+  }
+
+  #complain(text) {
+    this.error.textContent = text ?? "";
+    this.error.hidden = text === null;
+    this.reason.setAttribute("aria-invalid", String(text !== null));
+    if (text !== null) this.reason.focus();
+  }
+}

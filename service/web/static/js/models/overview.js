@@ -1,0 +1,137 @@
+// Every family: who is champion and why, its versions beside each other, and how champions have moved.
+import { askJSON } from "../api.js";
+import { fill, h } from "../dom.js";
+import { gateReport } from "../parts/gate-report.js";
+import { count } from "../parts/size.js";
+import { ago, exact } from "../parts/when.js";
+import { errorNotice, toast } from "../toast.js";
+import { promote, rollBack } from "./dialogs.js";
+import { comparisonAddress, estimated, isForced, since, versionAddress } from "./words.js";
+
+const MOVES = 20;
+
+/** Fill `place` with all families. */
+export async function overview(place) {
+  if (!place.hasChildNodes()) fill(place, h("p.loading", "Loading the models"));
+  try {
+    const [{ models }, readiness] = await Promise.all([askJSON("/models"), readinessNow()]);
+    const families = await Promise.all(models.map(async ({ model }) => {
+      const path = `/models/${encodeURIComponent(model)}`;
+      const [detail, trail] = await Promise.all([askJSON(path), askJSON(`${path}/promotions`, { query: { limit: MOVES } })]);
+      return { ...detail, trail, serving: readiness.find((one) => one.model === model) };
+    }));
+    if (!families.length) return fill(place, h("div.empty", h("p", "No version has been published yet."), h("a.button", { href: "/ui/jobs?new=train" }, "Start a training")));
+    fill(place, compareForm(families), families.map((family) => familySection(family, () => overview(place))));
+  } catch (error) {
+    fill(place, errorNotice(error));
+  }
+}
+
+/** What each family serves now; the service says so with 503 as well, while it is not ready. */
+async function readinessNow() {
+  try {
+    return (await askJSON("/readyz")).models;
+  } catch {
+    return [];
+  }
+}
+
+/** Which two versions to compare; where only one is chosen of many, the champions come first. */
+function compareForm(families) {
+  const references = families.flatMap(({ model, versions }) => versions.toReversed().map(({ version }) => `${model}@${version}`));
+  if (references.length < 2) return null;
+  const champions = families.filter(({ champion }) => champion !== null).map(({ model, champion }) => `${model}@${champion}`);
+  const [first, second] = [...champions, ...references.filter((one) => !champions.includes(one))];
+  const select = (name, label, chosen) => h("label.pick", h("span.visually-hidden", label),
+    h("select", { name }, references.map((one) => h("option", { value: one, selected: one === chosen }, one))));
+  return h("form.compare-form.row", { action: "/ui/comparison", method: "get" },
+    h("span", "Compare"), select("first", "First version", first), h("span", "with"), select("second", "Second version", second),
+    h("button.button", { type: "submit" }, "Compare"));
+}
+
+function familySection(family, refresh) {
+  const { model, champion, versions, trail, serving } = family;
+  const title = `family-${model}`;
+  const newest = trail.promotions[0];
+  const back = h("button.button", { type: "button" }, "Roll back…");
+  back.addEventListener("click", async () => {
+    const move = await rollBack(model, champion);
+    if (move) done(`${model}@${move.promotion.to_version} is champion again.`, move, refresh);
+  });
+  return h("section.family-section", { class: colourOf(model, versions), "aria-labelledby": title },
+    h("div.row.spread", h("h2.family-name", { id: title }, model), trail.promotions.length > 0 && back),
+    h("div.card.family.champion",
+      champion === null
+        ? h("p", "It has no champion: promote a version, and it answers.")
+        : [h("p.champion-line", h("a", { href: versionAddress(model, champion) }, `${model}@${champion}`), " answers."), since(newest?.to_version === champion ? newest : null)],
+      serving?.reason && h("div.notice.bad", h("p", `Served is ${serving.served === null ? "nothing" : `${model}@${serving.served}`}: ${serving.reason}.`))),
+    versionList(family, refresh),
+    trail.promotions.length > 0 && trailOf(model, trail));
+}
+
+function versionList({ model, champion, versions }, refresh) {
+  const known = versions.map(({ test_accuracy: accuracy }) => accuracy).filter(Boolean);
+  const low = Math.min(...known.map((one) => one.low));
+  const high = Math.max(...known.map((one) => one.high));
+  const place = (value) => (high > low ? (value - low) / (high - low) : 0.5);
+  const best = versions.find((one) => one.version === champion)?.test_accuracy;
+  return h("ul.version-list", versions.toReversed().map((one) => {
+    const reference = `${model}@${one.version}`;
+    const forward = async () => {
+      const move = await promote(model, one.version);
+      if (move) done(`${reference} is champion.`, move, refresh);
+    };
+    return h("li.version-row",
+      h("div", h("a.version-name", { href: versionAddress(model, one.version) }, reference), " ",
+        one.champion && h("span.badge.good", "Champion"), one.refused && h("span.badge.bad", "Refused"),
+        h("p.small.muted", [one.recipe, one.layer === "shipped" ? "shipped" : null].filter(Boolean).join(", "), one.created_at && [" · ", ago(one.created_at)])),
+      one.refused && h("p.notice.bad.version-refused", `${one.refused}.`),
+      one.test_accuracy && h("div.version-accuracy", h("p.small", h("span.visually-hidden", "Test accuracy, with its 95 % interval: "), estimated(one.test_accuracy)),
+        h("div.interval-plot", { "aria-hidden": "true", vars: {
+          "--low": place(one.test_accuracy.low), "--high": place(one.test_accuracy.high), "--value": place(one.test_accuracy.value),
+          "--champion": best ? place(best.value) : -1 } }, h("i"), h("b"))),
+      one.metrics && h("dl.version-facts", [
+        ["Macro F1", one.metrics.test_macro_f1.toFixed(3)], ["Log loss", one.metrics.test_log_loss.toFixed(3)],
+        ["Calibration error", one.metrics.test_ece.toFixed(3)], ["Weights", count(one.cost.parameters)],
+      ].map(([name, value]) => h("div", h("dt", name), h("dd", value)))),
+      h("div.actions.version-actions",
+        !one.champion && h("button.button", { type: "button", onclick: forward, "aria-label": `Promote ${reference}…` }, "Promote…"),
+        !one.champion && champion !== null && h("a.button.quiet", { href: comparisonAddress(reference, `${model}@${champion}`), "aria-label": `Compare ${reference} with the champion` }, "Compare")));
+  }));
+}
+
+function trailOf(model, { promotions, next_cursor: next }) {
+  const list = h("ol.trail", promotions.map(moved));
+  const more = h("div");
+  const offer = (cursor) => fill(more, cursor && h("button.button.quiet", { type: "button", onclick: () => older(cursor) }, "Earlier moves"));
+  const older = async (cursor) => {
+    try {
+      const page = await askJSON(`/models/${encodeURIComponent(model)}/promotions`, { query: { limit: MOVES, cursor } });
+      list.append(...page.promotions.map(moved));
+      offer(page.next_cursor);
+    } catch (error) {
+      fill(more, errorNotice(error));
+    }
+  };
+  offer(next);
+  return h("details.audit", h("summary", "Audit trail"), list, more);
+}
+
+function moved(move) {
+  const { action, family, from_version: from, to_version: to, actor, reason, at, evidence } = move;
+  return h("li",
+    h("p.row", h("time.small.muted", { datetime: at }, exact(at)),
+      h("span.badge", { class: action === "rollback" ? "warning" : "" }, action === "rollback" ? "Rolled back" : "Promoted"), isForced(move) && h("span.badge.bad", "Past the gate")),
+    h("p", from === null ? `${family}@${to}` : `${family}@${from} → ${family}@${to}`, h("span.muted", ` by ${actor}: `), h("q", reason)),
+    evidence?.gate && gateReport(evidence.gate, { open: false }));
+}
+
+function done(text, move, refresh) {
+  toast(text, { kind: "good", detail: move.served ? null : `It is not served here yet: ${move.serving.reason ?? "it is being loaded"}` });
+  refresh();
+}
+
+function colourOf(model, versions) {
+  const recipe = versions.at(-1)?.recipe ?? "";
+  return ["mlp", "cnn"].find((kind) => model === kind) ?? ["mlp", "cnn"].find((kind) => recipe.startsWith(kind)) ?? null;
+}

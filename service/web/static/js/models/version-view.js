@@ -1,0 +1,130 @@
+// One version: its card, its figures, its files, and everything that was measured of it.
+import { ask, askJSON } from "../api.js";
+import { byId, fill, h } from "../dom.js";
+import { bytes, count } from "../parts/size.js";
+import { ago, duration, exact } from "../parts/when.js";
+import { errorNotice, toast } from "../toast.js";
+import { promote } from "./dialogs.js";
+import { rendered } from "./markdown.js";
+import { comparisonAddress, estimated, figureAddress, versionAddress } from "./words.js";
+
+/** Fill `place` with the page of a version. */
+export async function versionView(place, model, version) {
+  fill(place, h("p.loading", "Loading the version"));
+  const path = `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}`;
+  try {
+    const [detail, family] = await Promise.all([askJSON(path), askJSON(`/models/${encodeURIComponent(model)}`)]);
+    const card = h("section.card.prose-card", h("p.loading", "Loading the card"));
+    const measured = h("div", h("p.loading", "Loading the evaluations"));
+    fill(place, head(detail, family, () => versionView(place, model, version)),
+      h("div.version-columns", card, h("div.stack",
+        h("section.card.stack-tight", h("h2", "Measured"), measured),
+        filesOf(path, detail.manifest), madeOf(detail.manifest))));
+    await Promise.all([fillCard(card, path, detail), fillMeasured(measured, path)]);
+  } catch (error) {
+    fill(place, errorNotice(error));
+  }
+}
+
+function head({ model, version, champion, layer, manifest }, family, refresh) {
+  const reference = `${model}@${version}`;
+  byId("models-title").textContent = reference;
+  document.title = `${reference} · Duet`;
+  byId("models-summary").textContent = `Made by the recipe ${manifest.recipe} on ${manifest.data.name}${layer === "shipped" ? ", and shipped with the project" : ""}.`;
+  const summary = family.versions.find((one) => one.version === version);
+  const forward = async () => {
+    if (await promote(model, version)) {
+      toast(`${reference} is champion.`, { kind: "good" });
+      refresh();
+    }
+  };
+  return h("div.stack.version-head",
+    summary?.refused && h("div.notice.bad", { role: "alert" }, h("p", `This version is refused: ${summary.refused}.`)),
+    h("div.row.spread",
+      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `${estimated(summary.test_accuracy)} of the test images`)),
+      h("div.actions",
+        !champion && h("button.button.primary", { type: "button", onclick: forward }, "Promote…"),
+        !champion && family.champion !== null && h("a.button", { href: comparisonAddress(reference, `${model}@${family.champion}`) }, "Compare with the champion"),
+        h("a.button", { href: `/ui/jobs?new=evaluate&version=${encodeURIComponent(reference)}` }, "Evaluate again"))));
+}
+
+async function fillCard(place, path, { model, version }) {
+  try {
+    const text = await (await ask(`${path}/card`, { headers: { accept: "text/markdown" } })).text();
+    fill(place, h("h2", "Model card"), h("div.prose.card-text", rendered(text, figureAddress(model, version))));
+  } catch (error) {
+    fill(place, h("h2", "Model card"), error.status === 404 ? h("p.muted", "It was published without one.") : errorNotice(error));
+  }
+}
+
+async function fillMeasured(place, path) {
+  try {
+    const { evaluations } = await askJSON(`${path}/evaluations`);
+    fill(place, evaluations.length ? h("ul.evaluations", evaluations.map(measurement)) : h("p.muted", "Nothing was measured of it."));
+  } catch (error) {
+    fill(place, errorNotice(error));
+  }
+}
+
+function measurement({ job, created_at: at, evaluation: { data, scores }, differences }) {
+  return h("li.stack-tight",
+    h("p.row.small", h("strong", job === null ? "When it was published" : h("a", { href: `/ui/jobs?job=${encodeURIComponent(job)}` }, "By a job")), h("span.muted", ago(at)),
+      differences !== null && h("span.badge", { class: differences.length ? "warning" : "good" }, differences.length ? `${differences.length} figures differ` : "Reproduced")),
+    h("p.small.muted", `${data.name}, ${data.split}: ${count(data.images)} images`),
+    h("dl.facts", Object.entries(scores).map(([precision, { accuracy, macro, log_loss: loss, reliability }]) => [
+      h("dt", precision), h("dd", estimated(accuracy, 2)),
+      h("dt.indent", "Macro F1"), h("dd", estimated(macro.f1, 2)),
+      h("dt.indent", "Log loss"), h("dd", loss.toFixed(4)),
+      h("dt.indent", "Calibration error"), h("dd", reliability.ece.toFixed(4)),
+    ])));
+}
+
+/** The files with their hashes, and a button that hashes them again. */
+function filesOf(path, { files }) {
+  const status = h("p.small", { role: "status" });
+  const list = h("ul.files", Object.entries(files).map(([name, record]) => file({ name, ...record })));
+  const button = h("button.button", { type: "button" }, "Hash them now");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    fill(status, h("span.loading", "Hashing every file"));
+    try {
+      const check = await askJSON(`${path}/check`);
+      fill(list, check.files.map(file));
+      fill(status, check.intact ? h("span.badge.good", "Intact") : h("span.badge.bad", "Damaged"), check.intact ? " Every file is as it was published." : " It differs from what was published, and is not served once it is loaded again.");
+    } catch (error) {
+      fill(status, errorNotice(error));
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return h("section.card.stack-tight", h("div.row.spread", h("h2", "Files"), button), status, list);
+}
+
+function file({ name, bytes: size, sha256, problem }) {
+  return h("li", { class: problem ? "damaged" : null }, h("span.mono.break", name), h("span.small.muted", bytes(size)),
+    h("span.small.mono.muted.clip", { title: sha256 }, `sha256 ${sha256.slice(0, 16)}…`), problem && h("span.small.file-problem", problem));
+}
+
+function madeOf(manifest) {
+  const { environment, licence, cost, data } = manifest;
+  const facts = [
+    ["Published", exact(manifest.created_at)],
+    ["Recipe", manifest.recipe],
+    manifest.derived_from && ["From", derived(manifest.derived_from)],
+    ["Seed", manifest.seed],
+    ["Weights", `${count(cost.parameters)}, ${(cost.macs / 1e6).toFixed(1)} M multiply-adds per image`],
+    ["Training", `${cost.epochs} epochs, ${duration(cost.training_seconds)}, ${environment.dtype} on ${environment.device}`],
+    ["Data", `${data.name}: ${Object.entries(data.counts).map(([part, number]) => `${count(number)} ${part}`).join(", ")}`],
+    ["Classes", manifest.class_names.join(", ")],
+    ["Input", `${manifest.input.width} × ${manifest.input.height} pixels`],
+    ["Terms", `${licence.weights} (weights), ${licence.data} (data)`],
+    ["Provenance", licence.provenance],
+    ["Made with", `Python ${environment.python}, torch ${environment.torch}, onnxruntime ${environment.onnxruntime}`],
+  ];
+  return h("section.card.stack-tight", h("h2", "How it was made"), h("dl.facts", facts.filter(Boolean).map(([name, value]) => [h("dt", name), h("dd", value)])));
+}
+
+function derived(reference) {
+  const [model, version] = reference.split("@");
+  return h("a", { href: versionAddress(model, version) }, reference);
+}
