@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from duet.client import Client
-    from duet.client_errors import (
+    from duet.client.client import Client
+    from duet.client.errors import (
         AnswerError,
         BusyError,
         ClientError,
         ConflictError,
         DeadlineError,
         InvalidRequestError,
+        NotAllowedError,
         NotFoundError,
         NotReadyError,
+        UnfinishedError,
         UnreachableError,
     )
 
@@ -26,8 +28,10 @@ __all__ = [
     "ConflictError",
     "DeadlineError",
     "InvalidRequestError",
+    "NotAllowedError",
     "NotFoundError",
     "NotReadyError",
+    "UnfinishedError",
     "UnreachableError",
 ]
 
@@ -35,6 +39,6 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from duet import client, client_errors
+    from duet.client import client, errors
 
-    return getattr(client if name == "Client" else client_errors, name)
+    return getattr(client if name == "Client" else errors, name)

@@ -22,6 +22,7 @@ from duet import (
     NotReadyError,
     UnreachableError,
 )
+from tests.support.clock import Clock
 from tests.support.onnx_models import grey_png, write_onnx_version
 from tests.support.service import ServiceProcess, service_process, write_home
 
@@ -51,6 +52,10 @@ def test_every_form_of_an_image_is_sent(client: Client, tmp_path: Path) -> None:
     assert [one.label for one in answer.predictions] == ["dark", "dark", "black", "grey", "white", "white"]
     assert answer.predictions[0].filename == "dark.png"
     assert answer.timing_ms.total > 0
+
+
+def test_one_image_has_one_answer(client: Client) -> None:
+    assert client.predict_one(grey_png(0), version=2, top_k=1).label == "white"
 
 
 def test_model_version_and_top_k_reach_the_service(client: Client) -> None:
@@ -136,9 +141,9 @@ Answers = list[tuple[int, dict[str, str], dict[str, Any]]]
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    taken: list[float] = []
-    monkeypatch.setattr("duet.client.time.sleep", taken.append)
-    return taken
+    clock = Clock()
+    monkeypatch.setattr("duet.client.connection.time", clock)
+    return clock.pauses
 
 
 def scripted(answers: Answers) -> tuple[Callable[[httpx.Request], httpx.Response], list[bytes]]:
@@ -188,6 +193,7 @@ def test_retries_are_bounded_in_number(pauses: list[float]) -> None:
         client.models()
     assert (len(bodies), pauses) == (4, [0.01] * 3)
     assert busy.value.fields == {"retry_after_ms": 10}
+    assert busy.value.retry_after_seconds == 0.01
 
 
 def test_retries_are_bounded_in_time(pauses: list[float]) -> None:
@@ -200,12 +206,22 @@ def test_retries_are_bounded_in_time(pauses: list[float]) -> None:
     assert (len(bodies), pauses) == (2, [20.0])
 
 
+def test_what_may_not_happen_twice_is_sent_once(pauses: list[float]) -> None:
+    respond, bodies = scripted([(503, {"retry-after": "1"}, problem(503))] * 3)
+    with Client(transport=httpx.MockTransport(respond)) as client:
+        for ask in (lambda: client.rollback("cnn"), lambda: client.retry("j"), lambda: client.delete_dataset("pets")):
+            with pytest.raises(NotReadyError):
+                ask()
+    assert (len(bodies), pauses) == (3, [])
+
+
 def test_other_errors_are_not_retried(pauses: list[float]) -> None:
     respond, bodies = scripted([(500, {}, {"oops": 1})])
     with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.AnswerError) as error:
         client.models()
     assert (len(bodies), pauses) == (1, [])
     assert (error.value.status, error.value.type, error.value.request_id) == (500, "about:blank", None)
+    assert error.value.retry_after_seconds is None
     assert "oops" in str(error.value)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.manifest import GRADIENT_GRAPH
 from duet import BusyError, Client, ConflictError, InvalidRequestError
+from tests.support.clock import Clock
 from tests.support.gradient_graphs import expected_slope, write_explainable
 from tests.support.onnx_models import SIZE, grey_png
 from tests.support.service import ServiceProcess, service_process
@@ -108,10 +109,10 @@ def test_problems_are_exceptions_with_what_there_is(client: Client) -> None:
 
 
 def test_a_busy_service_is_asked_again_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("duet.client.time.sleep", pauses.append)
+    clock = Clock()
+    monkeypatch.setattr("duet.client.connection.time", clock)
     problem = {"type": "urn:x", "title": "t", "status": 429, "detail": "d", "request_id": "i", "retry_after_ms": 30}
     transport = httpx.MockTransport(lambda _: httpx.Response(429, json=problem))
     with Client(transport=transport, retries=2) as client, pytest.raises(BusyError):
         client.saliency_picture(grey_png(9))
-    assert pauses == [0.03, 0.03]
+    assert clock.pauses == [0.03, 0.03]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from duet.client_errors import ClientError
+from duet.client.errors import ClientError
 
 if TYPE_CHECKING:
     import numpy as np

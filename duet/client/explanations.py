@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypedDict
 
-Methods: TypeAlias = str | Sequence[str]
+Explanations: TypeAlias = str | Sequence[str]
 """One or more of saliency, input_x_gradient, smoothgrad, integrated_gradients, grad_cam and occlusion."""
 
 Layout: TypeAlias = Literal["side_by_side", "blend"]
@@ -35,6 +35,6 @@ class ExplanationOptions(TypedDict, total=False):
     baseline: Literal["black", "white", "mean", "blur"]
 
 
-def joined(methods: Methods) -> str:
+def joined(methods: Explanations) -> str:
     """As the service takes them."""
     return methods if isinstance(methods, str) else ",".join(methods)

@@ -1,0 +1,1 @@
+"""`duet.Client`: the service from Python, a file for each thing that it is asked for."""

@@ -1,0 +1,154 @@
+"""What the client makes of a job's event stream, over a service that answers what the test says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from core.jobs.events import Finished, Note
+from duet import BusyError, Client, NotFoundError, UnfinishedError, UnreachableError
+from duet.client.events import messages
+from tests.support.clock import Clock
+
+PING = b": ping\n\n"
+AT = "2026-01-02T03:05:11Z"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr("duet.client.events.time", stopped)
+    monkeypatch.setattr("duet.client.jobs.time", stopped)
+    return stopped
+
+
+def told(number: int, **event: Any) -> bytes:
+    data = json.dumps({**event, "at": AT, "attempt": 1, "token": 7})
+    return f"data: {data}\nid: {number}-0\n\n".encode()
+
+
+def note(number: int) -> bytes:
+    return told(number, event="note", text=f"\u2028{number}")
+
+
+FINISHED = told(9, event="finished", state="succeeded")
+
+
+class Stream(httpx.SyncByteStream):
+    """Pieces of a body; an exception among them is raised."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+class Service:
+    """Gives these answers in turn, the last one again and again."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self._answers = answers
+        self.seen: list[str | None] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/jobs/j/events"
+        self.seen.append(request.headers.get("last-event-id"))
+        answer = self._answers[min(len(self.seen), len(self._answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def client(self, patience_seconds: float = 30) -> Client:
+        return Client(transport=httpx.MockTransport(self), patience_seconds=patience_seconds)
+
+
+def streams(*pieces: bytes | Exception) -> httpx.Response:
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Stream(*pieces))
+
+
+def problem(status: int, **headers: str) -> httpx.Response:
+    body = {"type": "urn:x", "title": "t", "status": status, "detail": "d", "request_id": "i"}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+def test_events_carry_where_and_when_they_were_told() -> None:
+    service = Service(streams(b"retry: 2000\n\n", note(1), PING, FINISHED))
+    with service.client() as client:
+        first, last = client.events("j")
+    assert (first.id, first.at, first.attempt, first.token) == ("1-0", datetime(2026, 1, 2, 3, 5, 11, tzinfo=UTC), 1, 7)
+    assert first.event == Note(text="\u20281")
+    assert last.event == Finished(state="succeeded")
+    assert service.seen == [None]
+
+
+def test_a_stream_may_be_cut_anywhere() -> None:
+    whole = note(1) + PING + note(2)
+    bytewise = list(messages(whole[place : place + 1] for place in range(len(whole))))
+    assert bytewise == list(messages([whole]))
+    assert [message.id for message in bytewise] == ["1-0", None, "2-0"]
+
+
+def test_a_lost_connection_is_made_again_where_it_was(clock: Clock) -> None:
+    service = Service(
+        streams(note(1), note(2)[:20], httpx.ReadError("lost")),
+        httpx.ConnectError("refused"),
+        problem(503, **{"retry-after": "5"}),
+        streams(note(2)),
+        streams(FINISHED),
+    )
+    with service.client() as client:
+        assert [event.id for event in client.events("j")] == ["1-0", "2-0", "9-0"]
+    assert service.seen == [None, "1-0", "1-0", "1-0", "2-0"]
+    assert clock.pauses == [1.0, 1.0, 5.0, 1.0]
+
+
+def test_nothing_more_is_the_end(clock: Clock) -> None:
+    service = Service(streams(note(1)), httpx.Response(204))
+    with service.client() as client:
+        assert [event.id for event in client.events("j", after="0-1")] == ["1-0"]
+    assert service.seen == ["0-1", "1-0"]
+
+
+def test_a_retried_job_goes_on_past_its_first_end() -> None:
+    service = Service(streams(FINISHED, told(10, event="retried"), told(11, event="finished", state="succeeded")))
+    with service.client() as client:
+        assert [event.id for event in client.events("j")] == ["9-0", "10-0", "11-0"]
+
+
+def test_kinds_and_fields_of_a_newer_service_are_left_out() -> None:
+    service = Service(streams(told(1, event="invented"), told(2, event="note", text="a", colour="red"), FINISHED))
+    with service.client() as client:
+        assert [event.id for event in client.events("j")] == ["9-0"]
+
+
+def test_patience_with_a_service_that_is_gone_ends(clock: Clock) -> None:
+    service = Service(streams(note(1)), httpx.ConnectError("refused"))
+    with service.client(patience_seconds=10) as client:
+        following = client.events("j")
+        assert next(following).id == "1-0"
+        with pytest.raises(UnreachableError, match="refused"):
+            next(following)
+    assert 10 < clock.now <= 12
+    with Service(problem(429, **{"retry-after": "10"})).client() as client, pytest.raises(BusyError):
+        list(client.events("j"))
+
+
+def test_an_unknown_job_is_an_error_at_once() -> None:
+    with Service(problem(404)).client() as client, pytest.raises(NotFoundError):
+        list(client.events("j"))
+
+
+def test_waiting_ends_in_time(clock: Clock) -> None:
+    service = Service(*(streams(PING) for _ in range(30)))
+    with service.client() as client, pytest.raises(UnfinishedError, match="goes on"):
+        client.wait("j", timeout_seconds=20)
+    assert 20 < clock.now <= 22
