@@ -164,6 +164,28 @@ class SaliencyResponse(_Answer):
     request_id: str
 
 
+class FittingMethod(_Answer):
+    """A method that can explain a version's answers."""
+
+    method: str
+    signed: bool = Field(description="true where values below 0 speak against the target")
+    parameters: tuple[str, ...] = Field(description="those that the method takes")
+
+
+class FittingMethods(_Answer):
+    """Answer of GET /saliency."""
+
+    model: str
+    version: int
+    methods: tuple[FittingMethod, ...] = Field(description="none where the version was published without gradient.onnx")
+
+
+class SampleCount(_Answer):
+    """Answer of GET /samples."""
+
+    count: int = Field(description="test images at hand; 0 where there are none")
+
+
 class EvaluatedModel(_Answer):
     """One side of GET /metrics/compare."""
 

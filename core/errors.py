@@ -7,6 +7,7 @@ DuetError
 │   └── NotEvaluatedError       a version has no stored answers to be compared by
 ├── ImageError              an upload is not an image this project reads
 │   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
+│   ├── CropError           the part that is asked for is not within the image
 │   └── UnsupportedImageError   an image, but of a format outside the allow-list
 ├── ConfigurationError      a recipe or an override does not validate
 │   └── SettingsError       settings of a recipe do not exist or do not validate, each with its name
@@ -80,6 +81,10 @@ class ImageError(DuetError):
 
 class ImageTooLargeError(ImageError):
     """The image has more pixels than allowed; decided from the header, before pixels are decoded."""
+
+
+class CropError(ImageError):
+    """The part of the image that is asked for is not within it; the message has both sizes."""
 
 
 class UnsupportedImageError(ImageError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from core.colours import raw_mode, to_rgb
-from core.errors import ImageError, ImageTooLargeError, UnsupportedImageError
+from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
 from core.plain_png import decode_plain_png
 
 MAX_PIXELS = 25_000_000
@@ -79,6 +80,15 @@ _DRAFT_FACTOR = 8
 _COUNTED_GIF_BYTES = 1_000_000
 
 
+class Crop(NamedTuple):
+    """A part of an image, in pixels of the image as a viewer shows it, that is after its EXIF orientation."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True)
 class DecodedImage:
     """An image as the model takes it, and what was done to get there.
@@ -94,7 +104,9 @@ class DecodedImage:
     original_size: tuple[int, int]
 
 
-def decode_image(data: bytes, *, height: int, width: int, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+def decode_image(
+    data: bytes, *, height: int, width: int, max_pixels: int = MAX_PIXELS, crop: Crop | None = None
+) -> DecodedImage:
     """Decode one image into uint8 RGB [height, width, 3]; thread-safe.
 
     EXIF orientation is applied, transparency is flattened on white (what a page or a print shows behind it),
@@ -107,26 +119,33 @@ def decode_image(data: bytes, *, height: int, width: int, max_pixels: int = MAX_
         height: of the result, in pixels, at least 1.
         width: of the result, in pixels, at least 1.
         max_pixels: the most pixels an image may have; judged by the header, before pixels are decoded.
+        crop: the part that is taken; the whole image where there is none.
 
     Raises:
+        CropError: the part is not within the image.
         UnsupportedImageError: an image, but of a format or a pixel type that is not read here.
         ImageTooLargeError: more than `max_pixels` pixels, or a side over 65,535 pixels.
         ImageError: not an image, empty, damaged or cut short.
     """
-    plain_HWC = decode_plain_png(data, height=height, width=width) if height * width <= max_pixels else None
+    plain = crop is None and height * width <= max_pixels
+    plain_HWC = decode_plain_png(data, height=height, width=width) if plain else None
     if plain_HWC is not None:
         return DecodedImage(plain_HWC, (), (width, height))
     reader = _reader_of(data)
     try:
-        image, notes, original_size = _decode(reader, data, (width, height), max_pixels)
+        image, notes, original_size = _decode(reader, data, (width, height), max_pixels, crop)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"the image is larger than {_megapixels(max_pixels)}; scale it down first") from error
     except Exception as error:  # on damaged bytes Pillow's readers raise whatever their parsing runs into
         raise ImageError(f"the {reader.format} image is damaged or cut short; send the whole file") from error
+    taken_size = original_size
+    if crop is not None:
+        image, taken_size = _cropped(image, original_size, crop), (crop.width, crop.height)
+        notes.append(f"cropped to {crop.width}x{crop.height} at {crop.left},{crop.top}")
     if image.size != (width, height):
-        notes += _resize_notes(original_size, (width, height))
+        notes += _resize_notes(taken_size, (width, height))
     return DecodedImage(resize_image(image, height=height, width=width), tuple(notes), original_size)
 
 
@@ -163,7 +182,7 @@ def resize_image(image: Image.Image | npt.NDArray[np.uint8], *, height: int, wid
 
 
 def _decode(
-    reader: type[ImageFile], data: bytes, wanted: tuple[int, int], max_pixels: int
+    reader: type[ImageFile], data: bytes, wanted: tuple[int, int], max_pixels: int, crop: Crop | None
 ) -> tuple[Image.Image, list[str], tuple[int, int]]:
     """The upright RGB image, at its own size or, for a large JPEG, a fraction of it; notes; upright size."""
     opened = reader(io.BytesIO(data))
@@ -173,7 +192,8 @@ def _decode(
     # Pillow turns a TIFF upright by itself while loading, and forgets the tag.
     turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
     if isinstance(opened, JpegImageFile):
-        least = _DRAFT_FACTOR * max(wanted)
+        share = 1.0 if crop is None else min(crop.width, crop.height) / max(size)
+        least = int(_DRAFT_FACTOR * max(wanted) / share)
         opened.draft(opened.mode, (least, least))
     stored_as = raw_mode(opened)
     opened.load()
@@ -190,6 +210,22 @@ def _decode(
             size = size[::-1] if orientation >= 5 else size
     image, colour_notes = to_rgb(image, stored_as)
     return image, notes + colour_notes, size
+
+
+def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image.Image:
+    """The part of an image that may have been decoded at a fraction of its size.
+
+    Its edges then lie on the smaller pixels, of which many make one of the model's.
+    """
+    right, bottom = crop.left + crop.width, crop.top + crop.height
+    if right > original[0] or bottom > original[1]:
+        raise CropError(
+            f"the part {crop.width}x{crop.height} at {crop.left},{crop.top} is not within the image, which has "
+            f"{original[0]}x{original[1]} pixels"
+        )
+    across, down = image.width / original[0], image.height / original[1]
+    left, top = min(round(crop.left * across), image.width - 1), min(round(crop.top * down), image.height - 1)
+    return image.crop((left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down))))
 
 
 def _reader_of(data: bytes) -> type[ImageFile]:

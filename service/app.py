@@ -17,6 +17,7 @@ from service.api import (
     comparison,
     datasets,
     evaluate,
+    explanation_methods,
     health,
     job_events,
     job_log,
@@ -27,10 +28,12 @@ from service.api import (
     promotions,
     recipes,
     saliency,
+    samples,
     session,
     train,
     v2,
     version_files,
+    view,
 )
 from service.comparisons import Comparisons
 from service.datasets.intake import Intake
@@ -48,6 +51,7 @@ from service.openapi import install_openapi
 from service.problems import install_problem_handlers
 from service.promotions import Promotions
 from service.saliency.explainer import Explainer
+from service.samples import Samples
 from service.security.gatekeeper import create_gatekeeper
 from service.settings import Settings
 from service.state import AppState, Lifecycle
@@ -62,7 +66,10 @@ DESCRIPTION = "Two families of image classifiers, calibrated, compared and serve
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
     compare.router,
+    view.router,
     saliency.router,
+    explanation_methods.router,
+    samples.router,
     metrics.router,
     comparison.router,
     models.router,
@@ -126,6 +133,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
                 promotions=moves,
                 comparisons=comparisons,
                 site=read_site(),
+                samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
             )
         following.cancel()
         with suppress(asyncio.CancelledError):

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     shipped_models: Path = Field(default_factory=shipped_models)
     """Read-only folder of the versions that come with the project."""
 
+    data_dir: Path | None = None
+    """Folder that holds CIFAR-10's cifar-10-batches-py, some of whose test images the playground then offers; what was
+    downloaded into the home is found without."""
+
     api_keys: SecretStr | None = None
     """Keys of those who may change anything, as `jobs:KEY,admin:KEY2`; without, one that may do all is made and kept in
     the home."""
@@ -188,7 +192,7 @@ class Settings(BaseSettings):
         """Model runs at a time in each worker."""
         return self.threads or max(1, available_cores() // self.workers)
 
-    @field_validator("home", "shipped_models", "training_python")
+    @field_validator("home", "shipped_models", "training_python", "data_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

@@ -14,6 +14,7 @@ from service.jobs.desk import JobDesk
 from service.metrics import Metrics
 from service.promotions import Promotions
 from service.saliency.explainer import Explainer
+from service.samples import Samples
 from service.security.gatekeeper import Gatekeeper
 from service.settings import Settings
 from service.uploads import UploadReader
@@ -44,3 +45,4 @@ class AppState(TypedDict):
     promotions: Promotions
     comparisons: Comparisons
     site: Site
+    samples: Samples

@@ -15,6 +15,7 @@ from service.api.answers import json_answer
 from service.api.bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
 from service.api.compare_answers import COMPARISON_TYPES, ComparisonFormat, Told, rendered_comparison
 from service.api.compare_examples import COMPARE_SUCCESS
+from service.api.crop_query import CropQuery
 from service.api.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
 from service.api.negotiation import preferred
 from service.catalogue import Reference
@@ -28,7 +29,7 @@ from service.saliency.methods import MethodName
 
 router = APIRouter(tags=["predict"], route_class=HotRoute)
 MOST_MODELS = 8
-_ONLY_EXPLAINED = {*ExplanationQuery.model_fields, "format"}
+_ONLY_EXPLAINED = {*ExplanationQuery.model_fields, "format"} - set(CropQuery.model_fields)
 
 
 class CompareQuery(ExplanationQuery):
@@ -111,6 +112,7 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
             begun=context.started,
             deadline=context.deadline,
             client=connection,
+            crop=query.part,
         )
     finally:
         connection.close()
@@ -137,7 +139,7 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Serve
     async def explained() -> Response:
         await fitting_gradients(exact, query.methods)
         comparison, spent = await engine.compare(
-            versions, upload, top_k=query.top_k, begun=context.started, deadline=context.deadline
+            versions, upload, top_k=query.top_k, begun=context.started, deadline=context.deadline, crop=query.part
         )
         explanations = [
             await explainer.explain(served, image.pixels_HWC, query.methods, told, target)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from service.api.crop_query import CropQuery
 from service.errors import InvalidParametersError
 from service.saliency.baselines import Baseline
 from service.saliency.methods import MethodName, Parameters
@@ -17,7 +18,7 @@ MOST_WINDOWS = 4096
 _WINDOWS_PER_SIDE = 8
 
 
-class ExplanationQuery(BaseModel):
+class ExplanationQuery(CropQuery):
     """What the methods can be told, and how pictures are laid out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +39,7 @@ class ExplanationQuery(BaseModel):
         None, ge=1, le=65_535, description="occlusion: pixels between windows; half a window by default"
     )
     baseline: Baseline = Field("black", description="integrated_gradients and occlusion: what holds no information")
-    layout: Layout = Field("side_by_side", description="png: the maps beside the image, or blended with it")
+    layout: Layout = Field("side_by_side", description="png: the maps beside the image, blended with it, or alone")
 
     def parameters(self, height: int, width: int) -> Parameters:
         """All methods' parameters for images of this size.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +13,7 @@ from core.api import PredictResponse
 from core.manifest import Precision
 from service.api.answers import json_answer
 from service.api.bodies import IMAGE_ERRORS, image_body, success
+from service.api.crop_query import CropQuery
 from service.api.examples import PREDICT_EXAMPLE
 from service.connection import Connection
 from service.engine.engine import Engine
@@ -22,7 +23,7 @@ from service.hot import HotRoute
 router = APIRouter(tags=["predict"], route_class=HotRoute)
 
 
-class PredictQuery(BaseModel):
+class PredictQuery(CropQuery):
     """Which model answers, and how much it says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +66,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
             deadline=context.deadline,
             client=connection,
             tta=query.tta,
+            crop=query.part,
         )
     finally:
         connection.close()

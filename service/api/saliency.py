@@ -73,7 +73,7 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     parameters = query.parameters(*served.size)
     explainer.check_room()
     [upload] = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline, max_files=1)
-    image = await engine.decode(served, upload, deadline=context.deadline)
+    image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
 
     async def explained() -> Response:
         explanation = await explainer.explain(served, image.pixels_HWC, query.methods, parameters, target)

@@ -8,12 +8,13 @@ from concurrent.futures import Future as Handle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from core.errors import ImageError, ImageTooLargeError, UnsupportedImageError
-from core.images import DecodedImage, decode_image
+from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
+from core.images import Crop, DecodedImage, decode_image
 from service.engine.lane import Watched
 from service.engine.throughput import Throughput
 from service.errors import (
     DeadlineExceededError,
+    InvalidParametersError,
     QueueFullError,
     TooManyPixelsError,
     UnreadableImageError,
@@ -40,7 +41,15 @@ class Decoder:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
     async def decode(
-        self, upload: Upload, index: int, *, height: int, width: int, deadline: float, client: Watched | None = None
+        self,
+        upload: Upload,
+        index: int,
+        *,
+        height: int,
+        width: int,
+        deadline: float,
+        client: Watched | None = None,
+        crop: Crop | None = None,
     ) -> DecodedImage:
         """One image at the size a model takes.
 
@@ -51,12 +60,14 @@ class Decoder:
             width: of the result.
             deadline: on the clock of `time.perf_counter`.
             client: watched while the image waits for a thread.
+            crop: the part of it that is taken.
 
         Raises:
+            InvalidParametersError: that part is not within the image.
             UnreadableImageError: not an image, damaged, of a foreign format, or of too many pixels.
             QueueFullError, DeadlineExceededError: no place, or no time, for a large one.
         """
-        decode = partial(decode_image, upload.content, height=height, width=width)
+        decode = partial(decode_image, upload.content, height=height, width=width, crop=crop)
         try:
             if len(upload.content) <= INLINE_BYTES:
                 try:
@@ -64,6 +75,8 @@ class Decoder:
                 except ImageTooLargeError:
                     pass  # few bytes can hold many pixels: those are decoded on a thread, under the real limit
             return await self._on_thread(partial(decode, max_pixels=self._max_pixels), deadline, client)
+        except CropError as error:
+            raise InvalidParametersError([("crop", str(error))]) from error
         except ImageError as error:
             raise _problem(error, upload, index) from error
 

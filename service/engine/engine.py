@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from core.images import DecodedImage
+from core.images import Crop, DecodedImage
 from core.manifest import Precision
 from core.views import views
 from service.engine.answers import divergence_bits, prediction
@@ -105,6 +105,7 @@ class Engine:
         deadline: float,
         client: Watched | None = None,
         tta: bool = False,
+        crop: Crop | None = None,
     ) -> tuple[list[dict[str, Any]], Spent]:
         """One version's answer to each of N images.
 
@@ -117,9 +118,11 @@ class Engine:
             client: watched while the images wait for the model.
             tta: average the answers to several views of each image, which are asked for one after the other, so that
                 others get their turn.
+            crop: the part of each image that is taken.
 
         Raises:
             UnreadableImageError: one of them cannot be decoded.
+            InvalidParametersError: the part is not within one of them.
             ViewsNotMeasuredError: the version has no thresholds for averages.
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
@@ -127,13 +130,12 @@ class Engine:
         calibration = served.calibration_of_averages if tta else served.calibration
         self._batcher.check_room(served.lane, len(uploads))
         height, width = served.size
+        decode = partial(self._decoder.decode, height=height, width=width, deadline=deadline, client=client, crop=crop)
         if len(uploads) == 1:
-            images = [
-                await self._decoder.decode(uploads[0], 0, height=height, width=width, deadline=deadline, client=client)
-            ]
+            images = [await decode(uploads[0], 0)]
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
-            images = await self._decoded(uploads, height, width, deadline, client)
+            images = await _decoded(decode, uploads)
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         if tta:
@@ -177,15 +179,18 @@ class Engine:
         self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         return inference
 
-    async def decode(self, served: ServedVersion, upload: Upload, *, deadline: float) -> DecodedImage:
-        """The one image of a request at the size that a version takes.
+    async def decode(
+        self, served: ServedVersion, upload: Upload, *, deadline: float, crop: Crop | None = None
+    ) -> DecodedImage:
+        """The one image of a request, or the part of it, at the size that a version takes.
 
         Raises:
             UnreadableImageError: it cannot be decoded.
+            InvalidParametersError: the part is not within it.
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         height, width = served.size
-        return await self._decoder.decode(upload, 0, height=height, width=width, deadline=deadline)
+        return await self._decoder.decode(upload, 0, height=height, width=width, deadline=deadline, crop=crop)
 
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """As of `Batcher`: the result of a short `call`, made when nobody waits for a model."""
@@ -200,13 +205,14 @@ class Engine:
         begun: float,
         deadline: float,
         client: Watched | None = None,
+        crop: Crop | None = None,
     ) -> tuple[Comparison, Spent]:
         """Several versions' answers to one image; arguments and errors as of `predict`."""
         started = time.perf_counter()
         sizes = dict.fromkeys(served.size for served in versions)
         images = {
             (height, width): await self._decoder.decode(
-                upload, 0, height=height, width=width, deadline=deadline, client=client
+                upload, 0, height=height, width=width, deadline=deadline, client=client, crop=crop
             )
             for height, width in sizes
         }
@@ -236,18 +242,6 @@ class Engine:
         self._decoder.close()
         self._batcher.close()
 
-    async def _decoded(
-        self, uploads: Sequence[Upload], height: int, width: int, deadline: float, client: Watched | None
-    ) -> list[DecodedImage]:
-        decode = partial(self._decoder.decode, height=height, width=width, deadline=deadline, client=client)
-        decoding = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
-        try:
-            return list(await asyncio.gather(*decoding))
-        finally:
-            # Where one failed, nobody waits for the others any more; kept, they would hold this frame in a cycle.
-            while decoding:
-                decoding.pop().cancel()
-
     async def _infer(
         self, work: Sequence[tuple[ServedVersion, DecodedImage]], deadline: float, client: Watched | None
     ) -> list[Inference]:
@@ -261,3 +255,15 @@ class Engine:
             for future in waiting:
                 future.cancel()  # where one failed, nobody waits for the others any more
             waiting.clear()  # a future that has failed holds this frame, which would hold it
+
+
+async def _decoded(
+    decode: Callable[[Upload, int], Coroutine[Any, Any, DecodedImage]], uploads: Sequence[Upload]
+) -> list[DecodedImage]:
+    decoding = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
+    try:
+        return list(await asyncio.gather(*decoding))
+    finally:
+        # Where one failed, nobody waits for the others any more; kept, they would hold this frame in a cycle.
+        while decoding:
+            decoding.pop().cancel()

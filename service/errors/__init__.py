@@ -22,7 +22,7 @@ ProblemError
 ├── JobsNotConfiguredError 503      BrokerDownError 503            TrainingNotReadyError 503
 ├── NoSuchDatasetError 404          DatasetMediaTypeError 415      DatasetTooLargeError 413
 ├── UnreadableArchiveError 422      UnsafeArchiveError 422         NoUsableImageError 422
-├── TooManyUploadsError 429         StorageFullError 507
+├── TooManyUploadsError 429         StorageFullError 507           NoSuchSampleError 404
 └── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
 """
 
@@ -41,6 +41,7 @@ from service.errors.datasets import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
     NoSuchDatasetError,
+    NoSuchSampleError,
     NoUsableImageError,
     StorageFullError,
     TooManyUploadsError,
@@ -130,6 +131,7 @@ __all__ = [
     "NoImageError",
     "NoSuchDatasetError",
     "NoSuchJobError",
+    "NoSuchSampleError",
     "NoSuchVersionFileError",
     "NoUsableImageError",
     "NotAcceptableError",

@@ -122,3 +122,17 @@ class StorageFullError(ProblemError):
     @classmethod
     def example(cls) -> Self:
         return cls()
+
+
+class NoSuchSampleError(ProblemError):
+    """No test image of this number is at hand."""
+
+    status, slug, title = 404, "no-such-sample", "There is no such test image"
+
+    def __init__(self, index: int, count: int) -> None:
+        there_are = f"there are {count}, counted from 0" if count else "none are at hand: set DUET_DATA_DIR"
+        super().__init__(f"no test image {index}: {there_are}", count=count)
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(1000, 1000)

@@ -13,7 +13,7 @@ from service.saliency.colours import DIVERGING, SEQUENTIAL
 from service.saliency.methods import Doubles
 from service.saliency.page import page
 
-Layout = Literal["side_by_side", "blend"]
+Layout = Literal["side_by_side", "blend", "map"]
 _DRAWN_APART = 0.99
 _FLAT_SHARE = 1e-6
 _FLAT = 1e-12
@@ -39,7 +39,8 @@ def picture(image_HWC: Pixels, panels: Sequence[Panel], layout: Layout) -> bytes
     Args:
         image_HWC: uint8, as the model saw it.
         panels: the maps, of the same height and width.
-        layout: `side_by_side` has the image first and the maps in full colour, `blend` each map over the image in grey.
+        layout: `side_by_side` has the image first and the maps in full colour, `blend` each map over the image in grey,
+            `map` the maps alone.
     """
     return page([_row([image_HWC] * len(panels), panels, layout)])
 
@@ -57,6 +58,8 @@ def comparison_picture(images: Sequence[Pixels], panels: Sequence[Sequence[Panel
 
 def _row(images: Sequence[Pixels], panels: Sequence[Panel], layout: Layout) -> list[Pixels]:
     coloured = [_coloured(panel) for panel in panels]
+    if layout == "map":
+        return coloured
     if layout == "side_by_side":
         return [images[0], *coloured]
     return [_blended(*each) for each in zip(images, panels, coloured, strict=True)]

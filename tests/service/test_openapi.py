@@ -18,6 +18,10 @@ OPERATIONS = {
     "predict",
     "compare",
     "saliency",
+    "list_methods",
+    "view",
+    "count_samples",
+    "get_sample",
     "compare_evaluations",
     "metrics",
     "list_models",
@@ -50,7 +54,7 @@ OPERATIONS = {
     "livez",
     "readyz",
 }
-EXPLAINING = {"target", "steps", "samples", "noise", "seed", "window", "stride", "baseline", "layout"}
+EXPLAINING = {"crop", "target", "steps", "samples", "noise", "seed", "window", "stride", "baseline", "layout"}
 PROTOCOL_OPERATIONS = {
     "v2_server",
     "v2_live",
@@ -141,7 +145,7 @@ def test_what_needs_a_key_says_so(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("predict", {"model", "version", "precision", "top_k", "tta"}),
+        ("predict", {"model", "version", "precision", "top_k", "tta", "crop"}),
         ("compare", {"models", "precision", "top_k", "saliency", "format", *EXPLAINING}),
     ],
 )

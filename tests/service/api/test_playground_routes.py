@@ -1,0 +1,140 @@
+"""What the playground asks besides answers: the model's view, the methods that fit, test images, parts of images."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images import resize_image
+from tests.support.gradient_graphs import write_explainable
+from tests.support.onnx_models import SIZE
+from tests.support.pictures import encode, noise
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, running_app, settings_for
+
+PNG = {"content-type": "image/png"}
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[RunningApp]:
+    write_explainable(tmp_path / "home")
+    async with running_app(settings_for(tmp_path / "home", data_dir=tmp_path / "data")) as running:
+        yield running
+
+
+def write_samples(folder: Path) -> None:
+    folder.mkdir()
+    pixels_NHWC = np.stack([noise(8, 8, seed) for seed in range(30)])
+    planes_ND = np.ascontiguousarray(pixels_NHWC.transpose(0, 3, 1, 2)).reshape(30, -1)
+    (folder / "test_batch").write_bytes(pickle.dumps({"labels": [0] * 20 + [1] * 10, "data": planes_ND}, protocol=2))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["cat", "sea lion"]}, protocol=2))
+
+
+def pixels(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+async def test_the_view_is_what_goes_into_the_model(app: RunningApp) -> None:
+    seen_HWC = noise(60, 90)
+    answer = await app.client.post(
+        "/view",
+        params={"model": "mlp", "crop": "30,0,60,60"},
+        content=encode(Image.fromarray(seen_HWC), "PNG"),
+        headers=PNG,
+    )
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.headers["x-duet-model"] == "mlp@1"
+    assert json.loads(answer.headers["x-duet-notes"]) == ["cropped to 60x60 at 30,0", "resized from 60x60"]
+    np.testing.assert_array_equal(
+        pixels(answer.content), resize_image(seen_HWC[:, 30:].copy(), height=SIZE, width=SIZE)
+    )
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare", "/compare?saliency=saliency", "/saliency?format=json"])
+async def test_a_part_is_answered_as_if_it_were_the_image(app: RunningApp, path: str) -> None:
+    whole_HWC = noise(50, 70)
+    query = dict(pair.split("=") for pair in path.partition("?")[2].split("&") if pair)
+    whole, part = (
+        encode(Image.fromarray(whole_HWC), "PNG"),
+        encode(Image.fromarray(whole_HWC[5:45, 20:60].copy()), "PNG"),
+    )
+
+    async def answer(content: bytes, **crop: str) -> dict[str, Any]:
+        response = await app.client.post(path.partition("?")[0], params={**query, **crop}, content=content, headers=PNG)
+        assert response.status_code == 200, response.text
+        told: dict[str, Any] = response.json()
+        for each in [told, *told.get("predictions", [])]:
+            for name in ("notes", "timing_ms", "request_id"):
+                each.pop(name, None)
+        return told
+
+    assert await answer(whole, crop="20,5,40,40") == await answer(part)
+    assert await answer(whole) != await answer(part)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare", "/saliency", "/view"])
+@pytest.mark.parametrize("crop", ["0,0,71,50", "0,0,0,10", "1,2,3", "-1,0,5,5", "a,b,c,d", ""])
+async def test_a_part_that_is_none_is_refused_by_name(app: RunningApp, path: str, crop: str) -> None:
+    content = encode(Image.fromarray(noise(50, 70)), "PNG")
+    answer = await app.client.post(path, params={"crop": crop}, content=content, headers=PNG)
+    problem = assert_problem(answer, 422, "invalid-parameters")
+    assert [error["parameter"] for error in problem["errors"]] == ["crop"]
+
+
+async def test_the_map_alone_is_as_large_as_one_picture(app: RunningApp) -> None:
+    content = encode(Image.fromarray(noise(SIZE, SIZE)), "PNG")
+    beside, alone = [
+        (await app.client.post("/saliency", params={"layout": layout}, content=content, headers=PNG)).content
+        for layout in ("side_by_side", "map")
+    ]
+    height, width, _ = pixels(alone).shape
+    assert height == width
+    np.testing.assert_array_equal(pixels(beside)[:, -width:], pixels(alone))
+
+
+async def test_methods_that_need_feature_maps_are_listed_only_where_there_are_some(app: RunningApp) -> None:
+    answer = (await app.client.get("/saliency", params={"model": "mlp"})).json()
+    names = {method["method"] for method in answer["methods"]}
+    assert (answer["model"], answer["version"]) == ("mlp", 1)
+    assert names == {"saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion"}
+    for name in names:
+        content = encode(Image.fromarray(noise(SIZE, SIZE)), "PNG")
+        query = {"model": "mlp", "method": name}
+        assert (await app.client.post("/saliency", params=query, content=content, headers=PNG)).status_code == 200
+
+
+async def test_a_version_without_a_gradient_has_no_methods(tmp_path: Path) -> None:
+    write_explainable(tmp_path)
+    async with running_app(settings_for(tmp_path)) as app:
+        answer = await app.client.get("/saliency", params={"version": 2})
+    assert answer.json()["methods"] == []
+
+
+async def test_samples_are_pictures_and_what_they_show(app: RunningApp, tmp_path: Path) -> None:
+    write_samples(tmp_path / "data")
+    assert (await app.client.get("/samples")).json() == {"count": 3}
+    answer = await app.client.get("/samples/2")
+    assert (answer.headers["content-type"], answer.headers["x-duet-label"]) == ("image/png", "sea%20lion")
+    np.testing.assert_array_equal(pixels(answer.content), noise(8, 8, 20))
+    assert_problem(await app.client.get("/samples/3"), 404, "no-such-sample")
+
+
+async def test_where_no_data_is_at_hand_there_are_none(app: RunningApp) -> None:
+    assert (await app.client.get("/samples")).json() == {"count": 0}
+    assert_problem(await app.client.get("/samples/0"), 404, "no-such-sample")
+
+
+async def test_damaged_data_is_none_at_all(app: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_samples(tmp_path / "data")
+    (tmp_path / "data" / "test_batch").write_bytes(b"not this")
+    assert (await app.client.get("/samples")).json() == {"count": 0}
+    assert "no test images are shown" in caplog.text
