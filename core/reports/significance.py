@@ -84,9 +84,9 @@ def _accuracy(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
     sign = -1 if turned else 1
     ends = sorted((sign * paired.difference.low, sign * paired.difference.high))
     return (
-        f"{_headline(first, second, verdict, pairwise)} on {images}: {better:.2%} against {worse:.2%}, a difference of "
-        f"{_points(sign * paired.difference.value)} points (95 % interval {_points(ends[0])} to {_points(ends[1])}; "
-        f"McNemar's exact test: {_p(paired.mcnemar_p)})."
+        f"{_headline(first, second, verdict, pairwise)} on {images}: {_percent(better)} against {_percent(worse)}, "
+        f"a difference of {_points(sign * paired.difference.value)} points (95 % interval {_points(ends[0])} to "
+        f"{_points(ends[1])}; McNemar's exact test: {_p(paired.mcnemar_p)})."
     )
 
 
@@ -110,6 +110,10 @@ def _named(labels: tuple[str, ...]) -> str:
 
 def _right(images: int) -> str:
     return f"{images:,} {'is' if images == 1 else 'are'} right"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def _points(share: float) -> str:

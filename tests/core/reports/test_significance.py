@@ -37,10 +37,10 @@ def test_the_second_is_better() -> None:
     assert said.headline == "cnn@2 is more accurate than mlp@1"
     difference = paired_difference(60, 0, 600)  # cnn@2 less mlp@1
     assert said.sentence == (
-        "cnn@2 is more accurate than mlp@1 on the same 600 test images of zoo: 100.00% against 90.00%, a difference of "
-        f"10.00 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; McNemar's exact test: "
-        "p < 0.0001). After Holm's correction cnn@2 recognises 2 (cat, dog) of 6 classes better; 4 cannot be told "
-        "apart."
+        "cnn@2 is more accurate than mlp@1 on the same 600 test images of zoo: 100.00 % against 90.00 %, a difference "
+        f"of 10.00 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; McNemar's exact "
+        "test: p < 0.0001). After Holm's correction cnn@2 recognises 2 (cat, dog) of 6 classes better; 4 cannot be "
+        "told apart."
     )
     assert (said.first_better_classes, said.second_better_classes) == ((), ("cat", "dog"))
 
@@ -77,7 +77,7 @@ def test_a_small_difference_is_not_called_one() -> None:
     difference = paired_difference(2, 3, 600)
     assert difference.low < 0 < difference.high
     assert said.sentence == (
-        "a and b cannot be told apart by accuracy on the same 600 test images of zoo: 99.50% against 99.67%, a "
+        "a and b cannot be told apart by accuracy on the same 600 test images of zoo: 99.50 % against 99.67 %, a "
         f"difference of -0.17 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; "
         "McNemar's exact test: p = 1). After Holm's correction none of the 6 classes differs by more than chance."
     )

@@ -96,7 +96,7 @@ async def test_the_answer_says_in_words_what_its_numbers_are(running: RunningApp
     said = comparison.significance
     assert (said.verdict, said.better) == ("not_distinguishable", None)
     assert said.headline == "mlp@1 and cnn@1 cannot be told apart by accuracy"
-    assert "66.67% against 83.33%, a difference of -16.67 points" in said.sentence
+    assert "66.67 % against 83.33 %, a difference of -16.67 points" in said.sentence
     assert "none of the 5 classes differs" in said.sentence
     assert [row.label for row in comparison.per_class if row.significant] == []
     assert comparison.log_loss_difference.value == pytest.approx(

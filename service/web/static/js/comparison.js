@@ -1,0 +1,95 @@
+// The page of comparisons: which two versions is in the address, everything else comes from /metrics/compare.
+import { askJSON } from "./api.js";
+import { calibration } from "./comparison/calibration.js";
+import { classes } from "./comparison/classes.js";
+import { confusion } from "./comparison/confusion.js";
+import { cost } from "./comparison/cost.js";
+import { robustness } from "./comparison/robustness.js";
+import { sidesOf } from "./comparison/sides.js";
+import { cards, verdict } from "./comparison/verdict.js";
+import { byId, fill, h } from "./dom.js";
+import { errorNotice } from "./toast.js";
+
+const place = byId("comparison");
+const [first, second] = [byId("first"), byId("second")];
+let asking = new AbortController();
+let chart = null;
+
+async function show() {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const asked = new URLSearchParams(location.search);
+  if (place.hasChildNodes()) place.setAttribute("aria-busy", "true");
+  else fill(place, h("p.loading", "Comparing"));
+  try {
+    const query = { first: asked.get("first"), second: asked.get("second") };
+    const data = await askJSON("/metrics/compare", { query, signal });
+    const sides = sidesOf(data);
+    choose(first, sides[0].name);
+    choose(second, sides[1].name);
+    chart?.destroy();
+    const reliability = calibration(data, sides);
+    fill(place, sections(data, sides, reliability.section));
+    chart = await reliability.draw();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    choose(first, asked.get("first"));
+    choose(second, asked.get("second"));
+    fill(place, errorNotice(error), digests(error));
+  }
+  place.removeAttribute("aria-busy");
+}
+
+function sections(data, sides, reliability) {
+  return [
+    verdict(data, sides),
+    cards(data, sides),
+    classes(data, sides),
+    confusion(data, sides),
+    reliability,
+    robustness(data, sides),
+    cost(data, sides),
+    h("p.section.small.muted", "As JSON: ", h("code.break", `curl '${location.origin}/metrics/compare?first=${sides[0].name}&second=${sides[1].name}'`)),
+  ];
+}
+
+/** Of two versions that were evaluated on different data: which is of which. */
+function digests(error) {
+  if (!error.fields?.digests) return null;
+  return h("dl.facts.section", Object.entries(error.fields.digests).map(([name, digest]) => [h("dt", name), h("dd.mono.break", digest)]));
+}
+
+async function fillChoosers() {
+  const { models } = await askJSON("/models");
+  for (const select of [first, second]) {
+    const chosen = select.value;
+    fill(select, models.map(({ model, champion, versions }) => h("optgroup", { label: model }, versions.toReversed().map((version) =>
+      h("option", { value: `${model}@${version}` }, `${model}@${version}${version === champion ? ", champion" : ""}`)))));
+    if (chosen) choose(select, chosen);
+  }
+}
+
+/** Have `select` show this reference; one that is none of its options gets an option, so that what was asked stays to be seen. */
+function choose(select, reference) {
+  if (!reference) return;
+  if (![...select.options].some((option) => option.value === reference)) select.append(h("option", { value: reference }, reference));
+  select.value = reference;
+}
+
+function chosen() {
+  history.pushState(null, "", `?${new URLSearchParams({ first: first.value, second: second.value })}`);
+  show();
+}
+
+byId("chooser").addEventListener("submit", (event) => event.preventDefault());
+first.addEventListener("change", chosen);
+second.addEventListener("change", chosen);
+byId("swap").addEventListener("click", () => {
+  [first.value, second.value] = [second.value, first.value];
+  chosen();
+});
+window.addEventListener("popstate", show);
+
+fillChoosers().catch(() => {}); // the comparison itself says what is wrong with the service
+await show();

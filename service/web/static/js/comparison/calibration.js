@@ -1,0 +1,75 @@
+// Is a version as often right as it is sure?
+import { lineChart } from "../charts.js";
+import { h } from "../dom.js";
+import { percent } from "../format.js";
+import { count } from "../parts/size.js";
+import { interval, plain, points, shareInterval, signed, table, tableBehind } from "./figures.js";
+import { colorOf } from "./sides.js";
+
+const HEIGHT = 320;
+const FEWEST = 10; // fewer say more about chance than about the model
+
+/** The section of reliability, and `draw`, which draws its chart once the section is part of the page. */
+export function calibration(data, sides) {
+  const plot = h("div.reliability");
+  const section = h("section.card.section", { "aria-labelledby": "calibration" },
+    h("h2", { id: "calibration" }, "Sure, and right?"),
+    h("div.calibration", plot, h("div.stack",
+      h("p.small.muted", "On the dashed line, answers given with a probability of 80 % are right in 80 % of the cases. Below it a version is surer than it should be, above it less sure. ",
+        `Bins of fewer than ${FEWEST} images are left out of the curves.`),
+      scores(data, sides),
+      h("p.small.muted", "Of all three, less is better. A difference is the first version's figure less the second's."),
+      binsOf(sides))));
+  return { section, draw: () => draw(plot, sides) };
+}
+
+async function draw(plot, sides) {
+  const chart = await lineChart(plot, {
+    title: "Share of right answers by how probable the model held them to be, in 15 bins",
+    xLabel: "Probability of the answer",
+    height: HEIGHT,
+    series: [
+      { label: "as sure as right", color: "--edge", dash: [4, 4] },
+      ...sides.map((side) => ({ label: side.name, color: colorOf(side), points: true })),
+    ],
+    format: (share) => `${Math.round(100 * share)} %`,
+    formatX: (share) => `${Math.round(100 * share)} %`,
+    yRange: [0, 1],
+  });
+  chart.update(columnsOf(sides));
+  return chart;
+}
+
+/** [x, the diagonal, first, second], x being every bin's mean confidence on either side, and both ends. */
+function columnsOf(sides) {
+  const curves = sides.map(({ model }) => new Map(filled(model).map((bin) => [bin.confidence, bin.accuracy])));
+  const xs = [...new Set([0, 1, ...curves.flatMap((curve) => [...curve.keys()])])].sort((a, b) => a - b);
+  return [xs, xs, ...curves.map((curve) => xs.map((x) => curve.get(x) ?? null))];
+}
+
+function filled(model) {
+  return model.scores.reliability.bins.filter((bin) => bin.count >= FEWEST);
+}
+
+function scores(data, sides) {
+  const rows = [
+    ["Calibration error", "ece", percent, (estimate) => shareInterval(estimate), points],
+    ["Log loss", "log_loss", plain, (estimate) => interval(estimate), signed],
+    ["Brier score", "brier", plain, (estimate) => interval(estimate), signed],
+  ];
+  const cell = (value, range) => [value, h("br"), h("span.muted", range)];
+  return table("Scores of the probabilities", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Difference", number: true }],
+    rows.map(([name, field, said, range, write]) => {
+      const difference = data[`${field}_difference`];
+      return [name, ...sides.map(({ model }) => cell(said(model.probability[field].value), range(model.probability[field]))),
+        cell(write(difference.value), interval(difference, write))];
+    }));
+}
+
+function binsOf(sides) {
+  const columns = [{ text: "Probability" }, ...sides.flatMap(({ name }) => [{ text: `${name}, images`, number: true }, { text: "mean probability", number: true }, { text: "right", number: true }])];
+  const bins = sides.map(({ model }) => model.scores.reliability.bins);
+  const cells = (bin) => (bin?.count ? [count(bin.count), percent(bin.confidence), percent(bin.accuracy)] : ["0", "", ""]);
+  return tableBehind("Reliability, bin by bin", columns,
+    bins[0].map((bin, index) => [`${Math.round(100 * bin.low)} to ${Math.round(100 * bin.high)} %`, ...bins.flatMap((list) => cells(list[index]))]), "How many images are in each bin");
+}

@@ -1,0 +1,57 @@
+// Each class by recall, precision or F1, and where the versions differ by more than chance.
+import { fill, h } from "../dom.js";
+import { percent } from "../format.js";
+import { count } from "../parts/size.js";
+import { points, pValue, shareInterval, tableBehind } from "./figures.js";
+import { lead, legend, pairs } from "./pairs.js";
+
+const MEASURES = { recall: "Recall", precision: "Precision", f1: "F1" };
+const MEANING = {
+  recall: "The share of a class's images that are recognised as such.",
+  precision: "Of the images that are taken for this class, the share that belongs to it.",
+  f1: "The harmonic mean of recall and precision.",
+};
+
+/** The section of classes. */
+export function classes(data, sides) {
+  const place = h("div.stack");
+  const draw = (measure) => fill(place, h("p.small.muted", MEANING[measure], measure === "recall" && " On the right the difference in points, in the colour of the version that is ahead where it is significant after Holm's correction over all classes."),
+    legend(sides), pairs(rowsOf(data, sides, measure), sides), behind(data, sides, measure));
+  draw("recall");
+  return h("section.card.section", { "aria-labelledby": "classes" },
+    h("div.row.spread", h("h2", { id: "classes" }, "Class by class"),
+      h("fieldset.choice", h("legend.visually-hidden", "Measure"), Object.entries(MEASURES).map(([measure, name]) => h("label",
+        h("input", { type: "radio", name: "measure", value: measure, checked: measure === "recall", onchange: () => draw(measure) }), name)))),
+    place);
+}
+
+function rowsOf(data, sides, measure) {
+  const tested = new Map(data.per_class.map((row) => [row.label, row]));
+  return data.first.scores.per_class.map((one, index) => ({
+    label: one.label,
+    first: one[measure],
+    second: data.second.scores.per_class[index][measure],
+    aside: measure === "recall" && tested.has(one.label) ? difference(tested.get(one.label), sides) : null,
+  }));
+}
+
+function difference({ difference: { value }, significant, holm_p: p }, sides) {
+  return lead(value, significant, sides, `${pValue(p)} after Holm's correction`);
+}
+
+function behind(data, sides, measure) {
+  const tested = new Map(data.per_class.map((row) => [row.label, row]));
+  const recall = measure === "recall";
+  const columns = [{ text: "Class" }, { text: "Images", number: true },
+    ...sides.flatMap((side) => [{ text: `${side.name}, ${MEASURES[measure]}`, number: true }, { text: "95 % interval", number: true }]),
+    ...(recall ? [{ text: "Difference in points", number: true }, { text: "95 % interval", number: true }, { text: "p after Holm", number: true }] : [])];
+  const rows = data.first.scores.per_class.map((one, index) => {
+    const estimates = [one[measure], data.second.scores.per_class[index][measure]];
+    const row = tested.get(one.label);
+    const tests = row
+      ? [points(row.difference.value), `${points(row.difference.low)} to ${points(row.difference.high)}`, `${pValue(row.holm_p)}${row.significant ? ", significant" : ""}`]
+      : ["", "", ""];
+    return [one.label, count(one.support), ...estimates.flatMap((estimate) => [percent(estimate.value), shareInterval(estimate)]), ...(recall ? tests : [])];
+  });
+  return tableBehind(`${MEASURES[measure]} of each class`, columns, rows);
+}

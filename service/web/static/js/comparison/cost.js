@@ -1,0 +1,59 @@
+// What either version costs to store, to run and to have trained.
+import { h } from "../dom.js";
+import { milliseconds } from "../format.js";
+import { bytes, count } from "../parts/size.js";
+import { duration } from "../parts/when.js";
+import { table } from "./figures.js";
+
+/** The section of costs. */
+export function cost(data, sides) {
+  const trained = places(sides, ({ environment }) => `${environment.threads} threads of ${environment.cpu}`);
+  const timed = places(sides, ({ latency }) => latency && `${latency.cpu}, onnxruntime ${latency.onnxruntime}`);
+  return h("section.card.section", { "aria-labelledby": "cost" }, h("h2", { id: "cost" }, "What it costs"),
+    table("Cost of both versions", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: `${sides[1].name} to ${sides[0].name}`, number: true }], rowsOf(sides)),
+    h("p.small.muted", `Trained on ${trained}.`, timed && ` One image on one thread was timed on ${timed}.`));
+}
+
+/** Where something was measured: once where it is the same for both, otherwise with the names. */
+function places(sides, of) {
+  const known = sides.map(({ name, model }) => [name, of(model)]).filter(([, place]) => place);
+  if (new Set(known.map(([, place]) => place)).size === 1) return known[0][1];
+  return known.map(([name, place]) => `${place} (${name})`).join(", ");
+}
+
+function rowsOf(sides) {
+  const rows = [
+    ["Parameters", ({ cost: { parameters } }) => parameters, count],
+    ["Multiply-accumulates for an image", ({ cost: { macs } }) => macs, millions],
+    ["Model in fp32", ({ served_bytes: size }) => size, bytes],
+    ["Model in int8", ({ files }) => files["model.int8.onnx"], bytes],
+    ["Whole version on disk", ({ files }) => Object.values(files).reduce((sum, size) => sum + size, 0), bytes],
+    ["Training time", ({ cost: { training_seconds: seconds } }) => seconds, duration],
+    ["Epochs", ({ cost: { epochs } }) => epochs, count],
+    ["Time for an image, fp32", ({ latency }) => timed(latency, "fp32"), milliseconds],
+    ["Time for an image, int8", ({ latency }) => timed(latency, "int8"), milliseconds],
+    ["int8 is faster by, one image", ({ quantization }) => quantization?.speedup_batch_1, times],
+  ];
+  return rows
+    .map(([name, of, write]) => [name, sides.map(({ model }) => of(model) ?? null), write])
+    .filter(([, values]) => values.some((value) => value !== null))
+    .map(([name, values, write]) => [name, ...values.map((value) => (value === null ? "–" : write(value))), write === times ? "" : ratio(...values)]);
+}
+
+function timed(latency, precision) {
+  return latency?.timings.find((timing) => timing.precision === precision && timing.batch === 1)?.ms.value;
+}
+
+function millions(number) {
+  return `${(number / 1e6).toFixed(number < 1e7 ? 2 : 1)} M`;
+}
+
+/** "41 ×" where the second needs 41 times as much as the first. */
+function ratio(first, second) {
+  if (!first || !second) return "";
+  return times(second / first);
+}
+
+function times(factor) {
+  return `${factor >= 100 ? Math.round(factor) : factor.toPrecision(2)} ×`;
+}

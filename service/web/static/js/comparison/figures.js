@@ -1,0 +1,51 @@
+// Figures with their intervals, as this page writes them.
+import { h } from "../dom.js";
+import { percent } from "../format.js";
+
+const MINUS = "\u2212";
+
+/** -0.302 -> "−30.2", with a plus where it is one. */
+export function points(share, digits = 1) {
+  const text = Math.abs(100 * share).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${share < 0 ? MINUS : "+"}${text}`;
+}
+
+/** 0.0412 -> "0.041", -1.2 -> "−1.200". */
+export function plain(value, digits = 3) {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? `${MINUS}${text}` : text;
+}
+
+/** As `plain`, with a plus where it is one. */
+export function signed(value) {
+  return value > 0 ? `+${plain(value)}` : plain(value);
+}
+
+/** "59.6 to 61.5 %" of an estimate that is a share. */
+export function shareInterval({ low, high }, digits = 1) {
+  return `${(100 * low).toFixed(digits)} to ${percent(high, digits)}`;
+}
+
+/** "0.961 to 0.998" of any other estimate; `write` is for both ends. */
+export function interval({ low, high }, write = plain) {
+  return `${write(low)} to ${write(high)}`;
+}
+
+/** 0.0123 -> "p = 0.0123", 1e-9 -> "p < 0.0001". */
+export function pValue(p) {
+  return p < 1e-4 ? "p < 0.0001" : `p = ${Number(p.toPrecision(2))}`;
+}
+
+/** A table that scrolls in a box of its own: columns as [{text, number}], rows of cells, the first of each its header. */
+export function table(label, columns, rows) {
+  const at = (cell, column, tag, properties = {}) => h(`${tag}${columns[column].number ? ".number" : ""}`, properties, cell);
+  return h("div.table-box", { tabindex: 0, role: "group", "aria-label": label }, h("table",
+    h("thead", h("tr", columns.map((column, index) => at(column.text, index, "th", { scope: "col" })))),
+    h("tbody", rows.map((row) => h("tr", row.map((cell, index) => (index ? at(cell, index, "td") : at(cell, index, "th", { scope: "row" }))))))));
+}
+
+/** The same, folded away behind a chart. */
+export function tableBehind(label, columns, rows, summary = "The figures as a table") {
+  return h("details", h("summary", summary), table(label, columns, rows));
+}

@@ -1,0 +1,74 @@
+// What is left of the accuracy when images are corrupted, moved, turned or attacked.
+import { h } from "../dom.js";
+import { percent } from "../format.js";
+import { count } from "../parts/size.js";
+import { points, shareInterval, tableBehind } from "./figures.js";
+import { lead, legend, pairs } from "./pairs.js";
+
+const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Moved and turned", rotation: "Moved and turned", fgsm: "Attacked" };
+
+/** The section of robustness, or what would make it. */
+export function robustness(data, sides) {
+  const found = data.robustness;
+  return h("section.card.section", { "aria-labelledby": "robustness" }, h("h2", { id: "robustness" }, "When images get worse"),
+    found ? measured(found, sides) : null,
+    data.notes.map((note) => h("p.notice", marked(note))));
+}
+
+function measured(found, sides) {
+  const all = found.all_corruptions;
+  const kept = all.kept_difference;
+  const clear = kept.low > 0 || kept.high < 0;
+  const less = sides[kept.value > 0 ? 0 : 1];
+  const lost = [found.first_clean.value - all.first.value, found.second_clean.value - all.second.value];
+  return [
+    h("p", `Over all corruptions ${sides[0].name} loses ${(100 * lost[0]).toFixed(1)} points of accuracy and ${sides[1].name} ${(100 * lost[1]).toFixed(1)}. `,
+      clear ? `${less.name} loses less, by ${between(kept)} points.` : "The losses cannot be told apart."),
+    h("p.small.muted", "On the right the difference in points, in the colour of the version that is ahead where the 95 % interval leaves zero out."),
+    legend(sides),
+    pairs([...overall(found, sides), ...grouped(found.conditions, sides)], sides),
+    levels(found, sides),
+    h("p.small.muted", `${found.benchmark}, on ${count(found.data.images)} test images, the mean over all levels of a condition; the table has each level. Left out: ${found.left_out.join("; ")}.`),
+  ];
+}
+
+function overall({ first_clean: first, second_clean: second, all_corruptions: all }, sides) {
+  return [{ label: "as they are", first, second }, { label: "all corruptions", first: all.first, second: all.second, aside: apart(all, sides) }];
+}
+
+function grouped(conditions, sides) {
+  const rows = [];
+  let heading = null;
+  for (const { name, kind, mean } of conditions) {
+    if (KINDS[kind] !== heading) rows.push({ heading: (heading = KINDS[kind]) });
+    rows.push({ label: readable(name), first: mean.first, second: mean.second, aside: apart(mean, sides) });
+  }
+  return rows;
+}
+
+/** "13.2 (11.0 to 15.4)", whichever side is ahead. */
+function between({ value, low, high }) {
+  const ends = [low, high].map((end) => 100 * Math.sign(value) * end).sort((a, b) => a - b);
+  return `${Math.abs(100 * value).toFixed(1)} (95 % interval ${ends.map((end) => end.toFixed(1)).join(" to ")})`;
+}
+
+function apart({ difference }, sides) {
+  const clear = difference.low > 0 || difference.high < 0;
+  return lead(difference.value, clear, sides, `95 % interval ${points(difference.low)} to ${points(difference.high)}`);
+}
+
+function levels({ conditions }, sides) {
+  const columns = [{ text: "Condition" }, { text: "Level", number: true }, { text: "Setting" },
+    ...sides.flatMap((side) => [{ text: side.name, number: true }, { text: "95 % interval", number: true }])];
+  return tableBehind("Accuracy under each condition and level", columns, conditions.flatMap(({ name, levels: each }) => each.map((level) => [
+    readable(name), level.level, level.setting, ...[level.first, level.second].flatMap((estimate) => [percent(estimate.value), shareInterval(estimate)])])));
+}
+
+function readable(name) {
+  return name === "fgsm" ? "FGSM" : name.replaceAll("_", " ");
+}
+
+/** Commands stand between backquotes. */
+function marked(text) {
+  return text.split("`").map((part, index) => (index % 2 ? h("code", part) : part));
+}
