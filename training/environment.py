@@ -24,7 +24,7 @@ def environment_record(*, threads: int, dtype: Dtype, device: torch.device) -> E
         numpy=np.__version__,
         onnxruntime=runtime_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         threads=threads,
         dtype=dtype,
@@ -42,7 +42,7 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     """The processor's name as the system gives it, with the extensions that decide the speed of inference."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

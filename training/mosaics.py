@@ -43,7 +43,7 @@ def mosaic_figure(
     first = next(image for row in rows for image in row if image is not None)
     height, width, _ = first.shape
     columns = max(len(row) for row in rows)
-    mosaic = Mosaic(len(rows), columns, height, width, gap=max(1, width // 16), colour=theme.surface)
+    mosaic = Mosaic(len(rows), columns, height, width, gap=max(1, width // 16))
     for r, row in enumerate(rows):
         for c, image_HWC in enumerate(row):
             if image_HWC is not None:

@@ -89,7 +89,7 @@ def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: 
     columns = max(len(images_NHWC) for _, images_NHWC in rows)
     _, height, width, _ = rows[0][1].shape
     gap = max(1, width // 16)
-    mosaic = Mosaic(len(rows), columns, height, width, gap=gap, colour=theme.surface)
+    mosaic = Mosaic(len(rows), columns, height, width, gap=gap)
     for row, (_, images_NHWC) in enumerate(rows):
         for column, image_HWC in enumerate(images_NHWC):
             mosaic.put(image_HWC, row, column)
@@ -113,7 +113,7 @@ def captioned_figure(
     # Height of a line of text in pixels of the mosaic, whose whole width is _WIDTH inches.
     line = 1.2 * _TEXT / 72 / _WIDTH * columns * (width + gap)
     below = round(line * (1 + captions[0].count("\n") + 0.5))
-    mosaic = Mosaic(rows, columns, height, width, gap=gap, below=below, colour=theme.surface)
+    mosaic = Mosaic(rows, columns, height, width, gap=gap, below=below)
     for number, image_HWC in enumerate(images):
         mosaic.put(image_HWC, *divmod(number, columns))
     figure = Figure(figsize=(_WIDTH, _WIDTH * mosaic.aspect), facecolor=theme.surface)

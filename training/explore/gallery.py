@@ -31,11 +31,20 @@ Draw = Callable[[Theme], Figure]
 
 def gallery(dataset: ImageDataset, split: Split, statistics: Statistics, duplicates: Duplicates) -> dict[str, Draw]:
     """The figures by name, each still to be drawn in a theme; those of duplicates only where there are any."""
+    figures = content_figures(dataset, split, statistics)
+    for name, pairs in _chosen_pairs(duplicates).items():
+        if pairs:
+            figures[name] = _pairs_figure(dataset, pairs)
+    return figures
+
+
+def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics) -> dict[str, Draw]:
+    """As `gallery`, without duplicates."""
     training = dataset.training
     counts_CV = value_counts(training.images_NHWC)
     means = list(mean_images(training, len(dataset.class_names)))
     samples = list(_samples(dataset, split))
-    figures: dict[str, Draw] = {
+    return {
         "class_counts": lambda theme: class_counts_figure(statistics.class_counts, theme),
         "samples": lambda theme: class_rows_figure(samples, theme),
         "mean_images": lambda theme: captioned_figure(means, dataset.class_names, columns=5, theme=theme),
@@ -45,10 +54,6 @@ def gallery(dataset: ImageDataset, split: Split, statistics: Statistics, duplica
             statistics.contrast, "contrast: standard deviation of luma", theme
         ),
     }
-    for name, pairs in _chosen_pairs(duplicates).items():
-        if pairs:
-            figures[name] = _pairs_figure(dataset, pairs)
-    return figures
 
 
 def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, npt.NDArray[np.uint8]]]:

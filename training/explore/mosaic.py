@@ -9,15 +9,12 @@ import numpy.typing as npt
 
 
 class Mosaic:
-    """Images of one size on a grid, with a gap between them and, if asked for, room below each."""
+    """Images of one size on a grid, with a gap between them and, if asked for, room below each; clear in between."""
 
-    def __init__(
-        self, rows: int, columns: int, height: int, width: int, *, gap: int, colour: str, below: int = 0
-    ) -> None:
+    def __init__(self, rows: int, columns: int, height: int, width: int, *, gap: int, below: int = 0) -> None:
         self._cell = (height + below + gap, width + gap)
-        background = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
-        shape = (rows * self._cell[0] - gap, columns * self._cell[1] - gap, 3)
-        self._canvas_HWC = np.full(shape, background, dtype=np.uint8)
+        shape = (rows * self._cell[0] - gap, columns * self._cell[1] - gap, 4)
+        self._canvas_HWC = np.zeros(shape, dtype=np.uint8)
 
     @property
     def aspect(self) -> float:
@@ -36,10 +33,11 @@ class Mosaic:
         """Place an image."""
         height, width, _ = image_HWC.shape
         top, left = self.top(row), self.left(column)
-        self._canvas_HWC[top : top + height, left : left + width] = image_HWC
+        self._canvas_HWC[top : top + height, left : left + width, :3] = image_HWC
+        self._canvas_HWC[top : top + height, left : left + width, 3] = 255
 
     def show(self, axes: Any) -> None:
-        """Fill the axes with the mosaic; their data units become its pixels."""
+        """Fill the axes with the mosaic, pixel for pixel in a drawing of lines; their data units become its pixels."""
         height, width, _ = self._canvas_HWC.shape
-        axes.imshow(self._canvas_HWC, extent=(0, width, height, 0), interpolation="nearest", aspect="auto")
+        axes.imshow(self._canvas_HWC, extent=(0, width, height, 0), interpolation="none", aspect="auto")
         axes.set_axis_off()

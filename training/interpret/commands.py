@@ -53,7 +53,7 @@ class Work:
 
 def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Explanations, Explanations]:
     """Evaluate the explanations of both versions; errors as of `evaluate_explanations`."""
-    first, second = (_explained(work, model, target, progress) for model in work.models)
+    first, second = (explain(work, model, target, progress) for model in work.models)
     figures = explanation_figures((first, second), work.models, work.images.dataset)
     write_figures(figures, figures_folder(work.folder, "explanations"), work.names)
     return first, second
@@ -61,6 +61,23 @@ def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Ex
 
 def activations(work: Work, progress: Progress) -> Activations:
     """Make and score images that excite most; errors as of `make_activations`."""
+    report = excite(work, progress)
+    made_at = report_path(work.folder, "activations", *work.references, quick=work.quick).parent
+    figures = activation_figures(report, work.models, work.images.dataset, made_at)
+    write_figures(figures, figures_folder(work.folder, "activations"), work.names)
+    return report
+
+
+def mistakes(work: Work, progress: Progress) -> Mistakes:
+    """Find the mistakes of both; errors as of `find_mistakes`."""
+    report, judged = examine(work, progress)
+    figures = mistake_figures(report, judged, work.images.dataset, threads=work.threads)
+    write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
+    return report
+
+
+def excite(work: Work, progress: Progress) -> Activations:
+    """As `activations`, without figures."""
     path = report_path(work.folder, "activations", *work.references, quick=work.quick)
     report = make_activations(
         work.models, work.images, path.parent, threads=work.threads, quick=work.quick, progress=progress
@@ -68,22 +85,24 @@ def activations(work: Work, progress: Progress) -> Activations:
     write_report(path, report)
     for kept in path.parent.glob(f"{KEPT_PREFIX}*.npz"):
         kept.unlink()
-    figures = activation_figures(report, work.models, work.images.dataset, path.parent)
-    write_figures(figures, figures_folder(work.folder, "activations"), work.names)
     return report
 
 
-def mistakes(work: Work, progress: Progress) -> Mistakes:
-    """Find the mistakes of both; errors as of `find_mistakes`."""
+def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[Judged, Judged]]:
+    """As `mistakes`, without figures; also what was judged."""
     first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
-    report = find_mistakes(first, second, work.images, threads=work.threads, quick=work.quick, progress=progress)
-    write_report(report_path(work.folder, "mistakes", *work.references, quick=work.quick), report)
-    figures = mistake_figures(report, (first, second), work.images.dataset, threads=work.threads)
-    write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
-    return report
+    path = report_path(work.folder, "mistakes", *work.references, quick=work.quick)
+    memory = path.with_suffix(".partial.jsonl")
+    report = find_mistakes(
+        first, second, work.images, memory, threads=work.threads, quick=work.quick, progress=progress
+    )
+    write_report(path, report)
+    memory.unlink(missing_ok=True)
+    return report, (first, second)
 
 
-def _explained(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
+def explain(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
+    """Evaluate the explanations of one version, without figures."""
     reference = model.manifest.reference
     path = report_path(work.folder, "explanations", reference, quick=work.quick)
     memory = path.with_suffix(".partial.jsonl")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,9 @@ from core.reports.record import ReportedData, ReportedModel
 from core.statistics.proportions import proportion
 from core.statistics.resampling import mean_estimate
 from training.images import Images
+from training.memo import Memo
 from training.mistakes.patterns import pattern
-from training.mistakes.properties import image_properties, off_centre, saliency_maps
+from training.mistakes.properties import gradient_session, image_properties, off_centre, saliency_maps
 from training.subset import SEED, stratified
 
 SURE = 0.9
@@ -39,6 +41,9 @@ CONFUSIONS = 12
 NOTABLE = 12
 CANDIDATES = 48
 QUICK_IMAGES = 300
+_BLOCK = 1_000
+"""Images between two entries of what is kept of an unfinished run."""
+Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
@@ -87,6 +92,7 @@ def find_mistakes(
     first: Judged,
     second: Judged,
     images: Images,
+    memory: Path,
     *,
     threads: int,
     quick: bool = False,
@@ -98,9 +104,10 @@ def find_mistakes(
         first: a version.
         second: another.
         images: the data set that both were evaluated on.
+        memory: a file that keeps what is measured until all is; a run that was stopped goes on from it.
         threads: of onnxruntime.
         quick: 300 images instead of all.
-        progress: is told what is done, of how many steps.
+        progress: is told what is measured, and of how many of the images it is.
 
     Raises:
         DifferentImagesError: they were evaluated on different data.
@@ -118,19 +125,18 @@ def find_mistakes(
     if quick:
         position_N = stratified(dataset.test.labels_N, QUICK_IMAGES)
     images_NHWC, labels_N = dataset.test.images_NHWC[position_N], dataset.test.labels_N[position_N]
-    progress("properties of the images", 0, 3)
-    properties = image_properties(images_NHWC, dataset.training.images_NHWC)
+    weights = [ReportedModel.of(side.manifest).weights for side in (first, second)]
+    memo = Memo(memory, {"weights": weights, "data": dataset.digest, "images": len(position_N)})
+    progress("properties of the images", 0, len(position_N))
+    properties = _arrays(memo.recall("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC)))
     sides, answers = [], []
-    for number, judged in enumerate((first, second), start=1):
-        progress(f"saliency of {judged.manifest.reference}", number, 3)
+    for judged in (first, second):
         probability_NK = judged.answers.probabilities["fp32"][position_N].astype(np.float64)
         answers.append(probability_NK)
-        maps_NHW = saliency_maps(
-            judged.folder, images_NHWC, probability_NK.argmax(axis=1), probability_NK.shape[1], threads=threads
-        )
-        own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_centre(maps_NHW)}
+        off_centre_N = _off_centre(judged, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
+        own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_centre_N}
         sides.append(_of_model(judged.manifest, labels_N, probability_NK, own))
-    progress("done", 3, 3)
+    progress("done", len(position_N), len(position_N))
     names = dataset.class_names
     return Mistakes(
         data=ReportedData(
@@ -179,6 +185,33 @@ def label_candidates(
     chosen = np.flatnonzero((agreed_N == second_NK.argmax(axis=1)) & (agreed_N != labels_N) & (doubt_N <= 1 - SURE))
     ordered = chosen[np.argsort(doubt_N[chosen], kind="stable")][:CANDIDATES]
     return tuple(_notable(n, position_N, labels_N, first_NK, second_NK, names) for n in ordered)
+
+
+def _properties(images_NHWC: Pixels, training_NHWC: Pixels) -> dict[PropertyName, list[float]]:
+    return {name: values_N.tolist() for name, values_N in image_properties(images_NHWC, training_NHWC).items()}
+
+
+def _arrays(lists: Mapping[PropertyName, list[float]]) -> dict[PropertyName, Doubles]:
+    return {name: np.array(values) for name, values in lists.items()}
+
+
+def _off_centre(
+    judged: Judged, images_NHWC: Pixels, target_N: Labels, memo: Memo, threads: int, progress: Progress
+) -> Doubles:
+    """How far off the middle the saliency of each answer lies, [N]; a block of images at a time."""
+    session = gradient_session(judged.folder, threads=threads)
+    classes, reference = len(judged.manifest.class_names), judged.manifest.reference
+
+    def measured(block: slice) -> list[float]:
+        maps_NHW = saliency_maps(session, images_NHWC[block], target_N[block], classes)
+        return [float(value) for value in off_centre(maps_NHW)]
+
+    parts = []
+    for start in range(0, len(images_NHWC), _BLOCK):
+        progress(f"saliency of {reference}", start, len(images_NHWC))
+        block = slice(start, start + _BLOCK)
+        parts += memo.recall(f"off centre {reference} {start}", partial(measured, block))
+    return np.array(parts)
 
 
 def _of_model(

@@ -13,7 +13,7 @@ from training.datasets.base import ImageDataset
 from training.explore.theme import Theme
 from training.mistakes.figures import classes_figure, confusions_figure, notable_figure, patterns_figure
 from training.mistakes.find import Judged
-from training.mistakes.properties import saliency_maps
+from training.mistakes.properties import gradient_session, saliency_maps
 
 _ROWS = 8
 
@@ -46,8 +46,7 @@ def _notable(
     maps = {}
     for side, said in zip(judged, ("first", "second"), strict=True):
         target_N = np.array([dataset.class_names.index(getattr(each, said).label) for each in chosen])
-        maps[side.manifest.reference] = saliency_maps(
-            side.folder, images_NHWC, target_N, len(dataset.class_names), threads=threads
-        )
+        session = gradient_session(side.folder, threads=threads)
+        maps[side.manifest.reference] = saliency_maps(session, images_NHWC, target_N, len(dataset.class_names))
     references = (judged[0].manifest.reference, judged[1].manifest.reference)
     return lambda theme: notable_figure(chosen, images_NHWC, maps, references, theme)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from core.sessions import open_session
 from training.explore.near_duplicates import NearDuplicateIndex
 from training.explore.statistics import brightness_and_contrast
 from training.preprocessing import one_hot, scale_pixels
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
@@ -66,18 +70,29 @@ def edge_density(images_NHWC: Pixels) -> Doubles:
     return np.asarray(np.hypot(*slopes).mean(axis=(1, 2)))
 
 
-def saliency_maps(
-    folder: Path, images_NHWC: Pixels, target_N: npt.NDArray[np.int64], classes: int, *, threads: int
-) -> Doubles:
-    """The largest |d logit / d pixel| of each pixel's channels, by a version's gradient.onnx, float64 [N, H, W].
+def gradient_session(folder: Path, *, threads: int) -> InferenceSession:
+    """A version's gradient.onnx, open.
 
     Raises:
-        DataError: the version has no gradient.onnx.
+        DataError: the version has none.
     """
     path = folder / GRADIENT_GRAPH
     if not path.is_file():
         raise DataError(f"{folder} has no {GRADIENT_GRAPH}; publish the version again with `duet export`")
-    session = open_session(path, threads=threads)
+    return open_session(path, threads=threads)
+
+
+def saliency_maps(
+    session: InferenceSession, images_NHWC: Pixels, target_N: npt.NDArray[np.int64], classes: int
+) -> Doubles:
+    """The largest |d logit / d pixel| of each pixel's channels, by the graph of `gradient_session`, float64 [N, H, W].
+
+    Args:
+        session: of the version.
+        images_NHWC: uint8 [N, H, W, 3].
+        target_N: the class whose logit counts.
+        classes: how many there are.
+    """
     parts = []
     for start in range(0, len(images_NHWC), _BATCH):
         block = slice(start, start + _BATCH)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from core.manifest import GRAPHS, Manifest
 from core.reports.record import ReportedModel
 from core.reports.robustness import Condition, ConditionKind, Robustness
-from training.answers import answer
+from core.sessions import open_session
+from training.answers import answer_in
 from training.images import Images
 from training.memo import Memo
 from training.networks import Classifier
@@ -68,12 +69,12 @@ def measure_robustness(
     require_same_classes(manifest, images)
     subset, data = subset_of_test(images.dataset, QUICK_IMAGES if quick else IMAGES)
     model = ReportedModel.of(manifest)
-    graph = folder / GRAPHS["fp32"]
+    session = open_session(folder / GRAPHS["fp32"], threads=threads)
     memo = Memo(memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED})
     trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
 
     def right(trial: Trial) -> list[bool]:
-        logits_NK = answer(graph, trial.change(subset.images_NHWC), threads=threads)
+        logits_NK = answer_in(session, trial.change(subset.images_NHWC))
         return [bool(answered) for answered in logits_NK.argmax(axis=1) == subset.labels_N]
 
     conditions = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import ConfigurationError
 
-_STUDIES_NAME = "studies"
+STUDIES_NAME = "studies"
 
 
 def study_folder(home: Path, name: str) -> Path:
@@ -18,4 +18,4 @@ def study_folder(home: Path, name: str) -> Path:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise ConfigurationError(f"{name!r} cannot name a study: use letters, digits, dots, - and _, a letter first")
-    return home / _STUDIES_NAME / name
+    return home / STUDIES_NAME / name

@@ -19,7 +19,7 @@ from training.tune.search import DIVERGED, DTYPE, SECONDS, THREADS, finished, sp
 from training.tune.space import Space, shown
 
 PAGE_NAME, JOURNAL_NAME = "README.md", "journal.gz"
-_LEAST = 4
+LEAST = 4
 """Trials that ran to their end, at least, for an importance to mean anything."""
 
 
@@ -34,9 +34,9 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     study, space = journal.study, space_of(journal)
     trials = finished(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    if len(complete) < _LEAST:
-        raise ConfigurationError(f"{len(complete)} trials of {name!r} have run to their end: a report needs {_LEAST}")
-    importances = _importances(study)
+    if len(complete) < LEAST:
+        raise ConfigurationError(f"{len(complete)} trials of {name!r} have run to their end: a report needs {LEAST}")
+    importances = importances_of(study)
     folder.mkdir(parents=True, exist_ok=True)
     save_small(history_figure(trials), folder / "history.png")
     save_small(importance_figure(importances), folder / "importances.png")
@@ -49,7 +49,7 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     return page
 
 
-def _importances(study: optuna.Study) -> Mapping[str, float]:
+def importances_of(study: optuna.Study) -> Mapping[str, float]:
     """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end.
 
     Raises:

@@ -92,10 +92,11 @@ def test_rows_hold_the_images_beside_their_names() -> None:
     figure = class_rows_figure([("cat", cats), ("dog", dogs)], LIGHT)
     canvas = np.asarray(figure.axes[0].images[0].get_array())
     gap = 2
-    assert canvas.shape == (2 * 32 + gap, 3 * 32 + 2 * gap, 3)
-    assert np.array_equal(canvas[:32, 34:66], cats[1])
-    assert np.array_equal(canvas[34:, :32], dogs[0])
-    assert (canvas[34:, 68:] == 255).all()
+    assert canvas.shape == (2 * 32 + gap, 3 * 32 + 2 * gap, 4)
+    assert np.array_equal(canvas[:32, 34:66, :3], cats[1])
+    assert np.array_equal(canvas[34:, :32, :3], dogs[0])
+    assert (canvas[:32, 34:66, 3] == 255).all()
+    assert (canvas[34:, 68:, 3] == 0).all()  # clear, so that whatever lies behind shows
     assert texts(figure) == ["cat", "dog"]
 
 
@@ -104,12 +105,12 @@ def test_captions_stand_below_their_images() -> None:
     figure = captioned_figure(images, ["a\n1", "b\n2", "c\n3", "d\n4"], columns=3, theme=LIGHT)
     axes = figure.axes[0]
     canvas = np.asarray(axes.images[0].get_array())
-    assert np.array_equal(canvas[:32, 34:66], images[1])
+    assert np.array_equal(canvas[:32, 34:66, :3], images[1])
     first, *_, last = axes.texts
     assert first.get_position()[0] == 16
     assert 32 < first.get_position()[1] < 36
     top = int(last.get_position()[1]) - 33
-    rows = [row for row in range(top - 3, top + 4) if np.array_equal(canvas[row : row + 32, :32], images[3])]
+    rows = [row for row in range(top - 3, top + 4) if np.array_equal(canvas[row : row + 32, :32, :3], images[3])]
     assert len(rows) == 1
 
 

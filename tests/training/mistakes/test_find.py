@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from training.datasets.splits import split_for
 from training.explore.figures import png
 from training.explore.theme import DARK, LIGHT
 from training.images import Images
+from training.mistakes import find
 from training.mistakes.find import (
     Judged,
     class_errors,
@@ -78,8 +80,10 @@ def judged(pair: PublishedPair) -> tuple[Judged, Judged]:
 
 
 @pytest.mark.slow
-def test_the_record_agrees_with_the_stored_answers(pair: PublishedPair, judged: tuple[Judged, Judged]) -> None:
-    found = find_mistakes(*judged, pair.images, threads=1)
+def test_the_record_agrees_with_the_stored_answers(
+    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
+    found = find_mistakes(*judged, pair.images, tmp_path / "kept.jsonl", threads=1)
     assert Mistakes.model_validate_json(found.model_dump_json()) == found
     for side, model in zip(judged, found.models, strict=True):
         assert model.error.value == pytest.approx(1 - side.manifest.metrics.test_accuracy)
@@ -94,20 +98,43 @@ def test_the_record_agrees_with_the_stored_answers(pair: PublishedPair, judged: 
 
 
 @pytest.mark.slow
-def test_versions_of_different_data_are_refused(pair: PublishedPair, judged: tuple[Judged, Judged]) -> None:
+def test_what_a_stopped_run_had_measured_is_not_measured_again(
+    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "kept.jsonl"
+    whole = find_mistakes(*judged, pair.images, memory, threads=1)
+
+    def never(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(find, "saliency_maps", never)
+    monkeypatch.setattr(find, "image_properties", never)
+    assert find_mistakes(*judged, pair.images, memory, threads=1) == whole
+
+
+@pytest.mark.slow
+def test_versions_of_different_data_are_refused(
+    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
     first, second = judged
     evaluation = second.evaluation
     other = evaluation.model_copy(update={"data": evaluation.data.model_copy(update={"digest": "c" * 64})})
     with pytest.raises(DifferentImagesError, match=f"{evaluation.data.digest}.*{'c' * 64}"):
-        find_mistakes(first, dataclasses.replace(second, evaluation=other), pair.images, threads=1)
+        find_mistakes(
+            first, dataclasses.replace(second, evaluation=other), pair.images, tmp_path / "kept.jsonl", threads=1
+        )
     answers = second.answers
     swapped = SplitPredictions(answers.index[::-1], answers.labels, answers.probabilities)
     with pytest.raises(DifferentImagesError):
-        find_mistakes(first, dataclasses.replace(second, answers=swapped), pair.images, threads=1)
+        find_mistakes(
+            first, dataclasses.replace(second, answers=swapped), pair.images, tmp_path / "kept.jsonl", threads=1
+        )
 
 
 @pytest.mark.slow
-def test_other_images_than_those_of_the_answers_are_refused(pair: PublishedPair, judged: tuple[Judged, Judged]) -> None:
+def test_other_images_than_those_of_the_answers_are_refused(
+    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
     other = small_dataset(seed=7)
     with pytest.raises(DataError, match="give --data-dir the images it was made from"):
-        find_mistakes(*judged, Images(other, split_for(other)), threads=1)
+        find_mistakes(*judged, Images(other, split_for(other)), tmp_path / "kept.jsonl", threads=1)
