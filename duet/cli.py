@@ -14,6 +14,7 @@ from duet.commands.export import export
 from duet.commands.interpret import interpret
 from duet.commands.key import key
 from duet.commands.repeat import repeat
+from duet.commands.report import report
 from duet.commands.serve import serve
 from duet.commands.train import train
 from duet.commands.tune import tune
@@ -38,6 +39,7 @@ app.command()(evaluate)
 app.command()(export)
 app.command()(explore)
 app.command()(interpret)
+app.command()(report)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ _NEEDED = (
     "torchvision",
     "captum",
     "jinja2",
+    "markdown_it",
     "onnx",
     "onnxscript",
     "optuna",

@@ -1,0 +1,75 @@
+"""`duet report`: everything that is known of two versions, in one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import ConfigurationError
+from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.training_extra import require_training
+
+
+def report(
+    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@3, or mlp for the champion of mlp.")] = "mlp",
+    second: Annotated[str, typer.Argument(metavar="REF", help="The version that it is compared with.")] = "cnn",
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; by default report under DUET_HOME.")] = None,
+    docs: Annotated[
+        bool,
+        typer.Option("--docs", help="Also renew docs/findings.md and models/reports, for the champions that ship."),
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Measure on a few images only, to see that it works.")] = False,
+    data: DataOfVersion = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    threads: Threads = None,
+) -> None:
+    """Write one page on two versions: comparison, robustness, explanations, mistakes, costs, and what follows.
+
+    What is not measured yet, or was measured of other weights, is measured first; the same command again goes on where
+    it stopped.
+    """
+    require_training("duet report")
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from core.cores import available_cores
+    from core.home import duet_home, ensure_home, shipped_models
+    from core.reports.places import REPORTS_NAME, report_layers
+    from core.repository import MODELS_NAME, ModelRepository
+    from training.interpret.activations import Model
+    from training.interpret.commands import Work
+    from training.report.make import Workshop
+    from training.report.write import make_report, write_docs, write_page, write_records
+    from training.requests import images_for
+
+    repository = ModelRepository.open()
+    project = shipped_models().parent
+    if docs:
+        if not (project / "docs").is_dir() or shipped_models().name != MODELS_NAME:
+            raise ConfigurationError(f"--docs needs a checkout of the project, and {project} is none")
+        # Whatever is champion here: the page in the project speaks of what the project ships.
+        repository = ModelRepository(home_models=duet_home() / "no-models", shipped=shipped_models())
+    manifests = [repository.verify(*repository.resolve(reference)) for reference in (first, second)]
+    one, other = (Model(each, repository.folder(each.family, each.version)) for each in manifests)
+    images = images_for(manifests[0], data, data_dir=data_dir, download=download, note=_say)
+    threads = threads or available_cores()
+    torch.set_num_threads(threads)
+    home = ensure_home(duet_home())
+    layers = report_layers(home)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        work = Work((one, other), images, layers[0], threads=threads, quick=quick)
+        workshop = Workshop(work, layers, home, progress, note=_say)
+        made = make_report(workshop)
+    typer.echo(f"page: {write_page(made, out or home / 'report')}")
+    if docs:
+        write_records(made.findings, shipped_models() / REPORTS_NAME)
+        typer.echo(f"renewed: {write_docs(made, project / 'docs')}, {shipped_models() / REPORTS_NAME}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

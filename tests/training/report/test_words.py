@@ -1,0 +1,235 @@
+"""Sentences follow the numbers: the same findings with other signs are told the other way round."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from core.estimate import Estimate
+from core.reports.explanations import Check, MethodEvaluation
+from core.reports.pairwise import ClassDifference
+from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
+from core.statistics.comparison import compare_paired
+from training.report.findings import Findings
+from training.report.words import comparison, helps, interpretation, mistakes, robustness, style, verdict
+
+
+def an(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value=value, low=low, high=high)
+
+
+def with_classes(findings: Findings, *rows: tuple[str, float, float, bool]) -> Findings:
+    """The findings with these classes: label, recall of both, whether that is significant."""
+    per_class = tuple(
+        ClassDifference(
+            label=label,
+            images=100,
+            first=an(first, first - 0.1, first + 0.1),
+            second=an(second, second - 0.1, second + 0.1),
+            difference=an(first - second, first - second - 0.05, first - second + 0.05),
+            p=0.5,
+            holm_p=0.01 if significant else 0.9,
+            significant=significant,
+        )
+        for label, first, second, significant in rows
+    )
+    return dataclasses.replace(findings, pairwise=findings.pairwise.model_copy(update={"per_class": per_class}))
+
+
+def with_paired(findings: Findings, first_right: int, second_right: int) -> Findings:
+    """The findings of 1,000 images, the first so many of which either version answers right."""
+    import numpy as np
+
+    labels_N = np.zeros(1000, np.int64)
+    one, other = ((np.arange(1000) >= right).astype(np.int64) for right in (first_right, second_right))
+    paired = compare_paired(labels_N, one, other)
+    return dataclasses.replace(findings, pairwise=findings.pairwise.model_copy(update={"paired": paired}))
+
+
+def test_the_better_one_is_named_whichever_it_is(shipped: Findings) -> None:
+    assert comparison.accuracy(with_paired(shipped, 900, 600)).startswith("The mlp is the more accurate")
+    told = comparison.accuracy(with_paired(shipped, 600, 900))
+    assert told.startswith("The cnn is the more accurate")
+    assert "+30.0 (+27." in told
+    assert comparison.accuracy(with_paired(shipped, 700, 701)).startswith("Neither is significantly more accurate")
+
+
+def test_classes_are_told_by_who_is_ahead_after_holm(shipped: Findings) -> None:
+    every = with_classes(shipped, ("cat", 0.4, 0.8, True), ("dog", 0.5, 0.7, True))
+    assert comparison.classes(every) == (
+        "The cnn recognises more images of every class; after Holm's correction the difference is significant in all "
+        "two (most of cat, +40.0 (+35.0 to +45.0) points; least of dog, +20.0 (+15.0 to +25.0) points)."
+    )
+    mixed = with_classes(shipped, ("cat", 0.4, 0.8, True), ("dog", 0.9, 0.7, True), ("owl", 0.5, 0.5, False))
+    assert comparison.classes(mixed) == (
+        "The mlp recognises significantly more images of dog; the cnn recognises significantly more images of cat; in "
+        "owl the difference may be chance."
+    )
+    none = with_classes(shipped, ("cat", 0.7, 0.8, False), ("dog", 0.8, 0.7, False))
+    assert comparison.classes(none) == "In no class do the two differ significantly after Holm's correction."
+
+
+def test_robustness_is_told_by_the_sign_of_the_interval(shipped: Findings) -> None:
+    def changed(difference: Estimate, kept: Estimate) -> Findings:
+        rows = tuple(
+            row.model_copy(update={"difference": difference, "kept_difference": kept}) for row in shipped.robustness
+        )
+        return dataclasses.replace(shipped, robustness=rows)
+
+    ahead, behind, unclear = an(0.1, 0.05, 0.15), an(-0.1, -0.15, -0.05), an(0.01, -0.05, 0.07)
+    assert "the mlp is ahead by +10.0 (+5.0 to +15.0) points" in robustness.overall(changed(ahead, ahead))
+    assert "the cnn is ahead by +10.0 (+5.0 to +15.0) points" in robustness.overall(changed(behind, ahead))
+    assert "cannot be told" in robustness.overall(changed(unclear, ahead))
+    assert "the cnn loses more, by +10.0" in robustness.lost(changed(ahead, ahead))
+    assert "the mlp loses more, by +10.0" in robustness.lost(changed(ahead, behind))
+    assert "may be chance" in robustness.lost(changed(ahead, unclear))
+    assert robustness.by_corruption(changed(behind, ahead)) == (
+        "The cnn is ahead under every one of the 14 corruptions."
+    )
+    strong = verdict.strengths(changed(behind, ahead), shipped.first)
+    assert any(line.startswith("loses less of its accuracy under corruptions, by +10.0") for line in strong)
+    weak = verdict.weaknesses(changed(behind, ahead), shipped.second)
+    assert any(line.startswith("loses more of its accuracy under corruptions, by +10.0") for line in weak)
+    assert not any("corruptions" in line for line in verdict.strengths(changed(behind, unclear), shipped.first))
+
+
+def a_method(*failed: str, flat: int = 0, images: int = 10) -> MethodEvaluation:
+    gain = an(0.1, 0.05, 0.15) if images else None
+    return MethodEvaluation(
+        method="smoothgrad",
+        flat=flat,
+        images=images,
+        deletion=gain,
+        deletion_gain=gain,
+        insertion=gain,
+        insertion_gain=gain,
+        sensitivity=gain,
+        deletion_curve=None,
+        insertion_curve=None,
+        cascade=(),
+        checks=tuple(
+            Check(name=name, passed=name not in failed, reason="the figures")  # type: ignore[arg-type]
+            for name in ("deletion", "insertion", "randomisation")
+        ),
+    )
+
+
+def with_methods(findings: Findings, *methods: MethodEvaluation) -> Findings:
+    explanations = findings.first.explanations.model_copy(update={"methods": methods})
+    return dataclasses.replace(findings, first=dataclasses.replace(findings.first, explanations=explanations))
+
+
+def test_methods_that_fail_are_reported_as_failing(shipped: Findings) -> None:
+    side = with_methods(shipped, a_method("randomisation")).first
+    assert interpretation.verdict(side.explanations.methods[0]) == "**fails** randomisation"
+    assert interpretation.passing(side) == "For the mlp no method passes every check."
+    (told,) = interpretation.failing(side)
+    assert told.startswith("SmoothGrad fails for the mlp: its maps stay much the same when the network's weights")
+    assert verdict.implications(with_methods(shipped, a_method("deletion")))
+    good = with_methods(shipped, a_method(), a_method()).first
+    assert interpretation.verdict(good.explanations.methods[0]) == "passes"
+    assert interpretation.failing(good) == []
+    assert interpretation.passing(good) == "For the mlp all two methods pass every check."
+
+
+def test_flat_maps_are_flagged(shipped: Findings) -> None:
+    side = with_methods(shipped, a_method("deletion", "insertion", "randomisation", flat=10, images=0)).first
+    assert interpretation.verdict(side.explanations.methods[0]) == "**fails**: every map is flat"
+    assert interpretation.failing(side) == ["SmoothGrad fails for the mlp: every map is flat."]
+    assert "10 of SmoothGrad" in interpretation.flat(side)
+    assert interpretation.flat(with_methods(shipped, a_method()).first) == ""
+
+
+def test_mistakes_shared_more_than_chance_would_have_it(shipped: Findings) -> None:
+    overlap = shipped.mistakes.overlap
+
+    def told(alone: float) -> str:
+        changed = overlap.model_copy(update={"both_if_independent": alone})
+        return mistakes.shared(
+            dataclasses.replace(shipped, mistakes=shipped.mistakes.model_copy(update={"overlap": changed}))
+        )
+
+    assert told(overlap.both.low / 2).endswith("they share more than that.")
+    assert told(overlap.both.value).endswith("they share about as much as that.")
+    assert told(min(1, overlap.both.high * 2)).endswith("they share less than that.")
+
+
+def a_tuning(**fields: object) -> Tuning:
+    better, worse = an(0.05, 0.03, 0.07), an(-0.05, -0.07, -0.03)
+    values = {
+        "name": "mlp_labels",
+        "recipe": "mlp_labels",
+        "architecture": "mlp",
+        "data_digest": "d" * 64,
+        "trials": 5,
+        "epochs": 6,
+        "share": 0.5,
+        "minutes": 12.0,
+        "own": {"activation": "relu"},
+        "choices": (
+            Choice(setting="activation", value="gelu", epochs=6, accuracy=0.6, difference=better),
+            Choice(setting="activation", value="tanh", epochs=3, accuracy=0.5, difference=worse),
+            Choice(setting="activation", value="silu", epochs=0, accuracy=None, difference=None),
+        ),
+        "baseline": 0.55,
+        "best": 0.6,
+        "changes": {"activation": "gelu"},
+        "importances": {"activation": 0.7, "rate": 0.3},
+        "confirmed": None,
+    }
+    return Tuning.model_validate(values | fields)
+
+
+def test_choices_are_told_by_their_intervals() -> None:
+    assert helps.settings(a_tuning()) == [
+        "Activation: gelu (+5.0 (+3.0 to +7.0) points after six epochs) did better than the recipe's relu; tanh "
+        "(-5.0 (-7.0 to -3.0) points after three epochs) did worse than the recipe's relu; with silu the loss became "
+        "infinite."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (an(0.02, 0.01, 0.03), "so it is a gain"),
+        (an(-0.02, -0.03, -0.01), "so it is a loss"),
+        (an(0.02, -0.01, 0.05), "which luck can explain"),
+    ],
+)
+def test_a_confirmation_decides_what_the_best_trial_is_worth(gain: Estimate, said: str) -> None:
+    assert helps.outcome(a_tuning(confirmed=Confirmed(seeds=3, gain=gain))).endswith(f"points, {said}.")
+    assert helps.outcome(a_tuning()).endswith("part of it is luck.")
+    assert "none was better than the recipe" in helps.outcome(a_tuning(changes={}))
+
+
+def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
+    steps = [
+        Step(recipe="cnn_fast", step=name, accuracy=an(0.9, 0.89, 0.91), difference=difference)
+        for name, difference in (
+            ("none", None),
+            ("+ flip", an(0.02, 0.01, 0.03)),
+            ("+ cutout", an(0.001, -0.01, 0.012)),
+            ("+ mixup", an(-0.02, -0.03, -0.01)),
+        )
+    ]
+    study = AugmentationStudy(
+        name="a", split_digest="d" * 64, seeds=3, epochs={"cnn_fast": 8}, minutes=3.0, steps=tuple(steps)
+    )
+    (told,) = helps.recipes(study)
+    assert told == (
+        "cnn_fast (8 epochs) gains by flip (+2.00 (+1.00 to +3.00) points); it loses by mixup (-2.00 (-3.00 to -1.00) "
+        "points); it changes by cutout (+0.10 (-1.00 to +1.20) points) no more than luck can explain."
+    )
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert style.p_value(0.0) == "below 1e-300"
+    assert style.p_value(3.21e-12) == "3.2e-12"
+    assert style.p_value(0.04) == "0.040"
+    assert style.listed(["a", "b", "c"]) == "a, b and c"
+    assert style.listed(["a"]) == "a"
+    assert style.counted(1, "class", "classes") == "one class"
+    assert style.counted(1234, "image") == "1,234 images"
+    assert style.factor(34.7) == "35"
+    assert style.factor(5.83) == "5.8"

@@ -1,0 +1,157 @@
+"""Reading what is known of two versions into one structure: stored answers -> records -> findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import DataError
+from core.estimate import Estimate
+from core.manifest import GRAPHS, Manifest
+from core.reports.activations import Activations
+from core.reports.explanations import Explanations
+from core.reports.exploration import Exploration
+from core.reports.latency import Latency
+from core.reports.lookup import AnyVersionRecord, find_report
+from core.reports.mistakes import Mistakes
+from core.reports.pairwise import Pairwise
+from core.reports.places import ReportName, report_path
+from core.reports.record import AnyRecord, read_report
+from core.reports.robustness import Robustness, compare_robustness
+from core.reports.studies import AugmentationStudy, Tuning
+from core.statistics.proportions import proportion
+from training.checkpoint import EpochRecord
+from training.mistakes.find import Judged, compare_judged
+from training.publish import HISTORY_NAME
+from training.report.findings import Findings, Side, Together
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where records are looked for.
+
+    Attributes:
+        layers: folders of records, the first counts first.
+        quick: whether those of a quick look are wanted.
+    """
+
+    layers: Sequence[Path]
+    quick: bool
+
+    def find(self, kind: type[AnyVersionRecord], *manifests: Manifest) -> AnyVersionRecord:
+        """The record of these versions.
+
+        Raises:
+            DataError: there is none; the message has the command that makes it.
+        """
+        found = find_report(kind, manifests, self.layers, quick=self.quick)
+        if found is None:
+            names = " ".join(manifest.reference for manifest in manifests)
+            raise DataError(
+                f"no {kind.__name__.lower()} of {names} with these weights and data under "
+                f"{' or '.join(map(str, self.layers))}: make it with `duet report`"
+            )
+        return found.record
+
+    def exploration(self, manifest: Manifest) -> Exploration | None:
+        """The record of the data set that a version was made from, divided as it was; None where there is none."""
+        data = manifest.data
+        for layer in self.layers:
+            path = report_path(layer, "exploration", data.name)
+            if path.is_file():
+                record = read_report(path, Exploration)
+                if (record.digest, record.split_digest) == (data.digest, data.split_digest):
+                    return record
+        return None
+
+    def all_of(self, kind: type[AnyRecord], what: ReportName) -> list[AnyRecord]:
+        """Every record of studies, by name; what the first layer has of one name counts."""
+        paths = {path.name: path for layer in reversed(self.layers) for path in (layer / what).glob("*.json")}
+        return [read_report(path, kind) for _, path in sorted(paths.items())]
+
+
+def collect(first: Judged, second: Judged, shelf: Shelf) -> Findings:
+    """Everything about two versions.
+
+    Raises:
+        DifferentImagesError: they were evaluated on different data; the message has both digests.
+        DataError: a record is missing or damaged.
+    """
+    pairwise = compare_judged(first, second)
+    one, other = first.manifest, second.manifest
+    activations = shelf.find(Activations, one, other)
+    mistakes = shelf.find(Mistakes, one, other)
+    exploration = shelf.exploration(one)
+    if exploration is None:
+        raise DataError(f"no record of the data set {one.data.name}: make it with `duet report`")
+    sides = [
+        _side(judged, number, pairwise, activations, mistakes, shelf, same_family=one.family == other.family)
+        for number, judged in enumerate((first, second))
+    ]
+    return Findings(
+        first=sides[0],
+        second=sides[1],
+        exploration=exploration,
+        pairwise=pairwise,
+        robustness=compare_robustness(sides[0].robustness, sides[1].robustness),
+        activations=activations,
+        mistakes=mistakes,
+        together=together(first, second),
+        tunings=tuple(each for each in shelf.all_of(Tuning, "tuning") if each.data_digest == one.data.digest),
+        augmentation=tuple(shelf.all_of(AugmentationStudy, "augmentation")),
+        quick=shelf.quick,
+    )
+
+
+def together(first: Judged, second: Judged) -> Together:
+    """What the agreement of two versions says about their answers to the same test images."""
+    labels_N, one_N, other_N = first.answers.labels, first.answers.predicted(), second.answers.predicted()
+    agree_N = one_N == other_N
+    return Together(
+        agree=proportion(int(agree_N.sum()), len(agree_N)),
+        right_when_agreed=_share(one_N[agree_N] == labels_N[agree_N]),
+        first_right_otherwise=_share(one_N[~agree_N] == labels_N[~agree_N]),
+        second_right_otherwise=_share(other_N[~agree_N] == labels_N[~agree_N]),
+    )
+
+
+def read_history(folder: Path) -> tuple[EpochRecord, ...]:
+    """history.jsonl of a version."""
+    lines = (folder / HISTORY_NAME).read_text().splitlines()
+    return tuple(EpochRecord(**json.loads(line)) for line in lines)
+
+
+def _side(
+    judged: Judged,
+    number: int,
+    pairwise: Pairwise,
+    activations: Activations,
+    mistakes: Mistakes,
+    shelf: Shelf,
+    *,
+    same_family: bool,
+) -> Side:
+    manifest = judged.manifest
+    return Side(
+        name=manifest.reference if same_family else manifest.family,
+        manifest=manifest,
+        scores=judged.evaluation.scores["fp32"],
+        probability=(pairwise.first, pairwise.second)[number],
+        history=read_history(judged.folder),
+        robustness=shelf.find(Robustness, manifest),
+        explanations=shelf.find(Explanations, manifest),
+        activations=activations.models[number],
+        mistakes=mistakes.models[number],
+        surest_mistakes=mistakes.confident[number],
+        latency=shelf.find(Latency, manifest),
+        served_bytes=sum(manifest.files[name].bytes for name in (GRAPHS["fp32"], "weights.safetensors")),
+    )
+
+
+def _share(right_N: Iterable[bool]) -> Estimate | None:
+    right = np.asarray(right_N, np.bool_)
+    return proportion(int(right.sum()), len(right)) if len(right) else None

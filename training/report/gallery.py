@@ -1,0 +1,86 @@
+"""Which figures the report has: those that records alone make, and those that need the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from training.explore.gallery import content_figures
+from training.explore.statistics import describe
+from training.images import Images
+from training.interpret.activations import Model
+from training.interpret.gallery import activation_figures, explanation_figures
+from training.mistakes.find import Judged
+from training.mistakes.gallery import mistake_figures
+from training.report.drawing import Draw
+from training.report.figures import (
+    choices_figure,
+    classes_figure,
+    confusion_figure,
+    curves_figure,
+    reliability_figure,
+    steps_figure,
+)
+from training.report.findings import Findings
+from training.robustness.gallery import robustness_figures
+
+_EXPLORED = ("samples", "mean_images", "brightness", "contrast")
+
+
+def plain_figures(findings: Findings) -> dict[str, Draw]:
+    """Figures of records, by name."""
+    figures: dict[str, Draw] = {
+        "curves": partial(curves_figure, findings),
+        "classes": partial(classes_figure, findings),
+        "reliability": partial(reliability_figure, findings),
+    }
+    for number, side in enumerate(findings.sides, start=1):
+        figures[f"confusion-{number}"] = partial(confusion_figure, side)
+    for tuning in findings.tunings:
+        if any(each.difference is not None for each in tuning.choices):
+            figures[f"choices-{tuning.name}"] = partial(choices_figure, tuning)
+    for study in findings.augmentation:
+        figures[f"steps-{study.name}"] = partial(steps_figure, study)
+    return figures
+
+
+def pictured_figures(
+    findings: Findings,
+    models: tuple[Model, Model],
+    judged: tuple[Judged, Judged],
+    images: Images,
+    made_at: Path,
+    *,
+    threads: int,
+) -> dict[str, Draw]:
+    """Figures that show images, by name; names of versions in them become 1 and 2.
+
+    Args:
+        findings: of both.
+        models: both, to explain images with.
+        judged: both, to explain mistakes with.
+        images: the data set.
+        made_at: where the images of activation maximisation lie.
+        threads: of onnxruntime.
+    """
+    dataset = images.dataset
+    explored = content_figures(dataset, images.split, describe(dataset, images.split))
+    explained = [side.explanations for side in findings.sides]
+    groups: dict[str, Mapping[str, Draw]] = {
+        "data": {name: explored[name] for name in _EXPLORED},
+        "robustness": robustness_figures([side.robustness for side in findings.sides], dataset),
+        "explanations": explanation_figures(explained, models, dataset),
+        "activations": activation_figures(findings.activations, models, dataset, made_at),
+        "mistakes": mistake_figures(findings.mistakes, judged, dataset, threads=threads),
+    }
+    return {
+        f"{group}-{_numbered(name, findings)}": draw for group, named in groups.items() for name, draw in named.items()
+    }
+
+
+def _numbered(name: str, findings: Findings) -> str:
+    """The name without versions, so that it stays the same for other versions, and is a word."""
+    for number, side in enumerate(findings.sides, start=1):
+        name = name.replace(side.reference, str(number))
+    return name.replace(".", "-").replace("_", "-")

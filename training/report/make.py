@@ -1,0 +1,167 @@
+"""Making the records that a report needs and that are not there yet, or belong to other weights or data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import Progress
+
+from core.errors import DataError
+from core.manifest import Manifest
+from core.reports.activations import Activations
+from core.reports.explanations import Explanations
+from core.reports.latency import Latency
+from core.reports.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report
+from core.reports.mistakes import Mistakes
+from core.reports.places import report_path
+from core.reports.record import write_report
+from core.reports.robustness import Robustness
+from training.explore.explore import find
+from training.interpret.activations import Model
+from training.interpret.commands import Work, examine, excite, explain
+from training.report.collect import Shelf
+from training.report.exploration import exploration_record
+from training.report.latency import measure_latency
+from training.report.studies import augmentation_studies, tunings
+from training.robustness.measure import measure_robustness
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What records are made with.
+
+    Attributes:
+        work: both versions, the images, and the folder that new records go to.
+        layers: folders of records; the first is that of `work`.
+        home: DUET_HOME, which holds studies.
+        progress: shows a bar for each record that is made.
+        note: is told what is made anew and why.
+    """
+
+    work: Work
+    layers: Sequence[Path]
+    home: Path
+    progress: Progress
+    note: Callable[[str], None]
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the records are found afterwards."""
+        return Shelf(self.layers, self.work.quick)
+
+
+def make_missing(workshop: Workshop) -> None:
+    """Make what is not there; every record is written as soon as it is made, so that a run that was stopped goes on.
+
+    Raises:
+        DataError: a version was made from other images than those at hand, or has no stored predictions.
+        DifferentImagesError: the two were evaluated on different data.
+        ConfigurationError: the disk refused.
+    """
+    _studies(workshop)
+    _exploration(workshop)
+    for model in workshop.work.models:
+        _latency(workshop, model)
+        _robustness(workshop, model)
+        _explanations(workshop, model)
+    models = [model.manifest for model in workshop.work.models]
+    if not _there(workshop, Mistakes, *models):
+        examine(workshop.work, _bar(workshop, "mistakes"))
+    if not _there(workshop, Activations, *models):
+        excite(workshop.work, _bar(workshop, "activations"))
+
+
+def activations_folder(workshop: Workshop) -> Path:
+    """Where the images of the activations' record lie."""
+    manifests = [model.manifest for model in workshop.work.models]
+    found = find_report(Activations, manifests, workshop.layers, quick=workshop.work.quick)
+    if found is None:
+        raise DataError("no record of activations: make it with `duet report`")
+    return found.path.parent
+
+
+def _there(workshop: Workshop, kind: type[AnyVersionRecord], *manifests: Manifest) -> bool:
+    names = " and ".join(manifest.reference for manifest in manifests)
+    try:
+        found = find_report(kind, manifests, workshop.layers, quick=workshop.work.quick)
+    except DataError as error:
+        workshop.note(f"{error}, which is done now")
+        return False
+    if found is None:
+        return False
+    if isinstance(found.record, Activations) and not _has_images(found.record, found.path.parent):
+        # Those that ship come without the images they speak of.
+        return False
+    if isinstance(found.record, Explanations) and found.record.target != "predicted":
+        workshop.note(f"the {NAMES[kind]} of {names} are of one class alone: made again")
+        return False
+    return True
+
+
+def _has_images(record: Activations, folder: Path) -> bool:
+    return all((folder / image.file).is_file() for model in record.models for image in model.images)
+
+
+def _latency(workshop: Workshop, model: Model) -> None:
+    if not _there(workshop, Latency, model.manifest):
+        tell = _bar(workshop, f"latency of {model.manifest.reference}")
+        tell("latency", 0, 1)
+        record = measure_latency(model.manifest, model.folder, quick=workshop.work.quick)
+        write_report(_path(workshop, Latency, model), record)
+        tell("latency", 1, 1)
+
+
+def _robustness(workshop: Workshop, model: Model) -> None:
+    if not _there(workshop, Robustness, model.manifest):
+        work, path = workshop.work, _path(workshop, Robustness, model)
+        memory = path.with_suffix(".partial.jsonl")
+        record = measure_robustness(
+            model.manifest,
+            model.folder,
+            work.images,
+            memory,
+            threads=work.threads,
+            quick=work.quick,
+            progress=_bar(workshop, f"robustness of {model.manifest.reference}"),
+        )
+        write_report(path, record)
+        memory.unlink(missing_ok=True)
+
+
+def _explanations(workshop: Workshop, model: Model) -> None:
+    if not _there(workshop, Explanations, model.manifest):
+        explain(workshop.work, model, None, _bar(workshop, "explanations"))
+
+
+def _exploration(workshop: Workshop) -> None:
+    manifest = workshop.work.models[0].manifest
+    if workshop.shelf.exploration(manifest) is None:
+        images = workshop.work.images
+        record = exploration_record(find(images.dataset, images.split, workshop.progress))
+        write_report(report_path(workshop.work.folder, "exploration", record.name), record)
+
+
+def _studies(workshop: Workshop) -> None:
+    """Records of studies are made from their journals every time, which takes a moment and keeps them up to date."""
+    judged_on = workshop.work.models[0].manifest.data.counts["validation"]
+    for tuning in tunings(workshop.home, judged_on):
+        write_report(report_path(workshop.work.folder, "tuning", tuning.name), tuning)
+    for study in augmentation_studies(workshop.home):
+        write_report(report_path(workshop.work.folder, "augmentation", study.name), study)
+
+
+def _path(workshop: Workshop, kind: type[VersionRecord], model: Model) -> Path:
+    return report_path(workshop.work.folder, NAMES[kind], model.manifest.reference, quick=workshop.work.quick)
+
+
+def _bar(workshop: Workshop, title: str) -> Tell:
+    task = workshop.progress.add_task(title, total=None)
+
+    def tell(name: str, done: int, of: int) -> None:
+        workshop.progress.update(task, description=f"{title}: {name}", completed=done, total=of)
+
+    return tell

@@ -1,0 +1,99 @@
+"""Findings as a Markdown page, and that page as HTML with its figures inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from training.explore.theme import DARK, LIGHT
+from training.report.drawing import inlined, variables
+from training.report.findings import Findings
+from training.report.words import comparison, costs, data, helps, interpretation, mistakes, robustness, style, verdict
+
+FIGURES_NAME = "findings"
+"""The folder of the figures beside the Markdown page."""
+_WORDS = {
+    "comparison": comparison,
+    "costs": costs,
+    "data": data,
+    "helps": helps,
+    "interpretation": interpretation,
+    "mistakes": mistakes,
+    "robustness": robustness,
+    "verdict": verdict,
+    "interval": style.interval,
+    "number": style.number,
+    "p_value": style.p_value,
+    "points": style.points,
+    "signed": style.signed,
+}
+
+
+def markdown(findings: Findings) -> str:
+    """The page, with links to figures in the folder `findings` beside it."""
+    text = _environment().get_template("findings.md.j2").render(findings=findings, **_WORDS)
+    lines = [line.rstrip() for line in text.splitlines()]
+    # Loops and conditions of the template leave empty lines behind.
+    kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
+    return "\n".join(kept).strip() + "\n"
+
+
+def linked_figures(page: str) -> list[str]:
+    """Names of the figures that a Markdown page shows, in their order."""
+    tokens = [child for token in MarkdownIt().parse(page) for child in token.children or ()]
+    return [Path(str(token.attrs["src"])).stem for token in tokens if token.type == "image"]
+
+
+def html(page: str, figures: Mapping[str, str]) -> str:
+    """The Markdown page as one HTML file that needs no other.
+
+    Args:
+        page: from `markdown`.
+        figures: SVGs from `drawing.svg` by name; all that the page shows.
+    """
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = reader.parse(page)
+    headings: list[tuple[str, str]] = []
+    for token, text in pairwise(tokens):
+        if token.type == "heading_open" and token.tag == "h2":
+            headings.append((_anchor(text.content), text.content))
+            token.attrs["id"] = headings[-1][0]
+    rules = {
+        "image": lambda tokens, index, *_: _figure(tokens[index], figures),
+        "table_open": lambda *_: '<div class="scroll"><table>',
+        "table_close": lambda *_: "</table></div>",
+    }
+    reader.renderer.rules.update(rules)
+    body = reader.renderer.render(tokens, reader.options, {})
+    # A figure stands alone in its paragraph, which may not hold one.
+    body = body.replace("<p><figure", "<figure").replace("</figure></p>", "</figure>")
+    title = next(text.content for token, text in pairwise(tokens) if token.tag == "h1")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(title=title, body=body, headings=headings, light=variables(LIGHT), dark=variables(DARK))
+    )
+
+
+def _figure(token: Token, figures: Mapping[str, str]) -> str:
+    name, caption = Path(str(token.attrs["src"])).stem, token.content
+    return f"<figure>{inlined(figures[name], name, caption)}<figcaption>{caption}</figcaption></figure>"
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(",", "").replace(" ", "-")
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(("html.j2",), ("md.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

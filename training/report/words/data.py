@@ -1,0 +1,50 @@
+"""What is in the data."""
+
+from __future__ import annotations
+
+from training.report.findings import Findings
+from training.report.words.style import percent
+
+
+def content(findings: Findings) -> str:
+    """How many images of how many classes."""
+    found = findings.exploration
+    training = sum(found.images[part] for part in ("train", "validation", "holdout"))
+    classes = len(found.looks)
+    balance = (
+        f"as many of each ({found.largest_class:,} to train with)"
+        if found.smallest_class == found.largest_class
+        else f"from {found.smallest_class:,} to {found.largest_class:,} of each to train with"
+    )
+    channels = "; ".join(f"{each.name} {each.mean:.3f} and {each.std:.3f}" for each in found.channels)
+    return (
+        f"{training:,} training and {found.images['test']:,} test images of {found.width}x{found.height} pixels in "
+        f"{classes} classes, {balance}. Mean and standard deviation of the training images, on the scale from 0 to 1: "
+        f"{channels}."
+    )
+
+
+def looks(findings: Findings) -> str:
+    """Which classes are bright and rich in contrast, and which are not."""
+    rows = findings.exploration.looks
+    bright, dark = (pick(rows, key=lambda row: row.brightness) for pick in (max, min))
+    rich, poor = (pick(rows, key=lambda row: row.contrast) for pick in (max, min))
+    return (
+        f"Images of {bright.label} are the brightest (median luma {bright.brightness:.2f}), those of {dark.label} the "
+        f"darkest ({dark.brightness:.2f}); contrast is highest for {rich.label} ({rich.contrast:.2f}) and lowest for "
+        f"{poor.label} ({poor.contrast:.2f})."
+    )
+
+
+def duplicates(findings: Findings) -> str:
+    """What the test images share with the training images."""
+    found = findings.exploration
+    test = found.images["test"]
+    conflicts = (
+        "" if not found.near_conflicts else f"; of the pairs, {found.near_conflicts:,} have two different labels"
+    )
+    return (
+        f"{found.near_test_images:,} of the {test:,} test images ({percent(found.near_test_images / test)}) show "
+        f"nearly the same as a training image, {found.exact_test_images:,} of them to the byte{conflicts}. They were "
+        "left in, so that figures compare with published ones."
+    )

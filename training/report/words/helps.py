@@ -1,0 +1,100 @@
+"""What was measured to help which recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.reports.studies import AugmentationStudy, Choice, Step, Tuning
+from training.report.words.style import counted, direction, listed, percent, points, sentence
+
+
+def outcome(tuning: Tuning) -> str:
+    """What the search found, and whether it held with other seeds and images."""
+    told = (
+        f"{counted(tuning.trials, 'trial')} of {tuning.epochs} epochs on {percent(tuning.share, 0)} of the training "
+        f"images, {tuning.minutes:.0f} minutes"
+    )
+    if not tuning.changes:
+        return sentence(f"{told}: none was better than the recipe as it is ({percent(tuning.baseline, 2)}).")
+    changes = listed([f"{name} {value}" for name, value in tuning.changes.items()])
+    found = (
+        f"{told}: the best has {percent(tuning.best, 2)} on the validation images, the recipe as it is "
+        f"{percent(tuning.baseline, 2)}; it changes {changes}"
+    )
+    if tuning.confirmed is None:
+        return sentence(f"{found}. That was not confirmed with other seeds and fresh images: part of it is luck.")
+    gain = tuning.confirmed.gain
+    said = {1: "so it is a gain", -1: "so it is a loss", 0: "which luck can explain"}[direction(gain)]
+    return sentence(
+        f"{found}. With {counted(tuning.confirmed.seeds, 'new seed')} each, on training images that the search had not "
+        f"seen, the difference is {points(gain, 2)} points, {said}."
+    )
+
+
+def settings(tuning: Tuning) -> list[str]:
+    """For each setting that was tried alone, a sentence on which choice was best."""
+    told = []
+    for setting in tuning.own:
+        tried = [each for each in tuning.choices if each.setting == setting]
+        if tried:
+            told.append(_setting(setting, tuning.own[setting], tried))
+    return told
+
+
+def importances(tuning: Tuning) -> str:
+    """The settings that explain most of the variance between trials; empty where that is not known."""
+    most = list(tuning.importances.items())[:3]
+    if not most:
+        return ""
+    named = listed([f"{name} ({percent(share, 0)})" for name, share in most])
+    return f"Of the variance between trials, fANOVA ascribes most to {named}; of so few trials, only the order counts."
+
+
+def recipes(study: AugmentationStudy) -> list[str]:
+    """For each recipe, which augmentations gave something to it."""
+    return [_gains(study, recipe) for recipe in dict.fromkeys(each.recipe for each in study.steps)]
+
+
+def _gains(study: AugmentationStudy, recipe: str) -> str:
+    rows = [each for each in study.steps if each.recipe == recipe and each.difference is not None]
+    gained, lost, unclear = ([each for each in rows if _sign(each) == sign] for sign in (1, -1, 0))
+    told = []
+    if gained:
+        told.append(f"gains by {listed([_step(each) for each in gained])}")
+    if lost:
+        told.append(f"loses by {listed([_step(each) for each in lost])}")
+    if unclear:
+        told.append(f"changes by {listed([_step(each) for each in unclear])} no more than luck can explain")
+    return f"{recipe} ({study.epochs[recipe]} epochs) {'; it '.join(told)}."
+
+
+def _setting(setting: str, own: str, tried: Sequence[Choice]) -> str:
+    measured = [each for each in tried if each.difference is not None]
+    diverged = [each.value for each in tried if each.difference is None]
+    end = f"; with {listed(diverged)} the loss became infinite" if diverged else ""
+    ahead = [each for each in measured if each.difference is not None and direction(each.difference) > 0]
+    behind = [each for each in measured if each.difference is not None and direction(each.difference) < 0]
+    unclear = [each for each in measured if each not in ahead and each not in behind]
+    told = []
+    if ahead:
+        told.append(f"{listed([_choice(each) for each in ahead])} did better than the recipe's {own}")
+    if behind:
+        told.append(f"{listed([_choice(each) for each in behind])} did worse than the recipe's {own}")
+    if unclear:
+        told.append(f"{listed([_choice(each) for each in unclear])} cannot be told from the recipe's {own}")
+    return sentence(f"{setting}: {'; '.join(told)}{end}.")
+
+
+def _choice(choice: Choice) -> str:
+    if choice.difference is None:
+        return choice.value
+    return f"{choice.value} ({points(choice.difference)} points after {counted(choice.epochs, 'epoch')})"
+
+
+def _step(step: Step) -> str:
+    name = step.step.removeprefix("+ ")
+    return name if step.difference is None else f"{name} ({points(step.difference, 2)} points)"
+
+
+def _sign(step: Step) -> int:
+    return 0 if step.difference is None else direction(step.difference)

@@ -1,0 +1,115 @@
+"""Which explanations hold what they promise, and what excites the networks."""
+
+from __future__ import annotations
+
+from core.reports.activations import ModelActivations
+from core.reports.explanations import CheckName, MethodEvaluation
+from training.report.findings import Findings, Side
+from training.report.words.style import counted, listed, number, percent, sentence, signed
+
+_FAILURES: dict[CheckName, str] = {
+    "deletion": "taking out the pixels it names does not lower the probability faster than taking out any",
+    "insertion": "putting in the pixels it names does not raise the probability faster than putting in any",
+    "randomisation": "its maps stay much the same when the network's weights are replaced by fresh ones",
+}
+COPY = 0.8
+"""Similarity from which one would call an image a copy of another; see `near_duplicates`."""
+
+
+def plain(name: str) -> str:
+    """A method's name in words."""
+    return {"grad_cam": "Grad-CAM", "smoothgrad": "SmoothGrad", "input_x_gradient": "input x gradient"}.get(
+        name, name.replace("_", " ")
+    )
+
+
+def verdict(method: MethodEvaluation) -> str:
+    """A cell of the table: passes, or which checks the method fails."""
+    if not method.images:
+        return "**fails**: every map is flat"
+    return f"**fails** {listed(method.failed)}" if method.failed else "passes"
+
+
+def cells(method: MethodEvaluation) -> list[str]:
+    """The figures of a row of the table."""
+    last = method.cascade[-1].correlation if method.cascade else None
+    return [
+        "" if method.deletion_gain is None else signed(method.deletion_gain, 2),
+        "" if method.insertion_gain is None else signed(method.insertion_gain, 2),
+        "" if method.sensitivity is None else number(method.sensitivity, 2),
+        "" if last is None else number(last, 2),
+    ]
+
+
+def passing(side: Side) -> str:
+    """Which methods pass all checks for a version."""
+    methods = side.explanations.methods
+    good = [plain(each.method) for each in methods if not each.failed]
+    if len(good) == len(methods):
+        return f"For the {side.name} all {counted(len(methods))} methods pass every check."
+    if not good:
+        return f"For the {side.name} no method passes every check."
+    return f"For the {side.name}, {listed(good)} {'pass' if len(good) > 1 else 'passes'} every check."
+
+
+def failing(side: Side) -> list[str]:
+    """One sentence for each method that fails, with the figures that decide."""
+    told = []
+    for method in side.explanations.methods:
+        failed = [check for check in method.checks if not check.passed]
+        if not method.images:
+            told.append(f"{sentence(plain(method.method))} fails for the {side.name}: every map is flat.")
+        elif failed:
+            why = "; ".join(f"{_FAILURES[check.name]} ({check.reason})" for check in failed)
+            told.append(f"{sentence(plain(method.method))} fails for the {side.name}: {why}.")
+    return told
+
+
+def flat(side: Side) -> str:
+    """Maps that say nothing; empty where there is none."""
+    found = [f"{each.flat} of {plain(each.method)}" for each in side.explanations.methods if each.flat]
+    return f"Flat maps of the {side.name}, which say nothing and are left out: {listed(found)}." if found else ""
+
+
+def best(side: Side) -> str:
+    """The method that finds the pixels that matter best, by insertion; empty where none passes all checks."""
+    good = [each for each in side.explanations.methods if not each.failed and each.insertion_gain is not None]
+    if not good:
+        return ""
+    first = max(good, key=lambda each: 0.0 if each.insertion_gain is None else each.insertion_gain.value)
+    gain = first.insertion_gain
+    return (
+        ""
+        if gain is None
+        else f"Of those that pass, {plain(first.method)} gains most over chance by insertion ({signed(gain, 2)})."
+    )
+
+
+def recognised(made: ModelActivations, name: str, other: str) -> str:
+    """Whether the images made for a version's classes are recognised, by itself and by the other version."""
+    classes = [image for image in made.images if image.kind == "class"]
+    nearest = max(made.images, key=lambda image: image.nearest.similarity)
+    copies = sum(image.nearest.similarity >= COPY for image in made.images)
+    copied = (
+        "none of them is a copy of a training image"
+        if not copies
+        else f"{counted(copies)} of them {'is' if copies == 1 else 'are'} close to a copy of a training image"
+    )
+    return (
+        f"Of the {len(classes)} images made for classes of the {name}, it takes {percent(made.recognised, 0)} for the "
+        f"class they were made for, and the {other} {percent(made.transfer, 0)}; {copied} (largest similarity "
+        f"{nearest.nearest.similarity:.2f}, {COPY:g} would be one)."
+    )
+
+
+def transfer(findings: Findings) -> str:
+    """Whose images mean more to the other network."""
+    first, second = findings.first, findings.second
+    one, other = first.activations.transfer, second.activations.transfer
+    if one == other:
+        return f"Images of either family mean as much to the other one ({percent(one, 0)})."
+    more, less = (first, second) if one > other else (second, first)
+    return (
+        f"Images made for the {more.name} are recognised more often by the {less.name} than the other way round "
+        f"({percent(max(one, other), 0)} against {percent(min(one, other), 0)})."
+    )

@@ -1,0 +1,139 @@
+"""How much accuracy the two keep when images are changed."""
+
+from __future__ import annotations
+
+from core.reports.robustness import CORRUPTION_KINDS, Condition, RobustnessDifference
+from training.report.findings import Findings, Side
+from training.report.words.style import counted, direction, interval, listed, percent, points, sentence, turned
+
+ALL = "all corruptions"
+
+
+def plain(name: str) -> str:
+    """A condition's name in words."""
+    return "FGSM" if name == "fgsm" else name.replace("_", " ")
+
+
+def row_of(findings: Findings, name: str) -> RobustnessDifference:
+    """Both versions under one condition."""
+    return next(row for row in findings.robustness if row.name == name)
+
+
+def corruptions(findings: Findings) -> list[RobustnessDifference]:
+    """The rows of single corruptions."""
+    names = {each.name for each in findings.first.robustness.of_kind(*CORRUPTION_KINDS)}
+    return [row for row in findings.robustness if row.name in names]
+
+
+def overall(findings: Findings) -> str:
+    """Accuracy under all corruptions, and who loses more of it."""
+    row, first, second = row_of(findings, ALL), findings.first, findings.second
+    told = (
+        f"Averaged over all corruptions and severities the {first.name} answers {interval(row.first)} of the images "
+        f"right, the {second.name} {interval(row.second)}"
+    )
+    said = {
+        1: f"the {first.name} is ahead by {points(row.difference)} points",
+        -1: f"the {second.name} is ahead by {points(turned(row.difference))} points",
+        0: f"which of the two is ahead cannot be told ({points(row.difference)} points)",
+    }[direction(row.difference)]
+    return f"{told}: {said}."
+
+
+def lost(findings: Findings) -> str:
+    """Who loses more points against the images as they are."""
+    row, first, second = row_of(findings, ALL), findings.first, findings.second
+    drops = [
+        side.robustness.clean.accuracy.value - mean.value for side, mean in ((first, row.first), (second, row.second))
+    ]
+    measured = (
+        f"against the same images as they are, the {first.name} loses {100 * drops[0]:.1f} points and the "
+        f"{second.name} {100 * drops[1]:.1f}"
+    )
+    said = {
+        1: f"the {second.name} loses more, by {points(row.kept_difference)} points",
+        -1: f"the {first.name} loses more, by {points(turned(row.kept_difference))} points",
+        0: f"the difference of the two, {points(row.kept_difference)} points, may be chance",
+    }[direction(row.kept_difference)]
+    return sentence(f"{measured}; {said}.")
+
+
+def by_corruption(findings: Findings) -> str:
+    """Under which corruptions either is ahead, and which are the hardest."""
+    rows, first, second = corruptions(findings), findings.first, findings.second
+    told = []
+    for side, sign in ((first, 1), (second, -1)):
+        ahead = [row for row in rows if direction(row.difference) == sign]
+        if len(ahead) == len(rows):
+            told.append(f"the {side.name} is ahead under every one of the {counted(len(rows))} corruptions")
+        elif len(ahead) > len(rows) / 2:
+            others = [plain(row.name) for row in rows if row not in ahead]
+            told.append(f"the {side.name} is ahead under all but {listed(others)}")
+        elif ahead:
+            told.append(f"the {side.name} is ahead under {listed([plain(row.name) for row in ahead])}")
+    if not told:
+        told.append("under no single corruption is either clearly ahead")
+    return sentence("; ".join(told)) + "."
+
+
+def hardest(findings: Findings) -> str:
+    """The corruptions that cost either most and least."""
+    told = []
+    for side, own in ((findings.first, "first"), (findings.second, "second")):
+        rows = sorted(corruptions(findings), key=lambda row: getattr(row, own).value)
+        clean = side.robustness.clean.accuracy.value
+        worst, mildest = rows[0], rows[-1]
+        told.append(
+            f"{plain(worst.name)} is what costs the {side.name} most ({_loss(getattr(worst, own).value, clean)}), "
+            f"{plain(mildest.name)} what costs it least ({_loss(getattr(mildest, own).value, clean)})"
+        )
+    return sentence("; ".join(told)) + "."
+
+
+def moved(findings: Findings) -> str:
+    """What shifts and rotations cost at their largest."""
+    told = []
+    for side in findings.sides:
+        shift, turn = (side.robustness.named(name)[-1] for name in ("shift", "rotation"))
+        told.append(
+            f"the {side.name} answers {interval(shift.accuracy)} right when images are shifted by {shift.setting}, and "
+            f"{interval(turn.accuracy)} when they are turned by {turn.setting}"
+        )
+    return sentence("; ".join(told)) + "."
+
+
+def attacked(findings: Findings) -> str:
+    """What the fast gradient sign method leaves of the accuracy, at its smallest and largest step."""
+    told = []
+    for side in findings.sides:
+        levels = side.robustness.named("fgsm")
+        told.append(f"of the {side.name}'s accuracy it leaves {_left(levels[0])} and {_left(levels[-1])}")
+    row = row_of(findings, "fgsm")
+    said = {
+        1: f"over all steps the {findings.first.name} is ahead by {points(row.difference)} points",
+        -1: f"over all steps the {findings.second.name} is ahead by {points(turned(row.difference))} points",
+        0: f"over all steps the two do not differ clearly ({points(row.difference)} points)",
+    }[direction(row.difference)]
+    return (
+        f"One step of the fast gradient sign method (FGSM), made for each network from its own gradient: "
+        f"{'; '.join(told)}; {said}."
+    )
+
+
+def caveats(side: Side) -> str:
+    """What the benchmark is, and is not."""
+    record = side.robustness
+    return (
+        f"The corruptions are {record.benchmark}: written anew from their published definitions with the severities of "
+        f"CIFAR-10-C, so figures compare with published ones only roughly; {'; '.join(record.left_out)}. Measured on "
+        f"{record.data.images:,} test images, as many of each class; intervals are by bootstrap over images, each for "
+        "itself and not corrected for how many there are."
+    )
+
+
+def _loss(value: float, clean: float) -> str:
+    return f"{percent(value)}, {100 * (value - clean):+.1f} points"
+
+
+def _left(level: Condition) -> str:
+    return f"{percent(level.accuracy.value)} at {level.setting}"

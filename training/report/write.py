@@ -1,0 +1,112 @@
+"""The whole report: missing records -> findings -> figures -> files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import ConfigurationError
+from core.reports.lookup import NAMES, VersionRecord, versions_of
+from core.reports.places import report_path
+from core.reports.record import write_report
+from training.files import write_atomically
+from training.mistakes.find import Judged, compare_judged
+from training.report.collect import collect
+from training.report.drawing import standalone, svg
+from training.report.findings import Findings
+from training.report.gallery import pictured_figures, plain_figures
+from training.report.make import Workshop, activations_folder, make_missing
+from training.report.render import FIGURES_NAME, html, linked_figures, markdown
+
+PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report, ready to be written.
+
+    Attributes:
+        findings: what it says.
+        text: as Markdown.
+        figures: those that it shows, as SVG, by name.
+    """
+
+    findings: Findings
+    text: str
+    figures: Mapping[str, str]
+
+
+def make_report(workshop: Workshop) -> Report:
+    """Make what is missing, and the report from it; errors as of `make_missing` and `collect`."""
+    work = workshop.work
+    first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
+    compare_judged(first, second)  # before hours are spent on versions that cannot be compared
+    make_missing(workshop)
+    findings = collect(first, second, workshop.shelf)
+    text = markdown(findings)
+    drawing = workshop.progress.add_task("drawing", total=None)
+    draws = plain_figures(findings) | pictured_figures(
+        findings, work.models, (first, second), work.images, activations_folder(workshop), threads=work.threads
+    )
+    wanted = linked_figures(text)
+    figures = {}
+    for done, name in enumerate(wanted):
+        workshop.progress.update(drawing, description=f"drawing: {name}", completed=done, total=len(wanted))
+        figures[name] = svg(draws[name])
+    workshop.progress.update(drawing, description="drawing: done", completed=len(wanted))
+    return Report(findings, text, figures)
+
+
+def write_page(report: Report, out: Path) -> Path:
+    """Write `out`/index.html, which needs no other file, and return its path.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+    """
+    path = out / PAGE_NAME
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda stream: stream.write(html(report.text, report.figures).encode()))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
+    return path
+
+
+def write_docs(report: Report, docs: Path) -> Path:
+    """Write `docs`/findings.md with its figures in `docs`/findings, in place of those that were there.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+    """
+    path, folder = docs / TEXT_NAME, docs / FIGURES_NAME
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, drawn in report.figures.items():
+            (folder / f"{name}.svg").write_text(standalone(drawn), encoding="utf-8")
+        path.write_text(report.text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {docs} ({error.strerror})") from error
+    return path
+
+
+def write_records(findings: Findings, folder: Path) -> None:
+    """Put the records that findings were made from into `folder`, in place of those that were there.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+    """
+    records: list[VersionRecord] = [findings.activations, findings.mistakes]
+    for side in findings.sides:
+        records += [side.robustness, side.explanations, side.latency]
+    shutil.rmtree(folder, ignore_errors=True)
+    for record in records:
+        references = [version.reference for version in versions_of(record)]
+        write_report(report_path(folder, NAMES[type(record)], *references, quick=findings.quick), record)
+    write_report(report_path(folder, "exploration", findings.exploration.name), findings.exploration)
+    for tuning in findings.tunings:
+        write_report(report_path(folder, "tuning", tuning.name), tuning)
+    for study in findings.augmentation:
+        write_report(report_path(folder, "augmentation", study.name), study)
