@@ -156,7 +156,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     )
     for router in ROUTERS:
         app.include_router(router)
-    install_problem_handlers(app)
+    install_problem_handlers(app, ROUTERS)
     install_openapi(app, ROUTERS)
 
     def around(inner: ASGIApp) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""What FastAPI's own OpenAPI document lacks or has too much: schemas of routes' own bodies, nulls in examples, 422s."""
+"""What FastAPI's own OpenAPI document lacks or has too much: schemas of routes' own bodies, nulls, 422s."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
             for route in (route for router in routers for route in router.routes):
                 if isinstance(route, APIRoute) and route.include_in_schema:
                     _correct_responses(document["paths"], route)
+            for operation in (one for path in document["paths"].values() for one in path.values()):
+                for parameter in operation.get("parameters", ()):
+                    _strip_null(parameter["schema"])
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             app.openapi_schema = document
@@ -45,3 +48,11 @@ def _correct_responses(paths: dict[str, Any], route: APIRoute) -> None:
             for media_type, content in response.get("content", {}).items():
                 examples = {name: content[name] for name in ("example", "examples") if name in content}
                 documented[str(status)]["content"][media_type].update(examples)
+
+
+def _strip_null(schema: dict[str, Any]) -> None:
+    """Take the null out of a parameter's schema: one that is not given is left out, and nothing in a URL is null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema |= kinds[0]
+        del schema["anyOf"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from core.errors import RepositoryError
 from service.errors import (
@@ -29,11 +30,25 @@ from service.openinference.errors import error_response, speaks_protocol
 log = logging.getLogger("duet.service")
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457, or the path's protocol, has it."""
+def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457, or the path's protocol, has it.
+
+    `routers` are those of the app: what a path takes is looked up there.
+    """
+
+    async def routing(request: Request, error: Exception) -> Response:
+        """What the router itself raises: 404 and 405."""
+        assert isinstance(error, HTTPException)  # noqa: S101  what it is registered for
+        path = request.url.path
+        if error.status_code == 404:
+            return await _problem(request, RouteNotFoundError(path))
+        if error.status_code == 405:
+            return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, routers)))
+        return await _problem(request, InternalServiceError())
+
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RepositoryError, _problem)
 
 
@@ -83,16 +98,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return await _problem(request, invalid_parameters(error.errors()))
 
 
-async def _routing(request: Request, error: Exception) -> Response:
-    """What the router itself raises: 404 and 405."""
-    assert isinstance(error, HTTPException)  # noqa: S101  as above
-    path = request.url.path
-    if error.status_code == 404:
-        return await _problem(request, RouteNotFoundError(path))
-    if error.status_code == 405:
-        allowed = [method.strip() for method in (error.headers or {}).get("Allow", "").split(",")]
-        return await _problem(request, MethodNotAllowedError(request.method, path, allowed))
-    return await _problem(request, InternalServiceError())
+def _methods(request: Request, routers: Sequence[APIRouter]) -> list[str]:
+    """All that the path takes; the router itself names those of the first route that has it."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
+    found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for methods in found for method in methods})
 
 
 def _named(entry: Mapping[str, Any]) -> tuple[str, str]:

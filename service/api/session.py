@@ -26,6 +26,8 @@ from service.security.sessions import COOKIE, SESSION_SECONDS, begin, token
 
 router = APIRouter(prefix="/session", tags=["session"])
 NOBODY = SessionAnswer(scopes=(), expires_at=None)
+_KEY_OR_NONE: Any = {"security": [{}]}
+"""OpenAPI additions of a route that answers without a key as well."""
 _EXAMPLE: Any = SessionAnswer(
     scopes=("jobs", "admin"), expires_at=datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
 ).model_dump(mode="json")
@@ -64,6 +66,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
         **success(_EXAMPLE, "What the key or the cookie that came with the request may do; nothing without"),
         **responses(KeyRefusedError, InternalServiceError),
     },
+    openapi_extra=_KEY_OR_NONE,
 )
 async def get_session(key: PresentedKey, cookie: CookieSession, gate: GatekeeperDep) -> SessionAnswer:
     """Say what the one who asks may do, so that a page can show a form or ask for the key."""
@@ -82,6 +85,7 @@ async def get_session(key: PresentedKey, cookie: CookieSession, gate: Gatekeeper
         **success(NOBODY.model_dump(mode="json"), "The browser has been told to forget the cookie"),
         **responses(HostNotAllowedError, CrossOriginError, InternalServiceError),
     },
+    openapi_extra=_KEY_OR_NONE,
 )
 async def end_session(
     request: Request, response: Response, cookie: CookieSession, gate: GatekeeperDep

@@ -133,7 +133,7 @@ async def test_the_short_way_and_the_long_way_answer_alike() -> None:
             return passes
 
         app.include_router(router)
-        install_problem_handlers(app)
+        install_problem_handlers(app, [router])
         if is_short:
             app.shorten([router], around)
         counted, got = Counted(), list[tuple[int, bytes]]()

@@ -1,31 +1,24 @@
-"""Write docs/settings.md from the settings themselves: `python docs/settings.py`."""
+"""docs/settings.md: every setting, from what the settings say of themselves."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from service.settings import Settings
 
-PAGE = Path(__file__).resolve().parent / "settings.md"
 _COMPUTED = {"home": "`.duet`", "shipped_models": "`models` of the project"}
 _HEAD = """# Settings
 
 Each is an environment variable; an empty one is as good as none. `duet serve` and `duet worker` say all of them in the
-first line of their logs, without secrets. `python docs/settings.py` writes this page from `service/settings.py`, where
+first line of their logs, without secrets. `python -m docs.generate` writes this page from `service/settings.py`, where
 the bounds are.
 
 | variable | default | what |
 |---|---|---|
 """
-
-
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(), encoding="utf-8")
 
 
 def page() -> str:
@@ -46,7 +39,3 @@ def _default(value: object) -> str:
     if isinstance(value, BaseModel):
         return f"`{value.model_dump_json()}`"
     return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,18 @@
+"""Which files are made from the code alone, and what each of them must hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docs.generate import metrics, openapi, settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def made_files() -> dict[Path, str]:
+    """The files with their texts."""
+    return {
+        ROOT / "openapi.json": openapi.page(),
+        ROOT / "docs" / "settings.md": settings.page(),
+        ROOT / "docs" / "metrics.md": metrics.page(),
+    }
