@@ -37,7 +37,7 @@ function matrix(side, names, unit, point) {
   const { scores: { confusion_matrix: counts }, probability: { confusion_rates: rates } } = side.model;
   const label = `Confusion matrix of ${side.name}`;
   const table = h("table.matrix", { class: side.kind, role: "grid", "aria-label": label, vars: { "--classes": names.length } },
-    h("thead", h("tr", h("td"), names.map((name) => h("th", { scope: "col" }, h("span", name))))),
+    h("thead", h("tr", h("th.corner", { scope: "col" }, h("b.visually-hidden", "True class")), names.map((name) => h("th", { scope: "col" }, h("span", name))))),
     h("tbody", counts.map((row, k) => h("tr", h("th", { scope: "row" }, names[k]), row.map((number, j) => cell(number, rates[k][j], k, j))))));
 
   function cell(number, rate, k, j) {

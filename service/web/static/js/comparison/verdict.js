@@ -42,7 +42,7 @@ function outcomes(paired, sides) {
   ];
   return h("figure.outcomes",
     h("figcaption", "Who is right about an image"),
-    h("div.outcome-bar", { "aria-hidden": "true" }, parts.map(([kind, , number]) => h("span", { class: kind, vars: { "--share": number / images } }))),
+    h("div.outcome-bar", { "aria-hidden": "true" }, parts.filter(([, , number]) => number > 0).map(([kind, , number]) => h("span", { class: kind, vars: { "--share": number / images } }))),
     h("dl.outcome-list", parts.map(([kind, name, number]) => h("div", { class: kind }, h("dt", name), h("dd", count(number), h("span.muted", ` ${percent(number / images)}`))))),
     h("p.small.muted", `Both give the same answer to ${percent(paired.agreement)} of the images`,
       paired.cohen_kappa === null ? "." : `; beyond chance, Cohen's kappa is ${plain(paired.cohen_kappa, 2)}.`));

@@ -1,0 +1,193 @@
+"""The comparison's page in a real browser, on the versions that ship and on some that are made here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.manifest import read_manifest
+from tests.support.browser import (
+    NARROW,
+    SHIPPED,
+    WIDE,
+    Visit,
+    assert_accessible,
+    assert_fits,
+    layout_shift,
+    needs_chromium,
+    visiting,
+)
+from tests.support.comparisons import write_latency, write_robustness
+from tests.support.onnx_models import write_onnx_version
+from tests.support.service import ServiceProcess, service_process
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """The shipped versions with records of two, and cnn@90, which has other data and a class that looks like markup."""
+    home = tmp_path_factory.mktemp("home")
+    for family, clean, ms in (("cnn", 0.9, 2.6), ("mlp", 0.6, 0.4)):
+        manifest = read_manifest(SHIPPED / family / "2")
+        write_robustness(home / "reports", manifest, clean=clean)
+        write_latency(home / "reports", manifest, ms=ms)
+    write_onnx_version(home / "models" / "cnn" / "90", "cnn", 90, classes=(MARKUP, "b", "c", "d", "e"))
+    with service_process(home, DUET_SHIPPED_MODELS=str(SHIPPED)) as service:
+        yield service
+
+
+@pytest.fixture
+def visit(browser: Browser, site: ServiceProcess) -> Iterator[Visit]:
+    with visiting(browser, site.url) as opened:
+        yield opened
+
+
+def compared(site: ServiceProcess, **query: str) -> Any:
+    answer = httpx.get(f"{site.url}/metrics/compare", params=query, headers={"Accept": "application/json"}, timeout=60)
+    return answer.raise_for_status().json()
+
+
+def section(page: Page, heading: str) -> Any:
+    return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))
+
+
+def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: ServiceProcess) -> None:
+    data = compared(site)
+    page = visit.open("/metrics/compare")
+    said = data["significance"]
+    expect(page.get_by_role("heading", name=said["headline"])).to_be_visible()
+    expect(page.get_by_text(said["sentence"])).to_be_visible()
+    for side in ("first", "second"):
+        model = data[side]
+        card = page.get_by_role("region", name=f"{model['model']}@{model['version']}", exact=True)
+        expect(card).to_contain_text(f"{100 * model['scores']['accuracy']['value']:.2f} %")
+        expect(card).to_contain_text(f"{model['probability']['log_loss']['value']:.3f}")
+        expect(card).to_contain_text("Champion")
+    expect(page.get_by_label("First version")).to_have_value("mlp@2")
+    expect(page.get_by_label("Second version")).to_have_value("cnn@2")
+    costs = page.get_by_role("group", name="Cost of both versions")
+    expect(costs.get_by_role("row", name=re.compile("Parameters"))).to_contain_text(
+        f"{data['second']['cost']['parameters']:,}"
+    )
+    expect(costs.get_by_role("row", name=re.compile("Time for an image, fp32"))).to_contain_text("2.6 ms")
+
+
+def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) -> None:
+    data = compared(site)
+    page = visit.open("/ui/comparison")
+    cat = [row["label"] for row in data["first"]["scores"]["per_class"]].index("cat")
+    for name, measure in (("Recall", "recall"), ("Precision", "precision"), ("F1", "f1")):
+        page.get_by_label(name, exact=True).check()
+        row = section(page, "Class by class").get_by_role("group", name="cat", exact=True)
+        for side in ("first", "second"):
+            value = data[side]["scores"]["per_class"][cat][measure]["value"]
+            expect(row).to_contain_text(f"{100 * value:.1f} %")
+    page.get_by_label("Recall", exact=True).check()
+    tested = next(row for row in data["per_class"] if row["label"] == "cat")
+    assert tested["significant"]
+    assert tested["difference"]["value"] < 0
+    lead = f"+{-100 * tested['difference']['value']:.1f}"
+    expect(section(page, "Class by class").get_by_role("group", name="cat", exact=True)).to_contain_text(
+        f"{lead} for cnn@2"
+    )
+    section(page, "Class by class").get_by_text("The figures as a table").click()
+    cells = page.get_by_role("group", name="Recall of each class").get_by_role("row", name=re.compile("^cat"))
+    expect(cells).to_contain_text("p < 0.0001, significant")
+
+
+def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, site: ServiceProcess) -> None:
+    counts = compared(site)["first"]["scores"]["confusion_matrix"]
+    page = visit.open("/metrics/compare")
+    grid = page.get_by_role("grid", name="Confusion matrix of mlp@2")
+    expect(grid.get_by_role("gridcell")).to_have_count(100)
+    expect(grid.locator("[tabindex='0']")).to_have_count(1)
+    grid.locator("[tabindex='0']").focus()
+    page.keyboard.press("ArrowLeft")  # there is nothing to the left
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    focused = page.locator(":focus")
+    expect(focused).to_contain_text(f"automobile taken for bird, {counts[1][2] / 10:.1f} %")
+    expect(page.locator(".readout")).to_contain_text("automobile taken for bird")
+    expect(page.locator(".readout")).to_contain_text("cnn@2")
+    page.get_by_label("Images", exact=True).check()
+    cell = grid.get_by_role("row").nth(4).get_by_role("gridcell").nth(5)
+    expect(cell).to_have_text(re.compile(rf"^{counts[3][5]}: cat taken for dog"))
+    other = page.get_by_role("grid", name="Confusion matrix of cnn@2").get_by_role("row").nth(4)
+    cell.hover()
+    expect(other.get_by_role("gridcell").nth(5)).to_have_class(re.compile("pointed"))
+
+
+def test_reliability_and_robustness_with_their_tables(visit: Visit) -> None:
+    page = visit.open("/metrics/compare")
+    calibration = section(page, "Sure, and right?")
+    expect(calibration.locator("canvas")).to_be_visible()
+    calibration.get_by_text("How many images are in each bin").click()
+    expect(page.get_by_role("group", name="Reliability, bin by bin").get_by_role("row")).to_have_count(16)
+    robustness = section(page, "When images get worse")
+    expect(robustness).to_contain_text("Over all corruptions mlp@2 loses")
+    expect(robustness.get_by_role("group", name="gaussian noise", exact=True)).to_be_visible()
+    robustness.get_by_text("The figures as a table").click()
+    table = page.get_by_role("group", name="Accuracy under each condition and level")
+    expect(table.get_by_role("row")).to_have_count(1 + 5)
+
+
+def test_any_two_versions_are_chosen_and_the_link_carries_them(visit: Visit) -> None:
+    page = visit.open("/metrics/compare")
+    page.get_by_role("heading", name="cnn@2 is more accurate than mlp@2").wait_for()
+    page.get_by_label("First version").select_option("cnn@1")
+    page.get_by_role("heading", name="cnn@1 and cnn@2").wait_for()
+    assert page.url.endswith("/metrics/compare?first=cnn%401&second=cnn%402")
+    expect(section(page, "When images get worse")).to_contain_text("duet evaluate cnn@1 --robustness")
+    page.reload()
+    page.get_by_role("heading", name="cnn@1 and cnn@2").wait_for()
+    page.get_by_role("button", name="Swap the two versions").click()
+    expect(page.get_by_label("First version")).to_have_value("cnn@2")
+    page.get_by_role("heading", name="cnn@2 and cnn@1").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="cnn@1 and cnn@2").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="cnn@2 is more accurate than mlp@2").wait_for()
+
+
+def test_what_cannot_be_compared_is_said_and_another_choice_is_at_hand(visit: Visit) -> None:
+    visit.expect("status of 404")
+    visit.expect("status of 409")
+    page = visit.open("/metrics/compare?first=vit&second=cnn@2")
+    expect(page.get_by_role("alert")).to_contain_text("no model 'vit'")
+    expect(page.get_by_label("First version")).to_have_value("vit")
+    page.get_by_label("First version").select_option("cnn@90")
+    expect(page.get_by_role("alert")).to_contain_text("not comparable")
+    digest = read_manifest(SHIPPED / "cnn" / "2").data.digest
+    expect(page.locator("#comparison dl")).to_contain_text("d" * 64)
+    expect(page.locator("#comparison dl")).to_contain_text(digest)
+    assert_accessible(page)
+    page.get_by_label("First version").select_option("mlp@2")
+    page.get_by_role("heading", name="cnn@2 is more accurate than mlp@2").wait_for()
+
+
+def test_names_of_classes_are_shown_as_text(visit: Visit) -> None:
+    page = visit.open("/metrics/compare?first=cnn@90&second=cnn@90")
+    page.get_by_role("heading", name="cnn@90 and cnn@90 give the same answers").wait_for()
+    expect(section(page, "Class by class").get_by_role("group", name=MARKUP)).to_be_visible()
+    assert page.locator("#comparison img").count() == 0
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), (WIDE, "light")])
+def test_with_all_its_parts_the_page_is_accessible_fits_and_does_not_jump(
+    browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Any
+) -> None:
+    with visiting(browser, site.url, size=size, scheme=scheme) as opened:
+        page = opened.open("/metrics/compare")
+        expect(section(page, "Sure, and right?").locator("canvas")).to_be_visible()
+        assert layout_shift(page) < 0.02
+        for summary in page.locator("#comparison summary").all():
+            summary.click()
+        assert_accessible(page)
+        assert_fits(page)
