@@ -46,7 +46,7 @@ export async function lineChart(target, settings) {
 
   function tabulate() {
     fill(table, h("thead", h("tr", h("th", { scope: "col" }, xLabel), series.map((each) => h("th.number", { scope: "col" }, each.label)))),
-      h("tbody", columns[0].map((x, row) => h("tr", h("th", { scope: "row" }, formatX(x)),
+      h("tbody", columns[0].map((x, row) => columns.slice(1).some((column) => (column[row] ?? null) !== null) && h("tr", h("th", { scope: "row" }, formatX(x)),
         columns.slice(1).map((column) => h("td.number", column[row] === null || column[row] === undefined ? "" : format(column[row])))))));
   }
 

@@ -79,7 +79,7 @@ export class FormField {
       this.control.focus();
     };
     fill(this.own, `The recipe has ${readable(this.field.value)}. `,
-      h("button.link", { type: "button", onclick: back, "aria-label": `Take the recipe's ${this.field.label.toLowerCase()}` }, "Take it back"));
+      h("button.link", { type: "button", onclick: back, "aria-label": `Take it back: ${this.field.label}` }, "Take it back"));
   }
 }
 

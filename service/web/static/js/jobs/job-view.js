@@ -1,13 +1,14 @@
 // One job: how far it is, its curves, its log, what it came to, and what can be done about it.
 import { askJSON } from "../api.js";
-import { byId, fill, h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { percent } from "../format.js";
 import { gateReport } from "../parts/gate-report.js";
+import { heading, loading } from "../parts/heading.js";
 import { ago, duration, exact } from "../parts/when.js";
 import { withKey } from "../session.js";
 import { errorNotice, toastError } from "../toast.js";
 import { trainingCharts } from "./charts.js";
-import { JobStory } from "./curves.js";
+import { JobStory, isAfter } from "./curves.js";
 import { FINAL, colourOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
 import { readable } from "./fields.js";
 import { follow } from "./follow.js";
@@ -19,16 +20,19 @@ const CONNECTIONS = {
   reconnecting: "Reconnecting. The job goes on, and nothing of it is lost.",
   ended: "",
 };
+// How long what is known waits for the events to be shown together with it.
+const PATIENCE_MS = 1500;
 // What changes the record besides its progress.
 const RECORDED = new Set(["claimed", "cancelling", "interrupted", "retried", "finished"]);
 
 /** Fill `place` with the page of a job and follow it. */
 export async function jobView(place, id) {
-  fill(place, h("p.loading", "Loading the job"));
+  loading("Loading the job");
   try {
     const job = await askJSON(`/jobs/${encodeURIComponent(id)}`);
     await new JobPage(place, job).start();
   } catch (error) {
+    heading("", "Job");
     fill(place, errorNotice(error));
   }
 }
@@ -39,7 +43,6 @@ class JobPage {
     this.story = new JobStory();
     this.log = new JobLog(job.id);
     this.stop = () => {};
-    this.charts = null;
     this.pending = false;
 
     this.badge = h("span.badge");
@@ -50,24 +53,31 @@ class JobPage {
     this.actions = h("div.actions");
     this.result = h("div.stack");
     this.curves = h("div.curves", { hidden: job.kind !== "train" });
+    this.charts = null;
     this.notes = h("ul.notes");
     this.facts = h("dl.facts");
-    const colour = colourOf(job);
-    byId("jobs-title").textContent = titleOf(job);
-    byId("jobs-summary").textContent = `${subtitleOf(job)}.`;
-    fill(place,
-      h("div.job-head.stack-tight", { class: colour }, h("div.row.spread", h("div.row", this.badge, this.connection), this.actions), this.bar, this.line),
+    // Out of sight until the first events are drawn, so that nothing that is seen makes room for something else.
+    this.page = h("div.job-page.preparing",
+      h("div.job-head.stack-tight", { class: colourOf(job) }, h("div.row.spread", h("div.row", this.badge, this.connection), this.actions), this.bar, this.line),
       this.told, this.result, this.curves,
       h("div.job-columns", h("div.stack", this.log.element), h("div.stack",
         h("section.card.stack-tight", h("h2", "Parameters"), parametersOf(job)),
         h("section.card.stack-tight", h("h2", "Run"), this.facts, this.notes))));
+    place.append(this.page);
+  }
+
+  #reveal() {
+    if (!this.page.classList.contains("preparing")) return;
+    heading(`${subtitleOf(this.job)}.`, titleOf(this.job));
+    this.page.classList.remove("preparing");
   }
 
   async start() {
     if (this.job.kind === "train") this.charts = await trainingCharts(this.curves, colourOf(this.job));
     this.#showRecord();
     this.#draw();
-    this.log.refresh();
+    await this.log.refresh();
+    setTimeout(() => this.#reveal(), PATIENCE_MS);
     this.#follow();
   }
 
@@ -84,9 +94,10 @@ class JobPage {
     // Many events come at once where one catches up: they are drawn together.
     if (this.pending) return;
     this.pending = true;
-    queueMicrotask(() => {
+    requestAnimationFrame(() => {
       this.pending = false;
       this.#draw();
+      if (!isAfter(this.job.events, this.story.last)) this.#reveal();
     });
   }
 
@@ -100,8 +111,11 @@ class JobPage {
       this.bar.style.setProperty("--share", share);
       this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
     }
-    this.line.textContent = FINAL.has(job.state) ? "" : lineOf(shown) || "Waiting for a worker.";
-    this.charts?.update(story, progress?.epochs ?? job.progress?.epochs ?? story.epochs.at(-1)?.epoch ?? 1);
+    this.line.hidden = FINAL.has(job.state);
+    this.line.textContent = lineOf(shown) || "Waiting for a worker.";
+    this.curves.hidden = this.charts === null || (FINAL.has(job.state) && story.ended !== null && !story.epochs.length);
+    this.curves.classList.toggle("waiting", !story.epochs.length && story.tip === null);
+    if (!this.curves.hidden) this.charts.update(story, progress?.epochs ?? job.progress?.epochs ?? story.epochs.at(-1)?.epoch ?? 1);
     fill(this.notes, story.notes.map(({ at, text }) => h("li", h("span.muted", { title: exact(at) }, exact(at).split(", ").at(-1)), " ", text)));
     if (story.promotion !== this.shownPromotion) this.#showResult();
   }
@@ -138,7 +152,7 @@ class JobPage {
     const { job, story } = this;
     this.shownPromotion = story.promotion;
     fill(this.result,
-      job.state === "failed" && h("div.notice.bad", h("p", h("strong", job.error?.type ?? "Failed")), h("p", job.error?.message ?? "")),
+      job.state === "failed" && h("div.notice.bad", h("p", h("strong", job.error?.type ?? "Failed")), h("p.break", job.error?.message ?? "")),
       job.state === "cancelled" && h("div.notice", h("p", "It was cancelled. A retry goes on from its last whole epoch.")),
       job.state === "succeeded" && (job.kind === "train" ? trained(job, story.promotion) : evaluated(job.result)));
   }

@@ -91,7 +91,7 @@ class Row {
     this.bar.hidden = share === null || FINAL.has(job.state);
     this.bar.style.setProperty("--share", share ?? 0);
     this.line.textContent = lineOf(job);
-    fill(this.time, ago(job.finished_at ?? job.created_at));
+    fill(this.time, ago(job.created_at));
     const change = this.state !== null && this.state !== job.state ? `${titleOf(job)}: ${text}. ${lineOf(job)}` : null;
     this.state = job.state;
     return change;

@@ -9,7 +9,7 @@ export class JobLog {
   constructor(id) {
     this.path = `/jobs/${encodeURIComponent(id)}/log`;
     this.offset = null;
-    this.reading = null;
+    this.reading = false;
     this.again = false;
     this.text = h("pre.log", { tabindex: 0, role: "region", "aria-label": "Log" });
     this.nothing = h("p.small.muted", "Nothing was printed yet.");
@@ -20,18 +20,14 @@ export class JobLog {
   }
 
   /** Read what came since; calls while one is under way make one more. */
-  refresh() {
-    if (this.reading) {
-      this.again = true;
-      return;
+  async refresh() {
+    this.again = true;
+    while (this.again && !this.reading) {
+      this.again = false;
+      this.reading = true;
+      await this.#read();
+      this.reading = false;
     }
-    this.reading = this.#read().finally(() => {
-      this.reading = null;
-      if (this.again) {
-        this.again = false;
-        this.refresh();
-      }
-    });
   }
 
   async #read() {

@@ -70,7 +70,7 @@ function fieldOf(path, name, node, value) {
   return {
     path,
     label: labelOf(name),
-    help: [firstParagraph(node.description), rangeOf(node)].filter(Boolean).join(" "),
+    help: [firstParagraph(node.description, node.enum).replace("null: ", "empty: "), rangeOf(node)].filter(Boolean).join(" "),
     kind: kindOf(node),
     optional: Boolean(node.optional),
     value,
@@ -105,27 +105,29 @@ function kindOf(node) {
   return "text";
 }
 
+/** "1 to 10,000.", "Above 0, below 1." */
 function rangeOf(node) {
-  const low = node.minimum ?? node.exclusiveMinimum;
-  const high = readable(node.maximum ?? node.exclusiveMaximum);
-  const below = node.exclusiveMaximum === undefined ? "to" : "to below";
-  if (low !== undefined && high !== undefined) {
-    const from = node.exclusiveMinimum === undefined ? `${low}` : `Above ${low}`;
-    return `${from} ${below} ${high}.`;
-  }
-  if (node.exclusiveMinimum !== undefined) return `Above ${low}.`;
-  if (low !== undefined) return `${low} or more.`;
-  return node.type === "array" ? "Numbers, separated by commas." : "";
+  if (node.type === "array") return "Numbers, separated by commas.";
+  const whole = node.type === "integer";
+  const low = whole && node.exclusiveMinimum !== undefined ? node.exclusiveMinimum + 1 : node.minimum;
+  const high = node.maximum;
+  if (low !== undefined && high !== undefined) return `${readable(low)} to ${readable(high)}.`;
+  const from = low !== undefined ? `${readable(low)} or more` : node.exclusiveMinimum !== undefined ? `above ${readable(node.exclusiveMinimum)}` : "";
+  // A bound that only says how large a number can be is not worth telling.
+  const to = high !== undefined ? `${readable(high)} or less` : node.exclusiveMaximum < 2 ** 53 ? `below ${readable(node.exclusiveMaximum)}` : "";
+  const range = [from, to].filter(Boolean).join(", ");
+  return range && `${range.charAt(0).toUpperCase()}${range.slice(1)}.`;
 }
 
-/** A bound worth telling: one that only says how large a number can be is none. */
 function readable(bound) {
-  return bound !== undefined && bound < 2 ** 53 ? bound : undefined;
+  return bound.toLocaleString("en");
 }
 
-function firstParagraph(text = "") {
+/** As a sentence; a first word that is a name, such as one of `names`, stays as it is written. */
+function firstParagraph(text = "", names = []) {
   const first = text.split("\n\n")[0].replaceAll("\n", " ").trim();
   if (!first) return "";
-  const sentence = first.charAt(0).toUpperCase() + first.slice(1);
+  const isName = /\d/.test(first.split(/[\s,]/)[0]) || names.includes(first.split(" ")[0]);
+  const sentence = isName ? first : first.charAt(0).toUpperCase() + first.slice(1);
   return /[.!?)]$/.test(sentence) ? sentence : `${sentence}.`;
 }

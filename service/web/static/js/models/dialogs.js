@@ -57,7 +57,7 @@ class MoveDialog {
     this.confirm = h("button.button.primary", { type: "submit" }, label);
     const cancel = h("button.button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
     this.dialog = h("dialog.dialog.wide", { "aria-labelledby": "move-title" }, h("form", { novalidate: true, onsubmit: (event) => this.#submit(event) },
-      h("h2#move-title", title), content,
+      h("h2#move-title", { tabindex: -1, autofocus: true }, title), content,
       h("div.field", h("label", { for: "move-reason" }, "Why"), this.reason, this.hint, this.error),
       this.problem, h("div.actions", this.confirm, cancel)));
     this.reason.addEventListener("input", () => this.#complain(null));

@@ -91,7 +91,7 @@ function inline(text, figure) {
   if (found === null) return [text];
   const [whole, alt, picture, words, target, code, strong] = found;
   let element;
-  if (picture) element = h("img", { src: figure(picture), alt, loading: "lazy" });
+  if (picture) element = h("img", { src: figure(picture), alt });
   else if (target) element = h("a", { href: target, rel: "noopener noreferrer" }, words);
   else if (code) element = h("code", code);
   else element = h("strong", strong);

@@ -1,6 +1,7 @@
 // One version: its card, its figures, its files, and everything that was measured of it.
 import { ask, askJSON } from "../api.js";
-import { byId, fill, h } from "../dom.js";
+import { fill, h } from "../dom.js";
+import { heading, loading } from "../parts/heading.js";
 import { bytes, count } from "../parts/size.js";
 import { ago, duration, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
@@ -10,27 +11,25 @@ import { comparisonAddress, estimated, figureAddress, versionAddress } from "./w
 
 /** Fill `place` with the page of a version. */
 export async function versionView(place, model, version) {
-  fill(place, h("p.loading", "Loading the version"));
+  loading("Loading the version");
   const path = `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}`;
   try {
-    const [detail, family] = await Promise.all([askJSON(path), askJSON(`/models/${encodeURIComponent(model)}`)]);
-    const card = h("section.card.prose-card", h("p.loading", "Loading the card"));
-    const measured = h("div", h("p.loading", "Loading the evaluations"));
+    const [detail, family, card, measured] = await Promise.all([
+      askJSON(path), askJSON(`/models/${encodeURIComponent(model)}`), cardOf(path, model, version), measuredOf(path),
+    ]);
     fill(place, head(detail, family, () => versionView(place, model, version)),
-      h("div.version-columns", card, h("div.stack",
+      h("div.version-columns", h("section.card", h("h2", "Model card"), card), h("div.stack",
         h("section.card.stack-tight", h("h2", "Measured"), measured),
         filesOf(path, detail.manifest), madeOf(detail.manifest))));
-    await Promise.all([fillCard(card, path, detail), fillMeasured(measured, path)]);
   } catch (error) {
+    heading("", `${model}@${version}`);
     fill(place, errorNotice(error));
   }
 }
 
 function head({ model, version, champion, layer, manifest }, family, refresh) {
   const reference = `${model}@${version}`;
-  byId("models-title").textContent = reference;
-  document.title = `${reference} · Duet`;
-  byId("models-summary").textContent = `Made by the recipe ${manifest.recipe} on ${manifest.data.name}${layer === "shipped" ? ", and shipped with the project" : ""}.`;
+  heading(`Made by the recipe ${manifest.recipe} on ${manifest.data.name}${layer === "shipped" ? ", and shipped with the project" : ""}.`, reference);
   const summary = family.versions.find((one) => one.version === version);
   const forward = async () => {
     if (await promote(model, version)) {
@@ -48,21 +47,24 @@ function head({ model, version, champion, layer, manifest }, family, refresh) {
         h("a.button", { href: `/ui/jobs?new=evaluate&version=${encodeURIComponent(reference)}` }, "Evaluate again"))));
 }
 
-async function fillCard(place, path, { model, version }) {
+async function cardOf(path, model, version) {
   try {
     const text = await (await ask(`${path}/card`, { headers: { accept: "text/markdown" } })).text();
-    fill(place, h("h2", "Model card"), h("div.prose.card-text", rendered(text, figureAddress(model, version))));
+    const card = h("div.prose.card-text", rendered(text, figureAddress(model, version)));
+    // Their sizes are known once they are there: what stands below does not jump then.
+    await Promise.allSettled([...card.querySelectorAll("img")].map((image) => image.decode()));
+    return card;
   } catch (error) {
-    fill(place, h("h2", "Model card"), error.status === 404 ? h("p.muted", "It was published without one.") : errorNotice(error));
+    return error.kind === "urn:duet:problem:no-such-file" ? h("p.muted", "It was published without one.") : errorNotice(error);
   }
 }
 
-async function fillMeasured(place, path) {
+async function measuredOf(path) {
   try {
     const { evaluations } = await askJSON(`${path}/evaluations`);
-    fill(place, evaluations.length ? h("ul.evaluations", evaluations.map(measurement)) : h("p.muted", "Nothing was measured of it."));
+    return evaluations.length ? h("ul.evaluations", evaluations.map(measurement)) : h("p.muted", "Nothing was measured of it.");
   } catch (error) {
-    fill(place, errorNotice(error));
+    return errorNotice(error);
   }
 }
 
