@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from core.gate.report import GateReport
     from core.repository import ModelRepository
 
-app = typer.Typer(help="Model versions: list, show, verify, judge, promote, roll back.", no_args_is_help=True)
+app = typer.Typer(help="Model versions: list, show, verify, compare, judge, promote, roll back.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Reference = Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")]
@@ -86,6 +86,28 @@ def verify(
         _print_json(results)
     if any(result["error"] for result in results):
         raise typer.Exit(1)
+
+
+@app.command()
+def compare(first: Reference, second: Reference, as_json: AsJson = False) -> None:
+    """Compare two versions by their stored answers to the test images: which is better, at what, and how surely."""
+    from core.comparison.compare import VersionComparer
+    from core.comparison.evaluated import read_evaluated
+    from core.home import duet_home
+    from core.reports.places import report_layers
+    from core.repository import ModelRepository
+
+    repository = ModelRepository.open()
+    one, other = (
+        read_evaluated(repository, repository.manifest(*repository.resolve(reference))) for reference in (first, second)
+    )
+    comparison = VersionComparer(repository, report_layers(duet_home())).compare(one, other)
+    if as_json:
+        typer.echo(comparison.model_dump_json(indent=2))
+        return
+    from duet.commands.model_comparison import print_comparison
+
+    print_comparison(comparison)
 
 
 @app.command()

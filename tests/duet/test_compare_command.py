@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.api import MetricsComparison
+from core.repository import ModelRepository
+from duet.cli import main
+from tests.support.comparisons import write_latency, write_robustness
+from tests.support.onnx_models import write_onnx_version
+from tests.support.service import set_champions
+from tests.support.versions import write_version
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
+    """cnn@1, which has five of six images right, and mlp@1, which has one; both champions."""
+    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    repository = ModelRepository.open()
+    write_onnx_version(repository.home_models / "cnn" / "1", "cnn", 1)
+    write_onnx_version(repository.home_models / "mlp" / "1", "mlp", 1, test_answers=(0,) * 6)
+    set_champions(repository.home_models, cnn=1, mlp=1)
+    return repository
+
+
+def run(*arguments: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["duet", "models", "compare", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_verdict_stands_first_and_its_figures_below(
+    repository: ModelRepository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = repository.manifest("cnn", 1)
+    write_robustness(tmp_path / "home" / "reports", manifest, clean=0.9)
+    write_robustness(tmp_path / "shipped" / "reports", repository.manifest("mlp", 1), clean=0.5)
+    write_latency(tmp_path / "home" / "reports", manifest, ms=2.5)
+    assert run("cnn", "mlp@1") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of greys: 83.33"
+    )
+
+    def row(name: str) -> str:
+        return " ".join(next(line for line in lines if line.strip().startswith(name)).split())
+
+    assert row("accuracy ").startswith("accuracy 83.33% (73.33% to 93.33%) 16.67% (6.67% to 26.67%) +66.67 (")
+    assert row("light").startswith("light 50.0% 0.0% +50.00 (")
+    assert row("as they are") == "as they are 90.0% 50.0%"
+    assert row("rotation").startswith("rotation 45.0% 25.0% +20.00 (")
+    assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"
+
+
+def test_as_json_it_is_what_the_service_answers(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("mlp", "cnn", "--json") == 0
+    comparison = MetricsComparison.model_validate_json(capsys.readouterr().out)
+    assert (comparison.paired.only_first_right, comparison.paired.only_second_right) == (0, 4)
+    assert [note.partition(":")[0] for note in comparison.notes] == [
+        "the robustness of mlp@1 is not measured yet",
+        "the robustness of cnn@1 is not measured yet",
+    ]
+
+
+def test_what_cannot_be_compared_is_said(repository: ModelRepository, capsys: pytest.CaptureFixture[str]) -> None:
+    write_version(repository.home_models / "cnn" / "2", "cnn", 2)
+    write_onnx_version(repository.home_models / "cnn" / "3", "cnn", 3, data_digest="e" * 64)
+    for second, said in (("cnn@2", "cnn@2 has no evaluation.json"), ("cnn@3", "e" * 64), ("cnn@9", "no version '9'")):
+        assert run("cnn@1", second) == 1
+        assert said in capsys.readouterr().err
