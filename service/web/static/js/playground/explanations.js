@@ -1,0 +1,148 @@
+// What each model sees, pixel for pixel, and over it the map of what its answer hangs on.
+import { byId, fill, h } from "../dom.js";
+import { errorNotice } from "../toast.js";
+import { askMap, askView, cropText } from "./question.js";
+
+const METHODS = {
+  "": ["The picture", "Exactly the pixels that go into each model."],
+  saliency: ["Saliency", "How much the class’s score would change with each pixel: the largest slope along one of its channels."],
+  input_x_gradient: ["Input × gradient", "Slope times value: red pixels speak for the class, blue ones against it."],
+  smoothgrad: ["SmoothGrad", "The slope, averaged over noisy copies of the picture."],
+  integrated_gradients: ["Integrated gradients", "What each pixel adds on the way from black to the picture: red for the class, blue against it."],
+  grad_cam: ["Grad-CAM", "Where the last feature maps speak for the class; of convolutional networks only."],
+  occlusion: ["Occlusion", "How much the score drops when a patch is covered: red patches are needed, blue ones mislead."],
+};
+const SIGNED = new Set(["input_x_gradient", "integrated_gradients", "occlusion"]);
+
+export class Explanations {
+  #state;
+  #changed;
+  #panels = new Map();
+  #asking = null;
+
+  /** `changed()` is called when method, class or strength were chosen. */
+  constructor(state, changed) {
+    this.#state = state;
+    this.#changed = changed;
+  }
+
+  /** The controls and one panel per family, empty. */
+  build() {
+    const { settings, families } = this.#state;
+    byId("methods").append(...Object.entries(METHODS).map(([method, [title]]) => h("label",
+      h("input", { type: "radio", name: "method", value: method, checked: method === settings.method, onchange: () => this.#choose({ method }) }), title)));
+    const classes = [...new Set(families.flatMap((family) => family.classes))];
+    byId("target").append(...classes.map((name) => h("option", { value: name }, name)));
+    byId("target").value = classes.includes(settings.target) ? settings.target : "";
+    byId("target").addEventListener("change", () => this.#choose({ target: byId("target").value }));
+    byId("strength").value = settings.strength;
+    byId("strength").addEventListener("input", () => this.#blend());
+    byId("strength").addEventListener("change", () => this.#choose({}));
+    fill(byId("views"), families.map((family) => this.#panel(family)));
+    this.#blend();
+    this.#explain();
+  }
+
+  /** No pictures. */
+  clear() {
+    for (const panel of this.#panels.values()) {
+      for (const image of [panel.view, panel.map]) replace(image, null);
+      panel.caption.textContent = "\u00a0";
+    }
+  }
+
+  /** Ask for views and maps of the picture as it is now. */
+  async refresh(signal) {
+    const { families } = this.#state;
+    await Promise.all(families.map((family) => this.#view(family, signal)));
+    await this.#maps(signal);
+  }
+
+  #panel(family) {
+    const [height, width] = family.size;
+    const panel = {
+      view: h("img.view", { alt: "", hidden: true }), map: h("img.map", { alt: "", hidden: true }),
+      caption: h("figcaption.small.muted.break", "\u00a0"), problem: h("div"),
+    };
+    this.#panels.set(family.name, panel);
+    return h("figure.card.family.sight", { class: family.name },
+      h("h3", h("span.family-name", family.name), h("span.muted", ` sees ${width} × ${height} pixels`)),
+      h("div.sight-frame", { vars: { "--ratio": width / height } }, panel.view, panel.map), panel.caption, panel.problem);
+  }
+
+  #choose(changes) {
+    Object.assign(this.#state.settings, changes, { strength: Number(byId("strength").value) });
+    this.#explain();
+    this.#changed();
+    if (this.#state.comparison === null || Object.keys(changes).length === 0) return;
+    this.#asking?.abort();
+    this.#asking = new AbortController();
+    this.#maps(this.#asking.signal);
+  }
+
+  #blend() {
+    byId("views").style.setProperty("--strength", byId("strength").value / 100);
+  }
+
+  #explain() {
+    const { method } = this.#state.settings;
+    const [, sentence] = METHODS[method];
+    byId("strength").disabled = method === "";
+    byId("target").disabled = method === "";
+    fill(byId("method-note"), sentence, method && h("span.scale", { class: SIGNED.has(method) ? "signed" : "unsigned" },
+      h("span", SIGNED.has(method) ? "against" : "little"), h("span.scale-bar"), h("span", SIGNED.has(method) ? "for" : "much")));
+  }
+
+  async #view(family, signal) {
+    const { picture, crop } = this.#state;
+    const panel = this.#panels.get(family.name);
+    const { blob } = await askView(picture.file, family, cropText(crop), signal);
+    replace(panel.view, blob, `What ${family.name} sees of the picture`);
+  }
+
+  async #maps(signal) {
+    await Promise.all(this.#state.families.map((family) => this.#map(family, signal)));
+    performance.mark("explained");
+  }
+
+  async #map(family, signal) {
+    const { settings: { method, target }, picture, crop } = this.#state;
+    const panel = this.#panels.get(family.name);
+    fill(panel.problem);
+    if (method === "" || !family.methods.includes(method)) {
+      replace(panel.map, null);
+      panel.caption.textContent = method === "" ? "\u00a0"
+        : family.methods.length ? `${METHODS[method][0]} does not fit this model.` : "This version cannot be explained: it was published without gradient.onnx.";
+      return;
+    }
+    const known = family.classes.includes(target) ? target : "";
+    try {
+      const explained = await askMap(picture.file, family, cropText(crop), method, known, signal);
+      replace(panel.map, explained.blob, `${METHODS[method][0]} of ${family.name} for ${explained.target.label}`);
+      panel.caption.textContent = caption(explained, target !== known && target);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      replace(panel.map, null);
+      panel.caption.textContent = "\u00a0";
+      fill(panel.problem, errorNotice(error));
+    }
+  }
+}
+
+function caption({ map, target }, unknown) {
+  const parts = [`For ${target.label}${unknown ? `, since it does not know ${unknown}` : ""}.`];
+  if (map.flat) parts.push("The map is the same everywhere, and says nothing.");
+  else parts.push(`From ${map.minimum.toPrecision(2)} to ${map.maximum.toPrecision(2)}.`);
+  if (map.completeness?.relative_gap) parts.push(`Misses its sum by ${(100 * map.completeness.relative_gap).toFixed(1)} %.`);
+  return parts.join(" ");
+}
+
+/** Show another blob in an image, or none, and let go of the one before. */
+function replace(image, blob, alt = "") {
+  const old = image.src;
+  image.hidden = blob === null;
+  image.alt = alt;
+  if (blob === null) image.removeAttribute("src");
+  else image.src = URL.createObjectURL(blob);
+  if (old) URL.revokeObjectURL(old);
+}

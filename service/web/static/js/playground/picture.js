@@ -1,0 +1,50 @@
+// The picture that was given, and how it is shown.
+import { byId } from "../dom.js";
+
+export class Picture {
+  /** `file` is a File; `sample` {index, label} where it is a test image, else null. */
+  constructor(file, sample) {
+    this.file = file;
+    this.sample = sample;
+    this.url = URL.createObjectURL(file);
+    this.size = null;
+  }
+
+  /** Put it into the frame, with the crop box over it where a part can be chosen. */
+  async show(cropBox, families) {
+    const image = byId("picture");
+    image.src = this.url;
+    image.alt = `The picture ${this.file.name}`;
+    try {
+      await image.decode();
+      this.size = { width: image.naturalWidth, height: image.naturalHeight };
+    } catch {
+      this.size = null; // the service may read what this browser cannot show, such as TIFF
+    }
+    byId("drop").hidden = true;
+    byId("stage").hidden = false;
+    byId("picture").hidden = this.size === null;
+    byId("stage").style.setProperty("--ratio", this.size ? this.size.width / this.size.height : 1);
+    byId("stage").classList.toggle("tall", this.size !== null && this.size.height > this.size.width);
+    byId("stage").classList.toggle("small", this.size !== null && this.size.width <= 128);
+    const [height, width] = families[0].size;
+    cropBox.place(this.size, width / height, Math.max(width, height));
+    byId("picture-facts").textContent = this.facts();
+    const save = byId("save-picture");
+    save.hidden = false;
+    save.href = this.url;
+    save.download = this.file.name;
+  }
+
+  /** Its name and size in words. */
+  facts() {
+    const kilobytes = `${Math.max(1, Math.round(this.file.size / 1024)).toLocaleString("en")} kB`;
+    const size = this.size ? `${this.size.width} × ${this.size.height} pixels` : "this browser cannot show it";
+    return `${this.file.name}, ${size}, ${kilobytes}`;
+  }
+
+  /** Let go of it. */
+  release() {
+    URL.revokeObjectURL(this.url);
+  }
+}

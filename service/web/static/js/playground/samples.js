@@ -1,0 +1,20 @@
+// "Surprise me": a test image that no model was trained on; what it shows is told with the answers.
+import { ask, askJSON } from "../api.js";
+import { byId } from "../dom.js";
+import { toastError } from "../toast.js";
+
+/** Offer the button where test images are at hand, show the one that the link names, and call `show(file, sample)`. */
+export async function startSamples(wanted, show) {
+  const { count } = await askJSON("/samples");
+  const button = byId("surprise");
+  button.hidden = count === 0;
+  button.addEventListener("click", () => fetched(Math.floor(Math.random() * count)).catch(toastError));
+  if (wanted !== null && wanted < count) await fetched(wanted);
+
+  async function fetched(index) {
+    const response = await ask(`/samples/${index}`, { headers: { accept: "image/png" } });
+    const label = decodeURIComponent(response.headers.get("x-duet-label"));
+    const file = new File([await response.blob()], `test-image-${index}.png`, { type: "image/png" });
+    await show(file, { index, label });
+  }
+}

@@ -1,0 +1,41 @@
+// What a link carries: versions, method, class, strength of the map, and the number of a test image.
+
+const METHODS = ["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"];
+const STRENGTH = 65;
+
+/** {versions: {cnn: 2}, method, target, strength, sample} of the address; what it does not name has its default. */
+export function readSettings() {
+  const query = new URLSearchParams(location.search);
+  const versions = {};
+  for (const reference of (query.get("models") ?? "").split(",")) {
+    const [family, version] = reference.split("@");
+    if (/^\d{1,9}$/.test(version ?? "")) versions[family] = Number(version);
+  }
+  const strength = Number(query.get("strength") ?? STRENGTH);
+  const sample = query.get("sample");
+  return {
+    versions,
+    method: METHODS.includes(query.get("method")) ? query.get("method") : "",
+    target: query.get("target") ?? "",
+    strength: strength >= 0 && strength <= 100 ? strength : STRENGTH,
+    sample: /^\d{1,9}$/.test(sample ?? "") ? Number(sample) : null,
+  };
+}
+
+/** The query of a link with these settings; empty where all have their defaults. */
+export function queryOf(settings) {
+  const query = new URLSearchParams();
+  const models = Object.entries(settings.versions).filter(([, version]) => version).map((each) => each.join("@"));
+  if (models.length) query.set("models", models.join(","));
+  if (settings.method) query.set("method", settings.method);
+  if (settings.target) query.set("target", settings.target);
+  if (settings.strength !== STRENGTH) query.set("strength", settings.strength);
+  if (settings.sample !== null) query.set("sample", settings.sample);
+  const text = query.toString();
+  return text && `?${text}`;
+}
+
+/** Keep the settings in the address of the page, so that a reload and a bookmark have them. */
+export function writeSettings(settings) {
+  history.replaceState(null, "", `${location.pathname}${queryOf(settings)}`);
+}
