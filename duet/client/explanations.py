@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypedDict
 Explanations: TypeAlias = str | Sequence[str]
 """One or more of saliency, input_x_gradient, smoothgrad, integrated_gradients, grad_cam and occlusion."""
 
-Layout: TypeAlias = Literal["side_by_side", "blend"]
+Layout: TypeAlias = Literal["side_by_side", "blend", "map"]
 
 
 class ExplanationOptions(TypedDict, total=False):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]"
 """A file's path, a file's content, a Pillow image, or uint8 pixels [H, W, 3] (RGB) or [H, W] (grey)."""
 
+Crop: TypeAlias = tuple[int, int, int, int]
+"""Left, top, width and height, in pixels of the image as a viewer shows it."""
+
 FilePart: TypeAlias = tuple[str, tuple[str, bytes, str]]
 
 
@@ -35,6 +38,11 @@ def file_part(image: ImageInput, index: int) -> FilePart:
     if isinstance(image, bytes):
         return _part(f"image-{index}", image)
     return _part(f"image-{index}.png", _png(image))
+
+
+def as_parameter(crop: Crop | None) -> str | None:
+    """As the service takes it."""
+    return None if crop is None else ",".join(map(str, crop))
 
 
 def _part(filename: str, content: bytes) -> FilePart:

@@ -12,7 +12,7 @@ from core.manifest import Precision
 from duet.client.connection import Methods, given, parsed
 from duet.client.errors import ClientError
 from duet.client.explanations import ExplanationOptions, Explanations, Layout, joined
-from duet.client.images import FilePart, ImageInput, file_part
+from duet.client.images import Crop, FilePart, ImageInput, as_parameter, file_part
 
 
 class PredictionMethods(Methods):
@@ -26,6 +26,7 @@ class PredictionMethods(Methods):
         precision: Precision | None = None,
         top_k: int | None = None,
         tta: bool = False,
+        crop: Crop | None = None,
     ) -> PredictResponse:
         """What each image shows, in the order given.
 
@@ -36,6 +37,7 @@ class PredictionMethods(Methods):
             precision: fp32 or int8; as the service is set up where none is given.
             top_k: how many classes to list; as many as the service likes where it is not given.
             tta: average the answers to six views of each image: more often right, and six times the work.
+            crop: show the model this part alone: left, top, width and height in pixels of the upright image.
 
         Raises:
             ClientError: no image was given, or one of them is none.
@@ -44,6 +46,7 @@ class PredictionMethods(Methods):
             raise ClientError("predict needs at least one image")
         parts = [file_part(image, index) for index, image in enumerate(images)]
         query = {"model": model, "version": version, "precision": precision, "top_k": top_k, "tta": tta or None}
+        query["crop"] = as_parameter(crop)
         return parsed(self._ask("/predict", parts, query), PredictResponse)
 
     def predict_one(
@@ -55,9 +58,10 @@ class PredictionMethods(Methods):
         precision: Precision | None = None,
         top_k: int | None = None,
         tta: bool = False,
+        crop: Crop | None = None,
     ) -> Prediction:
         """As `predict`, of one image."""
-        answer = self.predict(image, model=model, version=version, precision=precision, top_k=top_k, tta=tta)
+        answer = self.predict(image, model=model, version=version, precision=precision, top_k=top_k, tta=tta, crop=crop)
         return answer.predictions[0]
 
     def compare(
@@ -69,6 +73,7 @@ class PredictionMethods(Methods):
         top_k: int | None = None,
         saliency: Explanations | None = None,
         layout: Layout | None = None,
+        crop: Crop | None = None,
         **options: Unpack[ExplanationOptions],
     ) -> CompareResponse:
         """What several models say of the same image.
@@ -80,10 +85,12 @@ class PredictionMethods(Methods):
             top_k: how many classes to list per model.
             saliency: methods that fit all of these models; the answer's `saliency` then has each model's maps, and
                 their picture as a PNG file.
-            layout: of those pictures: the maps beside the image, which is the default, or blended with it.
+            layout: of those pictures: the maps beside the image, which is the default, blended with it, or alone.
+            crop: as of `predict`.
             options: as of `saliency`.
         """
         query = {"models": ",".join(models), "precision": precision, "top_k": top_k, "layout": layout, **options}
+        query["crop"] = as_parameter(crop)
         if saliency is not None:
             query |= {"saliency": joined(saliency), "format": "json"}
         return parsed(self._ask("/compare", [file_part(image, 0)], query), CompareResponse)
@@ -95,6 +102,7 @@ class PredictionMethods(Methods):
         method: Explanations = "saliency",
         model: str = "cnn",
         version: int | None = None,
+        crop: Crop | None = None,
         **options: Unpack[ExplanationOptions],
     ) -> SaliencyResponse:
         """Which pixels speak for a class: a map per method, whose `array()` is float32 [H, W].
@@ -104,6 +112,7 @@ class PredictionMethods(Methods):
             method: one or several.
             model: which family's answer is explained.
             version: of it; its champion where none is given.
+            crop: as of `predict`.
             options: see `ExplanationOptions`.
 
         Raises:
@@ -112,6 +121,7 @@ class PredictionMethods(Methods):
             ConflictError: the version was published without what explains it.
         """
         query = {"model": model, "version": version, "method": joined(method), **options, "format": "json"}
+        query["crop"] = as_parameter(crop)
         return parsed(self._ask("/saliency", [file_part(image, 0)], query), SaliencyResponse)
 
     def saliency_picture(
@@ -122,10 +132,12 @@ class PredictionMethods(Methods):
         model: str = "cnn",
         version: int | None = None,
         layout: Layout = "side_by_side",
+        crop: Crop | None = None,
         **options: Unpack[ExplanationOptions],
     ) -> bytes:
-        """As `saliency`, but drawn: a PNG file of the maps beside the image, or of each blended with it."""
+        """As `saliency`, but drawn: a PNG file of the maps beside the image, of each blended with it, or alone."""
         query = {"model": model, "version": version, "method": joined(method), "layout": layout, **options}
+        query["crop"] = as_parameter(crop)
         return self._ask("/saliency", [file_part(image, 0)], {**query, "format": "png"}).content
 
     def _ask(self, path: str, parts: list[FilePart], query: Mapping[str, Any]) -> httpx.Response:
