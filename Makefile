@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 
-.PHONY: serve test lint clean
+.PHONY: serve test compose-test lint clean
 
 ifndef DUET_TRAINING_PYTHON
 serve: export DUET_TRAINING_PYTHON = .venv-training/bin/python
@@ -17,6 +17,10 @@ serve: .venv/ready
 ## test: install everything, torch included, and run all tests, two files at a time
 test: .venv-dev/ready
 	.venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+## compose-test: build the images, run their whole story with docker-compose, and print what it took (needs a Docker engine)
+compose-test: .venv-dev/ready
+	DUET_TEST_DOCKER=1 .venv-dev/bin/python -m pytest tests/e2e -m docker
 
 ## lint: style, types and the direction of imports
 lint: .venv-dev/ready

@@ -9,6 +9,7 @@ ARG PIP_INDEX_URL=
 ARG PIP_EXTRA_INDEX_URL=
 ARG PIP_TRUSTED_HOST=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
 # Dependencies in a layer of their own: a change of the code does not install them again.
@@ -16,11 +17,22 @@ COPY pyproject.toml ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
       > requirements.txt \
     && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt
-# What is never loaded: tests (but numpy.testing imports from those of numpy's core), and the C library that the
-# onnxruntime wheel carries for other packages, beside a binding that has all of it linked in.
+# What is never loaded:
+# - tests (but numpy.testing imports from those of numpy's core), what numpy and uvloop carry for compilers
+# - of onnxruntime: the C library for other packages, beside a binding that has all of it linked in, and tools for making
+#   models
+# - of Pillow: AVIF, which core.images does not take
+# - what Celery's own command line asks questions with
+# - the debugging symbols of wheels that come with theirs (those of wheels with bundled libraries stay as they are:
+#   stripping what patchelf has moved can break it)
 RUN cd /opt/duet/venv/lib/python3.11/site-packages \
     && find . -type d -name tests ! -path './numpy/_core/*' -prune -exec rm -r {} + \
-    && rm -f onnxruntime/capi/libonnxruntime.so.*
+    && find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '*.a' \) -delete \
+    && rm -r numpy/f2py numpy/distutils \
+    && rm -r onnxruntime/capi/libonnxruntime.so.* onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
+    && rm -r PIL/_avif.* pillow.libs/libavif-* \
+    && rm -r click_repl* prompt_toolkit* wcwidth* \
+    && strip --strip-unneeded uvloop/*.so httptools/parser/*.so
 COPY README.md LICENSE ./
 COPY core core
 COPY training training
@@ -28,9 +40,10 @@ COPY service service
 COPY duet duet
 RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps .
 # Bytecode of what a start imports, the standard library included (the base image has none), in a folder of its own:
-# the service starts in half the time, and its file system can stay read-only.
+# the service starts in half the time, and its file system can stay read-only. -P, or it would be this
+# folder's packages whose bytecode is made.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -c "import duet.cli, service.server, service.jobs.celery_app, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
+RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 # A checkout may be private to its owner; the service runs as someone else.
@@ -40,7 +53,7 @@ FROM python:3.11-slim-bookworm
 # The ids are fixed, so that files on a volume keep their owner from one image to the next.
 RUN groupadd --gid 10001 duet \
     && useradd --uid 10001 --gid duet --no-create-home --home-dir /var/lib/duet --shell /usr/sbin/nologin duet \
-    && install --directory --owner duet --group duet --mode 0700 /var/lib/duet
+    && install --directory --owner duet --group duet --mode 0700 /var/lib/duet /var/lib/duet-data
 COPY --from=build /opt/duet/venv /opt/duet/venv
 COPY --from=build /opt/duet/pycache /opt/duet/pycache
 COPY --from=build /opt/duet/ready.py /opt/duet/ready.py
@@ -53,10 +66,11 @@ ENV PATH=/opt/duet/venv/bin:$PATH \
     ORT_DISABLE_TELEMETRY=1 \
     DUET_HOME=/var/lib/duet \
     DUET_SHIPPED_MODELS=/opt/duet/models \
+    DUET_DATA_DIR=/var/lib/duet-data \
     DUET_HOST=0.0.0.0 \
     DUET_PORT=8000
 USER 10001:10001
 WORKDIR /var/lib/duet
 EXPOSE 8000
-HEALTHCHECK --interval=3s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-S", "/opt/duet/ready.py"]
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-S", "/opt/duet/ready.py"]
 CMD ["duet", "serve"]

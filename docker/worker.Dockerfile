@@ -34,9 +34,10 @@ COPY duet duet
 # would hold all of it once more.
 RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps . \
     && cd /opt/duet/venv/lib/python3.11/site-packages && chmod -R a+rX,go-w core training service duet
-# Bytecode of what a job imports, in a folder of its own: jobs begin sooner, and the file system can stay read-only.
+# Bytecode of what a job imports, in a folder of its own: jobs begin sooner, and the file system can stay read-only. -P, or
+# it would be this folder's packages whose bytecode is made.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -c "import duet.cli, service.jobs.worker, training.jobs.main, training.pipeline, torchvision, sklearn"
+RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.jobs.worker, training.jobs.main, training.pipeline, torchvision, sklearn"
 COPY docker/worker_ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 RUN chmod -R a+rX,go-w /opt/duet/ready.py /opt/duet/models

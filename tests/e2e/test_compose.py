@@ -1,52 +1,91 @@
-"""The service in its container, really built and run by docker-compose.yml, so only where that is asked for."""
+"""The service in its container, behind the proxy in its own, really built and run by docker-compose.yml alone."""
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.support.compose import Stack, running_stack, why_not
+from tests.support.compose import ROOT, Stack, docker, why_not
 from tests.support.pictures import encode, noise
 
 PICTURE = encode(Image.fromarray(noise(480, 640)), "PNG")
 
-
 if reason := why_not():
     pytest.skip(reason, allow_module_level=True)
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running_stack("api") as stack:
-        yield stack
-
-
-def test_predicts_and_compares_with_the_shipped_models(stack: Stack) -> None:
-    predicted = httpx.post(f"{stack.url}/predict?model=cnn", files={"file": ("noise.png", PICTURE)})
+def test_predicts_compares_and_explains_with_the_shipped_models(stack: Stack) -> None:
+    predicted = httpx.post(f"{stack.url}/predict?model=cnn", files={"file": ("noise.png", PICTURE)}, timeout=60)
     assert predicted.status_code == 200, predicted.text
     answer = predicted.json()["predictions"][0]
     assert answer["model"] == "cnn"
     assert "resized from 640x480" in answer["notes"]
-    compared = httpx.post(f"{stack.url}/compare", files={"file": ("noise.png", PICTURE)})
+    compared = httpx.post(f"{stack.url}/compare", files={"file": ("noise.png", PICTURE)}, timeout=60)
     assert {each["model"] for each in compared.json()["predictions"]} == {"cnn", "mlp"}
-    assert httpx.get(f"{stack.url}/metrics/compare", headers={"Accept": "application/json"}).status_code == 200
+    explained = httpx.post(
+        f"{stack.url}/saliency?model=cnn&method=grad_cam", files={"file": ("noise.png", PICTURE)}, timeout=60
+    )
+    assert explained.status_code == 200, explained.text
+    assert explained.headers["Content-Type"] == "image/png"
+    compared_metrics = httpx.get(f"{stack.url}/metrics/compare", headers={"Accept": "application/json"}, timeout=60)
+    assert compared_metrics.status_code == 200
 
 
-def test_runs_as_nobody_in_particular_and_writes_to_its_volume_alone(stack: Stack) -> None:
-    assert stack.in_api("id", "-u") == (0, "10001\n")
-    assert stack.in_api("stat", "--format=%u %a", "/var/lib/duet") == (0, "10001 700\n")
-    assert stack.in_api("touch", "/tmp/scratch", "/var/lib/duet/scratch")[0] == 0
-    for place in ("/opt/duet/models", "/usr/local", "/etc"):
-        code, output = stack.in_api("touch", f"{place}/written")
-        assert code != 0
-        assert "Read-only file system" in output
-    assert "CapEff:\t0000000000000000" in stack.in_api("cat", "/proc/1/status")[1]
+def test_shows_the_web_pages(stack: Stack) -> None:
+    page = httpx.get(stack.url, headers={"Accept": "text/html"}, follow_redirects=True)
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_the_image_has_every_file_of_the_packages_and_the_models(service: str, stack: Stack) -> None:
+    installed = "/opt/duet/venv/lib/python3.11/site-packages"
+    for root, folders in ((installed, ("core", "duet", "service", "training")), ("/opt/duet", ("models",))):
+        code, found = stack.inside(service, "sh", "-c", f"cd {root} && find {' '.join(folders)} -type f")
+        assert code == 0, found
+        assert set(found.split()) == files_of(*folders)
+
+
+def files_of(*folders: str) -> set[str]:
+    """The files of this checkout that belong in an image."""
+    found = (file for folder in folders for file in (ROOT / folder).rglob("*") if file.is_file())
+    return {file.relative_to(ROOT).as_posix() for file in found if "__pycache__" not in file.parts}
+
+
+def test_has_the_shipped_versions_whole(stack: Stack) -> None:
+    code, output = stack.in_api("duet", "models", "verify")
+    assert code == 0, output
+    assert "cnn@" in output
+    assert "mlp@" in output
+
+
+def test_the_generated_key_is_in_the_log_and_shown_by_its_command(stack: Stack, client: httpx.Client) -> None:
+    key = client.headers["X-API-Key"]
+    assert f"The key for whatever changes something is {key} (" in stack.compose("logs", "api")
+    assert client.post("/session").status_code == 200
+
+
+def test_the_proxy_passes_large_bodies_on(stack: Stack) -> None:
+    large = encode(Image.fromarray(noise(1800, 1800)), "PNG")
+    assert len(large) > 8_000_000
+    answer = httpx.post(f"{stack.url}/predict", content=large, headers={"Content-Type": "image/png"}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"][0]["notes"] == ["resized from 1800x1800"]
+
+
+def test_the_proxy_leaves_the_host_to_the_api_and_its_log_has_the_client(stack: Stack, client: httpx.Client) -> None:
+    assert client.post("/session", headers={"Host": "elsewhere.example"}).status_code == 403
+    assert client.get("/models", headers={"X-Request-ID": "seen-by-the-proxy"}).status_code == 200
+    told = [line.partition("{") for line in stack.compose("logs", "proxy").splitlines() if "seen-by-the-proxy" in line]
+    (line,) = [json.loads(f"{{{rest}") for _, _, rest in told]
+    gateway = next(iter(stack.inspect("proxy")["NetworkSettings"]["Networks"].values()))["Gateway"]
+    assert (line["client"], line["method"], line["path"], line["status"]) == (gateway, "GET", "/models", 200)
 
 
 def test_onnxruntime_reports_to_nobody(stack: Stack) -> None:
@@ -61,16 +100,20 @@ def test_has_no_torch(stack: Stack) -> None:
 
 
 def test_state_outlives_the_container(stack: Stack) -> None:
-    before = stack.inspect("{{.Id}}")
+    before = stack.containers("api")
     assert stack.in_api("touch", "/var/lib/duet/kept")[0] == 0
-    stack.compose("down")
-    stack.compose("up", "--detach", "api")
-    stack.wait_until_healthy()
-    assert stack.inspect("{{.Id}}") != before
+    stack.compose("rm", "--stop", "--force", "api")
+    refused = httpx.get(f"{stack.url}/models")
+    assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/problem+json")
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.json()["status"] == 503
+    stack.up()
+    assert stack.containers("api") != before
     assert stack.in_api("test", "-f", "/var/lib/duet/kept")[0] == 0
 
 
 def test_stop_answers_an_upload_that_has_begun_and_exits_with_zero(stack: Stack) -> None:
+    (api,) = stack.containers("api")
     head = (
         f"POST /predict?model=cnn HTTP/1.1\r\nHost: duet\r\nContent-Type: image/png\r\nContent-Length: {len(PICTURE)}"
     )
@@ -83,16 +126,15 @@ def test_stop_answers_an_upload_that_has_begun_and_exits_with_zero(stack: Stack)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         finally:
             stopping.communicate()
-    assert stack.inspect("{{.State.Status}} {{.State.ExitCode}}") == "exited 0"
+    assert docker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", api) == "exited 0"
+    stack.up()
 
 
 def wait_until_refused(stack: Stack) -> None:
-    """Until new connections are refused, so that what follows is done while the service drains."""
+    """Until the proxy sends nobody to the api any more, so that what follows is done while the service drains."""
     give_up = time.monotonic() + 15
     while time.monotonic() < give_up:
-        try:
-            httpx.get(f"{stack.url}/livez", timeout=1)
-        except httpx.TransportError:
+        if httpx.get(f"{stack.url}/livez", timeout=5).status_code == 503:
             return
-        time.sleep(0.1)
-    raise AssertionError("the service went on taking connections")
+        time.sleep(0.05)
+    raise AssertionError("the service went on taking requests")

@@ -9,6 +9,7 @@ from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+PROXY = (ROOT / "docker" / "haproxy.cfg").read_text(encoding="utf-8")
 SERVICES = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n|  #.*\n)+)", COMPOSE, re.MULTILINE))
 
 SETTINGS = {f"DUET_{name.upper()}" for name in Settings.model_fields}
@@ -53,11 +54,11 @@ def grace_seconds(service: str) -> int:
 
 
 def test_the_services_are_found() -> None:
-    assert set(SERVICES) == {"api", "worker", "redis"}
+    assert set(SERVICES) == {"proxy", "api", "worker", "redis"}
 
 
 def test_the_images_fix_where_things_are_in_them() -> None:
-    assert set_by_image("service") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_HOST", "DUET_PORT"}
+    assert set_by_image("service") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_DATA_DIR", "DUET_HOST", "DUET_PORT"}
     assert set_by_image("service") <= SETTINGS
     assert set_by_image("worker") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_DATA_DIR"}
 
@@ -73,6 +74,34 @@ def test_the_engine_waits_longer_than_they_take_to_stop() -> None:
     fields = Settings.model_fields
     assert grace_seconds("api") > fields["drain_notice_seconds"].default + fields["drain_seconds"].default
     assert grace_seconds("worker") > fields["worker_stop_seconds"].default
+
+
+def test_the_proxy_alone_has_a_port_of_this_machine_so_that_the_others_can_be_many() -> None:
+    assert [service for service, text in SERVICES.items() if "    ports:\n" in text] == ["proxy"]
+    assert [service for service, text in SERVICES.items() if "container_name" in text] == []
+
+
+def test_the_proxy_lets_what_it_has_begun_be_finished_within_its_grace() -> None:
+    fields = Settings.model_fields
+    finished_within = in_proxy(r"hard-stop-after (\d+)s")
+    assert fields["drain_notice_seconds"].default + fields["drain_seconds"].default < finished_within
+    assert finished_within < grace_seconds("proxy")
+
+
+def test_the_proxy_hears_that_an_api_is_going_while_it_still_takes_requests() -> None:
+    assert (
+        in_proxy(r"default-server inter (\d+)ms fall 1 ") / 1000 < Settings.model_fields["drain_notice_seconds"].default
+    )
+
+
+def test_the_proxy_waits_longer_for_an_upload_than_the_api() -> None:
+    assert in_proxy(r"timeout server (\d+)m") * 60 > Settings.model_fields["upload_seconds"].default
+
+
+def in_proxy(pattern: str) -> int:
+    """The one number in the proxy's configuration that matches."""
+    (found,) = re.findall(pattern, PROXY)
+    return int(found)
 
 
 def test_the_broker_keeps_what_it_acknowledges_and_is_waited_for() -> None:

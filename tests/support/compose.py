@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-HEALTHY_WITHIN_S = 90.0
+HEALTHY_WITHIN_S = 120.0
+SERVICES = ("proxy", "api", "worker", "redis")
 
 
 def compose_command() -> list[str] | None:
@@ -33,22 +37,36 @@ def why_not() -> str | None:
     return "no Docker engine answers" if engine.returncode else None
 
 
+def docker(*arguments: str) -> str:
+    """What a docker command prints; it must succeed."""
+    done = subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}"
+    return done.stdout.strip()
+
+
 @dataclass(frozen=True)
 class Stack:
-    """The services of docker-compose.yml under a project name and a port of their own."""
+    """The services of docker-compose.yml under a project name and a port of their own.
+
+    Attributes:
+        settings: variables of docker-compose.yml that are set; no others are, whatever this process or a .env file has.
+        figures: what was measured, in words.
+    """
 
     project: str
     port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start_compose(self, *arguments: str) -> subprocess.Popen[str]:
-        settings = {"COMPOSE_PROJECT_NAME": self.project, "DUET_PORT": str(self.port)}
+        settings = {"COMPOSE_PROJECT_NAME": self.project, "DUET_PORT": str(self.port), **self.settings}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DUET_")}
         return subprocess.Popen(
-            [*(compose_command() or []), *arguments],
+            [*(compose_command() or []), "--env-file", os.devnull, *arguments],
             cwd=ROOT,
             env=inherited | settings,
             stdout=subprocess.PIPE,
@@ -63,6 +81,13 @@ class Stack:
         assert process.returncode == 0, f"compose {' '.join(arguments)}: {output}"
         return output
 
+    def up(self, *arguments: str) -> None:
+        """Bring all services up and wait until each of their containers is healthy."""
+        self.compose("up", "--detach", *arguments)
+        for service in SERVICES:
+            for container in self.containers(service):
+                self.wait_until_healthy(container)
+
     def inside(self, service: str, *command: str) -> tuple[int, str]:
         """Exit code and output of a command in a service's container."""
         process = self.start_compose("exec", "-T", service, *command)
@@ -73,32 +98,64 @@ class Stack:
         """Exit code and output of a command in the api's container."""
         return self.inside("api", *command)
 
-    def inspect(self, template: str, service: str = "api") -> str:
-        """What Docker says of a service's container, as a Go template shows it."""
-        container = self.compose("ps", "--all", "--quiet", service).strip()
-        found = subprocess.run(
-            ["docker", "inspect", "--format", template, container], capture_output=True, text=True, check=True
-        )
-        return found.stdout.strip()
+    def containers(self, service: str) -> list[str]:
+        """The ids of a service's containers, those that have ended included."""
+        return self.compose("ps", "--all", "--quiet", service).split()
 
-    def wait_until_healthy(self, service: str = "api") -> None:
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What Docker says of the one container of a service."""
+        (container,) = self.containers(service)
+        return inspect(container)
+
+    def wait_until_healthy(self, container: str) -> None:
         """Return once its health check passes."""
         give_up = time.monotonic() + HEALTHY_WITHIN_S
-        while self.inspect("{{.State.Health.Status}}", service) != "healthy":
-            assert time.monotonic() < give_up, self.compose("logs", service)
+        while inspect(container)["State"]["Health"]["Status"] != "healthy":
+            assert time.monotonic() < give_up, docker("logs", container)
             time.sleep(0.2)
 
 
+def inspect(container: str) -> dict[str, Any]:
+    """What Docker says of a container."""
+    (found,) = json.loads(docker("inspect", container))
+    return dict(found)
+
+
+def seconds_to_healthy(container: str) -> float:
+    """From the start of a container until its health check passed first; asked for soon after that."""
+    state = inspect(container)["State"]
+    passed = next(check["End"] for check in state["Health"]["Log"] if check["ExitCode"] == 0)
+    return (_moment(passed) - _moment(state["StartedAt"])).total_seconds()
+
+
+def _moment(text: str) -> datetime:
+    """Docker writes nanoseconds, and either Z or an offset."""
+    whole, _, rest = text.partition(".")
+    zone = "+00:00" if rest.endswith("Z") else rest[-6:]
+    return datetime.fromisoformat(f"{whole}.{rest[:6]}{zone}")
+
+
 @contextmanager
-def running_stack(*services: str) -> Iterator[Stack]:
-    """Build and start the services, and those they depend on, until they are healthy; all is removed afterwards."""
+def running_stack() -> Iterator[Stack]:
+    """Build and start all services until they are healthy, measured; all but the images is removed afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    stack = Stack(f"duet-test-{os.getpid()}-{port}", port)
+    # A lease shorter than the usual, so that a worker that was killed is soon noticed.
+    stack = Stack(f"duet-test-{os.getpid()}-{port}", port, {"DUET_JOB_LEASE_SECONDS": "5"})
     try:
-        stack.compose("up", "--detach", "--build", *services)
-        for service in services:
-            stack.wait_until_healthy(service)
+        began = time.monotonic()
+        stack.compose("build")
+        built = time.monotonic()
+        stack.up()
+        healthy = time.monotonic()
+        (api,) = stack.containers("api")
+        stack.figures["docker-compose build"] = f"{built - began:.1f} s, less what the engine had built before"
+        stack.figures["docker-compose up, all four healthy"] = f"{healthy - built:.1f} s"
+        stack.figures["api, from its start to healthy"] = f"{seconds_to_healthy(api):.1f} s"
+        for service in SERVICES:
+            image = stack.inspect(service)["Config"]["Image"]
+            (told,) = json.loads(docker("image", "inspect", image))
+            stack.figures[f"image {image}"] = f"{told['Size'] / 1e6:.0f} MB"
         yield stack
     finally:
         stack.compose("down", "--volumes", "--timeout", "1")

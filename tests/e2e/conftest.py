@@ -1,0 +1,46 @@
+"""One run of all containers for the tests that are marked `docker`, and what it took, told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.colours import upload
+from tests.support.compose import Stack, running_stack
+
+FIGURES = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Every service in one container; a test that changes that changes it back."""
+    with running_stack() as stack:
+        request.config.stash[FIGURES] = stack.figures
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    """A client with the key that the service has made for itself."""
+    code, output = stack.in_api("duet", "key")
+    assert code == 0, output
+    with httpx.Client(base_url=stack.url, headers={"X-API-Key": output.split()[-1]}, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def colours(client: httpx.Client) -> None:
+    """The data set of that name is there."""
+    upload(client)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the containers took, where they were run."""
+    figures = config.stash.get(FIGURES, {})
+    if figures:
+        terminalreporter.section("containers")
+        width = max(map(len, figures))
+        for what, figure in figures.items():
+            terminalreporter.write_line(f"{what:{width}}  {figure}")
