@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,28 @@ class Subject:
             return np.asarray(shares_NK.gather(1, target_N[:, None])[:, 0].numpy())
 
         return of_target
+
+    @property
+    def deletion(self) -> tuple[Pixels, Pixels]:
+        """What the images are before and after all pixels were taken out."""
+        return self.pixels_NHWC, np.broadcast_to(np.array(self.colour_C, np.float32), self.pixels_NHWC.shape)
+
+    @cached_property
+    def insertion(self) -> tuple[Pixels, Pixels]:
+        """What the images are before and after all pixels were put in."""
+        return blurred(self.pixels_NHWC), self.pixels_NHWC
+
+    @cached_property
+    def chance(self) -> tuple[Doubles, Doubles]:
+        """Curves [N, steps + 1] of deletion and insertion in random order, mean of a few; all methods share them."""
+        random = np.random.default_rng(SEED)
+        probability = self.probability(np.ones(len(self.pixels_NHWC), np.bool_))
+        orders = [random.random(self.pixels_NHWC.shape[:3]) for _ in range(RANDOM_ORDERS)]
+        deletion_NS, insertion_NS = (
+            np.mean([removal_curve(probability, *ends, order_NHW) for order_NHW in orders], axis=0)
+            for ends in (self.deletion, self.insertion)
+        )
+        return deletion_NS, insertion_NS
 
 
 def evaluate_explanations(
@@ -156,11 +178,12 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
     )  # fmt: skip
     if not useful_N.any():
         return empty
-    pixels_NHWC = subject.pixels_NHWC[useful_N]
     probability = subject.probability(useful_N)
-    plain_NHWC = np.broadcast_to(np.array(subject.colour_C, np.float32), pixels_NHWC.shape)
-    deletion_NS, deletion_random_NS = _curves(probability, pixels_NHWC, plain_NHWC, maps_NHW[useful_N])
-    insertion_NS, insertion_random_NS = _curves(probability, blurred(pixels_NHWC), pixels_NHWC, maps_NHW[useful_N])
+    deletion_NS, insertion_NS = (
+        removal_curve(probability, start_NHWC[useful_N], end_NHWC[useful_N], maps_NHW[useful_N])
+        for start_NHWC, end_NHWC in (subject.deletion, subject.insertion)
+    )
+    deletion_random_NS, insertion_random_NS = (curve_NS[useful_N] for curve_NS in subject.chance)
     measured = empty.model_copy(
         update={
             "deletion": mean_estimate(area(deletion_NS)),
@@ -204,17 +227,6 @@ def randomised(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[R
         fresh_FHW = attribute(name, network, pixels_FHWC, target_F, seed=SEED)
         rows.append(Randomised(layer=layer, correlation=mean_estimate(rank_correlations(maps_FHW, fresh_FHW))))
     return tuple(rows)
-
-
-def _curves(
-    probability: Probability, start_NHWC: Pixels, end_NHWC: Pixels, maps_NHW: Doubles
-) -> tuple[Doubles, Doubles]:
-    """Probability curves [N, steps + 1] by the maps, and the mean of those by random maps."""
-    random = np.random.default_rng(SEED)
-    by_chance = [
-        removal_curve(probability, start_NHWC, end_NHWC, random.random(maps_NHW.shape)) for _ in range(RANDOM_ORDERS)
-    ]
-    return removal_curve(probability, start_NHWC, end_NHWC, maps_NHW), np.mean(by_chance, axis=0)
 
 
 def _curve(curve_NS: Doubles, random_NS: Doubles) -> Curve:

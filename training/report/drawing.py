@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from html import escape
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ def inlined(drawn: str, name: str, title: str) -> str:
     own = re.sub(r'\bid="', f'id="{name}-', drawn)
     own = re.sub(r"url\(#", f"url(#{name}-", own)
     own = re.sub(r'href="#', f'href="#{name}-', own)
-    return own.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+    return own.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
 
 
 def standalone(drawn: str) -> str:

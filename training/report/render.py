@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def html(page: str, figures: Mapping[str, str]) -> str:
 
 def _figure(token: Token, figures: Mapping[str, str]) -> str:
     name, caption = Path(str(token.attrs["src"])).stem, token.content
-    return f"<figure>{inlined(figures[name], name, caption)}<figcaption>{caption}</figcaption></figure>"
+    return f"<figure>{inlined(figures[name], name, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _anchor(heading: str) -> str:
