@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser
 
@@ -19,10 +21,10 @@ from tests.support.service import ServiceProcess
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "scheme"), [(NARROW, "light"), (WIDE, "dark")], ids=["narrow light", "wide dark"])
 def test_every_page_is_accessible_fits_its_window_and_does_not_jump(
-    browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: str
+    browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> None:
     with visiting(browser, site.url, size=size, scheme=scheme) as visit:
         for page in PAGES:

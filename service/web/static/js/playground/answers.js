@@ -57,7 +57,7 @@ export class AnswerCards {
     select.value = family.version ?? "";
     const card = {
       said: h("p.said.break"), sure: h("p.sure"), could: h("p.could"), strange: h("p.notice.warning", { hidden: true }),
-      bars: h("ul.bars"), rest: h("details", { hidden: true }), notes: h("p.small.muted.break"),
+      bars: h("ul.bars"), rest: h("details", { hidden: true }, h("summary", "\u00a0")), notes: h("p.small.muted.break.notes"),
     };
     this.#cards.set(family.name, card);
     card.whole = h("article.card.family.answer", { class: family.name, "aria-labelledby": title },

@@ -1,0 +1,378 @@
+"""Every flow of the playground in a real browser, against the shipped models."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import pickle
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, expect
+
+from tests.support.browser import (
+    NARROW,
+    WIDE,
+    Visit,
+    assert_accessible,
+    assert_fits,
+    layout_shift,
+    needs_chromium,
+    served_site,
+    visiting,
+)
+from tests.support.pictures import noise
+from tests.support.service import ServiceProcess
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+CAT = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
+CAT_CROP = "76,0,300,300"
+HOSTILE = """it's, a "cat"; <img src=x onerror=alert(1)>.jpg"""
+METHODS = ["Saliency", "Input × gradient", "SmoothGrad", "Integrated gradients", "Grad-CAM", "Occlusion"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    data = tmp_path_factory.mktemp("data")
+    pixels_NHWC = np.stack([noise(32, 32, seed) for seed in range(40)])
+    planes_ND = np.ascontiguousarray(pixels_NHWC.transpose(0, 3, 1, 2)).reshape(40, -1)
+    (data / "test_batch").write_bytes(pickle.dumps({"labels": [7, 3] * 20, "data": planes_ND}, protocol=2))
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "<b>horse</b>", "ship", "truck"]
+    (data / "batches.meta").write_bytes(pickle.dumps({"label_names": names}, protocol=2))
+    home = tmp_path_factory.mktemp("home")
+    with served_site(home, DUET_EMBEDDED_BROKER="0", DUET_DATA_DIR=str(data)) as service:
+        yield service
+
+
+def opened(visit: Visit, query: str = "") -> Page:
+    page = visit.open(f"/{query}")
+    page.locator("body[data-ready]").wait_for()
+    return page
+
+
+def pick(page: Page, path: Path | FilePayload = CAT) -> None:
+    page.locator("#pick").set_input_files(path)
+
+
+def answered(page: Page, family: str, label: str | re.Pattern[str]) -> None:
+    expect(page.get_by_role("article", name=family).locator(".said")).to_have_text(label)
+
+
+def truth(site: ServiceProcess, content: bytes, **query: str) -> dict[str, Any]:
+    """What the service says to the same question, asked without a browser."""
+    query = {"models": "mlp,cnn", "top_k": "1000", **query}
+    answer = httpx.post(f"{site.url}/compare", params=query, files={"file": content}, timeout=30)
+    comparison: dict[str, Any] = answer.raise_for_status().json()
+    return comparison
+
+
+def percent(probability: float) -> str:
+    share = probability * 100
+    return "< 0.1 %" if share < 0.05 else "> 99.9 %" if share > 99.95 else f"{share:.1f} %"
+
+
+def give(page: Page, kind: str, content: bytes, name: str, media_type: str) -> None:
+    """Drop or paste a file, as a browser tells the page."""
+    page.evaluate(
+        """([kind, content, name, type]) => {
+          const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+          const data = new DataTransfer();
+          data.items.add(new File([bytes], name, { type }));
+          if (kind === "drop") for (const step of ["dragenter", "dragover", "drop"])
+            document.body.dispatchEvent(new DragEvent(step, { dataTransfer: data, bubbles: true, cancelable: true }));
+          else document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+        }""",
+        [kind, base64.b64encode(content).decode(), name, media_type],
+    )
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: ServiceProcess, kind: str) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        give(page, kind, CAT.read_bytes(), "cat.jpg", "image/jpeg")
+        expected = truth(site, CAT.read_bytes(), crop=CAT_CROP)
+        for prediction in expected["predictions"]:
+            card = page.get_by_role("article", name=prediction["model"])
+            expect(card.locator(".said")).to_have_text(prediction["label"])
+            expect(card.locator(".sure")).to_have_text(percent(prediction["probability"]))
+            rows = card.locator("ul.bars li").all_text_contents()
+            assert rows == [f"{top['label']}{percent(top['probability'])}" for top in prediction["top"]]
+            shares = card.locator(".bar").evaluate_all(
+                "bars => bars.map(bar => +getComputedStyle(bar).getPropertyValue('--share'))"
+            )
+            assert shares == pytest.approx([top["probability"] for top in prediction["top"]])
+            expect(card.locator(".could")).to_contain_text(", ".join(prediction["prediction_set"]))
+            expect(card).to_contain_text("cropped to 300x300 at 76,0")
+        told = "Both say cat." if expected["agree"] else "They differ"
+        expect(page.get_by_role("status")).to_contain_text(told)
+        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Models [\d.]+ ms"))
+
+
+def test_what_is_no_picture_is_refused_in_the_service_s_words_and_the_next_one_works(
+    browser: Browser, site: ServiceProcess
+) -> None:
+    with visiting(browser, site.url) as visit:
+        visit.expect("status of 422")
+        page = opened(visit)
+        pick(page, {"name": "<i>notes</i>.png", "mimeType": "image/png", "buffer": b"this is text"})
+        expect(page.get_by_role("alert")).to_contain_text("<i>notes</i>.png: the data is not an image")
+        expect(page.get_by_role("alert")).to_contain_text("Request ")
+        expect(page.get_by_role("article", name="cnn").locator(".said")).to_have_text("–")
+        assert page.locator("i").count() == 0
+        pick(page)
+        answered(page, "cnn", "cat")
+
+
+def test_strange_pictures_come_with_a_warning(browser: Browser, site: ServiceProcess) -> None:
+    contents = {
+        name: Image.fromarray(pixels)
+        for name, pixels in (("noise", noise(32, 32)), ("plain", np.zeros((32, 32, 3), np.uint8)))
+    }
+    flags = set()
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        for name, image in contents.items():
+            stream = io.BytesIO()
+            image.save(stream, "PNG")
+            pick(page, {"name": f"{name}.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+            for prediction in truth(site, stream.getvalue())["predictions"]:
+                card = page.get_by_role("article", name=prediction["model"])
+                expect(card.locator(".sure")).to_have_text(percent(prediction["probability"]))
+                flag = prediction["out_of_distribution"]["flag"]
+                flags.add(flag)
+                assert card.get_by_text("Unlike anything this model was trained on").is_visible() == flag
+    assert True in flags
+
+
+def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
+    browser: Browser, site: ServiceProcess
+) -> None:
+    with visiting(browser, site.url, size=WIDE) as visit:
+        page = opened(visit)
+        pick(page)
+        answered(page, "cnn", "cat")
+        box = page.get_by_role("slider", name="Size of the part")
+        box.focus()
+        for key in ("Shift+ArrowRight", "ArrowLeft", "Minus", "ArrowDown"):
+            with page.expect_request("**/compare*") as asked:
+                page.keyboard.press(key)
+        left, top, width, height = map(int, re.findall(r"crop=(\d+)%2C(\d+)%2C(\d+)%2C(\d+)", asked.value.url)[0])
+        assert (left, top, width, height) == (76 + 30 - 6 + 6, 6 + 6, 300 - 12, 300 - 12)
+        assert (
+            box.get_attribute("aria-valuetext")
+            == f"{width} by {height} pixels, {left} from the left and {top} from the top"
+        )
+        seen = page.get_by_role("figure").filter(has_text="cnn").get_by_role("img", name="What cnn sees")
+        expect(seen).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        drawn = seen.evaluate(
+            """async (image) => { await image.decode();
+              const canvas = document.createElement("canvas");
+              [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+              const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
+              return [...context.getImageData(0, 0, canvas.width, canvas.height).data]; }"""
+        )
+        with CAT.open("rb") as file:
+            view = httpx.post(
+                f"{site.url}/view", params={"crop": f"{left},{top},{width},{height}"}, files={"file": file}
+            )
+        with Image.open(io.BytesIO(view.content)) as image:
+            np.testing.assert_array_equal(np.array(drawn).reshape(32, 32, 4)[..., :3], np.asarray(image))
+
+        stage = page.locator("#stage").bounding_box()
+        corner = page.locator("#crop [data-edge=se]").bounding_box()
+        assert stage
+        assert corner
+        page.mouse.move(corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(corner["x"] - 60, corner["y"] - 60)
+        with page.expect_request("**/compare*") as asked:
+            page.mouse.up()
+        pulled = list(map(int, re.findall(r"crop=(\d+)%2C(\d+)%2C(\d+)%2C(\d+)", asked.value.url)[0]))
+        assert pulled[:2] == [left, top]
+        assert pulled[2] == pulled[3]
+        assert pulled[2] == pytest.approx(width - 72 * 451 / stage["width"], abs=3)
+
+        with page.expect_request("**/compare*") as asked:
+            page.get_by_label("All of it").check(force=True)
+        assert "crop" not in asked.value.url
+        expect(box).to_be_hidden()
+        expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched")
+
+
+def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url, size=NARROW, has_touch=True, is_mobile=True) as visit:
+        page = opened(visit)
+        pick(page)
+        answered(page, "cnn", "cat")
+        page.locator("#crop").scroll_into_view_if_needed()
+        box = page.locator("#crop").bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        devtools = page.context.new_cdp_session(page)
+        with page.expect_request("**/compare*") as asked:
+            devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+            for step in range(1, 6):
+                moved = [{"x": x + 6 * step, "y": y}]
+                devtools.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": moved})
+            devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        [left] = re.findall(r"crop=(\d+)%2C0%2C300%2C300", asked.value.url)
+        assert int(left) > 76 + 10
+
+
+def test_every_method_draws_its_map_where_it_fits(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        pick(page)
+        for method in METHODS:
+            page.get_by_label(method, exact=True).check(force=True)
+            expect(page.get_by_role("img", name=f"{method} of cnn for cat")).to_be_visible()
+            if method == "Grad-CAM":
+                expect(page.get_by_role("figure").filter(has_text="mlp")).to_contain_text("does not fit this model")
+                assert page.locator(".mlp .map").is_hidden()
+            else:
+                expect(page.get_by_role("img", name=re.compile(f"^{method} of mlp"))).to_be_visible()
+        page.get_by_label("Explain the class").select_option("truck")
+        expect(page.get_by_role("img", name="Occlusion of cnn for truck")).to_be_visible()
+        expect(page.get_by_role("img", name="Occlusion of mlp for truck")).to_be_visible()
+        slider = page.get_by_label("From picture to map")
+        slider.focus()
+        page.keyboard.press("End")
+        expect(page.locator(".cnn .map")).to_have_css("opacity", "1")
+        page.keyboard.press("Home")
+        expect(page.locator(".cnn .map")).to_have_css("opacity", "0")
+        expect(page).to_have_url(re.compile("method=occlusion&target=truck&strength=0"))
+
+
+def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_back(
+    browser: Browser, site: ServiceProcess
+) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        page.get_by_label("Integrated gradients").check(force=True)
+        page.get_by_label("Version of cnn").select_option("1")
+        page.get_by_role("button", name="Surprise me").click()
+        facts = page.locator("#picture-facts")
+        expect(facts).to_contain_text(re.compile(r"test-image-\d+\.png, 32 × 32 pixels"))
+        [index] = re.findall(r"test-image-(\d+)", facts.text_content() or "")
+        expect(page.get_by_role("status")).to_contain_text("In truth it is <b>horse</b>: neither is right.")
+        assert page.locator("b").count() == 0
+        status = page.get_by_role("status").locator("strong").text_content()
+        said = page.get_by_role("article", name="cnn").locator(".said").text_content()
+        page.get_by_role("button", name="Copy link").click()
+        link = page.evaluate("navigator.clipboard.readText()")
+        assert f"sample={index}" in link
+        again = opened(visit, link.removeprefix(f"{visit.service}/"))
+        expect(again.get_by_role("status").locator("strong")).to_have_text(status or "")
+        answered(again, "cnn", said or "")
+        expect(again.get_by_label("Version of cnn")).to_have_value("1")
+        expect(again.get_by_label("Integrated gradients")).to_be_checked()
+        expect(again.get_by_role("figure").filter(has_text="cnn")).to_contain_text("without gradient.onnx")
+        expect(again.get_by_role("img", name=re.compile("Integrated gradients of mlp"))).to_be_visible()
+
+
+def test_the_camera_takes_a_picture(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url, permissions=["camera"]) as visit:
+        page = opened(visit)
+        page.get_by_role("button", name="Photograph").click()
+        dialog = page.get_by_role("dialog", name="Photograph")
+        expect(dialog).to_be_visible()
+        page.locator("#camera-video").evaluate(
+            "video => new Promise(go => video.videoWidth ? go() : video.onloadeddata = go)"
+        )
+        page.get_by_role("button", name="Take the picture").click()
+        expect(page.locator("#picture-facts")).to_contain_text("photograph.jpg")
+        expect(page.get_by_role("status")).to_contain_text("Models ")
+        assert page.locator("#camera-video").evaluate("video => video.srcObject === null")
+
+
+@pytest.mark.parametrize("given", ["file", "test image"])
+def test_what_is_copied_runs_and_says_the_same(
+    browser: Browser, site: ServiceProcess, tmp_path: Path, given: str
+) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(
+            visit, "?method=grad_cam&target=dog&models=mlp@2" + ("&sample=1" if given == "test image" else "")
+        )
+        if given == "file":
+            (tmp_path / HOSTILE).write_bytes(CAT.read_bytes())
+            pick(page, {"name": HOSTILE, "mimeType": "image/jpeg", "buffer": CAT.read_bytes()})
+            expect(page.locator("#picture-facts")).to_contain_text(HOSTILE)
+        expect(page.get_by_role("img", name=re.compile("Grad-CAM of cnn for dog"))).to_be_visible()
+        assert page.locator("img[src=x]").count() == 0
+        page.get_by_role("button", name="Copy as curl").click()
+        curl = page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("button", name="Copy as Python").click()
+        python = page.evaluate("navigator.clipboard.readText()")
+        shown = [page.get_by_role("article", name=name).locator(".said").text_content() for name in ("mlp", "cnn")]
+
+    printed = subprocess.run(["bash", "-c", curl], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    comparison = json.loads(printed)
+    assert [each["label"] for each in comparison["predictions"]] == shown
+    assert [each["version"] for each in comparison["predictions"]] == [2, 2]
+    by_curl = (tmp_path / "cnn-grad_cam.png").read_bytes()
+    assert by_curl.startswith(b"\x89PNG")
+    (tmp_path / "cnn-grad_cam.png").unlink()
+    (tmp_path / "pasted.py").write_text(python, encoding="utf-8")
+    command = [sys.executable, "-W", "error", "pasted.py"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in said.splitlines()] == shown
+    assert (tmp_path / "cnn-grad_cam.png").read_bytes() == by_curl
+    assert not (tmp_path / "mlp-grad_cam.png").exists()
+    assert shlex.split(curl.splitlines()[0])[0] == "curl"
+
+
+def test_of_two_pictures_in_quick_succession_the_last_one_is_answered(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        slow = []
+        page.route("**/compare*", lambda route: slow.append(route) if not slow else route.continue_())
+        pick(page)
+        stream = io.BytesIO()
+        Image.fromarray(noise(32, 32)).save(stream, "PNG")
+        page.wait_for_timeout(100)
+        pick(page, {"name": "noise.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        cnn = truth(site, stream.getvalue())["predictions"][1]
+        answered(page, "cnn", cnn["label"])
+        expect(page.get_by_role("article", name="cnn").locator(".sure")).to_have_text(percent(cnn["probability"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), (WIDE, "light")], ids=["narrow dark", "wide light"])
+def test_with_answers_it_is_accessible_fits_and_has_not_jumped(
+    browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Literal["light", "dark"]
+) -> None:
+    with visiting(browser, site.url, size=size, scheme=scheme) as visit:
+        page = opened(visit, "?sample=2&method=occlusion")
+        expect(page.get_by_role("img", name=re.compile("Occlusion of cnn"))).to_be_visible()
+        assert layout_shift(page) < 0.1  # nobody has pressed anything: all of it counts
+        pick(page)
+        answered(page, "cnn", "cat")
+        page.get_by_text("Show what is copied").click()
+        assert_accessible(page)
+        assert_fits(page)
+
+
+def test_the_keyboard_alone_gets_everywhere(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        pick(page)
+        answered(page, "cnn", "cat")
+        reached = set()
+        name = "() => document.activeElement.id || document.activeElement.name"
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate(name))
+        assert reached >= {"pick", "choose", "photograph", "surprise", "crop", "extent", "method"}
+        assert reached >= {"copy-link", "copy-curl", "copy-python", "save-picture"}
