@@ -85,7 +85,7 @@ class VersionComparer:
             notes.append(
                 f"the robustness of {named} is not measured yet: `duet evaluate {named} --robustness` does that"
             )
-        return found and found.record
+        return found.record if found else None
 
     def _latency_of(self, manifest: Manifest, notes: list[str]) -> Latency | None:
         try:
@@ -93,7 +93,7 @@ class VersionComparer:
         except DataError as error:
             notes.append(str(error))
             return None
-        return found and found.record
+        return found.record if found else None
 
     def _side(self, version: EvaluatedVersion, probability: ProbabilityScores, notes: list[str]) -> EvaluatedModel:
         manifest = version.manifest

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-import core.comparison.compare
 from core.api import MetricsComparison
 from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import read_evaluated
 from core.errors import CorruptVersionError, DifferentImagesError, NotEvaluatedError
+from core.reports.pairwise import Pairwise, compare_answers
 from core.reports.significance import significance
 from core.repository import ModelRepository
 from tests.support.comparisons import write_latency, write_robustness
@@ -117,8 +117,12 @@ def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelR
 
 def test_the_bootstrap_is_drawn_once_for_a_pair(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    real = core.comparison.compare.compare_answers
-    monkeypatch.setattr(core.comparison.compare, "compare_answers", lambda *sides: drawn.append(1) or real(*sides))
+
+    def counted(*sides: Any) -> Pairwise:
+        drawn.append(sides)
+        return compare_answers(*sides)
+
+    monkeypatch.setattr("core.comparison.compare.compare_answers", counted)
     comparer = VersionComparer(repository, ())
 
     def compare(first: int, second: int) -> MetricsComparison:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-import core.comparison.compare
 from core.api import MetricsComparison
 from core.evaluation import read_evaluation
-from core.reports.pairwise import Pairwise
+from core.reports.pairwise import Pairwise, compare_answers
 from core.statistics.comparison import paired_difference
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
@@ -142,13 +141,12 @@ async def test_the_event_loop_goes_on_while_versions_are_compared(
 ) -> None:
     """The comparison here cannot end before another request has been answered."""
     answered = threading.Event()
-    compare_answers = core.comparison.compare.compare_answers
 
     def slow(*sides: Any) -> Pairwise:
         assert answered.wait(60)
         return compare_answers(*sides)
 
-    monkeypatch.setattr(core.comparison.compare, "compare_answers", slow)
+    monkeypatch.setattr("core.comparison.compare.compare_answers", slow)
     comparing = asyncio.create_task(running.client.get("/metrics/compare"))
     assert (await running.client.get("/livez")).status_code == 200
     answered.set()

@@ -10,8 +10,8 @@ export function cost(data, sides) {
   const trained = places(sides, ({ environment }) => `${environment.threads} threads of ${environment.cpu}`);
   const timed = places(sides, ({ latency }) => latency && `${latency.cpu}, onnxruntime ${latency.onnxruntime}`);
   return h("section.card.section", { "aria-labelledby": "cost" }, h("h2", { id: "cost" }, "What it costs"),
-    table("Cost of both versions", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: `${sides[1].name} to ${sides[0].name}`, number: true }], rowsOf(sides)),
-    h("p.small.muted", `Trained on ${trained}.`, timed && ` One image on one thread was timed on ${timed}.`));
+    table("Cost of both versions", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Ratio", number: true }], rowsOf(sides)),
+    h("p.small.muted", `A ratio is the figure of ${sides[1].name} over that of ${sides[0].name}. Trained on ${trained}.`, timed && ` One image on one thread was timed on ${timed}.`));
 }
 
 /** Where something was measured: once where it is the same for both, otherwise with the names. */
@@ -24,7 +24,7 @@ function places(sides, of) {
 function rowsOf(sides) {
   const rows = [
     ["Parameters", ({ cost: { parameters } }) => parameters, count],
-    ["Multiply-accumulates for an image", ({ cost: { macs } }) => macs, millions],
+    ["Multiply-adds for an image", ({ cost: { macs } }) => macs, millions],
     ["Model in fp32", ({ served_bytes: size }) => size, bytes],
     ["Model in int8", ({ files }) => files["model.int8.onnx"], bytes],
     ["Whole version on disk", ({ files }) => Object.values(files).reduce((sum, size) => sum + size, 0), bytes],
@@ -48,12 +48,12 @@ function millions(number) {
   return `${(number / 1e6).toFixed(number < 1e7 ? 2 : 1)} M`;
 }
 
-/** "41 ×" where the second needs 41 times as much as the first. */
+/** "41×" where the second needs 41 times as much as the first. */
 function ratio(first, second) {
   if (!first || !second) return "";
   return times(second / first);
 }
 
 function times(factor) {
-  return `${factor >= 100 ? Math.round(factor) : factor.toPrecision(2)} ×`;
+  return `${factor >= 100 ? Math.round(factor) : factor.toPrecision(2)}×`;
 }

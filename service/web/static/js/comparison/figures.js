@@ -3,6 +3,7 @@ import { h } from "../dom.js";
 import { percent } from "../format.js";
 
 const MINUS = "\u2212";
+const NBSP = "\u00a0";
 
 /** -0.302 -> "−30.2", with a plus where it is one. */
 export function points(share, digits = 1) {
@@ -24,17 +25,22 @@ export function signed(value) {
 
 /** "59.6 to 61.5 %" of an estimate that is a share. */
 export function shareInterval({ low, high }, digits = 1) {
-  return `${(100 * low).toFixed(digits)} to ${percent(high, digits)}`;
+  return `${(100 * low).toFixed(digits)}${NBSP}to ${percent(high, digits)}`;
 }
 
 /** "0.961 to 0.998" of any other estimate; `write` is for both ends. */
 export function interval({ low, high }, write = plain) {
-  return `${write(low)} to ${write(high)}`;
+  return `${write(low)}${NBSP}to ${write(high)}`;
 }
 
 /** 0.0123 -> "p = 0.0123", 1e-9 -> "p < 0.0001". */
 export function pValue(p) {
   return p < 1e-4 ? "p < 0.0001" : `p = ${Number(p.toPrecision(2))}`;
+}
+
+/** The same sentence, whose figures stay beside their units where it breaks. */
+export function unbroken(sentence) {
+  return sentence.replaceAll(/(\d) %/g, `$1${NBSP}%`).replaceAll(/\bp ([<=]) /g, `p${NBSP}$1${NBSP}`);
 }
 
 /** A table that scrolls in a box of its own: columns as [{text, number}], rows of cells, the first of each its header. */

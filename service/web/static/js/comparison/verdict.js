@@ -3,14 +3,14 @@ import { h } from "../dom.js";
 import { percent } from "../format.js";
 import { count } from "../parts/size.js";
 import { agoText } from "../parts/when.js";
-import { interval, plain, shareInterval } from "./figures.js";
+import { interval, plain, shareInterval, unbroken } from "./figures.js";
 
 /** The sentence, the difference on its scale, and the four ways in which an image can come out. */
 export function verdict(data, sides) {
   const { significance, paired } = data;
   const winner = { first_better: sides[0], second_better: sides[1] }[significance.verdict];
   return h("section.verdict.card", { class: winner ? `family ${winner.kind}` : null, "aria-labelledby": "verdict" },
-    h("div.verdict-words", h("h2", { id: "verdict" }, significance.headline), h("p", significance.sentence),
+    h("div.verdict-words", h("h2", { id: "verdict" }, significance.headline), h("p", unbroken(significance.sentence)),
       h("p.small.muted", `${data.data.name}, ${data.data.split} images, digest `, h("code", { title: data.data.digest }, data.data.digest.slice(0, 12)))),
     h("div.verdict-figures", strip(paired, sides), outcomes(paired, sides)));
 }
