@@ -2,8 +2,9 @@
 # `serve` answers as soon as the light one is there, and makes the one with torch meanwhile; see docs/operations.md.
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
+LOCKED = --constraint constraints.txt
 
-.PHONY: serve test compose-test lint clean
+.PHONY: serve test compose-test lint test-oldest constraints clean
 
 ifndef DUET_TRAINING_PYTHON
 serve: export DUET_TRAINING_PYTHON = .venv-training/bin/python
@@ -22,6 +23,11 @@ test: .venv-dev/ready
 compose-test: .venv-dev/ready
 	DUET_TEST_DOCKER=1 .venv-dev/bin/python -m pytest tests/e2e -m docker
 
+## test-oldest: the service's tests with the oldest versions of what it needs that pyproject.toml allows
+test-oldest: .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest tests/service tests/duet/test_client*.py -m "not slow" \
+	  --ignore=tests/service/saliency --ignore=tests/service/web
+
 ## lint: style, types and the direction of imports
 lint: .venv-dev/ready
 	.venv-dev/bin/ruff check .
@@ -29,22 +35,35 @@ lint: .venv-dev/ready
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install $(PIP_QUIET) --editable .
+	.venv/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable .
 	touch $@
 
-.venv-training/ready: pyproject.toml
+.venv-training/ready: pyproject.toml constraints.txt
 	rm -f $@
 	$(PYTHON) -m venv .venv-training
-	.venv-training/bin/python -m pip install $(PIP_QUIET) --editable '.[training]'
+	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training]'
 	touch $@
 
-.venv-dev/ready: pyproject.toml
+.venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) --editable '.[training,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,dev]'
 	touch $@
+
+# What the tests need besides comes as new as it can be had with the oldest.
+.venv-oldest/ready: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[dev]' onnx
+	touch $@
+
+## constraints: lock the newest versions that pyproject.toml allows, and write down the oldest
+constraints:
+	$(PYTHON) -m venv --clear .venv-constraints
+	.venv-constraints/bin/python -m pip install $(PIP_QUIET) --editable '.[training,dev,benchmarks]'
+	.venv-constraints/bin/python .ci/constraints.py
+	rm -rf .venv-constraints
 
 ## clean: remove the environments
 clean:
-	rm -rf .venv .venv-training .venv-dev
+	rm -rf .venv .venv-training .venv-dev .venv-oldest

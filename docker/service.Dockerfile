@@ -13,10 +13,10 @@ RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
 # Dependencies in a layer of their own: a change of the code does not install them again.
-COPY pyproject.toml ./
+COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
       > requirements.txt \
-    && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt
+    && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt -c constraints.txt
 # What is never loaded:
 # - tests (but numpy.testing imports from those of numpy's core), what numpy and uvloop carry for compilers
 # - of onnxruntime: the C library for other packages, beside a binding that has all of it linked in, and tools for making

@@ -19,11 +19,14 @@ ARG TORCH_INDEX_URL=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
+COPY constraints.txt ./
 COPY --from=wanted /src/torch.txt ./
-RUN pip --python /opt/duet/venv/bin/python install --no-compile -r torch.txt \
+# Of torch itself alone: an index for torch has what torch needs in versions of its own.
+RUN grep -E '^torch(vision)?==' constraints.txt > torch-locked.txt \
+    && pip --python /opt/duet/venv/bin/python install --no-compile -r torch.txt -c torch-locked.txt \
       ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"}
 COPY --from=wanted /src/others.txt ./
-RUN pip --python /opt/duet/venv/bin/python install --no-compile -r others.txt
+RUN pip --python /opt/duet/venv/bin/python install --no-compile -r others.txt -c constraints.txt
 COPY pyproject.toml ./
 COPY README.md LICENSE ./
 COPY core core

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from tests.support.cifar_files import write_cifar_files
-
 ROOT = Path(__file__).resolve().parents[2]
 
 _DOUBLE = """\
@@ -85,6 +83,8 @@ def double(path: Path, body: str) -> Path:
 
 def real_child(folder: Path, *, more: str = "") -> Path:
     """The real child, on made-up images in `folder`, which DUET_DATA_DIR is to name; `more` runs before it begins."""
+    from tests.support.cifar_files import write_cifar_files  # which needs what training needs
+
     before = _SMALL_DATA.format(files=write_cifar_files(folder)) + dedent(more)
     return _script(folder / "python", _REAL.format(root=str(ROOT), before=before))
 

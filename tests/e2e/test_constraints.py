@@ -1,0 +1,49 @@
+"""The versions that are installed, and the oldest that may be: constraints.txt and constraints-oldest.txt."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+
+
+def lines(name: str) -> list[str]:
+    return (ROOT / name).read_text(encoding="utf-8").splitlines()
+
+
+def test_everything_that_is_asked_for_is_locked_within_its_bounds() -> None:
+    locked = dict(line.split("==") for line in lines("constraints.txt"))
+    for requirement in map(Requirement, ASKED):
+        version = locked.get(canonicalize_name(requirement.name))
+        assert version, f"{requirement} is not locked: run make constraints, or add the line to constraints.txt"
+        assert requirement.specifier.contains(version), f"{requirement} is locked to {version}"
+
+
+def test_the_oldest_are_the_lower_bounds() -> None:
+    oldest = runpy.run_path(str(ROOT / ".ci" / "constraints.py"))["oldest"]
+    assert lines("constraints-oldest.txt") == oldest(PROJECT), "run: make constraints"
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+def test_they_say_nothing_of_where_packages_come_from(name: str) -> None:
+    for line in lines(name):
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; sys_platform [=!]= [\w\"= ]+)?", line), line
+
+
+def test_what_installs_the_project_keeps_to_the_lock() -> None:
+    recipes = [(ROOT / path).read_text(encoding="utf-8") for path in ("Makefile", "docker/service.Dockerfile")]
+    recipes.append((ROOT / "docker" / "worker.Dockerfile").read_text(encoding="utf-8"))
+    for recipe in recipes:
+        for line in re.sub(r"\\\n\s*", "", recipe).splitlines():
+            if " install " in line and "pip" in line and "--no-deps" not in line and ".venv-constraints" not in line:
+                assert re.search(r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt", line), line
