@@ -64,6 +64,7 @@ def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: Ser
     said = data["significance"]
     expect(page.get_by_role("heading", name=said["headline"])).to_be_visible()
     expect(page.get_by_text(said["sentence"])).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text(said["headline"])
     for side in ("first", "second"):
         model = data[side]
         card = page.get_by_role("region", name=f"{model['model']}@{model['version']}", exact=True)

@@ -29,9 +29,13 @@ async function show() {
     choose(first, sides[0].name);
     choose(second, sides[1].name);
     chart?.destroy();
+    chart = null;
     const reliability = calibration(data, sides);
     fill(place, sections(data, sides, reliability.section));
-    chart = await reliability.draw();
+    byId("said").textContent = data.significance.headline;
+    const drawn = await reliability.draw();
+    if (signal.aborted) return drawn.destroy(); // another choice has come meanwhile
+    chart = drawn;
   } catch (error) {
     if (error.name === "AbortError") return;
     choose(first, asked.get("first"));
