@@ -13,14 +13,16 @@ export class Picture {
   /** Put it into the frame, with the crop box over it where a part can be chosen. */
   async show(cropBox, families) {
     const image = byId("picture");
-    image.src = this.url;
     image.alt = `The picture ${this.file.name}`;
-    try {
-      await image.decode();
-      this.size = { width: image.naturalWidth, height: image.naturalHeight };
-    } catch {
-      this.size = null; // the service may read what this browser cannot show, such as TIFF
-    }
+    // Its size is known long before its pixels are decoded, which can go on beside the question.
+    const known = new Promise((resolve) => {
+      image.onload = () => resolve(true);
+      image.onerror = () => resolve(false);
+    });
+    image.decoding = "async";
+    image.src = this.url;
+    // The service may read what this browser cannot show, such as TIFF.
+    this.size = (await known) ? { width: image.naturalWidth, height: image.naturalHeight } : null;
     byId("drop").hidden = true;
     byId("stage").hidden = false;
     byId("picture").hidden = this.size === null;
