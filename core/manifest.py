@@ -66,6 +66,7 @@ class DataRecord(_Record):
 class EnvironmentRecord(_Record):
     """The machine and the libraries a version was made with."""
 
+    duet: str | None = Field(None, description="release of this project; null where that was not written down yet")
     python: str
     torch: str
     numpy: str

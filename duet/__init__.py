@@ -1,10 +1,12 @@
-"""What users import: `from duet import Client`. Everything is loaded when first asked for."""
+"""What users import: `from duet import Client`, and `duet.__version__`. Everything is loaded when first asked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
+
     from duet.client.client import Client
     from duet.client.errors import (
         AnswerError,
@@ -37,6 +39,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from core.release import release
+
+        return release()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from duet.client import client, errors

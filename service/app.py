@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from core.release import release
 from core.reports.places import REPORTS_NAME
 from core.repository import MODELS_NAME, ModelRepository
 from service.api import (
@@ -97,8 +97,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         lifecycle: shared with the server, which says there when it has been asked to stop.
     """
     lifecycle = lifecycle or Lifecycle()
-    release = version("duet")
-    recorded = Metrics(release)
+    recorded = Metrics(release())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
@@ -146,7 +145,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
 
     app = HotAPI(
         title="Duet",
-        version=release,
+        version=release(),
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,

@@ -12,6 +12,7 @@ import torch
 import core
 import training
 from core.manifest import EnvironmentRecord
+from core.release import release
 from core.sessions import runtime_version
 from training.checkpoint import Dtype
 
@@ -19,6 +20,7 @@ from training.checkpoint import Dtype
 def environment_record(*, threads: int, dtype: Dtype, device: torch.device) -> EnvironmentRecord:
     """Versions of the libraries, the processor's name and how many threads computed in which format."""
     return EnvironmentRecord(
+        duet=release(),
         python=platform.python_version(),
         torch=torch.__version__,
         numpy=np.__version__,

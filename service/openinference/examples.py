@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.release import release
 from service.openinference.contract import EXTENSIONS, INPUT, INPUT_DATATYPE, PLATFORM
 from service.openinference.messages import (
     InferenceRequest,
@@ -25,7 +26,7 @@ from service.openinference.messages import (
 _MEANING: dict[str, Parameter] = {"precision": "fp32", "temperature": 1.2, "labels": "cat\ndog"}
 _PIXELS = [[[[12, 200, 3], [14, 201, 7]], [[11, 198, 2], [13, 203, 9]]]]
 
-SERVER_EXAMPLE: Any = ServerMetadata(name="duet", version="0.1.0", extensions=EXTENSIONS).model_dump(mode="json")
+SERVER_EXAMPLE: Any = ServerMetadata(name="duet", version=release(), extensions=EXTENSIONS).model_dump(mode="json")
 LIVE_EXAMPLE: Any = ServerLive().model_dump()
 READY_EXAMPLE: Any = ServerReady().model_dump()
 MODEL_READY_EXAMPLE: Any = ModelReady(name="cnn").model_dump()

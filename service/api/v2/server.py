@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from fastapi import APIRouter
 
+from core.release import release
 from service.api import health
 from service.api.bodies import success
 from service.api.dependencies import EngineDep, LifecycleDep
@@ -16,7 +15,7 @@ from service.openinference.examples import LIVE_EXAMPLE, READY_EXAMPLE, SERVER_E
 from service.openinference.messages import ServerLive, ServerMetadata, ServerReady
 
 router = APIRouter(prefix=ROOT, tags=[TAG])
-_METADATA = ServerMetadata(name="duet", version=version("duet"), extensions=EXTENSIONS)
+_METADATA = ServerMetadata(name="duet", version=release(), extensions=EXTENSIONS)
 
 
 @router.get("/", include_in_schema=False)

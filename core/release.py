@@ -1,0 +1,10 @@
+"""Which release of the project this is; pyproject.toml alone says it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+
+def release() -> str:
+    """The installed version, such as 0.1.0."""
+    return version("duet")
