@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from tests.support.browser import (
     NARROW,
@@ -211,6 +211,30 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched")
 
 
+def test_a_turned_photograph_is_cropped_as_it_is_seen(browser: Browser, site: ServiceProcess) -> None:
+    stored, stream, exif = Image.fromarray(noise(300, 400)), io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # lying on its side: 300 pixels wide and 400 high to those who look at it
+    stored.save(stream, "JPEG", exif=exif)
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        with page.expect_request("**/compare*") as asked:
+            pick(page, {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": stream.getvalue()})
+        assert "crop=0%2C50%2C300%2C300" in asked.value.url
+        expect(page.locator("#picture-facts")).to_contain_text("300 × 400 pixels")
+        expect(page.get_by_role("article", name="cnn")).to_contain_text("cropped to 300x300 at 0,50")
+
+
+def test_what_the_browser_cannot_show_is_answered_all_the_same(browser: Browser, site: ServiceProcess) -> None:
+    stream = io.BytesIO()
+    Image.open(CAT).save(stream, "TIFF")
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        pick(page, {"name": "cat.tiff", "mimeType": "image/tiff", "buffer": stream.getvalue()})
+        expect(page.locator("#picture-facts")).to_contain_text("this browser cannot show it")
+        expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched, its proportions differ")
+        expect(page.get_by_role("img", name="What cnn sees of the picture")).to_be_visible()
+
+
 def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, size=NARROW, has_touch=True, is_mobile=True) as visit:
         page = opened(visit)
@@ -336,7 +360,7 @@ def test_what_is_copied_runs_and_says_the_same(
 def test_of_two_pictures_in_quick_succession_the_last_one_is_answered(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
-        slow = []
+        slow: list[Route] = []
         page.route("**/compare*", lambda route: slow.append(route) if not slow else route.continue_())
         pick(page)
         stream = io.BytesIO()
