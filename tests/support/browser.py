@@ -21,6 +21,7 @@ JOBS_KEY = "j" * 20
 SHIPPED = Path(__file__).parents[2] / "models"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+Scheme = Literal["light", "dark"]
 WIDE, NARROW = (1600, 1000), (360, 740)
 _AXE = Path(__file__).with_name("axe") / "axe.min.js"
 _LOCAL_SCHEMES = frozenset({"data", "blob"})
@@ -115,7 +116,7 @@ def visiting(
     service: str,
     *,
     size: tuple[int, int] = (1280, 900),
-    scheme: Literal["light", "dark"] = "light",
+    scheme: Scheme = "light",
     **context: Any,
 ) -> Iterator[Visit]:
     """A visit to the service at this address; its end fails where something unexpected was reported.
