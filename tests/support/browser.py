@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.support.service import ServiceProcess, service_process
 
@@ -23,6 +23,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 Scheme = Literal["light", "dark"]
 WIDE, NARROW = (1600, 1000), (360, 740)
+PATIENCE_MS = 20_000
 _AXE = Path(__file__).with_name("axe") / "axe.min.js"
 _LOCAL_SCHEMES = frozenset({"data", "blob"})
 _SHIFTS = """() => new Promise((resolve) => {
@@ -57,7 +58,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def served_site(home: Path, **environment: str) -> Iterator[ServiceProcess]:
+def served_site(home: Path, *, port: int = 0, **environment: str) -> Iterator[ServiceProcess]:
     """`duet serve` with the shipped models, a broker and a worker, and the keys above; stopped in good order."""
     given = {
         "DUET_SHIPPED_MODELS": str(SHIPPED),
@@ -68,7 +69,7 @@ def served_site(home: Path, **environment: str) -> Iterator[ServiceProcess]:
         "DUET_DRAIN_SECONDS": "2",
         "DUET_WORKER_STOP_SECONDS": "5",
     }
-    with service_process(home, **(given | environment)) as service:
+    with service_process(home, port=port, **(given | environment)) as service:
         yield service
         service.terminate()
         service.wait()
@@ -135,7 +136,8 @@ def visiting(
     )
     try:
         page = opened.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         visit = Visit(page, service.rstrip("/"))
         page.on("console", visit.console)
         page.on("pageerror", lambda error: visit.problems.append(f"page error: {error}"))

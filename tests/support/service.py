@@ -213,10 +213,10 @@ def _command_line(pid: int) -> bytes:
 
 
 @contextmanager
-def service_process(home: Path, **environment: str) -> Iterator[ServiceProcess]:
+def service_process(home: Path, *, port: int = 0, **environment: str) -> Iterator[ServiceProcess]:
     """Start `duet serve` over `home` and wait until it is ready; killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "duet", "serve", "--port", "0"],
+        [sys.executable, "-m", "duet", "serve", "--port", str(port)],
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("DUET_")},
             "DUET_HOME": str(home),

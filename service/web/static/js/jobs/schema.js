@@ -75,8 +75,8 @@ function fieldOf(path, name, node, value) {
     optional: Boolean(node.optional),
     value,
     choices: node.enum ?? [],
-    minimum: node.minimum ?? node.exclusiveMinimum,
-    maximum: node.maximum ?? node.exclusiveMaximum,
+    minimum: lowestOf(node),
+    maximum: node.maximum,
   };
 }
 
@@ -105,11 +105,15 @@ function kindOf(node) {
   return "text";
 }
 
+/** The least value, where there is one; of what lies above a number without touching it there is none. */
+function lowestOf({ type, minimum, exclusiveMinimum }) {
+  return type === "integer" && exclusiveMinimum !== undefined ? exclusiveMinimum + 1 : minimum;
+}
+
 /** "1 to 10,000.", "Above 0, below 1." */
 function rangeOf(node) {
   if (node.type === "array") return "Numbers, separated by commas.";
-  const whole = node.type === "integer";
-  const low = whole && node.exclusiveMinimum !== undefined ? node.exclusiveMinimum + 1 : node.minimum;
+  const low = lowestOf(node);
   const high = node.maximum;
   if (low !== undefined && high !== undefined) return `${readable(low)} to ${readable(high)}.`;
   const from = low !== undefined ? `${readable(low)} or more` : node.exclusiveMinimum !== undefined ? `above ${readable(node.exclusiveMinimum)}` : "";

@@ -84,7 +84,7 @@ function table([head, ...rows], figure) {
     h("tbody", rows.map((row) => h("tr", row.map((cell, place) => (place === 0 ? h("th", { scope: "row" }, inline(cell, figure)) : h("td", inline(cell, figure)))))))));
 }
 
-const INLINE = /!\[([^\]]*)\]\(figures\/([a-z0-9_-]+\.png)\)|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|`([^`]+)`|\*\*([^*]+)\*\*/;
+const INLINE = /!\[([^\]]*)\]\(figures\/([a-z0-9_-]+\.png)\)|(?<!!)\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|`([^`]+)`|\*\*([^*]+)\*\*/;
 
 function inline(text, figure) {
   const found = INLINE.exec(text);
