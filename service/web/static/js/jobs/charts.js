@@ -12,7 +12,7 @@ export async function trainingCharts(place, family) {
     { label: "Validation", color: family ? `--${family}` : "--ink", points: true },
     { label: "This epoch so far", color: "--muted", dash: [3, 3], points: true },
   ];
-  const shared = { xLabel: "Epoch", series, formatX: (epoch) => String(Number(epoch.toFixed(2))) };
+  const shared = { xLabel: "Epoch", wholeX: true, series, formatX: (epoch) => String(Number(epoch.toFixed(2))) };
   const [loss, accuracy] = await Promise.all([
     lineChart(lossPlace, { ...shared, title: "Loss", format: (value) => value.toFixed(value < 1 ? 3 : 2) }),
     lineChart(accuracyPlace, { ...shared, title: "Accuracy", format: (value) => percent(value, 1) }),
