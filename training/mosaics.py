@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from training.explore.figures import write_lines
 from training.explore.mosaic import Mosaic
 from training.explore.theme import Theme
 from training.plots import TEXT, WIDTH
@@ -17,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 _STRONGEST = 0.99
 """Share of a map's values that are drawn apart; one pixel that stands out would leave the rest in one colour."""
 
-_LETTER = 0.68
+_LETTER = 0.6
 """Width of a letter as a share of the size of the text."""
 
 
@@ -49,22 +50,35 @@ def mosaic_figure(
             if image_HWC is not None:
                 mosaic.put(image_HWC, r, c)
     body = (WIDTH - caption_width) * mosaic.aspect
-    longest = max((len(heading) for heading in headings), default=0) * _LETTER * text / 72
-    upright = longest < (WIDTH - caption_width) / columns
+    words = [heading.split(" ") for heading in headings]
+    whole, longest = (
+        max((letters * _LETTER * text / 72 for letters in counts), default=0.0)
+        for counts in (map(len, headings), (max(map(len, _halves(each))) for each in words))
+    )
+    upright = whole < (WIDTH - caption_width) / columns
     head = 0.0 if not headings else 2 * text / 72 if upright else longest + text / 72
     figure = Figure(figsize=(WIDTH, head + body), facecolor=theme.surface)
     axes = figure.add_axes((caption_width / WIDTH, 0, 1 - caption_width / WIDTH, body / (head + body)))
     mosaic.show(axes)
     for r, caption in enumerate(captions):
-        axes.text(
-            -width / 8, mosaic.top(r) + height / 2, caption, ha="right", va="center", fontsize=text, color=theme.text
-        )
+        write_lines(axes, -width / 8, mosaic.top(r) + height / 2, caption, size=text, colour=theme.text)
     for c, heading in enumerate(headings):
-        axes.text(
-            mosaic.left(c) + width / 2, -width / 12, heading, ha="center", va="bottom", fontsize=text,
-            rotation=0 if upright else 90, color=theme.text,
-        )  # fmt: skip
+        lines = [heading] if upright else _halves(words[c])
+        for number, line in enumerate(lines):
+            aside = 1.1 * text * (number - (len(lines) - 1) / 2)
+            axes.annotate(
+                line, (mosaic.left(c) + width / 2, 0), xytext=(aside, text / 3), textcoords="offset points",
+                ha="center", va="bottom", fontsize=text, rotation=0 if upright else 90, color=theme.text,
+                annotation_clip=False,
+            )  # fmt: skip
     return figure
+
+
+def _halves(words: Sequence[str]) -> list[str]:
+    """The words on one line, or on two."""
+    if len(words) < 2:
+        return list(words)
+    return [" ".join(words[:-1]), words[-1]]
 
 
 def map_picture(map_HW: npt.NDArray[np.float64], *, signed: bool) -> Pixels:

@@ -99,7 +99,7 @@ def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: 
     mosaic.show(axes)
     for row, (name, _) in enumerate(rows):
         middle = mosaic.top(row) + height / 2
-        axes.text(-gap * 2, middle, name, ha="right", va="center", fontsize=_TEXT, color=theme.text)
+        write_lines(axes, -gap * 2, middle, name, size=_TEXT, colour=theme.text)
     return figure
 
 
@@ -126,6 +126,21 @@ def captioned_figure(
             ha="center", va="top", fontsize=_TEXT, color=theme.text,
         )  # fmt: skip
     return figure
+
+
+def write_lines(axes: Any, x: float, y: float, text: str, *, size: float, colour: str) -> None:
+    """Text of one or several lines that end at x, about the height y; each line is a text of its own.
+
+    Of several lines in one text a drawing of lines keeps the places but not the alignment, and shows them in another
+    font than they were placed with.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        down = 1.2 * size * (number - (len(lines) - 1) / 2)
+        axes.annotate(
+            line, (x, y), xytext=(0, -down), textcoords="offset points", ha="right", va="center", fontsize=size,
+            color=colour, annotation_clip=False,
+        )  # fmt: skip
 
 
 def side_by_side(left_HWC: npt.NDArray[np.uint8], right_HWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from core.estimate import Estimate
@@ -40,7 +41,7 @@ def maps_figure(
         for n, image_HWC in enumerate(images_NHWC)
     ]
     headings = ["image", *(heading for heading, _, _ in maps)]
-    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme)
+    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, text=TEXT)
 
 
 def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
@@ -74,12 +75,13 @@ def cascade_figure(report: Explanations, theme: Theme) -> Figure:
     """How alike each method's maps stay while layers from the last to the first get fresh weights."""
     figure, [axes] = grid_of_axes(theme, 1, 1, height=3.6)
     styles = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
-    for method, style, colour in zip(report.methods, styles, (*theme.parts, theme.accent, theme.text), strict=False):
+    for method, style, colour in zip(report.methods, styles, (*theme.parts, theme.text, theme.muted), strict=False):
         if method.cascade:
             values = [1.0, *(row.correlation.value for row in method.cascade)]
             axes.plot(range(len(values)), values, color=colour, ls=style, label=method.method.replace("_", " "))
     axes.axhline(report.settings["most_correlation"], color=theme.muted, lw=1)
     axes.set_ylim(-0.1, 1.05)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"layers of {report.model.reference} with fresh weights, counted from the last")
     axes.set_ylabel("rank correlation with the trained maps")
     axes.legend(frameon=False, labelcolor=theme.text, fontsize=TEXT - 1)

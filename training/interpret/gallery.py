@@ -22,12 +22,13 @@ from training.interpret.figures import (
     first_layer_figure,
     maps_figure,
 )
-from training.interpret.methods import SIGNED, attribute, fitting
+from training.interpret.methods import SIGNED, attribute, fitting, has_feature_maps
 from training.interpret.nets import first_layer_pictures
 from training.preprocessing import scale_pixels
 from training.subset import stratified
 
-_FIRST_LAYER = 64
+_FILTERS, _UNITS = 64, 32
+"""Of a convolution, which are small, and of dense units, which are as large as an image; at most."""
 Draw = Callable[[Theme], Figure]
 
 
@@ -67,6 +68,7 @@ def activation_figures(
         figures[f"classes.{reference}"] = partial(class_images_figure, made, folder, dataset.training.images_NHWC)
         if any(image.kind == "channel" for image in made.images):
             figures[f"channels.{reference}"] = partial(channel_images_figure, made, folder)
-        _, pictures = first_layer_pictures(model.network, height=spec.height, width=spec.width, count=_FIRST_LAYER)
+        count = _FILTERS if has_feature_maps(model.network) else _UNITS
+        _, pictures = first_layer_pictures(model.network, height=spec.height, width=spec.width, count=count)
         figures[f"first_layer.{reference}"] = partial(first_layer_figure, pictures)
     return figures

@@ -77,8 +77,8 @@ def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
                 middles, values, yerr=reach, color=colour, marker=marker, ms=4, lw=1.4, label=model.model.reference
             )
         axes.set_xlabel(_LABELS[name], fontsize=TEXT - 1)
-        axes.set_ylim(bottom=0)
         percent_axis(axes.yaxis)
+    panels[0].set_ylim(bottom=0)  # shared, and so set once all is drawn
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     figure.supylabel("error rate in each fifth of the images", fontsize=TEXT, color=theme.text)

@@ -17,6 +17,8 @@ from training.report.findings import Findings, Side
 
 _DARK_TEXT, _LIGHT_TEXT = "#101010", "#fafafa"
 """On cells of a colour map, which is the same in both themes."""
+_FEWEST = 20
+"""Images in a bin, at least, for its accuracy to be drawn: of fewer it jumps about."""
 
 
 def curves_figure(findings: Findings, theme: Theme) -> Figure:
@@ -71,7 +73,7 @@ def confusion_figure(side: Side, theme: Theme) -> Figure:
     for row, column in np.ndindex(*shares_KK.shape):
         share = shares_KK[row, column]
         axes.text(
-            column, row, f"{100 * share:.0f}" if share >= 0.005 else "·", ha="center", va="center",
+            column, row, said if (said := f"{100 * share:.0f}") != "0" else "·", ha="center", va="center",
             fontsize=TEXT - 1, color=_DARK_TEXT if share > 0.55 else _LIGHT_TEXT,
         )  # fmt: skip
     axes.set_xticks(range(len(labels)), labels, rotation=55, ha="right", rotation_mode="anchor")
@@ -86,16 +88,17 @@ def reliability_figure(findings: Findings, theme: Theme) -> Figure:
     figure, [top, bottom] = grid_of_axes(theme, 2, 1, height=5.2, sharex=True, height_ratios=(3, 1.2))
     top.plot([0, 1], [0, 1], color=theme.muted, ls=":", lw=1.2, label="as sure as right")
     for number, (side, colour) in enumerate(zip(findings.sides, theme.parts, strict=False)):
-        bins = [part for part in side.scores.reliability.bins if part.count]
-        confidence = [part.confidence or 0.0 for part in bins]
+        filled = [part for part in side.scores.reliability.bins if part.count]
+        bins = [part for part in filled if part.count >= _FEWEST]
         top.plot(
-            confidence, [part.accuracy or 0.0 for part in bins], color=colour, marker=MARKERS[number], ms=4, lw=1.4,
-            label=side.reference,
+            [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins], color=colour,
+            marker=MARKERS[number], ms=4, lw=1.4, label=side.reference,
         )  # fmt: skip
-        total = sum(part.count for part in bins)
+        total = sum(part.count for part in filled)
         bottom.plot(
-            confidence, [part.count / total for part in bins], color=colour, marker=MARKERS[number], ms=4, lw=1.4
-        )
+            [part.confidence or 0.0 for part in filled], [part.count / total for part in filled], color=colour,
+            marker=MARKERS[number], ms=4, lw=1.4,
+        )  # fmt: skip
     top.set_ylabel("accuracy")
     bottom.set_ylabel("share of images")
     bottom.set_xlabel("confidence: probability of the answer")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,8 @@ from training.report.words import comparison, costs, data, helps, interpretation
 
 FIGURES_NAME = "findings"
 """The folder of the figures beside the Markdown page."""
+_LONGEST_CELL = 45
+"""Letters in a cell of a table that is read by columns."""
 _WORDS = {
     "comparison": comparison,
     "costs": costs,
@@ -66,19 +69,28 @@ def html(page: str, figures: Mapping[str, str]) -> str:
             token.attrs["id"] = headings[-1][0]
     rules = {
         "image": lambda tokens, index, *_: _figure(tokens[index], figures),
-        "table_open": lambda *_: '<div class="scroll"><table>',
+        "table_open": lambda tokens, index, *_: f'<div class="scroll"><table class="{_kind(tokens, index)}">',
         "table_close": lambda *_: "</table></div>",
     }
     reader.renderer.rules.update(rules)
     body = reader.renderer.render(tokens, reader.options, {})
     # A figure stands alone in its paragraph, which may not hold one.
     body = body.replace("<p><figure", "<figure").replace("</figure></p>", "</figure>")
+    body = re.sub(
+        r"(?:<figure>(?:(?!<figure>).)*</figure>\s*){2,}", r'<div class="figures">\g<0></div>', body, flags=re.S
+    )
     title = next(text.content for token, text in pairwise(tokens) if token.tag == "h1")
     return (
         _environment()
         .get_template("page.html.j2")
         .render(title=title, body=body, headings=headings, light=variables(LIGHT), dark=variables(DARK))
     )
+
+
+def _kind(tokens: Sequence[Token], start: int) -> str:
+    """Whether the cells of a table are short, and stay on one line, or prose."""
+    end = next(number for number in range(start, len(tokens)) if tokens[number].type == "table_close")
+    return "prose" if max(len(token.content) for token in tokens[start:end]) > _LONGEST_CELL else "short"
 
 
 def _figure(token: Token, figures: Mapping[str, str]) -> str:

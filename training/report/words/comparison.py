@@ -101,19 +101,19 @@ def hardest(side: Side) -> str:
 def probabilities(findings: Findings) -> str:
     """Whose probabilities are better, and whose are better calibrated."""
     pairwise, first, second = findings.pairwise, findings.first, findings.second
-    told = []
+    told: dict[str, list[str]] = {}
     for name, difference, of_first, of_second in (
         ("log loss", pairwise.log_loss_difference, pairwise.first.log_loss, pairwise.second.log_loss),
         ("Brier score", pairwise.brier_difference, pairwise.first.brier, pairwise.second.brier),
     ):
         sign = direction(difference)
         if sign == 0:
-            told.append(f"the two do not differ clearly in {name} ({signed(difference)})")
+            told.setdefault("the two do not differ clearly in", []).append(f"{name} ({signed(difference)})")
         else:
             good = second if sign > 0 else first
             low, high = sorted((of_first.value, of_second.value))
-            told.append(f"the {good.name} has the lower {name} ({low:.3f} against {high:.3f})")
-    return sentence(", and ".join(told)) + "."
+            told.setdefault(f"the {good.name} has", []).append(f"the lower {name} ({low:.3f} against {high:.3f})")
+    return sentence("; ".join(f"{who} {listed(what)}" for who, what in told.items())) + "."
 
 
 def calibration(findings: Findings) -> str:

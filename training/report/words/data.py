@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.report.findings import Findings
-from training.report.words.style import percent
+from training.report.words.style import counted, percent
 
 
 def content(findings: Findings) -> str:
@@ -12,9 +12,9 @@ def content(findings: Findings) -> str:
     training = sum(found.images[part] for part in ("train", "validation", "holdout"))
     classes = len(found.looks)
     balance = (
-        f"as many of each ({found.largest_class:,} to train with)"
+        f"{found.largest_class:,} training images of each"
         if found.smallest_class == found.largest_class
-        else f"from {found.smallest_class:,} to {found.largest_class:,} of each to train with"
+        else f"{found.smallest_class:,} to {found.largest_class:,} training images of each"
     )
     channels = "; ".join(f"{each.name} {each.mean:.3f} and {each.std:.3f}" for each in found.channels)
     return (
@@ -40,11 +40,12 @@ def duplicates(findings: Findings) -> str:
     """What the test images share with the training images."""
     found = findings.exploration
     test = found.images["test"]
+    exact = counted(found.exact_test_images) if found.exact_test_images else "none"
     conflicts = (
         "" if not found.near_conflicts else f"; of the pairs, {found.near_conflicts:,} have two different labels"
     )
     return (
         f"{found.near_test_images:,} of the {test:,} test images ({percent(found.near_test_images / test)}) show "
-        f"nearly the same as a training image, {found.exact_test_images:,} of them to the byte{conflicts}. They were "
+        f"nearly the same as a training image, {exact} of them to the byte{conflicts}. They were "
         "left in, so that figures compare with published ones."
     )

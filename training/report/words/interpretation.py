@@ -60,7 +60,7 @@ def failing(side: Side) -> list[str]:
         if not method.images:
             told.append(f"{sentence(plain(method.method))} fails for the {side.name}: every map is flat.")
         elif failed:
-            why = "; ".join(f"{_FAILURES[check.name]} ({check.reason})" for check in failed)
+            why = "; ".join(f"{_FAILURES[check.name]} ({check.reason.replace(' %', '%')})" for check in failed)
             told.append(f"{sentence(plain(method.method))} fails for the {side.name}: {why}.")
     return told
 

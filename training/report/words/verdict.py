@@ -90,7 +90,16 @@ def _accuracy(findings: Findings) -> Iterator[Difference]:
 
 
 def _kept(findings: Findings) -> Iterator[Difference]:
-    """What either keeps of its accuracy when images change, and what is left of it under attack."""
+    """How accurate either is when images are corrupted, and what it keeps when they change or are attacked."""
+    corrupted = row_of(findings, ALL)
+    sign = direction(corrupted.difference)
+    if sign:
+        high, low = sorted((corrupted.first.value, corrupted.second.value), reverse=True)
+        yield Difference(
+            sign,
+            f"more accurate under corruptions as well ({percent(high)} against {percent(low)} on average)",
+            f"less accurate under corruptions as well ({percent(low)} against {percent(high)} on average)",
+        )
     for name, words in ((ALL, "corruptions"), ("shift", "shifts"), ("rotation", "rotations"), ("fgsm", "FGSM")):
         row = row_of(findings, name)
         sign = direction(row.kept_difference)
@@ -207,12 +216,13 @@ def _choice(findings: Findings) -> Iterator[str]:
                 f"{percent(good.scores.accuracy.value)}. So disagreement, on {percent(1 - together.agree.value)} of "
                 "the images, is a sign to have a person look."
             )
-    for side in findings.sides:
-        sets = side.scores.prediction_sets
-        yield (
-            f"Where a short list is of use, the prediction sets of the {side.name} hold the true class for "
-            f"{percent(sets.coverage.value)} of images like these, in {sets.mean_size:.1f} classes on average."
-        )
+    lists = [
+        f"those of the {side.name} hold the true class for {percent(sets.coverage.value)} of images like these, in "
+        f"{sets.mean_size:.1f} classes on average"
+        for side in findings.sides
+        for sets in [side.scores.prediction_sets]
+    ]
+    yield f"Where a short list is of use, show the prediction sets: {listed(lists)}."
 
 
 def _conditions(findings: Findings) -> Iterator[str]:
@@ -243,8 +253,8 @@ def _conditions(findings: Findings) -> Iterator[str]:
     ]
     if len(fooled) == 2:
         yield (
-            f"Neither is for where somebody gains by fooling it: one step of FGSM of {left[0][-1].setting}, hardly "
-            f"visible, leaves {listed(fooled)} of the images right. Stronger attacks were not tried."
+            f"Neither is for where somebody gains by fooling it: one step of FGSM of {left[0][-1].setting} "
+            f"leaves {listed(fooled)} of the images right. Stronger attacks were not tried."
         )
 
 

@@ -1,0 +1,143 @@
+"""Records are made once, and again where they belong to other weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from core.errors import DataError, DifferentImagesError
+from core.reports.exploration import Exploration
+from core.reports.lookup import NAMES, find_report
+from core.reports.places import report_path
+from core.reports.record import write_report
+from core.reports.robustness import Robustness
+from tests.support.published_pair import PublishedPair
+from training.interpret.activations import Model
+from training.interpret.commands import Work
+from training.mistakes.find import Judged
+from training.report import make
+from training.report.collect import collect, together
+from training.report.make import Workshop, make_missing
+from training.report.render import html, linked_figures, markdown
+from training.report.write import make_report, write_docs, write_page, write_records
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def workshop(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    home = tmp_path_factory.mktemp("report-home")
+    models = tuple(Model(each, pair.folder(each)) for each in (pair.mlp, pair.cnn))
+    assert len(models) == 2
+    layers = (home / "reports", home / "shipped")
+    work = Work((models[0], models[1]), pair.images, layers[0], threads=1, quick=True)
+    with Progress(console=Console(quiet=True)) as progress:
+        made = Workshop(work, layers, home, progress, note=lambda _: None)
+        make_missing(made)
+        yield made
+
+
+@pytest.fixture
+def judged(pair: PublishedPair) -> tuple[Judged, Judged]:
+    return Judged.read(pair.mlp, pair.folder(pair.mlp)), Judged.read(pair.cnn, pair.folder(pair.cnn))
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("made again")
+
+    for name in names:
+        monkeypatch.setattr(module, name, never)
+
+
+def test_what_is_there_is_not_made_again(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid(monkeypatch, make, "measure_robustness", "measure_latency", "explain", "examine", "excite", "find")
+    make_missing(workshop)
+
+
+def test_a_record_of_other_weights_is_made_again(workshop: Workshop, pair: PublishedPair) -> None:
+    found = find_report(Robustness, [pair.cnn], workshop.layers, quick=True)
+    assert found is not None
+    stale = found.record.model_copy(update={"model": found.record.model.model_copy(update={"weights": "0" * 64})})
+    write_report(found.path, stale)
+    make_missing(workshop)
+    again = find_report(Robustness, [pair.cnn], workshop.layers, quick=True)
+    assert again is not None
+    assert again.record == found.record
+    assert not list(found.path.parent.glob("*.partial.jsonl"))
+
+
+def test_a_damaged_record_is_said_and_made_again(workshop: Workshop, pair: PublishedPair) -> None:
+    path = report_path(workshop.work.folder, "latency", "mlp@1", quick=True)
+    path.write_text("{}")
+    notes: list[str] = []
+    make_missing(dataclasses.replace(workshop, note=notes.append))
+    assert "mlp@1.quick.json is not such a record" in notes[0]
+    assert notes[0].endswith("which is done now")
+    assert "timings" in path.read_text()
+
+
+def test_a_record_that_is_missing_is_named_with_its_command(
+    workshop: Workshop, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"no activations of mlp@1 cnn@1 .*make it with `duet report`"):
+        collect(*judged, dataclasses.replace(workshop.shelf, layers=[tmp_path]))
+
+
+def test_versions_of_different_data_are_refused_before_anything_is_made(
+    workshop: Workshop, judged: tuple[Judged, Judged]
+) -> None:
+    first, second = judged
+    other = second.evaluation.model_copy(
+        update={"data": second.evaluation.data.model_copy(update={"digest": "c" * 64})}
+    )
+    with pytest.raises(DifferentImagesError, match=f"{first.evaluation.data.digest}.*{'c' * 64}"):
+        collect(first, dataclasses.replace(second, evaluation=other), workshop.shelf)
+
+
+def test_agreement_is_counted_on_the_stored_answers(judged: tuple[Judged, Judged]) -> None:
+    first, second = judged
+    found = together(first, second)
+    one, other, labels = first.answers.predicted(), second.answers.predicted(), first.answers.labels
+    assert found.agree.value == pytest.approx((one == other).mean())
+    assert found.right_when_agreed is not None
+    assert found.right_when_agreed.value == pytest.approx((labels == one)[one == other].mean())
+
+
+def test_the_whole_report_is_written(workshop: Workshop, tmp_path: Path) -> None:
+    report = make_report(workshop)
+    page = write_page(report, tmp_path / "out")
+    assert page.read_text(encoding="utf-8") == html(report.text, report.figures)
+    docs = tmp_path / "docs"
+    (docs / "findings").mkdir(parents=True)
+    (docs / "findings" / "stale.svg").write_text("")
+    write_docs(report, docs)
+    assert (docs / "findings.md").read_text(encoding="utf-8") == report.text == markdown(report.findings)
+    assert {path.stem for path in (docs / "findings").iterdir()} == set(linked_figures(report.text))
+    assert "A quick look." in report.text
+    assert "No tuning is recorded. `duet tune" in report.text
+
+
+def test_records_that_ship_make_the_same_findings(
+    workshop: Workshop, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
+    findings = collect(*judged, workshop.shelf)
+    (tmp_path / "robustness").mkdir()
+    (tmp_path / "robustness" / "old@1.json").write_text("")
+    write_records(findings, tmp_path)
+    assert not (tmp_path / "robustness" / "old@1.json").exists()
+    assert collect(*judged, dataclasses.replace(workshop.shelf, layers=[tmp_path])) == findings
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NAMES.values(), "exploration"])
+
+
+def test_a_data_set_divided_otherwise_is_another_one(workshop: Workshop, pair: PublishedPair) -> None:
+    found = workshop.shelf.exploration(pair.cnn)
+    assert isinstance(found, Exploration)
+    data = pair.cnn.data.model_copy(update={"split_digest": "0" * 64})
+    assert workshop.shelf.exploration(pair.cnn.model_copy(update={"data": data})) is None
