@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +138,25 @@ def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Bro
         expect(page.get_by_role("heading", level=1)).to_have_text("Jobs / Evaluate cnn@1, mlp@1")
         page.get_by_role("button", name="Cancel").click()
         expect(page.locator(".badge").first).to_have_text("Cancelled")
+
+
+def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
+    browser: Browser, trainings: TrainingSite, tmp_path: Path
+) -> None:
+    (tmp_path / "some.zip").write_bytes(colours_zip())
+    with visiting(browser, trainings.url) as visit:
+        page = signed_in(visit, "/ui/jobs?data")
+        page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "some.zip")
+        page.route("**/datasets/some", lambda _: None)  # never answered
+        page.get_by_role("button", name="Upload").click()
+        bar = page.get_by_role("progressbar", name="Upload")
+        expect(bar).to_have_attribute("aria-valuenow", re.compile(r"\d+"))
+        assert_accessible(page)
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("The upload was stopped.")).to_be_visible()
+        expect(bar).to_be_hidden()
+        expect(page.get_by_role("button", name="Upload")).to_be_enabled()
+    assert httpx.get(f"{trainings.url}/datasets/some").status_code == 404
 
 
 @pytest.mark.slow
