@@ -39,7 +39,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     home = tmp_path_factory.mktemp("home")
     write_home(home)
     environment = {"DUET_SHIPPED_MODELS": str(home / "none"), "DUET_EMBEDDED_BROKER": "0"}
-    with served_site(home, **environment) as service:
+    with served_site(home, port=0, **environment) as service:
         yield service
 
 
