@@ -16,7 +16,6 @@ from training.explore.theme import DARK, LIGHT, Theme
 Draw = Callable[[Theme], Figure]
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "duet"}
 
 
 def svg(draw: Draw) -> str:
@@ -25,7 +24,7 @@ def svg(draw: Draw) -> str:
     Its colours are CSS variables, see `variables`; text is text.
     """
     stream = io.StringIO()
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "duet"}):
         draw(LIGHT).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     drawn = stream.getvalue()
     drawn = drawn[drawn.index("<svg") :]

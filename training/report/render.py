@@ -10,7 +10,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 
 from training.explore.theme import DARK, LIGHT
 from training.report.drawing import inlined, variables
@@ -38,6 +40,22 @@ _WORDS = {
 }
 
 
+class _Renderer(RendererHTML):
+    """Puts figures in place of images, and tables where they can be scrolled."""
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """The figure of the image's name, with its text as caption."""
+        return _figure(tokens[idx], env["figures"])
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """The beginning of a table."""
+        return f'<div class="scroll"><table class="{_kind(tokens, idx)}">'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """Its end."""
+        return "</table></div>"
+
+
 def markdown(findings: Findings) -> str:
     """The page, with links to figures in the folder `findings` beside it."""
     text = _environment().get_template("findings.md.j2").render(findings=findings, **_WORDS)
@@ -60,20 +78,14 @@ def html(page: str, figures: Mapping[str, str]) -> str:
         page: from `markdown`.
         figures: SVGs from `drawing.svg` by name; all that the page shows.
     """
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
     tokens = reader.parse(page)
     headings: list[tuple[str, str]] = []
     for token, text in pairwise(tokens):
         if token.type == "heading_open" and token.tag == "h2":
             headings.append((_anchor(text.content), text.content))
             token.attrs["id"] = headings[-1][0]
-    rules = {
-        "image": lambda tokens, index, *_: _figure(tokens[index], figures),
-        "table_open": lambda tokens, index, *_: f'<div class="scroll"><table class="{_kind(tokens, index)}">',
-        "table_close": lambda *_: "</table></div>",
-    }
-    reader.renderer.rules.update(rules)
-    body = reader.renderer.render(tokens, reader.options, {})
+    body = reader.renderer.render(tokens, reader.options, {"figures": figures})
     # A figure stands alone in its paragraph, which may not hold one.
     body = body.replace("<p><figure", "<figure").replace("</figure></p>", "</figure>")
     body = re.sub(

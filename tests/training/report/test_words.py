@@ -109,7 +109,7 @@ def a_method(*failed: str, flat: int = 0, images: int = 10) -> MethodEvaluation:
         insertion_curve=None,
         cascade=(),
         checks=tuple(
-            Check(name=name, passed=name not in failed, reason="the figures")  # type: ignore[arg-type]
+            Check(name=name, passed=name not in failed, reason="the figures")
             for name in ("deletion", "insertion", "randomisation")
         ),
     )
