@@ -14,9 +14,9 @@ FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Every service in one container; a test that changes that changes it back."""
-    with running_stack() as stack:
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         request.config.stash[FIGURES] = stack.figures
         yield stack
 

@@ -49,12 +49,14 @@ class Stack:
     """The services of docker-compose.yml under a project name and a port of their own.
 
     Attributes:
-        settings: variables of docker-compose.yml that are set; no others are, whatever this process or a .env file has.
+        env_file: read in the place of .env.
+        settings: variables of docker-compose.yml that are set; no others are, whatever this process has.
         figures: what was measured, in words.
     """
 
     project: str
     port: int
+    env_file: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     figures: dict[str, str] = field(default_factory=dict)
 
@@ -66,7 +68,7 @@ class Stack:
         settings = {"COMPOSE_PROJECT_NAME": self.project, "DUET_PORT": str(self.port), **self.settings}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DUET_")}
         return subprocess.Popen(
-            [*(compose_command() or []), "--env-file", os.devnull, *arguments],
+            [*(compose_command() or []), "--env-file", str(self.env_file), *arguments],
             cwd=ROOT,
             env=inherited | settings,
             stdout=subprocess.PIPE,
@@ -136,12 +138,19 @@ def _moment(text: str) -> datetime:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Build and start all services until they are healthy, measured; all but the images is removed afterwards."""
+def running_stack(folder: Path) -> Iterator[Stack]:
+    """Build and start all services until they are healthy, measured; all but the images is removed afterwards.
+
+    Args:
+        folder: an empty one.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # A lease shorter than the usual, so that a worker that was killed is soon noticed.
-    stack = Stack(f"duet-test-{os.getpid()}-{port}", port, {"DUET_JOB_LEASE_SECONDS": "5"})
+    settings = {"DUET_JOB_LEASE_SECONDS": "5"}
+    env_file = folder / ".env"
+    env_file.touch()
+    stack = Stack(f"duet-test-{os.getpid()}-{port}", port, env_file, settings)
     try:
         began = time.monotonic()
         stack.compose("build")
