@@ -1,4 +1,12 @@
-"""The fenced blocks of a Markdown page, so that tests can run what a reader would paste."""
+"""The fenced blocks of the project's pages, and who looks after each.
+
+A block of `bash` or `python` is run against a service that all pages share; a `json` or `text` block after one is what
+it answers or prints. Any other says in a comment on the line above who looks after it:
+
+    <!-- not run: why nobody does -->
+    <!-- parsed: why it is not run --> the arguments of its commands are read, and nothing is done
+    <!-- run by: tests/.../test_this.py::test_that -->
+"""
 
 from __future__ import annotations
 
@@ -6,19 +14,41 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")])
+RUN = ("bash", "python")
+ANSWERS = ("json", "text")
+_FENCE = re.compile(r"^(?:<!-- (not run|parsed|run by): (.+?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language, its text and the line of the page it starts on."""
+    """One fenced block.
 
+    Attributes:
+        page: relative to the project's root.
+        line: of the page, on which the fence or the comment above it begins.
+        mark: `not run`, `parsed` or `run by`, and "" of blocks that are run with their page.
+        said: what the comment says after that.
+    """
+
+    page: str
+    line: int
     language: str
     text: str
-    line: int
+    mark: str
+    said: str
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.page}:{self.line}"
 
 
 def blocks(page: Path) -> list[Block]:
     """All fenced blocks of a page, in order."""
-    text = page.read_text()
-    return [Block(m[1], m[2], text.count("\n", 0, m.start()) + 1) for m in _FENCE.finditer(text)]
+    text, name = page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix()
+    return [
+        Block(name, text.count("\n", 0, m.start()) + 1, m[3], m[4], m[1] or "", m[2] or "")
+        for m in _FENCE.finditer(text)
+    ]

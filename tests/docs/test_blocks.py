@@ -1,0 +1,83 @@
+"""Every block of code on every page is looked after; see tests/support/markdown.py for how."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from itertools import pairwise
+
+import pytest
+import typer
+
+from duet.cli import app
+from tests.support.markdown import ANSWERS, PAGES, ROOT, RUN, Block, blocks
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def marked(mark: str) -> list[Block]:
+    return [block for block in BLOCKS if block.mark == mark]
+
+
+def commands(block: Block) -> list[list[str]]:
+    """The commands of a block as words, without comments."""
+    joined = re.sub(r"\\\n\s*", "", block.text)
+    return [words for line in joined.splitlines() if (words := shlex.split(line, comments=True))]
+
+
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "docs/api.md", "benchmarks/README.md"} < {block.page for block in BLOCKS}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_fence_is_read(page) -> None:  # type: ignore[no-untyped-def]
+    assert len(re.findall(r"^```", page.read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(blocks(page))
+
+
+def test_every_block_is_run_or_says_who_looks_after_it() -> None:
+    forgotten = [block.where for block in BLOCKS if not block.mark and block.language not in RUN + ANSWERS]
+    assert forgotten == []
+
+
+def test_answers_come_after_what_is_asked() -> None:
+    for before, block in pairwise(BLOCKS):
+        if block.language in ANSWERS and not block.mark:
+            assert before.page == block.page, block.where
+            assert before.language in RUN, block.where
+            assert not before.mark, block.where
+
+
+@pytest.mark.parametrize("block", marked("run by"), ids=lambda block: block.where)
+def test_tests_that_are_named_exist(block: Block) -> None:
+    path, _, test = block.said.partition("::")
+    assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), block.said
+
+
+@pytest.mark.parametrize("block", marked("parsed"), ids=lambda block: block.where)
+def test_commands_take_what_they_are_given(block: Block) -> None:
+    known = 0
+    for words in commands(block):
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            words = words[1:]
+        match words:
+            case ["duet", *rest]:
+                parse(typer.main.get_command(app), rest)
+            case ["python", "-m", module, *rest] if module.startswith("benchmarks."):
+                alone = typer.Typer()
+                alone.command()(importlib.import_module(f"{module}.__main__").main)
+                parse(typer.main.get_command(alone), rest)
+            case ["pip" | "apt-get", "install", *_]:
+                continue
+            case _:
+                pytest.fail(f"{block.where}: nobody can parse {' '.join(words)}")
+        known += 1
+    assert known
+
+
+def parse(command, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+    """Read the words as the command does, down to the last sub-command, and do nothing."""
+    context = command.make_context("page", list(words), resilient_parsing=False)
+    if hasattr(command, "resolve_command"):
+        _, sub, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        parse(sub, rest)
