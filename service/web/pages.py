@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from string import Template
 
 from service.web.assets import Asset, Assets, read_assets
 
 _HERE = Path(__file__).parent
+_IMPORT = re.compile(r'^(?:import|export)\b[^"();=]*"(\.\.?/[^"]+)"', re.MULTILINE)
 ASSETS_PATH = "/ui/assets"
 
 
@@ -73,10 +76,26 @@ def _html(shell: Template, assets: Assets, page: Page, main: str) -> Asset:
         name=page.name,
         title=escape(page.title),
         summary=escape(page.summary),
+        preloads="\n".join(
+            f'    <link rel="modulepreload" href="{_base(assets)}/{name}">' for name in _scripts(assets, page)
+        ),
         navigation="\n".join(_link(each, current=each is page) for each in PAGES),
         main=main,
     )
     return Asset(text.encode(), _HTML)
+
+
+def _scripts(assets: Assets, page: Page) -> list[str]:
+    """Every module that the page cannot do without, so that none waits until another has come to ask for it."""
+    found: list[str] = []
+    waiting = ["js/shell.js", f"js/{page.name}.js"]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            imported = _IMPORT.findall(assets.files[name].body.decode())
+            waiting += [normpath(PurePosixPath(name).parent / each) for each in imported]
+    return found
 
 
 def _link(page: Page, *, current: bool) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import service.web
 from service.web.assets import read_assets
-from service.web.pages import PAGES
+from service.web.pages import PAGES, Page
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
@@ -19,8 +19,9 @@ PATHS = [page.path for page in PAGES]
 
 
 async def links(running: RunningApp, path: str) -> list[str]:
-    """What a page loads."""
-    return re.findall(r'(?:href|src)="(/ui/assets/[^"]+)"', (await running.client.get(path)).text)
+    """What a page loads, each once."""
+    found = re.findall(r'(?:href|src)="(/ui/assets/[^"]+)"', (await running.client.get(path)).text)
+    return list(dict.fromkeys(found))
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs"])
@@ -107,6 +108,17 @@ async def test_pages_are_no_part_of_the_api_s_description(running: RunningApp) -
     paths = (await running.client.get("/openapi.json")).json()["paths"]
     assert not [path for path in paths if path.startswith(("/ui", "/docs"))]
     assert "/" not in paths
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+async def test_every_module_that_is_imported_at_once_is_named_in_the_page(running: RunningApp, page: Page) -> None:
+    text = (await running.client.get(page.path)).text
+    preloaded = set(re.findall(r'rel="modulepreload" href="/ui/assets/\w+/([^"]+)"', text))
+    assert {"js/shell.js", f"js/{page.name}.js"} <= preloaded
+    for name in preloaded:
+        source = (STATIC / name).read_text(encoding="utf-8")
+        for imported in re.findall(r'^import [^"]*"([^"]+)";$', source, re.MULTILINE):
+            assert (STATIC / name).parent.joinpath(imported).resolve().relative_to(STATIC).as_posix() in preloaded
 
 
 def test_the_digest_follows_every_file(tmp_path: Path) -> None:

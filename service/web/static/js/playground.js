@@ -1,6 +1,6 @@
 // The playground: a picture goes in, both families answer, and explain themselves.
 import { byId, fill } from "./dom.js";
-import { errorNotice } from "./toast.js";
+import { errorNotice, toastError } from "./toast.js";
 import { AnswerCards } from "./playground/answers.js";
 import { startCamera } from "./playground/camera.js";
 import { CropBox } from "./playground/crop.js";
@@ -73,6 +73,7 @@ try {
   sharing.refresh();
   performance.mark("usable");
   document.body.dataset.ready = "true";
+  Promise.all(state.families.map((family) => family.known)).then(() => sharing.refresh(), toastError);
   await startSamples(settings.sample, show);
 } catch (error) {
   fill(byId("verdict"), errorNotice(error));

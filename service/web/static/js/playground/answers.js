@@ -1,7 +1,8 @@
 // Both answers side by side: what it is, how sure, what else it could be, and whether to believe it.
 import { byId, fill, h } from "../dom.js";
 import { milliseconds, percent } from "../format.js";
-import { describe } from "./families.js";
+import { toastError } from "../toast.js";
+import { choose } from "./families.js";
 
 const SHOWN = 5;
 
@@ -67,9 +68,12 @@ export class AnswerCards {
   }
 
   async #choose(family, select) {
-    family.version = select.value === "" ? null : Number(select.value);
+    try {
+      await choose(family, select.value === "" ? null : Number(select.value));
+    } catch (error) {
+      toastError(error);
+    }
     this.#state.settings.versions[family.name] = family.version;
-    await describe(family);
     this.#changed();
   }
 }

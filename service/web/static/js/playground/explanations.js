@@ -109,6 +109,7 @@ export class Explanations {
     const { settings: { method, target }, picture, crop } = this.#state;
     const panel = this.#panels.get(family.name);
     fill(panel.problem);
+    await family.known;
     if (method === "" || !family.methods.includes(method)) {
       replace(panel.map, null);
       panel.caption.textContent = method === "" ? "\u00a0"

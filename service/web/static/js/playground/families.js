@@ -6,7 +6,7 @@ const ORDER = ["mlp", "cnn"];
 /**
  * The families of the service, the usual two first: [{name, champion, versions, version, size, classes, methods}].
  *
- * `version` is null for the champion; `size` is [height, width] of the input.
+ * `version` is null for the champion; `size` is [height, width] of the input; `methods` are there once `known` is.
  */
 export async function findFamilies(settings) {
   const { models } = await askJSON("/models");
@@ -17,20 +17,31 @@ export async function findFamilies(settings) {
   return Promise.all(usable.map(async ({ model, champion, versions }) => {
     const asked = settings.versions[model];
     const family = { name: model, champion, versions, version: versions.includes(asked) ? asked : null };
+    family.known = learn(family);
     await describe(family);
     return family;
   }));
 }
 
-/** Learn what the chosen version of a family takes, knows, and can be explained by. */
-export async function describe(family) {
+/** Have a family answer by another version of it, or by its champion where `version` is null. */
+export async function choose(family, version) {
+  family.version = version;
+  family.known = learn(family);
+  await Promise.all([describe(family), family.known]);
+}
+
+/** Learn what the chosen version takes and knows. */
+async function describe(family) {
   const number = family.version ?? family.champion;
-  const [{ manifest }, { methods }] = await Promise.all([
-    askJSON(`/models/${encodeURIComponent(family.name)}/versions/${number}`),
-    askJSON("/saliency", { query: { model: family.name, version: family.version } }),
-  ]);
+  const { manifest } = await askJSON(`/models/${encodeURIComponent(family.name)}/versions/${number}`);
   family.size = [manifest.input.height, manifest.input.width];
   family.classes = manifest.class_names;
+}
+
+/** Learn what it can be explained by; that takes the service longer, and nobody has to wait for it. */
+async function learn(family) {
+  family.methods = [];
+  const { methods } = await askJSON("/saliency", { query: { model: family.name, version: family.version } });
   family.methods = methods.map((each) => each.method);
 }
 
