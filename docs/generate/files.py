@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs.generate import metrics, openapi, settings
-
-ROOT = Path(__file__).resolve().parents[2]
+from docs.generate import ROOT, metrics, openapi, settings
 
 
 def made_files() -> dict[Path, str]:

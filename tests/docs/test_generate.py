@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate.files import ROOT, made_files
+from docs.generate import ROOT
+from docs.generate.files import made_files
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,64 @@
+"""The README's pictures of answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from core.api import CompareResponse
+from docs.generate import ROOT
+from duet import Client
+
+IMAGES = ROOT / "docs" / "images"
+PICTURE = IMAGES / "cat.jpg"
+SHOWN = ("smoothgrad", "integrated_gradients", "grad_cam", "occlusion")
+COMPARED = "integrated_gradients,occlusion"
+
+
+def draw_pictures(address: str) -> None:
+    """Write the pictures, of the answers of the service at `address`."""
+    with Client(address) as client:
+        _draw(client.compare(PICTURE), IMAGES / "answer.png")
+        (IMAGES / "saliency.png").write_bytes(client.saliency_picture(PICTURE, method=SHOWN))
+    (IMAGES / "saliency-compared.png").write_bytes(_compared(address))
+
+
+def _compared(address: str) -> bytes:
+    """Both models' maps in one picture."""
+    query = {"saliency": COMPARED, "format": "png"}
+    answer = httpx.post(f"{address}/compare", params=query, files={"file": PICTURE.read_bytes()}, timeout=60)
+    return answer.raise_for_status().content
+
+
+def _draw(answer: CompareResponse, path: Path) -> None:
+    """The picture beside both models' most probable classes."""
+    figure = Figure(figsize=(9.5, 2.9), layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
+    axes[0].imshow(Image.open(PICTURE))
+    axes[0].set_title("docs/images/cat.jpg", fontsize=10)
+    axes[0].axis("off")
+    for plot, prediction in zip(axes[1:], answer.predictions, strict=True):
+        top = prediction.top[::-1]
+        colours = ["#0072B2" if entry.label in prediction.prediction_set else "#bbbbbb" for entry in top]
+        plot.barh([entry.label for entry in top], [entry.probability for entry in top], color=colours)
+        for row, entry in enumerate(top):
+            plot.text(min(entry.probability, 0.72) + 0.02, row, f"{entry.probability:.1%}", va="center", fontsize=10)
+            if entry.probability > 0.72:
+                plot.texts[-1].set_color("white")
+        plot.set_xlim(0, 1)
+        plot.set_xticks([])
+        plot.set_title(f"{prediction.model}@{prediction.version}: {prediction.label}", fontweight="bold", fontsize=11)
+        plot.set_xlabel(_sets(list(prediction.prediction_set), prediction.coverage), fontsize=9)
+        for side in ("top", "right", "bottom"):
+            plot.spines[side].set_visible(False)
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def _sets(labels: list[str], coverage: float) -> str:
+    listed = ", ".join(labels[:3]) + (f" or {len(labels) - 3} others" if len(labels) > 3 else "")
+    return f"{coverage:.0%} prediction set:\n{listed}"
