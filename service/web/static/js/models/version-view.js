@@ -119,7 +119,8 @@ function madeOf(manifest) {
     ["Data", `${data.name}: ${Object.entries(data.counts).map(([part, number]) => `${count(number)} ${part}`).join(", ")}`],
     ["Classes", manifest.class_names.join(", ")],
     ["Input", `${manifest.input.width} × ${manifest.input.height} pixels`],
-    ["Terms", `${licence.weights} (weights), ${licence.data} (data)`],
+    ["Terms", licence.weights],
+    ["Of the data", licence.data],
     ["Provenance", licence.provenance],
     ["Made with", `Python ${environment.python}, torch ${environment.torch}, onnxruntime ${environment.onnxruntime}`],
   ];
