@@ -91,13 +91,16 @@ def test_a_job_outlives_its_worker_and_those_who_watch_it_their_api(scaled: Stac
     job = train(client, seed=4, epochs=EPOCHS)
     seen = watch(client, job, until="epoch")
     worker = client.get(job).json()["worker"].partition(":")[0]
-    (killed,) = [name for name in scaled.containers("worker") if name.startswith(worker)]
-    docker("kill", killed)
-    docker("kill", scaled.containers("api")[0])
+    gone = [name for name in scaled.containers("worker") if name.startswith(worker)] + scaled.containers("api")[:1]
+    docker("kill", *gone)
     seen += watch(client, job, after=seen[-1][0])
+    docker("start", *gone)
+    for container in gone:
+        scaled.wait_until_healthy(container)
 
     assert seen[-1][1]["state"] == "succeeded"
     record = client.get(job).json()
+    assert len(gone) == 2
     assert record["attempt"] == 2
     assert not record["worker"].startswith(worker)
     names = [name for name, _ in seen]
