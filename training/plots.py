@@ -14,7 +14,7 @@ from training.explore.theme import Theme
 WIDTH = 5.4
 """Inches: a column of the page."""
 
-TEXT = 10
+TEXT = 11
 """Points."""
 
 MARKERS = ("o", "s")
