@@ -6,7 +6,9 @@ import importlib
 import re
 import shlex
 from itertools import pairwise
+from pathlib import Path
 
+import click
 import pytest
 import typer
 
@@ -31,8 +33,14 @@ def test_the_pages_are_found() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_every_fence_is_read(page) -> None:  # type: ignore[no-untyped-def]
+def test_every_fence_is_read(page: Path) -> None:
     assert len(re.findall(r"^```", page.read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(blocks(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_pages_and_pictures_that_it_links_to_exist(page: Path) -> None:
+    linked = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [name for name in linked if not (page.parent / name).exists()] == []
 
 
 def test_every_block_is_run_or_says_who_looks_after_it() -> None:
@@ -75,9 +83,10 @@ def test_commands_take_what_they_are_given(block: Block) -> None:
     assert known
 
 
-def parse(command, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+def parse(command: click.Command, words: list[str]) -> None:
     """Read the words as the command does, down to the last sub-command, and do nothing."""
-    context = command.make_context("page", list(words), resilient_parsing=False)
-    if hasattr(command, "resolve_command"):
-        _, sub, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        parse(sub, rest)
+    context = command.make_context("page", list(words))
+    if isinstance(command, click.Group):
+        _, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert below is not None
+        parse(below, rest)
