@@ -7,8 +7,8 @@ import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -83,10 +83,17 @@ def test_commands_take_what_they_are_given(block: Block) -> None:
     assert known
 
 
-def parse(command: click.Command, words: list[str]) -> None:
+def parse(command: Any, words: list[str]) -> None:
     """Read the words as the command does, down to the last sub-command, and do nothing."""
     context = command.make_context("page", list(words))
-    if isinstance(command, click.Group):
+    if hasattr(command, "resolve_command"):
         _, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert below is not None
         parse(below, rest)
+
+
+@pytest.mark.parametrize(
+    "words", [["tune", "mlp_best", "--nonsense"], ["study", "none"], ["models", "promote"], ["no"]]
+)
+def test_what_a_command_does_not_take_is_found(words: list[str]) -> None:
+    with pytest.raises(Exception, match=r"No such|Missing"):
+        parse(typer.main.get_command(app), words)
