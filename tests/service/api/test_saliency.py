@@ -291,7 +291,7 @@ async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
     assert_problem(await post("/saliency", files=two), 422, "too-many-files")
     unacceptable = {**RAW, "accept": "text/html"}
     assert_problem(await post("/saliency", content=grey_png(9), headers=unacceptable), 406, "not-acceptable")
-    assert_problem(await explaining.client.get("/saliency"), 405, "method-not-allowed")
+    assert_problem(await explaining.client.put("/saliency"), 405, "method-not-allowed")
 
 
 async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
