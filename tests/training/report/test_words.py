@@ -225,6 +225,7 @@ def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
 
 def test_numbers_are_written_for_people() -> None:
     assert style.p_value(0.0) == "below 1e-300"
+    assert style.points(an(-0.0001, -0.02, 0.02)) == "0.0 (-2.0 to +2.0)"
     assert style.p_value(3.21e-12) == "3.2e-12"
     assert style.p_value(0.04) == "0.040"
     assert style.listed(["a", "b", "c"]) == "a, b and c"

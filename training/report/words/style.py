@@ -23,8 +23,8 @@ def interval(estimate: Estimate, digits: int = 1) -> str:
 
 def points(estimate: Estimate, digits: int = 1) -> str:
     """A difference of shares in points with its interval: +1.2 (+0.4 to +2.0)."""
-    value, low, high = (100 * x for x in (estimate.value, estimate.low, estimate.high))
-    return f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    value, low, high = (_signed(100 * x, digits) for x in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
 
 
 def number(estimate: Estimate, digits: int = 3) -> str:
@@ -34,7 +34,8 @@ def number(estimate: Estimate, digits: int = 3) -> str:
 
 def signed(estimate: Estimate, digits: int = 3) -> str:
     """A difference with its interval, signs shown."""
-    return f"{estimate.value:+.{digits}f} ({estimate.low:+.{digits}f} to {estimate.high:+.{digits}f})"
+    value, low, high = (_signed(x, digits) for x in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
 
 
 def p_value(p: float) -> str:
@@ -79,3 +80,9 @@ def turned(estimate: Estimate) -> Estimate:
 def factor(ratio: float) -> str:
     """How many times as much, in two or three digits."""
     return f"{ratio:.0f}" if ratio >= 20 else f"{ratio:.1f}"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, but for what is 0 as it is written."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
