@@ -121,6 +121,7 @@ def test_what_needs_more_than_the_key_allows_is_said_where_the_form_is(
     assert httpx.get(f"{trainings.url}/jobs", params={"state": "queued"}).json()["jobs"] == []
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Browser, trainings: TrainingSite) -> None:
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")

@@ -33,6 +33,16 @@ FOLLOWED = """(id) => new Promise((done) => {
   });
 })"""
 
+COVERED = """(id) => new Promise((done) => {
+  const told = [];
+  const cover = (covered) => { window.covered = covered; document.dispatchEvent(new Event("visibilitychange")); };
+  module.follow(id, "0", (at, { event }) => told.push(`${at} ${event}`), (connection) => {
+    told.push(connection);
+    if (connection === "reconnecting") setTimeout(() => { cover(true); cover(false); });
+    if (connection === "ended") done(told);
+  });
+})"""
+
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
@@ -162,3 +172,20 @@ def test_a_stream_that_is_refused_is_asked_for_again_until_the_job_has_ended(vis
     told = run(visit.page, "jobs/follow.js", FOLLOWED, "of-the-test")
     assert told == ["connecting", "reconnecting", "live", "7-0 note", "reconnecting", "ended"]
     assert list(left) == []
+
+
+def test_a_page_that_nobody_sees_holds_no_connection_and_goes_on_where_it_was(visit: Visit) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url.partition("?")[2])
+        event = "finished" if len(asked) > 1 else "note"
+        # The first connection would be asked for again in a minute, by itself.
+        body = f'retry: 60000\n\nid: {len(asked)}-0\ndata: {{"event": "{event}"}}\n\n'
+        route.fulfill(content_type="text/event-stream", body=body)
+
+    visit.page.route("**/jobs/of-the-test/events?*", answer)
+    visit.page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.covered ?? false })")
+    told = run(visit.page, "jobs/follow.js", COVERED, "of-the-test")
+    assert told == ["connecting", "live", "1-0 note", "reconnecting", "connecting", "live", "2-0 finished", "ended"]
+    assert asked == ["after=0", "after=1-0"]
