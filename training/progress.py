@@ -56,16 +56,7 @@ class ConsoleReporter:
         self._console = console or Console(stderr=True)
         self._validation = ""
         self._task: TaskID | None = None
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
+        self._progress = bars(self._console)
 
     def __enter__(self) -> Self:
         return self
@@ -109,3 +100,17 @@ class ConsoleReporter:
     def note(self, text: str) -> None:
         """Print the text."""
         self._console.print(text, highlight=False)
+
+
+def bars(console: Console) -> Progress:
+    """Progress bars whose tasks have a field `figures`, shown behind the count; not started yet."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -6,18 +6,10 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 
 from training.checkpoint import EpochRecord
-from training.progress import Written
+from training.progress import Written, bars
 
 
 class StudyProgress:
@@ -25,16 +17,7 @@ class StudyProgress:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
+        self._progress = bars(self._console)
         self._runs: TaskID | None = None
         self._steps: TaskID | None = None
         self._judged = ""
