@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import threading
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from service.supervisor.attendant import Attendant
 from service.supervisor.program import Program, describe_end
 from service.supervisor.setup_state import SetupState, clear_setup, write_setup
 
@@ -21,7 +17,7 @@ _TOLD_LINES = 3
 """Of what the command said last: where it is a build tool, the line of its own comes after those that explain."""
 
 
-class TrainingSetup:
+class TrainingSetup(Attendant):
     """Runs the command once, in the background; what failed is tried again when the service starts again."""
 
     def __init__(self, program: Program, python: Path) -> None:
@@ -31,37 +27,17 @@ class TrainingSetup:
             program: makes the environment, or finds it made.
             python: the environment's interpreter, beside which the state is written.
         """
-        self._program = program
+        super().__init__(program)
         self._python = python
-        self._stopping = threading.Event()
-        self._starting = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._run, name=program.name, daemon=True)
-
-    def start(self) -> None:
-        """Start the command in the background."""
-        self._thread.start()
 
     def stop(self) -> None:
         """End the command, where it still runs, and return when it is gone."""
-        with self._starting:
-            self._stopping.set()
-        self._signal(signal.SIGTERM)
-        self._thread.join(self._program.stop_seconds)
+        # The whole group: the command is a build tool, whose installers would otherwise go on.
+        self._ask_to_end(whole_group=True)
         self.kill()
         self._thread.join()
 
-    def kill(self) -> None:
-        """End the command and all that it has started at once."""
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        # The whole group: the command is a build tool, whose installers would otherwise go on.
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
-    def _run(self) -> None:
+    def _attend(self) -> None:
         try:
             self._tell("installing", f"the environment for training is being made, see {self._program.output}")
             how = self._make()
@@ -84,11 +60,10 @@ class TrainingSetup:
 
     def _make(self) -> str | None:
         """Run the command to its end; how it failed, in words, or None where it did not."""
-        with self._starting:
-            if self._stopping.is_set():
-                return "no start"
-            self._process = self._program.start()
-        status = self._process.wait()
+        process = self._begin()
+        if process is None:
+            return "no start"
+        status = process.wait()
         return describe_end(status) if status else None
 
     def _tell(self, state: Literal["installing", "failed", "interrupted"], reason: str) -> None:
