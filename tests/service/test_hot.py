@@ -210,7 +210,7 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
 def test_the_routes_that_take_images_go_the_short_way(home: Path) -> None:
     app = create_app(settings_for(home))
     assert isinstance(app, HotAPI)
-    assert set(app._hot) == {("POST", "/predict"), ("POST", "/compare"), ("POST", "/saliency")}
+    assert set(app._hot) == {("POST", "/predict"), ("POST", "/compare"), ("POST", "/saliency"), ("POST", "/view")}
 
 
 async def test_hot_answers_carry_what_every_answer_carries(

@@ -159,7 +159,7 @@ async def test_who_may(running: RunningApp) -> None:
     ("name", "params", "content", "content_type", "status", "slug", "words"),
     [
         ("Bad", {}, b"", "application/zip", 422, "invalid-parameters", "name"),
-        ("..", {}, b"", "application/zip", 404, "not-found", ""),
+        ("..", {}, b"", "application/zip", 405, "method-not-allowed", ""),
         ("cifar10", {}, b"", "application/zip", 422, "invalid-parameters", "built-in"),
         ("c", {"label": "../x"}, b"x", "image/png", 422, "invalid-parameters", "slashes"),
         ("c", {"label": ".x"}, b"x", "image/png", 422, "invalid-parameters", "dot"),
