@@ -2,7 +2,7 @@
 #   docker build -f docker/service.Dockerfile -t duet-service .
 # Only instructions that the classic builder knows as well as BuildKit.
 
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11-slim-bookworm AS dependencies
 # Another package index, where pip's own default will not do. Declared in this stage alone: the image that is kept
 # does not remember them, and an index address may hold a password.
 ARG PIP_INDEX_URL=
@@ -12,7 +12,6 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
-# Dependencies in a layer of their own: a change of the code does not install them again.
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
       > requirements.txt \
@@ -25,6 +24,7 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 # - what Celery's own command line asks questions with
 # - the debugging symbols of wheels that come with theirs (those of wheels with bundled libraries stay as they are:
 #   stripping what patchelf has moved can break it)
+# The project itself is in a folder of its own, so that a new release of it is a few layers of a few megabytes.
 RUN cd /opt/duet/venv/lib/python3.11/site-packages \
     && find . -type d -name tests ! -path './numpy/_core/*' -prune -exec rm -r {} + \
     && find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '*.a' \) -delete \
@@ -32,34 +32,38 @@ RUN cd /opt/duet/venv/lib/python3.11/site-packages \
     && rm -r onnxruntime/capi/libonnxruntime.so.* onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
     && rm -r PIL/_avif.* pillow.libs/libavif-* \
     && rm -r click_repl* prompt_toolkit* wcwidth* \
-    && strip --strip-unneeded uvloop/*.so httptools/parser/*.so
-COPY README.md LICENSE ./
+    && strip --strip-unneeded uvloop/*.so httptools/parser/*.so \
+    && echo /opt/duet/app > duet.pth
+
+FROM dependencies AS build
+COPY pyproject.toml README.md LICENSE ./
 COPY core core
 COPY training training
 COPY service service
 COPY duet duet
-RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps .
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --target /opt/duet/app .
 # Bytecode of what a start imports, the standard library included (the base image has none), in a folder of its own:
-# the service starts in half the time, and its file system can stay read-only. -P, or it would be this
-# folder's packages whose bytecode is made.
+# the service starts sooner, and its file system can stay read-only. -P, or it would be this folder's packages whose
+# bytecode is made.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
 RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 # A checkout may be private to its owner; the service runs as someone else.
-RUN chmod -R a+rX,go-w /opt/duet
+RUN cd /opt/duet && chmod -R a+rX,go-w app pycache ready.py models
 
 FROM python:3.11-slim-bookworm
 # The ids are fixed, so that files on a volume keep their owner from one image to the next.
 RUN groupadd --gid 10001 duet \
     && useradd --uid 10001 --gid duet --no-create-home --home-dir /var/lib/duet --shell /usr/sbin/nologin duet \
     && install --directory --owner duet --group duet --mode 0700 /var/lib/duet /var/lib/duet-data
-COPY --from=build /opt/duet/venv /opt/duet/venv
+COPY --from=dependencies /opt/duet/venv /opt/duet/venv
+COPY --from=build /opt/duet/app /opt/duet/app
 COPY --from=build /opt/duet/pycache /opt/duet/pycache
 COPY --from=build /opt/duet/ready.py /opt/duet/ready.py
 COPY --from=build /opt/duet/models /opt/duet/models
 # onnxruntime from 1.29 on reports to its vendor and writes an identifier to disk, unless told not to.
-ENV PATH=/opt/duet/venv/bin:$PATH \
+ENV PATH=/opt/duet/app/bin:/opt/duet/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPYCACHEPREFIX=/opt/duet/pycache \

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from core.api import ProblemDetails
 from tests.support.compose import ROOT, Stack, docker, why_not
 from tests.support.pictures import encode, noise
 
@@ -45,8 +46,7 @@ def test_shows_the_web_pages(stack: Stack) -> None:
 
 @pytest.mark.parametrize("service", ["api", "worker"])
 def test_the_image_has_every_file_of_the_packages_and_the_models(service: str, stack: Stack) -> None:
-    installed = "/opt/duet/venv/lib/python3.11/site-packages"
-    for root, folders in ((installed, ("core", "duet", "service", "training")), ("/opt/duet", ("models",))):
+    for root, folders in (("/opt/duet/app", ("core", "duet", "service", "training")), ("/opt/duet", ("models",))):
         code, found = stack.inside(service, "sh", "-c", f"cd {root} && find {' '.join(folders)} -type f")
         assert code == 0, found
         assert set(found.split()) == files_of(*folders)
@@ -103,10 +103,11 @@ def test_state_outlives_the_container(stack: Stack) -> None:
     before = stack.containers("api")
     assert stack.in_api("touch", "/var/lib/duet/kept")[0] == 0
     stack.compose("rm", "--stop", "--force", "api")
-    refused = httpx.get(f"{stack.url}/models")
+    refused = httpx.get(f"{stack.url}/models", headers={"X-Request-ID": "too-early"})
     assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/problem+json")
     assert refused.headers["Retry-After"] == "1"
-    assert refused.json()["status"] == 503
+    problem = ProblemDetails.model_validate_json(refused.content)
+    assert (problem.status, problem.request_id) == (503, "too-early")
     stack.up()
     assert stack.containers("api") != before
     assert stack.in_api("test", "-f", "/var/lib/duet/kept")[0] == 0
