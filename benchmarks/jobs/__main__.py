@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 from rich.console import Console
-from rich.text import Text
 
+from benchmarks.command import run_command, tell
 from benchmarks.jobs.goals import figures, judge
 from benchmarks.jobs.run import PARTS, Plan, run
 from benchmarks.serving.machine import cpu_name
 from benchmarks.serving.plan import choose, split
-from benchmarks.serving.report import drawn, piped
 from benchmarks.serving.tables import TextTable, goals_table
-from core.errors import DuetError
 from core.home import shipped_models
 
-WIDTH_OF_FILES = 200
 QUICK_ROUNDS, QUICK_SECONDS = 1, 2.0
 
 
@@ -66,23 +60,8 @@ def main(
         "median over jobs or rounds, with the lowest and the highest."
     )
     tables = [TextTable("Jobs", ("what", ">measured"), tuple(figures(results))), goals_table(list(judge(results)))]
-    console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
-    console.print(Text(head))
-    for table in tables:
-        console.print(drawn(table))
-    if out is not None:
-        out.write_bytes(orjson.dumps(asdict(results), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    if markdown_file is not None:
-        markdown_file.write_text("\n\n".join([head, *map(piped, tables)]) + "\n", encoding="utf-8")
+    tell(head, tables, asdict(results), out=out, markdown=markdown_file)
 
 
 if __name__ == "__main__":
-    # As Ctrl-C does: unwind, so that every process is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except DuetError as error:
-        print(f"benchmarks.jobs: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run_command("benchmarks.jobs", main)

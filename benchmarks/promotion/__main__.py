@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +11,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command import run_command, terminal
 from benchmarks.promotion.bench import Plan, run
 from benchmarks.promotion.home import FAMILY, make_home
 from benchmarks.promotion.results import Results
 from benchmarks.serving.pictures import drawn_pictures
-from core.errors import DuetError
 from core.home import shipped_models
 
 PICTURES = 64
@@ -40,7 +38,7 @@ def main(
             pngs = drawn_pictures(PICTURES, height=height, width=width).pngs
             plan = Plan(Path(folder), FAMILY, pngs, workers=count, clients=clients, switches=switches, answers=answers)
             results.append(run(plan))
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = terminal()
     console.print(_summary(results))
     console.print(_switches(results))
     if any(one.problems for one in results):
@@ -83,12 +81,4 @@ def _switches(results: list[Results]) -> Table:
 
 
 if __name__ == "__main__":
-    # As Ctrl-C does, whose handler an event loop replaces while it runs: unwind, so that every server is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except DuetError as error:
-        print(f"benchmarks.promotion: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run_command("benchmarks.promotion", main)

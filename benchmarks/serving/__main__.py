@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,14 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.command import run_command, terminal
 from benchmarks.serving.plan import Plan, choose, client_count, split
 from benchmarks.serving.report import markdown, print_report, write_json
 from benchmarks.serving.results import BODIES, PRECISIONS
 from benchmarks.serving.run import run
-from core.errors import DuetError
 from core.home import shipped_models
-
-WIDTH_OF_FILES = 200
 
 
 class Generator(StrEnum):
@@ -63,7 +59,7 @@ def main(
     data_dir = os.environ.get("DUET_DATA_DIR")
     progress = Console(stderr=True, soft_wrap=True)
     results = run(plan, generator=generator, data_dir=Path(data_dir) if data_dir else None, console=progress)
-    print_report(results, Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES))
+    print_report(results, terminal())
     if out is not None:
         write_json(results, out)
     if markdown_file is not None:
@@ -71,12 +67,4 @@ def main(
 
 
 if __name__ == "__main__":
-    # As Ctrl-C does, whose handler an event loop replaces while it runs: unwind, so that every server is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except DuetError as error:
-        print(f"benchmarks.serving: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run_command("benchmarks.serving", main)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from benchmarks.command import run_command, terminal
 from benchmarks.serving.machine import cpu_name
 from benchmarks.serving.report import drawn, piped
 from benchmarks.serving.tables import TextTable
@@ -19,7 +19,6 @@ from benchmarks.training.images import few_images
 from benchmarks.training.run import Results, run
 from benchmarks.training.tables import tables
 from core.cores import available_cores
-from core.errors import DuetError
 from core.recipes import recipe_config
 from training.compute import pick_device
 from training.datasets.catalogue import load_images
@@ -58,7 +57,7 @@ def main(
         f"over {steps} steps."
     )
     shown = tables(results)
-    print_to = Console(width=None if sys.stdout.isatty() else 200)
+    print_to = terminal()
     print_to.print(head)
     for table in shown:
         print_to.print(drawn(table))
@@ -73,10 +72,4 @@ def _markdown(head: str, shown: list[TextTable]) -> str:
 
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(main)
-    try:
-        app()
-    except DuetError as error:
-        print(f"benchmarks.training: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run_command("benchmarks.training", main)
