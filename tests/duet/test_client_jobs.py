@@ -24,14 +24,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     folder = tmp_path_factory.mktemp("jobs")
     home = folder / "home"
     write_home(home)
-    settings = {
-        "DUET_API_KEYS": f"admin:{KEY}",
-        "DUET_EMBEDDED_BROKER": "1",
-        "DUET_TRAINING_PYTHON": str(double(folder / "python", STEPS)),
-        "DUET_JOB_FREE_MIB": "0",
-        "DUET_DRAIN_NOTICE_SECONDS": "0",
-    }
-    with service_process(home, **settings) as running:
+    with service_process(
+        home,
+        DUET_API_KEYS=f"admin:{KEY}",
+        DUET_EMBEDDED_BROKER="1",
+        DUET_TRAINING_PYTHON=str(double(folder / "python", STEPS)),
+        DUET_JOB_FREE_MIB="0",
+        DUET_DRAIN_NOTICE_SECONDS="0",
+    ) as running:
         yield running
 
 

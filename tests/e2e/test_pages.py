@@ -65,7 +65,8 @@ def test_every_block_answers_as_the_page_says(page: Path, site: Site, tmp_path: 
             agree(json.loads(block.text), json.loads(printed), block.where)
         else:
             assert printed.replace(site.address, ADDRESS).strip() == block.text.strip(), block.where
-    LOOKS.get(page.name, lambda _: None)(tmp_path)
+    if page.name in LOOKS:
+        LOOKS[page.name](tmp_path)
 
 
 def agree(stated: Any, answered: Any, where: str) -> None:

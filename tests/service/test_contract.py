@@ -43,16 +43,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     """A service with a broker of its own and no worker, so that jobs are recorded and wait."""
     home = tmp_path_factory.mktemp("home")
     write_explainable(home)
-    settings = {
-        "DUET_API_KEYS": f"admin:{KEY}",
-        "DUET_EMBEDDED_BROKER": "1",
-        "DUET_EMBEDDED_WORKER": "0",
-    }
-    with service_process(home, **settings) as running:
+    with service_process(
+        home,
+        DUET_API_KEYS=f"admin:{KEY}",
+        DUET_EMBEDDED_BROKER="1",
+        DUET_EMBEDDED_WORKER="0",
+    ) as running:
         yield running
 
 
 @pytest.mark.slow
 @described.parametrize()
-def test_answers_are_as_described(case: schemathesis.Case, service: ServiceProcess) -> None:
+def test_answers_are_as_described(case: schemathesis.Case[Any], service: ServiceProcess) -> None:
     case.call_and_validate(base_url=service.url)
