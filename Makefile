@@ -19,7 +19,7 @@ serve: .venv/ready
 test: .venv-dev/ready
 	.venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
 
-## compose-test: build the images, run their whole story with docker-compose, and print what it took (needs a Docker engine)
+## compose-test: build the images, run their whole story and print what it took (needs a Docker engine)
 compose-test: .venv-dev/ready
 	DUET_TEST_DOCKER=1 .venv-dev/bin/python -m pytest tests/e2e -m docker
 
