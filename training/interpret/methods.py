@@ -38,6 +38,8 @@ _WINDOWS_PER_SIDE = 8
 SIGNED: frozenset[MethodName] = frozenset({"input_x_gradient", "integrated_gradients", "occlusion"})
 """Methods whose values below 0 speak against the class."""
 _BATCH = 50
+_FORWARD = 200
+"""Images that occlusion shows the network at a time, several copies of each where there are few."""
 
 
 def attribute(
@@ -136,8 +138,9 @@ def _occlusion(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor
     stride = max(1, window // 2)
     with torch.no_grad():
         drops = Occlusion(classifier).attribute(
-            pixels, (window, window, 3), strides=(stride, stride, 3), baselines=0.0, target=target
-        )
+            pixels, (window, window, 3), strides=(stride, stride, 3), baselines=0.0, target=target,
+            perturbations_per_eval=max(1, _FORWARD // len(pixels)),
+        )  # fmt: skip
     return _tensor(drops).mean(-1)
 
 
