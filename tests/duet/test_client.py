@@ -215,6 +215,15 @@ def test_what_may_not_happen_twice_is_sent_once(pauses: list[float]) -> None:
     assert (len(bodies), pauses) == (3, [])
 
 
+def test_fields_of_a_newer_service_are_left_out(service: ServiceProcess) -> None:
+    told = httpx.get(f"{service.url}/models/cnn/versions/2").json()
+    newer = {**told, "colour": "red", "manifest": {**told["manifest"], "shape": "round"}}
+    newer["manifest"]["environment"]["weather"] = "fair"
+    respond, _ = scripted([(200, {}, newer)])
+    with Client(service.url) as client, Client(transport=httpx.MockTransport(respond)) as of_newer:
+        assert of_newer.version("cnn", 2) == client.version("cnn", 2)
+
+
 def test_other_errors_are_not_retried(pauses: list[float]) -> None:
     respond, bodies = scripted([(500, {}, {"oops": 1})])
     with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.AnswerError) as error:
