@@ -280,7 +280,7 @@ def test_who_lost_the_job_may_not_write_and_is_killed(desk: Desk) -> None:
         store.interrupt(job, old.token, "somebody thought it dead")
         new = store.claim(job, worker="new", lease_seconds=60)
         assert new is not None
-    assert group_of(pid) == []
+    desk.jobs.until(lambda: group_of(pid) == [])  # killed, and gone as soon as the system gets to it
     assert not store.permit(job, old.token, "checkpoint")
     record = store.get(job)
     assert (record.state, record.worker, record.token) == ("running", "new", new.token)
