@@ -1,4 +1,4 @@
-"""The README's pictures of answers."""
+"""The tour's pictures of answers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""README.md with what the shipped versions score and answer now: `python -m docs.generate.readme`.
+"""README.md and docs/tour.md with what the shipped versions score and answer now: `python -m docs.generate.readme`.
 
-Runs every command of the page that an answer follows against a service on the shipped models, writes the answers and
-the table of scores into the page, and draws its pictures. The texts around them stay as they are.
+Runs every command of these pages that an answer follows against a service on the shipped models, writes the answers and
+the table of scores into them, and draws their pictures. The texts around them stay as they are.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from docs.generate.pictures import draw_pictures
 from docs.generate.scores import machine, scores
 from docs.generate.shipped import shipped_service
 
-PAGE = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "tour.md")
 ADDRESS = "http://127.0.0.1:8000"
 _ANSWERED = re.compile(r"```(bash|python)\n(?P<command>[^`]*?)```\n\n```(?P<kind>json|text)\n.*?```", re.DOTALL)
 _MARKED = re.compile(r"<!-- (?P<name>scores|machine) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def main() -> None:
-    """Rewrite the page."""
+    """Rewrite the pages."""
     repository = ModelRepository(ROOT / "nowhere", ROOT / "models")
     marked = {"scores": scores(repository), "machine": machine(repository)}
-    page = PAGE.read_text(encoding="utf-8")
     with shipped_service() as (address, environment):
-        page = _ANSWERED.sub(lambda found: _answered(found, address, environment), page)
+        for path in PAGES:
+            page = path.read_text(encoding="utf-8")
+            page = _ANSWERED.sub(lambda found: _answered(found, address, environment), page)
+            page = _MARKED.sub(lambda found: f"<!-- {found['name']} -->\n{marked[found['name']]}\n<!-- end -->", page)
+            path.write_text(page, encoding="utf-8")
         draw_pictures(address)
-    page = _MARKED.sub(lambda found: f"<!-- {found['name']} -->\n{marked[found['name']]}\n<!-- end -->", page)
-    PAGE.write_text(page, encoding="utf-8")
 
 
 def _answered(found: re.Match[str], address: str, environment: Mapping[str, str]) -> str:
