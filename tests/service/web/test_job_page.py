@@ -73,6 +73,7 @@ def test_a_curve_grows_with_its_events_and_a_reload_shows_the_same(browser: Brow
     with visiting(browser, trainings.url) as visit:
         page = opened(visit, job)
         expect(page.get_by_role("heading", level=1)).to_have_text("Jobs / cnn_fast")
+        expect(page.locator(".job-head")).to_contain_text("Starting.")
         pace.tell("stage", name="fit")
         pace.tell("fit_started", steps=40, done=0, detail="")
         pace.progress(5, 40, 4, loss=1.5)

@@ -160,6 +160,24 @@ def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
     assert httpx.get(f"{trainings.url}/datasets/some").status_code == 404
 
 
+def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
+    (tmp_path / "ended.zip").write_bytes(colours_zip())
+    with visiting(browser, trainings.url) as visit:
+        visit.expect("status of 401")
+        page = signed_in(visit, "/ui/jobs?data")
+        page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "ended.zip")
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Upload").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        expect(page.get_by_role("button", name="Upload")).to_be_enabled()
+        assert page.locator(".notice").count() == 0
+        page.get_by_role("button", name="Upload").click()
+        page.get_by_label("Key", exact=True).fill(JOBS_KEY)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("41 images added to ended, 1 file left out.")).to_be_visible()
+
+
 @pytest.mark.slow
 def test_images_are_brought_trained_on_and_become_a_champion(
     browser: Browser, trainings: TrainingSite, tmp_path: Path

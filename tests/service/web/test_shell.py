@@ -46,6 +46,9 @@ def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: Se
         page.get_by_label("Key", exact=True).fill("not the key")
         page.keyboard.press("Enter")
         page.get_by_role("alert").get_by_text("key").wait_for()
+        page.get_by_label("Key", exact=True).fill("ключ")  # no header could carry it
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").get_by_text("No key has such letters").wait_for()
         page.get_by_role("button", name="Cancel").click()
         sign_in(page)
         [cookie] = page.context.cookies()
@@ -54,6 +57,17 @@ def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: Se
         page.get_by_role("button", name="Sign out").click()
         page.get_by_role("button", name="Sign in").wait_for()
         assert not page.context.cookies()
+
+
+def test_signing_out_of_a_service_that_is_away_is_said(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url) as visit:
+        visit.expect("ERR_FAILED")
+        page = visit.open("/ui/models")
+        sign_in(page)
+        page.route("**/session", lambda route: route.abort())
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("alert").get_by_text("The service does not answer").wait_for()
+        page.get_by_role("button", name="Sign out").wait_for()
 
 
 def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, site: ServiceProcess) -> None:

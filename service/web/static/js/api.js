@@ -13,7 +13,11 @@ export class ServiceError extends Error {
 }
 
 /** There was no answer at all. */
-export class UnreachableError extends Error {}
+export class UnreachableError extends Error {
+  constructor() {
+    super("The service does not answer. Is it still running, and are you connected to it?");
+  }
+}
 
 /** "/jobs", {kind: "train", tail: null} -> "/jobs?kind=train"; what is null, undefined or "" is left out. */
 export function address(path, query = {}) {
@@ -36,7 +40,7 @@ export async function ask(path, { method = "GET", query, json, body, headers = {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new UnreachableError("The service does not answer. Is it still running, and are you connected to it?");
+    throw new UnreachableError();
   }
   if (!response.ok) throw new ServiceError(response.status, await problem(response));
   return response;

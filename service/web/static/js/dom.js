@@ -19,14 +19,6 @@ export function h(selector, ...rest) {
   return element;
 }
 
-/** As `h`, for the elements of a drawing. */
-export function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  assign(element, attributes);
-  element.append(...nodes(children));
-  return element;
-}
-
 /** Put these in the place of all that the element holds. */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));

@@ -1,20 +1,17 @@
 // Who the browser is to the service: a key is traded for a cookie that no script can read.
 import { askJSON } from "./api.js";
 import { byId } from "./dom.js";
+import { toastError } from "./toast.js";
 
-const listeners = new Set();
+// What a header can carry; no key has anything else, and the browser would not even send it.
+const SENDABLE = /^[\x20-\xff]*$/;
+
 let scopes = [];
 let waiting = [];
 
 /** Scopes of the one who is signed in: [] or some of "jobs" and "admin". */
 export function currentScopes() {
   return scopes;
-}
-
-/** Call `listener(scopes)` whenever someone signs in or out, and once now. */
-export function onSession(listener) {
-  listeners.add(listener);
-  listener(scopes);
 }
 
 /**
@@ -27,6 +24,7 @@ export async function withKey(action) {
     return await action();
   } catch (error) {
     if (error.status !== 401) throw error;
+    adopt({ scopes: [] }); // whoever was signed in is no longer
     return (await askForKey()) ? action() : null;
   }
 }
@@ -49,17 +47,15 @@ export function startSession() {
     say(null);
     settle(scopes.length > 0);
   });
-  onSession(() => {
-    button.textContent = scopes.length ? "Sign out" : "Sign in";
-    button.title = scopes.length ? `Signed in for ${scopes.join(" and ")}` : "";
-  });
   askJSON("/session").then(adopt, () => adopt({ scopes: [] }));
 }
 
 async function submitted(event) {
   event.preventDefault();
+  const key = byId("sign-in-key").value;
+  if (!SENDABLE.test(key)) return say("No key has such letters in it.");
   try {
-    adopt(await askJSON("/session", { method: "POST", headers: { "x-api-key": byId("sign-in-key").value } }));
+    adopt(await askJSON("/session", { method: "POST", headers: { "x-api-key": key } }));
     byId("sign-in").close();
   } catch (error) {
     say(error.message);
@@ -67,12 +63,18 @@ async function submitted(event) {
 }
 
 async function signOut() {
-  adopt(await askJSON("/session", { method: "DELETE" }));
+  try {
+    adopt(await askJSON("/session", { method: "DELETE" }));
+  } catch (error) {
+    toastError(error);
+  }
 }
 
 function adopt(session) {
   scopes = session.scopes;
-  for (const listener of listeners) listener(scopes);
+  const button = byId("session-button");
+  button.textContent = scopes.length ? "Sign out" : "Sign in";
+  button.title = scopes.length ? `Signed in for ${scopes.join(" and ")}` : "";
 }
 
 function say(text) {

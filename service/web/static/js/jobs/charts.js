@@ -31,7 +31,7 @@ export async function trainingCharts(place, family) {
 }
 
 /** [x, training, validation, running], of which x spans the whole run. */
-export function columns({ epochs: points, tip }, epochs, training, validation, running) {
+function columns({ epochs: points, tip }, epochs, training, validation, running) {
   const rows = points.map((point) => [point.epoch, point[training], point[validation], null]);
   if (tip !== null && tip[running] !== null) {
     // The dashed line leads from the last whole epoch to where this one stands.

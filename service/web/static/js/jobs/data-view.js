@@ -2,7 +2,7 @@
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { bytes, count, counted } from "../parts/size.js";
-import { askForKey, currentScopes } from "../session.js";
+import { askForKey, currentScopes, withKey } from "../session.js";
 import { errorNotice } from "../toast.js";
 import { piecesOfArchive, piecesOfFolder, upload } from "./upload.js";
 
@@ -91,6 +91,7 @@ function uploadForm(onAdded) {
     const planned = archive.input.files.length ? piecesOfArchive(archive.input.files[0]) : piecesOfFolder([...folder.input.files]);
     if (!name.checkValidity()) return complain("Up to 64 lower-case letters, digits, - and _, a letter or digit first.");
     if (!planned.pieces.length) return fill(outcome, h("div.notice.bad", { role: "alert" }, h("p", "Choose a zip, or a folder that has images in folders.")));
+    // Asked for first: what is sent without a key is sent in vain.
     if (!currentScopes().includes("jobs") && !(await askForKey())) return;
     const abort = new AbortController();
     stop.onclick = () => abort.abort();
@@ -98,7 +99,8 @@ function uploadForm(onAdded) {
     running.hidden = false;
     progress(0);
     try {
-      fill(outcome, added(await upload(name.value, planned, progress, abort.signal)));
+      const sent = await withKey(() => upload(name.value, planned, progress, abort.signal));
+      if (sent !== null) fill(outcome, added(sent));
     } catch (error) {
       const errors = error.fields?.errors ?? [];
       if (errors.some(({ parameter }) => parameter === "name")) complain(errors.map(({ message }) => message).join("; "));

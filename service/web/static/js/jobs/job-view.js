@@ -112,7 +112,7 @@ class JobPage {
       this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
     }
     this.line.hidden = FINAL.has(job.state);
-    this.line.textContent = lineOf(shown) || "Waiting for a worker.";
+    this.line.textContent = lineOf(shown) || (job.state === "queued" ? "Waiting for a worker." : "Starting.");
     this.curves.hidden = this.charts === null || (FINAL.has(job.state) && story.ended !== null && !story.epochs.length);
     this.curves.classList.toggle("waiting", !story.epochs.length && story.tip === null);
     if (!this.curves.hidden) this.charts.update(story, progress?.epochs ?? job.progress?.epochs ?? story.epochs.at(-1)?.epoch ?? 1);

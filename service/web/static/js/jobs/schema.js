@@ -52,7 +52,7 @@ export function fieldsOf(schema) {
 }
 
 /** Sentence case of a name such as "batch_size". */
-export function labelOf(name) {
+function labelOf(name) {
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -93,7 +93,7 @@ function send(name, { label, files }, onSent, signal) {
     signal.addEventListener("abort", stop);
     request.upload.onprogress = ({ loaded }) => onSent(loaded);
     request.onabort = () => reject(new DOMException("The upload was stopped.", "AbortError"));
-    request.onerror = () => reject(new UnreachableError("The service does not answer. Is it still running, and are you connected to it?"));
+    request.onerror = () => reject(new UnreachableError());
     request.onload = () => {
       const fields = parsed(request.responseText);
       if (request.status === 200) resolve(fields);
