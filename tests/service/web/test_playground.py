@@ -129,6 +129,7 @@ def test_what_is_no_picture_is_refused_in_the_service_s_words_and_the_next_one_w
         expect(page.get_by_role("alert")).to_contain_text("<i>notes</i>.png: the data is not an image")
         expect(page.get_by_role("alert")).to_contain_text("Request ")
         expect(page.get_by_role("article", name="cnn").locator(".said")).to_have_text("–")
+        expect(page.locator("#answers")).not_to_have_attribute("aria-busy", "true")
         assert page.locator("i").count() == 0
         pick(page)
         answered(page, "cnn", "cat")
@@ -370,6 +371,24 @@ def test_of_two_pictures_in_quick_succession_the_last_one_is_answered(browser: B
         cnn = truth(site, stream.getvalue())["predictions"][1]
         answered(page, "cnn", cnn["label"])
         expect(page.get_by_role("article", name="cnn").locator(".sure")).to_have_text(percent(cnn["probability"]))
+
+
+def test_a_map_that_comes_late_does_not_take_the_place_of_the_one_chosen_since(
+    browser: Browser, site: ServiceProcess
+) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit, "?method=smoothgrad")
+        late: list[Route] = []
+        page.route("**/saliency?model=cnn&*method=smoothgrad*", lambda route: late.append(route))
+        with page.expect_request("**/saliency?model=cnn&*method=smoothgrad*"):
+            pick(page)
+        page.get_by_label("Occlusion", exact=True).check(force=True)
+        expect(page.get_by_role("img", name="Occlusion of cnn for cat")).to_be_visible()
+        with page.expect_response("**/saliency?model=cnn&*method=smoothgrad*") as answer:
+            late[0].continue_()
+        answer.value.finished()
+        page.wait_for_timeout(100)
+        expect(page.get_by_role("img", name="Occlusion of cnn for cat")).to_be_visible()
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ export class AnswerCards {
 
   /** No answers. */
   clear() {
+    byId("answers").removeAttribute("aria-busy");
     for (const card of this.#cards.values()) {
       card.whole.classList.add("unasked");
       card.said.textContent = "–";

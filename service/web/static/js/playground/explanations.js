@@ -1,18 +1,8 @@
 // What each model sees, pixel for pixel, and over it the map of what its answer hangs on.
 import { byId, fill, h } from "../dom.js";
 import { errorNotice } from "../toast.js";
+import { METHODS, SIGNED } from "./methods.js";
 import { askMap, askView, cropText } from "./question.js";
-
-const METHODS = {
-  "": ["The picture", "Exactly the pixels that go into each model."],
-  saliency: ["Saliency", "How much the class’s score would change with each pixel: the largest slope along one of its channels."],
-  input_x_gradient: ["Input × gradient", "Slope times value: red pixels speak for the class, blue ones against it."],
-  smoothgrad: ["SmoothGrad", "The slope, averaged over noisy copies of the picture."],
-  integrated_gradients: ["Integrated gradients", "What each pixel adds on the way from black to the picture: red for the class, blue against it."],
-  grad_cam: ["Grad-CAM", "Where the last feature maps speak for the class; of convolutional networks only."],
-  occlusion: ["Occlusion", "How much the score drops when a patch is covered: red patches are needed, blue ones mislead."],
-};
-const SIGNED = new Set(["input_x_gradient", "integrated_gradients", "occlusion"]);
 
 export class Explanations {
   #state;
@@ -46,6 +36,7 @@ export class Explanations {
   /** No pictures. */
   clear() {
     for (const panel of this.#panels.values()) {
+      panel.asked = null;
       for (const image of [panel.view, panel.map]) replace(image, null);
       panel.caption.textContent = "\u00a0";
     }
@@ -62,7 +53,7 @@ export class Explanations {
     const [height, width] = family.size;
     const panel = {
       view: h("img.view", { alt: "", hidden: true }), map: h("img.map", { alt: "", hidden: true }),
-      caption: h("figcaption.small.muted.break", "\u00a0"), problem: h("div"),
+      caption: h("figcaption.small.muted.break", "\u00a0"), problem: h("div"), asked: null,
     };
     this.#panels.set(family.name, panel);
     return h("figure.card.family.sight", { class: family.name },
@@ -108,8 +99,10 @@ export class Explanations {
   async #map(family, signal) {
     const { settings: { method, target }, picture, crop } = this.#state;
     const panel = this.#panels.get(family.name);
+    const asked = (panel.asked = {});
     fill(panel.problem);
     await family.known;
+    if (panel.asked !== asked) return; // another map was asked for meanwhile, which may have come sooner
     if (method === "" || !family.methods.includes(method)) {
       replace(panel.map, null);
       panel.caption.textContent = method === "" ? "\u00a0"
@@ -119,10 +112,11 @@ export class Explanations {
     const known = family.classes.includes(target) ? target : "";
     try {
       const explained = await askMap(picture.file, family, cropText(crop), method, known, signal);
+      if (panel.asked !== asked) return;
       replace(panel.map, explained.blob, `${METHODS[method][0]} of ${family.name} for ${explained.target.label}`);
       panel.caption.textContent = caption(explained, target !== known && target);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (error.name === "AbortError" || panel.asked !== asked) return;
       replace(panel.map, null);
       panel.caption.textContent = "\u00a0";
       fill(panel.problem, errorNotice(error));

@@ -1,6 +1,6 @@
 // What a link carries: versions, method, class, strength of the map, and the number of a test image.
+import { METHODS } from "./methods.js";
 
-const METHODS = ["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"];
 const STRENGTH = 65;
 
 /** {versions: {cnn: 2}, method, target, strength, sample} of the address; what it does not name has its default. */
@@ -12,10 +12,11 @@ export function readSettings() {
     if (/^\d{1,9}$/.test(version ?? "")) versions[family] = Number(version);
   }
   const strength = Number(query.get("strength") ?? STRENGTH);
+  const method = query.get("method");
   const sample = query.get("sample");
   return {
     versions,
-    method: METHODS.includes(query.get("method")) ? query.get("method") : "",
+    method: Object.hasOwn(METHODS, method) ? method : "",
     target: query.get("target") ?? "",
     strength: strength >= 0 && strength <= 100 ? strength : STRENGTH,
     sample: /^\d{1,9}$/.test(sample ?? "") ? Number(sample) : null,

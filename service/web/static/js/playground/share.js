@@ -21,7 +21,7 @@ export function startSharing(state) {
 }
 
 /** Shell commands that ask what the page has asked. */
-export function curl(state) {
+function curl(state) {
   const { settings, families, picture } = state;
   const name = fileName(picture);
   const lines = picture?.sample ? [`curl -s ${shell(`${location.origin}/samples/${picture.sample.index}`)} -o ${shell(name)}`] : [];
@@ -35,7 +35,7 @@ export function curl(state) {
 }
 
 /** A Python program that does the same. */
-export function python(state) {
+function python(state) {
   const { settings, families, picture } = state;
   const sample = picture?.sample ?? null;
   const crop = state.crop === null ? [] : [`crop=(${cropText(state.crop).replaceAll(",", ", ")})`];
