@@ -9,12 +9,14 @@ export function percent(share, digits = 1) {
   return `${value.toFixed(digits)} %`;
 }
 
+/** -0.302 -> "−30.2", with a plus where it is one. */
+export function points(share, digits = 1) {
+  const text = Math.abs(100 * share).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${share < 0 ? "\u2212" : "+"}${text}`;
+}
+
 /** 3.42 -> "3.4 ms", 1520 -> "1.52 s". */
 export function milliseconds(value) {
   return value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(2)} s`;
-}
-
-/** ["cat", "dog", "frog"] -> "cat, dog or frog". */
-export function either(words) {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

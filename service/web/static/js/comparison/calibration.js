@@ -1,9 +1,9 @@
 // Is a version as often right as it is sure?
 import { lineChart } from "../charts.js";
 import { h } from "../dom.js";
-import { percent } from "../format.js";
+import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
-import { interval, plain, points, shareInterval, signed, table, tableBehind } from "./figures.js";
+import { interval, plain, shareInterval, signed, table, tableBehind } from "./figures.js";
 import { colorOf } from "./sides.js";
 
 const HEIGHT = 320;

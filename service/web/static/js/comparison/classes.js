@@ -1,8 +1,8 @@
 // Each class by recall, precision or F1, and where the versions differ by more than chance.
 import { fill, h } from "../dom.js";
-import { percent } from "../format.js";
+import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
-import { points, pValue, shareInterval, tableBehind } from "./figures.js";
+import { pValue, shareInterval, tableBehind } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
 const MEASURES = { recall: "Recall", precision: "Precision", f1: "F1" };

@@ -5,13 +5,6 @@ import { percent } from "../format.js";
 const MINUS = "\u2212";
 const NBSP = "\u00a0";
 
-/** -0.302 -> "−30.2", with a plus where it is one. */
-export function points(share, digits = 1) {
-  const text = Math.abs(100 * share).toFixed(digits);
-  if (Number(text) === 0) return text;
-  return `${share < 0 ? MINUS : "+"}${text}`;
-}
-
 /** 0.0412 -> "0.041", -1.2 -> "−1.200". */
 export function plain(value, digits = 3) {
   const text = Math.abs(value).toFixed(digits);

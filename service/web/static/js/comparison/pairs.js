@@ -1,7 +1,7 @@
 // Two bars to a row, one for each version, on one scale from 0 to 100 %.
 import { h } from "../dom.js";
-import { percent } from "../format.js";
-import { points, shareInterval } from "./figures.js";
+import { percent, points } from "../format.js";
+import { shareInterval } from "./figures.js";
 
 const TICKS = [0, 25, 50, 75, 100];
 

@@ -1,8 +1,8 @@
 // What is left of the accuracy when images are corrupted, moved, turned or attacked.
 import { h } from "../dom.js";
-import { percent } from "../format.js";
+import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
-import { points, shareInterval, tableBehind } from "./figures.js";
+import { shareInterval, tableBehind } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
 const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Moved and turned", rotation: "Moved and turned", fgsm: "Attacked" };

@@ -1,6 +1,6 @@
 // What the gate found of a version, as people read it: the decision, what it rests on, and each class.
 import { h } from "../dom.js";
-import { percent } from "../format.js";
+import { percent, points } from "../format.js";
 
 const NAMES = {
   gain: "Accuracy gained",
@@ -41,11 +41,6 @@ function classes(list) {
 
 function mark(passed) {
   return h("span.badge", { class: passed ? "good" : "warning" }, passed ? "Passes" : "Does not pass");
-}
-
-function points(difference) {
-  const value = 100 * difference;
-  return `${value < 0 ? "−" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(1)}`;
 }
 
 /** A name such as cnn@3 in front keeps its letters. */
