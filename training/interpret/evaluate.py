@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -178,6 +179,7 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
     )  # fmt: skip
     if not useful_N.any():
         return empty
+    shown = dataclasses.replace(subject, few=_useful(subject.few, useful_N))
     probability = subject.probability(useful_N)
     deletion_NS, insertion_NS = (
         removal_curve(probability, start_NHWC[useful_N], end_NHWC[useful_N], maps_NHW[useful_N])
@@ -192,17 +194,23 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
             "insertion_gain": mean_estimate(area(insertion_NS) - area(insertion_random_NS)),
             "deletion_curve": _curve(deletion_NS, deletion_random_NS),
             "insertion_curve": _curve(insertion_NS, insertion_random_NS),
-            "sensitivity": mean_estimate(sensitivity(name, subject, maps_NHW[subject.few])),
-            "cascade": randomised(name, subject, maps_NHW[subject.few]),
+            "sensitivity": mean_estimate(sensitivity(name, shown, maps_NHW[shown.few])),
+            "cascade": randomised(name, shown, maps_NHW[shown.few]),
         }
     )
     return measured.model_copy(update={"checks": tuple(_checks(measured))})
 
 
+def _useful(few: Labels, useful_N: npt.NDArray[np.bool_]) -> Labels:
+    """Those of the few whose map is not flat; where all of theirs are, as many others. At least one map is not flat."""
+    kept = few[useful_N[few]]
+    return kept if len(kept) else np.flatnonzero(useful_N)[: len(few)]
+
+
 def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Doubles:
     """The largest ||map of the noisy image - map|| / ||map|| over a few draws of noise, float64 [F].
 
-    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations". 0 of a flat map that stays the same.
+    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations". No map may be flat.
     """
     random = np.random.default_rng(SEED)
     pixels_FHWC = subject.pixels_NHWC[subject.few]
@@ -214,7 +222,7 @@ def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Double
             name, subject.classifier, pixels_FHWC + noise_FHWC, subject.target_N[subject.few], seed=SEED
         )
         changes_F = np.linalg.norm((near_FHW - maps_FHW).reshape(len(maps_FHW), -1), axis=1)
-        largest_F = np.maximum(largest_F, changes_F / np.where(norms_F > 0, norms_F, 1))
+        largest_F = np.maximum(largest_F, changes_F / norms_F)
     return largest_F
 
 

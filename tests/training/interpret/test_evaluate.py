@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -125,3 +126,15 @@ def test_saturated_maps_are_counted_as_flat_and_fail_everything() -> None:
     assert measured.deletion is None
     assert measured.failed == ("deletion", "insertion", "randomisation")
     assert all(check.reason == "every map is flat" for check in measured.checks)
+
+
+@pytest.mark.parametrize(("few", "useful"), [([0, 1, 2, 3], [0, 2]), ([1, 3], [0, 2])])
+def test_flat_maps_count_neither_as_steady_nor_as_changed(few: list[int], useful: list[int]) -> None:
+    classifier, _ = linear_classifier()
+    dense(classifier).weight[1].zero_()
+    shown = dataclasses.replace(subject(classifier), target_N=np.arange(24) % 2, few=np.array(few))
+    measured = evaluate_method("input_x_gradient", shown)
+    assert (measured.flat, measured.images) == (12, 12)
+    others = evaluate_method("input_x_gradient", dataclasses.replace(shown, few=np.array(useful)))
+    assert measured.sensitivity == others.sensitivity
+    assert measured.cascade == others.cascade
