@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from core.errors import DataError
-from core.evaluation import Evaluation, read_evaluation
+from core.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
 from core.manifest import Manifest
 from core.predictions import SplitPredictions, load_predictions
 from core.reports.mistakes import (
@@ -70,9 +71,17 @@ class Judged:
         """A published version.
 
         Raises:
-            DataError: it has no stored predictions.
+            DataError: it has no stored predictions, or no evaluation.
         """
-        return cls(manifest, folder, read_evaluation(folder), load_predictions(folder, "test"))
+        answers = load_predictions(folder, "test")
+        try:
+            evaluation = read_evaluation(folder)
+        except (OSError, ValidationError) as error:
+            raise DataError(
+                f"{manifest.reference} has no {EVALUATION_NAME} that can be read; publish the version again with "
+                "`duet export`"
+            ) from error
+        return cls(manifest, folder, evaluation, answers)
 
 
 def compare_judged(first: Judged, second: Judged) -> Pairwise:

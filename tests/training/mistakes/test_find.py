@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,10 @@ def test_other_images_than_those_of_the_answers_are_refused(
     other = small_dataset(seed=7)
     with pytest.raises(DataError, match="give --data-dir the images it was made from"):
         find_mistakes(*judged, Images(other, split_for(other)), tmp_path / "kept.jsonl", threads=1)
+
+
+def test_a_version_without_an_evaluation_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
+    folder = shutil.copytree(pair.folder(pair.cnn), tmp_path / "1")
+    (folder / "evaluation.json").unlink()
+    with pytest.raises(DataError, match=r"cnn@1 has no evaluation.json that can be read; .*`duet export`"):
+        Judged.read(pair.cnn, folder)
