@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from core.errors import DataError
 from core.estimate import Estimate
@@ -116,6 +117,8 @@ def together(first: Judged, second: Judged) -> Together:
         right_when_agreed=_share(one_N[agree_N] == labels_N[agree_N]),
         first_right_otherwise=_share(one_N[~agree_N] == labels_N[~agree_N]),
         second_right_otherwise=_share(other_N[~agree_N] == labels_N[~agree_N]),
+        first_right_when_sure=_share(_surest(first, int(agree_N.sum()))),
+        second_right_when_sure=_share(_surest(second, int(agree_N.sum()))),
     )
 
 
@@ -150,6 +153,13 @@ def _side(
         latency=shelf.find(Latency, manifest),
         served_bytes=sum(manifest.files[name].bytes for name in (GRAPHS["fp32"], "weights.safetensors")),
     )
+
+
+def _surest(judged: Judged, images: int) -> npt.NDArray[np.bool_]:
+    """Whether a version answers right, for as many of the test images as told, those it is surest of."""
+    confidence_N = judged.answers.probabilities["fp32"].max(axis=1)
+    surest = np.argsort(-confidence_N, kind="stable")[:images]
+    return np.asarray((judged.answers.predicted() == judged.answers.labels)[surest])
 
 
 def _share(right_N: Iterable[bool]) -> Estimate | None:

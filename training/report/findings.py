@@ -65,12 +65,16 @@ class Together:
         right_when_agreed: share of those that is right.
         first_right_otherwise: share of the others that the first version answers right.
         second_right_otherwise: as `first_right_otherwise`.
+        first_right_when_sure: share that the first version answers right of as many images, those it is surest of.
+        second_right_when_sure: as `first_right_when_sure`.
     """
 
     agree: Estimate
     right_when_agreed: Estimate | None
     first_right_otherwise: Estimate | None
     second_right_otherwise: Estimate | None
+    first_right_when_sure: Estimate | None
+    second_right_when_sure: Estimate | None
 
 
 @dataclass(frozen=True)

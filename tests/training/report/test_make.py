@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from rich.console import Console
 from rich.progress import Progress
@@ -108,6 +109,9 @@ def test_agreement_is_counted_on_the_stored_answers(judged: tuple[Judged, Judged
     assert found.agree.value == pytest.approx((one == other).mean())
     assert found.right_when_agreed is not None
     assert found.right_when_agreed.value == pytest.approx((labels == one)[one == other].mean())
+    assert found.second_right_when_sure is not None
+    surest = np.argsort(-second.answers.probabilities["fp32"].max(axis=1), kind="stable")[: (one == other).sum()]
+    assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
 
 
 def test_the_whole_report_is_written(workshop: Workshop, tmp_path: Path) -> None:

@@ -141,6 +141,38 @@ def test_flat_maps_are_flagged(shipped: Findings) -> None:
     assert interpretation.flat(with_methods(shipped, a_method()).first) == ""
 
 
+@pytest.mark.parametrize(
+    ("agreed", "sure", "said"),
+    [
+        (an(0.95, 0.94, 0.96), an(0.99, 0.98, 1.0), "The cnn's own probability is the better sign."),
+        (an(0.99, 0.98, 1.0), an(0.95, 0.94, 0.96), "Disagreement is the better sign."),
+        (an(0.95, 0.94, 0.96), an(0.955, 0.945, 0.965), "is no clear gain"),
+    ],
+)
+def test_asking_both_is_held_against_being_sure(shipped: Findings, agreed: Estimate, sure: Estimate, said: str) -> None:
+    together = dataclasses.replace(shipped.together, right_when_agreed=agreed, second_right_when_sure=sure)
+    told = verdict.implications(dataclasses.replace(with_paired(shipped, 600, 900), together=together))
+    assert said in next(line for line in told if "a person should look at" in line)
+
+
+def test_what_fgsm_leaves_is_a_share_of_the_images(shipped: Findings) -> None:
+    last = shipped.second.robustness.named("fgsm")[-1]
+    assert f"{style.interval(last.accuracy)} of the images at 8/255 right" in robustness.attacked(shipped)
+
+
+def test_transfer_is_told_by_its_interval(shipped: Findings) -> None:
+    def told(first: float, second: float) -> str:
+        sides = [
+            dataclasses.replace(side, activations=side.activations.model_copy(update={"transfer": transfer}))
+            for side, transfer in zip(shipped.sides, (first, second), strict=True)
+        ]
+        return interpretation.transfer(dataclasses.replace(shipped, first=sides[0], second=sides[1]))
+
+    assert told(1.0, 0.0).startswith("Images made for the mlp are recognised more often by the cnn")
+    assert told(0.0, 1.0).startswith("Images made for the cnn are recognised more often by the mlp")
+    assert "cannot be told" in told(0.5, 0.5)
+
+
 def test_mistakes_shared_more_than_chance_would_have_it(shipped: Findings) -> None:
     overlap = shipped.mistakes.overlap
 

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from core.reports.activations import ModelActivations
 from core.reports.explanations import CheckName, MethodEvaluation
+from core.statistics.proportions import difference_of_proportions, proportion
+from training.interpret.evaluate import DISTURBED, QUICK_DISTURBED
 from training.report.findings import Findings, Side
-from training.report.words.style import counted, listed, number, percent, sentence, signed
+from training.report.words.style import (
+    counted,
+    direction,
+    interval,
+    listed,
+    number,
+    points,
+    sentence,
+    signed,
+    turned,
+)
 
 _FAILURES: dict[CheckName, str] = {
     "deletion": "taking out the pixels it names does not lower the probability faster than taking out any",
@@ -14,6 +26,15 @@ _FAILURES: dict[CheckName, str] = {
 }
 COPY = 0.8
 """Similarity from which one would call an image a copy of another; see `near_duplicates`."""
+
+
+def measured(findings: Findings) -> str:
+    """On how many images the methods were measured."""
+    few = QUICK_DISTURBED if findings.quick else DISTURBED
+    return (
+        f"Measured on {findings.first.explanations.data.images} test images, sensitivity and randomisation, which "
+        f"explain each of them many times, on {few} of those."
+    )
 
 
 def plain(name: str) -> str:
@@ -88,16 +109,17 @@ def best(side: Side) -> str:
 def recognised(made: ModelActivations, name: str, other: str) -> str:
     """Whether the images made for a version's classes are recognised, by itself and by the other version."""
     classes = [image for image in made.images if image.kind == "class"]
-    nearest = max(made.images, key=lambda image: image.nearest.similarity)
-    copies = sum(image.nearest.similarity >= COPY for image in made.images)
+    nearest = max(classes, key=lambda image: image.nearest.similarity)
+    copies = sum(image.nearest.similarity >= COPY for image in classes)
     copied = (
         "none of them is a copy of a training image"
         if not copies
         else f"{counted(copies)} of them {'is' if copies == 1 else 'are'} close to a copy of a training image"
     )
+    own, theirs = (proportion(round(share * len(classes)), len(classes)) for share in (made.recognised, made.transfer))
     return (
-        f"Of the {len(classes)} images made for classes of the {name}, it takes {percent(made.recognised, 0)} for the "
-        f"class they were made for, and the {other} {percent(made.transfer, 0)}; {copied} (largest similarity "
+        f"Of the {len(classes)} images made for classes of the {name}, it takes {interval(own, 0)} for the class they "
+        f"were made for, and the {other} {interval(theirs, 0)}; {copied} (largest similarity "
         f"{nearest.nearest.similarity:.2f}, {COPY:g} would be one)."
     )
 
@@ -105,11 +127,16 @@ def recognised(made: ModelActivations, name: str, other: str) -> str:
 def transfer(findings: Findings) -> str:
     """Whose images mean more to the other network."""
     first, second = findings.first, findings.second
-    one, other = first.activations.transfer, second.activations.transfer
-    if one == other:
-        return f"Images of either family mean as much to the other one ({percent(one, 0)})."
-    more, less = (first, second) if one > other else (second, first)
+    counts = []
+    for made in (first.activations, second.activations):
+        classes = sum(image.kind == "class" for image in made.images)
+        counts.append((round(made.transfer * classes), classes))
+    difference = difference_of_proportions(*counts)
+    sign = direction(difference)
+    if sign == 0:
+        return f"Whose images mean more to the other network cannot be told ({points(difference, 0)} points)."
+    more, less = (first, second) if sign > 0 else (second, first)
     return (
-        f"Images made for the {more.name} are recognised more often by the {less.name} than the other way round "
-        f"({percent(max(one, other), 0)} against {percent(min(one, other), 0)})."
+        f"Images made for the {more.name} are recognised more often by the {less.name} than the other way round (by "
+        f"{points(difference if sign > 0 else turned(difference), 0)} points)."
     )

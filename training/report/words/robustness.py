@@ -107,7 +107,7 @@ def attacked(findings: Findings) -> str:
     told = []
     for side in findings.sides:
         levels = side.robustness.named("fgsm")
-        told.append(f"of the {side.name}'s accuracy it leaves {_left(levels[0])} and {_left(levels[-1])}")
+        told.append(f"the {side.name} still answers {_left(levels[0])} and {_left(levels[-1])} right")
     row = row_of(findings, "fgsm")
     said = {
         1: f"over all steps the {findings.first.name} is ahead by {points(row.difference)} points",
@@ -136,4 +136,4 @@ def _loss(value: float, clean: float) -> str:
 
 
 def _left(level: Condition) -> str:
-    return f"{percent(level.accuracy.value)} at {level.setting}"
+    return f"{interval(level.accuracy)} of the images at {level.setting}"

@@ -97,8 +97,8 @@ def _kept(findings: Findings) -> Iterator[Difference]:
         high, low = sorted((corrupted.first.value, corrupted.second.value), reverse=True)
         yield Difference(
             sign,
-            f"more accurate under corruptions as well ({percent(high)} against {percent(low)} on average)",
-            f"less accurate under corruptions as well ({percent(low)} against {percent(high)} on average)",
+            f"more accurate under corruptions ({percent(high)} against {percent(low)} on average)",
+            f"less accurate under corruptions ({percent(low)} against {percent(high)} on average)",
         )
     for name, words in ((ALL, "corruptions"), ("shift", "shifts"), ("rotation", "rotations"), ("fgsm", "FGSM")):
         row = row_of(findings, name)
@@ -143,9 +143,9 @@ def _trust(findings: Findings) -> Iterator[Difference]:
             told = f"{interval(low)} of the wrong answers come with 90% or more, against {interval(high)}"
             yield Difference(
                 1 if low is sure[0] else -1,
-                f"seldom sure where it is wrong: {told}",
-                f"often sure where it is wrong: {interval(high)} of its wrong answers come with 90% or more, against "
-                f"{interval(low)}",
+                f"more seldom sure where it is wrong: {told}",
+                f"more often sure where it is wrong: {interval(high)} of its wrong answers come with 90% or more, "
+                f"against {interval(low)}",
             )
 
 
@@ -209,13 +209,9 @@ def _choice(findings: Findings) -> Iterator[str]:
                 )
             else:
                 yield f"The {bad.name} is not even cheaper to run: these figures give no reason to serve it alone."
-        if together.right_when_agreed is not None and together.right_when_agreed.low > good.scores.accuracy.high:
-            yield (
-                f"Asking both is worth something: an answer on which they agree is right in "
-                f"{interval(together.right_when_agreed)} of the cases, that of the {good.name} alone in "
-                f"{percent(good.scores.accuracy.value)}. So disagreement, on {percent(1 - together.agree.value)} of "
-                "the images, is a sign to have a person look."
-            )
+        sure = together.first_right_when_sure if good is findings.first else together.second_right_when_sure
+        if together.right_when_agreed is not None and sure is not None:
+            yield _doubt(good.name, together.agree.value, together.right_when_agreed, sure)
     lists = [
         f"those of the {side.name} hold the true class for {percent(sets.coverage.value)} of images like these, in "
         f"{sets.mean_size:.1f} classes on average"
@@ -223,6 +219,22 @@ def _choice(findings: Findings) -> Iterator[str]:
         for sets in [side.scores.prediction_sets]
     ]
     yield f"Where a short list is of use, show the prediction sets: {listed(lists)}."
+
+
+def _doubt(better: str, agree: float, agreed: Estimate, sure: Estimate) -> str:
+    """Which answers a person should look at: those the two disagree on, or those the better one is not sure of."""
+    told = (
+        f"where both agree, on {percent(agree)} of the images, {interval(agreed)} of the answers are right, and of as "
+        f"many answers that the {better} is surest of {interval(sure)}"
+    )
+    if sure.low > agreed.high:
+        return (
+            f"To find the answers that a person should look at, asking both is not worth its cost: {told}. The "
+            f"{better}'s own probability is the better sign."
+        )
+    if agreed.low > sure.high:
+        return f"To find the answers that a person should look at, ask both: {told}. Disagreement is the better sign."
+    return f"To find the answers that a person should look at, asking both is no clear gain: {told}."
 
 
 def _conditions(findings: Findings) -> Iterator[str]:
