@@ -155,12 +155,16 @@ def running_stack(folder: Path) -> Iterator[Stack]:
         began = time.monotonic()
         stack.compose("build")
         built = time.monotonic()
-        stack.up()
-        healthy = time.monotonic()
-        (api,) = stack.containers("api")
         stack.figures["docker-compose build"] = f"{built - began:.1f} s, less what the engine had built before"
-        stack.figures["docker-compose up, all four healthy"] = f"{healthy - built:.1f} s"
+        stack.compose("up", "--detach")
+        (api,), (proxy,) = stack.containers("api"), stack.containers("proxy")
+        # One after the other, because the engine forgets all but the last five checks.
+        stack.wait_until_healthy(api)
         stack.figures["api, from its start to healthy"] = f"{seconds_to_healthy(api):.1f} s"
+        stack.wait_until_healthy(proxy)
+        stack.figures["docker-compose up, until the address answers"] = f"{time.monotonic() - built:.1f} s"
+        stack.up()
+        stack.figures["docker-compose up, all four healthy"] = f"{time.monotonic() - built:.1f} s"
         for service in SERVICES:
             image = stack.inspect(service)["Config"]["Image"]
             (told,) = json.loads(docker("image", "inspect", image))
