@@ -1,58 +1,58 @@
 """Photograph the four pages into docs/images/pages: `python docs/screenshots.py`, from the root of the repository.
 
-It needs `chromium` on PATH and the extra `dev`. The jobs are played: a stand-in for the trainer tells what one would.
+It needs `chromium` on PATH, the extras `dev` and `training`, and CIFAR-10 in DUET_DATA_DIR: the job in the picture is a
+training that really runs, and the pictures show it half-way.
 """
 
 from __future__ import annotations
 
 import io
-import math
+import os
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from core.jobs.records import FINAL_STATES
 from tests.support.browser import ADMIN_KEY, Scheme, chromium, served_site, sign_in, visiting
-from tests.support.paced_trainings import Pace, PacedTrainings
 from tests.support.training_site import submitted
 
 FOLDER = Path(__file__).resolve().parent / "images" / "pages"
 CAT = Path(__file__).resolve().parent / "images" / "cat.jpg"
 SIZE = (1280, 860)
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-EPOCHS, TOLD = 20, 13
+EPOCHS, HALF_WAY = 30, 12
+TRAINING = {"recipe": "mlp_baseline", "promote": "never", "overrides": {"epochs": EPOCHS}}
 
 
 def main() -> None:
     """Start a service, fill it with something to see, and photograph every page in both themes."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="duet-pages-") as name, chromium() as browser:
-        folder = Path(name)
-        trainings = PacedTrainings(folder / "environment")
-        home = folder / "home"
-        home.mkdir()
-        with served_site(home, port=0, **trainings.environment) as service:
-            pace = trainings.next()
-            body = {"recipe": "cnn_fast", "seed": pace.seed, "promote": "never", "overrides": {"epochs": EPOCHS}}
-            job_id = submitted(service.url, body)
-            _play(pace)
+        environment = {"DUET_TRAINING_PYTHON": sys.executable, "DUET_DATA_DIR": os.environ["DUET_DATA_DIR"]}
+        with served_site(Path(name), port=0, **environment) as service:
+            job_id = submitted(service.url, TRAINING)
+            _wait_for_epoch(service.url, job_id)
             for scheme in SCHEMES:
                 _photograph(browser, service.url, job_id, scheme)
-            pace.succeed()
+            httpx.post(f"{service.url}/jobs/{job_id}/cancel", headers={"x-api-key": ADMIN_KEY}).raise_for_status()
 
 
-def _play(pace: Pace) -> None:
-    pace.tell("stage", name="fit")
-    for epoch in range(1, TOLD + 1):
-        done = epoch / EPOCHS
-        loss = 0.32 + 1.5 * math.exp(-5 * done) + 0.02 * math.sin(7 * epoch)
-        pace.epoch(epoch, EPOCHS, loss=loss, accuracy=0.93 - 0.5 * math.exp(-5 * done))
-    pace.progress(1350, 2000, EPOCHS, loss=0.31, accuracy=0.93)
+def _wait_for_epoch(url: str, job_id: str) -> None:
+    while True:
+        record = httpx.get(f"{url}/jobs/{job_id}").json()
+        if record["state"] in FINAL_STATES:
+            raise SystemExit(f"the training in the picture ended: {record['error']}")
+        if ((record["progress"] or {}).get("epoch") or 0) >= HALF_WAY:
+            return
+        time.sleep(1)
 
 
 def _photograph(browser: Browser, url: str, job_id: str, scheme: Scheme) -> None:
