@@ -74,7 +74,9 @@ def _names_after(path: Path, key: str) -> list[bytes]:
 
 def _numbers_after(path: Path, key: str) -> list[int]:
     """The numbers of the list after a key, which long ones end several times; up to the next text."""
-    return [each for each in takewhile(lambda each: not isinstance(each, bytes), _after(path, key)) if isinstance(each, int)]
+    return [
+        each for each in takewhile(lambda each: not isinstance(each, bytes), _after(path, key)) if isinstance(each, int)
+    ]
 
 
 def _pixels_after(path: Path, key: str) -> bytes:

@@ -120,9 +120,9 @@ async def test_arrays_and_pictures_carry_the_same_facts_in_headers(explaining: R
         assert answer.headers["x-duet-predicted"] == expected.predicted
         assert answer.headers["x-duet-target"] == "white"
         assert json.loads(answer.headers["x-duet-target-facts"]) == expected.target.model_dump()
-        assert json.loads(answer.headers["x-duet-maps"]) == [
-            each.model_dump(exclude={"values"}) for each in expected.maps
-        ]
+        # The points of a path are run as many at a time as the machine's pace allows, and summed in that order.
+        for stated, each in zip(json.loads(answer.headers["x-duet-maps"]), expected.maps, strict=True):
+            assert stated == pytest.approx(each.model_dump(exclude={"values"}), rel=1e-5)
         assert json.loads(answer.headers["x-duet-notes"]) == []
 
 
