@@ -55,7 +55,8 @@ def _with_spectrum(noise_MHWC: Tensor, falloff_M: Tensor) -> Tensor:
     amplitude_MHW1 = (frequency_HW ** (-falloff_M[:, None, None] / 2))[..., None]
     coloured_MHWC = torch.fft.irfft2(torch.fft.rfft2(noise_MHWC, dim=(1, 2)) * amplitude_MHW1, s=(H, W), dim=(1, 2))
     low, high = coloured_MHWC.amin((1, 2), keepdim=True), coloured_MHWC.amax((1, 2), keepdim=True)
-    return (255 * (coloured_MHWC - low) / (high - low)).round().to(torch.uint8)
+    stretched_MHWC: Tensor = 255 * (coloured_MHWC - low) / (high - low)
+    return stretched_MHWC.round().to(torch.uint8)
 
 
 def _scrambled(images_MHWC: Tensor, noise_MHWC: Tensor) -> Tensor:
@@ -64,7 +65,7 @@ def _scrambled(images_MHWC: Tensor, noise_MHWC: Tensor) -> Tensor:
     spectrum = torch.fft.rfft2(images_MHWC.float(), dim=(1, 2))
     phases = torch.fft.rfft2(noise_MHWC, dim=(1, 2)).angle()
     phases[:, 0, 0] = 0
-    scrambled_MHWC = torch.fft.irfft2(torch.polar(spectrum.abs(), phases), s=(H, W), dim=(1, 2))
+    scrambled_MHWC: Tensor = torch.fft.irfft2(torch.polar(spectrum.abs(), phases), s=(H, W), dim=(1, 2))
     return scrambled_MHWC.round().clamp(0, 255).to(torch.uint8)
 
 

@@ -69,7 +69,7 @@ def served_site(home: Path, *, port: int = 0, **environment: str) -> Iterator[Se
         "DUET_DRAIN_SECONDS": "2",
         "DUET_WORKER_STOP_SECONDS": "5",
     }
-    with service_process(home, port=port, **(given | environment)) as service:
+    with service_process(home, port, **(given | environment)) as service:
         yield service
         service.terminate()
         service.wait()

@@ -213,7 +213,7 @@ def _command_line(pid: int) -> bytes:
 
 
 @contextmanager
-def service_process(home: Path, *, port: int = 0, **environment: str) -> Iterator[ServiceProcess]:
+def service_process(home: Path, port: int = 0, /, **environment: str) -> Iterator[ServiceProcess]:
     """Start `duet serve` over `home` and wait until it is ready; killed at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "duet", "serve", "--port", str(port)],
