@@ -83,6 +83,7 @@ class Visit:
     service: str
     problems: list[str] = field(default_factory=list)
     _expected: list[str] = field(default_factory=list)
+    _tolerated: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> Page:
         """Go there, and wait until it has loaded."""
@@ -93,10 +94,15 @@ class Visit:
         """Say that the console will report this, such as `status of 422`, because the test provokes it."""
         self._expected.append(pattern)
 
+    def tolerate(self, pattern: str) -> None:
+        """Say that the console may report this: whether it does is a matter of moments."""
+        self._tolerated.append(pattern)
+
     def unexpected(self) -> list[str]:
         """Problems that nobody announced, and announced ones that did not happen."""
         missing = [each for each in self._expected if not any(re.search(each, problem) for problem in self.problems)]
-        surprising = [each for each in self.problems if not any(re.search(known, each) for known in self._expected)]
+        known = [*self._expected, *self._tolerated]
+        surprising = [each for each in self.problems if not any(re.search(pattern, each) for pattern in known)]
         return [*surprising, *(f"expected, but did not happen: {each}" for each in missing)]
 
     def console(self, message: ConsoleMessage) -> None:
