@@ -1,4 +1,4 @@
-# Everything a newcomer types. Each environment is made once and again when pyproject.toml changes.
+# Everything a newcomer types. Each environment is made once, and again when pyproject.toml or what it is locked to changes.
 # `serve` answers as soon as the light one is there, and makes the one with torch meanwhile; see docs/operations.md.
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check

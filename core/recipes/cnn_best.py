@@ -1,4 +1,4 @@
-"""cnn_best: the network that is served.
+"""cnn_best: the network that is to be served.
 
 Claim, still to be shown: at least 95.0 % of the test images right from one view, with 6.1 M weights and 288 M
 multiplications an image, after at most two and a half hours of training on two cores.

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from duet.client.errors import UnreachableError, error_of
+from duet.client.errors import ForeignAnswerError, UnreachableError, error_of
 
 Answer = TypeVar("Answer", bound=BaseModel)
 FIRST_PAUSE_SECONDS = 0.1
@@ -103,9 +103,22 @@ def given(values: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def parsed(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """The answer as data; raises AnswerError where it is an error."""
-    # Fields that came into the world after this client are none of its business, wherever they stand.
-    return answer.model_validate_json(succeeded(response).content, extra="ignore")
+    """The answer as data; raises AnswerError where it is an error, ForeignAnswerError where it is not Duet's."""
+    content = succeeded(response).content
+    try:
+        # Fields that came into the world after this client are none of its business, wherever they stand.
+        return answer.model_validate_json(content, extra="ignore")
+    except ValidationError as error:
+        raise foreign(response) from error
+
+
+def foreign(response: httpx.Response) -> ForeignAnswerError:
+    """Says that something else listens at this address."""
+    kind = response.headers.get("content-type", "no type")
+    return ForeignAnswerError(
+        f"{response.url} answered {response.status_code} with {kind} that is no answer of Duet's: does another program "
+        "listen there, or a much older service?"
+    )
 
 
 def succeeded(response: httpx.Response) -> httpx.Response:

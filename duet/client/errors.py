@@ -32,6 +32,10 @@ class UnreachableError(ClientError):
     """The service gave no answer."""
 
 
+class ForeignAnswerError(ClientError):
+    """What answered is no service of Duet's."""
+
+
 class UnfinishedError(ClientError):
     """The job goes on."""
 

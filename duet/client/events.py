@@ -11,7 +11,7 @@ from datetime import datetime
 from core.errors import JobEventError
 from core.jobs.events import Finished, read_job_event
 from core.jobs.stored_event import StoredEvent
-from duet.client.connection import Connection, succeeded
+from duet.client.connection import Connection, foreign, succeeded
 from duet.client.errors import AnswerError, BusyError, NotReadyError, UnfinishedError, UnreachableError
 
 RECONNECT_SECONDS = 1.0
@@ -43,6 +43,7 @@ def follow(
         BusyError: so many streams were open for as long.
         NotReadyError: the broker that keeps the jobs was away for as long.
         NotFoundError: there is no such job, or no longer.
+        ForeignAnswerError: what answers is no service of Duet's.
     """
     alive = time.monotonic()
     while True:
@@ -51,7 +52,9 @@ def follow(
             with connection.streamed(path, {} if after is None else {"Last-Event-ID": after}) as response:
                 if response.status_code == 204:
                     return
-                for message in messages(succeeded(response).iter_bytes()):
+                if succeeded(response).headers.get("content-type", "").partition(";")[0] != "text/event-stream":
+                    raise foreign(response)
+                for message in messages(response.iter_bytes()):
                     alive = time.monotonic()
                     _check(until)
                     if message.id is None:

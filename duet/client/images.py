@@ -55,12 +55,18 @@ def _png(image: Image.Image | npt.NDArray[np.uint8]) -> bytes:
 
     if not isinstance(image, Image.Image):
         pixels = np.asarray(image)
-        if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+        shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+        if pixels.dtype != np.uint8 or not shaped or not pixels.size:
             raise ClientError(
                 f"an image is a path, bytes, a Pillow image or uint8 [H, W, 3] or [H, W]; this is "
                 f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
             )
         image = Image.fromarray(pixels)
     stream = io.BytesIO()
-    image.save(stream, "PNG")
+    try:
+        image.save(stream, "PNG")
+    except OSError as error:
+        raise ClientError(
+            f"a Pillow image of mode {image.mode} cannot be sent as PNG: convert it first, as by image.convert('RGB')"
+        ) from error
     return stream.getvalue()

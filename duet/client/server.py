@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.api import Liveness, Readiness
 from duet.client.connection import Methods, parsed
-from duet.client.errors import AnswerError, NotReadyError, UnreachableError
+from duet.client.errors import AnswerError, ForeignAnswerError, NotReadyError, UnreachableError
 
 
 class ServerMethods(Methods):
@@ -18,7 +18,7 @@ class ServerMethods(Methods):
         """Whether the service answers and has loaded its champions."""
         try:
             self.readiness()
-        except (NotReadyError, UnreachableError):
+        except (NotReadyError, UnreachableError, ForeignAnswerError):
             return False
         return True
 
@@ -26,7 +26,7 @@ class ServerMethods(Methods):
         """Whether the service answers at all."""
         try:
             parsed(self._connection.sent_once("GET", "/livez"), Liveness)
-        except (AnswerError, UnreachableError):
+        except (AnswerError, UnreachableError, ForeignAnswerError):
             return False
         return True
 

@@ -17,6 +17,7 @@ from duet import (
     Client,
     ClientError,
     ConflictError,
+    ForeignAnswerError,
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
@@ -126,6 +127,19 @@ def test_what_is_no_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
             client.predict(tmp_path / "absent.png")
         with pytest.raises(ClientError, match=r"float64 \[8, 8\]"):
             client.predict(np.zeros((8, 8)))  # type: ignore[arg-type]
+        with pytest.raises(ClientError, match=r"uint8 \[0, 8\]"):
+            client.predict(np.zeros((0, 8), np.uint8))
+        with pytest.raises(ClientError, match=r"mode CMYK .*convert\('RGB'\)"):
+            client.predict(Image.new("CMYK", (8, 8)))
+
+
+def test_an_answer_of_something_else_is_one_clear_error() -> None:
+    page = httpx.Response(200, html="<p>It works!</p>")
+    with Client(transport=httpx.MockTransport(lambda request: page)) as client:
+        with pytest.raises(ForeignAnswerError, match=r"/models answered 200 with text/html.* another program"):
+            client.models()
+        assert not client.live()
+        assert not client.ready()
 
 
 def test_nobody_there_is_one_clear_error() -> None:

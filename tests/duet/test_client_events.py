@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from core.jobs.events import Finished, Note
-from duet import BusyError, Client, NotFoundError, UnfinishedError, UnreachableError
+from duet import BusyError, Client, ForeignAnswerError, NotFoundError, UnfinishedError, UnreachableError
 from duet.client.events import messages
 from tests.support.clock import Clock
 
@@ -145,6 +145,13 @@ def test_patience_with_a_service_that_is_gone_ends(clock: Clock) -> None:
 def test_an_unknown_job_is_an_error_at_once() -> None:
     with Service(problem(404)).client() as client, pytest.raises(NotFoundError):
         list(client.events("j"))
+
+
+def test_what_is_no_stream_of_events_is_an_error_at_once() -> None:
+    service = Service(httpx.Response(200, html="<p>It works!</p>"))
+    with service.client() as client, pytest.raises(ForeignAnswerError, match="text/html"):
+        list(client.events("j"))
+    assert service.seen == [None]
 
 
 def test_waiting_ends_in_time(clock: Clock) -> None:
