@@ -19,16 +19,16 @@ def cnn_fast() -> RecipeConfig:
     """A whitened convolutional network of three blocks, trained with Muon."""
     return RecipeConfig(
         recipe="cnn_fast",
-        network=CNNNetwork(design="whitened", channels=(64, 256, 256), convolutions=2, hidden=()),
-        augmentation=Augmentation(flip=True, alternate=True, translate=4, cutout=8),
+        network=CNNNetwork(design="whitened", channels=(96, 320, 384), convolutions=2, activation="gelu", hidden=()),
+        augmentation=Augmentation(flip=True, alternate=True, translate=4, cutout=8, outliers=0.02),
         optimization=Optimization(
             optimizer="muon",
             learning_rate=0.1,
             vector_learning_rate=0.01,
             momentum=0.6,
             schedule="linear",
-            label_smoothing=0.2,
+            label_smoothing=0.1,
         ),
-        epochs=36,
+        epochs=21,
         batch_size=500,
     )
