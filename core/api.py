@@ -17,11 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.comparison.robustness import RobustnessComparison
 from core.estimate import Estimate
 from core.evaluation import EvaluatedData, Scores
-from core.manifest import CostRecord, EnvironmentRecord, HeadlineMetrics, Manifest, Precision, QuantizationRecord
+from core.manifest import CostRecord, EnvironmentRecord, Precision, QuantizationRecord
 from core.reports.latency import Latency
 from core.reports.pairwise import ClassDifference, ProbabilityScores
 from core.reports.significance import Significance
-from core.repository import Layer
 from core.statistics.comparison import PairedComparison
 
 
@@ -224,70 +223,6 @@ class MetricsComparison(_Answer):
     per_class: tuple[ClassDifference, ...] = Field(description="the share of each class that either recognises")
     robustness: RobustnessComparison | None = Field(description="null where one of them has no record; see `notes`")
     notes: tuple[str, ...] = Field(description="what is missing from this comparison, and what would make it")
-
-
-class ModelSummary(_Answer):
-    """A family in GET /models."""
-
-    model: str
-    champion: int | None = Field(description="the version that answers when none is asked for")
-    versions: tuple[int, ...]
-
-
-class ModelList(_Answer):
-    """Answer of GET /models."""
-
-    models: tuple[ModelSummary, ...]
-
-
-class VersionSummary(_Answer):
-    """A version in GET /models/{model}; what its manifest would say is null where that cannot be read."""
-
-    version: int
-    champion: bool
-    layer: Layer | None = Field(description="shipped with the project, or published under DUET_HOME")
-    created_at: datetime | None
-    recipe: str | None
-    metrics: HeadlineMetrics | None
-    test_accuracy: Estimate | None = Field(description="that of `metrics`, with Wilson's interval")
-    cost: CostRecord | None
-    refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
-
-
-class ModelDetail(_Answer):
-    """Answer of GET /models/{model}."""
-
-    model: str
-    champion: int | None
-    versions: tuple[VersionSummary, ...]
-
-
-class VersionDetail(_Answer):
-    """Answer of GET /models/{model}/versions/{version}."""
-
-    model: str
-    version: int
-    champion: bool
-    layer: Layer
-    manifest: Manifest
-
-
-class FileCheck(_Answer):
-    """One file of a version, hashed."""
-
-    name: str
-    bytes: int = Field(description="as its manifest says")
-    sha256: str = Field(description="as its manifest says")
-    problem: str | None = Field(description="how the file differs from that; null where it does not")
-
-
-class VersionCheck(_Answer):
-    """Answer of GET /models/{model}/versions/{version}/check."""
-
-    model: str
-    version: int
-    intact: bool = Field(description="true where every file is as it was published")
-    files: tuple[FileCheck, ...]
 
 
 class ModelReadiness(_Answer):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.api import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.errors import CorruptVersionError, UnknownFamilyError
 from core.estimate import Estimate
 from core.manifest import Manifest
+from core.model_answers import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.repository import ModelRepository
 from core.statistics.proportions import proportion
 from service.errors import UnknownModelError, UnknownModelVersionError, VersionRefusedError

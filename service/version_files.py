@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.api import FileCheck, VersionCheck
 from core.integrity import file_problem
 from core.manifest import CARD_NAME, FIGURES, Manifest
+from core.model_answers import FileCheck, VersionCheck
 from core.repository import ModelRepository
 from service.errors import NoSuchVersionFileError, VersionRefusedError
 

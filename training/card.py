@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from core.estimate import Estimate
 from core.evaluation import Evaluation, Scores
 from core.manifest import Manifest
 
@@ -56,7 +57,8 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
     cost, calibration = manifest.cost, manifest.calibration["fp32"]
     accuracy = scores.accuracy
     macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
-    strange = ", ".join(f"{one.kind} {one.auroc.value:.3f}" for one in scores.strange or ()) or "not measured"
+    strange = ", ".join(f"{one.kind} {_number(one.auroc)}" for one in scores.strange or ()) or "not measured"
+    macro, ece = scores.macro, scores.reliability.ece
     return f"""
 # {manifest.reference}
 
@@ -65,17 +67,23 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 
 | | |
 |---|---|
-| test accuracy, answers to {tta.views} views averaged | {tta.test_accuracy.value:.2%} ({tta.test_accuracy.low:.2%} to \
-{tta.test_accuracy.high:.2%}) |
+| test accuracy, answers to {tta.views} views averaged | {_share(tta.test_accuracy)} |
+| right class among the first two | {_share(scores.top2_accuracy)} |
+| macro precision | {_number(macro.precision)} |
+| macro recall | {_number(macro.recall)} |
+| macro F1 | {_number(macro.f1)} |
 | parameters | {cost.parameters:,} |
 | multiply-accumulates per image | {macs} |
 | training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
 {manifest.environment.dtype} |
 | log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
-| expected calibration error | {scores.reliability.ece:.2%} after temperature {calibration.temperature:.3f} |
-| prediction sets | hold the true class for {scores.prediction_sets.coverage.value:.2%} of the test images (aim \
-{scores.prediction_sets.target:.0%}), {scores.prediction_sets.mean_size:.2f} classes on average |
+| expected calibration error | {ece:.2%} after temperature {calibration.temperature:.3f} |
+| prediction sets | hold the true class for {_share(scores.prediction_sets.coverage)} of the test \
+images (aim {scores.prediction_sets.target:.0%}), {scores.prediction_sets.mean_size:.2f} classes on average |
 | out-of-distribution score, AUROC against | {strange} |
+
+Intervals, in brackets, are 95 % intervals: Wilson's for accuracies and coverage, DeLong's for AUROC, bootstrap
+over images for the others.
 
 ![training curves](figures/history.png)
 ![confusion matrix](figures/confusion.png)
@@ -85,7 +93,7 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 
 def _table(scores: Scores) -> str:
     rows = "\n".join(
-        f"| {row.label} | {row.precision.value:.3f} | {row.recall.value:.3f} | {row.f1.value:.3f} | {row.support} |"
+        f"| {row.label} | {_number(row.precision)} | {_number(row.recall)} | {_number(row.f1)} | {row.support} |"
         for row in scores.per_class
     )
     return f"""## Per class, on the test images
@@ -94,6 +102,14 @@ def _table(scores: Scores) -> str:
 |---|---|---|---|---|
 {rows}
 """
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.2%} ({estimate.low:.2%} to {estimate.high:.2%})"
+
+
+def _number(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _quantized(manifest: Manifest, evaluation: Evaluation) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from core.api import MetricsComparison, ModelDetail, ModelList, VersionDetail
+from core.api import MetricsComparison
 from core.gate.report import GateReport
+from core.model_answers import ModelDetail, ModelList, VersionDetail
 from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage
 from duet.client.connection import Methods, given
 

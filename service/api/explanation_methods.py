@@ -11,16 +11,8 @@ from starlette.requests import Request
 from core.api import FittingMethod, FittingMethods
 from service.api.bodies import success
 from service.api.dependencies import EngineDep
-from service.errors import (
-    DeadlineExceededError,
-    InternalServiceError,
-    InvalidParametersError,
-    NotReadyError,
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
-    responses,
-)
+from service.api.outcomes import VERSION_ERRORS
+from service.errors import DeadlineExceededError, responses
 from service.saliency.methods import METHODS
 
 router = APIRouter(tags=["explain"])
@@ -44,15 +36,7 @@ class VersionQuery(BaseModel):
     "/saliency",
     responses={
         **success(_EXAMPLE, "The methods that fit; none where the version was published without gradient.onnx"),
-        **responses(
-            UnknownModelError,
-            UnknownModelVersionError,
-            VersionRefusedError,
-            InvalidParametersError,
-            InternalServiceError,
-            NotReadyError,
-            DeadlineExceededError,
-        ),
+        **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
 async def list_methods(request: Request, query: Annotated[VersionQuery, Query()], engine: EngineDep) -> FittingMethods:

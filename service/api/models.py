@@ -6,19 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from core.api import ModelDetail, ModelList, VersionDetail
+from core.model_answers import ModelDetail, ModelList, VersionDetail
 from service.api.bodies import success
 from service.api.dependencies import CatalogueDep
 from service.api.examples import MODEL_EXAMPLE, MODELS_EXAMPLE, VERSION_EXAMPLE
-from service.errors import (
-    InternalServiceError,
-    InvalidParametersError,
-    NotReadyError,
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
-    responses,
-)
+from service.api.outcomes import MODEL_ERRORS, VERSION_ERRORS
+from service.errors import InternalServiceError, NotReadyError, responses
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -39,7 +32,7 @@ def list_models(catalogue: CatalogueDep) -> ModelList:
     "/{model}",
     responses={
         **success(MODEL_EXAMPLE, "The model and its versions"),
-        **responses(UnknownModelError, InvalidParametersError, InternalServiceError, NotReadyError),
+        **responses(*MODEL_ERRORS),
     },
 )
 def get_model(model: ModelName, catalogue: CatalogueDep) -> ModelDetail:
@@ -51,14 +44,7 @@ def get_model(model: ModelName, catalogue: CatalogueDep) -> ModelDetail:
     "/{model}/versions/{version}",
     responses={
         **success(VERSION_EXAMPLE, "The version and its whole manifest"),
-        **responses(
-            UnknownModelError,
-            UnknownModelVersionError,
-            VersionRefusedError,
-            InvalidParametersError,
-            InternalServiceError,
-            NotReadyError,
-        ),
+        **responses(*VERSION_ERRORS),
     },
 )
 def get_version(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) -> VersionDetail:

@@ -25,6 +25,7 @@ from core.promotion_answers import (
 from service.api.bodies import success
 from service.api.dependencies import CatalogueDep
 from service.api.models import ModelName, VersionNumber
+from service.api.outcomes import MODEL_ERRORS, VERSION_ERRORS
 from service.api.promotion_examples import (
     EVALUATIONS_EXAMPLE,
     GATE_EXAMPLE,
@@ -40,15 +41,9 @@ from service.errors import (
     BodyTooLargeError,
     DeadlineExceededError,
     GateRefusedError,
-    InternalServiceError,
-    InvalidParametersError,
     MalformedBodyError,
     NothingToRollBackToError,
-    NotReadyError,
     ProblemError,
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
     responses,
 )
 from service.evaluation_lists import evaluations_of
@@ -56,13 +51,6 @@ from service.promotions import Promotions
 from service.security.dependencies import CALLER_ERRORS, AdminCaller
 
 router = APIRouter(prefix="/models", tags=["promotion"])
-_COMMON: tuple[type[ProblemError], ...] = (
-    UnknownModelError,
-    InvalidParametersError,
-    InternalServiceError,
-    NotReadyError,
-)
-_OF_VERSION: tuple[type[ProblemError], ...] = (*_COMMON, UnknownModelVersionError, VersionRefusedError)
 _MOVING: tuple[type[ProblemError], ...] = (*CALLER_ERRORS, MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
 
 
@@ -86,7 +74,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="most entries on a page")
     "/{model}/versions/{version}/promote",
     responses={
         **success(PROMOTE_EXAMPLE, "The version is champion; `served` says whether it answers already"),
-        **responses(*_OF_VERSION, GateRefusedError, *_MOVING),
+        **responses(*VERSION_ERRORS, GateRefusedError, *_MOVING),
     },
     openapi_extra=_optional_body(PromoteRequest, PROMOTE_REQUEST),
 )
@@ -112,7 +100,7 @@ async def promote_version(
     "/{model}/versions/{version}/gate",
     responses={
         **success(GATE_EXAMPLE, "What the gate says; `passed` is the decision"),
-        **responses(*_OF_VERSION, DeadlineExceededError),
+        **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
 async def preview_gate(
@@ -126,7 +114,7 @@ async def preview_gate(
     "/{model}/rollback",
     responses={
         **success(ROLLBACK_EXAMPLE, "An earlier version is champion; `served` says whether it answers already"),
-        **responses(*_COMMON, NothingToRollBackToError, *_MOVING),
+        **responses(*MODEL_ERRORS, NothingToRollBackToError, *_MOVING),
     },
     openapi_extra=_optional_body(RollbackRequest, ROLLBACK_REQUEST),
 )
@@ -145,7 +133,7 @@ async def roll_back(
     "/{model}/promotions",
     responses={
         **success(PROMOTIONS_EXAMPLE, "Who promoted or rolled back what, when, why and on what evidence"),
-        **responses(*_COMMON),
+        **responses(*MODEL_ERRORS),
     },
 )
 def list_promotions(
@@ -162,7 +150,7 @@ def list_promotions(
     "/{model}/versions/{version}/evaluations",
     responses={
         **success(EVALUATIONS_EXAMPLE, "The evaluation it was published with, then those of jobs, newest first"),
-        **responses(*_OF_VERSION),
+        **responses(*VERSION_ERRORS),
     },
 )
 def list_evaluations(

@@ -7,33 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from core.api import FileCheck, VersionCheck
+from core.model_answers import FileCheck, VersionCheck
 from service.api.bodies import success
 from service.api.dependencies import CatalogueDep
 from service.api.examples import EXAMPLE_MANIFEST
 from service.api.models import ModelName, VersionNumber
-from service.errors import (
-    InternalServiceError,
-    InvalidParametersError,
-    NoSuchVersionFileError,
-    NotReadyError,
-    ProblemError,
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
-    responses,
-)
+from service.api.outcomes import VERSION_ERRORS
+from service.errors import NoSuchVersionFileError, responses
 from service.version_files import check_files, read_card, read_figure
 
 router = APIRouter(prefix="/models", tags=["models"])
-_ERRORS: tuple[type[ProblemError], ...] = (
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
-    InvalidParametersError,
-    InternalServiceError,
-    NotReadyError,
-)
 _CHECK: Any = VersionCheck(
     model="cnn",
     version=3,
@@ -60,7 +43,7 @@ def _file(media_type: str, schema: dict[str, str], example: str, description: st
         **_file(
             "text/markdown", {"type": "string"}, "# cnn@3\n", "The model card, with the front matter of model hubs"
         ),
-        **responses(*_ERRORS, NoSuchVersionFileError),
+        **responses(*VERSION_ERRORS, NoSuchVersionFileError),
     },
 )
 def get_card(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) -> Response:
@@ -74,7 +57,7 @@ def get_card(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) 
     response_class=Response,
     responses={
         **_file("image/png", {"type": "string", "format": "binary"}, "\x89PNG...", "The picture"),
-        **responses(*_ERRORS, NoSuchVersionFileError),
+        **responses(*VERSION_ERRORS, NoSuchVersionFileError),
     },
 )
 def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalogue: CatalogueDep) -> Response:
@@ -85,7 +68,7 @@ def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog
 
 @router.get(
     "/{model}/versions/{version}/check",
-    responses={**success(_CHECK, "Each file with what is wrong with it"), **responses(*_ERRORS)},
+    responses={**success(_CHECK, "Each file with what is wrong with it"), **responses(*VERSION_ERRORS)},
 )
 def check_version(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) -> VersionCheck:
     """Hash every file of a version now, and say which ones are not as they were published."""

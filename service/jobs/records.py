@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,16 @@ def read_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             "events": fields["events"],
         }
     )
+
+
+def fields_of(flat: Sequence[str]) -> dict[str, str]:
+    """The fields of a hash, which a script returns as names and values by turns."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def record_of(job_id: str, flat: Sequence[str]) -> JobRecord:
+    """As `read_record`, of what a script returns."""
+    return read_record(job_id, fields_of(flat))
 
 
 def from_milliseconds(milliseconds: int) -> datetime:

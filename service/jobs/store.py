@@ -26,7 +26,6 @@ from core.jobs.events import (
     Cancelling,
     Claimed,
     Finished,
-    Interrupted,
     ReportedEvent,
     Retried,
     Submitted,
@@ -37,15 +36,15 @@ from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs import keys
 from service.jobs.connection import broker_errors, connect
 from service.jobs.idempotency import Reservation, conflict
+from service.jobs.interruptions import interruption
 from service.jobs.progress import progress_fields
-from service.jobs.records import read_record
+from service.jobs.records import fields_of, read_record, record_of
 from service.jobs.scripts import load
 
 Standing = Literal["held", "cancel_requested", "lost"]
 """Where a claim stands: go on; stop, keeping a checkpoint; or stop at once without writing anything."""
 
 DEFAULT_EVENTS_KEPT = 10_000
-MOST_RESUMPTIONS = 1
 _SCRIPTS = ("create", "claim", "renew", "permit", "append", "finish", "interrupt", "cancel", "retry", "forget")
 _STANDINGS: Mapping[str, Standing] = {"running": "held", "cancelling": "cancel_requested", "lost": "lost"}
 _FILTERED_AT_A_TIME = 200
@@ -112,7 +111,7 @@ class JobStore:
         answer, *rest = self._run("create", job_id, *args, *more_args, more_keys=more_keys)
         if answer == "conflict":
             raise conflict()
-        return self.get(rest[0]) if answer == "replay" else _record(job_id, rest[0])
+        return self.get(rest[0]) if answer == "replay" else record_of(job_id, rest[0])
 
     def get(self, job_id: str) -> JobRecord:
         """The record of a job."""
@@ -149,8 +148,8 @@ class JobStore:
             raise keys.unknown_job(job_id)
         if answer == "taken":
             return None
-        record = _record(job_id, rest[0])
-        return Claim(record, int(_fields(rest[0])["token"]))
+        record = record_of(job_id, rest[0])
+        return Claim(record, int(fields_of(rest[0])["token"]))
 
     def renew(self, job_id: str, token: int, lease_seconds: float) -> Standing:
         """Keep the job for `lease_seconds` from now; also after the lease ran out, if nobody noticed."""
@@ -210,18 +209,18 @@ class JobStore:
         Raises:
             LostClaimError: as `append` does.
         """
-        return self._finished_by_holder("interrupt", job_id, token, *_interruption(reason))
+        return self._finished_by_holder("interrupt", job_id, token, *interruption(reason))
 
     def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
         """As `interrupt`, for an attempt that ended through no fault of its job, as when its worker is shut down: the
         job is queued again however often that happens. Raises LostClaimError as `append` does.
         """
-        return self._finished_by_holder("interrupt", job_id, token, *_interruption(reason, most_resumptions=""))
+        return self._finished_by_holder("interrupt", job_id, token, *interruption(reason, most_resumptions=""))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
         """As `interrupt`, whichever attempt it is, if the job's lease has run out; None if it has not."""
-        answer, *rest = self._run("interrupt", job_id, "", *_interruption(reason))
-        return None if answer == "lost" else _record(job_id, rest[0])
+        answer, *rest = self._run("interrupt", job_id, "", *interruption(reason))
+        return None if answer == "lost" else record_of(job_id, rest[0])
 
     def request_cancel(self, job_id: str) -> JobRecord:
         """Cancel a job: a queued one ends at once, a running one is cancelling until its worker has stopped it.
@@ -234,7 +233,7 @@ class JobStore:
             raise keys.unknown_job(job_id)
         if answer != "ok":
             raise JobFinishedError(f"job {job_id} cannot be cancelled: it has {_ended(answer)} already")
-        return _record(job_id, rest[0])
+        return record_of(job_id, rest[0])
 
     def retry(self, job_id: str) -> JobRecord:
         """Queue a failed or cancelled job again under its id, so that it goes on from its checkpoint.
@@ -249,7 +248,7 @@ class JobStore:
             raise JobNotRetryableError(
                 f"job {job_id} is {answer}: only one that failed or was cancelled can be tried again"
             )
-        return _record(job_id, rest[0])
+        return record_of(job_id, rest[0])
 
     def forget(self, job_id: str, *, ended_before_seconds: float) -> bool:
         """Remove the record and events of a job that ended at least so long ago; whether that was done."""
@@ -259,7 +258,7 @@ class JobStore:
         answer, *rest = self._run(script, job_id, *args)
         if answer == "lost":
             raise _lost(job_id)
-        return _record(job_id, rest[0])
+        return record_of(job_id, rest[0])
 
     def _run(self, script: str, job_id: str, *args: Any, more_keys: Sequence[str] = ()) -> Any:
         names = [keys.job_key(job_id), keys.events_key(job_id), keys.JOBS, keys.QUEUED, keys.LEASES, keys.FINISHED]
@@ -288,30 +287,8 @@ def _answered(reservation: Reservation) -> tuple[list[Any], list[str]]:
     return [reservation.digest, reservation.retention_ms], [reservation.key]
 
 
-def _fields(flat: Sequence[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _record(job_id: str, flat: Sequence[str]) -> JobRecord:
-    return read_record(job_id, _fields(flat))
-
-
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _interruption(reason: str, most_resumptions: int | Literal[""] = MOST_RESUMPTIONS) -> list[Any]:
-    failure = JobFailure(
-        type="InterruptedError", message=f"{reason}; it was resumed {MOST_RESUMPTIONS} time before: see the job's log"
-    )
-    return [
-        most_resumptions,
-        failure.model_dump_json(),
-        to_text(Interrupted(reason=reason, resumes=True)),
-        to_text(Interrupted(reason=reason, resumes=False)),
-        to_text(Finished(state="failed")),
-        to_text(Finished(state="cancelled")),
-    ]
 
 
 def _lost(job_id: str) -> LostClaimError:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from duet.cli import main
+from tests.support.duet_command import Duet, duet_command
 from tests.support.labelled_folders import write_labelled_folder
 
-Duet = Callable[..., int]
 FAMILY = ("--family", "colours")
 
 
@@ -27,13 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def duet(home: Path, monkeypatch: pytest.MonkeyPatch) -> Duet:
-    def run(*words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["duet", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    return run
+    return duet_command(monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,11 +10,10 @@ from core.reports.mistakes import Mistakes
 from core.reports.places import report_path
 from core.reports.record import read_report
 from core.reports.robustness import Robustness
-from duet.cli import main
+from tests.support.duet_command import Duet, duet_command
 from tests.support.published_pair import PublishedPair, publish_pair
 from training import requests
 
-Duet = Callable[..., int]
 pytestmark = pytest.mark.slow
 
 
@@ -34,15 +31,7 @@ def duet(published: tuple[Path, PublishedPair], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(requests, "load_images", lambda *_, **__: pair.images)
 
-    def run(*words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["duet", *words])
-        try:
-            main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-        return 0
-
-    return run
+    return duet_command(monkeypatch)
 
 
 def test_mistakes_are_found_and_drawn(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from duet.cli import main
+from tests.support.duet_command import Duet, duet_command
 from tests.support.published_pair import PublishedPair, publish_pair
 from training import requests
 
-Duet = Callable[..., int]
 pytestmark = pytest.mark.slow
 
 
@@ -29,15 +26,7 @@ def duet(published: tuple[Path, PublishedPair], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(home / "shipped"))
     monkeypatch.setattr(requests, "load_images", lambda *_, **__: pair.images)
 
-    def run(*words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["duet", *words])
-        try:
-            main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-        return 0
-
-    return run
+    return duet_command(monkeypatch)
 
 
 def test_a_version_without_stored_predictions_is_one_line(

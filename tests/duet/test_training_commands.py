@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,12 @@ import pytest
 from core.aliases import history
 from core.evaluation import read_evaluation
 from core.repository import ModelRepository
-from duet.cli import main
+from tests.support.duet_command import Duet, duet_command
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import small_images
 from training import requests
 from training.images import Images
 
-Duet = Callable[..., int]
 SMALL = (
     "--set", "epochs=2", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
     "--threads", "1",
@@ -42,15 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def duet(home: Path, images: Images, monkeypatch: pytest.MonkeyPatch) -> Duet:
     monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
 
-    def run(*words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["duet", *words])
-        try:
-            main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-        return 0
-
-    return run
+    return duet_command(monkeypatch)
 
 
 def test_the_first_version_of_a_family_is_served_and_the_next_waits(
@@ -151,7 +140,5 @@ def test_without_data_it_says_what_to_do(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DUET_DATA_DIR", raising=False)
-    monkeypatch.setattr(sys, "argv", ["duet", "train", "mlp_baseline"])
-    with pytest.raises(SystemExit):
-        main()
+    assert duet_command(monkeypatch)("train", "mlp_baseline") != 0
     assert "--download" in capsys.readouterr().err

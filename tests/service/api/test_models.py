@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from core.api import ModelDetail, ModelList, VersionDetail
 from core.manifest import read_manifest
+from core.model_answers import ModelDetail, ModelList, VersionDetail
 from core.statistics.proportions import proportion
 from tests.support.onnx_models import write_onnx_version
 from tests.support.problems import assert_problem

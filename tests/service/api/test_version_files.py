@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from core.api import VersionCheck
 from core.manifest import read_manifest
+from core.model_answers import VersionCheck
 from tests.support.onnx_models import grey_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp

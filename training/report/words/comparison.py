@@ -88,14 +88,19 @@ def classes(findings: Findings) -> str:
     return sentence("; ".join(told)) + "."
 
 
-def hardest(side: Side) -> str:
-    """The classes that a version recognises least and most."""
-    rows = sorted(side.scores.per_class, key=lambda row: row.recall.value)
-    worst, best = rows[0], rows[-1]
-    return (
-        f"The hardest class for the {side.name} is {worst.label}, of which it recognises "
-        f"{interval(worst.recall)}, the easiest {best.label} with {interval(best.recall)}."
-    )
+def hardest(findings: Findings) -> str:
+    """The classes that each version recognises least and most."""
+    told = []
+    for name, own in ((findings.first.name, "first"), (findings.second.name, "second")):
+        shares = sorted(
+            ((row.label, getattr(row, own)) for row in findings.pairwise.per_class), key=lambda pair: pair[1].value
+        )
+        (worst, least), (best, most) = shares[0], shares[-1]
+        told.append(
+            f"The hardest class for the {name} is {worst}, of which it recognises {interval(least)}, the easiest "
+            f"{best} with {interval(most)}."
+        )
+    return " ".join(told)
 
 
 def probabilities(findings: Findings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.reports.studies import AugmentationStudy, Choice, Step, Tuning
-from training.report.words.style import counted, direction, listed, percent, points, sentence
+from training.report.words.style import clauses, counted, direction, listed, percent, points, sentence
 
 
 def outcome(tuning: Tuning) -> str:
@@ -58,14 +58,13 @@ def recipes(study: AugmentationStudy) -> list[str]:
 def _gains(study: AugmentationStudy, recipe: str) -> str:
     rows = [each for each in study.steps if each.recipe == recipe and each.difference is not None]
     gained, lost, unclear = ([each for each in rows if _sign(each) == sign] for sign in (1, -1, 0))
-    told = []
-    if gained:
-        told.append(f"gains by {listed([_step(each) for each in gained])}")
-    if lost:
-        told.append(f"loses by {listed([_step(each) for each in lost])}")
-    if unclear:
-        told.append(f"changes by {listed([_step(each) for each in unclear])} no more than luck can explain")
-    return f"{recipe} ({study.epochs[recipe]} epochs) {'; it '.join(told)}."
+    told = clauses(
+        ("gains by {}", [_step(each) for each in gained]),
+        ("loses by {}", [_step(each) for each in lost]),
+        ("changes by {} no more than luck can explain", [_step(each) for each in unclear]),
+        link="; it ",
+    )
+    return f"{recipe} ({study.epochs[recipe]} epochs) {told}."
 
 
 def _setting(setting: str, own: str, tried: Sequence[Choice]) -> str:
@@ -75,14 +74,12 @@ def _setting(setting: str, own: str, tried: Sequence[Choice]) -> str:
     ahead = [each for each in measured if each.difference is not None and direction(each.difference) > 0]
     behind = [each for each in measured if each.difference is not None and direction(each.difference) < 0]
     unclear = [each for each in measured if each not in ahead and each not in behind]
-    told = []
-    if ahead:
-        told.append(f"{listed([_choice(each) for each in ahead])} did better than the recipe's {own}")
-    if behind:
-        told.append(f"{listed([_choice(each) for each in behind])} did worse than the recipe's {own}")
-    if unclear:
-        told.append(f"{listed([_choice(each) for each in unclear])} cannot be told from the recipe's {own}")
-    return sentence(f"{setting}: {'; '.join(told)}{end}.")
+    told = clauses(
+        (f"{{}} did better than the recipe's {own}", [_choice(each) for each in ahead]),
+        (f"{{}} did worse than the recipe's {own}", [_choice(each) for each in behind]),
+        (f"{{}} cannot be told from the recipe's {own}", [_choice(each) for each in unclear]),
+    )
+    return sentence(f"{setting}: {told}{end}.")
 
 
 def _choice(choice: Choice) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.reports.mistakes import Pattern, PropertyName
 from training.report.findings import Findings, Side
-from training.report.words.style import direction, interval, listed, percent, points, sentence
+from training.report.words.style import clauses, direction, interval, listed, percent, points, sentence
 
 _MORE: dict[PropertyName, str] = {
     "brightness": "brighter images",
@@ -62,14 +62,13 @@ def patterns(side: Side) -> str:
     more = [each for each in side.mistakes.patterns if direction(each.trend) > 0]
     less = [each for each in side.mistakes.patterns if direction(each.trend) < 0]
     none = [each for each in side.mistakes.patterns if direction(each.trend) == 0]
-    told = []
-    if more:
-        told.append(f"is wrong more often on {listed([_told(each) for each in more])}")
-    if less:
-        told.append(f"is wrong less often on {listed([_told(each) for each in less])}")
-    if none:
-        told.append(f"shows no clear trend with {listed([plain(each.name) for each in none])}")
-    return f"The {side.name} " + "; it ".join(told) + "."
+    told = clauses(
+        ("is wrong more often on {}", [_told(each) for each in more]),
+        ("is wrong less often on {}", [_told(each) for each in less]),
+        ("shows no clear trend with {}", [plain(each.name) for each in none]),
+        link="; it ",
+    )
+    return f"The {side.name} {told}."
 
 
 def candidates(findings: Findings) -> str:

@@ -52,6 +52,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def clauses(*groups: tuple[str, Sequence[str]], link: str = "; ") -> str:
+    """For each group that has any things, its words with the things listed in place of {}."""
+    return link.join(words.format(listed(things)) for words, things in groups if things)
+
+
 def counted(count: int, noun: str = "", plural: str = "") -> str:
     """Small numbers in words; with a noun, in its plural where that is called for."""
     said = _NUMBERS[count] if count < len(_NUMBERS) else f"{count:,}"

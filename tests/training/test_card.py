@@ -1,0 +1,55 @@
+"""The card of a version says what its evaluation says, with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.estimate import Estimate
+from core.evaluation import Evaluation, StrangeImages, read_evaluation
+from core.manifest import AveragedViewsRecord, Manifest, read_manifest
+from tests.support.onnx_models import write_onnx_version
+from training.card import model_card
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Evaluation]:
+    folder: Path = tmp_path_factory.mktemp("models") / "cnn" / "3"
+    write_onnx_version(folder, "cnn", 3)
+    manifest = read_manifest(folder)
+    views = AveragedViewsRecord(
+        views=6,
+        calibration=manifest.calibration["fp32"],
+        test_accuracy=Estimate(value=0.9512, low=0.9468, high=0.9553),
+        test_log_loss=0.2,
+        test_ece=0.01,
+    )
+    return manifest.model_copy(update={"averaged_views": {"fp32": views}}), read_evaluation(folder)
+
+
+def test_every_class_is_listed_with_the_intervals_of_its_figures(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    rows = [line for line in model_card(manifest, evaluation).splitlines() if line.startswith("| ")]
+    for each in evaluation.scores["fp32"].per_class:
+        recall = f"{each.recall.value:.3f} ({each.recall.low:.3f} to {each.recall.high:.3f})"
+        (row,) = [line for line in rows if line.startswith(f"| {each.label} |")]
+        assert recall in row
+        assert row.endswith(f"| {each.support} |")
+
+
+def test_headline_figures_carry_intervals(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    card = model_card(manifest, evaluation)
+    macro = evaluation.scores["fp32"].macro.f1
+    assert "answers to 6 views averaged | 95.12% (94.68% to 95.53%) |" in card
+    assert f"| macro F1 | {macro.value:.3f} ({macro.low:.3f} to {macro.high:.3f}) |" in card
+    assert "AUROC against | not measured |" in card
+
+
+def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    noise = StrangeImages(kind="noise", images=10, auroc=Estimate(value=0.97, low=0.96, high=0.98), flag_rate=0.5)
+    scores = evaluation.scores["fp32"].model_copy(update={"strange": (noise,)})
+    card = model_card(manifest, evaluation.model_copy(update={"scores": {"fp32": scores}}))
+    assert "AUROC against | noise 0.970 (0.960 to 0.980) |" in card
