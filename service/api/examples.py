@@ -8,17 +8,12 @@ from typing import Any
 from core.api import (
     ClassProbability,
     CompareResponse,
-    ModelDetail,
-    ModelList,
     ModelReadiness,
-    ModelSummary,
     OutOfDistribution,
     Prediction,
     PredictResponse,
     Readiness,
     Timing,
-    VersionDetail,
-    VersionSummary,
 )
 from core.manifest import (
     Calibration,
@@ -32,6 +27,7 @@ from core.manifest import (
     Manifest,
     ParityRecord,
 )
+from core.model_answers import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.statistics.proportions import proportion
 from service.api.example_scores import CLASS_NAMES
 from service.errors.base import EXAMPLE_REQUEST_ID
