@@ -33,8 +33,10 @@ log = logging.getLogger("duet.service")
 def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457, or the path's protocol, has it.
 
-    `routers` are those of the app: what a path takes is looked up there.
+    `routers` are those of the app: what a path takes is looked up there, and among the app's own routes.
     """
+    # Of what is included in it, an app does not list the routes.
+    places = (app.router, *routers)
 
     async def routing(request: Request, error: Exception) -> Response:
         """What the router itself raises: 404 and 405."""
@@ -43,7 +45,7 @@ def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None
         if error.status_code == 404:
             return await _problem(request, RouteNotFoundError(path))
         if error.status_code == 405:
-            return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, routers)))
+            return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, places)))
         return await _problem(request, InternalServiceError())
 
     app.add_exception_handler(ProblemError, _problem)

@@ -113,6 +113,8 @@ async def test_unknown_addresses_and_methods_are_problems_too(running: RunningAp
     answer = await running.client.put("/session")
     assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["DELETE", "GET", "POST"]
     assert answer.headers["allow"] == "DELETE, GET, POST"
+    answer = await running.client.post("/openapi.json")
+    assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["GET", "HEAD"]
 
 
 async def test_a_defect_is_a_500_without_its_traceback(
