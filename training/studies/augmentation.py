@@ -55,7 +55,10 @@ class Cell:
 
 
 def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> RecipeConfig:
-    """The recipe with the augmentations of this step and of those before it, as strong as the recipe has them."""
+    """The recipe with the augmentations of this step and of those before it, as strong as the recipe has them.
+
+    Pictures of no class are part of no step: all go without.
+    """
     rank, own = STEPS.index(step), recipe.augmentation
     augmentation = Augmentation(
         flip=rank >= 1,

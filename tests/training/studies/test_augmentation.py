@@ -40,6 +40,7 @@ def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: 
     own = config.augmentation
     configs = [step_config(config, step, "cnn@1") for step in STEPS]
     assert not configs[0].augmentation.flip
+    assert {each.augmentation.outliers for each in configs} == {0}
     added = [set(old.differences(new)) - {"augmentation.alternate"} for old, new in itertools.pairwise(configs)]
     assert added == [
         {"augmentation.flip"},
@@ -52,7 +53,7 @@ def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: 
     assert configs[3].augmentation.cutout == (own.cutout or 8)
     assert configs[4].augmentation.mixup == (own.mixup or 0.5)
     assert set(config.differences(configs[4])) <= {
-        "augmentation.cutout", "augmentation.mixup", "distillation.temperature",
+        "augmentation.cutout", "augmentation.mixup", "augmentation.outliers", "distillation.temperature",
     }  # fmt: skip
 
 
