@@ -16,6 +16,7 @@ from core.jobs.records import JobState
 from core.jobs.stored_event import StoredEvent
 from core.recipe_answers import RecipeList
 from duet.client.connection import Methods, given
+from duet.client.errors import UnfinishedError
 from duet.client.events import follow
 
 
@@ -111,8 +112,14 @@ class JobMethods(Methods):
             UnfinishedError: it has not ended by then.
         """
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        for _ in follow(self._connection, f"{_path(job_id)}/events", until=until):
-            pass
+        try:
+            for _ in follow(self._connection, f"{_path(job_id)}/events", until=until):
+                pass
+        except UnfinishedError:
+            job = self.job(job_id)  # may have ended before its events were all told
+            if not job.finished:
+                raise
+            return job
         return self.job(job_id)
 
     def cancel(self, job_id: str) -> JobAnswer:

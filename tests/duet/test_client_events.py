@@ -13,6 +13,7 @@ import pytest
 from core.jobs.events import Finished, Note
 from duet import BusyError, Client, ForeignAnswerError, NotFoundError, UnfinishedError, UnreachableError
 from duet.client.events import messages
+from service.api.job_examples import JOB_EXAMPLE
 from tests.support.clock import Clock
 
 PING = b": ping\n\n"
@@ -53,13 +54,16 @@ class Stream(httpx.SyncByteStream):
 
 
 class Service:
-    """Gives these answers in turn, the last one again and again."""
+    """Gives these answers in turn, the last one again and again; `state` is the job's."""
 
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
+    def __init__(self, *answers: httpx.Response | Exception, state: str = "running") -> None:
         self._answers = answers
+        self._state = state
         self.seen: list[str | None] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/jobs/j":
+            return httpx.Response(200, json=JOB_EXAMPLE | {"state": self._state})
         assert request.url.path == "/jobs/j/events"
         self.seen.append(request.headers.get("last-event-id"))
         answer = self._answers[min(len(self.seen), len(self._answers)) - 1]
@@ -159,3 +163,13 @@ def test_waiting_ends_in_time(clock: Clock) -> None:
     with service.client() as client, pytest.raises(UnfinishedError, match="goes on"):
         client.wait("j", timeout_seconds=20)
     assert 20 < clock.now <= 22
+
+
+def test_a_job_that_has_ended_is_never_called_unfinished(clock: Clock) -> None:
+    def late(request: httpx.Request) -> httpx.Response:
+        clock.sleep(0.1)
+        return service(request)
+
+    service = Service(streams(PING, FINISHED), state="failed")
+    with Client(transport=httpx.MockTransport(late)) as client:
+        assert client.wait("j", timeout_seconds=0).state == "failed"
