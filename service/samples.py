@@ -25,14 +25,14 @@ class Sample:
 
 
 class Samples:
-    """Reads the data set when first asked; blocks meanwhile, and may be called from several threads."""
+    """Reads the data set when first asked while it is there; blocks meanwhile, may be called from several threads."""
 
     def __init__(self, *places: Path | None) -> None:
         """`places` that may hold a data set, the first one first."""
         self._places = places
         self._lock = threading.Lock()
         self._read: LabelledPictures | None = None
-        self._looked = False
+        self._tried = False
 
     def count(self) -> int:
         """How many there are; 0 where no data set is at hand or it cannot be read, which the log says."""
@@ -49,11 +49,11 @@ class Samples:
 
     def _pictures(self) -> LabelledPictures | None:
         with self._lock:
-            if not self._looked:
-                self._looked = True
-                folder = find_python_batches(*self._places)
+            folder = None if self._tried else find_python_batches(*self._places)
+            if folder is not None:
+                self._tried = True
                 try:
-                    self._read = None if folder is None else read_test_pictures(folder, every=_EVERY)
+                    self._read = read_test_pictures(folder, every=_EVERY)
                 except DataError as error:
                     log.warning("no test images are shown: %s", error)
             return self._read

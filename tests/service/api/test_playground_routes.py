@@ -128,9 +128,11 @@ async def test_samples_are_pictures_and_what_they_show(app: RunningApp, tmp_path
     assert_problem(await app.client.get("/samples/3"), 404, "no-such-sample")
 
 
-async def test_where_no_data_is_at_hand_there_are_none(app: RunningApp) -> None:
+async def test_where_no_data_is_at_hand_there_are_none_until_it_comes(app: RunningApp, tmp_path: Path) -> None:
     assert (await app.client.get("/samples")).json() == {"count": 0}
     assert_problem(await app.client.get("/samples/0"), 404, "no-such-sample")
+    write_samples(tmp_path / "data")
+    assert (await app.client.get("/samples")).json() == {"count": 3}
 
 
 async def test_damaged_data_is_none_at_all(app: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
