@@ -75,12 +75,12 @@ def pictured_figures(
         "mistakes": mistake_figures(findings.mistakes, judged, dataset, threads=threads),
     }
     return {
-        f"{group}-{_numbered(name, findings)}": draw for group, named in groups.items() for name, draw in named.items()
+        f"{group}-{numbered(name, findings)}": draw for group, named in groups.items() for name, draw in named.items()
     }
 
 
-def _numbered(name: str, findings: Findings) -> str:
-    """The name without versions, so that it stays the same for other versions, and is a word."""
-    for number, side in enumerate(findings.sides, start=1):
-        name = name.replace(side.reference, str(number))
-    return name.replace(".", "-").replace("_", "-")
+def numbered(name: str, findings: Findings) -> str:
+    """A figure's name, such as maps.cnn@3, with 1 or 2 for the version: the same whatever versions are compared."""
+    what, _, reference = name.partition(".")
+    numbers = {side.reference: f"-{number}" for number, side in enumerate(findings.sides, start=1)}
+    return what.replace("_", "-") + (numbers[reference] if reference else "")
