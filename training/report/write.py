@@ -39,8 +39,15 @@ class Report:
 
 
 def make_report(workshop: Workshop) -> Report:
-    """Make what is missing, and the report from it; errors as of `make_missing` and `collect`."""
+    """Make what is missing, and the report from it; errors as of `make_missing` and `collect`.
+
+    Raises:
+        ConfigurationError: it is the same version twice.
+    """
     work = workshop.work
+    one, other = work.references
+    if one == other:
+        raise ConfigurationError(f"a report is on two versions, and {one} was named twice: name another one beside it")
     first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
     compare_judged(first, second)  # before hours are spent on versions that cannot be compared
     make_missing(workshop)

@@ -194,10 +194,12 @@ def _choice(findings: Findings) -> Iterator[str]:
     else:
         good, bad = better
         wrong = [1 - side.scores.accuracy.value for side in better]
-        yield (
-            f"Where being right matters, serve the {good.name}: for every {counted(10)} mistakes of it, the {bad.name} "
-            f"makes {10 * wrong[1] / wrong[0]:.0f} (derived)."
+        worth = (
+            f"for every {counted(10)} mistakes of it, the {bad.name} makes {10 * wrong[1] / wrong[0]:.0f} (derived)"
+            if wrong[0]
+            else f"it makes no mistake on the test images, the {bad.name} one on {percent(wrong[1])} of them (derived)"
         )
+        yield f"Where being right matters, serve the {good.name}: {worth}."
         cheap = [timing.ms.value for timing in timings if timing is not None]
         if len(cheap) == 2:
             of_good, of_bad = cheap if good is findings.first else cheap[::-1]
