@@ -66,6 +66,7 @@ class AugmentationStudy(Record):
 
     schema_version: Literal[1] = 1
     name: str
+    data_digest: Sha256
     split_digest: Sha256 = Field(description="of the part of the training images that it worked with")
     seeds: int
     epochs: dict[str, int] = Field(description="of each recipe")

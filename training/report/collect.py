@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
 from core.estimate import Estimate
-from core.manifest import GRAPHS, Manifest
+from core.manifest import Manifest
 from core.reports.activations import Activations
 from core.reports.explanations import Explanations
 from core.reports.exploration import Exploration
@@ -21,7 +22,7 @@ from core.reports.lookup import AnyVersionRecord, find_report
 from core.reports.mistakes import Mistakes
 from core.reports.pairwise import Pairwise
 from core.reports.places import ReportName, report_path
-from core.reports.record import AnyRecord, read_report
+from core.reports.record import read_report
 from core.reports.robustness import Robustness, compare_robustness
 from core.reports.studies import AugmentationStudy, Tuning
 from core.statistics.proportions import proportion
@@ -29,6 +30,8 @@ from training.checkpoint import EpochRecord
 from training.mistakes.find import Judged, compare_judged
 from training.publish import HISTORY_NAME
 from training.report.findings import Findings, Side, Together
+
+AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,11 @@ class Shelf:
                     return record
         return None
 
-    def all_of(self, kind: type[AnyRecord], what: ReportName) -> list[AnyRecord]:
-        """Every record of studies, by name; what the first layer has of one name counts."""
+    def studies(self, kind: type[AnyStudy], what: ReportName, manifest: Manifest) -> list[AnyStudy]:
+        """The records of studies on the data of a version, by name; what the first layer has of one name counts."""
         paths = {path.name: path for layer in reversed(self.layers) for path in (layer / what).glob("*.json")}
-        return [read_report(path, kind) for _, path in sorted(paths.items())]
+        found = [read_report(path, kind) for _, path in sorted(paths.items())]
+        return [each for each in found if each.data_digest == manifest.data.digest]
 
 
 def collect(first: Judged, second: Judged, shelf: Shelf) -> Findings:
@@ -102,8 +106,8 @@ def collect(first: Judged, second: Judged, shelf: Shelf) -> Findings:
         activations=activations,
         mistakes=mistakes,
         together=together(first, second),
-        tunings=tuple(each for each in shelf.all_of(Tuning, "tuning") if each.data_digest == one.data.digest),
-        augmentation=tuple(shelf.all_of(AugmentationStudy, "augmentation")),
+        tunings=tuple(shelf.studies(Tuning, "tuning", one)),
+        augmentation=tuple(shelf.studies(AugmentationStudy, "augmentation", one)),
         quick=shelf.quick,
     )
 
@@ -151,7 +155,7 @@ def _side(
         mistakes=mistakes.models[number],
         surest_mistakes=mistakes.confident[number],
         latency=shelf.find(Latency, manifest),
-        served_bytes=sum(manifest.files[name].bytes for name in (GRAPHS["fp32"], "weights.safetensors")),
+        served_bytes=manifest.served_bytes,
     )
 
 

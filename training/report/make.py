@@ -139,19 +139,26 @@ def _explanations(workshop: Workshop, model: Model) -> None:
 
 def _exploration(workshop: Workshop) -> None:
     manifest = workshop.work.models[0].manifest
-    if workshop.shelf.exploration(manifest) is None:
+    try:
+        known = workshop.shelf.exploration(manifest)
+    except DataError as error:
+        workshop.note(f"{error}, which is done now")
+        known = None
+    if known is None:
         images = workshop.work.images
         record = exploration_record(find(images.dataset, images.split, workshop.progress))
         write_report(report_path(workshop.work.folder, "exploration", record.name), record)
 
 
 def _studies(workshop: Workshop) -> None:
-    """Records of studies are made from their journals every time, which takes a moment and keeps them up to date."""
-    judged_on = workshop.work.models[0].manifest.data.counts["validation"]
-    for tuning in tunings(workshop.home, judged_on):
-        write_report(report_path(workshop.work.folder, "tuning", tuning.name), tuning)
+    """Records of studies on the same data; made anew every time, which takes a moment and keeps them up to date."""
+    data = workshop.work.models[0].manifest.data
+    for tuning in tunings(workshop.home, data.counts["validation"]):
+        if tuning.data_digest == data.digest:
+            write_report(report_path(workshop.work.folder, "tuning", tuning.name), tuning)
     for study in augmentation_studies(workshop.home):
-        write_report(report_path(workshop.work.folder, "augmentation", study.name), study)
+        if study.data_digest == data.digest:
+            write_report(report_path(workshop.work.folder, "augmentation", study.name), study)
 
 
 def _path(workshop: Workshop, kind: type[VersionRecord], model: Model) -> Path:

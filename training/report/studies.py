@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from optuna.trial import FrozenTrial, TrialState
 from core.errors import ConfigurationError
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.proportions import difference_of_proportions
-from training.studies.augmentation import RESULTS_NAME, cells, read_runs
+from training.studies.augmentation import RESULTS_NAME, cells, read_study
 from training.studies.places import STUDIES_NAME
 from training.tune.confirm import BASELINE, best_trial, read_confirmation
 from training.tune.journal import Journal, read_journal
 from training.tune.report import LEAST, importances_of
-from training.tune.search import finished, space_of
+from training.tune.search import DIVERGED, finished, space_of
 from training.tune.space import Space, shown
 
 
@@ -37,18 +36,18 @@ def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
 def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
     """A record of every augmentation study of `home` that has two whole seeds."""
     for path in sorted((home / STUDIES_NAME).glob(f"*/{RESULTS_NAME}")):
-        split_digest = json.loads(path.read_text())["split_digest"]
-        runs = read_runs(path.parent, split_digest)
+        study = read_study(path.parent)
         try:
-            found = cells(runs)
+            found = cells(study.runs)
         except ConfigurationError:  # it is under way: no whole seeds yet
             continue
         yield AugmentationStudy(
             name=path.parent.name,
-            split_digest=split_digest,
+            data_digest=study.data_digest,
+            split_digest=study.split_digest,
             seeds=len(found[0].accuracies),
-            epochs={run.recipe: int(run.config["epochs"]) for run in runs},
-            minutes=sum(run.seconds for run in runs) / 60,
+            epochs={run.recipe: int(run.config["epochs"]) for run in study.runs},
+            minutes=sum(run.seconds for run in study.runs) / 60,
             steps=tuple(
                 Step(recipe=cell.recipe, step=cell.step, accuracy=cell.accuracy, difference=cell.difference)
                 for cell in found
@@ -91,7 +90,7 @@ def _choices(trials: list[FrozenTrial], space: Space, judged_on: int) -> Iterato
         if len(changes) != 1 or not changes.keys() <= set(space.singles):
             continue
         ((setting, value),) = changes.items()
-        epoch = max(trial.intermediate_values, default=0)
+        epoch = 0 if DIVERGED in trial.user_attrs else max(trial.intermediate_values)
         reached = trial.intermediate_values.get(epoch)
         difference = None
         if reached is not None:

@@ -44,6 +44,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Study:
+    """What results.json holds: whose images, which part of them, and the runs that are done."""
+
+    data_digest: str
+    split_digest: str
+    runs: list[Run]
+
+
+@dataclass(frozen=True)
 class Cell:
     """One step of one recipe over all seeds; the difference is to the step before, seed by seed."""
 
@@ -105,8 +114,8 @@ def run_study(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock").acquire(timeout=0):
-            split_digest = bench.images.split.digest
-            done = {(run.recipe, run.step, run.seed): run for run in read_runs(folder, split_digest)}
+            images = bench.images
+            done = {(run.recipe, run.step, run.seed): run for run in read_runs(folder, images.split.digest)}
             for number, (seed, recipe, step) in enumerate(wanted):
                 progress.runs("study", done=number, total=len(wanted))
                 config = step_config(recipe, step, teacher).with_overrides({"seed": seed})
@@ -115,7 +124,7 @@ def run_study(
                     _require_same(done[key], config, folder)
                 else:
                     done[key] = _do(config, step, bench, folder, progress)
-                    _write(folder, split_digest, list(done.values()))
+                    _write(folder, Study(images.dataset.digest, images.split.digest, list(done.values())))
                 runs.append(done[key])
             progress.runs("study", done=len(wanted), total=len(wanted))
             shutil.rmtree(folder / "run", ignore_errors=True)
@@ -155,14 +164,24 @@ def read_runs(folder: Path, split_digest: str) -> list[Run]:
         CheckpointError: the file is damaged.
         ConfigurationError: the runs were done with another part of the images.
     """
+    if not (folder / RESULTS_NAME).exists():
+        return []
+    study = read_study(folder)
+    if study.split_digest != split_digest:
+        raise ConfigurationError(f"the study in {folder} was begun with other images: give another --name")
+    return study.runs
+
+
+def read_study(folder: Path) -> Study:
+    """`folder`/results.json, which has to be there.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
     path = folder / RESULTS_NAME
     try:
         content = json.loads(path.read_text())
-        if content["split_digest"] != split_digest:
-            raise ConfigurationError(f"the study in {folder} was begun with other images: give another --name")
-        return [Run(**run) for run in content["runs"]]
-    except FileNotFoundError:
-        return []
+        return Study(content["data_digest"], content["split_digest"], [Run(**run) for run in content["runs"]])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to start the study over") from error
 
@@ -176,8 +195,8 @@ def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: S
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
 
 
-def _write(folder: Path, split_digest: str, runs: Sequence[Run]) -> None:
-    content = json.dumps({"split_digest": split_digest, "runs": [asdict(run) for run in runs]}, indent=1) + "\n"
+def _write(folder: Path, study: Study) -> None:
+    content = json.dumps(asdict(study), indent=1) + "\n"
     write_atomically(folder / RESULTS_NAME, lambda stream: stream.write(content.encode()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from core.errors import DataError, DifferentImagesError
+from core.errors import ConfigurationError, DataError, DifferentImagesError
 from core.reports.exploration import Exploration
 from core.reports.lookup import NAMES, find_report
 from core.reports.places import report_path
@@ -22,7 +23,7 @@ from tests.support.published_pair import PublishedPair
 from training.interpret.activations import Model
 from training.interpret.commands import Work
 from training.mistakes.find import Judged
-from training.report import make
+from training.report import make, write
 from training.report.collect import collect, together
 from training.report.make import Workshop, make_missing
 from training.report.render import html, linked_figures, markdown
@@ -57,6 +58,10 @@ def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> 
         monkeypatch.setattr(module, name, never)
 
 
+def of(workshop: Workshop, first: Model, second: Model) -> Workshop:
+    return dataclasses.replace(workshop, work=dataclasses.replace(workshop.work, models=(first, second)))
+
+
 def test_what_is_there_is_not_made_again(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid(monkeypatch, make, "measure_robustness", "measure_latency", "explain", "examine", "excite", "find")
     make_missing(workshop)
@@ -74,14 +79,18 @@ def test_a_record_of_other_weights_is_made_again(workshop: Workshop, pair: Publi
     assert not list(found.path.parent.glob("*.partial.jsonl"))
 
 
-def test_a_damaged_record_is_said_and_made_again(workshop: Workshop, pair: PublishedPair) -> None:
-    path = report_path(workshop.work.folder, "latency", "mlp@1", quick=True)
-    path.write_text("{}")
+def test_damaged_records_are_said_and_made_again(workshop: Workshop, pair: PublishedPair) -> None:
+    latency = report_path(workshop.work.folder, "latency", "mlp@1", quick=True)
+    exploration = report_path(workshop.work.folder, "exploration", pair.images.dataset.name)
+    for path in (exploration, latency):
+        path.write_text("{}")
     notes: list[str] = []
     make_missing(dataclasses.replace(workshop, note=notes.append))
-    assert "mlp@1.quick.json is not such a record" in notes[0]
-    assert notes[0].endswith("which is done now")
-    assert "timings" in path.read_text()
+    for path, note in zip((exploration, latency), notes, strict=True):
+        assert f"{path.name} is not such a record" in note
+        assert note.endswith("which is done now")
+    assert "timings" in latency.read_text()
+    assert workshop.shelf.exploration(pair.mlp) is not None
 
 
 def test_a_record_that_is_missing_is_named_with_its_command(
@@ -92,14 +101,22 @@ def test_a_record_that_is_missing_is_named_with_its_command(
 
 
 def test_versions_of_different_data_are_refused_before_anything_is_made(
-    workshop: Workshop, judged: tuple[Judged, Judged]
+    workshop: Workshop, pair: PublishedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = judged
-    other = second.evaluation.model_copy(
-        update={"data": second.evaluation.data.model_copy(update={"digest": "c" * 64})}
-    )
-    with pytest.raises(DifferentImagesError, match=f"{first.evaluation.data.digest}.*{'c' * 64}"):
-        collect(first, dataclasses.replace(second, evaluation=other), workshop.shelf)
+    mine = pair.cnn.data.digest
+    folder = shutil.copytree(pair.folder(pair.cnn), tmp_path / "1")
+    path = folder / "evaluation.json"
+    path.write_text(path.read_text().replace(mine, "c" * 64))
+    forbid(monkeypatch, write, "make_missing")
+    with pytest.raises(DifferentImagesError, match=f"{mine}.*{'c' * 64}"):
+        make_report(of(workshop, workshop.work.models[0], Model(pair.cnn, folder)))
+
+
+def test_a_version_is_not_compared_with_itself(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, cnn = workshop.work.models
+    forbid(monkeypatch, write, "make_missing")
+    with pytest.raises(ConfigurationError, match="cnn@1 was named twice"):
+        make_report(of(workshop, cnn, cnn))
 
 
 def test_agreement_is_counted_on_the_stored_answers(judged: tuple[Judged, Judged]) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from core.reports.places import report_path
+from core.reports.record import write_report
 from core.reports.studies import AugmentationStudy, Tuning
 from core.statistics.proportions import difference_of_proportions
 from tests.training.tune.test_report import NAME, made_up
 from training.explore.figures import png
 from training.explore.theme import DARK, LIGHT
+from training.report.collect import Shelf
 from training.report.findings import Findings
 from training.report.gallery import plain_figures
 from training.report.render import linked_figures, markdown
@@ -34,7 +37,7 @@ def study_of(home: Path) -> AugmentationStudy:
     ]  # fmt: skip
     folder = study_folder(home, "augmentation")
     folder.mkdir(parents=True)
-    (folder / RESULTS_NAME).write_text(json.dumps({"split_digest": "e" * 64, "runs": runs}))
+    (folder / RESULTS_NAME).write_text(json.dumps({"data_digest": "d" * 64, "split_digest": "e" * 64, "runs": runs}))
     (found,) = augmentation_studies(home)
     return found
 
@@ -61,6 +64,12 @@ def test_a_tuning_becomes_a_record(tmp_path: Path) -> None:
     assert Tuning.model_validate_json(found.model_dump_json()) == found
 
 
+def test_a_choice_whose_loss_became_infinite_is_not_judged_by_the_epochs_before(tmp_path: Path) -> None:
+    made_up(tmp_path, diverged=True)
+    mse = next(each for each in tuning_of(tmp_path).choices if each.value == "mse")
+    assert (mse.epochs, mse.accuracy, mse.difference) == (0, None, None)
+
+
 def test_a_tuning_of_too_few_trials_is_left_out(tmp_path: Path) -> None:
     made_up(tmp_path, trials=2)
     assert list(tunings(tmp_path, judged_on=5000)) == []
@@ -81,6 +90,15 @@ def test_a_study_without_whole_seeds_is_left_out(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"runs": content["runs"][:4]}))
     assert list(augmentation_studies(tmp_path)) == []
+
+
+def test_studies_of_other_images_are_left_out(shipped: Findings, tmp_path: Path) -> None:
+    manifest, study = shipped.first.manifest, study_of(tmp_path)
+    for name, digest in (("same", manifest.data.digest), ("other", "0" * 64)):
+        record = study.model_copy(update={"name": name, "data_digest": digest})
+        write_report(report_path(tmp_path, "augmentation", name), record)
+    found = Shelf([tmp_path], quick=False).studies(AugmentationStudy, "augmentation", manifest)
+    assert [each.name for each in found] == ["same"]
 
 
 def test_the_page_takes_studies_in_and_has_a_figure_of_each(shipped: Findings, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from core.reports.explanations import Check, MethodEvaluation
 from core.reports.pairwise import ClassDifference
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.comparison import compare_paired
-from training.report.findings import Findings
+from training.report.findings import Findings, Side
 from training.report.words import comparison, helps, interpretation, mistakes, robustness, style, verdict
 
 
@@ -155,6 +155,26 @@ def test_asking_both_is_held_against_being_sure(shipped: Findings, agreed: Estim
     assert said in next(line for line in told if "a person should look at" in line)
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        (0.9, "for every ten mistakes of it, the mlp makes 40 (derived)."),
+        (1.0, "it makes no mistake on the test images"),
+    ],
+)
+def test_mistakes_are_held_against_each_other_where_there_are_any(
+    shipped: Findings, accuracy: float, said: str
+) -> None:
+    def right(side: Side, share: float) -> Side:
+        scores = side.scores.model_copy(update={"accuracy": an(share, share, share)})
+        return dataclasses.replace(side, scores=scores)
+
+    changed = dataclasses.replace(
+        with_paired(shipped, 600, 900), first=right(shipped.first, 0.6), second=right(shipped.second, accuracy)
+    )
+    assert verdict.implications(changed)[0].startswith(f"Where being right matters, serve the cnn: {said}")
+
+
 def test_what_fgsm_leaves_is_a_share_of_the_images(shipped: Findings) -> None:
     last = shipped.second.robustness.named("fgsm")[-1]
     assert f"{style.interval(last.accuracy)} of the images at 8/255 right" in robustness.attacked(shipped)
@@ -219,6 +239,9 @@ def test_choices_are_told_by_their_intervals() -> None:
         "(-5.0 (-7.0 to -3.0) points after three epochs) did worse than the recipe's relu; with silu the loss became "
         "infinite."
     ]
+    diverged = Choice(setting="loss", value="mse", epochs=0, accuracy=None, difference=None)
+    alone = a_tuning(own={"loss": "cross_entropy"}, choices=(diverged,))
+    assert helps.settings(alone) == ["Loss: with mse the loss became infinite."]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +269,13 @@ def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
         )
     ]
     study = AugmentationStudy(
-        name="a", split_digest="d" * 64, seeds=3, epochs={"cnn_fast": 8}, minutes=3.0, steps=tuple(steps)
+        name="a",
+        data_digest="c" * 64,
+        split_digest="d" * 64,
+        seeds=3,
+        epochs={"cnn_fast": 8},
+        minutes=3.0,
+        steps=tuple(steps),
     )
     (told,) = helps.recipes(study)
     assert told == (

@@ -15,7 +15,7 @@ from core.recipes import recipe_config
 from training.tune.figures import history_figure, importance_figure, parallel_figure
 from training.tune.journal import Description, open_journal, read_journal
 from training.tune.report import write_report
-from training.tune.search import finished, space_of
+from training.tune.search import DIVERGED, finished, space_of
 
 NAME = "made-up"
 DESCRIPTION = Description(
@@ -24,8 +24,18 @@ DESCRIPTION = Description(
 )  # fmt: skip
 
 
-def made_up(home: Path, *, trials: int = 12, best: int | None = 9, confirmed: tuple[float, ...] = ()) -> None:
-    """A journal in which width decides the accuracy and trial `best` is two points above the rest."""
+def made_up(
+    home: Path,
+    *,
+    trials: int = 12,
+    best: int | None = 9,
+    confirmed: tuple[float, ...] = (),
+    diverged: bool = False,
+) -> None:
+    """A journal in which width decides the accuracy and trial `best` is two points above the rest.
+
+    Trial 5 ends early, after two epochs; its loss is infinite in the third where it has `diverged`.
+    """
     with open_journal(home, NAME, DESCRIPTION) as journal:
         space = space_of(journal)
         random = np.random.default_rng(0)
@@ -37,6 +47,8 @@ def made_up(home: Path, *, trials: int = 12, best: int | None = 9, confirmed: tu
             for epoch in range(1, 5 if number != 5 else 3):
                 trial.report(accuracy * epoch / 4, epoch)
             if number == 5:
+                if diverged:
+                    trial.set_user_attr(DIVERGED, "the loss is infinite")
                 journal.study.tell(trial, state=TrialState.PRUNED)
                 continue
             for name, value in {"dtype": "float32", "threads": 2, "seconds": 61.5}.items():

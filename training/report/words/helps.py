@@ -70,7 +70,6 @@ def _gains(study: AugmentationStudy, recipe: str) -> str:
 def _setting(setting: str, own: str, tried: Sequence[Choice]) -> str:
     measured = [each for each in tried if each.difference is not None]
     diverged = [each.value for each in tried if each.difference is None]
-    end = f"; with {listed(diverged)} the loss became infinite" if diverged else ""
     ahead = [each for each in measured if each.difference is not None and direction(each.difference) > 0]
     behind = [each for each in measured if each.difference is not None and direction(each.difference) < 0]
     unclear = [each for each in measured if each not in ahead and each not in behind]
@@ -78,8 +77,9 @@ def _setting(setting: str, own: str, tried: Sequence[Choice]) -> str:
         (f"{{}} did better than the recipe's {own}", [_choice(each) for each in ahead]),
         (f"{{}} did worse than the recipe's {own}", [_choice(each) for each in behind]),
         (f"{{}} cannot be told from the recipe's {own}", [_choice(each) for each in unclear]),
+        ("with {} the loss became infinite", diverged),
     )
-    return sentence(f"{setting}: {told}{end}.")
+    return sentence(f"{setting}: {told}.")
 
 
 def _choice(choice: Choice) -> str:
