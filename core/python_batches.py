@@ -44,9 +44,16 @@ class LabelledPictures:
 
 
 def find_python_batches(*places: Path | None) -> Path | None:
-    """The first folder, of these or right within them, that holds test images; None where none does."""
+    """The first folder, of these or right within them, that holds test images; None where none does.
+
+    Raises:
+        DataError: one of them may not be looked into.
+    """
     candidates = [folder for place in places if place is not None for folder in (place / FOLDER_NAME, place)]
-    return next((folder for folder in candidates if (folder / _TEST).is_file() and (folder / _META).is_file()), None)
+    try:
+        return next((each for each in candidates if (each / _TEST).is_file() and (each / _META).is_file()), None)
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be looked for ({error.strerror})") from error
 
 
 def read_test_pictures(folder: Path, *, every: int = 1) -> LabelledPictures:

@@ -32,7 +32,7 @@ class Samples:
         self._places = places
         self._lock = threading.Lock()
         self._read: LabelledPictures | None = None
-        self._tried = False
+        self._refused = False
 
     def count(self) -> int:
         """How many there are; 0 where no data set is at hand or it cannot be read, which the log says."""
@@ -49,11 +49,11 @@ class Samples:
 
     def _pictures(self) -> LabelledPictures | None:
         with self._lock:
-            folder = None if self._tried else find_python_batches(*self._places)
-            if folder is not None:
-                self._tried = True
+            if self._read is None and not self._refused:
                 try:
-                    self._read = read_test_pictures(folder, every=_EVERY)
+                    folder = find_python_batches(*self._places)
+                    self._read = None if folder is None else read_test_pictures(folder, every=_EVERY)
                 except DataError as error:
+                    self._refused = True
                     log.warning("no test images are shown: %s", error)
             return self._read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import pickle
@@ -140,3 +141,15 @@ async def test_damaged_data_is_none_at_all(app: RunningApp, tmp_path: Path, capl
     (tmp_path / "data" / "test_batch").write_bytes(b"not this")
     assert (await app.client.get("/samples")).json() == {"count": 0}
     assert "no test images are shown" in caplog.text
+
+
+async def test_a_folder_that_may_not_be_looked_into_is_told_once(
+    app: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("core.python_batches.Path.is_file", forbidden)
+    for _ in range(2):
+        assert (await app.client.get("/samples")).json() == {"count": 0}
+    assert caplog.text.count("test_batch cannot be looked for (Permission denied)") == 1
