@@ -164,19 +164,20 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         pick(page)
         answered(page, "cnn", "cat")
         box = page.get_by_role("slider", name="Size of the part")
+        seen = page.get_by_role("figure").filter(has_text="cnn").get_by_role("img", name="What cnn sees")
+        expect(seen).to_be_visible()
         box.focus()
         for key in ("Shift+ArrowRight", "ArrowLeft", "Minus", "ArrowDown"):
+            before = seen.get_attribute("src") or ""
             with page.expect_request("**/compare*") as asked:
                 page.keyboard.press(key)
+            expect(seen).not_to_have_attribute("src", before)
         left, top, width, height = map(int, re.findall(r"crop=(\d+)%2C(\d+)%2C(\d+)%2C(\d+)", asked.value.url)[0])
         assert (left, top, width, height) == (76 + 30 - 6 + 6, 6 + 6, 300 - 12, 300 - 12)
         assert (
             box.get_attribute("aria-valuetext")
             == f"{width} by {height} pixels, {left} from the left and {top} from the top"
         )
-        seen = page.get_by_role("figure").filter(has_text="cnn").get_by_role("img", name="What cnn sees")
-        expect(seen).to_be_visible()
-        page.wait_for_load_state("networkidle")
         drawn = seen.evaluate(
             """async (image) => { await image.decode();
               const canvas = document.createElement("canvas");
@@ -196,9 +197,9 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         assert stage
         assert corner
         page.mouse.move(corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2)
-        page.mouse.down()
-        page.mouse.move(corner["x"] - 60, corner["y"] - 60)
         with page.expect_request("**/compare*") as asked:
+            page.mouse.down()
+            page.mouse.move(corner["x"] - 60, corner["y"] - 60)
             page.mouse.up()
         pulled = list(map(int, re.findall(r"crop=(\d+)%2C(\d+)%2C(\d+)%2C(\d+)", asked.value.url)[0]))
         assert pulled[:2] == [left, top]
@@ -246,14 +247,16 @@ def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
         assert box
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         devtools = page.context.new_cdp_session(page)
-        with page.expect_request("**/compare*") as asked:
-            devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-            for step in range(1, 6):
-                moved = [{"x": x + 6 * step, "y": y}]
-                devtools.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": moved})
-            devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        [left] = re.findall(r"crop=(\d+)%2C0%2C300%2C300", asked.value.url)
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 6):
+            moved = [{"x": x + 6 * step, "y": y}]
+            devtools.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": moved})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        where = page.locator("#crop").get_attribute("aria-valuetext") or ""
+        [left] = re.findall(r"300 by 300 pixels, (\d+) from the left and 0 from the top", where)
         assert int(left) > 76 + 10
+        # One who is slow is answered underway as well; the last answer is the one that counts.
+        expect(page.get_by_role("article", name="cnn")).to_contain_text(f"cropped to 300x300 at {left},0")
 
 
 def test_every_method_draws_its_map_where_it_fits(browser: Browser, site: ServiceProcess) -> None:
@@ -301,7 +304,7 @@ def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_
         again = opened(visit, link.removeprefix(f"{visit.service}/"))
         expect(again.get_by_role("status").locator("strong")).to_have_text(status or "")
         answered(again, "cnn", said or "")
-        expect(again.get_by_label("Version of cnn")).to_have_value("1")
+        expect(again.get_by_label("Version of cnn").locator("option:checked")).to_have_text("version 1")
         expect(again.get_by_label("Integrated gradients")).to_be_checked()
         expect(again.get_by_role("figure").filter(has_text="cnn")).to_contain_text("without gradient.onnx")
         expect(again.get_by_role("img", name=re.compile("Integrated gradients of mlp"))).to_be_visible()
@@ -313,13 +316,38 @@ def test_the_camera_takes_a_picture(browser: Browser, site: ServiceProcess) -> N
         page.get_by_role("button", name="Photograph").click()
         dialog = page.get_by_role("dialog", name="Photograph")
         expect(dialog).to_be_visible()
-        page.locator("#camera-video").evaluate(
-            "video => new Promise(go => video.videoWidth ? go() : video.onloadeddata = go)"
-        )
         page.get_by_role("button", name="Take the picture").click()
         expect(page.locator("#picture-facts")).to_contain_text("photograph.jpg")
         expect(page.get_by_role("status")).to_contain_text("Models ")
         assert page.locator("#camera-video").evaluate("video => video.srcObject === null")
+
+
+def test_a_camera_that_is_given_up_at_once_is_let_go(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url, permissions=["camera"]) as visit:
+        page = opened(visit)
+        page.evaluate(
+            """() => {
+              const given = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+              window.streams = [];
+              navigator.mediaDevices.getUserMedia = async (asked) => {
+                const stream = await given(asked);
+                window.streams.push(stream);
+                return stream;
+              };
+              const dialog = document.getElementById("camera");
+              new MutationObserver(() => {
+                if (!dialog.open) return;
+                window.shutter = document.getElementById("camera-take").disabled;
+                dialog.close();
+              }).observe(dialog, { attributes: true });
+              const button = document.getElementById("photograph");
+              button.click();
+              button.click();
+            }"""
+        )
+        page.wait_for_function("() => window.streams.length && window.streams.every((each) => !each.active)")
+        assert page.evaluate("window.streams.length") == 1
+        assert page.evaluate("window.shutter"), "nothing is to be seen yet"
 
 
 @pytest.mark.parametrize("given", ["file", "test image"])
@@ -335,6 +363,7 @@ def test_what_is_copied_runs_and_says_the_same(
             pick(page, {"name": HOSTILE, "mimeType": "image/jpeg", "buffer": CAT.read_bytes()})
             expect(page.locator("#picture-facts")).to_contain_text(HOSTILE)
         expect(page.get_by_role("img", name=re.compile("Grad-CAM of cnn for dog"))).to_be_visible()
+        expect(page.get_by_label("Version of mlp").locator("option:checked")).to_have_text("version 2, champion")
         assert page.locator("img[src=x]").count() == 0
         page.get_by_role("button", name="Copy as curl").click()
         curl = page.evaluate("navigator.clipboard.readText()")
@@ -363,11 +392,13 @@ def test_of_two_pictures_in_quick_succession_the_last_one_is_answered(browser: B
         page = opened(visit)
         slow: list[Route] = []
         page.route("**/compare*", lambda route: slow.append(route) if not slow else route.continue_())
-        pick(page)
+        with page.expect_request("**/compare*") as first:
+            pick(page)
         stream = io.BytesIO()
         Image.fromarray(noise(32, 32)).save(stream, "PNG")
-        page.wait_for_timeout(100)
-        pick(page, {"name": "noise.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        with page.expect_event("requestfailed") as given_up:
+            pick(page, {"name": "noise.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        assert given_up.value == first.value
         cnn = truth(site, stream.getvalue())["predictions"][1]
         answered(page, "cnn", cnn["label"])
         expect(page.get_by_role("article", name="cnn").locator(".sure")).to_have_text(percent(cnn["probability"]))
@@ -388,6 +419,73 @@ def test_a_map_that_comes_late_does_not_take_the_place_of_the_one_chosen_since(
             late[0].continue_()
         answer.value.finished()
         page.wait_for_timeout(100)
+        expect(page.get_by_role("img", name="Occlusion of cnn for cat")).to_be_visible()
+
+
+def test_a_test_image_that_comes_late_does_not_take_the_place_of_the_picture_chosen_since(
+    browser: Browser, site: ServiceProcess
+) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit)
+        late: list[Route] = []
+        page.route("**/samples/*", lambda route: late.append(route))
+        with page.expect_request("**/samples/*"):
+            page.get_by_role("button", name="Surprise me").click()
+        pick(page)
+        answered(page, "cnn", "cat")
+        with page.expect_response("**/samples/*") as answer:
+            late[0].continue_()
+        answer.value.finished()
+        page.wait_for_timeout(100)
+        expect(page.locator("#picture-facts")).to_contain_text("cat.jpg")
+        assert "sample" not in page.url
+
+
+def test_answers_stay_where_what_explains_them_is_refused(browser: Browser, site: ServiceProcess) -> None:
+    refusing = True
+    problem = {"status": 429, "title": "The queue is full", "detail": "7 pictures are waiting", "type": "about:blank"}
+
+    def refuse(route: Route) -> None:
+        if refusing:
+            route.fulfill(status=429, json=problem, content_type="application/problem+json")
+        else:
+            route.continue_()
+
+    with visiting(browser, site.url) as visit:
+        visit.expect("status of 429")
+        visit.page.route("**/saliency?model=mlp", lambda route: refuse(route))  # by what it can be explained
+        visit.page.route("**/view?model=cnn*", lambda route: refuse(route))
+        page = opened(visit, "?method=saliency")
+        pick(page)
+        sights = page.get_by_role("figure")
+        for family in ("mlp", "cnn"):
+            alert = sights.filter(has_text=f"{family} sees").get_by_role("alert")
+            expect(alert).to_contain_text("7 pictures are waiting")
+        answered(page, "cnn", "cat")
+        expect(page.get_by_role("status")).to_contain_text("Models ")
+        refusing = False
+        pick(page)
+        expect(page.get_by_role("img", name="What cnn sees of the picture")).to_be_visible()
+        expect(page.get_by_role("img", name=re.compile("^Saliency of mlp"))).to_be_visible()
+        expect(sights.get_by_role("alert")).to_have_count(0)
+
+
+def test_of_two_versions_in_quick_succession_the_last_one_is_explained(browser: Browser, site: ServiceProcess) -> None:
+    with visiting(browser, site.url) as visit:
+        page = opened(visit, "?method=saliency")
+        late: list[Route] = []
+        page.route("**/saliency?model=cnn&version=1", lambda route: late.append(route))
+        with page.expect_request("**/saliency?model=cnn&version=1"):
+            page.get_by_label("Version of cnn").select_option("1")
+        page.get_by_label("Version of cnn").select_option("")
+        pick(page)
+        drawn = page.get_by_role("img", name="Saliency of cnn for cat")
+        expect(drawn).to_be_visible()
+        with page.expect_response("**/saliency?model=cnn&version=1") as answer:
+            late[0].continue_()
+        answer.value.finished()
+        page.wait_for_timeout(100)
+        page.get_by_label("Occlusion", exact=True).check(force=True)
         expect(page.get_by_role("img", name="Occlusion of cnn for cat")).to_be_visible()
 
 

@@ -5,7 +5,7 @@ import { AnswerCards } from "./playground/answers.js";
 import { startCamera } from "./playground/camera.js";
 import { CropBox } from "./playground/crop.js";
 import { Explanations } from "./playground/explanations.js";
-import { findFamilies } from "./playground/families.js";
+import { findFamilies, known } from "./playground/families.js";
 import { startIntake } from "./playground/intake.js";
 import { Picture } from "./playground/picture.js";
 import { ask, asked } from "./playground/question.js";
@@ -18,6 +18,7 @@ const state = { settings, families: [], picture: null, crop: null, comparison: n
 const cropBox = new CropBox(() => answer());
 
 let current = null;
+let chosen = 0;
 
 /** Ask both families about the picture as it is cropped now; what an older question brings is thrown away. */
 async function answer() {
@@ -42,8 +43,15 @@ async function answer() {
   }
 }
 
+/** A picture is being chosen, and may yet have to come; the function returned says whether no other was chosen since. */
+function choosing() {
+  const mine = ++chosen;
+  return () => mine === chosen;
+}
+
 /** Show another picture: a file, or a test image with the number it has among them and its label. */
 async function show(file, sample = null) {
+  choosing();
   current?.abort();
   state.picture?.release();
   state.picture = new Picture(file, sample);
@@ -73,8 +81,8 @@ try {
   sharing.refresh();
   performance.mark("usable");
   document.body.dataset.ready = "true";
-  Promise.all(state.families.map((family) => family.known)).then(() => sharing.refresh(), toastError);
-  await startSamples(settings.sample, show);
+  Promise.all(state.families.map(known)).then(() => sharing.refresh(), toastError);
+  await startSamples(settings.sample, choosing, show);
 } catch (error) {
   fill(byId("verdict"), errorNotice(error));
 }

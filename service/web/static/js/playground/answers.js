@@ -56,7 +56,8 @@ export class AnswerCards {
     const select = h("select", { "aria-label": `Version of ${family.name}`, onchange: () => this.#choose(family, select) },
       h("option", { value: "" }, `version ${family.champion}, champion`),
       family.versions.filter((version) => version !== family.champion).map((version) => h("option", { value: version }, `version ${version}`)));
-    select.value = family.version ?? "";
+    // A link may name the version that is champion by now.
+    select.value = family.version === family.champion ? "" : family.version ?? "";
     const card = {
       said: h("p.said.break"), sure: h("p.sure"), could: h("p.could"), strange: h("p.notice.warning", { hidden: true }),
       bars: h("ul.bars"), rest: h("details", { hidden: true }, h("summary", "\u00a0")), notes: h("p.small.muted.break.notes"),

@@ -11,27 +11,32 @@ export function startCamera(show) {
   const button = byId("photograph");
   const dialog = byId("camera");
   const video = byId("camera-video");
+  const shutter = byId("camera-take");
   let stream = null;
   if (!phone && !navigator.mediaDevices?.getUserMedia) return;
   button.hidden = false;
   button.addEventListener("click", () => (phone ? byId("snap").click() : open()));
   byId("camera-cancel").addEventListener("click", () => dialog.close());
-  byId("camera-take").addEventListener("click", take);
+  shutter.addEventListener("click", take);
+  video.addEventListener("loadeddata", () => (shutter.disabled = false));
   dialog.addEventListener("close", () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
     video.srcObject = stream = null;
   });
 
   async function open() {
+    button.disabled = true; // a second stream would be one that nobody lets go of
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch (error) {
       toast(error.name === "NotAllowedError" ? "The browser may not use the camera." : "There is no camera that could be used.", { kind: "bad" });
       return;
+    } finally {
+      button.disabled = false;
     }
+    shutter.disabled = true; // until there is something to be seen
     video.srcObject = stream;
     dialog.showModal();
-    await video.play();
   }
 
   function take() {

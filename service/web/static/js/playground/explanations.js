@@ -1,6 +1,7 @@
 // What each model sees, pixel for pixel, and over it the map of what its answer hangs on.
 import { byId, fill, h } from "../dom.js";
 import { errorNotice } from "../toast.js";
+import { known } from "./families.js";
 import { METHODS, SIGNED } from "./methods.js";
 import { askMap, askView, cropText } from "./question.js";
 
@@ -39,10 +40,11 @@ export class Explanations {
       panel.asked = null;
       for (const image of [panel.view, panel.map]) replace(image, null);
       panel.caption.textContent = "\u00a0";
+      for (const problem of [panel.unseen, panel.problem]) fill(problem);
     }
   }
 
-  /** Ask for views and maps of the picture as it is now. */
+  /** Ask for views and maps of the picture as it is now; one that is refused is said in its place. */
   async refresh(signal) {
     const { families } = this.#state;
     await Promise.all(families.map((family) => this.#view(family, signal)));
@@ -53,12 +55,12 @@ export class Explanations {
     const [height, width] = family.size;
     const panel = {
       view: h("img.view", { alt: "", hidden: true }), map: h("img.map", { alt: "", hidden: true }),
-      caption: h("figcaption.small.muted.break", "\u00a0"), problem: h("div"), asked: null,
+      caption: h("figcaption.small.muted.break", "\u00a0"), unseen: h("div"), problem: h("div"), asked: null,
     };
     this.#panels.set(family.name, panel);
     return h("figure.card.family.sight", { class: family.name },
       h("h3", h("span.family-name", family.name), h("span.muted", ` sees ${width} × ${height} pixels`)),
-      h("div.sight-frame", { vars: { "--ratio": width / height } }, panel.view, panel.map), panel.caption, panel.problem);
+      h("div.sight-frame", { vars: { "--ratio": width / height } }, panel.view, panel.map), panel.caption, panel.unseen, panel.problem);
   }
 
   #choose(changes) {
@@ -87,8 +89,15 @@ export class Explanations {
   async #view(family, signal) {
     const { picture, crop } = this.#state;
     const panel = this.#panels.get(family.name);
-    const { blob } = await askView(picture.file, family, cropText(crop), signal);
-    replace(panel.view, blob, `What ${family.name} sees of the picture`);
+    fill(panel.unseen);
+    try {
+      const { blob } = await askView(picture.file, family, cropText(crop), signal);
+      replace(panel.view, blob, `What ${family.name} sees of the picture`);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      replace(panel.view, null);
+      fill(panel.unseen, errorNotice(error));
+    }
   }
 
   async #maps(signal) {
@@ -101,24 +110,25 @@ export class Explanations {
     const panel = this.#panels.get(family.name);
     const asked = (panel.asked = {});
     fill(panel.problem);
-    await family.known;
-    if (panel.asked !== asked) return; // another map was asked for meanwhile, which may have come sooner
-    if (method === "" || !family.methods.includes(method)) {
+    const without = (text) => {
       replace(panel.map, null);
-      panel.caption.textContent = method === "" ? "\u00a0"
-        : family.methods.length ? `${METHODS[method][0]} does not fit this model.` : "This version cannot be explained: it was published without gradient.onnx.";
-      return;
-    }
-    const known = family.classes.includes(target) ? target : "";
+      panel.caption.textContent = text;
+    };
+    if (method === "") return without("\u00a0");
     try {
-      const explained = await askMap(picture.file, family, cropText(crop), method, known, signal);
+      await known(family);
+      if (panel.asked !== asked) return; // another map was asked for meanwhile, which may have come sooner
+      if (!family.methods.includes(method)) {
+        return without(family.methods.length ? `${METHODS[method][0]} does not fit this model.` : "This version cannot be explained: it was published without gradient.onnx.");
+      }
+      const label = family.classes.includes(target) ? target : "";
+      const explained = await askMap(picture.file, family, cropText(crop), method, label, signal);
       if (panel.asked !== asked) return;
       replace(panel.map, explained.blob, `${METHODS[method][0]} of ${family.name} for ${explained.target.label}`);
-      panel.caption.textContent = caption(explained, target !== known && target);
+      panel.caption.textContent = caption(explained, target !== label && target);
     } catch (error) {
       if (error.name === "AbortError" || panel.asked !== asked) return;
-      replace(panel.map, null);
-      panel.caption.textContent = "\u00a0";
+      without("\u00a0");
       fill(panel.problem, errorNotice(error));
     }
   }

@@ -6,7 +6,7 @@ const ORDER = ["mlp", "cnn"];
 /**
  * The families of the service, the usual two first: [{name, champion, versions, version, size, classes, methods}].
  *
- * `version` is null for the champion; `size` is [height, width] of the input; `methods` are there once `known` is.
+ * `version` is null for the champion; `size` is [height, width] of the input; `methods` are there once `known()` has come.
  */
 export async function findFamilies(settings) {
   const { models } = await askJSON("/models");
@@ -17,7 +17,7 @@ export async function findFamilies(settings) {
   return Promise.all(usable.map(async ({ model, champion, versions }) => {
     const asked = settings.versions[model];
     const family = { name: model, champion, versions, version: versions.includes(asked) ? asked : null };
-    family.known = learn(family);
+    known(family).catch(() => {}); // whoever needs it asks again, and says so
     await describe(family);
     return family;
   }));
@@ -26,23 +26,36 @@ export async function findFamilies(settings) {
 /** Have a family answer by another version of it, or by its champion where `version` is null. */
 export async function choose(family, version) {
   family.version = version;
-  family.known = learn(family);
-  await Promise.all([describe(family), family.known]);
+  family.learning = null;
+  await Promise.all([describe(family), known(family)]);
+}
+
+/** Learn what the chosen version can be explained by: asked once, and again where that has failed. */
+export function known(family) {
+  family.learning ??= learn(family);
+  return family.learning;
 }
 
 /** Learn what the chosen version takes and knows. */
 async function describe(family) {
-  const number = family.version ?? family.champion;
-  const { manifest } = await askJSON(`/models/${encodeURIComponent(family.name)}/versions/${number}`);
+  const { version } = family;
+  const { manifest } = await askJSON(`/models/${encodeURIComponent(family.name)}/versions/${version ?? family.champion}`);
+  if (family.version !== version) return; // another one was chosen meanwhile
   family.size = [manifest.input.height, manifest.input.width];
   family.classes = manifest.class_names;
 }
 
-/** Learn what it can be explained by; that takes the service longer, and nobody has to wait for it. */
+/** That takes the service longer, and nobody has to wait for it. */
 async function learn(family) {
+  const { version } = family;
   family.methods = [];
-  const { methods } = await askJSON("/saliency", { query: { model: family.name, version: family.version } });
-  family.methods = methods.map((each) => each.method);
+  try {
+    const { methods } = await askJSON("/saliency", { query: { model: family.name, version } });
+    if (family.version === version) family.methods = methods.map((each) => each.method);
+  } catch (error) {
+    if (family.version === version) family.learning = null;
+    throw error;
+  }
 }
 
 /** `cnn`, or `cnn@2` where that version was chosen. */
