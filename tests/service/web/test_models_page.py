@@ -9,7 +9,7 @@ from typing import Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from core.manifest import MANIFEST_NAME, read_manifest
 from tests.support.browser import (
@@ -163,6 +163,42 @@ def test_a_worse_version_goes_past_the_gate_only_with_a_reason(browser: Browser,
         expect(page.get_by_text("cnn@1 answers.")).to_be_visible()
 
 
+def test_a_rollback_that_is_pressed_twice_goes_back_once_and_is_told_though_the_dialog_is_closed(
+    browser: Browser, models: Models
+) -> None:
+    headers = {"X-API-Key": ADMIN_KEY}
+    httpx.post(f"{models.url}/models/cnn/versions/2/promote", headers=headers, timeout=30).raise_for_status()
+    held: list[Route] = []
+    with visiting(browser, models.url) as visit:
+        page = visit.open("/ui/models")
+        sign_in(page, ADMIN_KEY)
+        page.route("**/models/cnn/rollback", lambda route: held.append(route))
+        page.get_by_role("button", name="Roll back…").click()
+        dialog = page.get_by_role("dialog", name="Roll cnn back")
+        dialog.get_by_label("Why").fill("worse at night")
+        with page.expect_request("**/models/cnn/rollback"):
+            dialog.get_by_role("button", name="Roll back").dblclick()
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        assert len(held) == 1
+        held[0].continue_()
+        expect(page.get_by_text("cnn@1 is champion again.")).to_be_visible()
+        expect(page.get_by_text("cnn@1 answers.")).to_be_visible()
+    assert models.champion() == 1
+
+
+def test_a_champion_that_does_not_answer_is_said_to(browser: Browser, models: Models) -> None:
+    reason = "cnn@1: model.onnx is missing"
+    unready = {"title": "Not ready", "models": [{"model": "cnn", "champion": 1, "served": None, "reason": reason}]}
+    with visiting(browser, models.url) as visit:
+        visit.expect("status of 503")
+        visit.page.route(
+            "**/readyz", lambda route: route.fulfill(status=503, json=unready, content_type="application/problem+json")
+        )
+        page = visit.open("/ui/models")
+        expect(page.locator(".champion")).to_contain_text(f"Served is nothing: {reason}.")
+
+
 def test_a_key_of_too_little_scope_is_told_so_in_the_dialog(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         visit.expect("status of 403")
@@ -198,6 +234,29 @@ def test_a_card_is_shown_as_text_with_its_figures(
         assert_accessible(page)
         assert_fits(page)
         assert layout_shift(page) < 0.02
+
+
+def test_what_was_measured_earlier_is_brought_once(browser: Browser, models: Models) -> None:
+    page_of = httpx.get(f"{models.url}/models/cnn/versions/2/evaluations").raise_for_status().json()
+    asked: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if "cursor=published" in route.request.url:
+            asked.append(route)
+        else:
+            route.fulfill(json=page_of | {"next_cursor": "published"})
+
+    with visiting(browser, models.url) as visit:
+        visit.page.route("**/versions/2/evaluations*", answer)
+        page = opened(visit, 2)
+        earlier = page.get_by_role("button", name="Earlier measurements")
+        with page.expect_request("**/evaluations?cursor=published"):
+            earlier.dblclick()
+        expect(earlier).to_be_disabled()
+        assert len(asked) == 1
+        asked[0].fulfill(json=page_of)
+        expect(page.locator(".evaluations > li")).to_have_count(2)
+        expect(earlier).to_be_hidden()
 
 
 def test_files_that_changed_are_found_and_named(browser: Browser, models: Models) -> None:

@@ -12,10 +12,9 @@ export function promote(model, version) {
   const report = h("div", { "aria-live": "polite" }, h("p.loading", "The gate compares it with the champion, which takes a few seconds"));
   const force = h("input#promote-force", { type: "checkbox" });
   const forceBox = h("label.check", { hidden: true }, force, "Promote it all the same. The audit trail will say so.");
-  const dialog = new MoveDialog(`Promote ${model}@${version}`, "Promote", [report, forceBox], async (reason) => {
+  const dialog = new MoveDialog(`Promote ${model}@${version}`, "Promote", [report, forceBox], (reason) => {
     const json = { reason: reason || null, force: force.checked };
-    const answer = await withKey(() => askJSON(`/models/${encodeURIComponent(model)}/versions/${version}/promote`, { method: "POST", json }));
-    return answer;
+    return withKey(() => askJSON(`/models/${encodeURIComponent(model)}/versions/${version}/promote`, { method: "POST", json }));
   });
   const agree = (passed) => {
     dialog.allow(passed || force.checked);
@@ -49,6 +48,7 @@ class MoveDialog {
     this.act = act;
     this.onRefused = () => {};
     this.done = false;
+    this.acting = null;
     this.reasonNeeded = false;
     this.reason = h("textarea#move-reason", { rows: 2, maxlength: MOST_REASON, "aria-describedby": "move-reason-hint move-reason-error" });
     this.hint = h("p.hint#move-reason-hint");
@@ -78,16 +78,22 @@ class MoveDialog {
   open() {
     document.body.append(this.dialog);
     this.dialog.showModal();
-    return new Promise((resolve) => this.dialog.addEventListener("close", () => {
+    return new Promise((resolve) => this.dialog.addEventListener("close", async () => {
       this.dialog.remove();
+      await this.acting; // what is under way when it is closed is done all the same
       resolve(this.done);
     }));
   }
 
-  async #submit(event) {
+  #submit(event) {
     event.preventDefault();
+    if (this.acting !== null) return; // pressed twice, it would roll back twice
     const reason = this.reason.value.trim();
     if (this.reasonNeeded && !reason) return this.#complain("Say why, for those who read the audit trail.");
+    this.acting = this.#move(reason);
+  }
+
+  async #move(reason) {
     fill(this.problem);
     this.confirm.setAttribute("aria-busy", "true");
     try {
@@ -100,6 +106,7 @@ class MoveDialog {
       this.onRefused(error);
     } finally {
       this.confirm.removeAttribute("aria-busy");
+      this.acting = null;
     }
   }
 

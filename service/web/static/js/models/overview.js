@@ -2,6 +2,7 @@
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { gateReport } from "../parts/gate-report.js";
+import { older } from "../parts/older.js";
 import { count } from "../parts/size.js";
 import { ago, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
@@ -31,8 +32,8 @@ export async function overview(place) {
 async function readinessNow() {
   try {
     return (await askJSON("/readyz")).models;
-  } catch {
-    return [];
+  } catch (error) {
+    return error.fields?.models ?? [];
   }
 }
 
@@ -102,19 +103,12 @@ function versionList({ model, champion, versions }, refresh) {
 
 function trailOf(model, { promotions, next_cursor: next }) {
   const list = h("ol.trail", promotions.map(moved));
-  const more = h("div");
-  const offer = (cursor) => fill(more, cursor && h("button.button.quiet", { type: "button", onclick: () => older(cursor) }, "Earlier moves"));
-  const older = async (cursor) => {
-    try {
-      const page = await askJSON(`/models/${encodeURIComponent(model)}/promotions`, { query: { limit: MOVES, cursor } });
-      list.append(...page.promotions.map(moved));
-      offer(page.next_cursor);
-    } catch (error) {
-      fill(more, errorNotice(error));
-    }
-  };
-  offer(next);
-  return h("details.audit", h("summary", "Audit trail"), list, more);
+  const earlier = older("Earlier moves", next, async (cursor) => {
+    const page = await askJSON(`/models/${encodeURIComponent(model)}/promotions`, { query: { limit: MOVES, cursor } });
+    list.append(...page.promotions.map(moved));
+    return page.next_cursor;
+  });
+  return h("details.audit", h("summary", "Audit trail"), list, earlier);
 }
 
 function moved(move) {

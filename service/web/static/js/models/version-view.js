@@ -2,6 +2,7 @@
 import { ask, askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { heading, loading } from "../parts/heading.js";
+import { older } from "../parts/older.js";
 import { bytes, count } from "../parts/size.js";
 import { ago, duration, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
@@ -61,8 +62,14 @@ async function cardOf(path, model, version) {
 
 async function measuredOf(path) {
   try {
-    const { evaluations } = await askJSON(`${path}/evaluations`);
-    return evaluations.length ? h("ul.evaluations", evaluations.map(measurement)) : h("p.muted", "Nothing was measured of it.");
+    const { evaluations, next_cursor: next } = await askJSON(`${path}/evaluations`);
+    if (!evaluations.length) return h("p.muted", "Nothing was measured of it.");
+    const list = h("ul.evaluations", evaluations.map(measurement));
+    return [list, older("Earlier measurements", next, async (cursor) => {
+      const page = await askJSON(`${path}/evaluations`, { query: { cursor } });
+      list.append(...page.evaluations.map(measurement));
+      return page.next_cursor;
+    })];
   } catch (error) {
     return errorNotice(error);
   }
