@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from benchmarks.command import run_command, terminal
 from benchmarks.pages.curves import curve_delays_ms
 from benchmarks.pages.drops import Drop, drops, pictures
 from benchmarks.pages.loads import Load, loads
@@ -46,7 +46,7 @@ def main(
         delays_ms = list(curve_delays_ms(browser, folder / "trainings", 4 * rounds)) if curves else []
     tables = [_table(loaded, dropped), goals_table(list(_goals(loaded, dropped, delays_ms)))]
     head = f"{cpu_name()}, {os.cpu_count()} cores, load average {busy:.1f} at the start; {rounds} rounds, medians."
-    console = Console()
+    console = terminal()
     console.print(Text(head))
     for table in tables:
         console.print(drawn(table))
@@ -91,4 +91,4 @@ def _folder() -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command("benchmarks.pages", main)
