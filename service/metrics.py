@@ -59,7 +59,7 @@ class Metrics:
         self._inference_seconds = self._stage(
             "inference", "From the start of a request's first batch to its last's end"
         )
-        self._answer_seconds = self._stage("answer", "From a request's head to its answer, all of the above included")
+        self._answer_seconds = self._stage("answer", "From a request's head to its answer, all stages included")
         self._batch_images = Histogram(
             "duet_batch_images", "Images in one model run", MODEL, buckets=IMAGES, registry=self.registry
         )

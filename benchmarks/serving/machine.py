@@ -65,8 +65,8 @@ def cpu_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The version of each package that matters here and is installed, and of the system's kernel."""
-    found = {"kernel": os.uname().release}
+    """The version of each package that matters here and is installed, and of the system's kernel, without its build."""
+    found = {"kernel": os.uname().release.partition("-")[0]}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
