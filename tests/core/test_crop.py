@@ -32,6 +32,7 @@ def test_a_part_of_the_model_s_size_that_is_the_whole_image_is_noted() -> None:
     pixels_HWC = noise(32, 32)
     decoded = decode_image(encode(Image.fromarray(pixels_HWC), "PNG"), height=32, width=32, crop=Crop(0, 0, 32, 32))
     np.testing.assert_array_equal(decoded.pixels_HWC, pixels_HWC)
+    assert decoded.notes == ("cropped to 32x32 at 0,0",)
 
 
 def test_it_is_counted_in_the_upright_image() -> None:
