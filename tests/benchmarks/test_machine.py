@@ -9,7 +9,7 @@ from benchmarks.serving import machine
 
 
 def test_versions_leave_out_what_says_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.os, "uname", lambda: SimpleNamespace(release="6.1.52-cloud-7"))
+    monkeypatch.setattr("benchmarks.serving.machine.os.uname", lambda: SimpleNamespace(release="6.1.52-cloud-7"))
     found = machine.versions()
     assert found["kernel"] == "6.1.52"
     assert found["numpy"] == version("numpy")
