@@ -49,6 +49,8 @@ def report(
     repository = ModelRepository.open()
     project = shipped_models().parent
     if docs:
+        if quick:
+            raise ConfigurationError("--docs would put a quick look in place of full measurements: leave out --quick")
         if not (project / "docs").is_dir() or shipped_models().name != MODELS_NAME:
             raise ConfigurationError(f"--docs needs a checkout of the project, and {project} is none")
         # Whatever is champion here: the page in the project speaks of what the project ships.

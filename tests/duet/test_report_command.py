@@ -52,6 +52,11 @@ def test_docs_need_a_checkout(duet: Duet, capsys: pytest.CaptureFixture[str]) ->
     assert "--docs needs a checkout of the project" in capsys.readouterr().err
 
 
+def test_a_quick_look_takes_no_full_records_place(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("report", "--docs", "--quick") == 1
+    assert "leave out --quick" in capsys.readouterr().err
+
+
 def test_a_page_is_written(
     duet: Duet, published: tuple[Path, PublishedPair], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
