@@ -85,7 +85,7 @@ def _opened(file: BinaryIO, limits: Limits) -> zipfile.ZipFile:
     except _TableTooLargeError:
         raise DatasetTooLargeError("images", limits.images) from None
     except _DAMAGE as error:
-        raise UnreadableArchiveError(f"the body is not a zip file, or is cut short ({error})") from error
+        raise UnreadableArchiveError(str(error)) from error
 
 
 def _refuse_unsafe(name: str) -> None:

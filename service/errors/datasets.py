@@ -47,9 +47,15 @@ class UnreadableArchiveError(ProblemError):
 
     status, slug, title = 422, "unreadable-archive", "The archive cannot be read"
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"this is not a zip file, or it was cut short on its way ({reason}): pack the folders of the classes as a "
+            "zip again, see that it opens, and send the whole of it"
+        )
+
     @classmethod
     def example(cls) -> Self:
-        return cls("the body is not a zip file, or is cut short")
+        return cls("File is not a zip file")
 
 
 class UnsafeArchiveError(ProblemError):
