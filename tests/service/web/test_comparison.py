@@ -123,6 +123,10 @@ def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, s
     other = page.get_by_role("grid", name="Confusion matrix of cnn@2").get_by_role("row").nth(4)
     cell.hover()
     expect(other.get_by_role("gridcell").nth(5)).to_have_class(re.compile("pointed"))
+    cell.click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(":focus")).to_contain_text("cat taken for frog")
+    expect(grid.locator("[tabindex='0']")).to_have_count(1)
 
 
 def test_reliability_and_robustness_with_their_tables(visit: Visit) -> None:

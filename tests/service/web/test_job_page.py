@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import (
+    ADMIN_KEY,
     JOBS_KEY,
     NARROW,
     WIDE,
@@ -144,6 +147,28 @@ def test_cancelling_asks_for_the_key_and_a_retry_draws_anew(browser: Browser, tr
         expect(page.get_by_text("Attempts")).to_be_visible()
         pace.succeed()
         expect(page.locator(".badge").first).to_have_text("Done")
+
+
+def test_a_record_that_comes_late_does_not_take_the_place_of_a_newer_one(
+    browser: Browser, trainings: TrainingSite
+) -> None:
+    job, pace = trainings.start()
+    record = f"{trainings.url}/jobs/{job}"
+    late: list[Route] = []
+    with visiting(browser, trainings.url) as visit:
+        page = opened(visit, job)
+        told(pace, 1)
+        shows(page, rows(1))
+        running = httpx.get(record).json()
+        page.route(re.compile(f"/jobs/{job}$"), lambda route: route.continue_() if late else late.append(route))
+        httpx.post(f"{record}/cancel", headers={"x-api-key": ADMIN_KEY}).raise_for_status()
+        expect(page.locator(".badge").first).to_have_text("Cancelled")
+        with page.expect_response(record) as answer:
+            late[0].fulfill(json=running)
+        answer.value.finished()
+        page.wait_for_timeout(100)
+        expect(page.locator(".badge").first).to_have_text("Cancelled")
+        expect(page.get_by_role("button", name="Retry")).to_be_visible()
 
 
 def test_a_failure_is_told_as_text(browser: Browser, trainings: TrainingSite) -> None:

@@ -102,6 +102,8 @@ def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, tra
         page.get_by_role("link", name="Start a similar one").click()
         expect(page.get_by_label("Epochs", exact=True)).to_have_value("3")
         expect(page.get_by_label("Seed", exact=True)).to_have_value(str(pace.seed))
+        network = page.locator(".settings-part", has=page.get_by_text("Network", exact=True))
+        expect(network.locator(".badge")).to_have_text("1 changed")
     pace.succeed()
     trainings.wait(job, "succeeded")
 
@@ -119,6 +121,16 @@ def test_what_needs_more_than_the_key_allows_is_said_where_the_form_is(
         page.keyboard.press("Enter")
         expect(page.locator("form").get_by_role("alert")).to_contain_text("admin")
     assert httpx.get(f"{trainings.url}/jobs", params={"state": "queued"}).json()["jobs"] == []
+
+
+def test_a_data_set_that_is_gone_is_not_replaced_by_another_one(browser: Browser, trainings: TrainingSite) -> None:
+    with visiting(browser, trainings.url) as visit:
+        visit.expect("status of 422")
+        page = signed_in(visit, "/ui/jobs?new=train&data=folder%3Agone&family=gone")
+        expect(page.get_by_label("Data", exact=True)).to_have_value("folder:gone")
+        page.get_by_role("button", name="Start the training").click()
+        expect(page.get_by_label("Data", exact=True)).to_be_focused()
+        assert "gone" in complaint(page, "Data")
 
 
 @pytest.mark.slow
@@ -158,6 +170,18 @@ def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
         expect(bar).to_be_hidden()
         expect(page.get_by_role("button", name="Upload")).to_be_enabled()
     assert httpx.get(f"{trainings.url}/datasets/some").status_code == 404
+
+
+def test_a_broken_zip_is_refused_with_what_to_do(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
+    (tmp_path / "broken.zip").write_bytes(colours_zip()[:-30])
+    with visiting(browser, trainings.url) as visit:
+        visit.expect("status of 422")
+        page = signed_in(visit, "/ui/jobs?data")
+        page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "broken.zip")
+        page.get_by_role("button", name="Upload").click()
+        said = page.get_by_role("alert")
+        expect(said).to_contain_text("not a zip file, or it was cut short")
+        expect(said).to_contain_text("pack the folders of the classes as a zip again")
 
 
 def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:

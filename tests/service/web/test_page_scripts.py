@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Route, expect
 
+from service.api.job_examples import JOB_EXAMPLE
 from service.api.recipes import RECIPE_LIST
 from service.web.pages import ASSETS_PATH
-from tests.support.browser import Visit, needs_chromium, served_site, visiting
+from tests.support.browser import Visit, needs_chromium, served_site, sign_in, visiting
 from tests.support.service import ServiceProcess, write_home
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -42,6 +45,27 @@ COVERED = """(id) => new Promise((done) => {
     if (connection === "ended") done(told);
   });
 })"""
+
+UNSEEN = """(id) => new Promise((done) => {
+  const told = [];
+  window.covered = true;
+  module.follow(id, "0", () => {}, (connection) => {
+    told.push(connection);
+    if (connection === "ended") done(told);
+  });
+  dispatchEvent(new Event("online"));
+  setTimeout(() => { window.covered = false; document.dispatchEvent(new Event("visibilitychange")); }, 200);
+})"""
+
+UPLOADED = """async () => {
+  const shares = [];
+  const pieces = [1, 2].map((number) => ({ label: "a", files: [new File(["x"], `${number}.png`)], bytes: 1 }));
+  const sent = module.upload("some", { pieces, skipped: [] }, (share) => shares.push(share), new AbortController().signal);
+  return [await sent.catch((error) => error.message), shares];
+}"""
+
+HIDDEN = "Object.defineProperty(document, 'hidden', { get: () => window.covered ?? false })"
+JOBS = [f"{number:032d}" for number in range(250)]
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +170,14 @@ def test_the_running_epoch_stands_where_its_steps_are_and_gives_way_to_the_whole
     assert run(page, "jobs/curves.js", TAKEN, [["1-0", progress(10)], ["2-0", epoch(1, 0.9)]])["tip"] is None
     # The last step of an epoch may be told after its figures.
     assert run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(1, 0.9)], ["2-0", progress(10)]])["tip"] is None
+    last = event("progress", epoch=7, epochs=25, step=7, steps=25, loss=0.7, accuracy=0.5)  # 7 / 25 * 25 > 7
+    assert run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(7, 0.9)], ["2-0", last]])["tip"] is None
+
+
+def test_a_job_that_waits_again_does_not_show_the_figures_of_the_attempt_before(page: Page) -> None:
+    job = {"kind": "train", "progress": {"stage": "fit", "epoch": 3, "epochs": 4, "accuracy": 0.5, "seconds_left": 60}}
+    for state, line in (("queued", ""), ("running", "fit · epoch 3 of 4 · 50.0 % · 1 min 0 s left")):
+        assert run(page, "jobs/describe.js", "(job) => module.lineOf(job)", job | {"state": state}) == line
 
 
 def test_a_stream_that_is_refused_is_asked_for_again_until_the_job_has_ended(visit: Visit) -> None:
@@ -185,7 +217,75 @@ def test_a_page_that_nobody_sees_holds_no_connection_and_goes_on_where_it_was(vi
         route.fulfill(content_type="text/event-stream", body=body)
 
     visit.page.route("**/jobs/of-the-test/events?*", answer)
-    visit.page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.covered ?? false })")
+    visit.page.evaluate(HIDDEN)
     told = run(visit.page, "jobs/follow.js", COVERED, "of-the-test")
     assert told == ["connecting", "live", "1-0 note", "reconnecting", "connecting", "live", "2-0 finished", "ended"]
     assert asked == ["after=0", "after=1-0"]
+
+
+def test_a_page_that_nobody_sees_does_not_connect_because_the_network_is_back(visit: Visit) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(content_type="text/event-stream", body='id: 1-0\ndata: {"event": "finished"}\n\n')
+
+    visit.page.route("**/jobs/of-the-test/events?*", answer)
+    visit.page.evaluate(HIDDEN)
+    assert run(visit.page, "jobs/follow.js", UNSEEN, "of-the-test")[-2:] == ["live", "ended"]
+    assert len(asked) == 1
+
+
+def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
+    """The service answers 200 at a time."""
+    limits: list[int] = []
+
+    def answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        [limit] = map(int, query["limit"])
+        begin = JOBS.index(query["cursor"][0]) + 1 if "cursor" in query else 0
+        limits.append(limit)
+        end = begin + min(limit, 200)
+        jobs = [JOB_EXAMPLE | {"id": each} for each in JOBS[begin:end]]
+        route.fulfill(json={"jobs": jobs, "next_cursor": JOBS[end - 1] if end < len(JOBS) else None})
+
+    visit.page.route(re.compile(r"/jobs\?"), answer)
+    page = visit.open("/ui/jobs")
+    rows = page.locator(".job-row a")
+    older = page.get_by_role("button", name="Show older jobs")
+    for count in (20, 60, 100, 140, 180, 220):
+        expect(rows).to_have_count(count)
+        older.click()
+        assert older.evaluate("(button) => button === document.activeElement"), "it keeps the focus"
+    expect(rows).to_have_count(250)
+    assert [row.partition("job=")[2] for row in rows.evaluate_all("(all) => all.map((one) => one.search)")] == JOBS
+    expect(older).to_be_hidden()
+    assert max(limits) <= 200
+
+
+def test_an_upload_is_never_further_than_its_end(visit: Visit) -> None:
+    visit.expect("status of 422")
+    sign_in(visit.page)
+    said, shares = run(visit.page, "jobs/upload.js", UPLOADED, None)
+    assert "none of 1 files can be added" in said
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_ratios_of_costs_are_written_out(page: Page) -> None:
+    def side(name: str, parameters: int) -> dict[str, Any]:
+        cost = {"parameters": parameters, "macs": 1e6, "training_seconds": 60, "epochs": 1}
+        place = {"environment": {"threads": 1, "cpu": "a processor"}, "latency": None, "quantization": None}
+        return {"name": name, "kind": "plain", "model": {"cost": cost, "files": {}, "served_bytes": 1, **place}}
+
+    draw = "(sides) => [...module.cost({}, sides).querySelectorAll('td:last-child')].map((cell) => cell.textContent)"
+    for factor, written in ((0.5, "0.50×"), (41.3, "41×"), (99.7, "100×"), (250, "250×")):
+        sides = [side("mlp@1", 10_000), side("cnn@1", round(10_000 * factor))]
+        assert run(page, "comparison/cost.js", draw, sides)[0] == written
+
+
+def test_an_answer_without_words_is_an_error_with_some(page: Page) -> None:
+    message = "(fields) => new module.ServiceError(502, fields).message"
+    assert run(page, "api.js", message, {"detail": ""}) == "The service answered with 502."
+    assert run(page, "api.js", message, {"title": "Bad Gateway"}) == "Bad Gateway"
+    assert run(page, "api.js", message, {"title": "Bad Gateway", "detail": "it has gone"}) == "it has gone"

@@ -3,7 +3,7 @@
 /** What the service answered with, where that is an error; `message` is its sentence, `fields` all that it said. */
 export class ServiceError extends Error {
   constructor(status, fields) {
-    super(fields.detail ?? fields.title ?? `The service answered with ${status}.`);
+    super(fields.detail || fields.title || `The service answered with ${status}.`);
     this.status = status;
     this.title = fields.title ?? "Error";
     this.kind = fields.type ?? "";

@@ -12,14 +12,14 @@ let library = null;
  *   title, xLabel, height (240)
  *   series: [{label, color: "--mlp", dash: [4, 4], points: true}], color being one of the tokens
  *   format: value -> text, for the axis, the legend and the table; formatX likewise
- *   yRange: [low, high], where null leaves an end to the data; time: whether x are seconds since 1970
+ *   yRange: [low, high], where null leaves an end to the data
  *   wholeX: whether x counts something, so that only whole numbers are marked
  *
  * Returns {update(columns), destroy()}; columns are [x, y of the first series, ...], null where a value is missing.
  */
 export async function lineChart(target, settings) {
   library ??= await load();
-  const { title, xLabel, height = 240, series, format = String, formatX = String, yRange, time = false, wholeX = false } = settings;
+  const { title, xLabel, height = 240, series, format = String, formatX = String, yRange, wholeX = false } = settings;
   const plotAt = h("div.chart-plot", { "aria-hidden": "true", vars: { "min-height": `${height}px` } });
   const legend = h("ul.legend", series.map((each) => h("li", {
     vars: { "--stroke": `var(${each.color})`, "--stroke-style": each.dash ? "dashed" : "solid" } }, each.label)));
@@ -35,9 +35,9 @@ export async function lineChart(target, settings) {
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui, sans-serif" };
     plot = new library({
       width: Math.max(120, plotAt.clientWidth), height, legend: { show: false }, cursor: { drag: { x: false, y: false } },
-      scales: { x: { time }, y: yRange ? { range: (_, low, high) => [yRange[0] ?? low, yRange[1] ?? high] } : {} },
+      scales: { x: { time: false }, y: yRange ? { range: (_, low, high) => [yRange[0] ?? low, yRange[1] ?? high] } : {} },
       axes: [
-        { ...axis, ...(wholeX ? { incrs: WHOLE_STEPS } : {}), label: xLabel, labelSize: 20, labelFont: "12px system-ui, sans-serif", ...(time ? {} : { values: (_, ticks) => ticks.map((tick) => formatX(tick)) }) },
+        { ...axis, ...(wholeX ? { incrs: WHOLE_STEPS } : {}), label: xLabel, labelSize: 20, labelFont: "12px system-ui, sans-serif", values: (_, ticks) => ticks.map((tick) => formatX(tick)) },
         { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) },
       ],
       series: [{}, ...series.map((each) => ({

@@ -8,6 +8,7 @@ import { robustness } from "./comparison/robustness.js";
 import { sidesOf } from "./comparison/sides.js";
 import { cards, verdict } from "./comparison/verdict.js";
 import { byId, fill, h } from "./dom.js";
+import { choose } from "./parts/choose.js";
 import { errorNotice } from "./toast.js";
 
 const place = byId("comparison");
@@ -72,13 +73,6 @@ async function fillChoosers() {
       h("option", { value: `${model}@${version}` }, `${model}@${version}${version === champion ? ", champion" : ""}`)))));
     if (chosen) choose(select, chosen);
   }
-}
-
-/** Have `select` show this reference; one that is none of its options gets an option, so that what was asked stays to be seen. */
-function choose(select, reference) {
-  if (!reference) return;
-  if (![...select.options].some((option) => option.value === reference)) select.append(h("option", { value: reference }, reference));
-  select.value = reference;
 }
 
 function chosen() {

@@ -60,7 +60,7 @@ function matrix(side, names, unit, point) {
     event.preventDefault();
     const to = table.rows[from.parentElement.rowIndex + step[0]]?.cells[from.cellIndex + step[1]];
     if (to?.getAttribute("role") !== "gridcell") return;
-    from.tabIndex = -1;
+    table.querySelector("[tabindex='0']").tabIndex = -1; // which is another one where a cell was pressed
     to.tabIndex = 0;
     to.focus();
   });

@@ -55,5 +55,5 @@ function ratio(first, second) {
 }
 
 function times(factor) {
-  return `${factor >= 100 ? Math.round(factor) : factor.toPrecision(2)}×`;
+  return `${factor >= 99.5 ? Math.round(factor) : factor.toPrecision(2)}×`;
 }

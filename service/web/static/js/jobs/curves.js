@@ -63,7 +63,7 @@ const TAKERS = {
   },
   progress(story, event) {
     story.progress = event;
-    const epoch = event.steps ? (event.step / event.steps) * event.epochs : event.epoch;
+    const epoch = event.steps ? (event.step * event.epochs) / event.steps : event.epoch; // exact at the end of an epoch
     // An epoch that is whole has a better point than the running mean of its last step.
     story.tip = story.byEpoch.has(Math.ceil(epoch)) ? null : { epoch, loss: event.loss, accuracy: event.accuracy };
   },

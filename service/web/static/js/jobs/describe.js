@@ -1,5 +1,6 @@
 // Jobs in words.
 import { percent } from "../format.js";
+import { counted } from "../parts/size.js";
 import { duration } from "../parts/when.js";
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
@@ -32,7 +33,7 @@ export function subtitleOf({ kind, parameters }) {
     kind === "train" ? "Training" : "Evaluation",
     `on ${parameters.data}`,
     parameters.family && `as ${parameters.family}`,
-    changes > 0 && `${changes} ${changes === 1 ? "setting" : "settings"} changed`,
+    changes > 0 && `${counted("setting", changes)} changed`,
   ].filter(Boolean).join(", ");
 }
 
@@ -46,7 +47,8 @@ export function colourOf({ kind, parameters }) {
 export function lineOf({ state, progress, result, error, kind }) {
   if (state === "failed") return error ? error.message : "";
   if (state === "succeeded") return kind === "train" ? trainedLine(result) : evaluatedLine(result);
-  if (progress === null || FINAL.has(state)) return "";
+  // What waits again after an attempt still has the figures of that one.
+  if (progress === null || state === "queued" || FINAL.has(state)) return "";
   return [
     progress.stage,
     progress.epochs && `epoch ${progress.epoch} of ${progress.epochs}`,

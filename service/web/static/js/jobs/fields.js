@@ -1,5 +1,6 @@
 // Form fields made of what a schema says: each reads and shows its value, its help, and what is wrong with it.
 import { fill, h } from "../dom.js";
+import { choose } from "../parts/choose.js";
 
 let made = 0;
 
@@ -48,6 +49,7 @@ export class FormField {
 
   set(value) {
     if (this.kind === "boolean") this.control.checked = Boolean(value);
+    else if (this.kind === "choice" && value) choose(this.control, value);
     else this.control.value = value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : value;
     this.#touched();
   }

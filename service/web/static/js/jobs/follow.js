@@ -40,7 +40,7 @@ export function follow(id, after, onEvent, onConnection) {
 
   const stop = () => {
     close();
-    removeEventListener("online", open);
+    removeEventListener("online", looked);
     removeEventListener("offline", away);
     document.removeEventListener("visibilitychange", looked);
   };
@@ -103,7 +103,7 @@ export function follow(id, after, onEvent, onConnection) {
     }, PATIENCE_MS);
   }
 
-  addEventListener("online", open);
+  addEventListener("online", looked);
   addEventListener("offline", away);
   document.addEventListener("visibilitychange", looked);
   say("connecting");

@@ -129,10 +129,16 @@ class JobPage {
 
   async #refresh() {
     try {
-      this.job = await askJSON(`/jobs/${encodeURIComponent(this.job.id)}`);
+      this.#adopt(await askJSON(`/jobs/${encodeURIComponent(this.job.id)}`));
     } catch {
-      return; // said by the state of the connection; the next event asks again
+      // said by the state of the connection; the next event asks again
     }
+  }
+
+  /** Show the record, unless a newer one came sooner: several may be on their way. */
+  #adopt(job) {
+    if (isAfter(this.job.events, job.events)) return;
+    this.job = job;
     this.#showRecord();
     this.#draw();
   }
@@ -173,10 +179,8 @@ class JobPage {
       try {
         const job = await withKey(() => askJSON(path, { method: "POST" }));
         if (job === null) return;
-        this.job = job;
-        this.#showRecord();
-        this.#draw();
-        if (!FINAL.has(job.state)) this.#follow();
+        this.#adopt(job);
+        if (!FINAL.has(this.job.state)) this.#follow();
       } catch (error) {
         toastError(error);
         this.#refresh();

@@ -6,13 +6,14 @@ import { errorNotice } from "../toast.js";
 import { FINAL, colourOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
 
 const PAGE = 20;
+const AT_A_TIME = 200; // the most that the service answers
 const BUSY_MS = 1500;
 const IDLE_MS = 8000;
 
 /** Fill `place` with the list. */
 export function listView(place) {
   const rows = h("ul.job-list");
-  const after = h("div.row");
+  const older = h("button.button", { type: "button", hidden: true, onclick: () => { wanted += 2 * PAGE; refresh(); } }, "Show older jobs");
   const status = h("div", { "aria-live": "polite" });
   const told = h("p.visually-hidden", { role: "status" });
   const filter = { kind: "", state: "" };
@@ -26,7 +27,7 @@ export function listView(place) {
     const mine = ++round;
     let busy = false;
     try {
-      const page = await askJSON("/jobs", { query: { ...filter, limit: Math.min(wanted, 200) } });
+      const page = await newest(filter, wanted);
       if (mine !== round) return;
       fill(status);
       show(page);
@@ -39,7 +40,7 @@ export function listView(place) {
     if (!document.hidden) timer = setTimeout(refresh, busy ? BUSY_MS : IDLE_MS);
   }
 
-  function show({ jobs, next_cursor: more }) {
+  function show({ jobs, more }) {
     const present = jobs.map((job) => {
       const row = shown.get(job.id) ?? new Row(job);
       shown.set(job.id, row);
@@ -48,7 +49,7 @@ export function listView(place) {
       return row.element;
     });
     if (!sameNodes(rows, present)) rows.replaceChildren(...(present.length ? present : [nothing(filter)]));
-    fill(after, more && wanted < 200 && h("button.button", { type: "button", onclick: () => { wanted += 2 * PAGE; refresh(); } }, "Show older jobs"));
+    older.hidden = !more;
   }
 
   const changed = (name) => (event) => {
@@ -64,9 +65,21 @@ export function listView(place) {
       h("div.row",
         pick("Kind", [["", "All kinds"], ["train", "Trainings"], ["evaluate", "Evaluations"]], changed("kind")),
         pick("State", [["", "Any state"], ...["queued", "running", "succeeded", "failed", "cancelled"].map((state) => [state, stateOf(state).text])], changed("state")))),
-    status, told, rows, after);
+    status, told, rows, older);
   document.addEventListener("visibilitychange", () => !document.hidden && refresh());
   return refresh();
+}
+
+/** The newest jobs, as many as are wanted, and whether there are more. */
+async function newest(filter, wanted) {
+  const jobs = [];
+  let cursor = null;
+  do {
+    const page = await askJSON("/jobs", { query: { ...filter, cursor, limit: Math.min(wanted - jobs.length, AT_A_TIME) } });
+    jobs.push(...page.jobs);
+    cursor = page.next_cursor;
+  } while (cursor !== null && jobs.length < wanted);
+  return { jobs, more: cursor !== null };
 }
 
 /** One job's line, whose link stays the same element, so that it keeps the focus. */

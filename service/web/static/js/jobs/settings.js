@@ -26,7 +26,11 @@ export class SettingsForm {
 
   /** Set settings by their dotted names; those that the recipe does not have are left. */
   apply(changes) {
-    for (const [path, value] of Object.entries(changes)) this.fields.get(path)?.set(value);
+    for (const [path, value] of Object.entries(changes)) {
+      const field = this.fields.get(path);
+      field?.set(value);
+      field?.control.dispatchEvent(new Event("input", { bubbles: true }));
+    }
   }
 
   #part({ path, label, help, fields }) {

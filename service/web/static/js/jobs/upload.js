@@ -60,7 +60,8 @@ export async function upload(name, { pieces, skipped }, onProgress, signal) {
   let refused = null;
   for (const piece of pieces) {
     try {
-      gather(outcome, await send(name, piece, (sent) => onProgress((before + sent) / all), signal));
+      // What is sent is a little more than the files.
+      gather(outcome, await send(name, piece, (sent) => onProgress((before + Math.min(sent, piece.bytes)) / all), signal));
     } catch (error) {
       // That a class has no image at all is no reason to leave out the others.
       if (!error.fields?.skipped_files) throw error;
