@@ -30,24 +30,13 @@ class Views:
     mirrored_N: Tensor
     reach: int
 
-    def numbers(self) -> Tensor:
-        """int64 [N]: the place of each view among the `view_count` that there are."""
-        side = 2 * self.reach + 1
-        return (self.mirrored_N.long() * side + self.top_N) * side + self.left_N
+    def __getitem__(self, index_N: Tensor) -> Views:
+        """Those at these positions."""
+        return Views(self.top_N[index_N], self.left_N[index_N], self.mirrored_N[index_N], self.reach)
 
-
-def view_count(config: Augmentation) -> int:
-    """How many views `draw_views` chooses from."""
-    return (2 * config.translate + 1) ** 2 * (2 if config.flip else 1)
-
-
-def numbered_views(number: int, count: int, config: Augmentation) -> Views:
-    """The one view that has this `number`, for each of `count` images."""
-    side = 2 * config.translate + 1
-    rest, left = divmod(number, side)
-    mirrored, top = divmod(rest, side)
-    full = torch.full((count,), 0)
-    return Views(full + top, full + left, (full + mirrored).bool(), config.translate)
+    def to(self, device: torch.device) -> Views:
+        """The same on another device."""
+        return Views(self.top_N.to(device), self.left_N.to(device), self.mirrored_N.to(device), self.reach)
 
 
 def draw_views(count: int, config: Augmentation, generator: torch.Generator, mirrored_N: Tensor | None = None) -> Views:
@@ -86,15 +75,40 @@ def _shifted(images_NHWC: Tensor, views: Views) -> Tensor:
     return windows[index_N, :, views.top_N, views.left_N].permute(0, 2, 3, 1).contiguous()
 
 
-def cutout(images_NHWC: Tensor, side: int, fill_C: Tensor, generator: torch.Generator) -> Tensor:
-    """Paint one `side` x `side` square per image with `fill_C` (DeVries & Taylor 2017).
+@dataclass(frozen=True)
+class Squares:
+    """Where one square per image lies that is painted over (DeVries & Taylor 2017).
 
-    The square's centre is anywhere in the image, so that it may stick out over an edge.
+    `top_N` and `left_N`, int64 [N], are its first row and column, `side` is in pixels.
+    Its centre is anywhere in the image, so that it may stick out over an edge.
     """
-    N, H, W, _ = images_NHWC.shape
+
+    top_N: Tensor
+    left_N: Tensor
+    side: int
+
+    def __getitem__(self, index_N: Tensor) -> Squares:
+        """Those at these positions."""
+        return Squares(self.top_N[index_N], self.left_N[index_N], self.side)
+
+    def to(self, device: torch.device) -> Squares:
+        """The same on another device."""
+        return Squares(self.top_N.to(device), self.left_N.to(device), self.side)
+
+
+def draw_squares(count: int, height: int, width: int, side: int, generator: torch.Generator) -> Squares:
+    """A `side` x `side` square for each of `count` images."""
     device = generator.device
-    top_N = torch.randint(0, H, (N, 1), generator=generator, device=device) - side // 2
-    left_N = torch.randint(0, W, (N, 1), generator=generator, device=device) - side // 2
+    top_N = torch.randint(0, height, (count,), generator=generator, device=device) - side // 2
+    left_N = torch.randint(0, width, (count,), generator=generator, device=device) - side // 2
+    return Squares(top_N, left_N, side)
+
+
+def paint(images_NHWC: Tensor, squares: Squares, fill_C: Tensor) -> Tensor:
+    """The images with each one's square in the colour `fill_C`, uint8 [3]."""
+    _, H, W, _ = images_NHWC.shape
+    device = images_NHWC.device
+    top_N, left_N, side = squares.top_N[:, None], squares.left_N[:, None], squares.side
     rows_H, columns_W = torch.arange(H, device=device), torch.arange(W, device=device)
     in_rows_NH = (rows_H >= top_N) & (rows_H < top_N + side)
     in_columns_NW = (columns_W >= left_N) & (columns_W < left_N + side)
@@ -111,9 +125,3 @@ def mixing_shares(count: int, alpha: float, generator: torch.Generator) -> Tenso
     gamma_2N = torch._standard_gamma(torch.full((2, count), alpha, device=generator.device), generator=generator)
     share_N = gamma_2N[0] / gamma_2N.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
     return torch.maximum(share_N, 1 - share_N)
-
-
-def mixed(tensor_N: Tensor, share_N: Tensor) -> Tensor:
-    """Each row of a float tensor [N, ...] mixed with the row before it, of which it takes one less its share."""
-    share = share_N.reshape(-1, *[1] * (tensor_N.dim() - 1))
-    return torch.lerp(tensor_N.roll(1, 0), tensor_N, share)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.recipes import RecipeConfig
-from training.augmentation import cutout, draw_views, mixed, mixing_shares, take_views
+from training.changes import Changes, draw_changes, round_of_changes
 from training.datasets.base import LabelledImages
 from training.outliers import outliers
 from training.preprocessing import one_hot, scale_pixels
@@ -38,7 +38,7 @@ class Batches:
         config: of the run.
         fill_C: uint8 [3], the colour that cutout paints.
         mirrored_N: bool [N], which images alternating mirroring begins with.
-        teacher_VNK: float16 [V, N, K], the teacher's logits for every view of every image.
+        teacher_RNK: float16 [R, N, K], the teacher's logits for every image as each round changes it.
         device: where to put them.
     """
 
@@ -50,7 +50,7 @@ class Batches:
         *,
         fill_C: Tensor,
         mirrored_N: Tensor,
-        teacher_VNK: Tensor | None,
+        teacher_RNK: Tensor | None,
         device: torch.device,
     ) -> None:
         self.config = config
@@ -59,7 +59,8 @@ class Batches:
         self.onehot_NK = torch.from_numpy(one_hot(images.labels_N, classes)).to(device)
         self.fill_C = fill_C.to(device)
         self.mirrored_N = mirrored_N.to(device)
-        self.teacher_VNK = None if teacher_VNK is None else teacher_VNK.to(device)
+        self.teacher_RNK = None if teacher_RNK is None else teacher_RNK.to(device)
+        self._round: tuple[int, Changes] | None = None
 
     def __len__(self) -> int:
         return len(self.images_NHWC)
@@ -72,31 +73,53 @@ class Batches:
     def augmented(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
         """The images at these positions, changed at random, with their labels and the teacher's answers."""
         index_N = index_N.to(self.device)
-        augmentation = self.config.augmentation
+        if self.teacher_RNK is None:
+            batch = self._drawn(index_N, epoch, draw)
+        else:
+            batch = self._answered(index_N, epoch % len(self.teacher_RNK), self.teacher_RNK)
+        count = round(self.config.augmentation.outliers * len(index_N))
+        return batch if count == 0 else _with_outliers(batch, outliers(self.images_NHWC[index_N], count, draw))
+
+    def _drawn(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
+        augmentation, images_NHWC = self.config.augmentation, self.images_NHWC[index_N]
         mirrored_N = None
         if augmentation.flip and augmentation.alternate:
             mirrored_N = self.mirrored_N[index_N] ^ bool(epoch % 2)
-        views = draw_views(len(index_N), augmentation, draw, mirrored_N)
-        images_NHWC = take_views(self.images_NHWC[index_N], views)
-        if augmentation.cutout:
-            images_NHWC = cutout(images_NHWC, augmentation.cutout, self.fill_C, draw)
-        pixels_NHWC, onehot_NK, teacher_NK = scale_pixels(images_NHWC), self.onehot_NK[index_N], None
-        if self.teacher_VNK is not None:
-            logits_NK = self.teacher_VNK[views.numbers(), index_N].float()
-            teacher_NK = (logits_NK / self.config.distillation.temperature).softmax(1)
-        if augmentation.mixup:
-            share_N = mixing_shares(len(index_N), augmentation.mixup, draw)
-            pixels_NHWC, onehot_NK = mixed(pixels_NHWC, share_N), mixed(onehot_NK, share_N)
-            teacher_NK = None if teacher_NK is None else mixed(teacher_NK, share_N)
-        if count := round(augmentation.outliers * len(index_N)):
-            strange_MHWC = outliers(self.images_NHWC[index_N], count, draw)
-            pixels_NHWC = torch.cat([pixels_NHWC, scale_pixels(strange_MHWC)])
-            onehot_NK = with_undecided(onehot_NK, count)
-            teacher_NK = None if teacher_NK is None else with_undecided(teacher_NK, count)
-        return Batch(pixels_NHWC, onehot_NK, teacher_NK)
+        N, H, W, _ = images_NHWC.shape
+        changes = draw_changes(N, H, W, augmentation, draw, mirrored_N)
+        return Batch(
+            changes.all_pixels(images_NHWC, self.fill_C),
+            changes.targets(self.onehot_NK[index_N], torch.arange(N, device=self.device)),
+            None,
+        )
+
+    def _answered(self, index_N: Tensor, number: int, teacher_RNK: Tensor) -> Batch:
+        changes = self._changes_of_round(number)
+        logits_NK = teacher_RNK[number, index_N].float()
+        return Batch(
+            changes.pixels(self.images_NHWC, index_N, self.fill_C),
+            changes.targets(self.onehot_NK, index_N),
+            (logits_NK / self.config.distillation.temperature).softmax(1),
+        )
+
+    def _changes_of_round(self, number: int) -> Changes:
+        if self._round is None or self._round[0] != number:
+            N, H, W, _ = self.images_NHWC.shape
+            changes = round_of_changes(N, H, W, self.config.augmentation, number)
+            self._round = (number, changes.to(self.device))
+        return self._round[1]
 
 
-def with_undecided(targets_NK: Tensor, count: int) -> Tensor:
+def _with_outliers(batch: Batch, strange_MHWC: Tensor) -> Batch:
+    count = len(strange_MHWC)
+    return Batch(
+        torch.cat([batch.pixels_NHWC, scale_pixels(strange_MHWC)]),
+        _with_undecided(batch.onehot_NK, count),
+        None if batch.teacher_NK is None else _with_undecided(batch.teacher_NK, count),
+    )
+
+
+def _with_undecided(targets_NK: Tensor, count: int) -> Tensor:
     """The targets and below them `count` rows that give every class the same share."""
     classes = targets_NK.shape[1]
     return torch.cat([targets_NK, targets_NK.new_full((count, classes), 1 / classes)])

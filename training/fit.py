@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +30,7 @@ from training.networks.layers import seed_dropout
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.preprocessing import one_hot, scale_pixels
 from training.progress import Reporter
+from training.randomness import generator
 from training.starting import load_initial
 
 _EVALUATION_BATCH = 500
@@ -41,7 +41,8 @@ _INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
 class FitInputs:
     """The images of a run: training and, unless it trains on them too, validation images.
 
-    `teacher_VNK` holds a teacher's logits for every view of every training image, float16 [V, N, K].
+    `teacher_RNK` holds a teacher's logits for every training image as each round changes it,
+    float16 [R, N, K].
     """
 
     train: LabelledImages
@@ -49,7 +50,7 @@ class FitInputs:
     classes: int
     data_digest: str
     split_digest: str
-    teacher_VNK: Tensor | None = None
+    teacher_RNK: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class _Loop:
             config,
             fill_C=(classifier.mean * 255).round().to(torch.uint8),
             mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
-            teacher_VNK=inputs.teacher_VNK,
+            teacher_RNK=inputs.teacher_RNK,
             device=device,
         )
         self.validation = inputs.validation
@@ -230,12 +231,6 @@ class _Loop:
             loss_sum += classification_loss(logits_NK, onehot_NK, plain).item() * len(onehot_NK)
             right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
         return loss_sum / len(labels_N), right / len(labels_N)
-
-
-def generator(*entropy: int, device: torch.device | None = None) -> torch.Generator:
-    """A generator whose state follows from the given whole numbers alone (numpy's SeedSequence mixes them)."""
-    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
-    return torch.Generator(device or "cpu").manual_seed(seed % 2**63)
 
 
 def _finite(loss: float, epoch: int, step: int) -> float:

@@ -136,12 +136,12 @@ def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
     return load_checkpoint(run_folder)
 
 
-def _fit_inputs(config: RecipeConfig, images: Images, teacher_VNK: Tensor | None) -> FitInputs:
+def _fit_inputs(config: RecipeConfig, images: Images, teacher_RNK: Tensor | None) -> FitInputs:
     return FitInputs(
         train=images.part(*trained_on(config)),
         validation=None if config.include_validation else images.part("validation"),
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher_VNK=teacher_VNK,
+        teacher_RNK=teacher_RNK,
     )

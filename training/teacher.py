@@ -1,8 +1,8 @@
-"""A teacher's answers to every view of every training image, computed once and kept.
+"""A teacher's answers to every training image as each round of augmentation changes it, computed once and kept.
 
-`DUET_HOME`/cache/teachers/<key>/ holds `dtype` and one file per view, float16 [N, K]. The key says which weights
+`DUET_HOME`/cache/teachers/<key>/ holds `dtype` and one file per round, float16 [N, K]. The key says which weights
 answered to which images, so that every run that learns from the same teacher uses the same files. A file is there
-whole or not at all: what a kill interrupts goes on with the next view.
+whole or not at all: what a kill interrupts goes on with the next round.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from torch import Tensor
 
 from core.errors import CheckpointError, ConfigurationError
 from core.manifest import Manifest
-from core.recipes import Augmentation, RecipeConfig
+from core.recipes import RecipeConfig
 from core.repository import ModelRepository
-from training.augmentation import numbered_views, take_views, view_count
+from training.changes import Changes, round_of_changes
 from training.checkpoint import Dtype
 from training.compute import autocast, faster_answers
 from training.files import write_atomically
@@ -96,11 +96,11 @@ def teacher_answers(
     reporter: Reporter,
     device: torch.device,
 ) -> Tensor:
-    """The teacher's logits for every view that the run can draw, float16 [V, N, K] on the CPU; see `draw_views`.
+    """The teacher's logits for every round of the run, float16 [R, N, K] on the CPU; see `round_of_changes`.
 
     Args:
         teacher: who answers.
-        config: of the run; its augmentation decides the views.
+        config: of the run; its augmentation and its rounds decide the pictures.
         images: those that the run is trained on are asked about.
         cache: folder in which the answers are kept.
         reporter: is told how far it is.
@@ -110,15 +110,14 @@ def teacher_answers(
         CheckpointError: the answers could not be written.
     """
     part = images.part(*trained_on(config))
-    images_NHWC = torch.from_numpy(part.images_NHWC)
-    views = view_count(config.augmentation)
+    rounds = config.distillation.rounds
     folder = cache / _key(teacher, config, images)
-    reporter.stage(f"{teacher.manifest.reference} answers to {views} views of {len(part):,} images")
+    reporter.stage(f"{teacher.manifest.reference} answers to {rounds} changes of {len(part):,} images each")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            _complete(folder, teacher.classifier, config.augmentation, images_NHWC, reporter, device)
-            paths = [_path(folder, number) for number in range(views)]
+            _complete(folder, teacher.classifier, config, torch.from_numpy(part.images_NHWC), reporter, device)
+            paths = [_path(folder, number) for number in range(rounds)]
             return torch.from_numpy(np.stack([np.load(path, allow_pickle=False) for path in paths]))
     except OSError as error:
         raise CheckpointError(
@@ -130,41 +129,39 @@ def teacher_answers(
 def _complete(
     folder: Path,
     classifier: Classifier,
-    augmentation: Augmentation,
+    config: RecipeConfig,
     images_NHWC: Tensor,
     reporter: Reporter,
     device: torch.device,
 ) -> None:
-    """Compute the views that the folder lacks."""
-    missing = [number for number in range(view_count(augmentation)) if not _path(folder, number).exists()]
+    """Compute the rounds that the folder lacks."""
+    missing = [number for number in range(config.distillation.rounds) if not _path(folder, number).exists()]
     if not missing:
         return
     classifier = classifier.to(device)
     pool_first(classifier)
     dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
+    fill_C = (classifier.mean * 255).round().to("cpu", torch.uint8)
+    N, H, W, _ = images_NHWC.shape
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
-        logits_NK = _answers(classifier, images_NHWC, number, augmentation, dtype, device)
+        changes = round_of_changes(N, H, W, config.augmentation, number)
+        logits_NK = _answers(classifier, changes, images_NHWC, fill_C, dtype, device)
         write_atomically(_path(folder, number), partial(np.save, arr=logits_NK.numpy()))
         left = (time.perf_counter() - started) / done * (len(missing) - done)
-        reporter.note(f"view {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
+        reporter.note(f"round {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
 
 
 @torch.inference_mode()
 def _answers(
-    classifier: Classifier,
-    images_NHWC: Tensor,
-    number: int,
-    augmentation: Augmentation,
-    dtype: Dtype,
-    device: torch.device,
+    classifier: Classifier, changes: Changes, images_NHWC: Tensor, fill_C: Tensor, dtype: Dtype, device: torch.device
 ) -> Tensor:
-    """float16 [N, K]: logits for one view of each image."""
+    """float16 [N, K]: logits for each image as `changes` has it."""
     parts = []
-    for batch_NHWC in images_NHWC.split(_BATCH):
-        view_NHWC = take_views(batch_NHWC, numbered_views(number, len(batch_NHWC), augmentation))
+    for index_M in torch.arange(len(images_NHWC)).split(_BATCH):
         with autocast(device, dtype):
-            parts.append(classifier(scale_pixels(view_NHWC.to(device))).to("cpu", torch.float16))
+            pixels_MHWC = changes.pixels(images_NHWC, index_M, fill_C).to(device)
+            parts.append(classifier(pixels_MHWC).to("cpu", torch.float16))
     return torch.cat(parts)
 
 
@@ -184,14 +181,13 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images) -> str:
         "data": images.dataset.digest,
         "split": images.split.digest,
         "parts": trained_on(config),
-        "translate": config.augmentation.translate,
-        "flip": config.augmentation.flip,
+        "augmentation": config.augmentation.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / f"view-{number}.npy"
+    return folder / f"round-{number}.npy"
 
 
 def _require_same_task(manifest: Manifest, images: Images) -> None:

@@ -18,9 +18,9 @@ from torchvision import transforms
 
 from core.recipes import RecipeConfig
 from training.datasets.base import LabelledImages
-from training.fit import generator
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
+from training.randomness import generator
 
 _REACH = 4
 """Pixels of padding around the picture that is cropped, as in He et al. 2015."""

@@ -15,13 +15,14 @@ from benchmarks.training.steps import StepTimes, time_steps
 from core.recipes import RecipeConfig
 from training.checkpoint import Dtype, EpochRecord
 from training.compute import faster_dtype
-from training.fit import FitInputs, fit, generator
+from training.fit import FitInputs, fit
 from training.images import Images
 from training.losses import classification_loss
 from training.networks import Classifier, count_macs
 from training.networks.first_weights import initialise, whiten
 from training.pipeline import new_classifier
 from training.preprocessing import one_hot, scale_pixels
+from training.randomness import generator
 from training.studies.bench import Watched
 from training.studies.progress import StudyProgress
 

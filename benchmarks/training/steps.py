@@ -17,11 +17,11 @@ from training.batches import Batch, Batches
 from training.checkpoint import Dtype
 from training.compute import autocast
 from training.datasets.base import LabelledImages
-from training.fit import generator
 from training.losses import training_loss
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from training.randomness import generator
 
 PARTS = ("augmentation", "forward", "backward", "optimiser")
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def time_steps(
     classes = int(images.labels_N.max()) + 1
     fill_C = (classifier.mean * 255).round().to(torch.uint8)
     mirrored_N = torch.zeros(len(images), dtype=torch.bool)
-    batches = Batches(images, classes, config, fill_C=fill_C, mirrored_N=mirrored_N, teacher_VNK=None, device=device)
+    batches = Batches(images, classes, config, fill_C=fill_C, mirrored_N=mirrored_N, teacher_RNK=None, device=device)
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)
     seed_dropout(classifier.train(), draw)

@@ -58,8 +58,10 @@ class Optimization(Config):
 class Distillation(Config):
     """Learning from another version's answers besides the labels (Hinton et al. 2015).
 
-    The teacher's logits for every shift and mirroring that the augmentation can draw are computed once and stored, so
-    that student and teacher see the same view of an image and an epoch costs no more than without a teacher.
+    Teacher and student see the same pictures, mixed ones too (Beyer et al. 2022, "Knowledge distillation: A good
+    teacher is patient and consistent"): the augmentation draws `rounds` changes of every image, and the teacher's
+    logits for them are computed once and stored. Epochs go through the rounds by turns, at no more cost than without
+    a teacher.
     """
 
     teacher: str | None = Field(
@@ -68,6 +70,7 @@ class Distillation(Config):
     )  # fmt: skip
     temperature: float = Field(1.0, gt=0, le=100, description="divides both networks' logits where they are compared")
     weight: float = Field(1.0, ge=0, le=1, description="share of the teacher in the loss; the labels have the rest")
+    rounds: int = Field(50, ge=1, le=10_000, description="changes of every image that the teacher answers to")
 
 
 class RecipeConfig(Config):

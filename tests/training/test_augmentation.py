@@ -2,16 +2,7 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
-from training.augmentation import (
-    Views,
-    cutout,
-    draw_views,
-    mixed,
-    mixing_shares,
-    numbered_views,
-    take_views,
-    view_count,
-)
+from training.augmentation import Views, draw_squares, draw_views, mixing_shares, paint, take_views
 
 FILL = torch.tensor([10, 20, 30], dtype=torch.uint8)
 FLIP, SHIFT = Augmentation(flip=True), Augmentation(flip=False, translate=2)
@@ -62,18 +53,6 @@ def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -
     assert len(seen) == 25
 
 
-def test_every_view_has_its_number() -> None:
-    config = Augmentation(flip=True, translate=1)
-    assert view_count(config) == 18
-    views = [numbered_views(number, 3, config) for number in range(18)]
-    assert [view.numbers().tolist() for view in views] == [[number] * 3 for number in range(18)]
-    pictures = torch.stack([take_views(images(3), view) for view in views])
-    assert len(pictures.flatten(1).unique(dim=0)) == 18
-    drawn = draw_views(400, config, draw())
-    assert set(drawn.numbers().tolist()) == set(range(18))
-    assert torch.equal(take_views(images(400), drawn)[:3], pictures[drawn.numbers()[:3], torch.arange(3)])
-
-
 def test_the_view_in_the_middle_is_the_image_itself() -> None:
     middle = Views(torch.tensor([2]), torch.tensor([2]), torch.tensor([False]), 2)
     assert torch.equal(take_views(images(1), middle), images(1))
@@ -81,13 +60,12 @@ def test_the_view_in_the_middle_is_the_image_itself() -> None:
 
 def test_without_flip_and_translate_the_only_view_is_the_image() -> None:
     nothing = Augmentation(flip=False)
-    assert view_count(nothing) == 1
     assert torch.equal(take_views(images(), draw_views(64, nothing, draw())), images())
 
 
 def test_cutout_paints_one_square_of_the_given_colour_and_nothing_else() -> None:
     before = images(300)
-    after = cutout(before, 4, FILL, draw())
+    after = paint(before, draw_squares(300, 12, 10, 4, draw()), FILL)
     painted = (after == FILL).all(3)
     assert torch.equal(after[~painted], before[~painted])
     areas = painted.flatten(1).sum(1)
@@ -107,12 +85,10 @@ def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
     assert not torch.equal(first, other)
 
 
-def test_mixing_keeps_most_of_an_image_and_takes_the_rest_from_the_one_before() -> None:
+def test_an_image_keeps_most_of_itself_when_it_is_mixed() -> None:
     share = mixing_shares(2_000, 1.0, draw())
     assert 0.5 <= float(share.min()) < float(share.max()) <= 1.0
     assert abs(float(share.mean()) - 0.75) < 0.01  # Beta(1, 1) is uniform
-    values = torch.tensor([[0.0], [10.0], [20.0]])
-    assert mixed(values, torch.tensor([0.5, 1.0, 0.9])).flatten().tolist() == [10.0, 10.0, 19.0]
 
 
 def test_a_small_alpha_hardly_mixes() -> None:

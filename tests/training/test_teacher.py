@@ -11,10 +11,9 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
-from training.augmentation import numbered_views, take_views
+from training.changes import round_of_changes
 from training.images import Images
 from training.pipeline import train_version
-from training.preprocessing import scale_pixels
 from training.republish import stored_classifier
 from training.teacher import Teacher, read_teacher, teacher_answers
 
@@ -61,8 +60,11 @@ def train(
 def student(**overrides: object) -> RecipeConfig:
     return small_recipe(
         "mlp",
-        **{"distillation.teacher": "cnn@1", "augmentation.translate": 1, "augmentation.cutout": 0, **overrides},
-    )
+        **{
+            "distillation.teacher": "cnn@1", "distillation.rounds": 6, "augmentation.translate": 1,
+            "augmentation.mixup": 0.5, **overrides,
+        },
+    )  # fmt: skip
 
 
 def teacher_of(trained: Trained) -> Teacher:
@@ -70,18 +72,20 @@ def teacher_of(trained: Trained) -> Teacher:
     return Teacher(manifest, stored_classifier(manifest, repository.folder("cnn", 1)))
 
 
-def test_the_answers_are_the_teacher_s_logits_for_every_view(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_the_answers_are_the_teacher_s_(trained: Trained, images: Images, tmp_path: Path) -> None:
     config, teacher = student(), teacher_of(trained)
     answers = teacher_answers(teacher, config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
-    assert answers.shape == (18, 160, 10)
+    assert answers.shape == (6, 160, 10)
     assert answers.dtype == torch.float16
     pictures = torch.from_numpy(images.part("train").images_NHWC)
-    for number in (0, 4, 17):
-        view = take_views(pictures, numbered_views(number, 160, config.augmentation))
+    N, H, W, _ = pictures.shape
+    fill = (teacher.classifier.mean * 255).round().to(torch.uint8)
+    for number in (0, 4, 5):
+        changes = round_of_changes(N, H, W, config.augmentation, number)
         with torch.no_grad():
-            expected = teacher.classifier(scale_pixels(view))
+            expected = teacher.classifier(changes.all_pixels(pictures, fill))
         assert torch.allclose(answers[number].float(), expected, atol=0.05, rtol=0.02)
-    assert not torch.equal(answers[0], answers[17])
+    assert not torch.equal(answers[0], answers[5])
 
 
 def test_what_is_kept_is_not_computed_again(trained: Trained, images: Images, tmp_path: Path) -> None:
@@ -89,21 +93,23 @@ def test_what_is_kept_is_not_computed_again(trained: Trained, images: Images, tm
     first = teacher_answers(teacher, config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
-    (folder / "view-5.npy").unlink()
+    (folder / "round-5.npy").unlink()
     reporter = RecordingReporter()
     again = teacher_answers(teacher, config, images, tmp_path, reporter=reporter, device=CPU)
     assert torch.equal(first, again)
     changed = [path.name for path in folder.glob("*.npy") if times[path] != path.stat().st_mtime_ns]
-    assert changed == ["view-5.npy"]
-    assert [note for note in reporter.notes if "view" in note] == ["view 6: 0 to go, about 0 minutes"]
+    assert changed == ["round-5.npy"]
+    assert [note for note in reporter.notes if "round" in note] == ["round 6: 0 to go, about 0 minutes"]
 
 
-def test_other_views_are_kept_apart(trained: Trained, images: Images, tmp_path: Path) -> None:
-    for translate in (0, 1):
-        config = student(**{"augmentation.translate": translate, "augmentation.flip": False})
+def test_other_pictures_are_kept_apart_and_more_rounds_of_the_same_are_added(
+    trained: Trained, images: Images, tmp_path: Path
+) -> None:
+    for translate, rounds in ((0, 1), (1, 2), (1, 4)):
+        config = student(**{"augmentation.translate": translate, "distillation.rounds": rounds})
         teacher_answers(teacher_of(trained), config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
     counts = sorted(len(list(folder.glob("*.npy"))) for folder in tmp_path.iterdir())
-    assert counts == [1, 9]
+    assert counts == [1, 4]
 
 
 def test_a_full_disk_says_how_to_go_on(trained: Trained, images: Images, tmp_path: Path) -> None:
@@ -148,7 +154,7 @@ def test_a_distilled_run_is_resumed_to_the_same_weights_and_names_its_teacher(
 ) -> None:
     let_int8_fail(monkeypatch)
     repository, _ = trained
-    config = student(**{"augmentation.mixup": 0.5, "augmentation.alternate": True, "optimization.averaging": 0.5})
+    config = student(**{"augmentation.alternate": True, "optimization.averaging": 0.5})
     whole = train(repository, images, tmp_path / "whole", config)
     with pytest.raises(KeyboardInterrupt):
         train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=2))
@@ -201,7 +207,8 @@ def test_a_student_of_the_teacher_alone_agrees_with_it_more_than_without(
     from core.predictions import load_predictions
 
     repository, _ = trained
-    overrides = {"epochs": 15, "network.dropout": 0.0, "augmentation.flip": False, "augmentation.translate": 0}
+    overrides = {"epochs": 15, "network.dropout": 0.0, "augmentation.flip": False, "augmentation.translate": 0,
+                 "augmentation.mixup": 0.0}  # fmt: skip
     versions = [
         train(repository, images, tmp_path / str(number), student(**overrides, **{"distillation.teacher": teacher}))
         for number, teacher in enumerate(("cnn@1", None))

@@ -76,9 +76,13 @@ def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> 
         cutout=(own.cutout or _CUTOUT) if rank >= 3 else 0,
         mixup=(own.mixup or _MIXUP) if rank >= 4 else 0.0,
     )
-    learnt = recipe.distillation if recipe.distillation.teacher is not None else Distillation(temperature=2.0)
+    learnt = recipe.distillation
     distillation = Distillation(
-        teacher=teacher if rank >= 5 else None, temperature=learnt.temperature, weight=learnt.weight
+        teacher=teacher if rank >= 5 else None,
+        temperature=learnt.temperature,
+        weight=learnt.weight,
+        # A short run gets to no more rounds than it has epochs.
+        rounds=min(learnt.rounds, recipe.epochs),
     )
     return recipe.with_overrides({"augmentation": augmentation.model_dump(), "distillation": distillation.model_dump()})
 

@@ -114,7 +114,7 @@ def short_run(
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher_VNK=_answers(config, bench, reporter),
+        teacher_RNK=_answers(config, bench, reporter),
     )
     return fit(
         new_classifier(config, images),
@@ -156,9 +156,9 @@ def _answers(config: RecipeConfig, bench: Bench, reporter: Reporter) -> Tensor |
         return None
     cache = bench.repository.home_models.with_name("cache") / "teachers"
     torch.set_num_threads(bench.threads)
-    answers_VNK = teacher_answers(teacher, config, bench.whole, cache, reporter=reporter, device=bench.device)
+    answers_RNK = teacher_answers(teacher, config, bench.whole, cache, reporter=reporter, device=bench.device)
     places_N = np.searchsorted(bench.whole.split.train, bench.images.split.train)
-    return answers_VNK[:, torch.from_numpy(places_N)]
+    return answers_RNK[:, torch.from_numpy(places_N)]
 
 
 class Watched:

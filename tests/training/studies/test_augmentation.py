@@ -53,7 +53,7 @@ def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: 
     assert configs[3].augmentation.cutout == (own.cutout or 8)
     assert configs[4].augmentation.mixup == (own.mixup or 0.5)
     assert set(config.differences(configs[4])) <= {
-        "augmentation.cutout", "augmentation.mixup", "augmentation.outliers", "distillation.temperature",
+        "augmentation.cutout", "augmentation.mixup", "augmentation.outliers", "distillation.rounds",
     }  # fmt: skip
 
 

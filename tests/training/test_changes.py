@@ -1,0 +1,64 @@
+import torch
+from torch import Tensor
+
+from core.recipes import Augmentation
+from training.changes import Changes, draw_changes, round_of_changes
+from training.preprocessing import scale_pixels
+
+FILL = torch.tensor([1, 2, 3], dtype=torch.uint8)
+EVERYTHING = Augmentation(flip=True, translate=2, cutout=3, mixup=1.0)
+N = 50
+ALL = torch.arange(N)
+
+
+def images() -> Tensor:
+    return torch.randint(40, 256, (N, 8, 9, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(9))
+
+
+def drawn(config: Augmentation, seed: int = 0) -> Changes:
+    return draw_changes(N, 8, 9, config, torch.Generator().manual_seed(seed))
+
+
+def test_an_image_is_changed_alike_whichever_others_are_asked_for() -> None:
+    changes = drawn(EVERYTHING)
+    whole = changes.all_pixels(images(), FILL)
+    some = torch.tensor([7, 3, 49, 3])
+    assert torch.equal(changes.pixels(images(), some, FILL), whole[some])
+    assert not torch.equal(whole, scale_pixels(images()))
+
+
+def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed() -> None:
+    mixing = drawn(EVERYTHING)
+    assert mixing.partner_N is not None
+    assert mixing.share_N is not None
+    assert sorted(mixing.partner_N.tolist()) == ALL.tolist()
+    alone = Changes(mixing.views, mixing.squares, None, None).all_pixels(images(), FILL)
+    share = mixing.share_N[:, None, None, None]
+    expected = share * alone + (1 - share) * alone[mixing.partner_N]
+    assert torch.allclose(mixing.all_pixels(images(), FILL), expected, atol=1e-6)
+    targets = mixing.targets(torch.eye(N), ALL)
+    assert torch.allclose(targets.sum(1), torch.ones(N))
+    apart = mixing.partner_N != ALL
+    assert torch.allclose(targets[ALL, ALL][apart], mixing.share_N[apart])
+
+
+def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
+    changes = drawn(Augmentation(flip=False))
+    assert torch.equal(changes.all_pixels(images(), FILL), scale_pixels(images()))
+    assert torch.equal(changes.targets(torch.eye(N), ALL), torch.eye(N))
+
+
+def test_a_round_is_the_same_whoever_asks_and_no_two_are_alike() -> None:
+    first, again, second = (
+        round_of_changes(N, 8, 9, EVERYTHING, number).all_pixels(images(), FILL) for number in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not (first == second).flatten(1).all(1).any()
+
+
+def test_alternating_images_are_mirrored_in_every_other_round() -> None:
+    config = Augmentation(flip=True, alternate=True)
+    first, second, third = (round_of_changes(N, 8, 9, config, number).views.mirrored_N for number in range(3))
+    assert torch.equal(first, third)
+    assert torch.equal(first, ~second)
+    assert 0 < int(first.sum()) < N
