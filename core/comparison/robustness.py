@@ -48,6 +48,7 @@ def side_by_side(first: Robustness, second: Robustness) -> RobustnessComparison:
 
     Raises:
         DifferentImagesError: they were measured on other images, or by other chance.
+        DataError: there is no corruption that both know.
     """
     overall, *differences = compare_robustness(first, second)
     return RobustnessComparison(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.errors import DifferentImagesError
+from core.errors import DataError, DifferentImagesError
 from core.estimate import Estimate
 from core.reports.record import Record, ReportedData, ReportedModel
 from core.statistics.proportions import proportion
@@ -102,18 +102,24 @@ def mean_accuracies(report: Robustness) -> tuple[MeanAccuracy, ...]:
 
 
 def compare_robustness(first: Robustness, second: Robustness) -> tuple[RobustnessDifference, ...]:
-    """Two versions under each condition that both know, and first under all corruptions together.
+    """Two versions under each condition that both know, level by level, and first under all those corruptions.
 
     Raises:
         DifferentImagesError: they were measured on other images, or by other chance.
+        DataError: there is no corruption that both know.
     """
     if (first.data, first.seed) != (second.data, second.seed):
         raise DifferentImagesError(first.data.digest, second.data.digest)
+    first, second = _as_known(first, second), _as_known(second, first)
+    if not first.of_kind(*CORRUPTION_KINDS):
+        raise DataError(
+            f"{first.model.reference} and {second.model.reference} were measured under different corruptions; measure "
+            "both again with `duet evaluate --robustness`"
+        )
     mine, theirs = _groups(first), _groups(second)
     clean_N = _share_right(first, [first.clean]) - _share_right(second, [second.clean])
-    names = [name for name in mine if name in theirs]
     columns = []
-    for name in names:
+    for name in mine:
         one_N, other_N = _share_right(first, mine[name]), _share_right(second, theirs[name])
         columns += [one_N, other_N, one_N - other_N, one_N - other_N - clean_N]
     estimates = iter(mean_estimates(np.stack(columns, axis=1)))
@@ -125,8 +131,15 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
             difference=next(estimates),
             kept_difference=next(estimates),
         )
-        for name in names
+        for name in mine
     )
+
+
+def _as_known(report: Robustness, other: Robustness) -> Robustness:
+    """The record without the levels that the other one has not: two means are compared only over the same ones."""
+    known = {(each.name, each.level) for each in other.conditions}
+    shared = tuple(each for each in report.conditions if (each.name, each.level) in known)
+    return report.model_copy(update={"conditions": shared})
 
 
 def _groups(report: Robustness) -> dict[str, Sequence[Condition]]:

@@ -8,7 +8,8 @@ import pytest
 from core.api import MetricsComparison
 from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import read_evaluated
-from core.errors import CorruptVersionError, DifferentImagesError, NotEvaluatedError
+from core.comparison.robustness import side_by_side
+from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
 from core.reports.pairwise import Pairwise, compare_answers
 from core.reports.significance import significance
 from core.repository import ModelRepository
@@ -99,6 +100,20 @@ def test_missing_robustness_is_said_with_what_would_make_it(repository: ModelRep
     [note] = comparison.notes
     assert "mlp@1" in note
     assert "`duet evaluate mlp@1 --robustness`" in note
+
+
+def test_means_are_of_the_conditions_that_both_know(repository: ModelRepository, tmp_path: Path) -> None:
+    one, other = (write_robustness(tmp_path, repository.manifest(name, 1), clean=0.9) for name in ("cnn", "mlp"))
+    unknown = [*one.named("fog"), one.named("gaussian_noise")[1]]
+    less = one.model_copy(update={"conditions": tuple(each for each in one.conditions if each not in unknown)})
+    for comparison in (side_by_side(less, other), side_by_side(other, less)):
+        assert [each.name for each in comparison.conditions] == ["gaussian_noise", "rotation"]
+        assert [level.level for level in comparison.conditions[0].levels] == [1]
+        # both answer alike, so that any difference would be one of the conditions
+        assert comparison.all_corruptions.difference.value == comparison.conditions[0].mean.difference.value == 0
+    nothing = one.model_copy(update={"conditions": (one.clean, *one.named("rotation"))})
+    with pytest.raises(DataError, match="cnn@1 and mlp@1 were measured under different corruptions"):
+        side_by_side(nothing, other)
 
 
 def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelRepository, tmp_path: Path) -> None:
