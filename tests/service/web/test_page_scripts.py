@@ -54,7 +54,11 @@ UNSEEN = """(id) => new Promise((done) => {
     if (connection === "ended") done(told);
   });
   dispatchEvent(new Event("online"));
-  setTimeout(() => { window.covered = false; document.dispatchEvent(new Event("visibilitychange")); }, 200);
+  setTimeout(() => {
+    told.push("seen");
+    window.covered = false;
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, 200);
 })"""
 
 UPLOADED = """async () => {
@@ -224,16 +228,13 @@ def test_a_page_that_nobody_sees_holds_no_connection_and_goes_on_where_it_was(vi
 
 
 def test_a_page_that_nobody_sees_does_not_connect_because_the_network_is_back(visit: Visit) -> None:
-    asked: list[str] = []
-
-    def answer(route: Route) -> None:
-        asked.append(route.request.url)
-        route.fulfill(content_type="text/event-stream", body='id: 1-0\ndata: {"event": "finished"}\n\n')
-
-    visit.page.route("**/jobs/of-the-test/events?*", answer)
+    body = 'id: 1-0\ndata: {"event": "finished"}\n\n'
+    visit.page.route(
+        "**/jobs/of-the-test/events?*", lambda route: route.fulfill(content_type="text/event-stream", body=body)
+    )
     visit.page.evaluate(HIDDEN)
-    assert run(visit.page, "jobs/follow.js", UNSEEN, "of-the-test")[-2:] == ["live", "ended"]
-    assert len(asked) == 1
+    told = run(visit.page, "jobs/follow.js", UNSEEN, "of-the-test")
+    assert told == ["connecting", "seen", "live", "ended"]
 
 
 def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
