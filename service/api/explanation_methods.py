@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -43,7 +45,11 @@ async def list_methods(request: Request, query: Annotated[VersionQuery, Query()]
     """List the methods by which a version's answers can be explained; it is made ready to do so meanwhile."""
     deadline = request.state.context.deadline
     served = await engine.loaded(query.model, query.version, "fp32", deadline=deadline)
-    gradients = None if served.gradient is None else await served.gradient.opened()
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
+            gradients = None if served.gradient is None else await served.gradient.opened()
+    except TimeoutError:
+        raise DeadlineExceededError(f"{query.model} was not made ready before the request's deadline") from None
     fitting = (
         FittingMethod(method=name, signed=method.signed, parameters=method.parameters)
         for name, method in METHODS.items()

@@ -120,6 +120,12 @@ async def test_a_version_without_a_gradient_has_no_methods(tmp_path: Path) -> No
     assert answer.json()["methods"] == []
 
 
+async def test_opening_a_gradient_graph_takes_no_longer_than_the_deadline(tmp_path: Path) -> None:
+    write_explainable(tmp_path)
+    async with running_app(settings_for(tmp_path, deadline_seconds=0)) as app:
+        assert_problem(await app.client.get("/saliency"), 504, "deadline-exceeded")
+
+
 async def test_samples_are_pictures_and_what_they_show(app: RunningApp, tmp_path: Path) -> None:
     write_samples(tmp_path / "data")
     assert (await app.client.get("/samples")).json() == {"count": 3}
