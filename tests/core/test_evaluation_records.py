@@ -6,14 +6,14 @@ import pytest
 from core.errors import CorruptEvaluationError, UnknownEvaluationError
 from core.evaluation import Evaluation, read_evaluation
 from core.evaluation_records import EvaluationRecord, list_records, read_record, write_record
-from core.home import shipped_models
+from tests.support.shipped import champion, shipped_folder
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return read_evaluation(shipped_models() / "mlp" / "2")
+    return read_evaluation(shipped_folder("mlp", champion("mlp")))
 
 
 def make(evaluation: Evaluation, job: str, *, version: int = 2, hours: int = 0) -> EvaluationRecord:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.home import shipped_models
 from core.images import decode_image
 from core.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, read_manifest
 from core.sessions import open_session
 from service.engine.arrays import Floats, Pixels
 from service.engine.outputs import RunBatch, interpreted
 from service.saliency.gradients import GradientModel
+from tests.support.shipped import predecessor, shipped_folder
 from training.export import export_model
 from training.gradients import export_gradient
 from training.networks import Classifier
@@ -49,9 +49,9 @@ def exported(family: str, network: Classifier, folder: Path) -> Pair:
 
 @pytest.fixture(scope="session", params=["cnn", "mlp"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """Each family's first shipped version."""
+    """Each family's shipped version before the champion, which is smaller."""
     family: str = request.param
-    folder = shipped_models() / family / "1"
+    folder = shipped_folder(family, predecessor(family))
     network = stored_classifier(read_manifest(folder), folder)
     return exported(family, network, tmp_path_factory.mktemp(family) / "exported")
 

@@ -10,12 +10,12 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from core.home import shipped_models
 from core.manifest import read_manifest
 from service.engine.arrays import Pixels
 from service.saliency.methods import MethodName
 from tests.service.saliency.conftest import exported
 from tests.support.explanations import explained, parameters
+from tests.support.shipped import predecessor, shipped_folder
 from training.networks import Classifier
 from training.republish import stored_classifier
 
@@ -42,7 +42,7 @@ def randomised(network: Classifier, layers: int) -> Classifier:
 async def test_fresh_weights_from_the_top_down_change_the_maps(
     family: str, methods: tuple[MethodName, ...], images_NHWC: Pixels, tmp_path: Path
 ) -> None:
-    folder = shipped_models() / family / "1"
+    folder = shipped_folder(family, predecessor(family))
     network = stored_classifier(read_manifest(folder), folder)
     told = parameters(steps=8, window=8, stride=4)
     maps = []

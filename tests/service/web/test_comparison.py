@@ -25,8 +25,10 @@ from tests.support.browser import (
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import ServiceProcess, service_process
+from tests.support.shipped import champion, predecessor, shipped_folder
 
 pytestmark = [pytest.mark.browser, needs_chromium]
+CNN, MLP, OLDER = f"cnn@{champion('cnn')}", f"mlp@{champion('mlp')}", f"cnn@{predecessor('cnn')}"
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
@@ -35,7 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """The shipped versions with records of two, and cnn@90, which has other data and a class that looks like markup."""
     home = tmp_path_factory.mktemp("home")
     for family, clean, ms in (("cnn", 0.9, 2.6), ("mlp", 0.6, 0.4)):
-        manifest = read_manifest(SHIPPED / family / "2")
+        manifest = read_manifest(shipped_folder(family, champion(family)))
         write_robustness(home / "reports", manifest, clean=clean)
         write_latency(home / "reports", manifest, ms=ms)
     write_onnx_version(home / "models" / "cnn" / "90", "cnn", 90, classes=(MARKUP, "b", "c", "d", "e"))
@@ -71,8 +73,8 @@ def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: Ser
         expect(card).to_contain_text(f"{100 * model['scores']['accuracy']['value']:.2f} %")
         expect(card).to_contain_text(f"{model['probability']['log_loss']['value']:.3f}")
         expect(card).to_contain_text("Champion")
-    expect(page.get_by_label("First version")).to_have_value("mlp@2")
-    expect(page.get_by_label("Second version")).to_have_value("cnn@2")
+    expect(page.get_by_label("First version")).to_have_value(MLP)
+    expect(page.get_by_label("Second version")).to_have_value(CNN)
     costs = page.get_by_role("group", name="Cost of both versions")
     expect(costs.get_by_role("row", name=re.compile("Parameters"))).to_contain_text(
         f"{data['second']['cost']['parameters']:,}"
@@ -96,7 +98,7 @@ def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) 
     assert tested["difference"]["value"] < 0
     lead = f"+{-100 * tested['difference']['value']:.1f}"
     expect(section(page, "Class by class").get_by_role("group", name="cat", exact=True)).to_contain_text(
-        f"{lead} for cnn@2"
+        f"{lead} for {CNN}"
     )
     section(page, "Class by class").get_by_text("The figures as a table").click()
     cells = page.get_by_role("group", name="Recall of each class").get_by_role("row", name=re.compile("^cat"))
@@ -106,7 +108,7 @@ def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) 
 def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, site: ServiceProcess) -> None:
     counts = compared(site)["first"]["scores"]["confusion_matrix"]
     page = visit.open("/metrics/compare")
-    grid = page.get_by_role("grid", name="Confusion matrix of mlp@2")
+    grid = page.get_by_role("grid", name=f"Confusion matrix of {MLP}")
     expect(grid.get_by_role("gridcell")).to_have_count(100)
     expect(grid.locator("[tabindex='0']")).to_have_count(1)
     grid.locator("[tabindex='0']").focus()
@@ -116,11 +118,11 @@ def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, s
     focused = page.locator(":focus")
     expect(focused).to_contain_text(f"automobile taken for bird, {counts[1][2] / 10:.1f} %")
     expect(page.locator(".readout")).to_contain_text("automobile taken for bird")
-    expect(page.locator(".readout")).to_contain_text("cnn@2")
+    expect(page.locator(".readout")).to_contain_text(CNN)
     page.get_by_label("Images", exact=True).check()
     cell = grid.get_by_role("row").nth(4).get_by_role("gridcell").nth(5)
     expect(cell).to_have_text(re.compile(rf"^{counts[3][5]}: cat taken for dog"))
-    other = page.get_by_role("grid", name="Confusion matrix of cnn@2").get_by_role("row").nth(4)
+    other = page.get_by_role("grid", name=f"Confusion matrix of {CNN}").get_by_role("row").nth(4)
     cell.hover()
     expect(other.get_by_role("gridcell").nth(5)).to_have_class(re.compile("pointed"))
     cell.click()
@@ -136,45 +138,47 @@ def test_reliability_and_robustness_with_their_tables(visit: Visit) -> None:
     calibration.get_by_text("How many images are in each bin").click()
     expect(page.get_by_role("group", name="Reliability, bin by bin").get_by_role("row")).to_have_count(16)
     robustness = section(page, "When images get worse")
-    expect(robustness).to_contain_text("Over all corruptions mlp@2 loses")
+    expect(robustness).to_contain_text(f"Over all corruptions {MLP} loses")
     expect(robustness.get_by_role("group", name="gaussian noise", exact=True)).to_be_visible()
     robustness.get_by_text("The figures as a table").click()
     table = page.get_by_role("group", name="Accuracy under each condition and level")
     expect(table.get_by_role("row")).to_have_count(1 + 5)
 
 
-def test_any_two_versions_are_chosen_and_the_link_carries_them(visit: Visit) -> None:
+def test_any_two_versions_are_chosen_and_the_link_carries_them(visit: Visit, site: ServiceProcess) -> None:
+    headline = compared(site, first=OLDER, second=CNN)["significance"]["headline"]
     page = visit.open("/metrics/compare")
-    page.get_by_role("heading", name="cnn@2 is more accurate than mlp@2").wait_for()
-    page.get_by_label("First version").select_option("cnn@1")
-    page.get_by_role("heading", name="cnn@1 and cnn@2").wait_for()
-    assert page.url.endswith("/metrics/compare?first=cnn%401&second=cnn%402")
-    expect(section(page, "When images get worse")).to_contain_text("duet evaluate cnn@1 --robustness")
+    page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
+    page.get_by_label("First version").select_option(OLDER)
+    page.get_by_role("heading", name=headline).wait_for()
+    assert page.url.endswith(f"/metrics/compare?first={OLDER.replace('@', '%40')}&second={CNN.replace('@', '%40')}")
+    expect(section(page, "When images get worse")).to_contain_text(f"duet evaluate {OLDER} --robustness")
     page.reload()
-    page.get_by_role("heading", name="cnn@1 and cnn@2").wait_for()
+    page.get_by_role("heading", name=headline).wait_for()
     page.get_by_role("button", name="Swap the two versions").click()
-    expect(page.get_by_label("First version")).to_have_value("cnn@2")
-    page.get_by_role("heading", name="cnn@2 and cnn@1").wait_for()
+    expect(page.get_by_label("First version")).to_have_value(CNN)
+    expect(page.get_by_label("Second version")).to_have_value(OLDER)
+    page.get_by_role("heading", name=compared(site, first=CNN, second=OLDER)["significance"]["headline"]).wait_for()
     page.go_back()
-    page.get_by_role("heading", name="cnn@1 and cnn@2").wait_for()
+    page.get_by_role("heading", name=headline).wait_for()
     page.go_back()
-    page.get_by_role("heading", name="cnn@2 is more accurate than mlp@2").wait_for()
+    page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
 
 
 def test_what_cannot_be_compared_is_said_and_another_choice_is_at_hand(visit: Visit) -> None:
     visit.expect("status of 404")
     visit.expect("status of 409")
-    page = visit.open("/metrics/compare?first=vit&second=cnn@2")
+    page = visit.open(f"/metrics/compare?first=vit&second={CNN}")
     expect(page.get_by_role("alert")).to_contain_text("no model 'vit'")
     expect(page.get_by_label("First version")).to_have_value("vit")
     page.get_by_label("First version").select_option("cnn@90")
     expect(page.get_by_role("alert")).to_contain_text("not comparable")
-    digest = read_manifest(SHIPPED / "cnn" / "2").data.digest
+    digest = read_manifest(shipped_folder("cnn", champion("cnn"))).data.digest
     expect(page.locator("#comparison dl")).to_contain_text("d" * 64)
     expect(page.locator("#comparison dl")).to_contain_text(digest)
     assert_accessible(page)
-    page.get_by_label("First version").select_option("mlp@2")
-    page.get_by_role("heading", name="cnn@2 is more accurate than mlp@2").wait_for()
+    page.get_by_label("First version").select_option(MLP)
+    page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
 
 
 def test_names_of_classes_are_shown_as_text(visit: Visit) -> None:

@@ -33,6 +33,7 @@ from tests.support.browser import (
 )
 from tests.support.pictures import noise
 from tests.support.service import ServiceProcess
+from tests.support.shipped import champion
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 CAT = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
@@ -356,7 +357,9 @@ def test_what_is_copied_runs_and_says_the_same(
 ) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(
-            visit, "?method=grad_cam&target=dog&models=mlp@2" + ("&sample=1" if given == "test image" else "")
+            visit,
+            f"?method=grad_cam&target=dog&models=mlp@{champion('mlp')}"
+            + ("&sample=1" if given == "test image" else ""),
         )
         if given == "file":
             (tmp_path / HOSTILE).write_bytes(CAT.read_bytes())
