@@ -64,8 +64,8 @@ def make_missing(workshop: Workshop) -> None:
     """
     _studies(workshop)
     _exploration(workshop)
+    _latencies(workshop)
     for model in workshop.work.models:
-        _latency(workshop, model)
         _robustness(workshop, model)
         _explanations(workshop, model)
     models = [model.manifest for model in workshop.work.models]
@@ -106,8 +106,15 @@ def _has_images(record: Activations, folder: Path) -> bool:
     return all((folder / image.file).is_file() for model in record.models for image in model.images)
 
 
-def _latency(workshop: Workshop, model: Model) -> None:
-    if not _there(workshop, Latency, model.manifest):
+def _latencies(workshop: Workshop) -> None:
+    """Of both on this machine, unless they were measured on one and the same: else they could not be compared."""
+    models = workshop.work.models
+    if all(_there(workshop, Latency, model.manifest) for model in models):
+        known = [workshop.shelf.find(Latency, model.manifest) for model in models]
+        if len({(record.cpu, record.onnxruntime) for record in known}) == 1:
+            return
+        workshop.note("the latency of the two was measured on different machines: measured again on this one")
+    for model in models:
         tell = _bar(workshop, f"latency of {model.manifest.reference}")
         tell("latency", 0, 1)
         record = measure_latency(model.manifest, model.folder, quick=workshop.work.quick)

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from core.errors import ConfigurationError, DataError, DifferentImagesError
 from core.reports.exploration import Exploration
+from core.reports.latency import Latency
 from core.reports.lookup import NAMES, find_report
 from core.reports.places import report_path
 from core.reports.record import write_report
@@ -91,6 +92,16 @@ def test_damaged_records_are_said_and_made_again(workshop: Workshop, pair: Publi
         assert note.endswith("which is done now")
     assert "timings" in latency.read_text()
     assert workshop.shelf.exploration(pair.mlp) is not None
+
+
+def test_latencies_of_two_machines_are_measured_again_on_one(workshop: Workshop, pair: PublishedPair) -> None:
+    other = workshop.shelf.find(Latency, pair.mlp).model_copy(update={"cpu": "the processor of another machine"})
+    write_report(report_path(workshop.work.folder, "latency", "mlp@1", quick=True), other)
+    notes: list[str] = []
+    make_missing(dataclasses.replace(workshop, note=notes.append))
+    assert [note for note in notes if "different machines" in note]
+    one, two = (workshop.shelf.find(Latency, manifest) for manifest in (pair.mlp, pair.cnn))
+    assert one.cpu == two.cpu != other.cpu
 
 
 def test_a_record_that_is_missing_is_named_with_its_command(

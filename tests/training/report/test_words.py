@@ -12,7 +12,7 @@ from core.reports.pairwise import ClassDifference
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.comparison import compare_paired
 from training.report.findings import Findings, Side
-from training.report.words import comparison, helps, interpretation, mistakes, robustness, style, verdict
+from training.report.words import comparison, costs, helps, interpretation, mistakes, robustness, style, verdict
 
 
 def an(value: float, low: float, high: float) -> Estimate:
@@ -173,6 +173,16 @@ def test_mistakes_are_held_against_each_other_where_there_are_any(
         with_paired(shipped, 600, 900), first=right(shipped.first, 0.6), second=right(shipped.second, accuracy)
     )
     assert verdict.implications(changed)[0].startswith(f"Where being right matters, serve the cnn: {said}")
+
+
+def test_the_training_is_told_with_all_that_was_done_to_the_images(shipped: Findings) -> None:
+    config = dict(shipped.second.manifest.config)
+    config["augmentation"] = {"flip": True, "translate": 4, "cutout": 8, "mixup": 0.5, "outliers": 0.02}
+    side = dataclasses.replace(shipped.second, manifest=shipped.second.manifest.model_copy(update={"config": config}))
+    assert (
+        " images with mirroring, shifts of up to 4 pixels, squares of 8 pixels cut out, mixup (0.5) and 2% made-up "
+        "pictures of no class; "
+    ) in costs.training(side)
 
 
 def test_what_fgsm_leaves_is_a_share_of_the_images(shipped: Findings) -> None:

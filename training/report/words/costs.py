@@ -37,6 +37,7 @@ def training(side: Side) -> str:
     manifest = side.manifest
     config = manifest.config
     optimization, augmentation = config["optimization"], config["augmentation"]
+    outliers = augmentation.get("outliers", 0.0)
     used = [
         text
         for text, there in (
@@ -44,6 +45,7 @@ def training(side: Side) -> str:
             (f"shifts of up to {augmentation.get('translate')} pixels", augmentation.get("translate")),
             (f"squares of {augmentation.get('cutout')} pixels cut out", augmentation.get("cutout")),
             (f"mixup ({augmentation.get('mixup')})", augmentation.get("mixup")),
+            (f"{percent(outliers, 0)} made-up pictures of no class", outliers),
         )
         if there
     ]
