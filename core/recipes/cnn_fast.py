@@ -3,10 +3,10 @@
 Claim, nearly reached: at least 94.0 % of the test images right from one view, after at most 25 minutes of training on
 two cores.
 
-Evidence, one seed as below on 45,000 images (`duet repeat cnn_fast --seeds 1 --set include_validation=true`), two cores
-with AMX (bfloat16), published as cnn@3: 93.86 % of the test images right from one view, 94.74 % with six views averaged,
-after 23.3 minutes of training (66 seconds an epoch). The calibration error after temperature is 1.27 % (aim 1.0 %).
-Noise and textures are told from photographs with an AUROC of 1.00 and 0.99: `augmentation.outliers` does that.
+Evidence, one seed as below on 45,000 images (`duet repeat cnn_fast --seeds 1 --set include_validation=true`), on two
+cores with AMX (bfloat16), published as cnn@3: 93.86 % of the test images right from one view, 94.74 % with six views
+averaged, after 23.3 minutes of training (66 seconds an epoch). The calibration error after temperature is 1.27 % (aim
+1.0 %). Noise and textures are told from photographs with an AUROC of 1.00 and 0.99: `augmentation.outliers` does that.
 
 What went before, each one seed on 45,000 images and no more than a hint:
 
