@@ -64,7 +64,8 @@ UNSEEN = """(id) => new Promise((done) => {
 UPLOADED = """async () => {
   const shares = [];
   const pieces = [1, 2].map((number) => ({ label: "a", files: [new File(["x"], `${number}.png`)], bytes: 1 }));
-  const sent = module.upload("some", { pieces, skipped: [] }, (share) => shares.push(share), new AbortController().signal);
+  const { signal } = new AbortController();
+  const sent = module.upload("some", { pieces, skipped: [] }, (share) => shares.push(share), signal);
   return [await sent.catch((error) => error.message), shares];
 }"""
 
