@@ -488,8 +488,8 @@ def test_of_two_versions_in_quick_succession_the_last_one_is_explained(browser: 
             late[0].continue_()
         answer.value.finished()
         page.wait_for_timeout(100)
-        page.get_by_label("Occlusion", exact=True).check(force=True)
-        expect(page.get_by_role("img", name="Occlusion of cnn for cat")).to_be_visible()
+        page.get_by_label("Input × gradient", exact=True).check(force=True)
+        expect(page.get_by_role("img", name="Input × gradient of cnn for cat")).to_be_visible()
 
 
 @pytest.mark.slow
