@@ -12,7 +12,7 @@ from core.comparison.robustness import RobustnessComparison, side_by_side
 from core.errors import DataError
 from core.manifest import Manifest
 from core.reports.latency import Latency
-from core.reports.lookup import find_report
+from core.reports.lookup import AnyVersionRecord, find_report
 from core.reports.pairwise import Pairwise, ProbabilityScores, compare_answers
 from core.reports.robustness import Robustness
 from core.reports.significance import significance
@@ -75,23 +75,23 @@ class VersionComparer:
             return None
 
     def _robustness_of(self, manifest: Manifest, notes: list[str]) -> Robustness | None:
-        try:
-            found = find_report(Robustness, [manifest], self._layers)
-        except DataError as error:
-            notes.append(str(error))
-            return None
-        if found is None:
+        before = len(notes)
+        record = self._recorded(Robustness, manifest, notes)
+        if record is None and len(notes) == before:
             named = manifest.reference
             notes.append(
                 f"the robustness of {named} is not measured yet: `duet evaluate {named} --robustness` does that"
             )
-        return found.record if found else None
+        return record
 
-    def _latency_of(self, manifest: Manifest, notes: list[str]) -> Latency | None:
+    def _recorded(self, kind: type[AnyVersionRecord], manifest: Manifest, notes: list[str]) -> AnyVersionRecord | None:
         try:
-            found = find_report(Latency, [manifest], self._layers)
+            found = find_report(kind, [manifest], self._layers)
         except DataError as error:
-            notes.append(str(error))
+            told = str(error)
+            for layer in self._layers:  # notes are public: where the files lie is not
+                told = told.replace(f"{layer}/", "")
+            notes.append(told)
             return None
         return found.record if found else None
 
@@ -112,7 +112,7 @@ class VersionComparer:
             files={name: record.bytes for name, record in sorted(manifest.files.items())},
             served_bytes=manifest.served_bytes,
             quantization=manifest.quantization,
-            latency=self._latency_of(manifest, notes),
+            latency=self._recorded(Latency, manifest, notes),
         )
 
 

@@ -128,6 +128,7 @@ def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelR
     notes = " ".join(compared(repository, "cnn@1", "mlp@1", tmp_path).notes)
     assert "robustness/mlp@1.json is not such a record" in notes
     assert "latency/mlp@1.json is not such a record" in notes
+    assert str(tmp_path) not in notes
 
 
 def test_the_bootstrap_is_drawn_once_for_a_pair(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
