@@ -47,8 +47,8 @@ def side_by_side(first: Robustness, second: Robustness) -> RobustnessComparison:
     """The records of two versions as one table of the conditions that both know.
 
     Raises:
-        DifferentImagesError: they were measured on other images, or by other chance.
-        DataError: there is no corruption that both know.
+        DifferentImagesError: they were measured on other data.
+        DataError: on other images of it or by other chance, or there is no corruption that both know.
     """
     overall, *differences = compare_robustness(first, second)
     return RobustnessComparison(

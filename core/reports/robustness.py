@@ -105,11 +105,17 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
     """Two versions under each condition that both know, level by level, and first under all those corruptions.
 
     Raises:
-        DifferentImagesError: they were measured on other images, or by other chance.
-        DataError: there is no corruption that both know.
+        DifferentImagesError: they were measured on other data.
+        DataError: on other images of it or by other chance, or there is no corruption that both know.
     """
-    if (first.data, first.seed) != (second.data, second.seed):
+    if first.data.digest != second.data.digest:
         raise DifferentImagesError(first.data.digest, second.data.digest)
+    if (first.data, first.seed) != (second.data, second.seed):
+        names = " and ".join(one.model.reference for one in (first, second))
+        raise DataError(
+            f"{names} were measured on other images of the same data, or corrupted by other chance: measure both again "
+            "with `duet evaluate REF --robustness`"
+        )
     first, second = _as_known(first, second), _as_known(second, first)
     if not first.of_kind(*CORRUPTION_KINDS):
         raise DataError(

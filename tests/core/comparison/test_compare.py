@@ -121,7 +121,7 @@ def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelR
     write_robustness(tmp_path, repository.manifest("mlp", 1), clean=0.5, seed=1)
     comparison = compared(repository, "cnn@1", "mlp@1", tmp_path)
     assert comparison.robustness is None
-    assert "did not answer to the same images" in comparison.notes[0]
+    assert "cnn@1 and mlp@1 were measured on other images of the same data" in comparison.notes[0]
     for what in ("robustness", "latency"):
         (tmp_path / what).mkdir(exist_ok=True)
         (tmp_path / what / "mlp@1.json").write_text("{}", encoding="utf-8")
