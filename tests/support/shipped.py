@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from core.home import shipped_models
+from core.manifest import GRADIENT_GRAPH, MANIFEST_NAME, read_manifest
 from core.repository import ModelRepository
 
 
@@ -21,6 +23,17 @@ def predecessor(family: str) -> int:
 def shipped_folder(family: str, version: int) -> Path:
     """Where its files lie."""
     return shipped_models() / family / str(version)
+
+
+def publish_unexplained(models: Path, family: str, version: int) -> None:
+    """Put the predecessor into `models` as another version, without what explains its answers."""
+    folder = models / family / str(version)
+    shutil.copytree(shipped_folder(family, predecessor(family)), folder)
+    (folder / GRADIENT_GRAPH).unlink()
+    manifest = read_manifest(folder)
+    files = {name: record for name, record in manifest.files.items() if name != GRADIENT_GRAPH}
+    other = manifest.model_copy(update={"version": version, "gradient": None, "files": files})
+    (folder / MANIFEST_NAME).write_text(other.to_json())
 
 
 def _shipped() -> ModelRepository:

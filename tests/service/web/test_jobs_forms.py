@@ -60,7 +60,7 @@ def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, tra
         page.get_by_label("Recipe", exact=True).select_option("mlp_baseline")
         expect(page.get_by_label("Family", exact=True)).to_have_attribute("placeholder", "mlp")
         expect(page.get_by_label("Epochs", exact=True)).to_have_value("40")
-        expect(page.get_by_text("1 to 10,000.")).to_be_visible()
+        expect(page.get_by_text("1 to 10,000.", exact=True)).to_be_visible()
         page.get_by_text("Network", exact=True).click()
         expect(page.get_by_label("Hidden", exact=True)).to_have_value("1024, 512, 256")
         page.get_by_label("Hidden", exact=True).fill("16, wide")

@@ -258,7 +258,8 @@ def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
     for count in (20, 60, 100, 140, 180, 220):
         expect(rows).to_have_count(count)
         older.click()
-        assert older.evaluate("(button) => button === document.activeElement"), "it keeps the focus"
+        if count < 220:  # the last page takes the button away
+            assert older.evaluate("(button) => button === document.activeElement"), "it keeps the focus"
     expect(rows).to_have_count(250)
     assert [row.partition("job=")[2] for row in rows.evaluate_all("(all) => all.map((one) => one.search)")] == JOBS
     expect(older).to_be_hidden()

@@ -33,9 +33,11 @@ from tests.support.browser import (
 )
 from tests.support.pictures import noise
 from tests.support.service import ServiceProcess
-from tests.support.shipped import champion
+from tests.support.shipped import champion, predecessor, publish_unexplained
 
 pytestmark = [pytest.mark.browser, needs_chromium]
+OLDER = str(predecessor("cnn"))
+UNEXPLAINED = 90
 CAT = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
 CAT_CROP = "76,0,300,300"
 HOSTILE = """it's, a "cat"; <img src=x onerror=alert(1)>.jpg"""
@@ -51,6 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "<b>horse</b>", "ship", "truck"]
     (data / "batches.meta").write_bytes(pickle.dumps({"label_names": names}, protocol=2))
     home = tmp_path_factory.mktemp("home")
+    publish_unexplained(home / "models", "cnn", UNEXPLAINED)
     with served_site(home, DUET_EMBEDDED_BROKER="0", DUET_DATA_DIR=str(data)) as service:
         yield service
 
@@ -290,7 +293,7 @@ def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         page.get_by_label("Integrated gradients").check(force=True)
-        page.get_by_label("Version of cnn").select_option("1")
+        page.get_by_label("Version of cnn").select_option(str(UNEXPLAINED))
         page.get_by_role("button", name="Surprise me").click()
         facts = page.locator("#picture-facts")
         expect(facts).to_contain_text(re.compile(r"test-image-\d+\.png, 32 × 32 pixels"))
@@ -305,7 +308,7 @@ def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_
         again = opened(visit, link.removeprefix(f"{visit.service}/"))
         expect(again.get_by_role("status").locator("strong")).to_have_text(status or "")
         answered(again, "cnn", said or "")
-        expect(again.get_by_label("Version of cnn").locator("option:checked")).to_have_text("version 1")
+        expect(again.get_by_label("Version of cnn").locator("option:checked")).to_have_text(f"version {UNEXPLAINED}")
         expect(again.get_by_label("Integrated gradients")).to_be_checked()
         expect(again.get_by_role("figure").filter(has_text="cnn")).to_contain_text("without gradient.onnx")
         expect(again.get_by_role("img", name=re.compile("Integrated gradients of mlp"))).to_be_visible()
@@ -366,7 +369,9 @@ def test_what_is_copied_runs_and_says_the_same(
             pick(page, {"name": HOSTILE, "mimeType": "image/jpeg", "buffer": CAT.read_bytes()})
             expect(page.locator("#picture-facts")).to_contain_text(HOSTILE)
         expect(page.get_by_role("img", name=re.compile("Grad-CAM of cnn for dog"))).to_be_visible()
-        expect(page.get_by_label("Version of mlp").locator("option:checked")).to_have_text("version 2, champion")
+        expect(page.get_by_label("Version of mlp").locator("option:checked")).to_have_text(
+            f"version {champion('mlp')}, champion"
+        )
         assert page.locator("img[src=x]").count() == 0
         page.get_by_role("button", name="Copy as curl").click()
         curl = page.evaluate("navigator.clipboard.readText()")
@@ -377,7 +382,7 @@ def test_what_is_copied_runs_and_says_the_same(
     printed = subprocess.run(["bash", "-c", curl], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     comparison = json.loads(printed)
     assert [each["label"] for each in comparison["predictions"]] == shown
-    assert [each["version"] for each in comparison["predictions"]] == [2, 2]
+    assert [each["version"] for each in comparison["predictions"]] == [champion("mlp"), champion("cnn")]
     by_curl = (tmp_path / "cnn-grad_cam.png").read_bytes()
     assert by_curl.startswith(b"\x89PNG")
     (tmp_path / "cnn-grad_cam.png").unlink()
@@ -477,14 +482,14 @@ def test_of_two_versions_in_quick_succession_the_last_one_is_explained(browser: 
     with visiting(browser, site.url) as visit:
         page = opened(visit, "?method=saliency")
         late: list[Route] = []
-        page.route("**/saliency?model=cnn&version=1", lambda route: late.append(route))
-        with page.expect_request("**/saliency?model=cnn&version=1"):
-            page.get_by_label("Version of cnn").select_option("1")
+        page.route(f"**/saliency?model=cnn&version={OLDER}", lambda route: late.append(route))
+        with page.expect_request(f"**/saliency?model=cnn&version={OLDER}"):
+            page.get_by_label("Version of cnn").select_option(OLDER)
         page.get_by_label("Version of cnn").select_option("")
         pick(page)
         drawn = page.get_by_role("img", name="Saliency of cnn for cat")
         expect(drawn).to_be_visible()
-        with page.expect_response("**/saliency?model=cnn&version=1") as answer:
+        with page.expect_response(f"**/saliency?model=cnn&version={OLDER}") as answer:
             late[0].continue_()
         answer.value.finished()
         page.wait_for_timeout(100)

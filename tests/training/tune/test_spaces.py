@@ -85,7 +85,7 @@ def test_depth_and_width_change_blocks_layers_and_convolutions() -> None:
     assert chain.config({**chain.baseline, "depth": -1}).network.hidden == (1024, 512)
     cnn = space_for(recipe_config("cnn_fast"))
     deeper = cnn.config({**cnn.baseline, "depth": 1, "width": 1.25}).network
-    assert (deeper.channels, deeper.convolutions) == ((80, 320, 320), 3)  # type: ignore[union-attr]
+    assert (deeper.channels, deeper.convolutions) == ((120, 400, 480), 3)  # type: ignore[union-attr]
 
 
 def test_a_recipe_outside_its_space_is_refused() -> None:
