@@ -118,7 +118,7 @@ def _outcome(study: optuna.Study, space: Space) -> str:
 def _settings(space: Space, trial: FrozenTrial) -> list[str]:
     base = space.config(space.baseline)
     differences = base.differences(space.config(trial.params))
-    return [f"--set {key}={value:.6g}" if isinstance(value, float) else f"--set {key}={value}".replace(" ", "")
+    return [f"--set {key}={value:.6g}" if isinstance(value, float) else f"--set {key}={str(value).replace(' ', '')}"
             for key, (_, value) in differences.items()]  # fmt: skip
 
 

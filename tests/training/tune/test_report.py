@@ -101,6 +101,15 @@ def test_a_recipe_that_nothing_beat_is_said_to_be_best(tmp_path: Path) -> None:
     assert "No trial was better than the recipe as it is (54.00%)." in text
 
 
+def test_the_best_trial_s_settings_can_be_pasted(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    block = page(tmp_path).split("```text\n")[1].split("```")[0]
+    options = [line.split(" ") for line in block.splitlines()]
+    assert {words[0] for words in options} == {"--set"}
+    assert {words[1].partition("=")[0] for words in options} >= {"network.hidden", "optimization.learning_rate"}
+    assert all(len(words) == 2 for words in options)
+
+
 def test_too_few_trials_make_no_report(tmp_path: Path) -> None:
     made_up(tmp_path, trials=3, best=None)
     with pytest.raises(ConfigurationError, match="3 trials of 'made-up' have run to their end"):
