@@ -13,8 +13,8 @@ accuracy on 5,000 images has a standard error of 0.7 points):
 | AdamW at 1e-3 instead of Muon, after 4 epochs | 49.1 %, against 55.2 % |
 
 `duet tune mlp_labels --trials 16 --epochs 5 --confirm 3` (docs/studies/mlp_labels) tells tanh, AdamW and SGD from the
-rest, and found four blocks of 640 units at a rate of 0.057 better in runs that short: by 2.50 points (2.19 to 2.82) with
-three new seeds on other images. Whether that holds for 400 epochs is not measured.
+rest, and found four blocks of 640 units at a rate of 0.057 better in runs that short: by 2.50 points (2.19 to 2.82)
+with three new seeds on other images. Whether that holds for 400 epochs is not measured.
 
 GELU costs nothing when the float32 graph is served (1.17 against 1.16 ms for one image on one thread).
 """
