@@ -88,6 +88,7 @@ def _outcome(study: optuna.Study, space: Space) -> str:
         f"Trial {best} was best: {_percent(trials[best])}; the recipe as it is has {_percent(trials[BASELINE])}. It "
         "changes " + ", ".join(f"{name} to {shown(value)}" for name, value in changes.items()) + ":",
         "",
+        "<!-- not run: options of `duet train` and `duet tune` -->",
         "```text",
         *_settings(space, trials[best]),
         "```",
