@@ -160,7 +160,7 @@ class _Loop:
             inputs.train,
             inputs.classes,
             config,
-            fill_C=(classifier.mean * 255).round().to(torch.uint8),
+            fill_C=classifier.mean_colour,
             mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
             teacher_RNK=inputs.teacher_RNK,
             device=device,

@@ -80,7 +80,9 @@ def train_version(
         if teacher is not None:
             cache = repository.home_models.with_name("cache") / "teachers"
             torch.set_num_threads(threads)
-            answers = teacher_answers(teacher, config, images, cache, reporter=reporter, device=device)
+            answers = teacher_answers(
+                teacher, config, images, cache, fill_C=classifier.mean_colour, reporter=reporter, device=device
+            )
         reporter.stage(f"fit {config.recipe}")
         result = fit(
             classifier,

@@ -93,6 +93,7 @@ def teacher_answers(
     images: Images,
     cache: Path,
     *,
+    fill_C: Tensor,
     reporter: Reporter,
     device: torch.device,
 ) -> Tensor:
@@ -101,8 +102,9 @@ def teacher_answers(
     Args:
         teacher: who answers.
         config: of the run; its augmentation and its rounds decide the pictures.
-        images: those that the run is trained on are asked about.
+        images: those that the run is trained on are asked about, just these: a round depends on how many there are.
         cache: folder in which the answers are kept.
+        fill_C: uint8 [3], the colour that cutout paints for the student.
         reporter: is told how far it is.
         device: where to compute what is not in `cache` yet.
 
@@ -111,12 +113,12 @@ def teacher_answers(
     """
     part = images.part(*trained_on(config))
     rounds = config.distillation.rounds
-    folder = cache / _key(teacher, config, images)
+    folder = cache / _key(teacher, config, images, fill_C)
     reporter.stage(f"{teacher.manifest.reference} answers to {rounds} changes of {len(part):,} images each")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            _complete(folder, teacher.classifier, config, torch.from_numpy(part.images_NHWC), reporter, device)
+            _complete(folder, teacher.classifier, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
             paths = [_path(folder, number) for number in range(rounds)]
             return torch.from_numpy(np.stack([np.load(path, allow_pickle=False) for path in paths]))
     except OSError as error:
@@ -131,6 +133,7 @@ def _complete(
     classifier: Classifier,
     config: RecipeConfig,
     images_NHWC: Tensor,
+    fill_C: Tensor,
     reporter: Reporter,
     device: torch.device,
 ) -> None:
@@ -141,7 +144,6 @@ def _complete(
     classifier = classifier.to(device)
     pool_first(classifier)
     dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
-    fill_C = (classifier.mean * 255).round().to("cpu", torch.uint8)
     N, H, W, _ = images_NHWC.shape
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
@@ -175,13 +177,14 @@ def _dtype(folder: Path, classifier: Classifier, pixels_NHWC: Tensor, reporter: 
     return cast(Dtype, path.read_text())
 
 
-def _key(teacher: Teacher, config: RecipeConfig, images: Images) -> str:
+def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor) -> str:
     content = {
         "weights": teacher.manifest.files[WEIGHTS_NAME].sha256,
         "data": images.dataset.digest,
         "split": images.split.digest,
         "parts": trained_on(config),
         "augmentation": config.augmentation.model_dump(mode="json"),
+        "fill": fill_C.tolist(),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

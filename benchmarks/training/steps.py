@@ -72,9 +72,10 @@ def time_steps(
         steps: how many are measured.
     """
     classes = int(images.labels_N.max()) + 1
-    fill_C = (classifier.mean * 255).round().to(torch.uint8)
     mirrored_N = torch.zeros(len(images), dtype=torch.bool)
-    batches = Batches(images, classes, config, fill_C=fill_C, mirrored_N=mirrored_N, teacher_RNK=None, device=device)
+    batches = Batches(
+        images, classes, config, fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher_RNK=None, device=device
+    )
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)
     seed_dropout(classifier.train(), draw)

@@ -15,16 +15,18 @@ def cnn_best() -> RecipeConfig:
     """A wider and deeper cnn_fast with residual blocks, on shifted, mirrored and partly covered images."""
     return RecipeConfig(
         recipe="cnn_best",
-        network=CNNNetwork(design="whitened", channels=(96, 320, 384), convolutions=3, residual=True, hidden=()),
-        augmentation=Augmentation(flip=True, alternate=True, translate=4, cutout=12),
+        network=CNNNetwork(
+            design="whitened", channels=(96, 320, 384), convolutions=3, residual=True, activation="gelu", hidden=()
+        ),
+        augmentation=Augmentation(flip=True, alternate=True, translate=4, cutout=12, outliers=0.02),
         optimization=Optimization(
             optimizer="muon",
             learning_rate=0.1,
             vector_learning_rate=0.01,
             momentum=0.6,
             schedule="linear",
-            label_smoothing=0.2,
+            label_smoothing=0.05,
         ),
-        epochs=80,
+        epochs=45,
         batch_size=500,
     )

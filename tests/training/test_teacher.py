@@ -19,6 +19,8 @@ from training.teacher import Teacher, read_teacher, teacher_answers
 
 Trained = tuple[ModelRepository, Manifest]
 
+ORANGE = torch.tensor([200, 110, 40], dtype=torch.uint8)
+
 
 @pytest.fixture(scope="module")
 def images() -> Images:
@@ -62,7 +64,7 @@ def student(**overrides: object) -> RecipeConfig:
         "mlp",
         **{
             "distillation.teacher": "cnn@1", "distillation.rounds": 6, "augmentation.translate": 1,
-            "augmentation.mixup": 0.5, **overrides,
+            "augmentation.mixup": 0.5, "augmentation.cutout": 6, **overrides,
         },
     )  # fmt: skip
 
@@ -72,30 +74,37 @@ def teacher_of(trained: Trained) -> Teacher:
     return Teacher(manifest, stored_classifier(manifest, repository.folder("cnn", 1)))
 
 
+def ask(
+    teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
+) -> torch.Tensor:
+    return teacher_answers(
+        teacher, config, images, cache, fill_C=ORANGE, reporter=reporter or RecordingReporter(), device=CPU
+    )
+
+
 def test_the_answers_are_the_teacher_s_(trained: Trained, images: Images, tmp_path: Path) -> None:
     config, teacher = student(), teacher_of(trained)
-    answers = teacher_answers(teacher, config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
+    answers = ask(teacher, config, images, tmp_path)
     assert answers.shape == (6, 160, 10)
     assert answers.dtype == torch.float16
     pictures = torch.from_numpy(images.part("train").images_NHWC)
     N, H, W, _ = pictures.shape
-    fill = (teacher.classifier.mean * 255).round().to(torch.uint8)
     for number in (0, 4, 5):
         changes = round_of_changes(N, H, W, config.augmentation, number)
         with torch.no_grad():
-            expected = teacher.classifier(changes.all_pixels(pictures, fill))
+            expected = teacher.classifier(changes.all_pixels(pictures, ORANGE))
         assert torch.allclose(answers[number].float(), expected, atol=0.05, rtol=0.02)
     assert not torch.equal(answers[0], answers[5])
 
 
 def test_what_is_kept_is_not_computed_again(trained: Trained, images: Images, tmp_path: Path) -> None:
     config, teacher = student(), teacher_of(trained)
-    first = teacher_answers(teacher, config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
+    first = ask(teacher, config, images, tmp_path)
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
     (folder / "round-5.npy").unlink()
     reporter = RecordingReporter()
-    again = teacher_answers(teacher, config, images, tmp_path, reporter=reporter, device=CPU)
+    again = ask(teacher, config, images, tmp_path, reporter)
     assert torch.equal(first, again)
     changed = [path.name for path in folder.glob("*.npy") if times[path] != path.stat().st_mtime_ns]
     assert changed == ["round-5.npy"]
@@ -107,7 +116,7 @@ def test_other_pictures_are_kept_apart_and_more_rounds_of_the_same_are_added(
 ) -> None:
     for translate, rounds in ((0, 1), (1, 2), (1, 4)):
         config = student(**{"augmentation.translate": translate, "distillation.rounds": rounds})
-        teacher_answers(teacher_of(trained), config, images, tmp_path, reporter=RecordingReporter(), device=CPU)
+        ask(teacher_of(trained), config, images, tmp_path)
     counts = sorted(len(list(folder.glob("*.npy"))) for folder in tmp_path.iterdir())
     assert counts == [1, 4]
 
@@ -115,9 +124,7 @@ def test_other_pictures_are_kept_apart_and_more_rounds_of_the_same_are_added(
 def test_a_full_disk_says_how_to_go_on(trained: Trained, images: Images, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     with pytest.raises(CheckpointError, match=r"answers of cnn@1 cannot be kept.*--resume"):
-        teacher_answers(
-            teacher_of(trained), student(), images, tmp_path / "cache", reporter=RecordingReporter(), device=CPU
-        )
+        ask(teacher_of(trained), student(), images, tmp_path / "cache")
 
 
 def test_a_teacher_that_saw_the_validation_images_is_refused_while_they_judge(

@@ -36,6 +36,11 @@ class Classifier(nn.Module):
         logits: Tensor = self.network(self.normalised(pixels_NHWC.permute(0, 3, 1, 2)))
         return logits
 
+    @property
+    def mean_colour(self) -> Tensor:
+        """uint8 [3]: the mean as a pixel, which cutout paints."""
+        return (self.mean * 255).round().to(torch.uint8)
+
     def normalised(self, pixels_NCHW: Tensor) -> Tensor:
         """What the network sees: each channel less its mean, over its standard deviation."""
         return (pixels_NCHW - self.mean[:, None, None]) / self.std[:, None, None]

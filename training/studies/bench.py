@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +32,6 @@ class Bench:
 
     Attributes:
         images: of the study; its split's train part is a share of the whole one, with the classes' proportions.
-        whole: the same images with the whole split.
         fresh: training images outside that share, which no run of the study learns from or is chosen by.
         repository: holds teachers.
         threads: of the processor.
@@ -41,7 +39,6 @@ class Bench:
     """
 
     images: Images
-    whole: Images
     fresh: LabelledImages
     repository: ModelRepository
     threads: int
@@ -68,7 +65,6 @@ def make_bench(
     training = images.dataset.training
     return Bench(
         images=Images(images.dataset, Split(split.train[drawn.validation], split.validation, split.holdout)),
-        whole=images,
         fresh=LabelledImages(training.images_NHWC[fresh_N], training.labels_N[fresh_N]),
         repository=repository,
         threads=threads,
@@ -108,16 +104,17 @@ def short_run(
         require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
         for record in checkpoint.history:
             on_epoch(record)
+    classifier = new_classifier(config, images)
     inputs = FitInputs(
         train=images.part("train"),
         validation=judged_on,
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher_RNK=_answers(config, bench, reporter),
+        teacher_RNK=_answers(config, bench, classifier.mean_colour, reporter),
     )
     return fit(
-        new_classifier(config, images),
+        classifier,
         config,
         inputs,
         folder,
@@ -146,19 +143,14 @@ def final_accuracy(result: FitResult) -> float:
     return accuracy
 
 
-def _answers(config: RecipeConfig, bench: Bench, reporter: Reporter) -> Tensor | None:
-    """The teacher's answers for the images of the study.
-
-    The whole train part is asked about, because its answers are the same ones that full runs keep and use.
-    """
-    teacher = read_teacher(config, bench.whole, bench.repository)
+def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Reporter) -> Tensor | None:
+    """The teacher's answers for the images of the study, as its rounds change just these."""
+    teacher = read_teacher(config, bench.images, bench.repository)
     if teacher is None:
         return None
     cache = bench.repository.home_models.with_name("cache") / "teachers"
     torch.set_num_threads(bench.threads)
-    answers_RNK = teacher_answers(teacher, config, bench.whole, cache, reporter=reporter, device=bench.device)
-    places_N = np.searchsorted(bench.whole.split.train, bench.images.split.train)
-    return answers_RNK[:, torch.from_numpy(places_N)]
+    return teacher_answers(teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device)
 
 
 class Watched:
