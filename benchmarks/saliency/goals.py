@@ -14,6 +14,7 @@ from benchmarks.serving.spread import Spread, spread
 _MOST_OF_FORWARD = 5.0
 _MOST_OF_CAPTUM = 0.6
 _MOST_P99 = 2.0
+_MOST_REFUSED = 0.0
 _LEAST_OF_RAW = 0.9
 
 
@@ -33,6 +34,8 @@ def judge(results: Results) -> Iterator[Goal]:
         p99 = spread(each.beside_p99_ms / each.alone_p99_ms for each in results.crowds)
         what = "p99 of /predict at half load while explanations run flat out, over without"
         yield compared(what, p99, operator.le, _MOST_P99)
+        refused = spread(each.refused for each in results.crowds)
+        yield compared("share of those predictions that was refused", refused, operator.le, _MOST_REFUSED)
     if _has(results, "triton"):
         share = _ratio(results, "batch", "triton")
         what = f"tritonclient infer, batch {BATCH} uint8, images/s over onnxruntime's"

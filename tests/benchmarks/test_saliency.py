@@ -36,7 +36,7 @@ def one_round(slower: float = 1.0) -> dict[str, list[float]]:
 
 def test_ratios_are_of_medians_within_a_round() -> None:
     results = Results(
-        "cnn@1", [one_round(), one_round(4), one_round(2)], [Crowd(500, 10, 15, 7), Crowd(500, 10, 30, 7)]
+        "cnn@1", [one_round(), one_round(4), one_round(2)], [Crowd(500, 10, 15, 7, 0.0), Crowd(500, 10, 30, 7, 0.25)]
     )
     goals = {goal.what: (goal.measured, goal.met) for goal in judge(results)}
     assert list(goals.values()) == [
@@ -45,6 +45,7 @@ def test_ratios_are_of_medians_within_a_round() -> None:
         ("0.75", False),
         ("0.50", True),
         ("2.25 (1.50..3.00)", False),
+        ("0.12 (0.00..0.25)", False),
         ("0.75", False),
     ]
     told = dict(figures(results))

@@ -36,7 +36,17 @@ class Broker:
     def start(self, *options: str) -> Self:
         """Start the server and wait until it answers; `options` are of its command line, such as --maxmemory 2mb."""
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--daemonize", "no"]
-        arguments += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+        # Without `always`, the server puts off writing while an earlier write is still being synced.
+        arguments += [
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--save",
+            "",
+            "--maxmemory-policy",
+            "noeviction",
+        ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(get_binary_path()), *arguments, *options], stdout=log, stderr=log, cwd=self.folder
