@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.answer import Answer
 from core.comparison.robustness import RobustnessComparison
 from core.estimate import Estimate
 from core.evaluation import EvaluatedData, Scores
@@ -24,18 +25,14 @@ from core.reports.significance import Significance
 from core.statistics.comparison import PairedComparison
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ClassProbability(_Answer):
+class ClassProbability(Answer):
     """One class and how probable the model holds it to be."""
 
     label: str
     probability: float
 
 
-class OutOfDistribution(_Answer):
+class OutOfDistribution(Answer):
     """Whether the image looks like nothing the model was trained on: the energy of its logits against a threshold."""
 
     score: float = Field(description="energy, -logsumexp(logits); higher is stranger")
@@ -43,7 +40,7 @@ class OutOfDistribution(_Answer):
     flag: bool = Field(description="true where the score is above the threshold")
 
 
-class Prediction(_Answer):
+class Prediction(Answer):
     """One model's answer to one image."""
 
     filename: str | None = Field(description="as the client named the file; null for a raw body")
@@ -59,7 +56,7 @@ class Prediction(_Answer):
     notes: tuple[str, ...] = Field(description="what was done to the image before the model saw it")
 
 
-class Timing(_Answer):
+class Timing(Answer):
     """Where the time of one request went, in milliseconds."""
 
     decode: float
@@ -68,7 +65,7 @@ class Timing(_Answer):
     total: float = Field(description="from the request's head to its answer, the upload included")
 
 
-class PredictResponse(_Answer):
+class PredictResponse(Answer):
     """Answer of POST /predict: one prediction per file, in the order they were sent."""
 
     predictions: tuple[Prediction, ...]
@@ -76,7 +73,7 @@ class PredictResponse(_Answer):
     request_id: str
 
 
-class Completeness(_Answer):
+class Completeness(Answer):
     """How far integrated gradients are from summing to what they should, in units of the logit."""
 
     attributed: float = Field(description="the sum of the map")
@@ -85,7 +82,7 @@ class Completeness(_Answer):
     relative_gap: float | None = Field(description="the gap over |expected|; null where that is 0")
 
 
-class SaliencyTarget(_Answer):
+class SaliencyTarget(Answer):
     """The class whose logit is explained."""
 
     label: str
@@ -94,7 +91,7 @@ class SaliencyTarget(_Answer):
     probability: float
 
 
-class SaliencyMap(_Answer):
+class SaliencyMap(Answer):
     """What one method says of each pixel of the image as the model saw it."""
 
     method: str
@@ -111,7 +108,7 @@ class SaliencyMap(_Answer):
         return np.array(self.values, np.float32)
 
 
-class ModelExplanation(_Answer):
+class ModelExplanation(Answer):
     """What several methods say of one model's answer, in POST /compare."""
 
     model: str
@@ -126,7 +123,7 @@ class ModelExplanation(_Answer):
         return b64decode(self.picture.partition(",")[2])
 
 
-class CompareResponse(_Answer):
+class CompareResponse(Answer):
     """Answer of POST /compare: what each model says of the same image, and how far apart they are."""
 
     predictions: tuple[Prediction, ...] = Field(description="one per model, in the order they were asked for")
@@ -141,7 +138,7 @@ class CompareResponse(_Answer):
     request_id: str
 
 
-class SaliencyTiming(_Answer):
+class SaliencyTiming(Answer):
     """Where the time of an explanation went, in milliseconds."""
 
     queue: float = Field(description="waiting for predictions, which go first")
@@ -149,7 +146,7 @@ class SaliencyTiming(_Answer):
     total: float = Field(description="from the request's head to its answer, the upload included")
 
 
-class SaliencyResponse(_Answer):
+class SaliencyResponse(Answer):
     """Answer of POST /saliency as JSON: one map per method, in the order they were asked for."""
 
     filename: str | None = Field(description="as the client named the file; null for a raw body")
@@ -163,7 +160,7 @@ class SaliencyResponse(_Answer):
     request_id: str
 
 
-class FittingMethod(_Answer):
+class FittingMethod(Answer):
     """A method that can explain a version's answers."""
 
     method: str
@@ -171,7 +168,7 @@ class FittingMethod(_Answer):
     parameters: tuple[str, ...] = Field(description="those that the method takes")
 
 
-class FittingMethods(_Answer):
+class FittingMethods(Answer):
     """Answer of GET /saliency."""
 
     model: str
@@ -179,13 +176,13 @@ class FittingMethods(_Answer):
     methods: tuple[FittingMethod, ...] = Field(description="none where the version was published without gradient.onnx")
 
 
-class SampleCount(_Answer):
+class SampleCount(Answer):
     """Answer of GET /samples."""
 
     count: int = Field(description="test images at hand; 0 where there are none")
 
 
-class EvaluatedModel(_Answer):
+class EvaluatedModel(Answer):
     """One side of GET /metrics/compare."""
 
     model: str
@@ -205,7 +202,7 @@ class EvaluatedModel(_Answer):
     latency: Latency | None = Field(description="of one image on a named machine; null where that is not recorded")
 
 
-class MetricsComparison(_Answer):
+class MetricsComparison(Answer):
     """Answer of GET /metrics/compare: both versions on the same test images, and their difference.
 
     Differences are first minus second.
@@ -225,7 +222,7 @@ class MetricsComparison(_Answer):
     notes: tuple[str, ...] = Field(description="what is missing from this comparison, and what would make it")
 
 
-class ModelReadiness(_Answer):
+class ModelReadiness(Answer):
     """What one family serves, or why it serves nothing, or not what it should."""
 
     model: str
@@ -234,20 +231,20 @@ class ModelReadiness(_Answer):
     reason: str | None = Field(description="why these two differ; null where they agree")
 
 
-class Readiness(_Answer):
+class Readiness(Answer):
     """Answer of GET /readyz; `degraded` where a champion could not be loaded but another one is served."""
 
     state: Literal["ready", "degraded"]
     models: tuple[ModelReadiness, ...]
 
 
-class Liveness(_Answer):
+class Liveness(Answer):
     """Answer of GET /livez."""
 
     status: Literal["alive"] = "alive"
 
 
-class SessionAnswer(_Answer):
+class SessionAnswer(Answer):
     """Answer of /session: what the one who asks may do, by key or cookie."""
 
     scopes: tuple[Literal["jobs", "admin"], ...] = Field(description="none without a key or a session")

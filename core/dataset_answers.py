@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from core.answer import Answer
 from core.labelled_folders import LabelledFolder
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ClassCount(_Answer):
+class ClassCount(Answer):
     """One class of a data set."""
 
     label: str
     images: int = Field(ge=0)
 
 
-class DatasetSummary(_Answer):
+class DatasetSummary(Answer):
     """A data set in a list."""
 
     name: str
@@ -29,20 +26,20 @@ class DatasetSummary(_Answer):
     trainable: bool = Field(description="whether there are enough classes, and enough images in each")
 
 
-class DatasetList(_Answer):
+class DatasetList(Answer):
     """Answer of GET /datasets."""
 
     datasets: tuple[DatasetSummary, ...] = Field(description="in the order of their names")
 
 
-class SkippedFile(_Answer):
+class SkippedFile(Answer):
     """A file that is not part of a data set, and why."""
 
     file: str
     reason: str
 
 
-class DatasetDetail(_Answer):
+class DatasetDetail(Answer):
     """Answer of GET /datasets/{name}, and of DELETE."""
 
     name: str
@@ -55,7 +52,7 @@ class DatasetDetail(_Answer):
     skipped: tuple[SkippedFile, ...] = Field(description="what lies in its folder and is in no class")
 
 
-class DatasetUpload(_Answer):
+class DatasetUpload(Answer):
     """Answer of POST /datasets/{name}."""
 
     dataset: DatasetDetail = Field(description="the data set with what was added")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from core.answer import Answer
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobRecord
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class JobLinks(_Answer):
+class JobLinks(Answer):
     """Where everything about the job is."""
 
     job: str
@@ -30,14 +27,14 @@ class JobAnswer(JobRecord):
     links: JobLinks
 
 
-class JobList(_Answer):
+class JobList(Answer):
     """Answer of GET /jobs."""
 
     jobs: tuple[JobAnswer, ...] = Field(description="newest first")
     next_cursor: str | None = Field(description="`cursor` of the next page; null on the last")
 
 
-class JobAccepted(_Answer):
+class JobAccepted(Answer):
     """Answer of POST /train and POST /evaluate: the same whenever a request is sent again with its Idempotency-Key."""
 
     id: str

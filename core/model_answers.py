@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from core.answer import Answer
 from core.estimate import Estimate
 from core.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository import Layer
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ModelSummary(_Answer):
+class ModelSummary(Answer):
     """A family in GET /models."""
 
     model: str
@@ -23,13 +20,13 @@ class ModelSummary(_Answer):
     versions: tuple[int, ...]
 
 
-class ModelList(_Answer):
+class ModelList(Answer):
     """Answer of GET /models."""
 
     models: tuple[ModelSummary, ...]
 
 
-class VersionSummary(_Answer):
+class VersionSummary(Answer):
     """A version in GET /models/{model}; what its manifest would say is null where that cannot be read."""
 
     version: int
@@ -43,7 +40,7 @@ class VersionSummary(_Answer):
     refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
 
 
-class ModelDetail(_Answer):
+class ModelDetail(Answer):
     """Answer of GET /models/{model}."""
 
     model: str
@@ -51,7 +48,7 @@ class ModelDetail(_Answer):
     versions: tuple[VersionSummary, ...]
 
 
-class VersionDetail(_Answer):
+class VersionDetail(Answer):
     """Answer of GET /models/{model}/versions/{version}."""
 
     model: str
@@ -61,7 +58,7 @@ class VersionDetail(_Answer):
     manifest: Manifest
 
 
-class FileCheck(_Answer):
+class FileCheck(Answer):
     """One file of a version, hashed."""
 
     name: str
@@ -70,7 +67,7 @@ class FileCheck(_Answer):
     problem: str | None = Field(description="how the file differs from that; null where it does not")
 
 
-class VersionCheck(_Answer):
+class VersionCheck(Answer):
     """Answer of GET /models/{model}/versions/{version}/check."""
 
     model: str

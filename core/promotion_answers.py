@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from core.alias_files import Promotion
+from core.answer import Answer
 from core.api import ModelReadiness
 from core.evaluation import Evaluation
 from core.gate.report import GateReport
@@ -17,10 +18,6 @@ MOST_REASON = 1000
 
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class PromoteRequest(_Body):
@@ -47,7 +44,7 @@ class RollbackRequest(_Body):
     )
 
 
-class Move(_Answer):
+class Move(Answer):
     """A champion has moved; answer of POST .../rollback."""
 
     promotion: Promotion = Field(description="as the audit trail has it; entry 0 where nothing had to change")
@@ -61,14 +58,14 @@ class GatedMove(Move):
     gate: GateReport = Field(description="what the gate found; it may have refused, if the promotion was forced")
 
 
-class PromotionPage(_Answer):
+class PromotionPage(Answer):
     """Answer of GET /models/{model}/promotions: a part of the audit trail, newest first."""
 
     promotions: tuple[Promotion, ...]
     next_cursor: int | None = Field(description="`cursor` of the next page; null on the last one")
 
 
-class VersionEvaluation(_Answer):
+class VersionEvaluation(Answer):
     """What was measured of a version, when it was published or by a later job."""
 
     job: str | None = Field(description="the job that measured it; null for the evaluation it was published with")
@@ -80,7 +77,7 @@ class VersionEvaluation(_Answer):
     )
 
 
-class EvaluationPage(_Answer):
+class EvaluationPage(Answer):
     """Answer of GET /models/{model}/versions/{version}/evaluations: the published one, then jobs', newest first."""
 
     model: str

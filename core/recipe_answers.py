@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from core.answer import Answer
 from core.recipes import RecipeConfig
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Recipe(_Answer):
+class Recipe(Answer):
     """A recipe: a full configuration, under a name."""
 
     name: str
@@ -22,7 +19,7 @@ class Recipe(_Answer):
     config: RecipeConfig = Field(description="all settings; `overrides` of POST /train changes them")
 
 
-class RecipeList(_Answer):
+class RecipeList(Answer):
     """Answer of GET /recipes; forms can be made from the two schemas."""
 
     recipes: tuple[Recipe, ...]

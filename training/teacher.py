@@ -97,7 +97,10 @@ def teacher_answers(
     reporter: Reporter,
     device: torch.device,
 ) -> Tensor:
-    """The teacher's logits for every round of the run, float16 [R, N, K] on the CPU; see `round_of_changes`.
+    """The teacher's calibrated logits for every round of the run, float16 [R, N, K] on the CPU; see `round_of_changes`.
+
+    They are divided by the temperature that calibrates the teacher, because a student is no better calibrated than what
+    it learns from: one taught by label smoothing's cautious answers cannot be mended by a temperature of its own.
 
     Args:
         teacher: who answers.
@@ -120,12 +123,13 @@ def teacher_answers(
         with FileLock(folder / ".lock"):
             _complete(folder, teacher.classifier, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
             paths = [_path(folder, number) for number in range(rounds)]
-            return torch.from_numpy(np.stack([np.load(path, allow_pickle=False) for path in paths]))
+            logits_RNK = np.stack([np.load(path, allow_pickle=False) for path in paths])
     except OSError as error:
         raise CheckpointError(
             f"the answers of {teacher.manifest.reference} cannot be kept in {folder} ({error}): free some space and go "
             "on with --resume, or start again; what is there already is used"
         ) from error
+    return torch.from_numpy(logits_RNK / np.float16(teacher.manifest.calibration["fp32"].temperature))
 
 
 def _complete(

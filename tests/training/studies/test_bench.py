@@ -59,5 +59,5 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
     for number in range(2):
         pixels_NHWC = round_of_changes(N, H, W, config.augmentation, number).all_pixels(pictures_NHWC, painted_C)
         with torch.no_grad():
-            expected_NK = classifier(pixels_NHWC)
+            expected_NK = classifier(pixels_NHWC) / teacher.calibration["fp32"].temperature
         assert torch.allclose(answers_RNK[number].float(), expected_NK, atol=0.05, rtol=0.02)
