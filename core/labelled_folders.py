@@ -54,7 +54,8 @@ class LabelledFolder:
         name: of the data set.
         path: its folder.
         files: those of each class, both in order of their names; a class may have none.
-        skipped: what lies among them and is not looked at, with the reason, by its path within the data set.
+        skipped: what lies among them and is not looked at, with the reason, by its path within the data set as
+            `shown` has it.
     """
 
     name: str
@@ -163,6 +164,11 @@ def label_problem(label: str) -> str | None:
     return None
 
 
+def shown(path: str) -> str:
+    r"""A path as text that can be printed and sent: a byte that is not UTF-8 is written as `\xe9`, say."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def dataset_names(home: Path) -> list[str]:
     """The data sets that there are, sorted."""
     return sorted(
@@ -206,7 +212,7 @@ def _listed(name: str, path: Path) -> LabelledFolder:
             continue
         problem = _class_problem(entry)
         if problem is not None:
-            skipped.append((entry.name, problem))
+            skipped.append((shown(entry.name), problem))
             continue
         found = []
         for file in sorted(_entries(Path(entry.path)), key=lambda file: file.name):
@@ -214,7 +220,7 @@ def _listed(name: str, path: Path) -> LabelledFolder:
                 continue
             if not file.is_file(follow_symlinks=False):
                 kind = "a link, which is not followed" if file.is_symlink() else "not a file"
-                skipped.append((f"{entry.name}/{file.name}", kind))
+                skipped.append((shown(f"{entry.name}/{file.name}"), kind))
                 continue
             found.append(ImageFile(Path(file.path), file.stat(follow_symlinks=False).st_size))
         files[entry.name] = tuple(found)

@@ -99,7 +99,7 @@ class ConsoleReporter:
 
     def note(self, text: str) -> None:
         """Print the text."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def bars(console: Console) -> Progress:

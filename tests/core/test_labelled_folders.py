@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from core.labelled_folders import (
     label_problem,
     read_folder,
     shortfalls,
+    shown,
 )
 from tests.support.labelled_folders import write_labelled_folder
 
@@ -48,6 +50,14 @@ def test_what_is_in_no_class_is_named_and_links_are_not_followed(tmp_path: Path)
         "night/inner": "not a file",
         "night/link": "a link",
     }
+
+
+def test_a_name_that_is_no_utf8_is_listed_so_that_it_can_be_sent(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colours", {"night": 1})
+    (path / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
+    (path / "night" / os.fsdecode(b"na\xefve")).mkdir()
+    assert [file for file, _ in read_folder(tmp_path, "colours").skipped] == ["caf\\xe9.txt", "night/na\\xefve"]
+    assert shown("Großer Hund/犬.png") == "Großer Hund/犬.png"
 
 
 def test_names_are_those_of_data_sets_alone(tmp_path: Path) -> None:

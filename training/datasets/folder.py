@@ -22,7 +22,7 @@ from core.cores import available_cores
 from core.errors import DataError, ImageError
 from core.home import duet_home
 from core.images import decode_image
-from core.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls
+from core.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls, shown
 from training.datasets.base import ImageDataset, LabelledImages
 from training.datasets.splits import SEED, Split
 
@@ -42,7 +42,11 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """A decoded file. `key` is 32 bytes that follow from the file's content and are as good as random."""
+    """A decoded file.
+
+    `file` is its path within the data set, for people to read; `key` is 32 bytes that follow from the file's content
+    and are as good as random.
+    """
 
     label: str
     file: str
@@ -68,7 +72,7 @@ def load_folder(
     """
     side = image_size or DEFAULT_IMAGE_SIZE
     folder = read_folder(home or duet_home(), name)
-    _refuse(folder, folder.shortfalls(), [])
+    _refuse(folder, folder.shortfalls(), folder.skipped)
     pictures, skipped = _distinct(*_decoded(folder, side, note))
     skipped = [*folder.skipped, *skipped]
     if skipped:
@@ -130,7 +134,7 @@ def _decoded(folder: LabelledFolder, side: int, note: Note) -> tuple[list[_Pictu
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
         for number, (job, result) in enumerate(zip(jobs, threads.map(decode, jobs), strict=True), start=1):
             if isinstance(result, str):
-                skipped.append((f"{job[0]}/{job[1].path.name}", result))
+                skipped.append((shown(f"{job[0]}/{job[1].path.name}"), result))
             else:
                 pictures.append(result)
             if time.monotonic() - last >= NOTE_SECONDS:
@@ -151,7 +155,7 @@ def _picture(label: str, file: ImageFile, side: int) -> _Picture | str:
     except ImageError as error:
         return str(error)
     key = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
-    return _Picture(label, f"{label}/{file.path.name}", key, pixels_HWC)
+    return _Picture(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
 
 
 def _distinct(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from collections import Counter
@@ -16,6 +17,7 @@ from PIL import Image
 
 from core.errors import DataError
 from core.images import decode_image
+from core.jobs.events import Note
 from tests.support.labelled_folders import COLOURS, picture, write_labelled_folder
 from training.datasets import folder as folder_module
 from training.datasets.base import ImageDataset, LabelledImages
@@ -146,6 +148,18 @@ def test_files_that_are_no_images_are_left_out_and_named_with_their_number(tmp_p
     assert re.search(r"grass/(copy.png|0000) \(the same image as grass/(copy.png|0000)\)", note)
 
 
+def test_a_name_that_is_no_utf8_is_told_so_that_it_can_be_sent(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colours", {"night": 6, "grass": 6})
+    (path / "night" / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"nothing to see")
+    (path / "grass" / os.fsdecode(b"cop\xefe")).write_bytes(picture("grass", 0))
+    told: list[str] = []
+    load_folder("colours", home=tmp_path, note=told.append)
+    [note] = told
+    assert r"night/caf\xe9.txt (the data is not an image" in note
+    assert re.search(r"grass/(cop\\xefe|0000) \(the same image as grass/(cop\\xefe|0000)\)", note)
+    assert Note.model_validate_json(Note(text=note).model_dump_json()).text == note
+
+
 def test_an_image_with_two_labels_is_left_out_of_both(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 5, "grass": 5})
     (path / "night" / "x").write_bytes(picture("grass", 1))
@@ -175,6 +189,15 @@ def test_a_class_that_is_too_small_without_its_broken_files_is_refused_and_they_
     path = write_labelled_folder(tmp_path, "colours", {"night": 3, "grass": 5})
     (path / "night" / "broken").write_bytes(b"x")
     with pytest.raises(DataError, match=r"class 'night' has 3 images and needs at least 4; left out: night/broken \("):
+        load_folder("colours", home=tmp_path)
+
+
+def test_a_folder_without_classes_enough_is_refused_and_what_is_not_looked_at_is_named(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colours", {"night": 5})
+    (path / "grass").symlink_to(path / "night")
+    (path / "loose.png").write_bytes(picture("night", 9))
+    refusal = r"needs at least 2; left out: grass \(a link, .*\); loose\.png \(not in the folder of a class\)\."
+    with pytest.raises(DataError, match=refusal):
         load_folder("colours", home=tmp_path)
 
 
