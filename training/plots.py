@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from core.estimate import Estimate
 from training.explore.theme import Theme
@@ -45,8 +45,9 @@ def style(axes: Any, theme: Theme) -> None:
 
 
 def percent_axis(axis: Any) -> None:
-    """Write shares as whole percent."""
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    """Write shares as percent, at steps that take few digits and with all of them: a label says where it stands."""
+    axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6) + 0.0:g}%"))
 
 
 def error_bars(estimates: Sequence[Estimate]) -> tuple[list[float], list[list[float]]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from core.estimate import Estimate
 from core.reports.studies import AugmentationStudy, Tuning
@@ -136,7 +136,7 @@ def steps_figure(study: AugmentationStudy, theme: Theme) -> Figure:
         places: list[Any] = [names.index(each.step) for each in rows]
         axes.errorbar(places, values, yerr=reach, marker=MARKERS[number % 2], ms=5, lw=1.4, color=colour, label=recipe)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    percent_axis(axes.yaxis)
     axes.set_ylabel("validation accuracy")
     legend_above(figure, axes, theme)
     return figure
