@@ -35,16 +35,16 @@ _COMPARED_WITH = 5
 
 
 def space_of(journal: Journal) -> Space:
-    """The search space around the journal's recipe; the compute type is that of its first run.
+    """The search space around the journal's recipe; the compute type is that of the first run that came to its end.
 
     Raises:
         ConfigurationError: the recipe does not lie in its family's space.
     """
     config = journal.description.config
-    chosen = {trial.user_attrs[DTYPE] for trial in journal.study.get_trials(deepcopy=False) if trial.number == 0
-              if DTYPE in trial.user_attrs}  # fmt: skip
+    # Of finished trials: one that goes on needs the settings it began with, though its compute type be noted already.
+    chosen = [trial.user_attrs[DTYPE] for trial in finished(journal.study) if DTYPE in trial.user_attrs]
     if chosen:
-        config = config.with_overrides({"precision": chosen.pop()})
+        config = config.with_overrides({"precision": chosen[0]})
     return space_for(config)
 
 

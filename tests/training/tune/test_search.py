@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 
 from core.errors import CheckpointError, ConfigurationError
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from tests.support.training_runs import CPU, small_images, small_recipe
+from training import fit
 from training.checkpoint import EpochRecord
 from training.images import Images
 from training.studies import bench as bench_module
@@ -25,7 +26,7 @@ from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
 from training.tune.confirm import confirm, read_confirmation
 from training.tune.journal import Description, open_journal, read_journal
-from training.tune.search import finished, search, space_of
+from training.tune.search import DTYPE, SECONDS, finished, search, space_of
 
 NAME = "small"
 
@@ -113,6 +114,29 @@ def test_the_first_trial_is_the_recipe_and_the_next_differ_in_one_choice(tmp_pat
     assert space.config(points[0]) == journal.description.config
     assert [space.changes(point) for point in points] == [{}, {"activation": "gelu"}, {"activation": "silu"}]
     assert all(trial.user_attrs["dtype"] == "float32" for trial in finished(journal.study))
+
+
+def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    types = iter(("bfloat16", "float32", "float32"))
+    monkeypatch.setattr(fit, "faster_dtype", lambda *_: (next(types), "the faster"))
+    note = Trial.set_user_attr
+
+    def stopped(trial: Trial, key: str, value: object) -> None:
+        if key == SECONDS:
+            raise KeyboardInterrupt
+        note(trial, key, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trial, "set_user_attr", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            tuned(tmp_path, trials=2, epochs=1, precision="auto")
+    (running,) = read_journal(tmp_path, NAME).study.get_trials(states=(TrialState.RUNNING,))
+    assert running.user_attrs[DTYPE] == "bfloat16"
+    tuned(tmp_path, trials=2, epochs=1, precision="auto")
+    trials = finished(read_journal(tmp_path, NAME).study)
+    assert [(trial.number, trial.user_attrs[DTYPE]) for trial in trials] == [(0, "bfloat16"), (1, "bfloat16")]
 
 
 def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(tmp_path: Path) -> None:
