@@ -91,8 +91,21 @@ class CostRecord(_Record):
 
     parameters: int = Field(gt=0)
     macs: int = Field(gt=0, description="multiply-accumulates of one image's forward pass")
-    training_seconds: float = Field(ge=0, description="wall time of the fit, data load excluded")
+    training_seconds: float = Field(
+        ge=0, description="wall time of all epochs; data load and a teacher's answers excluded"
+    )
+    teacher_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="wall time of the teacher's answers to the training images, which other versions may have learnt "
+        "from too; null where there was no teacher, and where the time is not known",
+    )
     epochs: int = Field(ge=0)
+
+    @property
+    def total_seconds(self) -> float:
+        """Wall time of the epochs and, where it is known, of the teacher's answers."""
+        return self.training_seconds + (self.teacher_seconds or 0.0)
 
 
 class Calibration(_Record):

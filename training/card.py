@@ -75,7 +75,7 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 | parameters | {cost.parameters:,} |
 | multiply-accumulates per image | {macs} |
 | training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
-{manifest.environment.dtype} |
+{manifest.environment.dtype}{_taught(manifest)} |
 | log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
 | expected calibration error | {ece:.2%} after temperature {calibration.temperature:.3f} |
 | prediction sets | hold the true class for {_share(scores.prediction_sets.coverage)} of the test \
@@ -89,6 +89,17 @@ over images for the others.
 ![confusion matrix](figures/confusion.png)
 ![reliability diagram](figures/reliability.png)
 """
+
+
+def _taught(manifest: Manifest) -> str:
+    """What the teacher's answers took besides; empty without a teacher."""
+    cost, teacher = manifest.cost, (manifest.config.get("distillation") or {}).get("teacher")
+    if teacher is None:
+        return ""
+    if cost.teacher_seconds is None:
+        return f"; what the answers of {teacher} took is not known"
+    minutes, total = cost.teacher_seconds / 60, cost.total_seconds / 60
+    return f"; the answers of {teacher} took {minutes:.1f} minutes, {total:.1f} minutes in all"
 
 
 def _table(scores: Scores) -> str:

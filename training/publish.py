@@ -56,6 +56,8 @@ class Origin:
     """Of the source that made them; the files may have changed since a long run began."""
     derived_from: str | None = None
     """family@version whose weights these are, where they were not just trained, or were trained from."""
+    teacher_seconds: float | None = None
+    """Wall time of the answers that the weights were learnt from; None without a teacher, and where it is not known."""
 
     @property
     def training_seconds(self) -> float:
@@ -159,6 +161,7 @@ def _describe(
             parameters=count_parameters(classifier),
             macs=count_macs(classifier, height=spec.height, width=spec.width),
             training_seconds=origin.training_seconds,
+            teacher_seconds=origin.teacher_seconds,
             epochs=len(origin.history),
         ),
         calibration=judgement.calibration,

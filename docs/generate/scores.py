@@ -25,7 +25,7 @@ def _row(repository: ModelRepository, family: str, version: int) -> str:
     return (
         f"| `{manifest.reference}` | `{manifest.recipe}` | {_percent(scores.accuracy)} | {_percent(scores.macro.f1)} "
         f"| {scores.reliability.ece:.2%} | {cost.parameters:,} | {cost.macs / 1e6:.1f} M "
-        f"| {cost.training_seconds / 60:.1f} min |"
+        f"| {cost.total_seconds / 60:.1f} min |"
     )
 
 

@@ -47,6 +47,23 @@ def test_headline_figures_carry_intervals(published: tuple[Manifest, Evaluation]
     assert "AUROC against | not measured |" in card
 
 
+def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    fit = {"training_seconds": 90.0, "epochs": 4}
+
+    def training(teacher: str | None, teacher_seconds: float | None) -> str:
+        cost = manifest.cost.model_copy(update=fit | {"teacher_seconds": teacher_seconds})
+        changed = {"cost": cost, "config": {"distillation": {"teacher": teacher}}}
+        card = model_card(manifest.model_copy(update=changed), evaluation)
+        (row,) = [line for line in card.splitlines() if line.startswith("| training |")]
+        return row
+
+    own = "| training | 4 epochs, 1.5 minutes on 2 threads, float32"
+    assert training(None, None) == f"{own} |"
+    assert training("cnn@3", 960.0) == f"{own}; the answers of cnn@3 took 16.0 minutes, 17.5 minutes in all |"
+    assert training("cnn@3", None) == f"{own}; what the answers of cnn@3 took is not known |"
+
+
 def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     noise = StrangeImages(kind="noise", images=10, auroc=Estimate(value=0.97, low=0.96, high=0.98), flag_rate=0.5)

@@ -49,12 +49,15 @@ def test_a_version_from_before_gradients_gets_them(tmp_path: Path, monkeypatch: 
     )
     folder = repository.folder("mlp", 1)
     (folder / GRADIENT_GRAPH).unlink()
-    old = first.model_copy(update={"files": {n: r for n, r in first.files.items() if n != GRADIENT_GRAPH}})
+    files = {name: record for name, record in first.files.items() if name != GRADIENT_GRAPH}
+    cost = first.cost.model_copy(update={"teacher_seconds": 12.5})
+    old = first.model_copy(update={"files": files, "cost": cost})
     (folder / MANIFEST_NAME).write_text(old.model_dump_json(exclude={"gradient"}))
     assert repository.verify("mlp", 1).gradient is None
 
     second = republish(repository, "mlp", 1, images, reporter=RecordingReporter())
     assert second.files.keys() - old.files.keys() == {GRADIENT_GRAPH}
+    assert second.cost == cost
     assert second.gradient is not None
     # 20 images validate, and 160 are trained on.
     assert (second.gradient.images, second.gradient.max_relative_error < 1e-5) == (180, True)
