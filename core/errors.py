@@ -12,7 +12,7 @@ DuetError
 ├── ConfigurationError      a recipe or an override does not validate
 │   └── SettingsError       settings of a recipe do not exist or do not validate, each with its name
 ├── CheckpointError         a run cannot be resumed from what is on disk
-├── TrainingDivergedError   the loss is no longer finite
+├── TrainingDivergedError   loss, weights or answers are no longer finite
 ├── ExportError             an exported graph disagrees with the network it came from
 ├── JobError                anything about jobs
 │   ├── UnknownJobError
@@ -112,7 +112,7 @@ class CheckpointError(DuetError):
 
 
 class TrainingDivergedError(DuetError):
-    """The loss became NaN or infinite; the last good checkpoint is kept."""
+    """The loss, the weights or the answers became NaN or infinite; the last good checkpoint is kept."""
 
 
 class ExportError(DuetError):

@@ -16,24 +16,32 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.errors import TrainingDivergedError
 from core.recipes import Optimization, RecipeConfig
 from training.averaging import RunningMean
 from training.batches import Batch, Batches
 from training.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
 from training.compute import autocast, faster_dtype
 from training.datasets.base import LabelledImages
+from training.divergence import (
+    require_finite_answers,
+    require_finite_loss,
+    require_finite_validation,
+    require_finite_weights,
+)
 from training.losses import classification_loss, training_loss
 from training.networks import Classifier
 from training.networks.first_weights import initialise, whiten
 from training.networks.layers import seed_dropout
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from training.packed import unpack
 from training.preprocessing import one_hot, scale_pixels
 from training.progress import Reporter
 from training.randomness import generator
 from training.starting import load_initial
 
 _EVALUATION_BATCH = 500
+_PROBED = 2
+"""Images that show whether a network which is not validated still answers with numbers."""
 _INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
 
 
@@ -85,7 +93,7 @@ def fit(
     Where it does not resume, the first weights are drawn, and `initial`, by their names, put over those.
 
     Raises:
-        TrainingDivergedError: the loss became NaN or infinite; the last checkpoint stays.
+        TrainingDivergedError: the loss, the weights or the answers became NaN or infinite; the last checkpoint stays.
         CheckpointError: a checkpoint could not be written.
     """
     threads = threads if resume_from is None else resume_from.threads
@@ -135,7 +143,7 @@ def _start_or_restore(
         return checkpoint.dtype
     initialise(loop.classifier, generator(loop.config.seed, _INITIALISE))
     loop.classifier.to(loop.device)
-    whiten(loop.classifier, loop.batches.images_NHWC)
+    whiten(loop.classifier, unpack(loop.batches.images_NHW))
     load_initial(loop.classifier, initial)
     if loop.mean is not None:
         loop.mean.classifier.load_state_dict(loop.classifier.state_dict())
@@ -194,12 +202,13 @@ class _Loop:
             logits_NK, loss = self._step(batch, dtype)
             if self.mean is not None:
                 self.mean.update(self.classifier, steps + 1)
-            loss_sum += _finite(loss, epoch, number) * len(index_N)
+            loss_sum += require_finite_loss(loss, epoch=epoch, step=number) * len(index_N)
             answered_N = logits_NK[: len(index_N)].argmax(1)
             right += int((answered_N == batch.onehot_NK[: len(index_N)].argmax(1)).sum())
             seen += len(index_N)
             reporter.step(epoch=epoch + 1, loss=loss_sum / seen, accuracy=right / seen)
         validation_loss, validation_accuracy = self._validate(dtype)
+        self._require_finite(epoch, validation_loss, dtype)
         seconds = time.perf_counter() - started
         return EpochRecord(
             epoch + 1, loss_sum / seen, right / seen, validation_loss, validation_accuracy, rate, seconds
@@ -232,11 +241,14 @@ class _Loop:
             right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
         return loss_sum / len(labels_N), right / len(labels_N)
 
-
-def _finite(loss: float, epoch: int, step: int) -> float:
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(
-            f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}; the checkpoint of epoch {epoch} is "
-            "kept. Try a lower optimization.learning_rate"
-        )
-    return loss
+    @torch.no_grad()
+    def _require_finite(self, epoch: int, validation_loss: float | None, dtype: Dtype) -> None:
+        """Check what the epoch ended with. A running mean takes in every step, so that it tells of the network too."""
+        require_finite_weights(self.result, epoch=epoch)
+        if validation_loss is not None:
+            require_finite_validation(validation_loss, epoch=epoch)
+            return
+        probed = self.batches.plain(torch.arange(min(_PROBED, len(self.batches))))
+        with autocast(self.device, dtype):
+            logits_NK = self.result.eval()(probed.pixels_NHWC)
+        require_finite_answers(logits_NK, epoch=epoch)

@@ -14,7 +14,7 @@ from tests.support.cifar_files import small_dataset
 from training.checkpoint import Checkpoint, EpochRecord
 from training.datasets.splits import split_for
 from training.fit import FitInputs, FitResult, fit
-from training.images import Images
+from training.images import Images, trained_on
 from training.pipeline import new_classifier
 from training.progress import Written
 
@@ -57,8 +57,8 @@ def small_fit(
 ) -> FitResult:
     """Fit without publishing."""
     inputs = FitInputs(
-        train=images.part("train"),
-        validation=images.part("validation"),
+        train=images.part(*trained_on(config)),
+        validation=None if config.include_validation else images.part("validation"),
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,

@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,12 @@ from training.fit import FitResult
 from training.images import Images
 
 KINDS = ["mlp", "cnn"]
+ONE_FAR_STEP: dict[str, object] = {
+    "batch_size": 200,
+    "optimization.optimizer": "sgd",
+    "optimization.learning_rate": 1e6,
+}
+"""All the images in each step, which goes far too far."""
 
 
 @pytest.fixture(scope="module")
@@ -170,5 +177,34 @@ def test_progress_counts_every_step(images: Images, tmp_path: Path) -> None:
 def test_a_diverging_loss_stops_and_keeps_the_last_checkpoint(images: Images, tmp_path: Path) -> None:
     config = small_recipe("mlp", **{"optimization.optimizer": "sgd", "optimization.learning_rate": 1e18})
     with pytest.raises(TrainingDivergedError, match=r"step \d+ of epoch 1.*learning_rate"):
+        small_fit(config, images, tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("include_validation", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_last_step_of_an_epoch_broke_is_not_saved(
+    kind: str, include_validation: bool, images: Images, tmp_path: Path
+) -> None:
+    """One step an epoch: its loss is of the weights before it, and the second step spoils them."""
+    config = small_recipe(kind, **ONE_FAR_STEP, include_validation=include_validation)
+    with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 2; the checkpoint of epoch 1 is kept"):
+        small_fit(config, images, tmp_path)
+    checkpoint = load_checkpoint(tmp_path)
+    assert len(checkpoint.history) == 1
+    assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.network.values())
+    validation_loss = checkpoint.history[0].validation_loss
+    assert include_validation if validation_loss is None else math.isfinite(validation_loss)
+
+
+@pytest.mark.parametrize("include_validation", [False, True])
+def test_a_run_whose_last_epoch_diverged_is_not_finished(
+    include_validation: bool, images: Images, tmp_path: Path
+) -> None:
+    """The weights are finite, and so large that no answer is."""
+    config = small_recipe("mlp", **ONE_FAR_STEP, epochs=1, include_validation=include_validation).with_overrides(
+        {"optimization.learning_rate": 1e20}
+    )
+    with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 1\. Try a lower"):
         small_fit(config, images, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
