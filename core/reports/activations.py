@@ -8,6 +8,8 @@ from pydantic import Field
 
 from core.reports.record import Record, ReportedData, ReportedModel
 
+ClassObjective = Literal["logit", "log_odds"]
+
 
 class NearestImage(Record):
     """The training image that a made image is most like."""
@@ -25,7 +27,7 @@ class MaximisedImage(Record):
     kind: Literal["class", "channel"]
     name: str = Field(description="label of the class, or block and number of the channel")
     seed: int
-    excitation: float = Field(description="the logit, or the mean of the channel, that the image was made to raise")
+    excitation: float = Field(description="the logit of the class, or the mean of the channel, for the image")
     before: float = Field(description="the same for the image that the ascent began with")
     own_label: str = Field(description="what the model that it was made for takes it for")
     own_probability: float | None = Field(description="that model's, of the class it was made for; null for a channel")
@@ -51,4 +53,9 @@ class Activations(Record):
     schema_version: Literal[1] = 1
     data: ReportedData
     steps: int = Field(description="of gradient ascent")
+    class_objective: ClassObjective = Field(
+        "logit",
+        description="what the ascent raised for a class: its bare logit, as in records that do not say, or the "
+        "log-odds of its probability",
+    )
     models: tuple[ModelActivations, ModelActivations]

@@ -23,7 +23,15 @@ from training.explore.near_duplicates import NearDuplicateIndex
 from training.files import write_atomically
 from training.images import Images
 from training.interpret.fourier import colour_matrix
-from training.interpret.maximise import STEPS, Objective, block_layers, excitations, liveliest_channels, maximise
+from training.interpret.maximise import (
+    CLASS_OBJECTIVE,
+    STEPS,
+    Objective,
+    block_layers,
+    excitations,
+    liveliest_channels,
+    maximise,
+)
 from training.networks import Classifier
 from training.preprocessing import scale_pixels
 from training.reevaluate import require_same_classes
@@ -138,6 +146,7 @@ def make_activations(
     return Activations(
         data=ReportedData(name=dataset.name, digest=dataset.digest, images=len(dataset.test), seed=None),
         steps=studio.steps,
+        class_objective=CLASS_OBJECTIVE,
         models=(_of_model(first, second, studio, progress), _of_model(second, first, studio, progress)),
     )
 
@@ -217,7 +226,12 @@ def _groups(model: Model, studio: Studio) -> Sequence[Group]:
 
 def _made(model: Model, group: Group, studio: Studio, tell: Callable[[int], None]) -> tuple[Pixels, Pixels]:
     """The images of a group, and those that the ascent began with; of an earlier run where its file is there."""
-    work = {"weights": ReportedModel.of(model.manifest).weights, "group": asdict(group), "steps": studio.steps}
+    work = {
+        "weights": ReportedModel.of(model.manifest).weights,
+        "group": asdict(group),
+        "steps": studio.steps,
+        "class_objective": CLASS_OBJECTIVE,
+    }
     key = hashlib.sha256(json.dumps([work, studio.colours_CC.tolist()], sort_keys=True).encode()).hexdigest()[:16]
     path = studio.folder / f"{KEPT_PREFIX}{key}.npz"
     spec = model.manifest.input

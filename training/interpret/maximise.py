@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from core.reports.activations import ClassObjective
 from training.gradients.graph import recorded_features
 from training.interpret.fourier import FourierImages
 from training.interpret.jitter import jittered
@@ -18,12 +19,13 @@ from training.networks.layers import ACTIVATIONS
 
 STEPS = 192
 RATE = 0.05
+CLASS_OBJECTIVE: ClassObjective = "log_odds"
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What an image shall excite: the logit of class `unit`, or, with a layer, the mean of its channel `unit`.
+    """What an image shall excite: class `unit`, or, with a layer, the mean of its channel `unit`.
 
     Attributes:
         unit: number of the class or channel.
@@ -63,7 +65,7 @@ def maximise(
     for step in range(steps):
         optimizer.zero_grad()
         # Each image has an objective of its own and Adam scales each value by itself, so that a sum serves all.
-        loss = -excitations(classifier, jittered(images(), random), objectives).sum()
+        loss = -raised(classifier, jittered(images(), random), objectives).sum()
         loss.backward()
         optimizer.step()
         progress(step + 1)
@@ -71,14 +73,33 @@ def maximise(
         return np.asarray(torch.round(images() * 255).to(torch.uint8).numpy())
 
 
+def raised(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> Tensor:
+    """What the ascent raises in each image, [S]: the mean of a channel over its places, or the log-odds of a class.
+
+    With logits z and p = softmax(z), the log-odds of class k are log(p_k / (1 - p_k)) = z_k - log(sum of exp(z_j) over
+    all other j). The bare z_k would be no aim of its own: it rises too with what raises all logits alike, and an image
+    that does so may well be taken for another class.
+    """
+    values_SU, units_S1 = _responses(classifier, pixels_SHWC, objectives)
+    own_S1 = values_SU.gather(1, units_S1)
+    if objectives[0].layer is None:
+        own_S1 = own_S1 - values_SU.scatter(1, units_S1, -torch.inf).logsumexp(dim=1, keepdim=True)
+    return own_S1[:, 0]
+
+
 def excitations(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> Tensor:
     """How much each image excites what it shall, [S]: a logit, or the mean of a channel over its places."""
-    units = torch.tensor([objective.unit for objective in objectives])
+    values_SU, units_S1 = _responses(classifier, pixels_SHWC, objectives)
+    return values_SU.gather(1, units_S1)[:, 0]
+
+
+def _responses(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor]:
+    """All logits, or the means of all channels of the layer, [S, U]; and each image's own among them, [S, 1]."""
+    units_S1 = torch.tensor([[objective.unit] for objective in objectives])
     (layer,) = {objective.layer for objective in objectives}
     with recorded_features(classifier) as maps:
         logits_SK = classifier(pixels_SHWC)
-    values = logits_SK if layer is None else maps[layer].mean(dim=(2, 3))
-    return values.gather(1, units[:, None])[:, 0]
+    return logits_SK if layer is None else maps[layer].mean(dim=(2, 3)), units_S1
 
 
 def block_layers(classifier: Classifier, *, height: int, width: int) -> dict[str, int]:

@@ -21,6 +21,7 @@ from core.reports.robustness import Robustness
 from training.explore.explore import find
 from training.interpret.activations import Model
 from training.interpret.commands import Work, examine, excite, explain
+from training.interpret.maximise import CLASS_OBJECTIVE
 from training.report.collect import Shelf
 from training.report.exploration import exploration_record
 from training.report.latency import measure_latency
@@ -95,6 +96,9 @@ def _there(workshop: Workshop, kind: type[AnyVersionRecord], *manifests: Manifes
         return False
     if isinstance(found.record, Activations) and not _has_images(found.record, found.path.parent):
         # Those that ship come without the images they speak of.
+        return False
+    if isinstance(found.record, Activations) and found.record.class_objective != CLASS_OBJECTIVE:
+        workshop.note(f"the {NAMES[kind]} of {names} were made to raise another figure: made again")
         return False
     if isinstance(found.record, Explanations) and found.record.target != "predicted":
         workshop.note(f"the {NAMES[kind]} of {names} are of one class alone: made again")

@@ -7,7 +7,7 @@ from tests.training.interpret.linear import SIDE, dense, linear_classifier
 from tests.training.interpret.test_methods import small_cnn
 from training.interpret.fourier import FourierImages, colour_matrix
 from training.interpret.jitter import jittered
-from training.interpret.maximise import Objective, block_layers, excitations, liveliest_channels, maximise
+from training.interpret.maximise import Objective, block_layers, excitations, liveliest_channels, maximise, raised
 from training.interpret.nets import first_layer_pictures
 
 COLOURS_CC = np.eye(3, dtype=np.float32)
@@ -75,6 +75,34 @@ def test_ascent_raises_each_logit_of_its_own() -> None:
     assert made.dtype == np.uint8
     repeated = maximise(classifier, objectives, height=SIDE, width=SIDE, colours_CC=COLOURS_CC, seed=0, steps=60)
     np.testing.assert_array_equal(made, repeated)
+
+
+def test_what_raises_all_logits_alike_does_not_lead_to_another_class() -> None:
+    classifier, _ = linear_classifier()
+    # Light raises every logit, that of the first class most: who climbs a bare logit makes light, thus the first class.
+    # The second is told by light above, the third by light below.
+    common_K = torch.tensor([1.0, 0.8, 0.8])
+    above_P = torch.ones(3, SIDE, SIDE).index_fill(1, torch.arange(SIDE // 2, SIDE), -1).flatten()
+    dense(classifier).weight[:] = common_K[:, None] + 0.2 * torch.tensor([0.0, 1, -1])[:, None] * above_P
+    dense(classifier).bias[:] = -0.5 * SIDE * SIDE * 3 * common_K
+    objectives = [Objective(unit) for unit in range(3)]
+    start, made = (
+        maximise(classifier, objectives, height=SIDE, width=SIDE, colours_CC=COLOURS_CC, seed=0, steps=steps)
+        for steps in (0, 60)
+    )
+    pixels_SHWC = torch.from_numpy(made).float() / 255
+    assert classifier(pixels_SHWC).argmax(1).tolist() == [0, 1, 2]
+    before = raised(classifier, torch.from_numpy(start).float() / 255, objectives)
+    assert torch.all(raised(classifier, pixels_SHWC, objectives) > before)
+
+
+def test_a_class_is_raised_by_the_log_odds_of_its_probability() -> None:
+    classifier, _ = linear_classifier()
+    pixels_SHWC = torch.rand((3, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(0))
+    objectives = [Objective(unit) for unit in (2, 0, 1)]
+    probabilities_S = torch.softmax(classifier(pixels_SHWC).double(), dim=1)[range(3), [2, 0, 1]]
+    expected_S = torch.log(probabilities_S / (1 - probabilities_S))
+    torch.testing.assert_close(raised(classifier, pixels_SHWC, objectives).double(), expected_S, rtol=1e-4, atol=1e-5)
 
 
 def test_ascent_raises_channels_of_a_block() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,23 @@ def test_a_record_of_other_weights_is_made_again(workshop: Workshop, pair: Publi
     assert again is not None
     assert again.record == found.record
     assert not list(found.path.parent.glob("*.partial.jsonl"))
+
+
+def test_images_that_were_made_to_raise_bare_logits_are_made_again(
+    workshop: Workshop, pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = report_path(workshop.work.folder, "activations", "mlp@1", "cnn@1", quick=True)
+    text = path.read_text()
+    older = json.loads(text)
+    del older["class_objective"]
+    path.write_text(json.dumps(older))
+    made_again: list[str] = []
+    notes: list[str] = []
+    monkeypatch.setattr(make, "excite", lambda work, _: made_again.append(work.names))
+    make_missing(dataclasses.replace(workshop, note=notes.append))
+    path.write_text(text)
+    assert made_again == ["mlp@1-cnn@1.quick"]
+    assert notes == ["the activations of mlp@1 and cnn@1 were made to raise another figure: made again"]
 
 
 def test_damaged_records_are_said_and_made_again(workshop: Workshop, pair: PublishedPair) -> None:
