@@ -1,6 +1,7 @@
 """Random changes of whole batches: one gather for all images instead of a loop over samples.
 
-Every function draws from the generator it is given, in a fixed order, so that a seed decides the pictures.
+Images are packed, int32 [N, H, W]; see `training.packed`. Every function draws from the generator it is given, in a
+fixed order, so that a seed decides the pictures.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from core.recipes import Augmentation
 
@@ -59,20 +59,25 @@ def draw_views(count: int, config: Augmentation, generator: torch.Generator, mir
     return Views(top_N, left_N, mirrored_N, config.translate)
 
 
-def take_views(images_NHWC: Tensor, views: Views) -> Tensor:
-    """uint8 [N, H, W, 3] -> uint8 [N, H, W, 3]: shifted, what moves in being the reflected edge; then mirrored."""
+def take_views(images_NHW: Tensor, views: Views) -> Tensor:
+    """int32 [N, H, W] -> int32 [N, H, W]: shifted, what moves in being the reflected edge; then mirrored."""
+    N, H, W = images_NHW.shape
+    device = images_NHW.device
     if views.reach:
-        images_NHWC = _shifted(images_NHWC, views)
-    return torch.where(views.mirrored_N[:, None, None, None], images_NHWC.flip(2), images_NHWC)
+        rows_NH = views.top_N[:, None] + torch.arange(H, device=device)
+        first_N1 = H * torch.arange(N, device=device)[:, None]
+        places_R = (first_N1 + _reflected(H, views.reach, device)[rows_NH]).flatten()
+        images_NHW = images_NHW.reshape(N * H, W).index_select(0, places_R).view(N, H, W)
+    columns_NW = views.left_N[:, None] + torch.arange(W, device=device)
+    columns_NW = torch.where(views.mirrored_N[:, None], columns_NW.flip(1), columns_NW)
+    columns_NW = _reflected(W, views.reach, device)[columns_NW]
+    return images_NHW.gather(2, columns_NW[:, None, :].expand(N, H, W))
 
 
-def _shifted(images_NHWC: Tensor, views: Views) -> Tensor:
-    N, H, W, _ = images_NHWC.shape
-    padded_NCHW = functional.pad(images_NHWC.permute(0, 3, 1, 2), (views.reach,) * 4, mode="reflect")
-    # A view of every possible window: [N, C, 2p+1, 2p+1, H, W].
-    windows = padded_NCHW.unfold(2, H, 1).unfold(3, W, 1)
-    index_N = torch.arange(N, device=images_NHWC.device)
-    return windows[index_N, :, views.top_N, views.left_N].permute(0, 2, 3, 1).contiguous()
+def _reflected(length: int, reach: int, device: torch.device) -> Tensor:
+    """int64 [length + 2 * reach]: which pixel each one of the padded line shows; the edge itself is shown once."""
+    places = torch.arange(-reach, length + reach, device=device).abs()
+    return torch.where(places >= length, 2 * (length - 1) - places, places)
 
 
 @dataclass(frozen=True)
@@ -104,16 +109,15 @@ def draw_squares(count: int, height: int, width: int, side: int, generator: torc
     return Squares(top_N, left_N, side)
 
 
-def paint(images_NHWC: Tensor, squares: Squares, fill_C: Tensor) -> Tensor:
-    """The images with each one's square in the colour `fill_C`, uint8 [3]."""
-    _, H, W, _ = images_NHWC.shape
-    device = images_NHWC.device
+def paint(images_NHW: Tensor, squares: Squares, fill: Tensor) -> Tensor:
+    """The images with each one's square in the colour `fill`, packed as they are, int32 []."""
+    _, H, W = images_NHW.shape
+    device = images_NHW.device
     top_N, left_N, side = squares.top_N[:, None], squares.left_N[:, None], squares.side
     rows_H, columns_W = torch.arange(H, device=device), torch.arange(W, device=device)
     in_rows_NH = (rows_H >= top_N) & (rows_H < top_N + side)
     in_columns_NW = (columns_W >= left_N) & (columns_W < left_N + side)
-    square_NHW1 = (in_rows_NH[:, :, None] & in_columns_NW[:, None, :])[..., None]
-    return torch.where(square_NHW1, fill_C, images_NHWC)
+    return torch.where(in_rows_NH[:, :, None] & in_columns_NW[:, None, :], fill, images_NHW)
 
 
 def mixing_shares(count: int, alpha: float, generator: torch.Generator) -> Tensor:

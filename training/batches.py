@@ -11,6 +11,7 @@ from core.recipes import RecipeConfig
 from training.changes import Changes, draw_changes, round_of_changes
 from training.datasets.base import LabelledImages
 from training.outliers import outliers
+from training.packed import pack, scale_packed, unpack
 from training.preprocessing import one_hot, scale_pixels
 
 
@@ -55,20 +56,20 @@ class Batches:
     ) -> None:
         self.config = config
         self.device = device
-        self.images_NHWC = torch.from_numpy(images.images_NHWC).to(device)
+        self.images_NHW = pack(torch.from_numpy(images.images_NHWC).to(device))
         self.onehot_NK = torch.from_numpy(one_hot(images.labels_N, classes)).to(device)
-        self.fill_C = fill_C.to(device)
+        self.fill = pack(fill_C.to(device))
         self.mirrored_N = mirrored_N.to(device)
         self.teacher_RNK = None if teacher_RNK is None else teacher_RNK.to(device)
-        self._round: tuple[int, Changes] | None = None
+        self._round: tuple[int, Changes, Tensor] | None = None
 
     def __len__(self) -> int:
-        return len(self.images_NHWC)
+        return len(self.images_NHW)
 
     def plain(self, index_N: Tensor) -> Batch:
         """The images at these positions as they are, and their labels."""
         index_N = index_N.to(self.device)
-        return Batch(scale_pixels(self.images_NHWC[index_N]), self.onehot_NK[index_N], None)
+        return Batch(scale_packed(self.images_NHW[index_N])[..., :3], self.onehot_NK[index_N], None)
 
     def augmented(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
         """The images at these positions, changed at random, with their labels and the teacher's answers."""
@@ -78,36 +79,38 @@ class Batches:
         else:
             batch = self._answered(index_N, epoch % len(self.teacher_RNK), self.teacher_RNK)
         count = round(self.config.augmentation.outliers * len(index_N))
-        return batch if count == 0 else _with_outliers(batch, outliers(self.images_NHWC[index_N], count, draw))
+        if count == 0:
+            return batch
+        return _with_outliers(batch, outliers(unpack(self.images_NHW[index_N[:count]]), count, draw))
 
     def _drawn(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
-        augmentation, images_NHWC = self.config.augmentation, self.images_NHWC[index_N]
+        augmentation, images_NHW = self.config.augmentation, self.images_NHW[index_N]
         mirrored_N = None
         if augmentation.flip and augmentation.alternate:
             mirrored_N = self.mirrored_N[index_N] ^ bool(epoch % 2)
-        N, H, W, _ = images_NHWC.shape
+        N, H, W = images_NHW.shape
         changes = draw_changes(N, H, W, augmentation, draw, mirrored_N)
         return Batch(
-            changes.all_pixels(images_NHWC, self.fill_C),
+            changes.pixels(changes.pictures(images_NHW, self.fill)),
             changes.targets(self.onehot_NK[index_N], torch.arange(N, device=self.device)),
             None,
         )
 
     def _answered(self, index_N: Tensor, number: int, teacher_RNK: Tensor) -> Batch:
-        changes = self._changes_of_round(number)
+        changes, pictures_NHW = self._pictures_of_round(number)
         logits_NK = teacher_RNK[number, index_N].float()
         return Batch(
-            changes.pixels(self.images_NHWC, index_N, self.fill_C),
+            changes.pixels(pictures_NHW, index_N),
             changes.targets(self.onehot_NK, index_N),
             (logits_NK / self.config.distillation.temperature).softmax(1),
         )
 
-    def _changes_of_round(self, number: int) -> Changes:
+    def _pictures_of_round(self, number: int) -> tuple[Changes, Tensor]:
+        """The changes of a round, and all pictures of it, made once: each is shown itself and mixed into another."""
         if self._round is None or self._round[0] != number:
-            N, H, W, _ = self.images_NHWC.shape
-            changes = round_of_changes(N, H, W, self.config.augmentation, number)
-            self._round = (number, changes.to(self.device))
-        return self._round[1]
+            changes = round_of_changes(*self.images_NHW.shape, self.config.augmentation, number).to(self.device)
+            self._round = (number, changes, changes.pictures(self.images_NHW, self.fill))
+        return self._round[1:]
 
 
 def _with_outliers(batch: Batch, strange_MHWC: Tensor) -> Batch:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.recipes import Augmentation
 from training.augmentation import Squares, Views, draw_squares, draw_views, mixing_shares, paint, take_views
-from training.preprocessing import scale_pixels
+from training.packed import scale_packed
 from training.randomness import generator
 
 _ROUND = 7_340_033
@@ -41,31 +41,33 @@ class Changes:
             None if self.share_N is None else self.share_N.to(device),
         )
 
-    def pixels(self, images_NHWC: Tensor, index_M: Tensor, fill_C: Tensor) -> Tensor:
-        """float32 [M, H, W, 3] in [0, 1]: the changed images at these positions of all images, uint8 [N, H, W, 3]."""
-        pixels_MHWC = scale_pixels(self._view(images_NHWC, index_M, fill_C))
-        if self.partner_N is None or self.share_N is None:
-            return pixels_MHWC
-        others_MHWC = scale_pixels(self._view(images_NHWC, self.partner_N[index_M], fill_C))
-        return torch.lerp(others_MHWC, pixels_MHWC, self.share_N[index_M, None, None, None])
+    def pictures(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
+        """int32 [N, H, W]: all images, packed, each shifted, mirrored and painted over with `fill`; none mixed yet."""
+        pictures_NHW = take_views(images_NHW, self.views)
+        return pictures_NHW if self.squares is None else paint(pictures_NHW, self.squares, fill)
 
-    def all_pixels(self, images_NHWC: Tensor, fill_C: Tensor) -> Tensor:
-        """As `pixels`, of all images."""
-        index_N = torch.arange(len(images_NHWC), device=images_NHWC.device)
-        pixels_NHWC = scale_pixels(self._view(images_NHWC, index_N, fill_C))
-        if self.partner_N is None or self.share_N is None:
-            return pixels_NHWC
-        return torch.lerp(pixels_NHWC[self.partner_N], pixels_NHWC, self.share_N[:, None, None, None])
+    def pixels(self, pictures_NHW: Tensor, index_M: Tensor | None = None) -> Tensor:
+        """float32 [M, H, W, 3] in [0, 1]: the `pictures` at these positions, or all of them, mixed with their partners.
+
+        Args:
+            pictures_NHW: int32 [N, H, W], all of them.
+            index_M: int64 [M].
+        """
+        if index_M is None:
+            index_M = torch.arange(len(pictures_NHW), device=pictures_NHW.device)
+            pixels_MHW4 = scale_packed(pictures_NHW)
+        else:
+            pixels_MHW4 = scale_packed(pictures_NHW[index_M])
+        if self.partner_N is not None and self.share_N is not None:
+            others_MHW4 = scale_packed(pictures_NHW[self.partner_N[index_M]])
+            pixels_MHW4 = torch.lerp(others_MHW4, pixels_MHW4, self.share_N[index_M, None, None, None])
+        return pixels_MHW4[..., :3]
 
     def targets(self, onehot_NK: Tensor, index_M: Tensor) -> Tensor:
         """float32 [M, K]: labels of those images, mixed as they are."""
         if self.partner_N is None or self.share_N is None:
             return onehot_NK[index_M]
         return torch.lerp(onehot_NK[self.partner_N[index_M]], onehot_NK[index_M], self.share_N[index_M, None])
-
-    def _view(self, images_NHWC: Tensor, index_M: Tensor, fill_C: Tensor) -> Tensor:
-        view_MHWC = take_views(images_NHWC[index_M], self.views[index_M])
-        return view_MHWC if self.squares is None else paint(view_MHWC, self.squares[index_M], fill_C)
 
 
 def draw_changes(

@@ -1,8 +1,8 @@
 """A teacher's answers to every training image as each round of augmentation changes it, computed once and kept.
 
-`DUET_HOME`/cache/teachers/<key>/ holds `dtype` and one file per round, float16 [N, K]. The key says which weights
-answered to which images, so that every run that learns from the same teacher uses the same files. A file is there
-whole or not at all: what a kill interrupts goes on with the next round.
+`DUET_HOME`/cache/teachers/<key>/ holds `dtype` and, for each round, its answers, float16 [N, K], and the seconds that
+they took. The key says which weights answered to which images, so that every run that learns from the same teacher uses
+the same files. A file is there whole or not at all: what a kill interrupts goes on with the next round.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from training.files import write_atomically
 from training.images import Images, trained_on
 from training.networks import Classifier
 from training.networks.whitened import pool_first
+from training.packed import pack
 from training.preprocessing import scale_pixels
 from training.progress import Reporter
 from training.republish import stored_classifier
@@ -46,6 +47,20 @@ class Teacher:
 
     manifest: Manifest
     classifier: Classifier
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a teacher answers, on the CPU.
+
+    Attributes:
+        logits_RNK: float16 [R, N, K], calibrated, for every round of the run; see `round_of_changes`.
+        seconds: wall time of computing them, whenever that was; None where rounds are among them that were kept before
+            times were.
+    """
+
+    logits_RNK: Tensor
+    seconds: float | None
 
 
 def with_exact_teacher(
@@ -96,8 +111,8 @@ def teacher_answers(
     fill_C: Tensor,
     reporter: Reporter,
     device: torch.device,
-) -> Tensor:
-    """The teacher's calibrated logits for every round of the run, float16 [R, N, K] on the CPU; see `round_of_changes`.
+) -> Answers:
+    """The teacher's calibrated logits for every round of the run, and the seconds they took.
 
     They are divided by the temperature that calibrates the teacher, because a student is no better calibrated than what
     it learns from: one taught by label smoothing's cautious answers cannot be mended by a temperature of its own.
@@ -124,12 +139,14 @@ def teacher_answers(
             _complete(folder, teacher.classifier, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
             paths = [_path(folder, number) for number in range(rounds)]
             logits_RNK = np.stack([np.load(path, allow_pickle=False) for path in paths])
+            seconds = _seconds(folder, rounds)
     except OSError as error:
         raise CheckpointError(
             f"the answers of {teacher.manifest.reference} cannot be kept in {folder} ({error}): free some space and go "
             "on with --resume, or start again; what is there already is used"
         ) from error
-    return torch.from_numpy(logits_RNK / np.float16(teacher.manifest.calibration["fp32"].temperature))
+    temperature = np.float16(teacher.manifest.calibration["fp32"].temperature)
+    return Answers(torch.from_numpy(logits_RNK / temperature), seconds)
 
 
 def _complete(
@@ -145,28 +162,32 @@ def _complete(
     missing = [number for number in range(config.distillation.rounds) if not _path(folder, number).exists()]
     if not missing:
         return
+    begun = time.perf_counter()
     classifier = classifier.to(device)
     pool_first(classifier)
     dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
-    N, H, W, _ = images_NHWC.shape
+    images_NHW = pack(images_NHWC)
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
-        changes = round_of_changes(N, H, W, config.augmentation, number)
-        logits_NK = _answers(classifier, changes, images_NHWC, fill_C, dtype, device)
-        write_atomically(_path(folder, number), partial(np.save, arr=logits_NK.numpy()))
+        changes = round_of_changes(*images_NHW.shape, config.augmentation, number)
+        pictures_NHW = changes.pictures(images_NHW, pack(fill_C))
+        logits_NK = _answers(classifier, changes, pictures_NHW, dtype, device)
+        now = time.perf_counter()
+        _keep(folder, number, logits_NK, now - begun)
+        begun = now
         left = (time.perf_counter() - started) / done * (len(missing) - done)
         reporter.note(f"round {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
 
 
 @torch.inference_mode()
 def _answers(
-    classifier: Classifier, changes: Changes, images_NHWC: Tensor, fill_C: Tensor, dtype: Dtype, device: torch.device
+    classifier: Classifier, changes: Changes, pictures_NHW: Tensor, dtype: Dtype, device: torch.device
 ) -> Tensor:
-    """float16 [N, K]: logits for each image as `changes` has it."""
+    """float16 [N, K]: logits for each image as `changes` has it; its `pictures` are packed, int32."""
     parts = []
-    for index_M in torch.arange(len(images_NHWC)).split(_BATCH):
+    for index_M in torch.arange(len(pictures_NHW)).split(_BATCH):
         with autocast(device, dtype):
-            pixels_MHWC = changes.pixels(images_NHWC, index_M, fill_C).to(device)
+            pixels_MHWC = changes.pixels(pictures_NHW, index_M).to(device)
             parts.append(classifier(pixels_MHWC).to("cpu", torch.float16))
     return torch.cat(parts)
 
@@ -193,8 +214,23 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _keep(folder: Path, number: int, logits_NK: Tensor, seconds: float) -> None:
+    """Write a round's answers, and what they took before them, so that no kill leaves a round without its time."""
+    write_atomically(_seconds_path(folder, number), lambda stream: stream.write(str(seconds).encode()))
+    write_atomically(_path(folder, number), partial(np.save, arr=logits_NK.numpy()))
+
+
+def _seconds(folder: Path, rounds: int) -> float | None:
+    paths = [_seconds_path(folder, number) for number in range(rounds)]
+    return sum(float(path.read_text()) for path in paths) if all(path.exists() for path in paths) else None
+
+
 def _path(folder: Path, number: int) -> Path:
     return folder / f"round-{number}.npy"
+
+
+def _seconds_path(folder: Path, number: int) -> Path:
+    return folder / f"round-{number}.seconds"
 
 
 def _require_same_task(manifest: Manifest, images: Images) -> None:

@@ -95,7 +95,9 @@ def run(
     _, height, width, _ = train.images_NHWC.shape
     macs = count_macs(_fresh(config, images, torch.device("cpu")), height=height, width=width)
     racers = []
-    if target > 0:
+    if target > 0 and config.distillation.teacher is not None:
+        console.print(f"{config.recipe} learns from a teacher, which the plain loop cannot: no race")
+    elif target > 0:
         racers = [
             _recipe(config.with_overrides({"precision": dtype}), images, target, threads, device),
             _plain(config, images, target, device, console),

@@ -73,14 +73,21 @@ def time_steps(
     """
     classes = int(images.labels_N.max()) + 1
     mirrored_N = torch.zeros(len(images), dtype=torch.bool)
+    size = min(config.batch_size, len(images))
+    teacher_RNK = None
+    if config.distillation.teacher is not None:
+        # The pictures of a round are made at once; with one batch for a data set, every step bears its part of that.
+        images = LabelledImages(images.images_NHWC[:size], images.labels_N[:size])
+        # What the teacher answers takes no time, that there are answers does.
+        teacher_RNK = torch.zeros((_WARM_UP + steps, size, classes), dtype=torch.float16)
     batches = Batches(
-        images, classes, config, fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher_RNK=None, device=device
-    )
+        images, classes, config,
+        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher_RNK=teacher_RNK, device=device,
+    )  # fmt: skip
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)
     seed_dropout(classifier.train(), draw)
     order_N = torch.randperm(len(images), generator=generator(config.seed))
-    size = min(config.batch_size, len(images))
     clock = _Clock(device)
 
     def forward(batch: Batch) -> Tensor:

@@ -2,7 +2,8 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
-from training.augmentation import Views, draw_squares, draw_views, mixing_shares, paint, take_views
+from training.augmentation import Squares, Views, draw_squares, draw_views, mixing_shares, paint, take_views
+from training.packed import pack, unpack
 
 FILL = torch.tensor([10, 20, 30], dtype=torch.uint8)
 FLIP, SHIFT = Augmentation(flip=True), Augmentation(flip=False, translate=2)
@@ -16,9 +17,17 @@ def images(n: int = 64, height: int = 12, width: int = 10) -> Tensor:
     return torch.randint(40, 256, (n, height, width, 3), dtype=torch.uint8, generator=draw(9))
 
 
+def views_of(before: Tensor, views: Views) -> Tensor:
+    return unpack(take_views(pack(before), views))
+
+
+def painted_over(before: Tensor, squares: Squares) -> Tensor:
+    return unpack(paint(pack(before), squares, pack(FILL)))
+
+
 def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
     before = images(400)
-    after = take_views(before, draw_views(400, FLIP, draw()))
+    after = views_of(before, draw_views(400, FLIP, draw()))
     mirrored = (after == before.flip(2)).flatten(1).all(1)
     same = (after == before).flatten(1).all(1)
     assert torch.equal(mirrored, ~same)
@@ -28,14 +37,14 @@ def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
 def test_the_images_to_mirror_may_be_given() -> None:
     before = images(6)
     given = torch.tensor([True, False, False, True, True, False])
-    after = take_views(before, draw_views(6, FLIP, draw(), given))
+    after = views_of(before, draw_views(6, FLIP, draw(), given))
     assert torch.equal(after[given], before[given].flip(2))
     assert torch.equal(after[~given], before[~given])
 
 
 def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -> None:
     before = images(300)
-    after = take_views(before, draw_views(300, SHIFT, draw()))
+    after = views_of(before, draw_views(300, SHIFT, draw()))
     assert after.shape == before.shape
     assert after.dtype == torch.uint8
     padded = torch.nn.functional.pad(before.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
@@ -55,17 +64,17 @@ def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -
 
 def test_the_view_in_the_middle_is_the_image_itself() -> None:
     middle = Views(torch.tensor([2]), torch.tensor([2]), torch.tensor([False]), 2)
-    assert torch.equal(take_views(images(1), middle), images(1))
+    assert torch.equal(views_of(images(1), middle), images(1))
 
 
 def test_without_flip_and_translate_the_only_view_is_the_image() -> None:
     nothing = Augmentation(flip=False)
-    assert torch.equal(take_views(images(), draw_views(64, nothing, draw())), images())
+    assert torch.equal(views_of(images(), draw_views(64, nothing, draw())), images())
 
 
 def test_cutout_paints_one_square_of_the_given_colour_and_nothing_else() -> None:
     before = images(300)
-    after = paint(before, draw_squares(300, 12, 10, 4, draw()), FILL)
+    after = painted_over(before, draw_squares(300, 12, 10, 4, draw()))
     painted = (after == FILL).all(3)
     assert torch.equal(after[~painted], before[~painted])
     areas = painted.flatten(1).sum(1)
@@ -79,7 +88,7 @@ def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
     before = images()
     kept = before.clone()
     config = Augmentation(flip=True, translate=3)
-    first, again, other = (take_views(before, draw_views(64, config, draw(seed))) for seed in (1, 1, 2))
+    first, again, other = (views_of(before, draw_views(64, config, draw(seed))) for seed in (1, 1, 2))
     assert torch.equal(before, kept)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

@@ -70,7 +70,7 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
     for epoch, number in ((0, 0), (1, 1), (2, 2), (4, 1)):
         batch = made.augmented(index, epoch, draw(epoch))
         changes = round_of_changes(N, 8, 8, config.augmentation, number)
-        assert torch.equal(batch.pixels_NHWC, changes.pixels(made.images_NHWC, index, made.fill_C))
+        assert torch.equal(batch.pixels_NHWC, changes.pixels(changes.pictures(made.images_NHW, made.fill), index))
         assert torch.equal(batch.onehot_NK, changes.targets(made.onehot_NK, index))
         assert batch.teacher_NK is not None
         assert torch.equal(batch.teacher_NK, (teacher[number, index].float() / 2.0).softmax(1))

@@ -3,6 +3,7 @@ from torch import Tensor
 
 from core.recipes import Augmentation
 from training.changes import Changes, draw_changes, round_of_changes
+from training.packed import pack
 from training.preprocessing import scale_pixels
 
 FILL = torch.tensor([1, 2, 3], dtype=torch.uint8)
@@ -19,11 +20,15 @@ def drawn(config: Augmentation, seed: int = 0) -> Changes:
     return draw_changes(N, 8, 9, config, torch.Generator().manual_seed(seed))
 
 
+def all_pixels(changes: Changes) -> Tensor:
+    return changes.pixels(changes.pictures(pack(images()), pack(FILL)))
+
+
 def test_an_image_is_changed_alike_whichever_others_are_asked_for() -> None:
     changes = drawn(EVERYTHING)
-    whole = changes.all_pixels(images(), FILL)
+    whole = all_pixels(changes)
     some = torch.tensor([7, 3, 49, 3])
-    assert torch.equal(changes.pixels(images(), some, FILL), whole[some])
+    assert torch.equal(changes.pixels(changes.pictures(pack(images()), pack(FILL)), some), whole[some])
     assert not torch.equal(whole, scale_pixels(images()))
 
 
@@ -32,10 +37,10 @@ def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed()
     assert mixing.partner_N is not None
     assert mixing.share_N is not None
     assert sorted(mixing.partner_N.tolist()) == ALL.tolist()
-    alone = Changes(mixing.views, mixing.squares, None, None).all_pixels(images(), FILL)
+    alone = all_pixels(Changes(mixing.views, mixing.squares, None, None))
     share = mixing.share_N[:, None, None, None]
     expected = share * alone + (1 - share) * alone[mixing.partner_N]
-    assert torch.allclose(mixing.all_pixels(images(), FILL), expected, atol=1e-6)
+    assert torch.allclose(all_pixels(mixing), expected, atol=1e-6)
     targets = mixing.targets(torch.eye(N), ALL)
     assert torch.allclose(targets.sum(1), torch.ones(N))
     apart = mixing.partner_N != ALL
@@ -44,14 +49,12 @@ def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed()
 
 def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
     changes = drawn(Augmentation(flip=False))
-    assert torch.equal(changes.all_pixels(images(), FILL), scale_pixels(images()))
+    assert torch.equal(all_pixels(changes), scale_pixels(images()))
     assert torch.equal(changes.targets(torch.eye(N), ALL), torch.eye(N))
 
 
 def test_a_round_is_the_same_whoever_asks_and_no_two_are_alike() -> None:
-    first, again, second = (
-        round_of_changes(N, 8, 9, EVERYTHING, number).all_pixels(images(), FILL) for number in (0, 0, 1)
-    )
+    first, again, second = (all_pixels(round_of_changes(N, 8, 9, EVERYTHING, number)) for number in (0, 0, 1))
     assert torch.equal(first, again)
     assert not (first == second).flatten(1).all(1).any()
 

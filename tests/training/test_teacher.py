@@ -13,9 +13,10 @@ from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training.changes import round_of_changes
 from training.images import Images
+from training.packed import pack
 from training.pipeline import train_version
 from training.republish import stored_classifier
-from training.teacher import Teacher, read_teacher, teacher_answers
+from training.teacher import Answers, Teacher, read_teacher, teacher_answers
 
 Trained = tuple[ModelRepository, Manifest]
 
@@ -74,12 +75,18 @@ def teacher_of(trained: Trained) -> Teacher:
     return Teacher(manifest, stored_classifier(manifest, repository.folder("cnn", 1)))
 
 
-def ask(
+def asked(
     teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
-) -> torch.Tensor:
+) -> Answers:
     return teacher_answers(
         teacher, config, images, cache, fill_C=ORANGE, reporter=reporter or RecordingReporter(), device=CPU
     )
+
+
+def ask(
+    teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
+) -> torch.Tensor:
+    return asked(teacher, config, images, cache, reporter).logits_RNK
 
 
 def test_the_answers_are_the_teacher_s_(trained: Trained, images: Images, tmp_path: Path) -> None:
@@ -92,7 +99,7 @@ def test_the_answers_are_the_teacher_s_(trained: Trained, images: Images, tmp_pa
     for number in (0, 4, 5):
         changes = round_of_changes(N, H, W, config.augmentation, number)
         with torch.no_grad():
-            logits_NK = teacher.classifier(changes.all_pixels(pictures, ORANGE))
+            logits_NK = teacher.classifier(changes.pixels(changes.pictures(pack(pictures), pack(ORANGE))))
         expected = logits_NK / teacher.manifest.calibration["fp32"].temperature
         assert torch.allclose(answers[number].float(), expected, atol=0.05, rtol=0.02)
     assert not torch.equal(answers[0], answers[5])
@@ -110,6 +117,19 @@ def test_what_is_kept_is_not_computed_again(trained: Trained, images: Images, tm
     changed = [path.name for path in folder.glob("*.npy") if times[path] != path.stat().st_mtime_ns]
     assert changed == ["round-5.npy"]
     assert [note for note in reporter.notes if "round" in note] == ["round 6: 0 to go, about 0 minutes"]
+
+
+def test_answers_that_are_kept_still_name_what_they_took(trained: Trained, images: Images, tmp_path: Path) -> None:
+    teacher = teacher_of(trained)
+    first = asked(teacher, student(), images, tmp_path).seconds
+    fewer = asked(teacher, student(**{"distillation.rounds": 2}), images, tmp_path).seconds
+    assert first is not None
+    assert fewer is not None
+    assert 0 < fewer < first
+    assert asked(teacher, student(), images, tmp_path).seconds == first
+    (folder,) = tmp_path.iterdir()
+    (folder / "round-5.seconds").unlink()
+    assert asked(teacher, student(), images, tmp_path).seconds is None
 
 
 def test_other_pictures_are_kept_apart_and_more_rounds_of_the_same_are_added(
@@ -170,6 +190,9 @@ def test_a_distilled_run_is_resumed_to_the_same_weights_and_names_its_teacher(
     plain = train(repository, images, tmp_path / "plain", config.with_overrides({"distillation.teacher": None}))
     assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
     assert plain.files["weights.safetensors"] != whole.files["weights.safetensors"]
+    assert whole.cost.teacher_seconds
+    assert resumed.cost.teacher_seconds == whole.cost.teacher_seconds
+    assert plain.cost.teacher_seconds is None
     assert "learning from the answers of cnn@1" in whole.licence.provenance
     assert whole.config["distillation"]["teacher"] == "cnn@1"
 

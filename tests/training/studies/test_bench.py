@@ -11,6 +11,7 @@ from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training.changes import round_of_changes
 from training.fit import FitInputs
+from training.packed import pack
 from training.pipeline import new_classifier, train_version
 from training.republish import stored_classifier
 from training.studies import bench as bench_module
@@ -57,7 +58,8 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
     assert answers_RNK is not None
     painted_C = new_classifier(config, bench.images).mean_colour
     for number in range(2):
-        pixels_NHWC = round_of_changes(N, H, W, config.augmentation, number).all_pixels(pictures_NHWC, painted_C)
+        changes = round_of_changes(N, H, W, config.augmentation, number)
+        pixels_NHWC = changes.pixels(changes.pictures(pack(pictures_NHWC), pack(painted_C)))
         with torch.no_grad():
             expected_NK = classifier(pixels_NHWC) / teacher.calibration["fp32"].temperature
         assert torch.allclose(answers_RNK[number].float(), expected_NK, atol=0.05, rtol=0.02)

@@ -1,0 +1,23 @@
+import torch
+
+from training.packed import pack, scale_packed, unpack
+from training.preprocessing import scale_pixels
+
+COLOURS = torch.randint(0, 256, (5, 4, 3, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_what_is_packed_comes_back() -> None:
+    packed = pack(COLOURS)
+    assert (packed.dtype, packed.shape) == (torch.int32, (5, 4, 3))
+    assert torch.equal(unpack(packed), COLOURS)
+    assert torch.equal(unpack(packed.flip(2)), COLOURS.flip(2))
+
+
+def test_a_single_colour_is_a_single_number() -> None:
+    assert pack(torch.tensor([1, 2, 3], dtype=torch.uint8)).tolist() == 1 + 2 * 256 + 3 * 256**2
+
+
+def test_packed_pixels_are_scaled_as_others_are() -> None:
+    scaled = scale_packed(pack(COLOURS))
+    assert torch.equal(scaled[..., :3], scale_pixels(COLOURS))
+    assert not scaled[..., 3].any()
