@@ -75,6 +75,7 @@ def _print(reports: Sequence[Robustness]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from core.reports.names import plain
     from core.reports.robustness import mean_accuracies
 
     data = reports[0].data
@@ -84,7 +85,7 @@ def _print(reports: Sequence[Robustness]) -> None:
         table.add_column(report.model.reference, justify="right")
     table.add_row("as they are", *[_interval(report.clean.accuracy) for report in reports])
     for rows in zip(*(mean_accuracies(report) for report in reports), strict=True):
-        table.add_row(rows[0].name.replace("_", " "), *[_interval(row.accuracy) for row in rows])
+        table.add_row(plain(rows[0].name), *[_interval(row.accuracy) for row in rows])
     console = Console()
     console.print(table)
     console.print(f"{reports[0].benchmark}; {'; '.join(reports[0].left_out)}", highlight=False)

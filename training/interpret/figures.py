@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,16 @@ from PIL import Image
 
 from core.estimate import Estimate
 from core.reports.activations import ModelActivations
-from core.reports.explanations import Explanations, MethodEvaluation
+from core.reports.explanations import Explanations, MethodEvaluation, MethodName
+from core.reports.names import plain
 from training.explore.theme import Theme
 from training.mosaics import map_picture, mosaic_figure
 from training.plots import MARKERS, TEXT, error_bars, grid_of_axes, legend_above
 
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
+_CASCADE_MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Of the methods in the order of their names, the same for every version."""
 
 
 def maps_figure(
@@ -47,7 +51,7 @@ def maps_figure(
 def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
     """The figures that decide on each method, with 95 % intervals and the line that each must be on one side of."""
     names = list(dict.fromkeys(method.method for report in reports for method in report.methods))
-    titles = ("deletion: gain over chance", "insertion: gain over chance", "sensitivity", "likeness, weights fresh")
+    titles = ("deletion", "insertion", "sensitivity", "likeness, weights fresh")
     figure, panels = grid_of_axes(theme, 2, 2, height=1.1 + 2 * (0.5 + 0.34 * len(names)), sharey=True)
     for position, (axes, title) in enumerate(zip(panels, titles, strict=True)):
         for number, (report, colour, marker) in enumerate(zip(reports, theme.parts, MARKERS, strict=False)):
@@ -61,10 +65,10 @@ def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
             axes.axvline(0, color=theme.muted, lw=1)
         elif position == 3:
             axes.axvline(reports[0].settings["most_correlation"], color=theme.muted, lw=1, ls="--")
-    panels[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    panels[0].set_yticks(range(len(names)), [plain(name) for name in names])
     panels[0].invert_yaxis()
-    panels[0].set_xlabel("area under the curve", fontsize=TEXT - 1)
-    panels[1].set_xlabel("area under the curve", fontsize=TEXT - 1)
+    panels[0].set_xlabel("area, gain over chance", fontsize=TEXT - 1)
+    panels[1].set_xlabel("area, gain over chance", fontsize=TEXT - 1)
     panels[2].set_xlabel("relative change of the map", fontsize=TEXT - 1)
     panels[3].set_xlabel("rank correlation", fontsize=TEXT - 1)
     legend_above(figure, panels[0], theme)
@@ -73,18 +77,23 @@ def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
 
 def cascade_figure(report: Explanations, theme: Theme) -> Figure:
     """How alike each method's maps stay while layers from the last to the first get fresh weights."""
-    figure, [axes] = grid_of_axes(theme, 1, 1, height=3.6)
-    styles = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
-    for method, style, colour in zip(report.methods, styles, (*theme.parts, theme.text, theme.muted), strict=False):
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=4.6)
+    colours = (*theme.parts, theme.text, theme.muted)
+    looks = dict(zip(get_args(MethodName), zip(colours, _CASCADE_MARKERS, strict=True), strict=True))
+    for method in report.methods:
         if method.cascade:
             values = [1.0, *(row.correlation.value for row in method.cascade)]
-            axes.plot(range(len(values)), values, color=colour, ls=style, label=method.method.replace("_", " "))
-    axes.axhline(report.settings["most_correlation"], color=theme.muted, lw=1)
+            colour, marker = looks[method.method]
+            axes.plot(range(len(values)), values, color=colour, marker=marker, ms=5, lw=1.4, label=plain(method.method))
+    most = report.settings["most_correlation"]
+    axes.axhline(most, color=theme.muted, lw=1, ls="--", label=f"{most:g}: at most, in the end")
     axes.set_ylim(-0.1, 1.05)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"layers of {report.model.reference} with fresh weights, counted from the last")
     axes.set_ylabel("rank correlation with the trained maps")
-    axes.legend(frameon=False, labelcolor=theme.text, fontsize=TEXT - 1)
+    figure.legend(
+        loc="outside upper center", ncols=2, frameon=False, labelcolor=theme.text, fontsize=TEXT - 1,
+    )  # fmt: skip
     return figure
 
 
@@ -102,7 +111,7 @@ def class_images_figure(made: ModelActivations, folder: Path, training_NHWC: Pix
             float(np.mean([value or 0.0 for value in values]))
             for values in ([i.own_probability for i in of_class], [i.other_probability for i in of_class])
         )
-        captions.append(f"{name}\nown {own:.0%}\n{made.other.family} {other:.0%}")
+        captions.append(f"{name}\nown mean {own:.0%}\n{made.other.family} mean {other:.0%}")
     headings = [*(f"seed {image.seed}" for image in made.images if image.name == classes[0]), "nearest"]
     return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, text=TEXT)
 

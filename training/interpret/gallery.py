@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from core.reports.activations import Activations
 from core.reports.explanations import Explanations
+from core.reports.names import plain
 from training.datasets.base import ImageDataset
 from training.explore.theme import Theme
 from training.interpret.activations import Model
@@ -48,7 +49,7 @@ def explanation_figures(
         if report.target != "predicted":
             target_N = np.full_like(target_N, dataset.class_names.index(report.target))
         maps = [
-            (name.replace("_", " "), attribute(name, model.network, pixels_NHWC, target_N), name in SIGNED)
+            (plain(name), attribute(name, model.network, pixels_NHWC, target_N), name in SIGNED)
             for name in fitting(model.network)
         ]
         said = [

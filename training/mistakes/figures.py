@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from core.estimate import Estimate
-from core.reports.mistakes import Mistakes, Notable
+from core.reports.mistakes import Mistakes, Notable, Pattern
 from training.explore.theme import Theme
 from training.mosaics import map_picture, mosaic_figure
 from training.plots import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
@@ -63,20 +63,34 @@ def confusions_figure(mistakes: Mistakes, theme: Theme) -> Figure:
 
 
 def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
-    """Error rate in each fifth of the images, by each property, both models, with 95 % intervals."""
+    """Error rate in each fifth of the images, by each property, both models, with 95 % intervals.
+
+    Fifths are equally wide, as they hold equally many images; written below are the property's values at their borders,
+    a line for each model where it is measured by the models.
+    """
     names = [pattern.name for pattern in mistakes.models[0].patterns]
     rows = -(-len(names) // 2)
-    figure, panels = grid_of_axes(theme, rows, 2, height=0.6 + 1.9 * rows, sharey=True)
+    figure, panels = grid_of_axes(theme, rows, 2, height=0.6 + 2.1 * rows, sharey=True)
     for axes, name in zip(panels, names, strict=False):
-        for model, colour, marker in zip(mistakes.models, theme.parts, MARKERS, strict=False):
+        borders: dict[tuple[str, ...], str] = {}
+        for number, (model, colour, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
             pattern = next(each for each in model.patterns if each.name == name)
-            middles = [(part.low + part.high) / 2 for part in pattern.bins]
             errors: list[Estimate] = [part.error for part in pattern.bins]
             values, reach = error_bars(errors)
+            places = np.arange(len(errors)) + 0.5 + (number - 0.5) * 0.12
             axes.errorbar(
-                middles, values, yerr=reach, color=colour, marker=marker, ms=4, lw=1.4, label=model.model.reference
+                places, values, yerr=reach, color=colour, marker=marker, ms=4, lw=1.4, label=model.model.reference
             )
+            borders.setdefault(_borders(pattern), model.model.reference)
+        axes.xaxis.remove_overlapping_locs = False
+        for number, written in enumerate(borders):
+            axes.set_xticks(range(len(written)), written, minor=number > 0)
+        axes.set_xlim(-0.2, len(errors) + 0.2)
+        axes.tick_params(axis="x", labelsize=TEXT - 2, pad=6)
+        axes.tick_params(axis="x", which="minor", labelsize=TEXT - 2, pad=20, length=0, colors=theme.text)
         axes.set_xlabel(_LABELS[name], fontsize=TEXT - 1)
+        if len(borders) > 1:
+            axes.set_title(f"borders of {', below of '.join(borders.values())}", fontsize=TEXT - 2, color=theme.text)
         percent_axis(axes.yaxis)
     panels[0].set_ylim(bottom=0)  # shared, and so set once all is drawn
     for axes in panels[len(names) :]:
@@ -84,6 +98,15 @@ def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
     figure.supylabel("error rate in each fifth of the images", fontsize=TEXT, color=theme.text)
     legend_above(figure, panels[0], theme)
     return figure
+
+
+def _borders(pattern: Pattern) -> tuple[str, ...]:
+    """Where the fifths begin and the last one ends, with as many digits, two at least, as tell these apart."""
+    values = [*(part.low for part in pattern.bins), pattern.bins[-1].high]
+    written = (tuple(f"{value:.{digits}f}" for value in values) for digits in range(2, 7))
+    return next(
+        (texts for texts in written if len(set(texts)) == len(texts)), tuple(f"{value:.2f}" for value in values)
+    )
 
 
 def notable_figure(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from core.reports.names import plain
 from core.reports.robustness import MeanAccuracy, Robustness, mean_accuracies
 from training.explore.figures import class_rows_figure
 from training.explore.theme import Theme
@@ -24,21 +25,20 @@ def levels_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
     """A panel per condition: accuracy at each level with 95 % intervals, a line per model, from the clean images on."""
     names = [name for name in dict.fromkeys(each.name for each in reports[0].conditions) if name != "clean"]
     rows = -(-len(names) // _COLUMNS)
-    figure, panels = grid_of_axes(theme, rows, _COLUMNS, height=0.6 + 1.45 * rows, sharey=True)
+    figure, panels = grid_of_axes(theme, rows, _COLUMNS, height=0.6 + 1.65 * rows, sharey=True)
     for axes, name in zip(panels, names, strict=False):
         for report, colour, marker in zip(reports, theme.parts, MARKERS, strict=False):
             _line(axes, report, name, colour, marker)
-        axes.set_title(name.replace("_", " "), fontsize=TEXT, color=theme.text)
+        axes.set_title(plain(name), fontsize=TEXT, color=theme.text)
         axes.set_ylim(0, 1)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-        if name in _UNITS:
-            axes.set_xlabel(_UNITS[name], fontsize=TEXT - 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, steps=[1, 2, 5, 10]))
+        axes.set_xlabel(_UNITS.get(name, "severity"), fontsize=TEXT - 1)
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     for axes in panels[::_COLUMNS]:
         percent_axis(axes.yaxis)
     figure.supylabel("accuracy", fontsize=TEXT, color=theme.text)
-    figure.supxlabel("severity, 0 the images as they are", fontsize=TEXT, color=theme.text)
+    figure.supxlabel("at 0 the images as they are", fontsize=TEXT, color=theme.text)
     legend_above(figure, panels[0], theme)
     return figure
 
@@ -57,7 +57,7 @@ def means_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
             places + offset, values, height=share * 0.9, xerr=errors, color=colour, label=report.model.reference,
             error_kw={"ecolor": theme.text, "elinewidth": 1},
         )  # fmt: skip
-    axes.set_yticks(places, [name.replace("_", " ") for name in names])
+    axes.set_yticks(places, [plain(name) for name in names])
     axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)

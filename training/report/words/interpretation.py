@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.reports.activations import ModelActivations
 from core.reports.explanations import CheckName, MethodEvaluation
+from core.reports.names import plain
 from core.statistics.proportions import difference_of_proportions, proportion
 from training.interpret.evaluate import DISTURBED, QUICK_DISTURBED
 from training.report.findings import Findings, Side
@@ -34,13 +35,6 @@ def measured(findings: Findings) -> str:
     return (
         f"Measured on {findings.first.explanations.data.images} test images, sensitivity and randomisation, which "
         f"explain each of them many times, on {few} of those."
-    )
-
-
-def plain(name: str) -> str:
-    """A method's name in words."""
-    return {"grad_cam": "Grad-CAM", "smoothgrad": "SmoothGrad", "input_x_gradient": "input x gradient"}.get(
-        name, name.replace("_", " ")
     )
 
 

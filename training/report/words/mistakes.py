@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.reports.mistakes import Pattern, PropertyName
+from core.reports.names import plain
 from training.report.findings import Findings, Side
 from training.report.words.style import clauses, direction, interval, listed, percent, points, sentence
 
@@ -13,11 +14,6 @@ _MORE: dict[PropertyName, str] = {
     "off_centre": "images whose saliency lies further off the middle",
     "similarity": "images more like a training image",
 }
-
-
-def plain(name: PropertyName) -> str:
-    """A property's name in words."""
-    return name.replace("_", " ")
 
 
 def shared(findings: Findings) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from core.reports.names import plain
 from core.reports.robustness import CORRUPTION_KINDS, Condition, RobustnessDifference
 from training.report.findings import Findings, Side
 from training.report.words.style import counted, direction, interval, listed, percent, points, sentence, turned
 
 ALL = "all corruptions"
-
-
-def plain(name: str) -> str:
-    """A condition's name in words."""
-    return "FGSM" if name == "fgsm" else name.replace("_", " ")
 
 
 def row_of(findings: Findings, name: str) -> RobustnessDifference:
