@@ -22,8 +22,8 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, Server
             print(duet.predict_one("rex.png").label)
 
     An answer of 429 or 503 is retried after the time that the service names, where a request that arrives twice does
-    no harm. Every method raises `UnreachableError` where there is no answer and a subclass of `AnswerError` where the
-    answer is an error.
+    no harm. Every method raises `UnreachableError` where there is no answer, `ForeignAnswerError` where another program
+    answers, and a subclass of `AnswerError` where the answer is an error.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 ClientError
 ├── UnreachableError        no answer at all: nothing listens there, or it took too long
+├── ForeignAnswerError      an answer that is not Duet's: another program listens there
 ├── UnfinishedError         a job has not ended in the time that it was waited for
 └── AnswerError             the service answered with a problem, whose fields are on the exception
     ├── InvalidRequestError 400, 405, 406, 408, 413, 415, 422

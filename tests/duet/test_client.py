@@ -23,6 +23,7 @@ from duet import (
     NotReadyError,
     UnreachableError,
 )
+from duet.client import errors as client_errors
 from tests.support.clock import Clock
 from tests.support.onnx_models import grey_png, write_onnx_version
 from tests.support.service import ServiceProcess, service_process, write_home
@@ -261,3 +262,13 @@ def test_the_package_exports_what_it_names() -> None:
     assert all(getattr(duet, name).__name__ == name for name in duet.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         duet.nothing  # noqa: B018
+
+
+def test_the_tree_of_errors_names_every_one() -> None:
+    kinds = [getattr(duet, name) for name in duet.__all__]
+    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, ClientError)]
+    assert errors
+    for kind in errors:
+        assert kind.__name__ in (client_errors.__doc__ or "")
+    for raised in (UnreachableError, ForeignAnswerError, client_errors.AnswerError):
+        assert raised.__name__ in (Client.__doc__ or "")
