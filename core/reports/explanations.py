@@ -26,7 +26,7 @@ class Curve(Record):
 
     shares: tuple[float, ...] = Field(description="of the pixels that are changed")
     probability: tuple[float, ...]
-    random: tuple[float, ...] = Field(description="the same in random order")
+    random: tuple[float, ...] = Field(description="the same in the order of the map at random places")
 
 
 class Randomised(Record):
@@ -43,9 +43,11 @@ class MethodEvaluation(Record):
     flat: int = Field(description="maps that say nothing, being the same everywhere; the figures are of the others")
     images: int = Field(description="maps that are not flat")
     deletion: Estimate | None = Field(description="area under the curve; lower is better; null where all maps are flat")
-    deletion_gain: Estimate | None = Field(description="area in random order less this; above 0 is better than chance")
+    deletion_gain: Estimate | None = Field(
+        description="area for the same map at random places less this; above 0 is better than chance"
+    )
     insertion: Estimate | None = Field(description="area under the curve; higher is better")
-    insertion_gain: Estimate | None = Field(description="this less the area in random order")
+    insertion_gain: Estimate | None = Field(description="this less the area for the same map at random places")
     sensitivity: Estimate | None = Field(
         description="largest relative change of the map under noise that hardly shows (Yeh et al. 2019)"
     )
@@ -73,3 +75,14 @@ class Explanations(Record):
     unfit: tuple[str, ...] = Field(
         description="methods that this version's architecture does not have, with the reason"
     )
+
+    def undecided(self, method: MethodEvaluation) -> tuple[CheckName, ...]:
+        """The checks that a method of these does not pass, but whose interval also reaches to the passing side."""
+        last = method.cascade[-1].correlation if method.cascade else None
+        limit = self.settings["most_correlation"]
+        across = {
+            "deletion": method.deletion_gain is not None and method.deletion_gain.high > 0,
+            "insertion": method.insertion_gain is not None and method.insertion_gain.high > 0,
+            "randomisation": last is not None and last.low <= limit,
+        }
+        return tuple(name for name in method.failed if across[name])

@@ -15,13 +15,15 @@ import torch
 
 from core.manifest import Manifest
 from core.reports.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomised
+from core.reports.names import plain
 from core.reports.record import ReportedModel
 from core.statistics.resampling import mean_estimate
 from training.images import Images
 from training.interpret import methods
+from training.interpret.control import DRAWS, curves_against_moved
 from training.interpret.methods import attribute, fitting, is_flat, target_class
 from training.interpret.randomisation import cascade, rank_correlations
-from training.interpret.removal import STEPS, Probability, area, blurred, removal_curve
+from training.interpret.removal import STEPS, Probability, area, blurred
 from training.memo import Memo
 from training.networks import Classifier
 from training.preprocessing import scale_pixels
@@ -35,7 +37,6 @@ DISTURBED, QUICK_DISTURBED = 40, 4
 DISTURBANCES = 3
 RADIUS = 0.02
 """Of the noise in every value: 5 of 255 steps, which hardly show."""
-RANDOM_ORDERS = 3
 MOST_CORRELATION = 0.5
 """Of maps before and after all weights are fresh, up to which a method depends on the weights: a quarter of the
 variance of the ranks in common."""
@@ -87,18 +88,6 @@ class Subject:
         """What the images are before and after all pixels were put in."""
         return blurred(self.pixels_NHWC), self.pixels_NHWC
 
-    @cached_property
-    def chance(self) -> tuple[Doubles, Doubles]:
-        """Curves [N, steps + 1] of deletion and insertion in random order, mean of a few; all methods share them."""
-        random = np.random.default_rng(SEED)
-        probability = self.probability(np.ones(len(self.pixels_NHWC), np.bool_))
-        orders = [random.random(self.pixels_NHWC.shape[:3]) for _ in range(RANDOM_ORDERS)]
-        deletion_NS, insertion_NS = (
-            np.mean([removal_curve(probability, *ends, order_NHW) for order_NHW in orders], axis=0)
-            for ends in (self.deletion, self.insertion)
-        )
-        return deletion_NS, insertion_NS
-
 
 def evaluate_explanations(
     manifest: Manifest,
@@ -140,8 +129,8 @@ def evaluate_explanations(
         manifest.input.mean,
         manifest.calibration["fp32"].temperature,
     )
-    model, settings = ReportedModel.of(manifest), _settings()
-    memo = Memo(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings})
+    model = ReportedModel.of(manifest)
+    memo = Memo(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings()})
     names = fitting(classifier)
     evaluated = []
     for done, name in enumerate(names):
@@ -149,13 +138,13 @@ def evaluate_explanations(
         result = memo.recall(name, partial(_as_json, name, subject))
         evaluated.append(MethodEvaluation.model_validate(result))
     progress("done", len(names), len(names))
-    unfit = () if "grad_cam" in names else ("grad_cam: the network has no feature maps",)
+    unfit = () if "grad_cam" in names else (f"{plain('grad_cam')}, as the network has no feature maps",)
     return Explanations(
         model=model,
         data=data,
         target="predicted" if target is None else target,
         seed=SEED,
-        settings=settings,
+        settings=settings(),
         methods=tuple(evaluated),
         unfit=unfit,
     )
@@ -181,19 +170,18 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
         return empty
     shown = dataclasses.replace(subject, few=_useful(subject.few, useful_N))
     probability = subject.probability(useful_N)
-    deletion_NS, insertion_NS = (
-        removal_curve(probability, start_NHWC[useful_N], end_NHWC[useful_N], maps_NHW[useful_N])
+    (deletion_NS, deletion_moved_NS), (insertion_NS, insertion_moved_NS) = (
+        curves_against_moved(probability, start_NHWC[useful_N], end_NHWC[useful_N], maps_NHW[useful_N], seed=SEED)
         for start_NHWC, end_NHWC in (subject.deletion, subject.insertion)
     )
-    deletion_random_NS, insertion_random_NS = (curve_NS[useful_N] for curve_NS in subject.chance)
     measured = empty.model_copy(
         update={
             "deletion": mean_estimate(area(deletion_NS)),
-            "deletion_gain": mean_estimate(area(deletion_random_NS) - area(deletion_NS)),
+            "deletion_gain": mean_estimate(area(deletion_moved_NS) - area(deletion_NS)),
             "insertion": mean_estimate(area(insertion_NS)),
-            "insertion_gain": mean_estimate(area(insertion_NS) - area(insertion_random_NS)),
-            "deletion_curve": _curve(deletion_NS, deletion_random_NS),
-            "insertion_curve": _curve(insertion_NS, insertion_random_NS),
+            "insertion_gain": mean_estimate(area(insertion_NS) - area(insertion_moved_NS)),
+            "deletion_curve": _curve(deletion_NS, deletion_moved_NS),
+            "insertion_curve": _curve(insertion_NS, insertion_moved_NS),
             "sensitivity": mean_estimate(sensitivity(name, shown, maps_NHW[shown.few])),
             "cascade": randomised(name, shown, maps_NHW[shown.few]),
         }
@@ -237,11 +225,11 @@ def randomised(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[R
     return tuple(rows)
 
 
-def _curve(curve_NS: Doubles, random_NS: Doubles) -> Curve:
+def _curve(curve_NS: Doubles, moved_NS: Doubles) -> Curve:
     return Curve(
         shares=tuple(np.linspace(0, 1, curve_NS.shape[1]).tolist()),
         probability=tuple(curve_NS.mean(axis=0).tolist()),
-        random=tuple(random_NS.mean(axis=0).tolist()),
+        random=tuple(moved_NS.mean(axis=0).tolist()),
     )
 
 
@@ -253,24 +241,28 @@ def _checks(measured: MethodEvaluation) -> list[Check]:
     )
     for name, gain in gains:
         low, value, high = gain.low, gain.value, gain.high  # type: ignore[attr-defined]
-        reason = f"better than random order by {value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        reason = (
+            f"gain of {value:+.3f} over the same map at random places (95 % interval {low:+.3f} to {high:+.3f}), all "
+            "of which must lie above 0"
+        )
         checks.append(Check(name=name, passed=low > 0, reason=reason))
     last = measured.cascade[-1].correlation
     reason = (
-        f"rank correlation {last.value:.2f} (95 % interval {last.low:.2f} to {last.high:.2f}) with maps of fresh "
-        f"weights, of which at most {MOST_CORRELATION} passes"
+        f"rank correlation {last.value:.3f} (95 % interval {last.low:.3f} to {last.high:.3f}) with maps of fresh "
+        f"weights, all of which must lie at or below {MOST_CORRELATION}"
     )
     checks.append(Check(name="randomisation", passed=last.high <= MOST_CORRELATION, reason=reason))
     return checks
 
 
-def _settings() -> dict[str, float]:
+def settings() -> dict[str, float]:
+    """What the figures depend on besides the version and the images; a record of other settings is out of date."""
     return {
         "integrated_gradients_steps": methods.STEPS,
         "smoothgrad_samples": methods.SAMPLES,
         "smoothgrad_noise": methods.NOISE,
         "removal_steps": STEPS,
-        "random_orders": RANDOM_ORDERS,
+        "moved_maps": DRAWS,
         "sensitivity_radius": RADIUS,
         "sensitivity_draws": DISTURBANCES,
         "most_correlation": MOST_CORRELATION,

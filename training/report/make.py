@@ -21,6 +21,7 @@ from core.reports.robustness import Robustness
 from training.explore.explore import find
 from training.interpret.activations import Model
 from training.interpret.commands import Work, examine, excite, explain
+from training.interpret.evaluate import settings
 from training.interpret.maximise import CLASS_OBJECTIVE
 from training.report.collect import Shelf
 from training.report.exploration import exploration_record
@@ -102,6 +103,9 @@ def _there(workshop: Workshop, kind: type[AnyVersionRecord], *manifests: Manifes
         return False
     if isinstance(found.record, Explanations) and found.record.target != "predicted":
         workshop.note(f"the {NAMES[kind]} of {names} are of one class alone: made again")
+        return False
+    if isinstance(found.record, Explanations) and found.record.settings != settings():
+        workshop.note(f"the {NAMES[kind]} of {names} were measured in another way: made again")
         return False
     return True
 

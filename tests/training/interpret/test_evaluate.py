@@ -10,10 +10,11 @@ from scipy.stats import spearmanr
 
 from tests.training.interpret.linear import SIDE, dense, linear_classifier, pixels
 from tests.training.interpret.test_methods import small_cnn
-from training.interpret.evaluate import Subject, evaluate_method, sensitivity
+from training.interpret.control import curves_against_moved
+from training.interpret.evaluate import SEED, Subject, evaluate_method, sensitivity
 from training.interpret.methods import attribute
 from training.interpret.randomisation import cascade, layers_in_order, rank_correlations
-from training.interpret.removal import area, blurred, removal_curve
+from training.interpret.removal import area, blurred, removal_curves
 
 
 def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
@@ -33,7 +34,7 @@ def test_pixels_change_in_the_order_of_the_map() -> None:
         seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
         return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
 
-    curve_NS = removal_curve(probability, start_NHWC, end_NHWC, map_NHW, steps=4)
+    (curve_NS,) = removal_curves(probability, start_NHWC, end_NHWC, [map_NHW], steps=4)
     assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
     np.testing.assert_allclose(curve_NS, [[0, 0.25, 0.5, 0.75, 1]])
     np.testing.assert_allclose(area(curve_NS), [0.5])
@@ -104,6 +105,26 @@ def test_an_exact_explanation_passes_and_its_figures_have_intervals() -> None:
     assert measured.insertion_curve is not None
     assert measured.insertion_curve.probability[-1] == pytest.approx(measured.insertion_curve.random[-1])
     assert len(measured.cascade) == 1
+
+
+def test_a_map_is_held_against_itself_at_random_places() -> None:
+    classifier, _ = linear_classifier()
+    dense(classifier).weight.mul_(20)
+    shown = subject(classifier)
+    measured = evaluate_method("integrated_gradients", shown)
+    maps_NHW = attribute("integrated_gradients", classifier, shown.pixels_NHWC, shown.target_N)
+    probability = shown.probability(np.ones(24, np.bool_))
+    _, moved_NS = curves_against_moved(probability, *shown.deletion, maps_NHW, seed=SEED)
+    assert measured.deletion_curve is not None
+    assert measured.deletion_gain is not None
+    assert measured.deletion is not None
+    assert measured.deletion_curve.random == pytest.approx(moved_NS.mean(axis=0).tolist())
+    gain = area(moved_NS).mean() - measured.deletion.value
+    assert measured.deletion_gain.value == pytest.approx(gain)
+    assert measured.checks[0].reason.startswith(
+        f"gain of {gain:+.3f} over the same map at random places (95 % interval"
+    )
+    assert measured.checks[0].reason.endswith("all of which must lie above 0")
 
 
 def test_maps_that_do_not_depend_on_the_weights_fail_the_check() -> None:

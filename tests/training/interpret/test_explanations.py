@@ -43,7 +43,7 @@ def test_every_fitting_method_is_measured_and_a_stopped_run_goes_on(
     names = [method.method for method in report.methods]
     assert names == ["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion"]
     assert again == names[2:]
-    assert report.unfit == ("grad_cam: the network has no feature maps",)
+    assert report.unfit == ("Grad-CAM, as the network has no feature maps",)
     assert type(report).model_validate_json(report.model_dump_json()) == report
     for method in report.methods:
         assert method.images + method.flat == report.data.images == evaluate.QUICK_IMAGES

@@ -19,7 +19,7 @@ from core.reports.exploration import Exploration
 from core.reports.latency import Latency
 from core.reports.lookup import NAMES, find_report
 from core.reports.places import report_path
-from core.reports.record import write_report
+from core.reports.record import read_report, write_report
 from core.reports.robustness import Robustness
 from tests.support.published_pair import PublishedPair
 from training.interpret.activations import Model
@@ -29,6 +29,7 @@ from training.report import make, write
 from training.report.collect import collect, together
 from training.report.make import Workshop, make_missing
 from training.report.render import html, linked_figures, markdown
+from training.report.sources import SOURCES_NAME, Sources, sources
 from training.report.write import make_report, write_docs, write_page, write_records
 
 pytestmark = pytest.mark.slow
@@ -96,6 +97,24 @@ def test_images_that_were_made_to_raise_bare_logits_are_made_again(
     path.write_text(text)
     assert made_again == ["mlp@1-cnn@1.quick"]
     assert notes == ["the activations of mlp@1 and cnn@1 were made to raise another figure: made again"]
+
+
+def test_explanations_that_were_measured_in_another_way_are_made_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = report_path(workshop.work.folder, "explanations", "cnn@1", quick=True)
+    text = path.read_text()
+    older = json.loads(text)
+    del older["settings"]["moved_maps"]
+    older["settings"]["random_orders"] = 3
+    path.write_text(json.dumps(older))
+    made_again: list[str] = []
+    notes: list[str] = []
+    monkeypatch.setattr(make, "explain", lambda _, model, *rest: made_again.append(model.manifest.reference))
+    make_missing(dataclasses.replace(workshop, note=notes.append))
+    path.write_text(text)
+    assert made_again == ["cnn@1"]
+    assert notes == ["the explanations of cnn@1 were measured in another way: made again"]
 
 
 def test_damaged_records_are_said_and_made_again(workshop: Workshop, pair: PublishedPair) -> None:
@@ -169,7 +188,11 @@ def test_the_whole_report_is_written(workshop: Workshop, tmp_path: Path) -> None
     (docs / "findings" / "stale.svg").write_text("")
     write_docs(report, docs)
     assert (docs / "findings.md").read_text(encoding="utf-8") == report.text == markdown(report.findings)
-    assert {path.stem for path in (docs / "findings").iterdir()} == set(linked_figures(report.text))
+    pictures = {f"{name}.svg" for name in linked_figures(report.text)}
+    assert {path.name for path in (docs / "findings").iterdir()} == pictures | {SOURCES_NAME}
+    drawn_from = read_report(docs / "findings" / SOURCES_NAME, Sources)
+    assert drawn_from == sources(report.findings, docs / "findings")
+    assert drawn_from.pictures.keys() == pictures
     assert "A quick look." in report.text
     assert "No tuning is recorded. `duet tune" in report.text
 
