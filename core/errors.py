@@ -13,6 +13,7 @@ DuetError
 │   └── SettingsError       settings of a recipe do not exist or do not validate, each with its name
 ├── CheckpointError         a run cannot be resumed from what is on disk
 ├── TrainingDivergedError   loss, weights or answers are no longer finite
+├── LowDiskError            too little disk space is free to begin what takes hours
 ├── ExportError             an exported graph disagrees with the network it came from
 ├── JobError                anything about jobs
 │   ├── UnknownJobError
@@ -20,7 +21,6 @@ DuetError
 │   ├── JobNotRetryableError    it still runs, or has succeeded
 │   ├── LostClaimError      another attempt has the job now, or it has ended
 │   ├── JobEventError       a line is not a message of a job
-│   ├── LowDiskError        too little disk space is free to begin a job
 │   ├── BrokerUnavailableError  the broker that holds the jobs cannot be used
 │   ├── IdempotencyConflictError    the idempotency key came with another request before
 │   └── IdempotencyInFlightError    the first request with this idempotency key is still being answered
@@ -115,6 +115,10 @@ class TrainingDivergedError(DuetError):
     """The loss, the weights or the answers became NaN or infinite; the last good checkpoint is kept."""
 
 
+class LowDiskError(DuetError):
+    """Too little disk space is free to begin; the message says where, and how much there should be."""
+
+
 class ExportError(DuetError):
     """The exported graph does not reproduce the network it was made from."""
 
@@ -141,10 +145,6 @@ class LostClaimError(JobError):
 
 class JobEventError(JobError):
     """A line is not a message of a job."""
-
-
-class LowDiskError(JobError):
-    """Too little disk space is free to begin a job; the message says where, and how much there should be."""
 
 
 class BrokerUnavailableError(JobError):

@@ -20,7 +20,15 @@ from training.networks import Classifier, build_classifier
 from training.preprocessing import channel_statistics
 from training.progress import Reporter
 from training.publish import Origin, publish_version
-from training.runs import clear_run, held, mark_published, mark_publishing, published_as, settle_publishing
+from training.runs import (
+    clear_run,
+    held,
+    mark_published,
+    mark_publishing,
+    published_as,
+    require_room,
+    settle_publishing,
+)
 from training.starting import Start, initial_weights, read_start
 from training.teacher import read_teacher, teacher_answers, with_exact_teacher
 from training.unseen import require_unseen_validation
@@ -58,6 +66,7 @@ def train_version(
         CheckpointError: the run cannot be resumed, is being trained by another process, or cannot be saved.
         ConfigurationError, RepositoryError: the version that `config` starts from, or learns from, does not fit, or is
             not there.
+        LowDiskError: there is no room for the run's checkpoints and the version.
         TrainingDivergedError: the loss is no longer finite.
         ExportError: the exported graph does not agree with the network.
         PublishError: the version could not be written.
@@ -76,6 +85,7 @@ def train_version(
         if start is not None:
             require_unseen_validation(start.manifest, config, images, "start")
         classifier = new_classifier(config, images, start)
+        require_room(run_folder, classifier)
         answers = None
         if teacher is not None:
             cache = repository.home_models.with_name("cache") / "teachers"

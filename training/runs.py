@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from torch import nn
 
+from core.disk import MIB, require_space
 from core.errors import CheckpointError
 from core.manifest import MANIFEST_NAME, Manifest
 from core.repository import ModelRepository
@@ -20,6 +22,11 @@ PUBLISHING_NAME = "publishing"
 PUBLISHED_NAME = "published"
 LOCK_NAME = ".lock"
 _KEPT = (LOCK_NAME, LOG_NAME)
+_COPIES = 10
+"""Of all weights, that a run writes at most: two checkpoints while one takes the other's place, each with the network,
+its running mean and two moments of the optimiser, and a version with a graph of whole numbers beside the weights."""
+_OTHERS = 4 * MIB
+"""Bytes for what does not grow with the network: history, answers, figures."""
 
 
 def require_free(run_folder: Path) -> None:
@@ -70,6 +77,17 @@ def settle_publishing(run_folder: Path, repository: ModelRepository) -> None:
 def mark_published(run_folder: Path, reference: str) -> None:
     """Note that the run has become the version `reference`."""
     write_atomically(run_folder / PUBLISHED_NAME, lambda stream: stream.write(f"{reference}\n".encode()))
+
+
+def require_room(run_folder: Path, network: nn.Module) -> None:
+    """Check that the disk has room for the checkpoints of this network's run and the version that it becomes.
+
+    Raises:
+        LowDiskError: it has not.
+    """
+    weights = sum(tensor.nbytes for tensor in network.state_dict().values())
+    needed = _COPIES * weights + _OTHERS
+    require_space(run_folder, needed, what="a training of this network", advice="free some space first")
 
 
 @contextmanager

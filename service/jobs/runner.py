@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +11,8 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from core.errors import BrokerUnavailableError, DuetError, LostClaimError, LowDiskError
+from core.disk import MIB, require_space
+from core.errors import BrokerUnavailableError, DuetError, LostClaimError
 from core.home import ensure_home
 from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
@@ -23,7 +23,6 @@ from service.jobs.relay import Relay
 from service.jobs.store import Claim, JobStore
 from service.settings import Settings
 
-MIB = 1024 * 1024
 DONE, FAILED = 0, 1
 """How the process of a job ends when it did what it was to do, and when it told why it could not."""
 Answer = TypeVar("Answer")
@@ -117,14 +116,12 @@ class JobRunner:
         Raises:
             LowDiskError: too little is free.
         """
-        home = ensure_home(self._settings.home)
-        free = shutil.disk_usage(home).free
-        needed = self._settings.job_free_mib * MIB
-        if free < needed:
-            raise LowDiskError(
-                f"{free // MIB:,} MiB are free where {home} lies, and a job is not begun with less than "
-                f"{self._settings.job_free_mib:,} MiB: free some space and retry the job, or lower DUET_JOB_FREE_MIB"
-            )
+        require_space(
+            ensure_home(self._settings.home),
+            self._settings.job_free_mib * MIB,
+            what="a job",
+            advice="free some space and retry the job, or lower DUET_JOB_FREE_MIB",
+        )
 
     def _settle(self, claim: Claim, relay: Relay, status: int, stopped: StopReason | None) -> None:
         """Say in the record how the attempt ended."""

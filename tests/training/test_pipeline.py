@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import CheckpointError, ExportError
+from core.disk import MIB
+from core.errors import CheckpointError, ExportError, LowDiskError
 from core.evaluation import read_evaluation
 from core.manifest import GRAPHS, Manifest, Precision
 from core.predictions import load_predictions
 from core.repository import ModelRepository
 from core.statistics.calibration import softmax
+from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training import parity, pipeline
 from training.answers import answer
 from training.images import Images
-from training.pipeline import train_version
+from training.pipeline import new_classifier, train_version
 from training.reevaluate import disagreements, evaluate_version, published_evaluation
 from training.runs import held, require_free
 
@@ -268,6 +270,21 @@ def test_what_may_not_be_written_is_not(repository: ModelRepository, images: Ima
     assert repository.families() == []
     with pytest.raises(CheckpointError, match="after epoch 2 of 2"):
         require_free(tmp_path / "run")
+
+
+def test_a_run_that_the_disk_has_no_room_for_is_not_begun(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for two checkpoints and a version: ten times the weights and 4 MiB, and a little for what is no weight."""
+    reporter = RecordingReporter(stop_after=1)
+    weights = 4 * sum(tensor.numel() for tensor in new_classifier(small_recipe("mlp"), images).parameters())
+    let_disks_have(monkeypatch, 10 * weights + 4 * MIB)
+    with pytest.raises(LowDiskError, match="a training of this network is not begun"):
+        run(repository, images, tmp_path / "run", kind="mlp", reporter=reporter)
+    assert reporter.stages == []
+    let_disks_have(monkeypatch, 11 * weights + 4 * MIB)
+    with pytest.raises(KeyboardInterrupt):
+        run(repository, images, tmp_path / "run", kind="mlp", reporter=reporter)
 
 
 def test_starting_over_keeps_the_log(repository: ModelRepository, images: Images, tmp_path: Path) -> None:

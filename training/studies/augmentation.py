@@ -21,6 +21,7 @@ from core.recipes import Augmentation, Distillation, RecipeConfig
 from core.statistics.student import student_mean
 from training.files import write_atomically
 from training.studies.bench import Bench, final_accuracy, short_run
+from training.studies.places import require_room
 from training.studies.progress import StudyProgress
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
@@ -109,6 +110,7 @@ def run_study(
     Raises:
         ConfigurationError: a run that is done had other settings; the message lists them.
         CheckpointError: another process has the study, or its files cannot be read or written.
+        LowDiskError: there is no room for the checkpoints of its runs.
         TrainingDivergedError: a run's loss is no longer finite.
     """
     steps = STEPS if teacher is not None else STEPS[:-1]
@@ -117,6 +119,7 @@ def run_study(
     runs = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        require_room(folder)
         with FileLock(folder / ".lock").acquire(timeout=0):
             images = bench.images
             done = {(run.recipe, run.step, run.seed): run for run in read_runs(folder, images.split.digest)}

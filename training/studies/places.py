@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from core.disk import MIB, require_space
 from core.errors import ConfigurationError
 
 STUDIES_NAME = "studies"
+_ROOM = 256 * MIB
+"""Two checkpoints, while one takes the other's place, of a network of eight million weights, its running mean and two
+moments of its optimiser: the largest recipe's."""
 
 
 def study_folder(home: Path, name: str) -> Path:
@@ -19,3 +23,12 @@ def study_folder(home: Path, name: str) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise ConfigurationError(f"{name!r} cannot name a study: use letters, digits, dots, - and _, a letter first")
     return home / STUDIES_NAME / name
+
+
+def require_room(folder: Path) -> None:
+    """Check that the disk of a study's folder, which has to exist, has room for the checkpoints of its runs.
+
+    Raises:
+        LowDiskError: it has not.
+    """
+    require_space(folder, _ROOM, what="a study", advice="free some space first; what is done already is kept")

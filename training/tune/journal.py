@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import CheckpointError, ConfigurationError
 from core.recipes import RecipeConfig
-from training.studies.places import study_folder
+from training.studies.places import require_room, study_folder
 
 _DESCRIPTION = "description"
 
@@ -68,11 +68,13 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
     Raises:
         ConfigurationError: the journal belongs to other settings or images; the message lists the differences.
         CheckpointError: another process has it, or the disk refuses.
+        LowDiskError: there is no room for the checkpoints of its runs.
     """
     path = journal_path(home, name)
     folder = study_folder(home, name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        require_room(folder)
         with FileLock(folder / ".lock").acquire(timeout=0):
             _heal(path)
             study = _load(path, name, create=True)

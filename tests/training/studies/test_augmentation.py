@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ConfigurationError
+from core.disk import MIB
+from core.errors import ConfigurationError, LowDiskError
 from core.recipes import RecipeConfig, recipe_config
 from core.repository import ModelRepository
+from tests.support.disks import let_disks_have
 from tests.support.training_runs import CPU, small_images, small_recipe
 from training.studies import augmentation
 from training.studies import bench as bench_module
@@ -92,6 +94,15 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     other = make_bench(small_images(), 0.4, bench.repository, threads=1, device=CPU)
     with pytest.raises(ConfigurationError, match="other images"):
         run_study(recipes, 2, other, tmp_path, teacher=None, progress=StudyProgress())
+
+
+def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
+    let_disks_have(monkeypatch, 255 * MIB)
+    with pytest.raises(LowDiskError, match="a study is not begun with less than 256 MiB"):
+        run_study([small_recipe("mlp")], 2, bench, tmp_path, teacher=None, progress=StudyProgress())
 
 
 def test_differences_are_taken_seed_by_seed() -> None:
