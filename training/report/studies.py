@@ -12,15 +12,17 @@ from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tun
 from core.statistics.proportions import difference_of_proportions
 from training.studies.augmentation import RESULTS_NAME, cells, read_study
 from training.studies.places import STUDIES_NAME
-from training.tune.confirm import BASELINE, best_trial, read_confirmation
+from training.tune.confirm import best_trial, read_confirmation
 from training.tune.journal import Journal, read_journal
-from training.tune.report import LEAST, importances_of
-from training.tune.search import DIVERGED, finished, space_of
+from training.tune.report import LEAST, accuracies_of, importances_of
+from training.tune.search import baseline_trial, finished, space_of
 from training.tune.space import Space, shown
 
 
 def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
     """A record of every tuning of `home` that has enough finished trials.
+
+    One whose recipe diverged has nothing to judge a choice against, and is left out.
 
     Args:
         home: DUET_HOME.
@@ -29,8 +31,9 @@ def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
     for path in sorted((home / STUDIES_NAME).glob("*.journal")):
         journal = read_journal(home, path.stem)
         trials = finished(journal.study)
-        if sum(trial.state == TrialState.COMPLETE for trial in trials) >= LEAST:
-            yield _tuning(path.stem, journal, trials, judged_on)
+        enough = sum(trial.state == TrialState.COMPLETE for trial in trials) >= LEAST
+        if enough and baseline_trial(journal.study).state == TrialState.COMPLETE:
+            yield _tuning(path.stem, journal, judged_on)
 
 
 def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
@@ -55,8 +58,9 @@ def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
         )
 
 
-def _tuning(name: str, journal: Journal, trials: list[FrozenTrial], judged_on: int) -> Tuning:
+def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
     about, study, space = journal.description, journal.study, space_of(journal)
+    trials, baseline = finished(study), baseline_trial(study)
     best, found = best_trial(study), read_confirmation(study)
     seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
     own: Mapping[str, object] = space.baseline
@@ -70,8 +74,8 @@ def _tuning(name: str, journal: Journal, trials: list[FrozenTrial], judged_on: i
         share=about.share,
         minutes=seconds / 60,
         own={setting: shown(own[setting]) for setting in space.singles},
-        choices=tuple(_choices(trials, space, judged_on)),
-        baseline=trials[BASELINE].value or 0.0,
+        choices=tuple(_choices(trials, baseline.intermediate_values, space, judged_on)),
+        baseline=baseline.intermediate_values[about.config.epochs],
         best=study.best_value,
         changes={
             setting: shown(value)
@@ -82,16 +86,18 @@ def _tuning(name: str, journal: Journal, trials: list[FrozenTrial], judged_on: i
     )
 
 
-def _choices(trials: list[FrozenTrial], space: Space, judged_on: int) -> Iterator[Choice]:
+def _choices(
+    trials: list[FrozenTrial], baseline: Mapping[int, float], space: Space, judged_on: int
+) -> Iterator[Choice]:
     """The trials that differ from the recipe in one choice, each against it after as many epochs."""
-    baseline = trials[BASELINE].intermediate_values
     for trial in trials:
         changes = space.changes(trial.params)
         if len(changes) != 1 or not changes.keys() <= set(space.singles):
             continue
         ((setting, value),) = changes.items()
-        epoch = 0 if DIVERGED in trial.user_attrs else max(trial.intermediate_values)
-        reached = trial.intermediate_values.get(epoch)
+        accuracies = accuracies_of(trial)
+        epoch = max(accuracies, default=0)
+        reached = accuracies.get(epoch)
         difference = None
         if reached is not None:
             difference = difference_of_proportions(

@@ -18,10 +18,7 @@ from core.statistics.student import student_mean
 from training.studies.bench import Bench, final_accuracy, short_run
 from training.studies.progress import StudyProgress
 from training.tune.journal import Journal
-from training.tune.search import space_of
-
-BASELINE = 0
-"""Number of the trial that is the recipe as it is."""
+from training.tune.search import baseline_trial, space_of
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,12 @@ def confirm(journal: Journal, bench: Bench, *, seeds: int, progress: StudyProgre
     """
     study, space = journal.study, space_of(journal)
     best = best_trial(study)
-    if best == BASELINE:
+    baseline = baseline_trial(study).number
+    if best == baseline:
         progress.line("no trial was better than the recipe as it is: there is nothing to confirm")
         return
     first = journal.description.config.seed + 1
-    runs = [(trial, seed) for seed in range(first, first + seeds) for trial in (BASELINE, best)]
+    runs = [(trial, seed) for seed in range(first, first + seeds) for trial in (baseline, best)]
     for done, (number, seed) in enumerate(runs):
         progress.runs("confirming", done=done, total=len(runs))
         folder = journal.folder / f"confirm-{number}-{seed}"
@@ -82,13 +80,13 @@ def best_trial(study: optuna.Study) -> int:
 
 def read_confirmation(study: optuna.Study) -> Confirmation | None:
     """What the journal holds of the best trial's confirmation; None where that is less than two seeds of both."""
-    best = best_trial(study)
+    best, baseline = best_trial(study), baseline_trial(study).number
     attributes = study.user_attrs
     seeds = sorted(int(name.split(":")[2]) for name in attributes if name.startswith(_key(best, "")))
-    seeds = [seed for seed in seeds if _key(BASELINE, seed) in attributes]
-    if best == BASELINE or len(seeds) < 2:
+    seeds = [seed for seed in seeds if _key(baseline, seed) in attributes]
+    if best == baseline or len(seeds) < 2:
         return None
-    of_both = [tuple(attributes[_key(number, seed)] for seed in seeds) for number in (BASELINE, best)]
+    of_both = [tuple(attributes[_key(number, seed)] for seed in seeds) for number in (baseline, best)]
     return Confirmation(best, tuple(seeds), *of_both)
 
 

@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from core.errors import ConfigurationError
 from training.studies.pictures import save_small
-from training.tune.confirm import BASELINE, best_trial, read_confirmation
+from training.tune.confirm import best_trial, read_confirmation
 from training.tune.figures import history_figure, importance_figure, parallel_figure
 from training.tune.journal import Journal, journal_path, read_journal
-from training.tune.search import DIVERGED, DTYPE, SECONDS, THREADS, finished, space_of
+from training.tune.search import DIVERGED, DTYPE, SECONDS, THREADS, baseline_trial, finished, space_of
 from training.tune.space import Space, shown
 
 PAGE_NAME, JOURNAL_NAME = "README.md", "journal.gz"
@@ -43,7 +43,7 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     save_small(parallel_figure(trials, space.dimensions), folder / "parallel.png")
     # The same content, the same bytes: no name and no time in its head.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
-    parts = [_head(journal, trials), _outcome(study, space), _alone(trials, space), _figures(len(complete))]
+    parts = [_head(journal, trials), _outcome(study, space), _alone(study, space), _figures(len(complete))]
     page = folder / PAGE_NAME
     page.write_text("\n".join([*parts, _table(trials, space)]))
     return page
@@ -63,29 +63,38 @@ def importances_of(study: optuna.Study) -> Mapping[str, float]:
         ) from None
 
 
+def accuracies_of(trial: FrozenTrial) -> Mapping[int, float]:
+    """Accuracy after each epoch; empty where the trial diverged: what came before that is no result."""
+    return {} if DIVERGED in trial.user_attrs else trial.intermediate_values
+
+
 def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
-    about, first = journal.description, trials[BASELINE].user_attrs
+    about = journal.description
+    first = next(trial.user_attrs for trial in trials if trial.state == TrialState.COMPLETE)
     seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
-    early = sum(trial.state == TrialState.PRUNED for trial in trials)
+    diverged = sum(DIVERGED in trial.user_attrs for trial in trials)
+    early = sum(trial.state == TrialState.PRUNED for trial in trials) - diverged
     return f"""# Tuning of {about.config.recipe}
 
 {len(trials)} trials of {about.config.epochs} epochs on {about.share:.0%} of the training images of {about.data}, \
 judged on the validation images;
-{early} were ended early, because they did worse than half of those before them. Seed {about.seed}; computed in \
+{early} were ended early, because they did worse than half of those before \
+them{f"; {diverged} diverged" if diverged else ""}. Seed {about.seed}; computed in \
 {first[DTYPE]} on {first[THREADS]} threads; {seconds / 60:.0f} minutes of wall time.
 """
 
 
 def _outcome(study: optuna.Study, space: Space) -> str:
     best = best_trial(study)
-    trials = study.get_trials(deepcopy=False)
+    trials, baseline = study.get_trials(deepcopy=False), baseline_trial(study)
     lines = ["## What came of it", ""]
-    if best == BASELINE:
-        lines.append(f"No trial was better than the recipe as it is ({_percent(trials[BASELINE])}).")
+    if best == baseline.number:
+        lines.append(f"No trial was better than the recipe as it is ({_percent(baseline)}).")
         return "\n".join([*lines, ""])
     changes = space.changes(trials[best].params)
+    reached = "diverged" if DIVERGED in baseline.user_attrs else f"has {_percent(baseline)}"
     lines += [
-        f"Trial {best} was best: {_percent(trials[best])}; the recipe as it is has {_percent(trials[BASELINE])}. It "
+        f"Trial {best} was best: {_percent(trials[best])}; the recipe as it is {reached}. It "
         "changes " + ", ".join(f"{name} to {shown(value)}" for name, value in changes.items()) + ":",
         "",
         "<!-- not run: options of `duet train` and `duet tune` -->",
@@ -123,21 +132,22 @@ def _settings(space: Space, trial: FrozenTrial) -> list[str]:
             for key, (_, value) in differences.items()]  # fmt: skip
 
 
-def _alone(trials: list[FrozenTrial], space: Space) -> str:
+def _alone(study: optuna.Study, space: Space) -> str:
     """The trials that differ from the recipe in one choice, each against the recipe after as many epochs."""
-    baseline = trials[BASELINE].intermediate_values
+    baseline = accuracies_of(baseline_trial(study))
     rows = []
-    for trial in trials:
+    for trial in finished(study):
         changes = space.changes(trial.params)
         if len(changes) != 1 or not changes.keys() <= set(space.singles):
             continue
         ((name, value),) = changes.items()
-        epoch = max(trial.intermediate_values, default=None)
-        if epoch is None:
+        accuracies = accuracies_of(trial)
+        if not accuracies:
             rows.append(f"| {name} | {value} | diverged | | |")
             continue
-        reached = trial.intermediate_values[epoch]
-        rows.append(f"| {name} | {value} | {reached:.2%} | {100 * (reached - baseline[epoch]):+.2f} | {epoch} |")
+        epoch, reached = max(accuracies.items())
+        points = f"{100 * (reached - baseline[epoch]):+.2f}" if baseline else ""
+        rows.append(f"| {name} | {value} | {reached:.2%} | {points} | {epoch} |")
     own = ", ".join(f"{name} {shown(space.baseline[name])}" for name in space.singles)
     return "\n".join(
         [

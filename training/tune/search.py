@@ -78,6 +78,14 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=_FINISHED)
 
 
+def baseline_trial(study: optuna.Study) -> FrozenTrial:
+    """The trial that is the recipe as it is: of the finished ones, of which there is one at least, the first.
+
+    Its number is 0, unless a kill while its point was drawn made the search give that trial up.
+    """
+    return finished(study)[0]
+
+
 def _tidy(journal: Journal) -> None:
     """Remove the checkpoints of trials that have ended; a kill may come between that and their removal."""
     for trial in journal.study.get_trials(deepcopy=False):
@@ -143,8 +151,11 @@ def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: S
 
 def _line(trial: FrozenTrial, changes: Point, seconds: float) -> str:
     changed = ", ".join(f"{name} {shown(value)}" for name, value in changes.items()) or "the recipe as it is"
-    reached = "diverged" if trial.value is None else f"{trial.value:.2%}"
-    ended = "" if trial.state == TrialState.COMPLETE else f" after {len(trial.intermediate_values)} epochs, ended early"
+    if DIVERGED in trial.user_attrs:
+        reached, ended = "diverged", f" after {len(trial.intermediate_values)} whole epochs"
+    else:
+        early = f" after {len(trial.intermediate_values)} epochs, ended early"
+        reached, ended = f"{trial.value:.2%}", "" if trial.state == TrialState.COMPLETE else early
     return f"trial {trial.number}: {reached}{ended}  {changed}  {seconds:.0f} s"
 
 

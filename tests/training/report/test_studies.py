@@ -65,9 +65,23 @@ def test_a_tuning_becomes_a_record(tmp_path: Path) -> None:
 
 
 def test_a_choice_whose_loss_became_infinite_is_not_judged_by_the_epochs_before(tmp_path: Path) -> None:
-    made_up(tmp_path, diverged=True)
+    made_up(tmp_path, diverged=5)
     mse = next(each for each in tuning_of(tmp_path).choices if each.value == "mse")
     assert (mse.epochs, mse.accuracy, mse.difference) == (0, None, None)
+
+
+def test_a_trial_that_was_given_up_changes_nothing(tmp_path: Path) -> None:
+    records = []
+    for given_up in (False, True):
+        home = tmp_path / str(given_up)
+        made_up(home, confirmed=(0.02, 0.021, 0.019), given_up=given_up)
+        records.append(tuning_of(home).model_copy(update={"minutes": 0.0}))
+    assert records[0] == records[1]
+
+
+def test_a_tuning_whose_recipe_diverged_is_left_out(tmp_path: Path) -> None:
+    made_up(tmp_path, diverged=0)
+    assert list(tunings(tmp_path, judged_on=5000)) == []
 
 
 def test_a_tuning_of_too_few_trials_is_left_out(tmp_path: Path) -> None:

@@ -30,24 +30,30 @@ def made_up(
     trials: int = 12,
     best: int | None = 9,
     confirmed: tuple[float, ...] = (),
-    diverged: bool = False,
+    diverged: int | None = None,
+    given_up: bool = False,
 ) -> None:
     """A journal in which width decides the accuracy and trial `best` is two points above the rest.
 
-    Trial 5 ends early, after two epochs; its loss is infinite in the third where it has `diverged`.
+    Trial 5 ends early, after two epochs; so does the one that `diverged`, whose loss is infinite in the third.
+    Where a trial was `given_up` while its point was drawn, that is number 0, and all others have numbers one higher.
     """
     with open_journal(home, NAME, DESCRIPTION) as journal:
-        space = space_of(journal)
+        space, first = space_of(journal), int(given_up)
+        if given_up:
+            drawn = journal.study.ask(dict(list(space.dimensions.items())[:3]))
+            journal.study.tell(drawn, state=TrialState.FAIL)
         random = np.random.default_rng(0)
         for number in range(trials):
             point = {**space.baseline, "width": random.choice([0.5, 0.75, 1.0, 1.25]), "rate": random.uniform(0.3, 3)}
             journal.study.enqueue_trial(space.planned()[number] if number < 8 else point)
             trial = journal.study.ask(dict(space.dimensions))
             accuracy = 0.5 + 0.02 * trial.params["width"] + (0.02 if number == best else 0) - 0.0001 * number
-            for epoch in range(1, 5 if number != 5 else 3):
+            ended = number in (5, diverged)
+            for epoch in range(1, 3 if ended else 5):
                 trial.report(accuracy * epoch / 4, epoch)
-            if number == 5:
-                if diverged:
+            if ended:
+                if number == diverged:
                     trial.set_user_attr(DIVERGED, "the loss is infinite")
                 journal.study.tell(trial, state=TrialState.PRUNED)
                 continue
@@ -55,8 +61,8 @@ def made_up(
                 trial.set_user_attr(name, value)
             journal.study.tell(trial, accuracy)
         for seed, gain in enumerate(confirmed, start=1):
-            journal.study.set_user_attr(f"confirmed:0:{seed}", 0.6 + 0.01 * seed)
-            journal.study.set_user_attr(f"confirmed:{best}:{seed}", 0.6 + 0.01 * seed + gain)
+            journal.study.set_user_attr(f"confirmed:{first}:{seed}", 0.6 + 0.01 * seed)
+            journal.study.set_user_attr(f"confirmed:{best + first}:{seed}", 0.6 + 0.01 * seed + gain)
 
 
 def page(home: Path) -> str:
@@ -75,6 +81,7 @@ def test_the_report_stands_on_the_journal_alone_and_is_small(tmp_path: Path) -> 
         gzip.decompress((folder / "journal.gz").read_bytes()) == (tmp_path / "studies" / f"{NAME}.journal").read_bytes()
     )
     assert "12 trials of 4 epochs on 50% of the training images" in text
+    assert "\n1 were ended early, because they did worse than half of those before them. Seed" in text
     assert "Trial 9 was best" in text
     assert "That was not confirmed" in text
     # mse was ended after two epochs: 0.5195 * 2/4 against 0.52 * 2/4
@@ -99,6 +106,36 @@ def test_a_recipe_that_nothing_beat_is_said_to_be_best(tmp_path: Path) -> None:
     made_up(tmp_path, trials=8, best=0)
     text = page(tmp_path)
     assert "No trial was better than the recipe as it is (54.00%)." in text
+
+
+def test_a_trial_that_was_given_up_is_not_the_recipe(tmp_path: Path) -> None:
+    made_up(tmp_path, confirmed=(0.02, 0.021, 0.019), given_up=True)
+    text = page(tmp_path)
+    assert "12 trials of 4 epochs" in text
+    assert "Trial 10 was best" in text
+    assert "; the recipe as it is has 52.00%. It changes" in text
+    assert "| the recipe as it is | 61.00% | 62.00% | 63.00% | 62.00% |" in text
+    assert "| activation | relu | 51.99% | -0.01 | 4 |" in text
+
+
+def test_a_recipe_that_nothing_beat_need_not_be_trial_0(tmp_path: Path) -> None:
+    made_up(tmp_path, trials=8, best=0, given_up=True)
+    assert "No trial was better than the recipe as it is (54.00%)." in page(tmp_path)
+
+
+def test_a_trial_that_diverged_did_not_end_early(tmp_path: Path) -> None:
+    made_up(tmp_path, diverged=5)
+    text = page(tmp_path)
+    assert "\n0 were ended early, because they did worse than half of those before them; 1 diverged. Seed" in text
+    assert "| loss | mse | diverged | | |" in text
+
+
+def test_a_recipe_that_diverged_leaves_nothing_to_compare_with(tmp_path: Path) -> None:
+    made_up(tmp_path, diverged=0)
+    text = page(tmp_path)
+    assert "computed in float32 on 2 threads" in text
+    assert "; the recipe as it is diverged. It changes" in text
+    assert "| activation | relu | 51.99% |  | 4 |" in text
 
 
 def test_the_best_trial_s_settings_can_be_pasted(tmp_path: Path) -> None:

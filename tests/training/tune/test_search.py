@@ -26,7 +26,7 @@ from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
 from training.tune.confirm import confirm, read_confirmation
 from training.tune.journal import Description, open_journal, read_journal
-from training.tune.search import DTYPE, SECONDS, finished, search, space_of
+from training.tune.search import DTYPE, SECONDS, baseline_trial, finished, search, space_of
 
 NAME = "small"
 
@@ -139,18 +139,32 @@ def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
     assert [(trial.number, trial.user_attrs[DTYPE]) for trial in trials] == [(0, "bfloat16"), (1, "bfloat16")]
 
 
-def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(tmp_path: Path) -> None:
-    tuned(tmp_path / "whole", trials=2, epochs=1)
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
+    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+
+    def choose(*_: object) -> tuple[str, str]:
+        chosen.append("float32")
+        return chosen[-1], "the faster"
+
+    monkeypatch.setattr(fit, "faster_dtype", choose)
+    tuned(tmp_path / "whole", trials=3, epochs=1, precision="auto")
+    assert len(chosen) == 1
     home = tmp_path / "cut"
-    tuned(home, trials=1, epochs=1)
     path = home / "studies" / f"{NAME}.journal"
+    path.parent.mkdir(parents=True)
     lines = (tmp_path / "whole" / "studies" / f"{NAME}.journal").read_text().splitlines(keepends=True)
-    drawn = [number for number, line in enumerate(lines) if '"param_name"' in line and '"trial_id":1' in line]
+    drawn = [number for number, line in enumerate(lines) if '"param_name"' in line and f'"trial_id":{cut}' in line]
     path.write_text("".join(lines[: drawn[3]]))
-    tuned(home, trials=2, epochs=1)
+    tuned(home, trials=3, epochs=1, precision="auto")
     assert results(home) == results(tmp_path / "whole")
-    states = [trial.state for trial in read_journal(home, NAME).study.get_trials()]
-    assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    study = read_journal(home, NAME).study
+    given_up = [trial.state == TrialState.FAIL for trial in study.get_trials()]
+    assert given_up == [number == cut for number in range(4)]
+    assert baseline_trial(study).params == space_of(read_journal(home, NAME)).baseline
+    assert len(chosen) == (2 if cut == 0 else 1)
 
 
 def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,8 +211,9 @@ def test_reading_names_the_studies_that_there_are(tmp_path: Path) -> None:
         read_journal(tmp_path, "../small")
 
 
+@pytest.mark.parametrize("given_up", [0, 1])
 def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    given_up: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from training.tune import confirm as module
 
@@ -213,6 +228,8 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
     bench = small_bench(tmp_path)
     config = small_recipe("mlp", epochs=1)
     with open_journal(tmp_path, NAME, described(bench, config)) as journal:
+        for _ in range(given_up):  # its point was half drawn when the process was killed
+            journal.study.ask(dict(list(space_of(journal).dimensions.items())[:3]))
         search(journal, bench, trials=1, progress=StudyProgress())
         confirm(journal, bench, seeds=2, progress=StudyProgress())
         assert read_confirmation(journal.study) is None
@@ -227,7 +244,7 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
         assert [seed for seed, _ in ran] == [1, 1, 2, 2, 3, 3]
         found = read_confirmation(journal.study)
     assert found is not None
-    assert (found.trial, found.seeds) == (1, (1, 2, 3))
+    assert (found.trial, found.seeds) == (1 + given_up, (1, 2, 3))
     gains = [best - base for best, base in zip(found.best, found.baseline, strict=True)]
     assert found.gain.value == pytest.approx(sum(gains) / 3)
 
