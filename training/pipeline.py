@@ -97,7 +97,7 @@ def train_version(
         result = fit(
             classifier,
             config,
-            _fit_inputs(config, images, answers),
+            _fit_inputs(config, images, None if answers is None else answers.logits_RNK),
             run_folder,
             reporter=reporter,
             threads=threads,
@@ -106,7 +106,14 @@ def train_version(
             initial=None if start is None else initial_weights(classifier, start, images.dataset.class_names),
         )
         environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
-        origin = Origin(config, result.history, environment, source, derived_from=config.init_from)
+        origin = Origin(
+            config,
+            result.history,
+            environment,
+            source,
+            derived_from=config.init_from,
+            teacher_seconds=None if answers is None else answers.seconds,
+        )
         manifest = publish_version(
             result.classifier,
             origin,

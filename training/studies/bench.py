@@ -150,7 +150,10 @@ def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Repor
         return None
     cache = bench.repository.home_models.with_name("cache") / "teachers"
     torch.set_num_threads(bench.threads)
-    return teacher_answers(teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device)
+    answers = teacher_answers(
+        teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device
+    )
+    return answers.logits_RNK
 
 
 class Watched:
