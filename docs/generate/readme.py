@@ -16,24 +16,21 @@ from collections.abc import Mapping
 from core.repository import ModelRepository
 from docs.generate import ROOT
 from docs.generate.pictures import draw_pictures
-from docs.generate.scores import machine, scores
+from docs.generate.scores import with_scores
 from docs.generate.shipped import shipped_service
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tour.md")
 ADDRESS = "http://127.0.0.1:8000"
 _ANSWERED = re.compile(r"```(bash|python)\n(?P<command>[^`]*?)```\n\n```(?P<kind>json|text)\n.*?```", re.DOTALL)
-_MARKED = re.compile(r"<!-- (?P<name>scores|machine) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def main() -> None:
     """Rewrite the pages."""
-    repository = ModelRepository(ROOT / "nowhere", ROOT / "models")
-    marked = {"scores": scores(repository), "machine": machine(repository)}
+    shipped = ModelRepository(ROOT / "nowhere", ROOT / "models")
     with shipped_service() as (address, environment):
         for path in PAGES:
-            page = path.read_text(encoding="utf-8")
+            page = with_scores(path.read_text(encoding="utf-8"), shipped)
             page = _ANSWERED.sub(lambda found: _answered(found, address, environment), page)
-            page = _MARKED.sub(lambda found: f"<!-- {found['name']} -->\n{marked[found['name']]}\n<!-- end -->", page)
             path.write_text(page, encoding="utf-8")
         draw_pictures(address)
 

@@ -1,11 +1,21 @@
-"""The README's table of what the shipped versions score, and the machine that they were trained on."""
+"""The README's blocks on the shipped versions: what they score, with averaged views too, and what trained them."""
 
 from __future__ import annotations
+
+import re
 
 from core.estimate import Estimate
 from core.evaluation import read_evaluation
 from core.manifest import Manifest
 from core.repository import ModelRepository
+
+_MARKED = re.compile(r"<!-- (?P<name>scores|views|machine) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def with_scores(page: str, repository: ModelRepository) -> str:
+    """The page with its marked blocks as they are for the champions of `repository`."""
+    made = {"scores": scores(repository), "views": views(repository), "machine": machine(repository)}
+    return _MARKED.sub(lambda found: f"<!-- {found['name']} -->\n{made[found['name']]}\n<!-- end -->", page)
 
 
 def scores(repository: ModelRepository) -> str:
@@ -29,11 +39,24 @@ def _row(repository: ModelRepository, family: str, version: int) -> str:
     )
 
 
+def views(repository: ModelRepository) -> str:
+    """A sentence on what averaging views gives each champion that was measured so."""
+    told = [
+        f"{manifest.averaged_views['fp32'].test_accuracy.value:.2%} (`{manifest.reference}`)"
+        for manifest in _champions(repository)
+        if "fp32" in manifest.averaged_views
+    ]
+    return f"With six views averaged (`tta=true`) the accuracy is {' and '.join(told)}."
+
+
 def machine(repository: ModelRepository) -> str:
     """A sentence on what the champions were trained on."""
-    manifests = [repository.manifest(family, version) for family, version in sorted(repository.champions().items())]
-    stated = list(dict.fromkeys(_environment(manifest) for manifest in manifests))
+    stated = list(dict.fromkeys(_environment(manifest) for manifest in _champions(repository)))
     return f"Trained on {'; '.join(stated)}."
+
+
+def _champions(repository: ModelRepository) -> list[Manifest]:
+    return [repository.manifest(family, version) for family, version in sorted(repository.champions().items())]
 
 
 def _environment(manifest: Manifest) -> str:

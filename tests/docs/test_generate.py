@@ -9,13 +9,15 @@ import pytest
 from docs.generate import ROOT
 from docs.generate.files import made_files
 
+NAMES = ["README.md", "openapi.json", "docs/settings.md", "docs/metrics.md"]
+
 
 @pytest.fixture(scope="module")
 def made() -> dict[Path, str]:
     return made_files()
 
 
-@pytest.mark.parametrize("name", ["openapi.json", "docs/settings.md", "docs/metrics.md"])
+@pytest.mark.parametrize("name", NAMES)
 def test_it_is_what_the_code_makes_it(made: dict[Path, str], name: str) -> None:
     # Not `==` in the assertion: a difference of files this long takes minutes to be shown.
     is_current = (ROOT / name).read_text(encoding="utf-8") == made[ROOT / name]
@@ -23,7 +25,7 @@ def test_it_is_what_the_code_makes_it(made: dict[Path, str], name: str) -> None:
 
 
 def test_every_file_is_looked_at(made: dict[Path, str]) -> None:
-    assert {str(path.relative_to(ROOT)) for path in made} == {"openapi.json", "docs/settings.md", "docs/metrics.md"}
+    assert {str(path.relative_to(ROOT)) for path in made} == set(NAMES)
 
 
 def test_settings_and_metrics_are_told_with_what_they_are(made: dict[Path, str]) -> None:
