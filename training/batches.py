@@ -108,7 +108,8 @@ class Batches:
     def _pictures_of_round(self, number: int) -> tuple[Changes, Tensor]:
         """The changes of a round, and all pictures of it, made once: each is shown itself and mixed into another."""
         if self._round is None or self._round[0] != number:
-            changes = round_of_changes(*self.images_NHW.shape, self.config.augmentation, number).to(self.device)
+            N, H, W = self.images_NHW.shape
+            changes = round_of_changes(N, H, W, self.config.augmentation, number).to(self.device)
             self._round = (number, changes, changes.pictures(self.images_NHW, self.fill))
         return self._round[1:]
 

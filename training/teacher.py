@@ -167,9 +167,10 @@ def _complete(
     pool_first(classifier)
     dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
     images_NHW = pack(images_NHWC)
+    N, H, W = images_NHW.shape
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
-        changes = round_of_changes(*images_NHW.shape, config.augmentation, number)
+        changes = round_of_changes(N, H, W, config.augmentation, number)
         pictures_NHW = changes.pictures(images_NHW, pack(fill_C))
         logits_NK = _answers(classifier, changes, pictures_NHW, dtype, device)
         now = time.perf_counter()
