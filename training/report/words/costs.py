@@ -49,7 +49,7 @@ def training(side: Side) -> str:
         )
         if there
     ]
-    teacher = (config.get("distillation") or {}).get("teacher")
+    teacher = _teacher(side)
     taught = f", learning from the answers of {teacher}" if teacher else ""
     parts = listed([f"the {manifest.data.counts[part]:,} {part} images" for part in manifest.data.trained_on])
     augmented = f" with {listed(used)}" if used else " without augmentation"
@@ -63,8 +63,27 @@ def training(side: Side) -> str:
 
 
 def minutes(side: Side) -> str:
-    """Wall time of the training."""
-    return f"{side.manifest.cost.training_seconds / 60:.1f} minutes"
+    """Wall time of the training, with that of a teacher's answers where it is known; a teacher's own comes on top."""
+    cost, teacher = side.manifest.cost, _teacher(side)
+    told = f"{cost.total_seconds / 60:.1f} minutes"
+    if teacher is None:
+        return told
+    answers = (
+        "without the teacher's answers"
+        if cost.teacher_seconds is None
+        else f"with {cost.teacher_seconds / 60:.1f} minutes of the teacher's answers"
+    )
+    return f"{told} ({answers}; the training of {teacher} comes on top)"
+
+
+def whole_time(side: Side) -> bool:
+    """Whether the time of the training holds all but a teacher's own: its answers too, where it has learnt from any."""
+    return _teacher(side) is None or side.manifest.cost.teacher_seconds is not None
+
+
+def _teacher(side: Side) -> str | None:
+    teacher: str | None = (side.manifest.config.get("distillation") or {}).get("teacher")
+    return teacher
 
 
 def curves(side: Side) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.estimate import Estimate
+from core.reports.names import plain
 from training.report.findings import Findings, Side
 from training.report.words.comparison import winner
-from training.report.words.costs import megabytes, minutes
-from training.report.words.interpretation import plain as method_name
+from training.report.words.costs import megabytes, minutes, whole_time
 from training.report.words.robustness import ALL, row_of
 from training.report.words.style import counted, direction, factor, interval, listed, percent, points, turned
 
@@ -128,12 +128,13 @@ def _trust(findings: Findings) -> Iterator[Difference]:
             f"less well calibrated: its calibration error is higher by {gap} points",
         )
     sizes = [side.scores.prediction_sets.mean_size for side in findings.sides]
-    if max(sizes) >= _WIDE * min(sizes):
+    promises = {side.scores.prediction_sets.target for side in findings.sides}
+    if len(promises) == 1 and max(sizes) >= _WIDE * min(sizes):
         told = f"{min(sizes):.2f} classes on average against {max(sizes):.2f}"
         yield Difference(
             1 if sizes[0] < sizes[1] else -1,
-            f"prediction sets are smaller for nearly the same promise ({told})",
-            f"prediction sets are larger for nearly the same promise ({max(sizes):.2f} classes on average against "
+            f"prediction sets are smaller for the same promise ({told})",
+            f"prediction sets are larger for the same promise ({max(sizes):.2f} classes on average against "
             f"{min(sizes):.2f})",
         )
     sure = [side.mistakes.confidence.sure_of_wrong for side in findings.sides]
@@ -174,14 +175,16 @@ def _costs(findings: Findings) -> Iterator[Difference]:
             "larger",
             lambda side: megabytes(side.served_bytes),
         ),
-        ([cost.training_seconds for cost in costs], "trained in less time", "took longer to train", minutes),
+        ([cost.total_seconds for cost in costs], "trained in less time", "took longer to train", minutes),
     ):
         if max(values) >= _WIDE * min(values):
             small, large = (first, second) if values[0] < values[1] else (second, first)
+            if said is minutes and not whole_time(small):
+                continue  # with what is not known of it, it may have taken longer
             yield Difference(
                 1 if small is first else -1,
-                f"{better} ({said(small)} against {said(large)})",
-                f"{worse} ({said(large)} against {said(small)})",
+                f"{better}: {said(small)} against {said(large)}",
+                f"{worse}: {said(large)} against {said(small)}",
             )
 
 
@@ -275,8 +278,8 @@ def _conditions(findings: Findings) -> Iterator[str]:
 def _explained(findings: Findings) -> Iterator[str]:
     for side in findings.sides:
         methods = side.explanations.methods
-        good = [method_name(each.method) for each in methods if not each.failed]
-        bad = [method_name(each.method) for each in methods if each.failed]
+        good = [plain(each.method) for each in methods if not each.failed]
+        bad = [plain(each.method) for each in methods if each.failed]
         if bad and good:
             yield f"To explain the {side.name}, show {listed(good)}; {listed(bad)} did not pass."
         elif bad:
