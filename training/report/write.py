@@ -19,6 +19,7 @@ from training.report.findings import Findings
 from training.report.gallery import pictured_figures, plain_figures
 from training.report.make import Workshop, activations_folder, make_missing
 from training.report.render import FIGURES_NAME, html, linked_figures, markdown
+from training.report.sources import SOURCES_NAME, sources
 
 PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
 
@@ -84,6 +85,8 @@ def write_page(report: Report, out: Path) -> Path:
 def write_docs(report: Report, docs: Path) -> Path:
     """Write `docs`/findings.md with its figures in `docs`/findings, in place of those that were there.
 
+    Beside the figures goes what they were drawn from, so that those of older records are noticed.
+
     Raises:
         ConfigurationError: the folder cannot be written to.
     """
@@ -93,6 +96,7 @@ def write_docs(report: Report, docs: Path) -> Path:
         folder.mkdir(parents=True)
         for name, drawn in report.figures.items():
             (folder / f"{name}.svg").write_text(standalone(drawn), encoding="utf-8")
+        write_report(folder / SOURCES_NAME, sources(report.findings, folder))
         path.write_text(report.text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot write to {docs} ({error.strerror})") from error
