@@ -50,7 +50,7 @@ def tune(
     from training.requests import prepare
     from training.studies.bench import make_bench, require_judged
     from training.studies.progress import StudyProgress
-    from training.teacher import with_exact_teacher
+    from training.teacher import read_teacher, with_exact_teacher
     from training.tune.confirm import confirm as confirm_best
     from training.tune.families import space_for, trial_epochs
     from training.tune.journal import Description, open_journal
@@ -73,6 +73,8 @@ def tune(
     config = with_exact_teacher(config, repository)
     config, images = prepare(config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
     bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
+    # A journal is bound to its teacher: one that does not fit must not begin it.
+    read_teacher(config, bench.images, repository)
     description = Description(
         config=config,
         share=share,

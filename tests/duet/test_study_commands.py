@@ -9,6 +9,7 @@ import pytest
 
 from duet.cli import main
 from tests.support.training_runs import small_images
+from tests.support.versions import make_manifest, write_version
 from training import requests
 
 SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
@@ -20,6 +21,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
     monkeypatch.setenv("COLUMNS", "200")
     images = small_images()
+    seen = {"digest": images.dataset.digest, "trained_on": ("train", "validation")}
+    write_version(tmp_path / "shipped" / "cnn" / "1", data=make_manifest().data.model_copy(update=seen))
     monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
     return tmp_path / "home"
 
@@ -68,6 +71,8 @@ def test_the_augmentation_study_writes_its_table(
         (("study", "augmentation", "--set", "include_validation=true"), "leave include_validation false"),
         (("study", "augmentation", "--recipe", "nonsense"), "no recipe 'nonsense'"),
         (("study", "augmentation", "--teacher", "cnn@9"), "cnn"),
+        (("study", "augmentation", "--teacher", "cnn@1", *SMALL), "cnn@1 cannot teach this run"),
+        (("tune", "mlp_baseline", "--set", "distillation.teacher=cnn@1", *SMALL), "cnn@1 cannot teach this run"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -81,4 +86,4 @@ def test_what_cannot_be_is_said_in_one_line(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("duet: ")
     assert problem in error
-    assert not list(home.rglob("*.journal"))
+    assert not (home / "studies").exists()

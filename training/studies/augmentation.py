@@ -23,6 +23,7 @@ from training.files import write_atomically
 from training.studies.bench import Bench, final_accuracy, short_run
 from training.studies.places import require_room
 from training.studies.progress import StudyProgress
+from training.teacher import read_teacher
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
 """Each adds to those before it; the last needs a teacher."""
@@ -108,7 +109,8 @@ def run_study(
         progress: is told where the study is.
 
     Raises:
-        ConfigurationError: a run that is done had other settings; the message lists them.
+        ConfigurationError: a run that is done had other settings; the message lists them. Or the teacher does not fit.
+        UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such teacher, or it is damaged.
         CheckpointError: another process has the study, or its files cannot be read or written.
         LowDiskError: there is no room for the checkpoints of its runs.
         TrainingDivergedError: a run's loss is no longer finite.
@@ -116,6 +118,9 @@ def run_study(
     steps = STEPS if teacher is not None else STEPS[:-1]
     # Seeds first: stopped early, a study has all steps with fewer seeds.
     wanted = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
+    # The step that needs the teacher is the last: what is wrong with it would show after hours.
+    for recipe in recipes:
+        read_teacher(step_config(recipe, steps[-1], teacher), bench.images, bench.repository)
     runs = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

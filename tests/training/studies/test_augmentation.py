@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.recipes import RecipeConfig, recipe_config
 from core.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.training_runs import CPU, small_images, small_recipe
+from tests.support.versions import make_manifest, write_version
 from training.studies import augmentation
 from training.studies import bench as bench_module
 from training.studies.augmentation import STEPS, Run, cells, run_study, step_config
@@ -94,6 +96,21 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     other = make_bench(small_images(), 0.4, bench.repository, threads=1, device=CPU)
     with pytest.raises(ConfigurationError, match="other images"):
         run_study(recipes, 2, other, tmp_path, teacher=None, progress=StudyProgress())
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    seen = {"digest": bench.images.dataset.digest, "trained_on": ("train", "validation")}
+    write_version(repository.home_models / "cnn" / "1", data=make_manifest().data.model_copy(update=seen))
+    with pytest.raises(ConfigurationError, match="cnn@1 cannot teach this run"):
+        run_study(
+            [small_recipe("mlp")], 2, dataclasses.replace(bench, repository=repository), tmp_path / "study",
+            teacher="cnn@1", progress=StudyProgress(),
+        )  # fmt: skip
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
