@@ -86,7 +86,7 @@ def cascade_figure(report: Explanations, theme: Theme) -> Figure:
             colour, marker = looks[method.method]
             axes.plot(range(len(values)), values, color=colour, marker=marker, ms=5, lw=1.4, label=plain(method.method))
     most = report.settings["most_correlation"]
-    axes.axhline(most, color=theme.muted, lw=1, ls="--", label=f"{most:g}: at most, in the end")
+    axes.axhline(most, color=theme.muted, lw=1, ls="--", label=f"passes: at most {most:g} in the end")
     axes.set_ylim(-0.1, 1.05)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"layers of {report.model.reference} with fresh weights, counted from the last")
