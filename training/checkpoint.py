@@ -39,7 +39,8 @@ class Checkpoint:
 
     The compute type and the number of threads chosen at the start are part of it: with others, the sums come
     out in another order and the resumed run would end elsewhere. `averaged` holds the running mean of the weights,
-    where the run keeps one.
+    where the run keeps one. `source_digest` and `torch_version` are those of the last epoch, None in checkpoints that
+    were written before they were kept.
     """
 
     config: RecipeConfig
@@ -51,6 +52,8 @@ class Checkpoint:
     optimizer: dict[str, Any]
     averaged: dict[str, torch.Tensor] | None
     history: tuple[EpochRecord, ...]
+    source_digest: str | None = None
+    torch_version: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -74,6 +77,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
         "averaged": checkpoint.averaged,
         "history": [asdict(record) for record in checkpoint.history],
+        "source_digest": checkpoint.source_digest,
+        "torch_version": checkpoint.torch_version,
     }
 
     def write(stream: BinaryIO) -> None:
@@ -109,6 +114,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             optimizer=content["optimizer"],
             averaged=content["averaged"],
             history=tuple(EpochRecord(**record) for record in content["history"]),
+            source_digest=content.get("source_digest"),
+            torch_version=content.get("torch_version"),
         )
     except Exception as error:  # torch.load has no common base for what a damaged file raises
         raise CheckpointError(

@@ -50,7 +50,8 @@ class FitInputs:
     """The images of a run: training and, unless it trains on them too, validation images.
 
     `teacher_RNK` holds a teacher's logits for every training image as each round changes it,
-    float16 [R, N, K].
+    float16 [R, N, K]. `source_digest` says which source trains; it is kept in the checkpoints, for a run that goes on
+    under another one to tell.
     """
 
     train: LabelledImages
@@ -59,6 +60,7 @@ class FitInputs:
     data_digest: str
     split_digest: str
     teacher_RNK: Tensor | None = None
+    source_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def fit(
                 loop.optimizer.state_dict(),
                 None if loop.mean is None else loop.mean.classifier.state_dict(),
                 tuple(history),
+                inputs.source_digest,
+                str(torch.__version__),
             )
             reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)

@@ -81,6 +81,7 @@ def train_version(
             clear_run(run_folder)
         else:
             require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
+            _tell_changes(checkpoint, source, reporter)
         start = read_start(config, repository)
         if start is not None:
             require_unseen_validation(start.manifest, config, images, "start")
@@ -97,7 +98,7 @@ def train_version(
         result = fit(
             classifier,
             config,
-            _fit_inputs(config, images, None if answers is None else answers.logits_RNK),
+            _fit_inputs(config, images, None if answers is None else answers.logits_RNK, source),
             run_folder,
             reporter=reporter,
             threads=threads,
@@ -155,7 +156,21 @@ def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
     return load_checkpoint(run_folder)
 
 
-def _fit_inputs(config: RecipeConfig, images: Images, teacher_RNK: Tensor | None) -> FitInputs:
+def _tell_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> None:
+    """Note where the epochs so far were trained by other software, which may compute other weights."""
+    found = (
+        ("source", checkpoint.source_digest and checkpoint.source_digest[:12], source[:12]),
+        ("torch", checkpoint.torch_version, str(torch.__version__)),
+    )
+    changes = [f"{name} was {old}, is now {new}" for name, old, new in found if old is not None and old != new]
+    if changes:
+        reporter.note(
+            f"the epochs so far were trained by other software ({'; '.join(changes)}): the run may end with other "
+            "weights than one that was never interrupted; its manifest names the software that it ends with"
+        )
+
+
+def _fit_inputs(config: RecipeConfig, images: Images, teacher_RNK: Tensor | None, source: str) -> FitInputs:
     return FitInputs(
         train=images.part(*trained_on(config)),
         validation=None if config.include_validation else images.part("validation"),
@@ -163,4 +178,5 @@ def _fit_inputs(config: RecipeConfig, images: Images, teacher_RNK: Tensor | None
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
         teacher_RNK=teacher_RNK,
+        source_digest=source,
     )

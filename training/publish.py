@@ -53,7 +53,7 @@ class Origin:
     history: Sequence[EpochRecord]
     environment: EnvironmentRecord
     source_digest: str
-    """Of the source that made them; the files may have changed since a long run began."""
+    """Of the source that made them, as the process that ended the run found it; the files may have changed since."""
     derived_from: str | None = None
     """family@version whose weights these are, where they were not just trained, or were trained from."""
     teacher_seconds: float | None = None

@@ -22,7 +22,9 @@ RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
 def checkpoint(value: float = 1.0) -> Checkpoint:
     network = {"weight": torch.full((3, 2), value)}
     optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
-    return Checkpoint(small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,))
+    return Checkpoint(
+        small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,), "e" * 64, "2.9.0"
+    )
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -32,6 +34,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded.config == small_recipe("mlp")
     assert loaded.history == (RECORD,)
     assert (loaded.dtype, loaded.threads, loaded.finished) == ("float32", 2, False)
+    assert (loaded.source_digest, loaded.torch_version) == ("e" * 64, "2.9.0")
     assert loaded.optimizer == checkpoint().optimizer
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
 

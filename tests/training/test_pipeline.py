@@ -1,5 +1,6 @@
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training import parity, pipeline
 from training.answers import answer
+from training.checkpoint import CHECKPOINT_NAME
+from training.environment import source_digest
 from training.images import Images
 from training.pipeline import new_classifier, train_version
 from training.reevaluate import disagreements, evaluate_version, published_evaluation
@@ -195,6 +198,34 @@ def test_an_interrupted_run_is_resumed_and_published_with_the_same_weights(
     assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
     require_free(tmp_path / "run")
     assert whole_repository.versions("cnn") == [1]
+
+
+def test_a_run_that_goes_on_with_other_software_says_so(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    path = tmp_path / "run" / CHECKPOINT_NAME
+
+    def told(*, stop_after: int | None, resume: bool = True) -> list[str]:
+        reporter = RecordingReporter(stop_after=stop_after)
+        with pytest.raises(KeyboardInterrupt) if stop_after else nullcontext():
+            run(repository, images, tmp_path / "run", kind="mlp", epochs=5, resume=resume, reporter=reporter)
+        return [note for note in reporter.notes if "other software" in note]
+
+    assert told(stop_after=1, resume=False) == []
+    assert told(stop_after=2) == []
+    begun = source_digest()
+    monkeypatch.setattr(pipeline, "source_digest", lambda: "b" * 64)
+    [note] = told(stop_after=3)
+    assert f"(source was {begun[:12]}, is now bbbbbbbbbbbb)" in note
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"torch_version": "2.0.0"}, path)
+    [note] = told(stop_after=4)
+    assert "(torch was 2.0.0, is now" in note
+    older = {key: value for key, value in content.items() if key not in {"source_digest", "torch_version"}}
+    torch.save(older, path)
+    assert told(stop_after=None) == []
+    assert repository.manifest("mlp", 1).source_digest == "b" * 64
 
 
 def test_resuming_with_other_settings_is_refused(repository: ModelRepository, images: Images, tmp_path: Path) -> None:
