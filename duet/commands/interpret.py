@@ -94,8 +94,13 @@ def _say(text: str) -> None:
 
 def _say_explanations(report: Explanations) -> None:
     for method in report.methods:
-        failed = [check for check in method.checks if not check.passed]
-        verdict = "passes all checks" if not failed else "; ".join(f"fails {c.name}: {c.reason}" for c in failed)
+        undecided = report.undecided(method)
+        told = [
+            f"{'is not shown to pass' if check.name in undecided else 'fails'} {check.name}: {check.reason}"
+            for check in method.checks
+            if not check.passed
+        ]
+        verdict = "; ".join(told) or "passes all checks"
         flat = f"{method.flat} flat maps; " if method.flat else ""
         typer.echo(f"{report.model.reference} {method.method}: {flat}{verdict}")
     for reason in report.unfit:

@@ -43,8 +43,11 @@ def test_each_class_has_its_image_and_the_cnn_its_channels(
     assert Activations.model_validate_json(made.model_dump_json()) == made
     for image in (*mlp.images, *cnn.images):
         assert np.asarray(Image.open(folder / image.file)).shape == (32, 32, 3)
-    better = [image.excitation > image.before for image in (*mlp.images, *cnn.images)]
-    assert np.mean(better) > 0.9
+    assert np.mean([image.excitation > image.before for image in cnn.images[10:]]) >= 0.75
+    assert made.class_objective == "log_odds"
+    for images in (mlp.images, cnn.images[:10]):
+        # Before the ascent, nearly the same grey for every class, this is a tenth.
+        assert np.mean([image.own_probability for image in images]) > 0.1
 
 
 def test_the_scores_are_those_of_the_served_graphs(

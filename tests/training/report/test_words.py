@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from core.estimate import Estimate
-from core.reports.explanations import Check, MethodEvaluation
+from core.reports.explanations import Check, MethodEvaluation, Randomised
 from core.reports.pairwise import ClassDifference
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.comparison import compare_paired
@@ -95,19 +95,22 @@ def test_robustness_is_told_by_the_sign_of_the_interval(shipped: Findings) -> No
 
 
 def a_method(*failed: str, flat: int = 0, images: int = 10) -> MethodEvaluation:
-    gain = an(0.1, 0.05, 0.15) if images else None
+    gain, loss, unlike, like = (
+        an(value, value - 0.05, value + 0.05) if images else None for value in (0.1, -0.1, 0.2, 0.8)
+    )
+    last = like if "randomisation" in failed else unlike
     return MethodEvaluation(
         method="smoothgrad",
         flat=flat,
         images=images,
         deletion=gain,
-        deletion_gain=gain,
+        deletion_gain=loss if "deletion" in failed else gain,
         insertion=gain,
-        insertion_gain=gain,
+        insertion_gain=loss if "insertion" in failed else gain,
         sensitivity=gain,
         deletion_curve=None,
         insertion_curve=None,
-        cascade=(),
+        cascade=() if last is None else (Randomised(layer="first", correlation=last),),
         checks=tuple(
             Check(name=name, passed=name not in failed, reason="the figures")
             for name in ("deletion", "insertion", "randomisation")
@@ -122,20 +125,69 @@ def with_methods(findings: Findings, *methods: MethodEvaluation) -> Findings:
 
 def test_methods_that_fail_are_reported_as_failing(shipped: Findings) -> None:
     side = with_methods(shipped, a_method("randomisation")).first
-    assert interpretation.verdict(side.explanations.methods[0]) == "**fails** randomisation"
+    assert interpretation.verdict(side.explanations, side.explanations.methods[0]) == "**fails** randomisation"
     assert interpretation.passing(side) == "For the mlp no method passes every check."
     (told,) = interpretation.failing(side)
     assert told.startswith("SmoothGrad fails for the mlp: its maps stay much the same when the network's weights")
     assert verdict.implications(with_methods(shipped, a_method("deletion")))
     good = with_methods(shipped, a_method(), a_method()).first
-    assert interpretation.verdict(good.explanations.methods[0]) == "passes"
+    assert interpretation.verdict(good.explanations, good.explanations.methods[0]) == "passes"
     assert interpretation.failing(good) == []
     assert interpretation.passing(good) == "For the mlp all two methods pass every check."
 
 
+@pytest.mark.parametrize(
+    ("gain", "last", "verdict_told", "told"),
+    [
+        (
+            an(-0.1, -0.2, -0.05),
+            an(0.6, 0.55, 0.65),
+            "**fails** insertion and randomisation",
+            "SmoothGrad fails for the mlp: putting in the pixels it names does not raise the probability faster than "
+            "with the map moved (the figures); its maps stay much the same when the network's weights are replaced by "
+            "fresh ones (the figures).",
+        ),
+        (
+            an(0.01, -0.02, 0.05),
+            an(0.6, 0.55, 0.65),
+            "**fails** randomisation; not shown to pass insertion",
+            "SmoothGrad fails for the mlp: its maps stay much the same when the network's weights are replaced by "
+            "fresh ones (the figures); putting in the pixels it names is not shown to raise the probability faster "
+            "than with the map moved (the figures).",
+        ),
+        (
+            an(0.01, -0.02, 0.05),
+            an(0.499, 0.485, 0.511),
+            "not shown to pass insertion and randomisation",
+            "SmoothGrad is not shown to pass for the mlp: putting in the pixels it names is not shown to raise the "
+            "probability faster than with the map moved (the figures); its maps are not shown to change enough when "
+            "the network's weights are replaced by fresh ones (the figures).",
+        ),
+    ],
+)
+def test_what_an_interval_does_not_decide_is_not_told_as_a_failure(
+    shipped: Findings, gain: Estimate, last: Estimate, verdict_told: str, told: str
+) -> None:
+    method = a_method("insertion", "randomisation").model_copy(
+        update={"insertion_gain": gain, "cascade": (Randomised(layer="first", correlation=last),)}
+    )
+    side = with_methods(shipped, method).first
+    assert interpretation.verdict(side.explanations, method) == verdict_told
+    assert interpretation.failing(side) == [told]
+    assert interpretation.passing(side) == "For the mlp no method passes every check."
+
+
+def test_the_rule_of_the_checks_is_said_with_the_limit_of_the_record(shipped: Findings) -> None:
+    told = interpretation.rule(shipped)
+    assert (
+        "the whole 95% interval must lie on the right side of its limit: above 0 for both gains, at or below 0.5"
+        in told
+    )
+
+
 def test_flat_maps_are_flagged(shipped: Findings) -> None:
     side = with_methods(shipped, a_method("deletion", "insertion", "randomisation", flat=10, images=0)).first
-    assert interpretation.verdict(side.explanations.methods[0]) == "**fails**: every map is flat"
+    assert interpretation.verdict(side.explanations, side.explanations.methods[0]) == "**fails**: every map is flat"
     assert interpretation.failing(side) == ["SmoothGrad fails for the mlp: every map is flat."]
     assert "10 of SmoothGrad" in interpretation.flat(side)
     assert interpretation.flat(with_methods(shipped, a_method()).first) == ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.reports.activations import ModelActivations
-from core.reports.explanations import CheckName, MethodEvaluation
+from core.reports.explanations import CheckName, Explanations, MethodEvaluation
 from core.reports.names import plain
 from core.statistics.proportions import difference_of_proportions, proportion
 from training.interpret.evaluate import DISTURBED, QUICK_DISTURBED
@@ -21,9 +21,14 @@ from training.report.words.style import (
 )
 
 _FAILURES: dict[CheckName, str] = {
-    "deletion": "taking out the pixels it names does not lower the probability faster than taking out any",
-    "insertion": "putting in the pixels it names does not raise the probability faster than putting in any",
+    "deletion": "taking out the pixels it names does not lower the probability faster than with the map moved",
+    "insertion": "putting in the pixels it names does not raise the probability faster than with the map moved",
     "randomisation": "its maps stay much the same when the network's weights are replaced by fresh ones",
+}
+_UNDECIDED: dict[CheckName, str] = {
+    "deletion": "taking out the pixels it names is not shown to lower the probability faster than with the map moved",
+    "insertion": "putting in the pixels it names is not shown to raise the probability faster than with the map moved",
+    "randomisation": "its maps are not shown to change enough when the network's weights are replaced by fresh ones",
 }
 COPY = 0.8
 """Similarity from which one would call an image a copy of another; see `near_duplicates`."""
@@ -38,11 +43,24 @@ def measured(findings: Findings) -> str:
     )
 
 
-def verdict(method: MethodEvaluation) -> str:
-    """A cell of the table: passes, or which checks the method fails."""
+def rule(findings: Findings) -> str:
+    """When a check is passed, failed, or neither."""
+    limit = findings.first.explanations.settings["most_correlation"]
+    return (
+        f"To pass a check, the whole 95% interval must lie on the right side of its limit: above 0 for both gains, at "
+        f"or below {limit:g} for the likeness. Where all of it lies on the other side, the method fails; where it lies "
+        "on both, the method is not shown to pass, which does not show that it fails."
+    )
+
+
+def verdict(explanations: Explanations, method: MethodEvaluation) -> str:
+    """A cell of the table: passes, or which checks the method fails and which it is not shown to pass."""
     if not method.images:
         return "**fails**: every map is flat"
-    return f"**fails** {listed(method.failed)}" if method.failed else "passes"
+    failed, undecided = _not_passed(explanations, method)
+    told = [f"**fails** {listed(failed)}"] if failed else []
+    told += [f"not shown to pass {listed(undecided)}"] if undecided else []
+    return "; ".join(told) or "passes"
 
 
 def cells(method: MethodEvaluation) -> list[str]:
@@ -68,15 +86,18 @@ def passing(side: Side) -> str:
 
 
 def failing(side: Side) -> list[str]:
-    """One sentence for each method that fails, with the figures that decide."""
+    """One sentence for each method that does not pass, with the figures that decide or do not."""
     told = []
     for method in side.explanations.methods:
-        failed = [check for check in method.checks if not check.passed]
+        failed, undecided = _not_passed(side.explanations, method)
         if not method.images:
             told.append(f"{sentence(plain(method.method))} fails for the {side.name}: every map is flat.")
-        elif failed:
-            why = "; ".join(f"{_FAILURES[check.name]} ({check.reason.replace(' %', '%')})" for check in failed)
-            told.append(f"{sentence(plain(method.method))} fails for the {side.name}: {why}.")
+        elif method.failed:
+            reasons = {check.name: check.reason.replace(" %", "%") for check in method.checks}
+            why = [f"{_FAILURES[name]} ({reasons[name]})" for name in failed]
+            why += [f"{_UNDECIDED[name]} ({reasons[name]})" for name in undecided]
+            verb = "fails" if failed else "is not shown to pass"
+            told.append(f"{sentence(plain(method.method))} {verb} for the {side.name}: {'; '.join(why)}.")
     return told
 
 
@@ -134,3 +155,11 @@ def transfer(findings: Findings) -> str:
         f"Images made for the {more.name} are recognised more often by the {less.name} than the other way round (by "
         f"{points(difference if sign > 0 else turned(difference), 0)} points)."
     )
+
+
+def _not_passed(
+    explanations: Explanations, method: MethodEvaluation
+) -> tuple[tuple[CheckName, ...], tuple[CheckName, ...]]:
+    """The checks that a method fails, and those that its intervals do not decide."""
+    undecided = explanations.undecided(method)
+    return tuple(name for name in method.failed if name not in undecided), undecided
