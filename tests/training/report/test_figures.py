@@ -54,12 +54,13 @@ def test_borders_of_fifths_are_those_of_the_record(shipped: Findings, patterns: 
         return [*(part.low for part in pattern.bins), pattern.bins[-1].high]
 
     first, second = shipped.mistakes.models
+    of_each = f"borders of {first.model.reference}, below of {second.model.reference}"
     for axes, one, other in zip(patterns.axes, first.patterns, second.patterns, strict=False):
         lines = [[float(each.get_text()) for each in axes.get_xticklabels(minor=minor)] for minor in (False, True)]
         written = [values for values in lines if values]
         expected = [borders(one)] if borders(one) == borders(other) else [borders(one), borders(other)]
         assert len(expected) == (2 if one.name == "off_centre" else 1)
-        assert axes.get_title() == ("borders of mlp@3, below of cnn@3" if one.name == "off_centre" else "")
+        assert axes.get_title() == (of_each if one.name == "off_centre" else "")
         for line, values in zip(written, expected, strict=True):
             assert line == pytest.approx(values, abs=0.005)
             assert len(set(line)) == len(line)
