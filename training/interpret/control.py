@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from training.interpret.removal import Doubles, Probability, removal_curves
 
-DRAWS = 2
-"""Places that each map is moved to."""
+DRAWS = 1
+"""Places that each map is moved to. What is chance in one averages out over the images, whose places are all different;
+on a cnn, a second place narrowed the interval of Grad-CAM by an eighth and made the check cost half as much again."""
 
 
 def moved(maps_NHW: Doubles, random: np.random.Generator) -> Doubles:
