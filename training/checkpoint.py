@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import torch
 
@@ -81,12 +82,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "torch_version": checkpoint.torch_version,
     }
 
-    def write(stream: BinaryIO) -> None:
-        torch.save(content, stream)
-
+    # In memory first: of a full disk torch's own writer says no more than that a position was not expected.
+    written = BytesIO()
+    torch.save(content, written)
     try:
-        write_atomically(folder / CHECKPOINT_NAME, write)
-    except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
+        write_atomically(folder / CHECKPOINT_NAME, lambda stream: stream.write(written.getbuffer()))
+    except OSError as error:
         raise CheckpointError(
             f"cannot save a checkpoint in {folder}: {error}. The last good one is kept; free some space and "
             "go on with --resume"

@@ -14,7 +14,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; `path` keeps its old content.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path, str(os.getpid()))
     try:
         with temporary.open("wb") as stream:
             write(stream)
@@ -23,3 +23,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` left; the caller keeps other writers away."""
+    for left in path.parent.glob(_temporary(path, "*").name):
+        left.unlink()
+
+
+def _temporary(path: Path, process: str) -> Path:
+    return path.with_name(f".{path.name}.{process}.tmp")

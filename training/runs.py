@@ -16,7 +16,7 @@ from core.manifest import MANIFEST_NAME, Manifest
 from core.repository import ModelRepository
 from core.runs import LOG_NAME
 from training.checkpoint import CHECKPOINT_NAME, load_checkpoint
-from training.files import write_atomically
+from training.files import remove_temporaries, write_atomically
 
 PUBLISHING_NAME = "publishing"
 PUBLISHED_NAME = "published"
@@ -92,7 +92,7 @@ def require_room(run_folder: Path, network: nn.Module) -> None:
 
 @contextmanager
 def held(run_folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder, which is made if it does not exist.
+    """Keep other processes out of a run's folder, which is made if it does not exist, and clear half a checkpoint away.
 
     Raises:
         CheckpointError: another process is training there.
@@ -100,6 +100,7 @@ def held(run_folder: Path) -> Iterator[None]:
     run_folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(run_folder / LOCK_NAME).acquire(timeout=0):
+            remove_temporaries(run_folder / CHECKPOINT_NAME)
             yield
     except Timeout:
         raise CheckpointError(f"another process is training in {run_folder}: wait for it, or give --run NAME") from None

@@ -1,6 +1,9 @@
+import errno
 import os
+from dataclasses import replace
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from training.checkpoint import (
     require_same_run,
     save_checkpoint,
 )
+from training.runs import LOCK_NAME, held
 
 RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
 
@@ -50,6 +54,41 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch:
         save_checkpoint(tmp_path, checkpoint(2.0))
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+
+
+class SmallDisk(FileIO):
+    """A file on a disk that is full after 100,000 bytes."""
+
+    def write(self, content: Any) -> int:
+        if self.tell() + memoryview(content).nbytes > 100_000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(content)
+
+
+def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, checkpoint(1.0))
+    large = replace(checkpoint(2.0), network={"first": torch.zeros(10_000), "second": torch.zeros(100_000)})
+    monkeypatch.setattr(Path, "open", lambda path, mode: SmallDisk(path, mode))
+    with pytest.raises(CheckpointError, match=r"No space left on device.*last good one is kept.*--resume"):
+        save_checkpoint(tmp_path, large)
+    assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+
+
+def test_what_a_kill_left_of_a_checkpoint_goes_when_the_run_is_held_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half_written: list[Path] = []
+    with held(tmp_path), monkeypatch.context() as watched:
+        save_checkpoint(tmp_path, checkpoint(1.0))
+        watched.setattr(os, "fsync", lambda _descriptor: half_written.extend(tmp_path.glob("*.tmp")))
+        save_checkpoint(tmp_path, checkpoint(1.0))
+    half_written[0].write_bytes(b"half of a checkpoint")
+    with held(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, LOCK_NAME}
+    assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
 
 
 def test_a_damaged_checkpoint_says_so(tmp_path: Path) -> None:
