@@ -15,7 +15,7 @@ from training.interpret.removal import Doubles, Probability, removal_curves
 
 DRAWS = 1
 """Places that each map is moved to. What is chance in one averages out over the images, whose places are all different;
-on a cnn, a second place narrowed the interval of Grad-CAM by an eighth and made the check cost half as much again."""
+on a cnn, a second place narrowed the intervals of Grad-CAM by 12 and 25 % and made the check half as dear again."""
 
 
 def moved(maps_NHW: Doubles, random: np.random.Generator) -> Doubles:
@@ -28,13 +28,10 @@ def moved(maps_NHW: Doubles, random: np.random.Generator) -> Doubles:
         random: the source of chance.
     """
     images, height, width = maps_NHW.shape
-    turned_NHW = np.where(random.random(images)[:, None, None] < 0.5, maps_NHW[:, ::-1, ::-1], maps_NHW)
-    down_N, right_N = random.integers(height, size=images), random.integers(width, size=images)
-    shifted = [
-        np.roll(map_HW, step, axis=(0, 1))
-        for map_HW, step in zip(turned_NHW, zip(down_N, right_N, strict=True), strict=True)
-    ]
-    return np.stack(shifted)
+    turned_NHW = np.where(random.random((images, 1, 1)) < 0.5, maps_NHW[:, ::-1, ::-1], maps_NHW)
+    steps_N2 = random.integers((height, width), size=(images, 2))
+    pairs = zip(turned_NHW, steps_N2.tolist(), strict=True)
+    return np.stack([np.roll(map_HW, step, axis=(0, 1)) for map_HW, step in pairs])
 
 
 def curves_against_moved(
