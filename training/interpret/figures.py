@@ -113,7 +113,7 @@ def class_images_figure(made: ModelActivations, folder: Path, training_NHWC: Pix
         )
         captions.append(f"{name}\nown mean {own:.0%}\n{made.other.family} mean {other:.0%}")
     headings = [*(f"seed {image.seed}" for image in made.images if image.name == classes[0]), "nearest"]
-    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, text=TEXT)
+    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, caption_width=1.5, text=TEXT)
 
 
 def channel_images_figure(made: ModelActivations, folder: Path, theme: Theme) -> Figure:
