@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from training.files import write_atomically
+
 
 class Memo:
     """Named results in a file of JSON lines; the first line says what work they belong to."""
@@ -28,11 +30,11 @@ class Memo:
 
     def _read(self) -> dict[str, Any]:
         try:
-            lines = self._path.read_text().splitlines()
+            content = self._path.read_text()
         except FileNotFoundError:
             return {}
         records = []
-        for line in lines:
+        for line in content.splitlines():
             try:
                 records.append(json.loads(line))
             except ValueError:
@@ -40,8 +42,10 @@ class Memo:
         if not records or records[0] != self._work:
             self._path.unlink()
             return {}
-        # Written anew without what is broken, so that the next line begins on a line of its own.
-        self._path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        whole = "".join(json.dumps(record) + "\n" for record in records)
+        if whole != content:
+            # Without what is broken, so that the next line begins on a line of its own.
+            write_atomically(self._path, lambda stream: stream.write(whole.encode()))
         return dict(records[1:])
 
     def _write(self, name: str, result: Any) -> None:
