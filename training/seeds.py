@@ -15,7 +15,7 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.checkpoint import CHECKPOINT_NAME
 from training.files import write_atomically
-from training.runs import published_as
+from training.runs import published_as, settle_publishing
 
 Train = Callable[[RecipeConfig, Path, bool], Manifest]
 """Trains a configuration in a run folder, going on from its checkpoint where the last argument is true."""
@@ -61,6 +61,7 @@ def train_seeds(
     manifests = []
     for seed in seeds:
         seeded, folder = config.with_overrides({"seed": seed}), run_folder(seed)
+        settle_publishing(folder, repository)
         reference = published_as(folder)
         if reference is None:
             manifests.append(train(seeded, folder, (folder / CHECKPOINT_NAME).exists()))

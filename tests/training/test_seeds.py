@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from training import pipeline
 from training.images import Images
 from training.pipeline import train_version
 from training.seeds import Spread, spreads, train_seeds, write_report
@@ -69,3 +71,30 @@ def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(
     config = small_recipe("mlp", epochs=3)
     with pytest.raises(CheckpointError, match=r"mlp@1.*epochs was 2, now 3.*--name"):
         seeds_in(tmp_path / "stopped", 2)
+
+
+def test_a_seed_killed_when_its_version_was_in_place_is_done(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    trained: list[int] = []
+
+    def train(seeded: RecipeConfig, run_folder: Path, resume: bool) -> Manifest:
+        trained.append(seeded.seed)
+        return train_version(
+            seeded, images, repository, "mlp", run_folder,
+            reporter=RecordingReporter(), threads=1, device=CPU, resume=resume,
+        )  # fmt: skip
+
+    def seeds() -> list[Manifest]:
+        config = small_recipe("mlp", epochs=1)
+        return train_seeds(config, range(2), repository, lambda seed: tmp_path / f"run{seed}", train)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(pipeline, "mark_published", lambda _folder, _reference: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            seeds()
+    assert repository.versions("mlp") == [1]
+    assert [manifest.reference for manifest in seeds()] == ["mlp@1", "mlp@2"]
+    assert trained == [0, 1]
