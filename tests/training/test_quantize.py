@@ -74,6 +74,16 @@ def test_all_but_the_last_layer_runs_on_integers(model: Path, tmp_path: Path) ->
     assert operators["MaxPool"] + operators["NhwcMaxPool"] == operator_types(model)["MaxPool"]
 
 
+def test_a_whitening_layer_stays_in_float32(images: Images, tmp_path: Path) -> None:
+    config = small_recipe("cnn", epochs=1, **{"network.design": "whitened", "network.channels": (8, 8)})
+    export_model(small_fit(config, images, tmp_path).classifier, tmp_path, height=32, width=32)
+    model = tmp_path / GRAPHS["fp32"]
+    quantize(model, calibration_images(images))
+    operators = fused(int8_of(model), tmp_path)
+    assert operators["Conv"] + operators["FusedConv"] == 1
+    assert operators["QLinearConv"] == operator_types(model)["Conv"] - 1
+
+
 def operator_types(path: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(path, load_external_data=False).graph.node)
 
