@@ -44,8 +44,8 @@ from core.manifest import GRAPHS
 from training.images import Images
 
 METHOD = (
-    "static QDQ; weights int8 per channel in 7 bits, activations uint8 by minimum and maximum; whitening and last layer "
-    "in float32"
+    "static QDQ; weights int8 per channel in 7 bits, activations uint8 by minimum and maximum; whitening and last "
+    "layer in float32"
 )
 _WHITENING = "network.whitening."
 """What the weights of that layer are called."""
