@@ -81,7 +81,7 @@ class Subject:
     @property
     def deletion(self) -> tuple[Pixels, Pixels]:
         """What the images are before and after all pixels were taken out."""
-        return self.pixels_NHWC, np.broadcast_to(np.array(self.colour_C, np.float32), self.pixels_NHWC.shape)
+        return self.pixels_NHWC, np.full_like(self.pixels_NHWC, self.colour_C)
 
     @cached_property
     def insertion(self) -> tuple[Pixels, Pixels]:
