@@ -62,7 +62,7 @@ def made_up(
             journal.study.tell(trial, accuracy)
         for seed, gain in enumerate(confirmed, start=1):
             journal.study.set_user_attr(f"confirmed:{first}:{seed}", 0.6 + 0.01 * seed)
-            journal.study.set_user_attr(f"confirmed:{best + first}:{seed}", 0.6 + 0.01 * seed + gain)
+            journal.study.set_user_attr(f"confirmed:{journal.study.best_trial.number}:{seed}", 0.6 + 0.01 * seed + gain)
 
 
 def page(home: Path) -> str:
