@@ -1,10 +1,22 @@
-"""cnn_best: the network that is to be served.
+"""cnn_best: the network that is served.
 
-Claim, still to be shown: at least 95.0 % of the test images right from one view, with 6.1 M weights and 288 M
-multiplications an image, after at most two and a half hours of training on two cores.
+Claim, reached within its interval but not to the digit: at least 95.0 % of the test images right from one view, with
+6.1 M weights and 288 M multiplications an image, after at most two and a half hours of training on two cores.
 
-Evidence so far: 557 images a second on two cores with AMX (bfloat16), which makes 80 epochs of 45,000 images in 108
-minutes; 3.8 ms for one image on one thread when it is served, 1.1 ms in int8.
+Evidence, one seed as below on 45,000 images (`duet repeat cnn_best --seeds 1 --set include_validation=true`), on two
+cores with AMX (bfloat16) that did other work as well, published as cnn@4: 94.86 % of the test images right from one
+view (95 % interval 94.41 % to 95.28 %), 95.43 % with six views averaged, after 73 minutes of training (85 seconds an
+epoch while the machine did little else). Noise and textures are told from photographs with an AUROC of 1.0000 and
+0.9999.
+
+Short of their aims are the calibration error after temperature, 1.19 % (aim 1.0 %), and the prediction sets of 99 %,
+which hold the true class of 98.48 % of the test images: less than the chance of 10,000 images explains (98.80 % to
+99.19 %); that of the 5,000 which they were fitted to comes on top. In int8 it loses 0.24 points (0.01 to 0.47) on the
+holdout.
+
+How it came about: width, GELU, smoothing and pictures of no class follow cnn@3, whose test figures had been seen, and
+no other setting was tried. It ends with 98.8 % of its augmented training images right, as cnn_fast does: more epochs
+alone would give little, stronger augmentation or mixup might.
 """
 
 from core.recipes.base import Augmentation, Optimization, RecipeConfig

@@ -7,8 +7,10 @@ Evidence, one seed as below on 45,000 images with cnn@3 as the teacher (`duet tr
 include_validation=true --set distillation.teacher=cnn@3`), on two cores with AMX (bfloat16) that did other work as
 well, published as mlp@3: 75.91 % of the test images right from one view, 77.38 % with six views averaged, after 16
 minutes of the teacher's answers and 39 minutes of training. It ends with 87 % of its mixed pictures right: what it
-lacks is rounds that are new to it, not time. Its calibration error, 5.3 % after temperature (aim 1.5 %), comes from the
-teacher, which its label smoothing keeps from ever being surer than 95 %: no single temperature mends that.
+lacks is rounds that are new to it, not time. Its calibration error, 5.3 % after temperature (aim 1.5 %), comes from
+the teacher, which its label smoothing keeps from ever being surer than 95 %: no single temperature mends that. Since
+then the teacher's answers are calibrated before they are learnt (training/teacher.py), so that the command would not
+make mlp@3 again, but a version that should be better calibrated; it has not been measured.
 
 Smaller comparisons, on the 5,000 validation images after 12 epochs on the other 40,000, with a teacher of 92.4 % (one
 seed each; an accuracy on 5,000 images has a standard error of 0.7 points, so that none of these stands out):
