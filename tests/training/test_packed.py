@@ -14,7 +14,7 @@ def test_what_is_packed_comes_back() -> None:
 
 
 def test_a_single_colour_is_a_single_number() -> None:
-    assert pack(torch.tensor([1, 2, 3], dtype=torch.uint8)).tolist() == 1 + 2 * 256 + 3 * 256**2
+    assert int(pack(torch.tensor([1, 2, 3], dtype=torch.uint8))) == 1 + 2 * 256 + 3 * 256**2
 
 
 def test_packed_pixels_are_scaled_as_others_are() -> None:
