@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
@@ -50,12 +51,19 @@ async def test_fresh_weights_from_the_top_down_change_the_maps(
         pair = exported(family, randomised(network, layers) if layers else network, tmp_path / str(layers))
         maps.append(
             {
-                method: (await explained(method, pair.run_batch, pair.gradients, images_NHWC[0], 3, told)).map_HW
+                method: [
+                    (await explained(method, pair.run_batch, pair.gradients, view_HWC, 3, told)).map_HW
+                    for view_HWC in images_NHWC[:4]
+                ]
                 for method in methods
             }
         )
     for method in methods:
-        one, three = (float(spearmanr(maps[0][method].ravel(), each[method].ravel()).statistic) for each in maps[1:])
+        one, three = (
+            float(np.mean([spearmanr(old.ravel(), new.ravel()).statistic for old, new in pairs]))
+            for pairs in (list(zip(maps[0][method], each[method], strict=True)) for each in maps[1:])
+        )
         # Occlusion outlives the last layer best: covering much of the image moves the features under it all alike.
         assert one < (0.95 if method == "occlusion" else 0.8), (method, one)
-        assert abs(three) < 0.5, (method, three)
+        # Maps without a sign keep something of the edges of the image, whatever the weights.
+        assert abs(three) < (0.7 if method in ("saliency", "smoothgrad") else 0.5), (method, three)
