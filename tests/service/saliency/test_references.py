@@ -168,9 +168,11 @@ async def test_what_averages_gradients_is_what_captum_says_in_float64(
         found = await explained(method, pair.run_batch, pair.gradients, image_HWC, target, told)
         of_graph.append(relative_error(found.map_HW, expected_HW))
     # Among many points one may lie so near to a kink of the network that float32 lands on its other side, where the
-    # gradient is another one; that happens to few images, and moves their mean little. The points are float32 in both.
-    assert np.median(alike_errors) <= 1e-4, alike_errors
-    assert max(alike_errors) <= 1e-3, alike_errors
+    # gradient is another one; that happens to few images, and moves their mean little. The first points on the way from
+    # an even picture lie near to many: there the pixels that are pooled are nearly the same.
+    many_kinks = (pair.family, method) == ("cnn", "integrated_gradients")
+    assert np.median(alike_errors) <= (1e-4 if many_kinks else 1e-5), alike_errors
+    assert max(alike_errors) <= (1e-3 if many_kinks else 1e-5), alike_errors
     assert np.median(of_graph) <= 1e-4
     assert max(of_graph) <= 5e-3
 
