@@ -68,7 +68,11 @@ class AugmentationStudy(Record):
     name: str
     data_digest: Sha256
     split_digest: Sha256 = Field(description="of the part of the training images that it worked with")
+    images: int = Field(description="that every run is trained on")
     seeds: int
     epochs: dict[str, int] = Field(description="of each recipe")
+    settings: dict[str, dict[str, str]] = Field(
+        description="of each recipe, what was changed in it for every step, such as its width"
+    )
     minutes: float = Field(description="of training")
     steps: tuple[Step, ...]

@@ -39,13 +39,15 @@ def augmentation(
     The same command again goes on where it stopped. Results, table and figure: DUET_HOME/studies/NAME/.
     """
     require_training("duet study")
+    from dataclasses import replace
+
     from core.cores import available_cores
     from core.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository import ModelRepository
     from training.compute import pick_device
     from training.requests import prepare
-    from training.studies.augmentation import run_study
+    from training.studies.augmentation import read_study, run_study
     from training.studies.augmentation_report import write_report
     from training.studies.bench import make_bench, require_judged
     from training.studies.places import study_folder
@@ -62,4 +64,4 @@ def augmentation(
     folder = study_folder(ensure_home(duet_home()), name)
     with StudyProgress() as progress:
         runs = run_study(configs, seeds, bench, folder, teacher=teacher, progress=progress)
-    typer.echo(f"written to {write_report(folder, runs)}")
+    typer.echo(f"written to {write_report(folder, replace(read_study(folder), runs=runs))}")

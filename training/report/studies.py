@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from core.errors import ConfigurationError
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.proportions import difference_of_proportions
-from training.studies.augmentation import RESULTS_NAME, cells, read_study
+from training.studies.augmentation import RESULTS_NAME, cells, changed_settings, read_study
 from training.studies.places import STUDIES_NAME
 from training.tune.confirm import best_trial, read_confirmation
 from training.tune.journal import Journal, read_journal
@@ -48,8 +48,10 @@ def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
             name=path.parent.name,
             data_digest=study.data_digest,
             split_digest=study.split_digest,
+            images=study.images,
             seeds=len(found[0].accuracies),
             epochs={run.recipe: int(run.config["epochs"]) for run in study.runs},
+            settings={run.recipe: changed_settings(run) for run in study.runs},
             minutes=sum(run.seconds for run in study.runs) / 60,
             steps=tuple(
                 Step(recipe=cell.recipe, step=cell.step, accuracy=cell.accuracy, difference=cell.difference)

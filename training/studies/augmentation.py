@@ -17,9 +17,10 @@ from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError, ConfigurationError
 from core.estimate import Estimate
-from core.recipes import Augmentation, Distillation, RecipeConfig
+from core.recipes import Augmentation, Distillation, RecipeConfig, recipe_config
 from core.statistics.student import student_mean
 from training.files import write_atomically
+from training.images import Images
 from training.studies.bench import Bench, final_accuracy, short_run
 from training.studies.places import require_room
 from training.studies.progress import StudyProgress
@@ -51,6 +52,8 @@ class Study:
 
     data_digest: str
     split_digest: str
+    images: int
+    """How many every run is trained on."""
     runs: list[Run]
 
 
@@ -136,7 +139,7 @@ def run_study(
                     _require_same(done[key], config, folder)
                 else:
                     done[key] = _do(config, step, bench, folder, progress)
-                    _write(folder, Study(images.dataset.digest, images.split.digest, list(done.values())))
+                    _write(folder, _study(images, list(done.values())))
                 runs.append(done[key])
             progress.runs("study", done=len(wanted), total=len(wanted))
             shutil.rmtree(folder / "run", ignore_errors=True)
@@ -169,6 +172,13 @@ def cells(runs: Sequence[Run]) -> list[Cell]:
     return found
 
 
+def changed_settings(run: Run) -> dict[str, str]:
+    """What a run has otherwise than the recipe of its name, besides what every study changes; dotted settings."""
+    theirs = RecipeConfig.model_validate(run.config).differences(recipe_config(run.recipe))
+    of_every_study = ("epochs", "seed", "augmentation.", "distillation.")
+    return {key: str(value) for key, (value, _) in theirs.items() if not key.startswith(of_every_study)}
+
+
 def read_runs(folder: Path, split_digest: str) -> list[Run]:
     """The runs in `folder`/results.json; none where there is no such file.
 
@@ -193,7 +203,8 @@ def read_study(folder: Path) -> Study:
     path = folder / RESULTS_NAME
     try:
         content = json.loads(path.read_text())
-        return Study(content["data_digest"], content["split_digest"], [Run(**run) for run in content["runs"]])
+        runs = [Run(**run) for run in content["runs"]]
+        return Study(content["data_digest"], content["split_digest"], content["images"], runs)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to start the study over") from error
 
@@ -205,6 +216,10 @@ def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: S
     accuracy = final_accuracy(result)
     progress.line(f"{config.recipe} {step}, seed {config.seed}: {accuracy:.2%} in {result.seconds:.0f} s")
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
+
+
+def _study(images: Images, runs: list[Run]) -> Study:
+    return Study(images.dataset.digest, images.split.digest, len(images.split.train), runs)
 
 
 def _write(folder: Path, study: Study) -> None:

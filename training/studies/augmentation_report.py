@@ -9,24 +9,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from training.explore.theme import LIGHT
-from training.studies.augmentation import STEPS, Cell, Run, cells
+from training.studies.augmentation import STEPS, Cell, Run, Study, cells, changed_settings
 from training.studies.pictures import save_small
 
 PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
 _MARKERS = "osd^"
 
 
-def write_report(folder: Path, runs: Sequence[Run]) -> Path:
+def write_report(folder: Path, study: Study) -> Path:
     """Write README.md and augmentation.png to `folder`; returns the page.
 
     Raises:
         ConfigurationError: there are fewer than two seeds.
         OSError: the folder cannot be written.
     """
-    found = cells(runs)
+    found = cells(study.runs)
     save_small(figure(found), folder / FIGURE_NAME)
     page = folder / PAGE_NAME
-    page.write_text(_page(found, runs))
+    page.write_text(_page(found, study))
     return page
 
 
@@ -55,11 +55,9 @@ def figure(found: Sequence[Cell]) -> Figure:
     return drawn
 
 
-def _page(found: Sequence[Cell], runs: Sequence[Run]) -> str:
-    epochs = ", ".join(
-        f"{name} {config['epochs']} epochs" for name, config in {r.recipe: r.config for r in runs}.items()
-    )
-    seconds = sum(run.seconds for run in runs)
+def _page(found: Sequence[Cell], study: Study) -> str:
+    recipes = ", ".join(_recipe(run) for run in {run.recipe: run for run in study.runs}.values())
+    seconds = sum(run.seconds for run in study.runs)
     rows = []
     for one in found:
         difference = ""
@@ -73,9 +71,9 @@ def _page(found: Sequence[Cell], runs: Sequence[Run]) -> str:
         [
             "# What each augmentation gives",
             "",
-            f"Each step adds to those before it. {epochs}, all on the same part of the training images, judged on the "
-            f"validation images; {seconds / 60:.0f} minutes of training in all. Intervals are 95 % intervals of the "
-            "mean over seeds (Student's t); points are against the step before, seed by seed.",
+            f"Each step adds to those before it. {recipes}, all on the same {study.images:,} training images, judged "
+            f"on the validation images; {seconds / 60:.0f} minutes of training in all. Intervals are 95 % intervals "
+            "of the mean over seeds (Student's t); points are against the step before, seed by seed.",
             "",
             f"![accuracy of each step]({FIGURE_NAME})",
             "",
@@ -85,3 +83,9 @@ def _page(found: Sequence[Cell], runs: Sequence[Run]) -> str:
             "",
         ]
     )
+
+
+def _recipe(run: Run) -> str:
+    """A recipe, how long it was trained, and what was changed in it."""
+    changes = ", ".join(f"{name} {value}" for name, value in changed_settings(run).items())
+    return f"{run.recipe} {run.config['epochs']} epochs" + (f" ({changes})" if changes else "")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.recipes import recipe_config
 from core.reports.places import report_path
 from core.reports.record import write_report
 from core.reports.studies import AugmentationStudy, Tuning
@@ -32,12 +33,13 @@ def tuning_of(home: Path) -> Tuning:
 def study_of(home: Path) -> AugmentationStudy:
     runs = [
         {"recipe": recipe, "step": step, "seed": seed, "accuracy": 0.8 + 0.01 * rank + 0.001 * seed * (1 + rank),
-         "seconds": 30.0, "config": {"epochs": 8}}
+         "seconds": 30.0, "config": recipe_config(recipe).with_overrides({"epochs": 8}).model_dump(mode="json")}
         for recipe in ("mlp_labels", "cnn_fast") for rank, step in enumerate(STEPS[:3]) for seed in range(3)
     ]  # fmt: skip
     folder = study_folder(home, "augmentation")
     folder.mkdir(parents=True)
-    (folder / RESULTS_NAME).write_text(json.dumps({"data_digest": "d" * 64, "split_digest": "e" * 64, "runs": runs}))
+    study = {"data_digest": "d" * 64, "split_digest": "e" * 64, "images": 8000, "runs": runs}
+    (folder / RESULTS_NAME).write_text(json.dumps(study))
     (found,) = augmentation_studies(home)
     return found
 
@@ -93,6 +95,7 @@ def test_an_augmentation_study_becomes_a_record(tmp_path: Path) -> None:
     found = study_of(tmp_path)
     assert (found.name, found.seeds, found.epochs) == ("augmentation", 3, {"mlp_labels": 8, "cnn_fast": 8})
     assert found.minutes == pytest.approx(9)
+    assert (found.images, found.settings) == (8000, {"mlp_labels": {}, "cnn_fast": {}})
     flip = next(each for each in found.steps if (each.recipe, each.step) == ("cnn_fast", "+ flip"))
     assert flip.difference is not None
     assert flip.difference.value == pytest.approx(0.011)
@@ -122,6 +125,7 @@ def test_the_page_takes_studies_in_and_has_a_figure_of_each(shipped: Findings, t
     assert "### Tuning of mlp_labels" in text
     assert "No tuning is recorded" not in text
     assert "No study of augmentation" not in text
+    assert "### Augmentation of mlp_labels and cnn_fast\n" in text
     figures = plain_figures(findings)
     wanted = [name for name in linked_figures(text) if name.startswith(("choices-", "steps-"))]
     assert wanted == [f"choices-{NAME}", "steps-augmentation"]

@@ -335,7 +335,9 @@ def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
         data_digest="c" * 64,
         split_digest="d" * 64,
         seeds=3,
+        images=8000,
         epochs={"cnn_fast": 8},
+        settings={"cnn_fast": {"network.channels": "[8, 16]"}},
         minutes=3.0,
         steps=tuple(steps),
     )
@@ -343,6 +345,11 @@ def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
     assert told == (
         "cnn_fast (8 epochs) gains by flip (+2.00 (+1.00 to +3.00) points); it loses by mixup (-2.00 (-3.00 to -1.00) "
         "points); it changes by cutout (+0.10 (-1.00 to +1.20) points) no more than luck can explain."
+    )
+    assert helps.heading(study) == "Augmentation of cnn_fast"
+    assert helps.circumstances(study) == (
+        "Each step adds to those before it, on 8,000 training images, three seeds each, judged on the validation "
+        "images; 3 minutes of training; cnn_fast with network.channels [8, 16]."
     )
 
 

@@ -20,7 +20,7 @@ from tests.support.training_runs import CPU, small_images, small_recipe
 from tests.support.versions import make_manifest, write_version
 from training.studies import augmentation
 from training.studies import bench as bench_module
-from training.studies.augmentation import STEPS, Run, cells, run_study, step_config
+from training.studies.augmentation import STEPS, Run, Study, cells, changed_settings, run_study, step_config
 from training.studies.augmentation_report import figure, write_report
 from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
@@ -139,6 +139,15 @@ def test_a_seed_counts_only_where_all_steps_have_it() -> None:
         cells(made_up({("none", 0): 0.5, ("none", 1): 0.6, ("+ flip", 0): 0.5}))
 
 
+def test_what_was_changed_in_a_recipe_for_the_whole_study_is_told(tmp_path: Path) -> None:
+    config = recipe_config("cnn_fast").with_overrides({"network.channels": [8, 16, 16], "epochs": 3, "seed": 1})
+    run = Run("cnn_fast", "none", 1, 0.5, 1.0, step_config(config, "none").model_dump(mode="json"))
+    assert changed_settings(run) == {"network.channels": "[8, 16, 16]"}
+    runs = [run, dataclasses.replace(run, seed=0)]
+    text = write_report(tmp_path, Study("d" * 64, "e" * 64, 8000, runs)).read_text()
+    assert "cnn_fast 3 epochs (network.channels [8, 16, 16]), all on" in text
+
+
 def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None:
     runs = []
     for recipe in ("mlp_labels", "cnn_fast"):
@@ -146,7 +155,8 @@ def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None
             {(step, seed): 0.5 + 0.01 * rank + 0.001 * seed for rank, step in enumerate(STEPS) for seed in range(3)},
             recipe,
         )
-    text = write_report(tmp_path, runs).read_text()
+    text = write_report(tmp_path, Study("d" * 64, "e" * 64, 8000, runs)).read_text()
+    assert "mlp_labels 400 epochs, cnn_fast 21 epochs, all on the same 8,000 training images" in text
     assert (
         "| cnn_fast | + cutout | 53.10% | 52.85% to 53.35% | +1.00 (+1.00 to +1.00) | 53.00%, 53.10%, 53.20% |" in text
     )

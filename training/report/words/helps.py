@@ -55,6 +55,25 @@ def recipes(study: AugmentationStudy) -> list[str]:
     return [_gains(study, recipe) for recipe in dict.fromkeys(each.recipe for each in study.steps)]
 
 
+def heading(study: AugmentationStudy) -> str:
+    """What the study is about: Augmentation of cnn_fast."""
+    return f"Augmentation of {listed(list(study.epochs))}"
+
+
+def circumstances(study: AugmentationStudy) -> str:
+    """On what, and with which changes of the recipes, the steps were measured."""
+    changed = [
+        f"{recipe} with {listed([f'{name} {value}' for name, value in settings.items()])}"
+        for recipe, settings in study.settings.items()
+        if settings
+    ]
+    told = (
+        f"Each step adds to those before it, on {counted(study.images, 'training image')}, "
+        f"{counted(study.seeds, 'seed')} each, judged on the validation images; {study.minutes:.0f} minutes of training"
+    )
+    return sentence(f"{told}; {listed(changed)}." if changed else f"{told}.")
+
+
 def _gains(study: AugmentationStudy, recipe: str) -> str:
     rows = [each for each in study.steps if each.recipe == recipe and each.difference is not None]
     gained, lost, unclear = ([each for each in rows if _sign(each) == sign] for sign in (1, -1, 0))
