@@ -67,11 +67,17 @@ def _cost(first: EvaluatedModel, second: EvaluatedModel) -> Iterable[_Row]:
         ("parameters", lambda side: f"{side.cost.parameters:,}"),
         ("multiply-accumulates", lambda side: f"{side.cost.macs / 1e6:,.1f} M"),
         ("model in fp32", lambda side: f"{side.served_bytes / 1e6:.1f} MB"),
-        ("training", lambda side: f"{side.cost.epochs} epochs, {side.cost.training_seconds / 60:.1f} min"),
+        ("training", _training),
         ("one image, one thread", lambda side: _milliseconds(side.latency)),
     )
     for name, figure in rows:
         yield name, figure(first), figure(second)
+
+
+def _training(side: EvaluatedModel) -> str:
+    cost = side.cost
+    epochs = f"{cost.epochs} epochs, {cost.training_seconds / 60:.1f} min"
+    return epochs if cost.teacher_seconds is None else f"{epochs}, teacher {cost.teacher_seconds / 60:.1f} min"
 
 
 def _milliseconds(latency: Latency | None) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.api import MetricsComparison
+from core.manifest import MANIFEST_NAME
 from core.repository import ModelRepository
 from duet.cli import main
 from tests.support.comparisons import write_latency, write_robustness
@@ -58,6 +59,19 @@ def test_the_verdict_stands_first_and_its_figures_below(
     assert row("as they are") == "as they are 90.0% 50.0%"
     assert row("rotation").startswith("rotation 45.0% 25.0% +20.00 (")
     assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"
+
+
+def test_what_the_teacher_took_stands_beside_the_training(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = repository.manifest("mlp", 1)
+    cost = manifest.cost.model_copy(update={"epochs": 3, "training_seconds": 90.0, "teacher_seconds": 150.0})
+    changed = manifest.model_copy(update={"cost": cost})
+    (repository.home_models / "mlp" / "1" / MANIFEST_NAME).write_text(changed.to_json())
+    assert run("mlp", "cnn") == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("training"))
+    assert "3 epochs, 1.5 min, teacher 2.5 min" in line
+    assert line.count("teacher") == 1
 
 
 def test_as_json_it_is_what_the_service_answers(

@@ -287,6 +287,19 @@ def test_ratios_of_costs_are_written_out(page: Page) -> None:
         assert run(page, "comparison/cost.js", draw, sides)[0] == written
 
 
+def test_a_teachers_answers_are_a_cost_of_their_own(page: Page) -> None:
+    def side(name: str, teacher: float | None) -> dict[str, Any]:
+        cost = {"parameters": 1, "macs": 1e6, "training_seconds": 60, "teacher_seconds": teacher, "epochs": 1}
+        place = {"environment": {"threads": 1, "cpu": "a processor"}, "latency": None, "quantization": None}
+        return {"name": name, "kind": "plain", "model": {"cost": cost, "files": {}, "served_bytes": 1, **place}}
+
+    draw = "(sides) => [...module.cost({}, sides).querySelectorAll('tr')].map((row) => row.textContent)"
+    taught = run(page, "comparison/cost.js", draw, [side("mlp@1", 120), side("cnn@1", None)])
+    assert [row for row in taught if "teacher" in row] == ["The teacher's answers besides2 min 0 s–"]
+    untaught = run(page, "comparison/cost.js", draw, [side("mlp@1", None), side("cnn@1", None)])
+    assert not [row for row in untaught if "teacher" in row]
+
+
 def test_an_answer_without_words_is_an_error_with_some(page: Page) -> None:
     message = "(fields) => new module.ServiceError(502, fields).message"
     assert run(page, "api.js", message, {"detail": ""}) == "The service answered with 502."

@@ -29,6 +29,7 @@ function rowsOf(sides) {
     ["Model in int8", ({ files }) => files["model.int8.onnx"], bytes],
     ["Whole version on disk", ({ files }) => Object.values(files).reduce((sum, size) => sum + size, 0), bytes],
     ["Training time", ({ cost: { training_seconds: seconds } }) => seconds, duration],
+    ["The teacher's answers besides", ({ cost: { teacher_seconds: seconds } }) => seconds, duration],
     ["Epochs", ({ cost: { epochs } }) => epochs, count],
     ["Time for an image, fp32", ({ latency }) => timed(latency, "fp32"), milliseconds],
     ["Time for an image, int8", ({ latency }) => timed(latency, "int8"), milliseconds],

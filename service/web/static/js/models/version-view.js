@@ -109,6 +109,11 @@ function filesOf(path, { files }) {
   return h("section.card.stack-tight", h("div.row.spread", h("h2", "Files"), button), status, list);
 }
 
+/** What a teacher's answers took besides the epochs, where that is known. */
+function taught({ teacher_seconds: seconds }) {
+  return seconds ? ` and ${duration(seconds)} of the teacher's answers` : "";
+}
+
 function file({ name, bytes: size, sha256, problem }) {
   return h("li", { class: problem ? "damaged" : null }, h("span.mono.break", name), h("span.small.muted", bytes(size)),
     h("span.small.mono.muted.clip", { title: sha256 }, `sha256 ${sha256.slice(0, 16)}…`), problem && h("span.small.file-problem", problem));
@@ -122,7 +127,7 @@ function madeOf(manifest) {
     manifest.derived_from && ["From", derived(manifest.derived_from)],
     ["Seed", manifest.seed],
     ["Weights", `${count(cost.parameters)}, ${(cost.macs / 1e6).toFixed(1)} M multiply-adds per image`],
-    ["Training", `${cost.epochs} epochs, ${duration(cost.training_seconds)}, ${environment.dtype} on ${environment.device}`],
+    ["Training", `${cost.epochs} epochs, ${duration(cost.training_seconds)}${taught(cost)}, ${environment.dtype} on ${environment.device}`],
     ["Data", `${data.name}: ${Object.entries(data.counts).map(([part, number]) => `${count(number)} ${part}`).join(", ")}`],
     ["Classes", manifest.class_names.join(", ")],
     ["Input", `${manifest.input.width} × ${manifest.input.height} pixels`],
