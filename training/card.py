@@ -75,7 +75,7 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 | parameters | {cost.parameters:,} |
 | multiply-accumulates per image | {macs} |
 | training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
-{manifest.environment.dtype}{_taught(manifest)} |
+{manifest.environment.dtype}{_taught(manifest)}{_begun(manifest)} |
 | log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
 | expected calibration error | {ece:.2%} after temperature {calibration.temperature:.3f} |
 | prediction sets | hold the true class for {_share(scores.prediction_sets.coverage)} of the test \
@@ -100,6 +100,12 @@ def _taught(manifest: Manifest) -> str:
         return f"; what the answers of {teacher} took is not known"
     minutes, total = cost.teacher_seconds / 60, cost.total_seconds / 60
     return f"; the answers of {teacher} took {minutes:.1f} minutes, {total:.1f} minutes in all"
+
+
+def _begun(manifest: Manifest) -> str:
+    """Where its training started, if not from chance."""
+    start = manifest.config.get("init_from")
+    return f"; it starts from the weights of {start}, whose own training comes on top" if start else ""
 
 
 def _table(scores: Scores) -> str:

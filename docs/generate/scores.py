@@ -31,11 +31,12 @@ def scores(repository: ModelRepository) -> str:
 def _row(repository: ModelRepository, family: str, version: int) -> str:
     manifest = repository.manifest(family, version)
     scores = read_evaluation(repository.folder(family, version)).scores["fp32"]
-    cost = manifest.cost
+    cost, start = manifest.cost, manifest.config.get("init_from")
+    after = f" after {start}" if start else ""
     return (
         f"| `{manifest.reference}` | `{manifest.recipe}` | {_percent(scores.accuracy)} | {_percent(scores.macro.f1)} "
         f"| {scores.reliability.ece:.2%} | {cost.parameters:,} | {cost.macs / 1e6:.1f} M "
-        f"| {cost.total_seconds / 60:.1f} min |"
+        f"| {cost.total_seconds / 60:.1f} min{after} |"
     )
 
 
@@ -51,8 +52,11 @@ def views(repository: ModelRepository) -> str:
 
 def machine(repository: ModelRepository) -> str:
     """A sentence on what the champions were trained on."""
-    stated = list(dict.fromkeys(_environment(manifest) for manifest in _champions(repository)))
-    return f"Trained on {'; '.join(stated)}."
+    stated = {manifest.reference: _environment(manifest) for manifest in _champions(repository)}
+    if len(set(stated.values())) == 1:
+        return f"Trained on {next(iter(stated.values()))}."
+    told = [f"{environment} (`{reference}`)" for reference, environment in stated.items()]
+    return f"Trained on {' and '.join(told)}."
 
 
 def _champions(repository: ModelRepository) -> list[Manifest]:

@@ -8,21 +8,43 @@ import pytest
 
 from core.manifest import MANIFEST_NAME, read_manifest
 from core.repository import ModelRepository
-from docs.generate.scores import scores
+from docs.generate.scores import machine, scores
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import write_aliases
 
 
-@pytest.mark.parametrize(("teacher_seconds", "minutes"), [(960.0, "54.8 min"), (None, "38.8 min")])
+@pytest.mark.parametrize(
+    ("teacher_seconds", "start", "minutes"),
+    [(960.0, None, "54.8 min"), (None, None, "38.8 min"), (960.0, "mlp@2", "54.8 min after mlp@2")],
+)
 def test_the_time_of_a_teacher_s_answers_is_part_of_the_training(
-    tmp_path: Path, teacher_seconds: float | None, minutes: str
+    tmp_path: Path, teacher_seconds: float | None, start: str | None, minutes: str
 ) -> None:
     folder = tmp_path / "mlp" / "3"
     write_onnx_version(folder, "mlp", 3)
     write_aliases(tmp_path, mlp=3)
     manifest = read_manifest(folder)
     cost = manifest.cost.model_copy(update={"training_seconds": 2330.0, "teacher_seconds": teacher_seconds})
-    (folder / MANIFEST_NAME).write_text(manifest.model_copy(update={"cost": cost}).to_json())
+    changed = {"cost": cost, "config": dict(manifest.config) | {"init_from": start}}
+    (folder / MANIFEST_NAME).write_text(manifest.model_copy(update=changed).to_json())
     *_, row = scores(ModelRepository(tmp_path / "home", tmp_path)).splitlines()
     assert row.startswith("| `mlp@3` |")
     assert row.split(" | ")[-1] == f"{minutes} |"
+
+
+def test_machines_are_told_apart_by_what_they_trained(tmp_path: Path) -> None:
+    for family in ("cnn", "mlp"):
+        write_onnx_version(tmp_path / family / "1", family, 1)
+    write_aliases(tmp_path, cnn=1, mlp=1)
+    repository = ModelRepository(tmp_path / "home", tmp_path)
+    manifest = repository.manifest("cnn", 1)
+    own = (
+        f"{manifest.environment.threads} threads of {manifest.environment.cpu} with torch {manifest.environment.torch}"
+    )
+    assert machine(repository) == f"Trained on {own}."
+    other = manifest.environment.model_copy(update={"cpu": "another processor", "threads": 7, "torch": "2.9"})
+    changed = manifest.model_copy(update={"environment": other})
+    (tmp_path / "cnn" / "1" / MANIFEST_NAME).write_text(changed.to_json())
+    assert machine(ModelRepository(tmp_path / "home", tmp_path)) == (
+        f"Trained on 7 threads of another processor with torch 2.9 (`cnn@1`) and {own} (`mlp@1`)."
+    )

@@ -51,9 +51,9 @@ def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(publishe
     manifest, evaluation = published
     fit = {"training_seconds": 90.0, "epochs": 4}
 
-    def training(teacher: str | None, teacher_seconds: float | None) -> str:
+    def training(teacher: str | None, teacher_seconds: float | None, start: str | None = None) -> str:
         cost = manifest.cost.model_copy(update=fit | {"teacher_seconds": teacher_seconds})
-        changed = {"cost": cost, "config": {"distillation": {"teacher": teacher}}}
+        changed = {"cost": cost, "config": {"distillation": {"teacher": teacher}, "init_from": start}}
         card = model_card(manifest.model_copy(update=changed), evaluation)
         (row,) = [line for line in card.splitlines() if line.startswith("| training |")]
         return row
@@ -62,6 +62,8 @@ def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(publishe
     assert training(None, None) == f"{own} |"
     assert training("cnn@3", 960.0) == f"{own}; the answers of cnn@3 took 16.0 minutes, 17.5 minutes in all |"
     assert training("cnn@3", None) == f"{own}; what the answers of cnn@3 took is not known |"
+    on_top = "it starts from the weights of mlp@3, whose own training comes on top"
+    assert training(None, None, "mlp@3") == f"{own}; {on_top} |"
 
 
 def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple[Manifest, Evaluation]) -> None:

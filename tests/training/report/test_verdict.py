@@ -10,9 +10,11 @@ from training.report.findings import Findings, Side
 from training.report.words import costs, verdict
 
 
-def taught(side: Side, seconds: float, answers: float | None, teacher: str | None = "cnn@3") -> Side:
+def taught(
+    side: Side, seconds: float, answers: float | None, teacher: str | None = "cnn@3", start: str | None = None
+) -> Side:
     """The side as if it had trained so long, and its teacher had taken so long to answer."""
-    config = dict(side.manifest.config) | {"distillation": {"teacher": teacher}}
+    config = dict(side.manifest.config) | {"distillation": {"teacher": teacher}, "init_from": start}
     cost = side.manifest.cost.model_copy(update={"training_seconds": seconds, "teacher_seconds": answers})
     manifest = side.manifest.model_copy(update={"config": config, "cost": cost})
     return dataclasses.replace(side, manifest=manifest)
@@ -27,6 +29,19 @@ def test_the_time_of_a_training_says_what_a_teacher_took_and_what_it_does_not_ho
         f"15.0 minutes (with 5.0 minutes of the teacher's answers; {on_top})"
     )
     assert costs.minutes(taught(shipped.first, 600, None, None)) == "10.0 minutes"
+
+
+def test_what_a_training_started_from_is_said_and_its_time_is_not_taken_for_the_whole(shipped: Findings) -> None:
+    side = taught(shipped.first, 600, 300, start="mlp@1")
+    assert costs.minutes(side) == (
+        "15.0 minutes (with 5.0 minutes of the teacher's answers; the training of mlp@1 and cnn@3 comes on top)"
+    )
+    assert costs.minutes(taught(shipped.first, 600, None, None, "mlp@1")) == (
+        "10.0 minutes (the training of mlp@1 comes on top)"
+    )
+    assert "` from the weights of mlp@1: " in costs.training(side)
+    assert not costs.whole_time(side)
+    assert costs.whole_time(taught(shipped.first, 600, 300))
 
 
 @pytest.mark.parametrize(

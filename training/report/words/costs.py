@@ -49,41 +49,48 @@ def training(side: Side) -> str:
         )
         if there
     ]
-    teacher = _teacher(side)
+    teacher, start = _teacher(side), _start(side)
     taught = f", learning from the answers of {teacher}" if teacher else ""
+    begun = f" from the weights of {start}" if start else ""
     parts = listed([f"the {manifest.data.counts[part]:,} {part} images" for part in manifest.data.trained_on])
     augmented = f" with {listed(used)}" if used else " without augmentation"
     environment = manifest.environment
     machine = environment.cpu if environment.device == "cpu" else environment.device
     return (
-        f"`{manifest.recipe}`: {manifest.cost.epochs} epochs of {parts}{augmented}{taught}; "
+        f"`{manifest.recipe}`{begun}: {manifest.cost.epochs} epochs of {parts}{augmented}{taught}; "
         f"{optimization['optimizer']}, batches of {config['batch_size']:,}, {environment.dtype}, {minutes(side)} on "
         f"{environment.threads} threads of {machine}"
     )
 
 
 def minutes(side: Side) -> str:
-    """Wall time of the training, with that of a teacher's answers where it is known; a teacher's own comes on top."""
+    """Wall time of the training and what that does not hold, such as the training of the teacher."""
     cost, teacher = side.manifest.cost, _teacher(side)
+    notes = []
+    if teacher is not None and cost.teacher_seconds is None:
+        notes.append("without the teacher's answers")
+    elif teacher is not None and cost.teacher_seconds is not None:
+        notes.append(f"with {cost.teacher_seconds / 60:.1f} minutes of the teacher's answers")
+    others = [reference for reference in (_start(side), teacher) if reference is not None]
+    if others:
+        notes.append(f"the training of {listed(others)} comes on top")
     told = f"{cost.total_seconds / 60:.1f} minutes"
-    if teacher is None:
-        return told
-    answers = (
-        "without the teacher's answers"
-        if cost.teacher_seconds is None
-        else f"with {cost.teacher_seconds / 60:.1f} minutes of the teacher's answers"
-    )
-    return f"{told} ({answers}; the training of {teacher} comes on top)"
+    return f"{told} ({'; '.join(notes)})" if notes else told
 
 
 def whole_time(side: Side) -> bool:
-    """Whether the time of the training holds all but a teacher's own: its answers too, where it has learnt from any."""
-    return _teacher(side) is None or side.manifest.cost.teacher_seconds is not None
+    """Whether the time of the training holds all but a teacher's own: its answers and the beginning too."""
+    return _start(side) is None and (_teacher(side) is None or side.manifest.cost.teacher_seconds is not None)
 
 
 def _teacher(side: Side) -> str | None:
     teacher: str | None = (side.manifest.config.get("distillation") or {}).get("teacher")
     return teacher
+
+
+def _start(side: Side) -> str | None:
+    start: str | None = side.manifest.config.get("init_from")
+    return start
 
 
 def curves(side: Side) -> str:
