@@ -31,7 +31,6 @@ from training.runs import (
 )
 from training.starting import Start, initial_weights, read_start
 from training.teacher import read_teacher, teacher_answers, with_exact_teacher
-from training.unseen import require_unseen_validation
 
 _LEAST_STD = 1 / 255
 """One step of a pixel's value, on the scale of [0, 1]: images of one plain colour have no deviation to divide by."""
@@ -82,9 +81,7 @@ def train_version(
         else:
             require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
             _tell_changes(checkpoint, source, reporter)
-        start = read_start(config, repository)
-        if start is not None:
-            require_unseen_validation(start.manifest, config, images, "start")
+        start = read_start(config, images, repository)
         classifier = new_classifier(config, images, start)
         require_room(run_folder, classifier)
         answers = None

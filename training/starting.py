@@ -17,6 +17,8 @@ from core.manifest import InputSpec, Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from core.starting import require_same_network
+from core.unseen import require_unseen_validation
+from training.images import Images
 from training.networks import Classifier
 from training.weights import read_weights
 
@@ -35,18 +37,21 @@ class Start:
         return self.manifest.input
 
 
-def read_start(config: RecipeConfig, repository: ModelRepository) -> Start | None:
+def read_start(config: RecipeConfig, images: Images, repository: ModelRepository) -> Start | None:
     """The version that `config` says to start from, its files checked; None where it says none.
 
     Raises:
         UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such version, or it is damaged.
-        ConfigurationError: it has another network than the recipe; the message lists the differences.
+        ConfigurationError: it has another network than the recipe; the message lists the differences. Or it was trained
+            on the validation images, by which this run is judged.
     """
     if config.init_from is None:
         return None
     family, version = repository.resolve(config.init_from)
     manifest = repository.verify(family, version)
     require_same_network(config, manifest)
+    same_images = manifest.data.digest == images.dataset.digest
+    require_unseen_validation(manifest, config, "start", same_images=same_images)
     return Start(manifest, read_weights(repository.folder(family, version)))
 
 

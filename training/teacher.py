@@ -24,6 +24,7 @@ from core.errors import CheckpointError, ConfigurationError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.unseen import require_unseen_validation
 from training.changes import Changes, round_of_changes
 from training.checkpoint import Dtype
 from training.compute import autocast, faster_answers
@@ -35,7 +36,6 @@ from training.packed import pack
 from training.preprocessing import scale_pixels
 from training.progress import Reporter
 from training.republish import stored_classifier
-from training.unseen import require_unseen_validation
 from training.weights import WEIGHTS_NAME
 
 _BATCH = 500
@@ -97,7 +97,8 @@ def read_teacher(config: RecipeConfig, images: Images, repository: ModelReposito
     if config.distillation.teacher is None:
         return None
     manifest = repository.verify(*repository.resolve(config.distillation.teacher))
-    require_unseen_validation(manifest, config, images, "teach")
+    same_images = manifest.data.digest == images.dataset.digest
+    require_unseen_validation(manifest, config, "teach", same_images=same_images)
     _require_same_task(manifest, images)
     return Teacher(manifest, stored_classifier(manifest, repository.folder(manifest.family, manifest.version)))
 

@@ -3,7 +3,7 @@
 Started once and asked again and again, so that rounds can be interleaved. Every line on its input is a name and a
 number of seconds, every line on its output the seconds that each run took, as JSON:
 
-    python -m benchmarks.saliency.bare --version models/cnn/2 <<< 'forward 1'
+    python -m benchmarks.saliency.bare --version models/cnn/4 <<< 'forward 1'
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A naive server: FastAPI and onnxruntime as a competent newcomer puts them together in an afternoon.
 
-    python -m benchmarks.serving.naive_server --graph models/cnn/2/model.onnx --labels '["cat", "dog"]' --port 8001
+    python -m benchmarks.serving.naive_server --graph models/cnn/4/model.onnx --labels '["cat", "dog"]' --port 8001
 
 What that means here, so that nobody need guess what the service is compared with:
 

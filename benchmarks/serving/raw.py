@@ -2,7 +2,7 @@
 
 A child process measures it, so that each measurement opens the graph as a server does, on memory of its own:
 
-    python -m benchmarks.serving.raw --graph models/cnn/2/model.onnx --seconds 1
+    python -m benchmarks.serving.raw --graph models/cnn/4/model.onnx --seconds 1
 """
 
 from __future__ import annotations

@@ -61,6 +61,15 @@ class Step(Record):
     difference: Estimate | None = Field(description="to the step before, seed by seed; null of the first")
 
 
+class TaughtBy(Record):
+    """The version that a study's step of distillation learns from."""
+
+    reference: str
+    recipe: str
+    weights: Sha256
+    test_accuracy: float
+
+
 class AugmentationStudy(Record):
     """One augmentation study."""
 
@@ -74,5 +83,9 @@ class AugmentationStudy(Record):
     settings: dict[str, dict[str, str]] = Field(
         description="of each recipe, what was changed in it for every step, such as its width"
     )
+    strengths: dict[str, dict[str, str]] = Field(
+        description="of each recipe, how strong its steps are: pixels of shift, side of the square, alpha of mixup"
+    )
+    teacher: TaughtBy | None = Field(description="null where no step is taught")
     minutes: float = Field(description="of training")
     steps: tuple[Step, ...]

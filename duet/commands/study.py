@@ -24,7 +24,11 @@ def augmentation(
     epochs: Annotated[int, typer.Option(min=1, help="Of every run.")] = 8,
     share: Annotated[float, typer.Option(help="Share of the training images, at most 0.9.")] = 0.5,
     teacher: Annotated[
-        str | None, typer.Option(metavar="REF", help="Add a step that distils from this version, such as cnn@4.")
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Add a step that distils from this version, such as teacher@1, which validation may judge.",
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="What the study is called.")] = "augmentation",
     data_dir: DataDir = None,

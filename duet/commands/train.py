@@ -150,7 +150,7 @@ def _describe(config: RecipeConfig, family: str, images: Images, repository: Mod
     _, height, width, _ = images.dataset.training.images_NHWC.shape
     config = with_exact_teacher(config, repository)
     read_teacher(config, images, repository)
-    start = read_start(config, repository)
+    start = read_start(config, images, repository)
     classifier = new_classifier(config, images, start)
     if start is not None:
         initial_weights(classifier, start, images.dataset.class_names)

@@ -7,8 +7,10 @@ from pathlib import Path
 from core.errors import ConfigurationError, DataError, SettingsError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.labelled_folders import LabelledFolder, folder_of, read_folder
+from core.manifest import Manifest
 from core.recipes import RECIPES
 from core.starting import require_same_network
+from core.unseen import require_unseen_validation
 from service.catalogue import Catalogue, Reference
 from service.errors import InvalidParametersError
 
@@ -35,10 +37,16 @@ def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path
         raise _invalid("family", str(error)) from None
     _check_data(parameters.data, home)
     if config.distillation.teacher is not None:
-        catalogue.resolve(Reference.parse(config.distillation.teacher))
-    if config.init_from is not None:
+        teacher = catalogue.resolve(Reference.parse(config.distillation.teacher))
         try:
-            require_same_network(config, catalogue.resolve(Reference.parse(config.init_from)))
+            require_unseen_validation(teacher, config, "teach", same_images=_same(parameters.data, teacher))
+        except ConfigurationError as error:
+            raise _invalid("overrides.distillation.teacher", str(error)) from None
+    if config.init_from is not None:
+        start = catalogue.resolve(Reference.parse(config.init_from))
+        try:
+            require_same_network(config, start)
+            require_unseen_validation(start, config, "start", same_images=_same(parameters.data, start))
         except ConfigurationError as error:
             raise _invalid("init_from", str(error)) from None
 
@@ -62,6 +70,11 @@ def check_evaluation(parameters: EvaluateParameters, catalogue: Catalogue, home:
             )
     if not parameters.versions and not catalogue.repository.champions():
         raise _invalid("versions", "none is named and there is no champion: name one, such as cnn@3")
+
+
+def _same(data: str, version: Manifest) -> bool:
+    """Whether the version was surely trained on these images: a folder's may have changed, which the job finds out."""
+    return folder_of(data) is None and version.data.name == data
 
 
 def _check_data(data: str, home: Path) -> LabelledFolder | None:

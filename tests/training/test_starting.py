@@ -198,5 +198,5 @@ def test_the_last_layer_is_drawn_anew_where_the_classes_differ(
 
 
 def test_none_is_read_where_none_is_asked_for(base: Base) -> None:
-    assert read_start(recipe(), base.repository) is None
+    assert read_start(recipe(), base.images, base.repository) is None
     assert new_classifier(recipe(), base.images).mean.tolist() != [0, 0, 0]

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError, ConfigurationError
 from core.estimate import Estimate
+from core.manifest import Manifest
 from core.recipes import Augmentation, Distillation, RecipeConfig, recipe_config
 from core.statistics.student import student_mean
 from training.files import write_atomically
@@ -25,6 +26,7 @@ from training.studies.bench import Bench, final_accuracy, short_run
 from training.studies.places import require_room
 from training.studies.progress import StudyProgress
 from training.teacher import read_teacher
+from training.weights import WEIGHTS_NAME
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
 """Each adds to those before it; the last needs a teacher."""
@@ -47,6 +49,17 @@ class Run:
 
 
 @dataclass(frozen=True)
+class TaughtBy:
+    """The version that the step of distillation learns from."""
+
+    reference: str
+    recipe: str
+    weights: str
+    """Their sha256."""
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
 class Study:
     """What results.json holds: whose images, which part of them, and the runs that are done."""
 
@@ -54,6 +67,7 @@ class Study:
     split_digest: str
     images: int
     """How many every run is trained on."""
+    teacher: TaughtBy | None
     runs: list[Run]
 
 
@@ -108,7 +122,7 @@ def run_study(
         seeds: how many, from 0.
         bench: images and machine.
         folder: of the study; made if it does not exist.
-        teacher: version to distil from in the last step, such as cnn@4; None leaves that step out.
+        teacher: version to distil from in the last step, such as teacher@1; None leaves that step out.
         progress: is told where the study is.
 
     Raises:
@@ -122,8 +136,8 @@ def run_study(
     # Seeds first: stopped early, a study has all steps with fewer seeds.
     wanted = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
     # The step that needs the teacher is the last: what is wrong with it would show after hours.
-    for recipe in recipes:
-        read_teacher(step_config(recipe, steps[-1], teacher), bench.images, bench.repository)
+    read = [read_teacher(step_config(recipe, steps[-1], teacher), bench.images, bench.repository) for recipe in recipes]
+    taught_by = next((_taught_by(one.manifest) for one in read if one is not None), None)
     runs = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,9 +153,10 @@ def run_study(
                     _require_same(done[key], config, folder)
                 else:
                     done[key] = _do(config, step, bench, folder, progress)
-                    _write(folder, _study(images, list(done.values())))
+                    _write(folder, _study(images, taught_by, list(done.values())))
                 runs.append(done[key])
             progress.runs("study", done=len(wanted), total=len(wanted))
+            _write(folder, _study(images, taught_by, runs))
             shutil.rmtree(folder / "run", ignore_errors=True)
     except Timeout:
         raise CheckpointError(f"another process is at the study in {folder}: wait for it, or give --name") from None
@@ -173,10 +188,19 @@ def cells(runs: Sequence[Run]) -> list[Cell]:
 
 
 def changed_settings(run: Run) -> dict[str, str]:
-    """What a run has otherwise than the recipe of its name, besides what every study changes; dotted settings."""
-    theirs = RecipeConfig.model_validate(run.config).differences(recipe_config(run.recipe))
-    of_every_study = ("epochs", "seed", "augmentation.", "distillation.")
-    return {key: str(value) for key, (value, _) in theirs.items() if not key.startswith(of_every_study)}
+    """What a run has otherwise than a study gives to the recipe of its name; dotted settings."""
+    config = RecipeConfig.model_validate(run.config)
+    recipe = recipe_config(run.recipe).with_overrides({"epochs": config.epochs, "seed": config.seed})
+    differences = config.differences(step_config(recipe, run.step, config.distillation.teacher))
+    return {key: str(value) for key, (value, _) in differences.items()}
+
+
+def strengths(study: Study, recipe: str) -> dict[str, str]:
+    """How strong the steps of a recipe are: pixels, pixels, alpha."""
+    last = max((run for run in study.runs if run.recipe == recipe), key=lambda run: STEPS.index(run.step))
+    augmentation = RecipeConfig.model_validate(last.config).augmentation
+    values = {"translate": augmentation.translate, "cutout": augmentation.cutout, "mixup": augmentation.mixup}
+    return {name: str(value) for name, value in values.items() if value}
 
 
 def read_runs(folder: Path, split_digest: str) -> list[Run]:
@@ -204,7 +228,14 @@ def read_study(folder: Path) -> Study:
     try:
         content = json.loads(path.read_text())
         runs = [Run(**run) for run in content["runs"]]
-        return Study(content["data_digest"], content["split_digest"], content["images"], runs)
+        taught = content["teacher"]
+        return Study(
+            data_digest=content["data_digest"],
+            split_digest=content["split_digest"],
+            images=content["images"],
+            teacher=None if taught is None else TaughtBy(**taught),
+            runs=runs,
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to start the study over") from error
 
@@ -218,8 +249,13 @@ def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: S
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
 
 
-def _study(images: Images, runs: list[Run]) -> Study:
-    return Study(images.dataset.digest, images.split.digest, len(images.split.train), runs)
+def _study(images: Images, taught_by: TaughtBy | None, runs: list[Run]) -> Study:
+    return Study(images.dataset.digest, images.split.digest, len(images.split.train), taught_by, runs)
+
+
+def _taught_by(manifest: Manifest) -> TaughtBy:
+    weights, accuracy = manifest.files[WEIGHTS_NAME].sha256, manifest.metrics.test_accuracy
+    return TaughtBy(manifest.reference, manifest.recipe, weights, accuracy)
 
 
 def _write(folder: Path, study: Study) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from training.explore.theme import LIGHT
-from training.studies.augmentation import STEPS, Cell, Run, Study, cells, changed_settings
+from training.studies.augmentation import STEPS, Cell, Run, Study, cells, changed_settings, strengths
 from training.studies.pictures import save_small
 
 PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
@@ -49,6 +49,8 @@ def figure(found: Sequence[Cell]) -> Figure:
     ranks = sorted({STEPS.index(one.step) for one in found})
     axes.set_xticks(ranks, [STEPS[rank] for rank in ranks])
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.margins(x=0.1)
+    axes.set_xlabel("step, added to those before it")
     axes.set_ylabel("validation accuracy")
     axes.grid(axis="y", color=LIGHT.grid)
     axes.legend(frameon=False)
@@ -56,7 +58,13 @@ def figure(found: Sequence[Cell]) -> Figure:
 
 
 def _page(found: Sequence[Cell], study: Study) -> str:
-    recipes = ", ".join(_recipe(run) for run in {run.recipe: run for run in study.runs}.values())
+    recipes = ", ".join(_recipe(run, study) for run in {run.recipe: run for run in study.runs}.values())
+    teacher = study.teacher
+    taught = (
+        ""
+        if teacher is None
+        else f" {teacher.reference} ({teacher.recipe}, {teacher.test_accuracy:.2%} of the test images right) teaches."
+    )
     seconds = sum(run.seconds for run in study.runs)
     rows = []
     for one in found:
@@ -73,7 +81,8 @@ def _page(found: Sequence[Cell], study: Study) -> str:
             "",
             f"Each step adds to those before it. {recipes}, all on the same {study.images:,} training images, judged "
             f"on the validation images; {seconds / 60:.0f} minutes of training in all. Intervals are 95 % intervals "
-            "of the mean over seeds (Student's t); points are against the step before, seed by seed.",
+            "of the mean over seeds (Student's t); points are against the step before, seed by seed."
+            f"{taught}",
             "",
             f"![accuracy of each step]({FIGURE_NAME})",
             "",
@@ -85,7 +94,8 @@ def _page(found: Sequence[Cell], study: Study) -> str:
     )
 
 
-def _recipe(run: Run) -> str:
-    """A recipe, how long it was trained, and what was changed in it."""
-    changes = ", ".join(f"{name} {value}" for name, value in changed_settings(run).items())
+def _recipe(run: Run, study: Study) -> str:
+    """A recipe, how long it was trained, how strong its steps are, and what was changed in it."""
+    told = strengths(study, run.recipe) | changed_settings(run)
+    changes = ", ".join(f"{name} {value}" for name, value in told.items())
     return f"{run.recipe} {run.config['epochs']} epochs" + (f" ({changes})" if changes else "")

@@ -9,6 +9,7 @@ import pytest
 from core.job_answers import JobAccepted
 from core.jobs.parameters import TrainParameters
 from core.labelled_folders import datasets_folder
+from core.manifest import MANIFEST_NAME, read_manifest
 from core.recipes import recipe_config
 from service.jobs.keys import QUEUED
 from service.jobs.store import JobStore
@@ -124,6 +125,30 @@ async def test_weights_of_another_network_are_no_start(jobs_app: RunningApp, bro
     assert "does not read here" in assert_problem(unread, 422, "invalid-parameters")["detail"]
     assert messages(broker, "train") == 0
     await submitted(jobs_app, TRAIN | {"init_from": "mlp@5"})
+
+
+@pytest.mark.parametrize("parameter", ["overrides.distillation.teacher", "init_from"])
+async def test_who_has_seen_the_validation_images_is_refused_before_the_job_is_recorded(
+    jobs_app: RunningApp, broker: Broker, home: Path, parameter: str
+) -> None:
+    config = recipe_config("mlp_baseline").model_dump(mode="json")
+    folder = home / "models" / "mlp" / "5"
+    write_version(folder, "mlp", 5, config=config)
+    manifest = read_manifest(folder)
+    data = manifest.data.model_copy(update={"name": "cifar10", "trained_on": ("train", "validation")})
+    (folder / MANIFEST_NAME).write_text(manifest.model_copy(update={"data": data}).to_json())
+
+    def request(**overrides: object) -> dict[str, Any]:
+        if parameter == "init_from":
+            return TRAIN | {"data": "cifar10", "init_from": "mlp@5", "overrides": overrides}
+        return TRAIN | {"data": "cifar10", "overrides": {"distillation.teacher": "mlp@5"} | overrides}
+
+    answer = await jobs_app.client.post("/train", json=request(), headers=WITH_KEY)
+    problem = assert_problem(answer, 422, "invalid-parameters")
+    assert problem["errors"][0]["parameter"] == parameter
+    assert "it was trained on the validation images" in problem["detail"]
+    assert messages(broker, "train") == 0
+    await submitted(jobs_app, request(include_validation=True))
 
 
 async def test_promoting_whatever_comes_needs_the_scope_admin(jobs_app: RunningApp, broker: Broker) -> None:

@@ -38,7 +38,7 @@ def study_of(home: Path) -> AugmentationStudy:
     ]  # fmt: skip
     folder = study_folder(home, "augmentation")
     folder.mkdir(parents=True)
-    study = {"data_digest": "d" * 64, "split_digest": "e" * 64, "images": 8000, "runs": runs}
+    study = {"data_digest": "d" * 64, "split_digest": "e" * 64, "images": 8000, "teacher": None, "runs": runs}
     (folder / RESULTS_NAME).write_text(json.dumps(study))
     (found,) = augmentation_studies(home)
     return found
@@ -96,6 +96,7 @@ def test_an_augmentation_study_becomes_a_record(tmp_path: Path) -> None:
     assert (found.name, found.seeds, found.epochs) == ("augmentation", 3, {"mlp_labels": 8, "cnn_fast": 8})
     assert found.minutes == pytest.approx(9)
     assert (found.images, found.settings) == (8000, {"mlp_labels": {}, "cnn_fast": {}})
+    assert found.strengths == {"mlp_labels": {"translate": "3"}, "cnn_fast": {"translate": "4"}}
     flip = next(each for each in found.steps if (each.recipe, each.step) == ("cnn_fast", "+ flip"))
     assert flip.difference is not None
     assert flip.difference.value == pytest.approx(0.011)

@@ -9,7 +9,7 @@ import pytest
 from core.estimate import Estimate
 from core.reports.explanations import Check, MethodEvaluation, Randomised
 from core.reports.pairwise import ClassDifference
-from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
+from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, TaughtBy, Tuning
 from core.statistics.comparison import compare_paired
 from training.report.findings import Findings, Side
 from training.report.words import comparison, costs, helps, interpretation, mistakes, robustness, style, verdict
@@ -338,6 +338,8 @@ def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
         images=8000,
         epochs={"cnn_fast": 8},
         settings={"cnn_fast": {"network.channels": "[8, 16]"}},
+        strengths={"cnn_fast": {"cutout": "8", "mixup": "0.5"}},
+        teacher=TaughtBy(reference="teacher@1", recipe="cnn_fast", weights="e" * 64, test_accuracy=0.9145),
         minutes=3.0,
         steps=tuple(steps),
     )
@@ -349,7 +351,8 @@ def test_steps_of_augmentation_are_told_by_their_intervals() -> None:
     assert helps.heading(study) == "Augmentation of cnn_fast"
     assert helps.circumstances(study) == (
         "Each step adds to those before it, on 8,000 training images, three seeds each, judged on the validation "
-        "images; 3 minutes of training; cnn_fast with network.channels [8, 16]."
+        "images; 3 minutes of training; cnn_fast with network.channels [8, 16]; steps are squares of 8 pixels and "
+        "mixup 0.5 in cnn_fast; teacher@1 (cnn_fast, 91.5%) teaches."
     )
 
 

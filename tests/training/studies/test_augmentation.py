@@ -20,7 +20,17 @@ from tests.support.training_runs import CPU, small_images, small_recipe
 from tests.support.versions import make_manifest, write_version
 from training.studies import augmentation
 from training.studies import bench as bench_module
-from training.studies.augmentation import STEPS, Run, Study, cells, changed_settings, run_study, step_config
+from training.studies.augmentation import (
+    STEPS,
+    Run,
+    Study,
+    TaughtBy,
+    cells,
+    changed_settings,
+    run_study,
+    step_config,
+    strengths,
+)
 from training.studies.augmentation_report import figure, write_report
 from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
@@ -36,6 +46,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def made_up(accuracy_of: dict[tuple[str, int], float], recipe: str = "mlp_labels") -> list[Run]:
     config = recipe_config(recipe).model_dump(mode="json")
     return [Run(recipe, step, seed, accuracy, 1.0, config) for (step, seed), accuracy in accuracy_of.items()]
+
+
+def study_of(runs: list[Run], teacher: TaughtBy | None = None) -> Study:
+    return Study("d" * 64, "e" * 64, 8000, teacher, runs)
 
 
 @pytest.mark.parametrize("recipe", ["mlp_labels", "cnn_fast", "cnn_best"])
@@ -143,8 +157,13 @@ def test_what_was_changed_in_a_recipe_for_the_whole_study_is_told(tmp_path: Path
     config = recipe_config("cnn_fast").with_overrides({"network.channels": [8, 16, 16], "epochs": 3, "seed": 1})
     run = Run("cnn_fast", "none", 1, 0.5, 1.0, step_config(config, "none").model_dump(mode="json"))
     assert changed_settings(run) == {"network.channels": "[8, 16, 16]"}
+    stronger = step_config(config.with_overrides({"augmentation.translate": 6}), "+ translate")
+    shifted = Run("cnn_fast", "+ translate", 1, 0.5, 1.0, stronger.model_dump(mode="json"))
+    assert changed_settings(shifted) == {"augmentation.translate": "6", "network.channels": "[8, 16, 16]"}
+    assert strengths(study_of([run, shifted]), "cnn_fast") == {"translate": "6"}
     runs = [run, dataclasses.replace(run, seed=0)]
-    text = write_report(tmp_path, Study("d" * 64, "e" * 64, 8000, runs)).read_text()
+    text = write_report(tmp_path, study_of(runs)).read_text()
+    assert "teaches" not in text
     assert "cnn_fast 3 epochs (network.channels [8, 16, 16]), all on" in text
 
 
@@ -155,8 +174,10 @@ def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None
             {(step, seed): 0.5 + 0.01 * rank + 0.001 * seed for rank, step in enumerate(STEPS) for seed in range(3)},
             recipe,
         )
-    text = write_report(tmp_path, Study("d" * 64, "e" * 64, 8000, runs)).read_text()
-    assert "mlp_labels 400 epochs, cnn_fast 21 epochs, all on the same 8,000 training images" in text
+    text = write_report(tmp_path, study_of(runs, TaughtBy("teacher@1", "cnn_fast", "f" * 64, 0.9145))).read_text()
+    assert "mlp_labels 400 epochs (translate 3, cutout 8, mixup 0.5), cnn_fast 21 epochs (translate 4" in text
+    assert "all on the same 8,000 training images" in text
+    assert "teacher@1 (cnn_fast, 91.45% of the test images right) teaches." in text
     assert (
         "| cnn_fast | + cutout | 53.10% | 52.85% to 53.35% | +1.00 (+1.00 to +1.00) | 53.00%, 53.10%, 53.20% |" in text
     )

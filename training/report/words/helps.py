@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.reports.studies import AugmentationStudy, Choice, Step, Tuning
 from training.report.words.style import clauses, counted, direction, listed, percent, points, sentence
@@ -67,11 +67,23 @@ def circumstances(study: AugmentationStudy) -> str:
         for recipe, settings in study.settings.items()
         if settings
     ]
+    strong = [f"{listed(_strengths(each))} in {recipe}" for recipe, each in study.strengths.items() if each]
+    steps = [f"steps are {listed(strong)}"] if strong else []
+    taught = (
+        []
+        if study.teacher is None
+        else [f"{study.teacher.reference} ({study.teacher.recipe}, {percent(study.teacher.test_accuracy)}) teaches"]
+    )
     told = (
         f"Each step adds to those before it, on {counted(study.images, 'training image')}, "
         f"{counted(study.seeds, 'seed')} each, judged on the validation images; {study.minutes:.0f} minutes of training"
     )
-    return sentence(f"{told}; {listed(changed)}." if changed else f"{told}.")
+    return sentence("; ".join([told, *([listed(changed)] if changed else []), *steps, *taught]) + ".")
+
+
+def _strengths(of_recipe: Mapping[str, str]) -> list[str]:
+    words = {"translate": "shifts of up to {} pixels", "cutout": "squares of {} pixels", "mixup": "mixup {}"}
+    return [words[name].format(value) for name, value in of_recipe.items()]
 
 
 def _gains(study: AugmentationStudy, recipe: str) -> str:
