@@ -367,3 +367,11 @@ def test_numbers_are_written_for_people() -> None:
     assert style.counted(1234, "image") == "1,234 images"
     assert style.factor(34.7) == "35"
     assert style.factor(5.83) == "5.8"
+
+
+def test_the_severities_of_each_corruption_are_listed(shipped: Findings) -> None:
+    told = dict(robustness.severities(shipped.second))
+    assert len(told) == 14
+    assert told["gaussian noise"] == "deviation 0.04, 0.06, 0.08, 0.09, 0.1"
+    assert told["motion blur"] == "radius 6, 6, 6, 8, 9; deviation 1, 1.5, 2, 2, 2.5"
+    assert told["glass blur"].startswith("deviation 0.05, 0.25, 0.4, 0.25, 0.4; reach 1; rounds 1, 1, 1, 2, 2")

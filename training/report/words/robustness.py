@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.reports.names import plain
 from core.reports.robustness import CORRUPTION_KINDS, Condition, RobustnessDifference
 from training.report.findings import Findings, Side
@@ -19,6 +21,25 @@ def corruptions(findings: Findings) -> list[RobustnessDifference]:
     """The rows of single corruptions."""
     names = {each.name for each in findings.first.robustness.of_kind(*CORRUPTION_KINDS)}
     return [row for row in findings.robustness if row.name in names]
+
+
+def severities(side: Side) -> list[tuple[str, str]]:
+    """Of each corruption, what its levels mean, the easiest first: ("gaussian noise", "deviation 0.04, 0.06")."""
+    conditions = side.robustness.of_kind(*CORRUPTION_KINDS)
+    return [
+        (plain(name), _levels([each.setting for each in side.robustness.named(name)]))
+        for name in dict.fromkeys(each.name for each in conditions)
+    ]
+
+
+def _levels(settings: Sequence[str]) -> str:
+    """Each of "deviation 1, radius 6" and "deviation 2, radius 6" once, with its values: "deviation 1, 2; radius 6"."""
+    values: dict[str, list[str]] = {}
+    for setting in settings:
+        for part in setting.split(", "):
+            name, _, value = part.rpartition(" ")
+            values.setdefault(name, []).append(value)
+    return "; ".join(f"{name} {', '.join(each if len(set(each)) > 1 else each[:1])}" for name, each in values.items())
 
 
 def overall(findings: Findings) -> str:
