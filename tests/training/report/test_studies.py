@@ -21,7 +21,7 @@ from training.report.findings import Findings
 from training.report.gallery import plain_figures
 from training.report.render import linked_figures, markdown
 from training.report.studies import augmentation_studies, tunings
-from training.studies.augmentation import RESULTS_NAME, STEPS
+from training.studies.augmentation import RESULTS_NAME, STEPS, step_config
 from training.studies.places import study_folder
 
 
@@ -31,9 +31,10 @@ def tuning_of(home: Path) -> Tuning:
 
 
 def study_of(home: Path) -> AugmentationStudy:
+    epochs = {"epochs": 8}
     runs = [
         {"recipe": recipe, "step": step, "seed": seed, "accuracy": 0.8 + 0.01 * rank + 0.001 * seed * (1 + rank),
-         "seconds": 30.0, "config": recipe_config(recipe).with_overrides({"epochs": 8}).model_dump(mode="json")}
+         "seconds": 30.0, "config": step_config(recipe_config(recipe).with_overrides(epochs), step).model_dump(mode="json")}
         for recipe in ("mlp_labels", "cnn_fast") for rank, step in enumerate(STEPS[:3]) for seed in range(3)
     ]  # fmt: skip
     folder = study_folder(home, "augmentation")

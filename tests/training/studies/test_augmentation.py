@@ -44,8 +44,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def made_up(accuracy_of: dict[tuple[str, int], float], recipe: str = "mlp_labels") -> list[Run]:
-    config = recipe_config(recipe).model_dump(mode="json")
-    return [Run(recipe, step, seed, accuracy, 1.0, config) for (step, seed), accuracy in accuracy_of.items()]
+    configs = {step: step_config(recipe_config(recipe), step, "teacher@1").model_dump(mode="json") for step in STEPS}
+    return [Run(recipe, step, seed, accuracy, 1.0, configs[step]) for (step, seed), accuracy in accuracy_of.items()]
 
 
 def study_of(runs: list[Run], teacher: TaughtBy | None = None) -> Study:
