@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,10 +32,12 @@ def tuning_of(home: Path) -> Tuning:
 
 
 def study_of(home: Path) -> AugmentationStudy:
-    epochs = {"epochs": 8}
+    def settings(recipe: str, step: str) -> dict[str, Any]:
+        return step_config(recipe_config(recipe).with_overrides({"epochs": 8}), step).model_dump(mode="json")
+
     runs = [
         {"recipe": recipe, "step": step, "seed": seed, "accuracy": 0.8 + 0.01 * rank + 0.001 * seed * (1 + rank),
-         "seconds": 30.0, "config": step_config(recipe_config(recipe).with_overrides(epochs), step).model_dump(mode="json")}
+         "seconds": 30.0, "config": settings(recipe, step)}
         for recipe in ("mlp_labels", "cnn_fast") for rank, step in enumerate(STEPS[:3]) for seed in range(3)
     ]  # fmt: skip
     folder = study_folder(home, "augmentation")
