@@ -27,7 +27,7 @@ def augmentation(
         str | None,
         typer.Option(
             metavar="REF",
-            help="Add a step that distils from this version, such as teacher@1, which validation may judge.",
+            help="Add a step that distils from this version, such as teacher@1, that has not seen validation.",
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="What the study is called.")] = "augmentation",
@@ -43,15 +43,13 @@ def augmentation(
     The same command again goes on where it stopped. Results, table and figure: DUET_HOME/studies/NAME/.
     """
     require_training("duet study")
-    from dataclasses import replace
-
     from core.cores import available_cores
     from core.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository import ModelRepository
     from training.compute import pick_device
     from training.requests import prepare
-    from training.studies.augmentation import read_study, run_study
+    from training.studies.augmentation import run_study
     from training.studies.augmentation_report import write_report
     from training.studies.bench import make_bench, require_judged
     from training.studies.places import study_folder
@@ -67,5 +65,5 @@ def augmentation(
     bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
     folder = study_folder(ensure_home(duet_home()), name)
     with StudyProgress() as progress:
-        runs = run_study(configs, seeds, bench, folder, teacher=teacher, progress=progress)
-    typer.echo(f"written to {write_report(folder, replace(read_study(folder), runs=runs))}")
+        study = run_study(configs, seeds, bench, folder, teacher=teacher, progress=progress)
+    typer.echo(f"written to {write_report(folder, study)}")

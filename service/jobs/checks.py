@@ -39,14 +39,16 @@ def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path
     if config.distillation.teacher is not None:
         teacher = catalogue.resolve(Reference.parse(config.distillation.teacher))
         try:
-            require_unseen_validation(teacher, config, "teach", same_images=_same(parameters.data, teacher))
+            require_unseen_validation(
+                teacher, config, "teach", same_images=_surely_same_images(parameters.data, teacher)
+            )
         except ConfigurationError as error:
             raise _invalid("overrides.distillation.teacher", str(error)) from None
     if config.init_from is not None:
         start = catalogue.resolve(Reference.parse(config.init_from))
         try:
             require_same_network(config, start)
-            require_unseen_validation(start, config, "start", same_images=_same(parameters.data, start))
+            require_unseen_validation(start, config, "start", same_images=_surely_same_images(parameters.data, start))
         except ConfigurationError as error:
             raise _invalid("init_from", str(error)) from None
 
@@ -72,7 +74,7 @@ def check_evaluation(parameters: EvaluateParameters, catalogue: Catalogue, home:
         raise _invalid("versions", "none is named and there is no champion: name one, such as cnn@3")
 
 
-def _same(data: str, version: Manifest) -> bool:
+def _surely_same_images(data: str, version: Manifest) -> bool:
     """Whether the version was surely trained on these images: a folder's may have changed, which the job finds out."""
     return folder_of(data) is None and version.data.name == data
 

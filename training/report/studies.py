@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
 from core.errors import ConfigurationError
-from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, TaughtBy, Tuning
+from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.proportions import difference_of_proportions
-from training.studies.augmentation import RESULTS_NAME, Study, cells, changed_settings, read_study, strengths
+from training.studies.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
 from training.studies.places import STUDIES_NAME
 from training.tune.confirm import best_trial, read_confirmation
 from training.tune.journal import Journal, read_journal
@@ -54,17 +53,13 @@ def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
             epochs={run.recipe: int(run.config["epochs"]) for run in study.runs},
             settings={run.recipe: changed_settings(run) for run in study.runs},
             strengths={recipe: strengths(study, recipe) for recipe in dict.fromkeys(run.recipe for run in study.runs)},
-            teacher=_taught_by(study),
+            teacher=study.teacher,
             minutes=sum(run.seconds for run in study.runs) / 60,
             steps=tuple(
                 Step(recipe=cell.recipe, step=cell.step, accuracy=cell.accuracy, difference=cell.difference)
                 for cell in found
             ),
         )
-
-
-def _taught_by(study: Study) -> TaughtBy | None:
-    return None if study.teacher is None else TaughtBy.model_validate(asdict(study.teacher))
 
 
 def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:

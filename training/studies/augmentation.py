@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from core.errors import CheckpointError, ConfigurationError
 from core.estimate import Estimate
 from core.manifest import Manifest
 from core.recipes import Augmentation, Distillation, RecipeConfig, recipe_config
+from core.reports.studies import TaughtBy
 from core.statistics.student import student_mean
 from training.files import write_atomically
 from training.images import Images
@@ -46,17 +47,6 @@ class Run:
     """On the validation images, after the last epoch."""
     seconds: float
     config: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class TaughtBy:
-    """The version that the step of distillation learns from."""
-
-    reference: str
-    recipe: str
-    weights: str
-    """Their sha256."""
-    test_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -114,8 +104,10 @@ def run_study(
     *,
     teacher: str | None,
     progress: StudyProgress,
-) -> list[Run]:
-    """Do every run that `folder`/results.json does not hold; returns all runs of the study.
+) -> Study:
+    """Do every run that `folder`/results.json does not hold; returns those that are asked for.
+
+    The file keeps what it holds besides, such as the runs of more seeds.
 
     Args:
         recipes: at their reduced number of epochs.
@@ -126,7 +118,8 @@ def run_study(
         progress: is told where the study is.
 
     Raises:
-        ConfigurationError: a run that is done had other settings; the message lists them. Or the teacher does not fit.
+        ConfigurationError: a run that is done had other settings; the message lists them. Or the teacher does not fit, or
+            is another than that of the runs that are done.
         UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such teacher, or it is damaged.
         CheckpointError: another process has the study, or its files cannot be read or written.
         LowDiskError: there is no room for the checkpoints of its runs.
@@ -144,7 +137,9 @@ def run_study(
         require_room(folder)
         with FileLock(folder / ".lock").acquire(timeout=0):
             images = bench.images
-            done = {(run.recipe, run.step, run.seed): run for run in read_runs(folder, images.split.digest)}
+            earlier = _earlier(folder, images)
+            kept_teacher = _require_same_teacher(earlier, taught_by, folder)
+            done = {(run.recipe, run.step, run.seed): run for run in earlier.runs}
             for number, (seed, recipe, step) in enumerate(wanted):
                 progress.runs("study", done=number, total=len(wanted))
                 config = step_config(recipe, step, teacher).with_overrides({"seed": seed})
@@ -153,16 +148,15 @@ def run_study(
                     _require_same(done[key], config, folder)
                 else:
                     done[key] = _do(config, step, bench, folder, progress)
-                    _write(folder, _study(images, taught_by, list(done.values())))
+                    _write(folder, replace(earlier, teacher=kept_teacher, runs=list(done.values())))
                 runs.append(done[key])
             progress.runs("study", done=len(wanted), total=len(wanted))
-            _write(folder, _study(images, taught_by, runs))
             shutil.rmtree(folder / "run", ignore_errors=True)
     except Timeout:
         raise CheckpointError(f"another process is at the study in {folder}: wait for it, or give --name") from None
     except OSError as error:
         raise CheckpointError(f"the study cannot be kept in {folder} ({error}): free some space and go on") from error
-    return runs
+    return replace(earlier, teacher=taught_by, runs=runs)
 
 
 def cells(runs: Sequence[Run]) -> list[Cell]:
@@ -203,21 +197,6 @@ def strengths(study: Study, recipe: str) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value}
 
 
-def read_runs(folder: Path, split_digest: str) -> list[Run]:
-    """The runs in `folder`/results.json; none where there is no such file.
-
-    Raises:
-        CheckpointError: the file is damaged.
-        ConfigurationError: the runs were done with another part of the images.
-    """
-    if not (folder / RESULTS_NAME).exists():
-        return []
-    study = read_study(folder)
-    if study.split_digest != split_digest:
-        raise ConfigurationError(f"the study in {folder} was begun with other images: give another --name")
-    return study.runs
-
-
 def read_study(folder: Path) -> Study:
     """`folder`/results.json, which has to be there.
 
@@ -228,16 +207,20 @@ def read_study(folder: Path) -> Study:
     try:
         content = json.loads(path.read_text())
         runs = [Run(**run) for run in content["runs"]]
+        for run in runs:
+            RecipeConfig.model_validate(run.config)
         taught = content["teacher"]
         return Study(
             data_digest=content["data_digest"],
             split_digest=content["split_digest"],
             images=content["images"],
-            teacher=None if taught is None else TaughtBy(**taught),
+            teacher=None if taught is None else TaughtBy.model_validate(taught),
             runs=runs,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): remove it to start the study over") from error
+        raise CheckpointError(
+            f"{path} is damaged or of another release ({error}): move it away, or give another --name"
+        ) from error
 
 
 def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: StudyProgress) -> Run:
@@ -249,17 +232,36 @@ def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: S
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
 
 
-def _study(images: Images, taught_by: TaughtBy | None, runs: list[Run]) -> Study:
-    return Study(images.dataset.digest, images.split.digest, len(images.split.train), taught_by, runs)
+def _earlier(folder: Path, images: Images) -> Study:
+    """What `folder`/results.json holds of a study of these images; no runs where there is no such file."""
+    if not (folder / RESULTS_NAME).exists():
+        return Study(images.dataset.digest, images.split.digest, len(images.split.train), teacher=None, runs=[])
+    study = read_study(folder)
+    if study.split_digest != images.split.digest:
+        raise ConfigurationError(f"the study in {folder} was begun with other images: give another --name")
+    return study
+
+
+def _require_same_teacher(earlier: Study, taught_by: TaughtBy | None, folder: Path) -> TaughtBy | None:
+    """The teacher of the runs that are done and of those to come."""
+    if earlier.teacher is None or taught_by is None:
+        return earlier.teacher or taught_by
+    if earlier.teacher != taught_by:
+        raise ConfigurationError(
+            f"the study in {folder} was begun with a {earlier.teacher.reference} of other weights or figures than "
+            f"{taught_by.reference} has: give another --name"
+        )
+    return taught_by
 
 
 def _taught_by(manifest: Manifest) -> TaughtBy:
     weights, accuracy = manifest.files[WEIGHTS_NAME].sha256, manifest.metrics.test_accuracy
-    return TaughtBy(manifest.reference, manifest.recipe, weights, accuracy)
+    return TaughtBy(reference=manifest.reference, recipe=manifest.recipe, weights=weights, test_accuracy=accuracy)
 
 
 def _write(folder: Path, study: Study) -> None:
-    content = json.dumps(asdict(study), indent=1) + "\n"
+    teacher = None if study.teacher is None else study.teacher.model_dump(mode="json")
+    content = json.dumps(asdict(study) | {"teacher": teacher}, indent=1) + "\n"
     write_atomically(folder / RESULTS_NAME, lambda stream: stream.write(content.encode()))
 
 

@@ -12,21 +12,24 @@ import numpy as np
 import pytest
 
 from core.disk import MIB
-from core.errors import ConfigurationError, LowDiskError
+from core.errors import CheckpointError, ConfigurationError, LowDiskError
+from core.manifest import FileRecord
 from core.recipes import RecipeConfig, recipe_config
+from core.reports.studies import TaughtBy
 from core.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.training_runs import CPU, small_images, small_recipe
 from tests.support.versions import make_manifest, write_version
+from training.pipeline import new_classifier
 from training.studies import augmentation
 from training.studies import bench as bench_module
 from training.studies.augmentation import (
     STEPS,
     Run,
     Study,
-    TaughtBy,
     cells,
     changed_settings,
+    read_study,
     run_study,
     step_config,
     strengths,
@@ -34,6 +37,8 @@ from training.studies.augmentation import (
 from training.studies.augmentation_report import figure, write_report
 from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
+from training.teacher import Teacher
+from training.weights import WEIGHTS_NAME
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def made_up(accuracy_of: dict[tuple[str, int], float], recipe: str = "mlp_labels") -> list[Run]:
     configs = {step: step_config(recipe_config(recipe), step, "teacher@1").model_dump(mode="json") for step in STEPS}
     return [Run(recipe, step, seed, accuracy, 1.0, configs[step]) for (step, seed), accuracy in accuracy_of.items()]
+
+
+A_TEACHER = TaughtBy(reference="teacher@1", recipe="cnn_fast", weights="f" * 64, test_accuracy=0.9145)
 
 
 def study_of(runs: list[Run], teacher: TaughtBy | None = None) -> Study:
@@ -90,7 +98,7 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     recipes = [small_recipe(kind, epochs=1, **{"augmentation.mixup": 0.3}) for kind in ("mlp", "cnn")]
 
     def study(configs: list[RecipeConfig]) -> list[Run]:
-        return run_study(configs, 2, bench, tmp_path, teacher=None, progress=StudyProgress())
+        return run_study(configs, 2, bench, tmp_path, teacher=None, progress=StudyProgress()).runs
 
     monkeypatch.setattr(augmentation, "short_run", run)
     with pytest.raises(KeyboardInterrupt):
@@ -105,6 +113,8 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     assert not (tmp_path / "run").exists()
     monkeypatch.setattr(augmentation, "short_run", run)
     assert study(recipes) == runs
+    assert study(recipes[:1]) == [run for run in runs if run.recipe == recipes[0].recipe]
+    assert len(read_study(tmp_path).runs) == len(runs)
     with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --name"):
         study([recipe.with_overrides({"batch_size": 60}) for recipe in recipes])
     other = make_bench(small_images(), 0.4, bench.repository, threads=1, device=CPU)
@@ -125,6 +135,30 @@ def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(
             teacher="cnn@1", progress=StudyProgress(),
         )  # fmt: skip
     assert not (tmp_path / "study").exists()
+
+
+def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
+    weights = FileRecord(bytes=1, sha256="a" * 64)
+    another = make_manifest("teacher", files={WEIGHTS_NAME: weights})
+    network = new_classifier(small_recipe("mlp"), bench.images)
+    monkeypatch.setattr(augmentation, "read_teacher", lambda *_arguments: Teacher(another, network))
+    split, digest = bench.images.split.digest, bench.images.dataset.digest
+    stored = dataclasses.asdict(Study(digest, split, 8, None, [])) | {"teacher": A_TEACHER.model_dump(mode="json")}
+    (tmp_path / "results.json").write_text(json.dumps(stored))
+    with pytest.raises(ConfigurationError, match=r"begun with a teacher@1 of other weights.*another --name"):
+        run_study([small_recipe("mlp")], 2, bench, tmp_path, teacher="teacher@1", progress=StudyProgress())
+    assert json.loads((tmp_path / "results.json").read_text()) == stored
+
+
+def test_results_of_another_release_are_named_and_left_as_they_are(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    results.write_text(text := json.dumps({"data_digest": "d", "split_digest": "e", "runs": []}))
+    with pytest.raises(CheckpointError, match=r"of another release.*move it away, or give another --name"):
+        read_study(tmp_path)
+    assert results.read_text() == text
 
 
 def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
@@ -174,7 +208,7 @@ def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None
             {(step, seed): 0.5 + 0.01 * rank + 0.001 * seed for rank, step in enumerate(STEPS) for seed in range(3)},
             recipe,
         )
-    text = write_report(tmp_path, study_of(runs, TaughtBy("teacher@1", "cnn_fast", "f" * 64, 0.9145))).read_text()
+    text = write_report(tmp_path, study_of(runs, A_TEACHER)).read_text()
     assert "mlp_labels 400 epochs (translate 3, cutout 8, mixup 0.5), cnn_fast 21 epochs (translate 4" in text
     assert "all on the same 8,000 training images" in text
     assert "teacher@1 (cnn_fast, 91.45% of the test images right) teaches." in text

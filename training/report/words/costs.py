@@ -79,7 +79,7 @@ def minutes(side: Side) -> str:
 
 
 def whole_time(side: Side) -> bool:
-    """Whether the time of the training holds all but a teacher's own: its answers and the beginning too."""
+    """Whether the time told is that of all training from chance on, answers learnt from included, but the teacher's."""
     return _start(side) is None and (_teacher(side) is None or side.manifest.cost.teacher_seconds is not None)
 
 
