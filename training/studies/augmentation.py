@@ -118,8 +118,8 @@ def run_study(
         progress: is told where the study is.
 
     Raises:
-        ConfigurationError: a run that is done had other settings; the message lists them. Or the teacher does not fit, or
-            is another than that of the runs that are done.
+        ConfigurationError: a run that is done had other settings; the message lists them. Or the teacher does not fit,
+            or is another than that of the runs that are done.
         UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such teacher, or it is damaged.
         CheckpointError: another process has the study, or its files cannot be read or written.
         LowDiskError: there is no room for the checkpoints of its runs.
