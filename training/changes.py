@@ -11,6 +11,7 @@ from core.recipes import Augmentation
 from training.augmentation import Squares, Views, draw_squares, draw_views, mixing_shares, paint, take_views
 from training.packed import scale_packed
 from training.randomness import generator
+from training.warp import Warps, draw_warps, warp
 
 _ROUND = 7_340_033
 """Sets the generators of rounds apart from those of runs."""
@@ -22,12 +23,14 @@ class Changes:
 
     Attributes:
         views: how each is shifted and mirrored.
+        warps: how each is then turned and stretched; None: not at all.
         squares: what of it is painted over; None: nothing.
         partner_N: int64 [N], with which image it is mixed; None: with none.
         share_N: float32 [N], how much of it is left then; None as above.
     """
 
     views: Views
+    warps: Warps | None
     squares: Squares | None
     partner_N: Tensor | None
     share_N: Tensor | None
@@ -36,14 +39,17 @@ class Changes:
         """The same on another device."""
         return Changes(
             self.views.to(device),
+            None if self.warps is None else self.warps.to(device),
             None if self.squares is None else self.squares.to(device),
             None if self.partner_N is None else self.partner_N.to(device),
             None if self.share_N is None else self.share_N.to(device),
         )
 
     def pictures(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
-        """int32 [N, H, W]: all images, packed, each shifted, mirrored and painted over with `fill`; none mixed yet."""
+        """int32 [N, H, W]: all images, packed, each changed, squares in the colour `fill`; none mixed yet."""
         pictures_NHW = take_views(images_NHW, self.views)
+        if self.warps is not None:
+            pictures_NHW = warp(pictures_NHW, self.warps)
         return pictures_NHW if self.squares is None else paint(pictures_NHW, self.squares, fill)
 
     def pixels(self, pictures_NHW: Tensor, index_M: Tensor | None = None) -> Tensor:
@@ -80,12 +86,13 @@ def draw_changes(
 ) -> Changes:
     """Changes of `count` images of that size; all randomness comes from `generator`."""
     views = draw_views(count, config, generator, mirrored_N)
+    warps = draw_warps(count, config, generator) if config.rotate or config.stretch else None
     squares = draw_squares(count, height, width, config.cutout, generator) if config.cutout else None
     if not config.mixup:
-        return Changes(views, squares, None, None)
+        return Changes(views, warps, squares, None, None)
     share_N = mixing_shares(count, config.mixup, generator)
     partner_N = torch.randperm(count, generator=generator, device=generator.device)
-    return Changes(views, squares, partner_N, share_N)
+    return Changes(views, warps, squares, partner_N, share_N)
 
 
 def round_of_changes(count: int, height: int, width: int, config: Augmentation, number: int) -> Changes:

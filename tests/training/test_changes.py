@@ -7,7 +7,7 @@ from training.packed import pack
 from training.preprocessing import scale_pixels
 
 FILL = torch.tensor([1, 2, 3], dtype=torch.uint8)
-EVERYTHING = Augmentation(flip=True, translate=2, cutout=3, mixup=1.0)
+EVERYTHING = Augmentation(flip=True, translate=2, rotate=20, stretch=0.2, cutout=3, mixup=1.0)
 N = 50
 ALL = torch.arange(N)
 
@@ -37,7 +37,7 @@ def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed()
     assert mixing.partner_N is not None
     assert mixing.share_N is not None
     assert sorted(mixing.partner_N.tolist()) == ALL.tolist()
-    alone = all_pixels(Changes(mixing.views, mixing.squares, None, None))
+    alone = all_pixels(Changes(mixing.views, mixing.warps, mixing.squares, None, None))
     share = mixing.share_N[:, None, None, None]
     expected = share * alone + (1 - share) * alone[mixing.partner_N]
     assert torch.allclose(all_pixels(mixing), expected, atol=1e-6)

@@ -229,11 +229,12 @@ def test_mistakes_are_held_against_each_other_where_there_are_any(
 
 def test_the_training_is_told_with_all_that_was_done_to_the_images(shipped: Findings) -> None:
     config = dict(shipped.second.manifest.config)
-    config["augmentation"] = {"flip": True, "translate": 4, "cutout": 8, "mixup": 0.5, "outliers": 0.02}
+    config["augmentation"] = {"flip": True, "translate": 4, "rotate": 7.5, "stretch": 0.1, "cutout": 8, "mixup": 0.5}
+    config["augmentation"]["outliers"] = 0.02
     side = dataclasses.replace(shipped.second, manifest=shipped.second.manifest.model_copy(update={"config": config}))
     assert (
-        " images with mirroring, shifts of up to 4 pixels, squares of 8 pixels cut out, mixup (0.5) and 2% made-up "
-        "pictures of no class; "
+        " images with mirroring, shifts of up to 4 pixels, turns of up to 7.5 degrees, sides stretched by up to 10%, "
+        "squares of 8 pixels cut out, mixup (0.5) and 2% made-up pictures of no class; "
     ) in costs.training(side)
 
 

@@ -43,6 +43,8 @@ def training(side: Side) -> str:
         for text, there in (
             ("mirroring", augmentation.get("flip")),
             (f"shifts of up to {augmentation.get('translate')} pixels", augmentation.get("translate")),
+            (f"turns of up to {augmentation.get('rotate', 0):g} degrees", augmentation.get("rotate")),
+            (f"sides stretched by up to {percent(augmentation.get('stretch', 0), 0)}", augmentation.get("stretch")),
             (f"squares of {augmentation.get('cutout')} pixels cut out", augmentation.get("cutout")),
             (f"mixup ({augmentation.get('mixup')})", augmentation.get("mixup")),
             (f"{percent(outliers, 0)} made-up pictures of no class", outliers),
