@@ -23,7 +23,7 @@ class Changes:
 
     Attributes:
         views: how each is shifted and mirrored.
-        warps: how each is then turned and stretched; None: not at all.
+        warps: how each is then stretched and turned; None: not at all.
         squares: what of it is painted over; None: nothing.
         partner_N: int64 [N], with which image it is mixed; None: with none.
         share_N: float32 [N], how much of it is left then; None as above.

@@ -210,7 +210,8 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor)
         "data": images.dataset.digest,
         "split": images.split.digest,
         "parts": trained_on(config),
-        "augmentation": config.augmentation.model_dump(mode="json"),
+        # Neither a setting that is at rest nor what is shown besides changes a round.
+        "augmentation": config.augmentation.model_dump(mode="json", exclude_defaults=True, exclude={"outliers"}),
         "fill": fill_C.tolist(),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

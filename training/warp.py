@@ -1,4 +1,4 @@
-"""Turning and stretching whole batches of images: one gather for all of them, between pixels.
+"""Stretching and turning whole batches of images: one gather for all of them, between pixels.
 
 Images are packed, int32 [N, H, W]; see `training.packed`. Dense layers know nothing of where pixels lie, so that they
 have to be shown what a small turn does (Lin et al. 2015, "How far can we go without convolution").
@@ -16,13 +16,13 @@ from torch.nn import functional
 from core.recipes import Augmentation
 from training.packed import scale_packed
 
-_CHUNK = 200
-"""Images that are changed at a time: the float32 pictures of more do not fit the processor's cache."""
+_CHUNK = 200 * 32 * 32
+"""Pixels that are changed at a time: the float32 pictures of more do not fit the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Warps:
-    """How each image of a batch is turned about its centre and stretched.
+    """How each image of a batch is stretched and then turned about its centre.
 
     Attributes:
         angle_N: float32 [N], radians.
@@ -53,11 +53,10 @@ def draw_warps(count: int, config: Augmentation, generator: torch.Generator) -> 
 
 def warp(images_NHW: Tensor, warps: Warps) -> Tensor:
     """int32 [N, H, W] -> int32 [N, H, W]: interpolated linearly, what moves in being the reflected edge."""
-    parts = [
-        _warp(images_NHW[start : start + _CHUNK], warps[start : start + _CHUNK])
-        for start in range(0, len(images_NHW), _CHUNK)
-    ]
-    return torch.cat(parts)
+    N, H, W = images_NHW.shape
+    count = max(1, _CHUNK // (H * W))
+    starts = range(0, max(N, 1), count)
+    return torch.cat([_warp(images_NHW[start : start + count], warps[start : start + count]) for start in starts])
 
 
 def _warp(images_NHW: Tensor, warps: Warps) -> Tensor:
@@ -76,11 +75,11 @@ def _sources(warps: Warps, height: int, width: int) -> Tensor:
     """
     x_W, y_H = _centres(width, warps.angle_N.device), _centres(height, warps.angle_N.device)
     cosine_N, sine_N = warps.angle_N.cos(), warps.angle_N.sin()
-    columns, rows = 1 / warps.width_N, 1 / warps.height_N
+    columns_N, rows_N = 1 / warps.width_N, 1 / warps.height_N
     grid_NHW2 = torch.empty(len(warps.angle_N), height, width, 2, device=x_W.device)
     for axis, per_column_N, per_row_N in (
-        (0, columns * cosine_N, columns * -sine_N * height / width),
-        (1, rows * sine_N * width / height, rows * cosine_N),
+        (0, columns_N * cosine_N, columns_N * -sine_N * height / width),
+        (1, rows_N * sine_N * width / height, rows_N * cosine_N),
     ):
         along_NW, down_NH = per_column_N[:, None] * x_W, per_row_N[:, None] * y_H
         torch.add(along_NW[:, None, :], down_NH[:, :, None], out=grid_NHW2[..., axis])

@@ -25,7 +25,7 @@ class Augmentation(Config):
         False, description="mirror each image in every other epoch, instead of drawing anew (Jordan 2024)"
     )
     translate: int = Field(0, ge=0, le=16, description="largest shift in pixels along each axis, edges reflected")
-    rotate: float = Field(0.0, ge=0, le=180, description="largest turn about the centre in degrees, edges reflected")
+    rotate: float = Field(0.0, ge=0, le=180, description="largest turn about the centre in degrees")
     stretch: float = Field(
         0.0, ge=0, le=0.5, description="largest share by which height and width change, each on its own"
     )

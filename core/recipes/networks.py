@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from core.recipes.config import Config
 
 Activation = Literal["relu", "gelu", "silu", "tanh"]
+Width = Annotated[int, Field(gt=0, le=65_536)]
+"""Units of a dense layer, or channels of a convolution."""
 
 
 class MLPNetwork(Config):
@@ -18,7 +20,7 @@ class MLPNetwork(Config):
     """
 
     kind: Literal["mlp"] = "mlp"
-    hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden dense layer")
+    hidden: tuple[Width, ...] = Field(min_length=1, description="width of each hidden dense layer")
     blocks: int = Field(
         0, ge=0, le=64, description="residual blocks after the hidden layers, of two dense layers each; 0: a chain"
     )
@@ -38,11 +40,13 @@ class CNNNetwork(Config):
 
     kind: Literal["cnn"] = "cnn"
     design: Literal["plain", "whitened"] = "plain"
-    channels: tuple[int, ...] = Field(min_length=1, description="channels of each block; every block halves the image")
+    channels: tuple[Width, ...] = Field(
+        min_length=1, description="channels of each block; every block halves the image"
+    )
     convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions in each block")
     residual: bool = Field(
         False, description="add what a whitened block's first convolution gives to what its last one gives"
     )
-    hidden: tuple[int, ...] = Field(description="width of each hidden dense layer after the blocks")
+    hidden: tuple[Width, ...] = Field(description="width of each hidden dense layer after the blocks")
     activation: Activation = "relu"
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of dense units dropped while training")

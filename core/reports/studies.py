@@ -43,12 +43,18 @@ class Tuning(Record):
     epochs: int
     share: float = Field(description="of the training images")
     minutes: float = Field(description="wall time")
+    settings: dict[str, str] = Field(
+        default_factory=dict, description="what was changed in the recipe for every trial, such as its width"
+    )
     own: dict[str, str] = Field(description="what the recipe itself has of the settings that were tried alone")
     choices: tuple[Choice, ...]
     baseline: float = Field(description="validation accuracy of the recipe as it is")
     best: float = Field(description="validation accuracy of the best trial")
     changes: dict[str, str] = Field(description="of the best trial; empty where the recipe itself was best")
-    importances: dict[str, float] = Field(description="by fANOVA, the largest first; empty where nothing can be said")
+    importances: dict[str, float] = Field(
+        description="by fANOVA over the trials that ran to their end, the largest first; empty where nothing is known"
+    )
+    whole: int | None = Field(None, description="trials that ran to their end; null of older records")
     confirmed: Confirmed | None
 
 

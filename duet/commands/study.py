@@ -49,7 +49,7 @@ def augmentation(
     from core.repository import ModelRepository
     from training.compute import pick_device
     from training.requests import prepare
-    from training.studies.augmentation import run_study
+    from training.studies.augmentation import require_used, run_study
     from training.studies.augmentation_report import write_report
     from training.studies.bench import make_bench, require_judged
     from training.studies.places import study_folder
@@ -60,6 +60,7 @@ def augmentation(
     configs = [recipe_config(recipe).with_overrides(changes) for recipe in recipes or ("mlp_labels", "cnn_fast")]
     for config in configs:
         require_judged(config)
+        require_used(recipe_config(config.recipe), config)
     teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
     _, images = prepare(configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
     bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())

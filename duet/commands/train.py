@@ -57,6 +57,7 @@ def train(
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
     require_training("duet train")
     from core.cores import available_cores
+    from core.errors import ConfigurationError
     from core.home import duet_home, ensure_home
     from core.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
@@ -74,6 +75,8 @@ def train(
     config = recipe_config(recipe).with_overrides(changes)
     family = family or default_family(config.network.kind, data)
     run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_words(data), f"seed{config.seed}"]))
+    if resume and restart:
+        raise ConfigurationError("--resume goes on with a run and --restart drops it: give one of them")
     if not (resume or restart):
         require_free(run_folder)
     if dry_run:

@@ -44,6 +44,11 @@ def test_lists_from_the_command_line_become_tuples() -> None:
         ("epochs", "many", r"epochs: .*integer"),
         ("optimization.optimizer", "lion", r"optimization.optimizer: .*'adam'"),
         ("network.dropout", 1.5, r"dropout: .*less than 1"),
+        ("network.hidden", [64, 0], r"hidden: .*greater than 0"),
+        ("network.channels", [8, -5], r"channels: .*greater than 0"),
+        ("network.channels", [8, 10**9], r"channels: .*less than or equal to 65536"),
+        ("optimization.learning_rate", float("inf"), r"learning_rate: .*finite"),
+        ("optimization.weight_decay", float("nan"), r"weight_decay: .*finite"),
     ],
 )
 def test_bad_overrides_name_the_setting(key: str, value: object, message: str) -> None:

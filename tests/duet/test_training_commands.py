@@ -133,6 +133,8 @@ def test_an_interrupted_run_is_not_overwritten(duet: Duet, home: Path, capsys: p
     (run / "checkpoint.pt").write_bytes(b"half a checkpoint")
     assert duet("train", "mlp_baseline", *SMALL) == 1
     assert "--restart" in capsys.readouterr().err
+    assert duet("train", "mlp_baseline", "--resume", "--restart", *SMALL) == 1
+    assert "give one of them" in capsys.readouterr().err
     assert duet("train", "mlp_baseline", "--restart", *SMALL) == 0
 
 

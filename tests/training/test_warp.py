@@ -78,3 +78,25 @@ def test_warps_stay_within_what_was_asked_for_and_use_all_of_it() -> None:
 def test_either_may_be_asked_for_alone() -> None:
     assert torch.equal(draw_warps(5, Augmentation(rotate=10), draw()).height_N, torch.ones(5))
     assert torch.equal(draw_warps(5, Augmentation(stretch=0.1), draw()).angle_N, torch.zeros(5))
+
+
+def test_each_image_is_changed_as_its_own_warp_says_however_many_there_are() -> None:
+    before = images(500, 32, 32)
+    how = draw_warps(500, Augmentation(rotate=40, stretch=0.3), draw())
+    together = warped(before, how)
+    for place in (0, 199, 200, 201, 499):
+        assert torch.equal(together[place], warped(before[[place]], how[torch.tensor([place])])[0])
+    assert len({image.numpy().tobytes() for image in together}) == 500
+
+
+def test_an_image_is_stretched_before_it_is_turned() -> None:
+    before = images(1, 16, 16)
+    both = warped(before, warps(1, 90, height=0.6)).int()
+    turned_after = torch.rot90(warped(before, warps(1, height=0.6)), 1, (1, 2)).int()
+    turned_before = warped(torch.rot90(before, 1, (1, 2)), warps(1, height=0.6)).int()
+    assert int((both - turned_after).abs().max()) <= 1  # a value halfway between two bytes may go either way
+    assert int((both - turned_before).abs().max()) > 50
+
+
+def test_no_images_are_no_pictures() -> None:
+    assert warp(torch.zeros(0, 8, 8, dtype=torch.int32), warps(0)).shape == (0, 8, 8)

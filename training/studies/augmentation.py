@@ -75,7 +75,7 @@ class Cell:
 def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> RecipeConfig:
     """The recipe with the augmentations of this step and of those before it, as strong as the recipe has them.
 
-    Pictures of no class are part of no step: all go without.
+    Turns, stretches and pictures of no class are part of no step: all go without.
     """
     rank, own = STEPS.index(step), recipe.augmentation
     augmentation = Augmentation(
@@ -94,6 +94,21 @@ def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> 
         rounds=min(learnt.rounds, recipe.epochs),
     )
     return recipe.with_overrides({"augmentation": augmentation.model_dump(), "distillation": distillation.model_dump()})
+
+
+def require_used(recipe: RecipeConfig, changed: RecipeConfig) -> None:
+    """Refuse changes of a recipe that no step would show.
+
+    Raises:
+        ConfigurationError: a setting was changed that the steps decide themselves; the message says which.
+    """
+    discarded = {f"augmentation.{name}" for name in ("flip", "rotate", "stretch", "outliers")}
+    ignored = sorted(discarded & recipe.differences(changed).keys())
+    if ignored:
+        raise ConfigurationError(
+            f"the study decides {', '.join(ignored)} itself: leave that out (the strengths of translate, cutout and "
+            "mixup may be changed)"
+        )
 
 
 def run_study(

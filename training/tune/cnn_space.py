@@ -5,6 +5,7 @@ from __future__ import annotations
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from core.recipes import CNNNetwork, RecipeConfig
+from training.tune.augmentations import augmentation_at, augmentation_baseline, augmentation_dimensions
 from training.tune.optimisers import HandSet, optimisation_at, optimisation_baseline, optimisation_dimensions
 from training.tune.space import Point, Space
 from training.tune.widths import scaled
@@ -20,7 +21,7 @@ HAND_SET = {
 
 
 def cnn_space(base: RecipeConfig) -> Space:
-    """Activation, loss, optimiser, rate, decay, width, depth, shifts, cutout and mixup."""
+    """Activation, loss, optimiser, rate, decay, width, depth, shifts, turns, stretches, cutout and mixup."""
     network, augmentation = base.network, base.augmentation
     if not isinstance(network, CNNNetwork):
         raise TypeError(f"{base.recipe} is no cnn")
@@ -32,18 +33,14 @@ def cnn_space(base: RecipeConfig) -> Space:
         "depth": IntDistribution(
             -1 if network.convolutions > 1 else 0, 1 if network.convolutions < MOST_CONVOLUTIONS else 0
         ),
-        "translate": IntDistribution(0, max(4, augmentation.translate)),
-        "cutout": CategoricalDistribution(tuple(sorted({0, 8, 12, augmentation.cutout}))),
-        "mixup": CategoricalDistribution(tuple(sorted({0.0, 0.2, 0.5, augmentation.mixup}))),
+        **augmentation_dimensions(augmentation, cutout=(8, 12), mixup=(0.2, 0.5)),
     }
     baseline: Point = {
         "activation": network.activation,
         **optimisation_baseline(base.optimization),
         "width": 1.0,
         "depth": 0,
-        "translate": augmentation.translate,
-        "cutout": augmentation.cutout,
-        "mixup": augmentation.mixup,
+        **augmentation_baseline(augmentation),
     }
 
     def config(point: Point) -> RecipeConfig:
@@ -52,7 +49,7 @@ def cnn_space(base: RecipeConfig) -> Space:
                 "network.activation": point["activation"],
                 "network.channels": scaled(network.channels, point["width"]),
                 "network.convolutions": network.convolutions + point["depth"],
-                **{f"augmentation.{name}": point[name] for name in ("translate", "cutout", "mixup")},
+                **augmentation_at(point),
                 **optimisation_at(point, base.optimization, HAND_SET),
             }
         )

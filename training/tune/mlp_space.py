@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from core.recipes import MLPNetwork, RecipeConfig
+from training.tune.augmentations import augmentation_at, augmentation_baseline, augmentation_dimensions
 from training.tune.optimisers import HandSet, optimisation_at, optimisation_baseline, optimisation_dimensions
 from training.tune.space import Point, Space
 from training.tune.widths import scaled
@@ -21,7 +22,7 @@ HAND_SET = {
 
 
 def mlp_space(base: RecipeConfig) -> Space:
-    """Activation, loss, optimiser, rate, decay, dropout, width, depth, shifts, cutout and mixup."""
+    """Activation, loss, optimiser, rate, decay, dropout, width, depth, shifts, turns, stretches, cutout and mixup."""
     network, augmentation = base.network, base.augmentation
     if not isinstance(network, MLPNetwork):
         raise TypeError(f"{base.recipe} is no mlp")
@@ -33,9 +34,7 @@ def mlp_space(base: RecipeConfig) -> Space:
         "width": CategoricalDistribution((0.5, 0.75, 1.0, 1.25)),
         # Blocks by two, or hidden layers by one.
         "depth": IntDistribution(-1 if network.blocks > 2 or len(network.hidden) > 1 else 0, 1),
-        "translate": IntDistribution(0, max(4, augmentation.translate)),
-        "cutout": CategoricalDistribution(tuple(sorted({0, 8, augmentation.cutout}))),
-        "mixup": CategoricalDistribution(tuple(sorted({0.0, 0.2, 0.5, 1.0, augmentation.mixup}))),
+        **augmentation_dimensions(augmentation, cutout=(8,), mixup=(0.2, 0.5, 1.0)),
     }
     baseline: Point = {
         "activation": network.activation,
@@ -43,9 +42,7 @@ def mlp_space(base: RecipeConfig) -> Space:
         "dropout": network.dropout,
         "width": 1.0,
         "depth": 0,
-        "translate": augmentation.translate,
-        "cutout": augmentation.cutout,
-        "mixup": augmentation.mixup,
+        **augmentation_baseline(augmentation),
     }
 
     def config(point: Point) -> RecipeConfig:
@@ -54,7 +51,7 @@ def mlp_space(base: RecipeConfig) -> Space:
                 "network.activation": point["activation"],
                 "network.dropout": point["dropout"],
                 **_shape(network, point),
-                **{f"augmentation.{name}": point[name] for name in ("translate", "cutout", "mixup")},
+                **augmentation_at(point),
                 **optimisation_at(point, base.optimization, HAND_SET),
             }
         )

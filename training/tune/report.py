@@ -11,6 +11,8 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from core.errors import ConfigurationError
+from core.recipes import RecipeConfig, recipe_config
+from training.datasets.splits import CIFAR10_VALIDATION
 from training.studies.pictures import save_small
 from training.tune.confirm import best_trial, read_confirmation
 from training.tune.figures import history_figure, importance_figure, parallel_figure
@@ -63,6 +65,12 @@ def importances_of(study: optuna.Study) -> Mapping[str, float]:
         ) from None
 
 
+def changed_settings(config: RecipeConfig) -> dict[str, str]:
+    """What trial 0 has otherwise than the recipe of its name, besides the epochs and the seed; dotted settings."""
+    recipe = recipe_config(config.recipe).with_overrides({"epochs": config.epochs, "seed": config.seed})
+    return {key: str(value) for key, (value, _) in config.differences(recipe).items()}
+
+
 def accuracies_of(trial: FrozenTrial) -> Mapping[int, float]:
     """Accuracy after each epoch; empty where the trial diverged: what came before that is no result."""
     return {} if DIVERGED in trial.user_attrs else trial.intermediate_values
@@ -74,14 +82,19 @@ def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
     seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
     diverged = sum(DIVERGED in trial.user_attrs for trial in trials)
     early = sum(trial.state == TrialState.PRUNED for trial in trials) - diverged
-    return f"""# Tuning of {about.config.recipe}
+    changed = ", ".join(f"{name} {value}" for name, value in changed_settings(about.config).items())
+    return (
+        f"""# Tuning of {about.config.recipe}
 
 {len(trials)} trials of {about.config.epochs} epochs on {about.share:.0%} of the training images of {about.data}, \
 judged on the validation images;
 {early} were ended early, because they did worse than half of those before \
 them{f"; {diverged} diverged" if diverged else ""}. Seed {about.seed}; computed in \
 {first[DTYPE]} on {first[THREADS]} threads; {seconds / 60:.0f} minutes of wall time.
-"""
+{f"{chr(10)}The recipe of all trials has {changed}." if changed else ""}
+""".rstrip()
+        + "\n"
+    )
 
 
 def _outcome(study: optuna.Study, space: Space) -> str:
@@ -154,7 +167,8 @@ def _alone(study: optuna.Study, space: Space) -> str:
             "## One choice at a time",
             "",
             f"The recipe has {own}. Each line changes one of them and nothing else (an optimiser comes with rates of "
-            "its own); points are against the recipe after as many epochs, and half a point is within luck.",
+            "its own); points are against the recipe after as many epochs; of "
+            f"{CIFAR10_VALIDATION:,} images, a difference below two points is within luck.",
             "",
             "| | | validation | points | epochs |",
             "|---|---|---|---|---|",

@@ -6,6 +6,7 @@ and goes on makes the same proposals as one that was not.
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -28,8 +29,10 @@ DTYPE, THREADS, SECONDS, DIVERGED = "dtype", "threads", "seconds", "diverged"
 """What is noted of a trial."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_JUDGED_FROM = 1 / 3
-"""Share of a run's epochs before which none is ended early: what learns fast at first is not what ends best."""
+_JUDGED_FROM = 1 / 2
+_LEAST_JUDGED = 3
+"""Share of a run's epochs, and epochs at least, before which none is ended early: what learns fast at first is not what
+ends best."""
 _COMPARED_WITH = 5
 """Finished runs before the first that is ended early."""
 
@@ -61,11 +64,11 @@ def search(journal: Journal, bench: Bench, *, trials: int, progress: StudyProgre
         progress.runs("tuning", done=len(done), total=trials, figures=_best(study))
         space = space_of(journal)
         study.pruner = MedianPruner(
-            n_startup_trials=_COMPARED_WITH, n_warmup_steps=round(_JUDGED_FROM * journal.description.config.epochs)
+            n_startup_trials=_COMPARED_WITH, n_warmup_steps=_unjudged(journal.description.config.epochs)
         )
         study.sampler = TPESampler(
             seed=_seed(journal.description.seed, len(done)),
-            n_startup_trials=len(space.planned()) + 4,
+            n_startup_trials=len(space.planned()),
             multivariate=True,
         )
         trial = _interrupted(journal, space) or _next(study, space, len(done))
@@ -122,6 +125,8 @@ def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: S
     study, point = journal.study, dict(trial.params)
     config = space.config(point)
     folder = _folder(journal, trial.number)
+    # What is tried alone is there to be compared, and so runs to its end.
+    compared = point in space.planned()
     known = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
     started = time.perf_counter()
 
@@ -129,7 +134,7 @@ def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: S
         if record.epoch not in known:
             known.add(record.epoch)
             trial.report(record.validation_accuracy or 0.0, record.epoch)
-        if record.epoch < config.epochs and trial.should_prune():
+        if record.epoch < config.epochs and not compared and trial.should_prune():
             raise optuna.TrialPruned
 
     try:
@@ -162,6 +167,11 @@ def _line(trial: FrozenTrial, changes: Point, seconds: float) -> str:
 def _best(study: optuna.Study) -> str:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return f"best {study.best_value:.2%} (trial {study.best_trial.number})" if complete else ""
+
+
+def _unjudged(epochs: int) -> int:
+    """Epochs of a run after which it is not judged yet."""
+    return max(_LEAST_JUDGED, math.ceil(_JUDGED_FROM * epochs))
 
 
 def _seed(seed: int, place: int) -> int:

@@ -296,6 +296,20 @@ def a_tuning(**fields: object) -> Tuning:
     return Tuning.model_validate(values | fields)
 
 
+def test_importances_are_of_whole_trials_and_name_nothing_that_has_none() -> None:
+    few = a_tuning(importances={"activation": 0.9, "loss": 0.1, "width": 0.0}, whole=5)
+    assert helps.importances(few) == (
+        "Of the variance between the five trials that ran to their end, fANOVA ascribes most to activation (90%) and "
+        "loss (10%); of so few trials, only the order counts."
+    )
+    assert helps.importances(a_tuning(importances={})) == ""
+
+
+def test_what_was_changed_for_all_trials_is_told() -> None:
+    told = helps.outcome(a_tuning(settings={"network.channels": "(8, 16)"}))
+    assert " 12 minutes, all with network.channels (8, 16): the best has" in told
+
+
 def test_choices_are_told_by_their_intervals() -> None:
     assert helps.settings(a_tuning()) == [
         "Activation: gelu (+5.0 (+3.0 to +7.0) points after six epochs) did better than the recipe's relu; tanh "

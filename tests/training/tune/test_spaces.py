@@ -7,6 +7,10 @@ from training.networks import build_classifier
 from training.tune.families import space_for
 from training.tune.space import Space, require_inside
 
+PART = dict.fromkeys(("activation", "dropout", "width", "depth"), "network") | dict.fromkeys(
+    ("translate", "rotate", "stretch", "cutout", "mixup"), "augmentation"
+)
+
 
 def built(config: RecipeConfig) -> None:
     build_classifier(config.network, height=32, width=32, classes=10, mean=(0.5,) * 3, std=(0.2,) * 3)
@@ -29,9 +33,7 @@ def test_every_end_of_every_dimension_is_a_network_that_differs_there_alone(reci
             changed = space.config({**space.baseline, name: value})
             differences = config.differences(changed)
             assert bool(differences) == (value != space.baseline[name]) or name == "weight_decay", (name, value)
-            for key in differences:
-                part = key.split(".")[0]
-                assert part == ("network" if name in ("activation", "dropout", "width", "depth") else part)
+            assert {key.split(".")[0] for key in differences} <= {PART.get(name, "optimization")}
             if name in ("activation", "width", "depth"):
                 built(changed)
         assert not isinstance(dimension, CategoricalDistribution) or len(dimension.choices) > 1

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from core.reports.studies import AugmentationStudy, Choice, Step, Tuning
 from training.report.words.style import clauses, counted, direction, listed, percent, points, sentence
 
+_NAMED = 0.01
+"""Share of the variance below which a setting is not worth its name."""
+
 
 def outcome(tuning: Tuning) -> str:
     """What the search found, and whether it held with other seeds and images."""
+    changed = [f"{name} {value}" for name, value in tuning.settings.items()]
     told = (
         f"{counted(tuning.trials, 'trial')} of {tuning.epochs} epochs on {percent(tuning.share, 0)} of the training "
-        f"images, {tuning.minutes:.0f} minutes"
+        f"images, {tuning.minutes:.0f} minutes{f', all with {listed(changed)}' if changed else ''}"
     )
     if not tuning.changes:
         return sentence(f"{told}: none was better than the recipe as it is ({percent(tuning.baseline, 2)}).")
@@ -43,11 +47,15 @@ def settings(tuning: Tuning) -> list[str]:
 
 def importances(tuning: Tuning) -> str:
     """The settings that explain most of the variance between trials; empty where that is not known."""
-    most = list(tuning.importances.items())[:3]
+    most = [(name, share) for name, share in tuning.importances.items() if share >= _NAMED][:3]
     if not most:
         return ""
     named = listed([f"{name} ({percent(share, 0)})" for name, share in most])
-    return f"Of the variance between trials, fANOVA ascribes most to {named}; of so few trials, only the order counts."
+    whole = "the trials" if tuning.whole is None else f"the {counted(tuning.whole, 'trial')}"
+    return (
+        f"Of the variance between {whole} that ran to their end, fANOVA ascribes most to {named}; of so few trials, "
+        "only the order counts."
+    )
 
 
 def recipes(study: AugmentationStudy) -> list[str]:
