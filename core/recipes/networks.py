@@ -47,6 +47,12 @@ class CNNNetwork(Config):
     residual: bool = Field(
         False, description="add what a whitened block's first convolution gives to what its last one gives"
     )
+    whitening: bool = Field(
+        True, description="freeze a whitened network's first convolution where it decorrelates patches; false: train it"
+    )
+    identity: bool = Field(
+        True, description="a whitened network's convolutions start by passing on what they are given; false: at random"
+    )
     hidden: tuple[Width, ...] = Field(description="width of each hidden dense layer after the blocks")
     activation: Activation = "relu"
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of dense units dropped while training")

@@ -38,6 +38,6 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 def whiten(classifier: Classifier, images_NHWC: Tensor) -> None:
     """Fit the whitening layer, where the network has one, to training images, uint8 [N, H, W, 3]."""
     for module in classifier.modules():
-        if isinstance(module, Whitening):
+        if isinstance(module, Whitening) and module.frozen:
             pixels_NHWC = scale_pixels(images_NHWC[:_WHITENED_IMAGES])
             module.fit(classifier.normalised(pixels_NHWC.permute(0, 3, 1, 2)))

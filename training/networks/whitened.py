@@ -21,12 +21,14 @@ _EPSILON = 5e-4
 class Whitening(nn.Conv2d):
     """A frozen 2x2 convolution that decorrelates patches; every direction also with its sign changed.
 
-    Being frozen it takes no gradient, and neither does what lies before it. `fit` gives it its weights.
+    Being frozen it takes no gradient, and neither does what lies before it. `fit` gives it its weights. Where it is not
+    `frozen`, to show what that gives, it is trained from the weights that any convolution starts with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, frozen: bool = True) -> None:
         super().__init__(3, 2 * 3 * _PATCH**2, _PATCH, bias=False)
-        self.weight.requires_grad_(False)
+        self.frozen = frozen
+        self.weight.requires_grad_(not frozen)
 
     @torch.no_grad()
     def fit(self, images_NCHW: Tensor) -> None:
@@ -65,6 +67,7 @@ class Block(nn.Module):
         self.pools_first = False
         self.monotonic = config.activation in ("relu", "tanh")
         self.residual = config.residual and config.convolutions > 1
+        self.starts_as_identity = config.identity
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels_in, H, W] -> [N, channels, H // 2, W // 2]."""
@@ -109,7 +112,7 @@ def build_whitened_cnn(config: CNNNetwork, *, height: int, width: int, classes: 
         head += [nn.Linear(features, hidden), ACTIVATIONS[config.activation](), Dropout(config.dropout)]
         features = hidden
     head.append(nn.Linear(features, classes))
-    first = nn.Sequential(Whitening(), ACTIVATIONS[config.activation]())
+    first = nn.Sequential(Whitening(frozen=config.whitening), ACTIVATIONS[config.activation]())
     return nn.Sequential(OrderedDict(whitening=first, blocks=nn.Sequential(*blocks), head=nn.Sequential(*head)))
 
 
@@ -122,12 +125,12 @@ def pool_first(network: nn.Module) -> None:
 
 @torch.no_grad()
 def start_as_identity(network: nn.Module) -> None:
-    """Let each 3x3 convolution of `network` pass on its input in its first output channels (Jordan 2024).
+    """Let each 3x3 convolution of blocks that say so pass on its input in its first output channels (Jordan 2024).
 
     The other output channels keep the weights they have.
     """
     for module in network.modules():
-        if isinstance(module, Block):
+        if isinstance(module, Block) and module.starts_as_identity:
             for convolution in module.convolutions.children():
                 if isinstance(convolution, nn.Conv2d):
                     nn.init.dirac_(convolution.weight[: convolution.in_channels])

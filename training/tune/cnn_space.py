@@ -7,6 +7,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from core.recipes import CNNNetwork, RecipeConfig
 from training.tune.augmentations import augmentation_at, augmentation_baseline, augmentation_dimensions
 from training.tune.optimisers import HandSet, optimisation_at, optimisation_baseline, optimisation_dimensions
+from training.tune.parts import parts_at, parts_baseline, parts_dimensions, parts_of
 from training.tune.space import Point, Space
 from training.tune.widths import scaled
 
@@ -21,7 +22,10 @@ HAND_SET = {
 
 
 def cnn_space(base: RecipeConfig) -> Space:
-    """Activation, loss, optimiser, rate, decay, width, depth, shifts, turns, stretches, cutout and mixup."""
+    """Activation, loss, optimiser, rate, decay, width, depth and augmentation, and the parts of a whitened network.
+
+    What each of these parts gives is measured by leaving it out.
+    """
     network, augmentation = base.network, base.augmentation
     if not isinstance(network, CNNNetwork):
         raise TypeError(f"{base.recipe} is no cnn")
@@ -34,6 +38,7 @@ def cnn_space(base: RecipeConfig) -> Space:
             -1 if network.convolutions > 1 else 0, 1 if network.convolutions < MOST_CONVOLUTIONS else 0
         ),
         **augmentation_dimensions(augmentation, cutout=(8, 12), mixup=(0.2, 0.5)),
+        **parts_dimensions(base),
     }
     baseline: Point = {
         "activation": network.activation,
@@ -41,6 +46,7 @@ def cnn_space(base: RecipeConfig) -> Space:
         "width": 1.0,
         "depth": 0,
         **augmentation_baseline(augmentation),
+        **parts_baseline(base),
     }
 
     def config(point: Point) -> RecipeConfig:
@@ -50,8 +56,9 @@ def cnn_space(base: RecipeConfig) -> Space:
                 "network.channels": scaled(network.channels, point["width"]),
                 "network.convolutions": network.convolutions + point["depth"],
                 **augmentation_at(point),
+                **parts_at(base, point),
                 **optimisation_at(point, base.optimization, HAND_SET),
             }
         )
 
-    return Space(dimensions, baseline, config, singles=("activation", "loss", "optimizer"))
+    return Space(dimensions, baseline, config, singles=("activation", "loss", "optimizer", *parts_of(base)))

@@ -156,11 +156,11 @@ def _alone(study: optuna.Study, space: Space) -> str:
         ((name, value),) = changes.items()
         accuracies = accuracies_of(trial)
         if not accuracies:
-            rows.append(f"| {name} | {value} | diverged | | |")
+            rows.append(f"| {name} | {shown(value)} | diverged | | |")
             continue
         epoch, reached = max(accuracies.items())
         points = f"{100 * (reached - baseline[epoch]):+.2f}" if baseline else ""
-        rows.append(f"| {name} | {value} | {reached:.2%} | {points} | {epoch} |")
+        rows.append(f"| {name} | {shown(value)} | {reached:.2%} | {points} | {epoch} |")
     own = ", ".join(f"{name} {shown(space.baseline[name])}" for name in space.singles)
     return "\n".join(
         [

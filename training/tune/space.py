@@ -61,6 +61,8 @@ def require_inside(space: Space, recipe: str) -> Space:
 
 def shown(value: object) -> str:
     """A setting's value for people."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

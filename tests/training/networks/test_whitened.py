@@ -65,6 +65,29 @@ def test_the_whitening_layer_is_never_trained() -> None:
     assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == trained
 
 
+def test_a_first_layer_that_does_not_whiten_is_trained_from_random_weights() -> None:
+    network = classifier(CONFIG.model_copy(update={"whitening": False}))
+    layer = next(module for module in network.modules() if isinstance(module, Whitening))
+    initialise(network, draw(5))
+    before = layer.weight.detach().clone()
+    whiten(network, pictures())
+    assert torch.equal(layer.weight, before)
+    network.train()(torch.rand(4, 32, 32, 3)).sum().backward()
+    assert layer.weight.grad is not None
+    assert float(layer.weight.grad.abs().max()) > 0
+
+
+def test_blocks_that_do_not_start_as_identity_keep_their_random_weights() -> None:
+    drawn = {}
+    for identity in (True, False):
+        network = classifier(CONFIG.model_copy(update={"identity": identity}))
+        initialise(network, draw(5))
+        drawn[identity] = next(module for module in network.modules() if isinstance(module, Block)).convolutions[0]
+    x = torch.rand(2, 24, 8, 8)
+    assert torch.equal(drawn[True](x)[:, :24], x)
+    assert not torch.allclose(drawn[False](x)[:, :24], x, atol=0.1)
+
+
 def test_a_new_block_passes_its_input_on() -> None:
     network = classifier()
     block = next(module for module in network.modules() if isinstance(module, Block))

@@ -7,8 +7,8 @@ from training.networks import build_classifier
 from training.tune.families import space_for
 from training.tune.space import Space, require_inside
 
-PART = dict.fromkeys(("activation", "dropout", "width", "depth"), "network") | dict.fromkeys(
-    ("translate", "rotate", "stretch", "cutout", "mixup"), "augmentation"
+PART = dict.fromkeys(("activation", "dropout", "width", "depth", "whitening", "identity"), "network") | dict.fromkeys(
+    ("translate", "rotate", "stretch", "cutout", "mixup", "alternate", "outliers"), "augmentation"
 )
 
 
@@ -59,6 +59,18 @@ def test_the_plan_changes_one_named_choice_at_a_time() -> None:
         {"optimizer": "adamw"},
         {"optimizer": "sgd"},
     ]
+
+
+def test_the_plan_leaves_out_each_part_of_a_whitened_network_and_adds_the_one_it_lacks() -> None:
+    space = space_for(recipe_config("cnn_fast"))
+    assert [space.changes(point) for point in space.planned()[8:]] == [
+        {"whitening": False},
+        {"identity": False},
+        {"alternate": False},
+        {"outliers": 0.0},
+        {"averaging": 1.0},
+    ]
+    assert not space_for(recipe_config("cnn_baseline")).dimensions.keys() & {"whitening", "identity", "alternate"}
 
 
 def test_another_optimiser_brings_its_own_rates_and_the_loss_its_labels() -> None:
