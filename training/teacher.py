@@ -20,6 +20,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from core.disk import require_space
 from core.errors import CheckpointError, ConfigurationError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
@@ -129,6 +130,7 @@ def teacher_answers(
 
     Raises:
         CheckpointError: the answers could not be written.
+        LowDiskError: there is no room for them.
     """
     part = images.part(*trained_on(config))
     rounds = config.distillation.rounds
@@ -137,7 +139,7 @@ def teacher_answers(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            _complete(folder, teacher.classifier, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
+            _complete(folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
             paths = [_path(folder, number) for number in range(rounds)]
             logits_RNK = np.stack([np.load(path, allow_pickle=False) for path in paths])
             seconds = _seconds(folder, rounds)
@@ -152,7 +154,7 @@ def teacher_answers(
 
 def _complete(
     folder: Path,
-    classifier: Classifier,
+    teacher: Teacher,
     config: RecipeConfig,
     images_NHWC: Tensor,
     fill_C: Tensor,
@@ -163,8 +165,14 @@ def _complete(
     missing = [number for number in range(config.distillation.rounds) if not _path(folder, number).exists()]
     if not missing:
         return
+    require_space(
+        folder,
+        len(missing) * len(images_NHWC) * len(teacher.manifest.class_names) * torch.float16.itemsize,
+        what=f"asking a teacher {len(missing)} times",
+        advice="free some, or give fewer distillation.rounds",
+    )
     begun = time.perf_counter()
-    classifier = classifier.to(device)
+    classifier = teacher.classifier.to(device)
     pool_first(classifier)
     dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
     images_NHW = pack(images_NHWC)

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from core.aliases import promote
-from core.errors import CheckpointError, ConfigurationError, UnknownVersionError
+from core.errors import CheckpointError, ConfigurationError, LowDiskError, UnknownVersionError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training.changes import round_of_changes
@@ -155,6 +156,17 @@ def test_a_full_disk_says_how_to_go_on(trained: Trained, images: Images, tmp_pat
     (tmp_path / "cache").write_text("in the way")
     with pytest.raises(CheckpointError, match=r"answers of cnn@1 cannot be kept.*--resume"):
         ask(teacher_of(trained), student(), images, tmp_path / "cache")
+
+
+def test_answers_that_would_not_fit_are_not_begun(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_disks_have(monkeypatch, 6 * 160 * 10 * 2 - 1)
+    with pytest.raises(LowDiskError, match=r"asking a teacher 6 times is not begun.*fewer distillation\.rounds"):
+        ask(teacher_of(trained), student(), images, tmp_path)
+    assert not list(tmp_path.rglob("*.npy"))
+    let_disks_have(monkeypatch, 6 * 160 * 10 * 2)
+    assert ask(teacher_of(trained), student(), images, tmp_path).shape == (6, 160, 10)
 
 
 def test_a_teacher_that_saw_the_validation_images_is_refused_while_they_judge(
