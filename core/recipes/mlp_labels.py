@@ -1,9 +1,20 @@
 """mlp_labels: dense layers only, taught by the labels alone.
 
-Claim, still to be shown: at least 72 % of the test images right from one view, with 7.9 M weights.
+Claim, reached: at least 72 % of the test images right from one view, with 7.9 M weights.
 
-Evidence so far, on the 5,000 validation images after 12 epochs on the other 40,000 (one seed each; an
-accuracy on 5,000 images has a standard error of 0.7 points):
+Evidence, one seed as below on 45,000 images (`duet train mlp_labels --family labels --set include_validation=true`), on
+two cores without AMX (bfloat16) that did other work as well: 73.89 % of the test images right from one view, 75.66 %
+with six views averaged, after 72 minutes of epochs (10.6 seconds each while nothing else ran). It does not ship. Its
+calibration error, 5.1 % after temperature, is that of label smoothing: half of its answers lie just below the
+confidence that smoothing teaches, and those are right more often than they say.
+
+It ends with 85 % of its mixed training images right, so that more epochs alone would give little. Turns and stretches
+(`augmentation.rotate`, `stretch`) and a mixup of 1 were chosen by hand for so long a run: on 12,000 images and 40
+epochs with a teacher (a script that is not kept) turns of 10 degrees and stretches of 10 % gave 61.0 % instead of
+60.7 % on 15,000 others, which is within luck, and a log loss of 1.156 instead of 1.164.
+
+What went before, on the 5,000 validation images after 12 epochs on the other 40,000 (one seed each, without turns and
+stretches, mixup 0.5, batches of 1,000; an accuracy on 5,000 images has a standard error of 0.7 points):
 
 | | validation |
 |---|---|
@@ -12,11 +23,10 @@ accuracy on 5,000 images has a standard error of 0.7 points):
 | rate 0.06 | 62.6 % |
 | AdamW at 1e-3 instead of Muon, after 4 epochs | 49.1 %, against 55.2 % |
 
-`duet tune mlp_labels --trials 16 --epochs 5 --confirm 3` (docs/studies/mlp_labels) tells tanh, AdamW and SGD from the
-rest, and found four blocks of 640 units at a rate of 0.057 better in runs that short: by 2.50 points (2.19 to 2.82)
-with three new seeds on other images. Whether that holds for 400 epochs is not measured.
-
-GELU costs nothing when the float32 graph is served (1.17 against 1.16 ms for one image on one thread).
+`duet tune mlp_labels --trials 16 --epochs 5 --confirm 3` (docs/studies/mlp_labels) was of the recipe as it was then. It
+tells tanh, AdamW and SGD from the rest, and found four blocks of 640 units, a rate of 0.057, shifts of two pixels and
+no smoothing better in runs that short: by 2.50 points (2.19 to 2.82) with three new seeds on other images. In 40 epochs
+of 12,000 images with a teacher the wider blocks and the larger rate gave nothing (60.9 %).
 """
 
 from core.recipes.base import Augmentation, Optimization, RecipeConfig
@@ -24,11 +34,11 @@ from core.recipes.networks import MLPNetwork
 
 
 def mlp_labels() -> RecipeConfig:
-    """Residual blocks of two dense layers, trained with Muon on mixed, shifted and mirrored images."""
+    """Residual blocks of two dense layers, trained with Muon on images that are shifted, warped, mirrored and mixed."""
     return RecipeConfig(
         recipe="mlp_labels",
         network=MLPNetwork(hidden=(512,), blocks=6, expansion=2.0, activation="gelu"),
-        augmentation=Augmentation(flip=True, translate=3, mixup=0.5),
+        augmentation=Augmentation(flip=True, translate=3, rotate=15, stretch=0.15, mixup=1.0),
         optimization=Optimization(
             optimizer="muon",
             learning_rate=0.03,
@@ -39,6 +49,7 @@ def mlp_labels() -> RecipeConfig:
             warmup=0.02,
             label_smoothing=0.1,
         ),
-        epochs=400,
-        batch_size=1000,
+        epochs=330,
+        # Muon's step costs as much as 1,400 images: larger batches are worth more than more steps.
+        batch_size=2000,
     )

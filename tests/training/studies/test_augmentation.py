@@ -79,7 +79,8 @@ def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: 
     assert configs[3].augmentation.cutout == (own.cutout or 8)
     assert configs[4].augmentation.mixup == (own.mixup or 0.5)
     assert set(config.differences(configs[4])) <= {
-        "augmentation.cutout", "augmentation.mixup", "augmentation.outliers", "distillation.rounds",
+        "augmentation.rotate", "augmentation.stretch", "augmentation.cutout", "augmentation.mixup",
+        "augmentation.outliers", "distillation.rounds",
     }  # fmt: skip
 
 
@@ -209,7 +210,7 @@ def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None
             recipe,
         )
     text = write_report(tmp_path, study_of(runs, A_TEACHER)).read_text()
-    assert "mlp_labels 400 epochs (translate 3, cutout 8, mixup 0.5), cnn_fast 21 epochs (translate 4" in text
+    assert "mlp_labels 330 epochs (translate 3, cutout 8, mixup 1.0), cnn_fast 21 epochs (translate 4" in text
     assert "all on the same 8,000 training images" in text
     assert "teacher@1 (cnn_fast, 91.45% of the test images right) teaches." in text
     assert (
