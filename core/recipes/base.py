@@ -13,11 +13,11 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from core.errors import ConfigurationError, SettingsError
-from core.recipes.config import Config
+from core.recipes.config import Settings
 from core.recipes.networks import CNNNetwork, MLPNetwork
 
 
-class Augmentation(Config):
+class Augmentation(Settings):
     """Random changes of the training images, drawn anew for every image and epoch."""
 
     flip: bool = Field(True, description="mirror left-right with probability one half")
@@ -38,7 +38,7 @@ class Augmentation(Config):
     )
 
 
-class Optimization(Config):
+class Optimization(Settings):
     """The optimiser, its schedule and the loss."""
 
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
@@ -59,7 +59,7 @@ class Optimization(Config):
     )
 
 
-class Distillation(Config):
+class Distillation(Settings):
     """Learning from another version's answers besides the labels (Hinton et al. 2015).
 
     Teacher and student see the same pictures, mixed ones too (Beyer et al. 2022, "Knowledge distillation: A good
@@ -77,7 +77,7 @@ class Distillation(Config):
     rounds: int = Field(50, ge=1, le=10_000, description="changes of every image that the teacher answers to")
 
 
-class RecipeConfig(Config):
+class RecipeConfig(Settings):
     """Everything that decides a run's weights, besides the data and the machine."""
 
     recipe: str

@@ -6,6 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Config(BaseModel):
-    """Immutable, and a misspelt field or a number that is not finite is an error."""
+    """Immutable, and a misspelt field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(Config, allow_inf_nan=False):
+    """Base of what a run is decided by: numbers are finite."""

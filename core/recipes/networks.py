@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.recipes.config import Config
+from core.recipes.config import Settings
 
 Activation = Literal["relu", "gelu", "silu", "tanh"]
 Width = Annotated[int, Field(gt=0, le=65_536)]
 """Units of a dense layer, or channels of a convolution."""
 
 
-class MLPNetwork(Config):
+class MLPNetwork(Settings):
     """A plain neural network: flatten, dense layers, a non-linearity between them.
 
     Dense layers only: no convolution, no attention, and no weight that is used at more than one position.
@@ -29,7 +29,7 @@ class MLPNetwork(Config):
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of hidden units dropped while training")
 
 
-class CNNNetwork(Config):
+class CNNNetwork(Settings):
     """A convolutional network: blocks of 3x3 convolutions, each with max-pooling, then dense layers.
 
     The `plain` design is that of a textbook. The `whitened` one is that of Jordan 2024 ("94% on CIFAR-10 in 3.29

@@ -69,12 +69,15 @@ MODERN: dict[str, dict[str, object]] = {
     "cnn": {
         "network": {"design": "whitened", "convolutions": 3, "residual": True, "channels": (32, 32), "hidden": ()},
         "augmentation.alternate": True,
+        "augmentation.outliers": 0.1,
         "optimization.optimizer": "muon",
         "optimization.averaging": 0.7,
     },
     "mlp": {
         "network": {"hidden": (32,), "blocks": 2, "dropout": 0.1},
         "augmentation.mixup": 0.5,
+        "augmentation.rotate": 10,
+        "augmentation.stretch": 0.1,
         "optimization.optimizer": "muon",
         "optimization.weight_decay": 0.05,
         "optimization.averaging": 0.7,
@@ -83,7 +86,7 @@ MODERN: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_momentum_of_muon_the_running_mean_and_alternation_survive_an_interruption(
+def test_momentum_of_muon_the_running_mean_and_what_is_drawn_survive_an_interruption(
     kind: str, images: Images, tmp_path: Path
 ) -> None:
     config = small_recipe(kind, **MODERN[kind])
