@@ -10,12 +10,11 @@ from optuna.trial import FrozenTrial, TrialState
 from core.errors import ConfigurationError
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.proportions import difference_of_proportions
-from training.studies.augmentation import RESULTS_NAME, cells, read_study, strengths
-from training.studies.augmentation import changed_settings as changed_for_steps
+from training.studies.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
 from training.studies.places import STUDIES_NAME
 from training.tune.confirm import best_trial, read_confirmation
 from training.tune.journal import Journal, read_journal
-from training.tune.report import LEAST, accuracies_of, changed_settings, importances_of
+from training.tune.report import LEAST, accuracies_of, importances_of, recipe_changes
 from training.tune.search import baseline_trial, finished, space_of
 from training.tune.space import Space, shown
 
@@ -52,7 +51,7 @@ def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
             images=study.images,
             seeds=len(found[0].accuracies),
             epochs={run.recipe: int(run.config["epochs"]) for run in study.runs},
-            settings={run.recipe: changed_for_steps(run) for run in study.runs},
+            settings={run.recipe: changed_settings(run) for run in study.runs},
             strengths={recipe: strengths(study, recipe) for recipe in dict.fromkeys(run.recipe for run in study.runs)},
             teacher=study.teacher,
             minutes=sum(run.seconds for run in study.runs) / 60,
@@ -78,7 +77,7 @@ def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
         epochs=about.config.epochs,
         share=about.share,
         minutes=seconds / 60,
-        settings=changed_settings(about.config),
+        settings=recipe_changes(about.config),
         own={setting: shown(own[setting]) for setting in space.singles},
         choices=tuple(_choices(trials, baseline.intermediate_values, space, judged_on)),
         baseline=baseline.intermediate_values[about.config.epochs],

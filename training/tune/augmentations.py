@@ -7,7 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from core.recipes import Augmentation
-from training.tune.optimisers import Point
+from training.tune.space import Point
 
 _NAMES = ("translate", "rotate", "stretch", "cutout", "mixup")
 
@@ -31,8 +31,8 @@ def augmentation_baseline(base: Augmentation) -> Point:
 
 
 def augmentation_at(point: Point) -> dict[str, Any]:
-    """The settings at a point, by their dotted names."""
-    return {f"augmentation.{name}": point[name] for name in _NAMES}
+    """The settings at a point, by their dotted names; a journal of an older release may lack some dimensions."""
+    return {f"augmentation.{name}": point[name] for name in _NAMES if name in point}
 
 
 def _choices(*offered: float, own: float) -> CategoricalDistribution:

@@ -13,8 +13,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from core.recipes import Optimization
-
-Point = dict[str, Any]
+from training.tune.space import Point
 
 _SMOOTHING = 0.1
 """Label smoothing where the recipe has none to try it with (Szegedy et al. 2016)."""

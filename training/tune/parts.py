@@ -7,7 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from core.recipes import CNNNetwork, RecipeConfig
-from training.tune.optimisers import Point
+from training.tune.space import Point
 
 _SETTINGS = {
     "whitening": "network.whitening",
@@ -45,8 +45,8 @@ def parts_baseline(base: RecipeConfig) -> Point:
 
 
 def parts_at(base: RecipeConfig, point: Point) -> dict[str, Any]:
-    """The settings at a point, by their dotted names."""
-    return {_SETTINGS[name]: point[name] for name in parts_of(base)}
+    """The settings at a point, by their dotted names; a journal of an older release may lack some dimensions."""
+    return {_SETTINGS[name]: point[name] for name in parts_of(base) if name in point}
 
 
 def _at(tree: dict[str, Any], setting: str) -> Any:

@@ -42,7 +42,9 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_small(history_figure(trials), folder / "history.png")
     save_small(importance_figure(importances), folder / "importances.png")
-    save_small(parallel_figure(trials, space.dimensions), folder / "parallel.png")
+    # A journal of an older release lacks what was not searched then.
+    searched = {name: each for name, each in space.dimensions.items() if all(name in trial.params for trial in trials)}
+    save_small(parallel_figure(trials, searched), folder / "parallel.png")
     # The same content, the same bytes: no name and no time in its head.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
     parts = [_head(journal, trials), _outcome(study, space), _alone(study, space), _figures(len(complete))]
@@ -65,7 +67,7 @@ def importances_of(study: optuna.Study) -> Mapping[str, float]:
         ) from None
 
 
-def changed_settings(config: RecipeConfig) -> dict[str, str]:
+def recipe_changes(config: RecipeConfig) -> dict[str, str]:
     """What trial 0 has otherwise than the recipe of its name, besides the epochs and the seed; dotted settings."""
     recipe = recipe_config(config.recipe).with_overrides({"epochs": config.epochs, "seed": config.seed})
     return {key: str(value) for key, (value, _) in config.differences(recipe).items()}
@@ -82,7 +84,7 @@ def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
     seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
     diverged = sum(DIVERGED in trial.user_attrs for trial in trials)
     early = sum(trial.state == TrialState.PRUNED for trial in trials) - diverged
-    changed = ", ".join(f"{name} {value}" for name, value in changed_settings(about.config).items())
+    changed = ", ".join(f"{name} {value}" for name, value in recipe_changes(about.config).items())
     return (
         f"""# Tuning of {about.config.recipe}
 
