@@ -32,10 +32,12 @@ def made_up(
     confirmed: tuple[float, ...] = (),
     diverged: int | None = None,
     given_up: bool = False,
+    unsearched: tuple[str, ...] = (),
 ) -> None:
     """A journal in which width decides the accuracy and trial `best` is two points above the rest.
 
     Trial 5 ends early, after two epochs; so does the one that `diverged`, whose loss is infinite in the third.
+    Dimensions that are `unsearched` are missing, as in a journal of before they were.
     Where a trial was `given_up` while its point was drawn, that is number 0, and all others have numbers one higher.
     """
     with open_journal(home, NAME, DESCRIPTION) as journal:
@@ -47,7 +49,7 @@ def made_up(
         for number in range(trials):
             point = {**space.baseline, "width": random.choice([0.5, 0.75, 1.0, 1.25]), "rate": random.uniform(0.3, 3)}
             journal.study.enqueue_trial(space.planned()[number] if number < 8 else point)
-            trial = journal.study.ask(dict(space.dimensions))
+            trial = journal.study.ask({name: each for name, each in space.dimensions.items() if name not in unsearched})
             accuracy = 0.5 + 0.02 * trial.params["width"] + (0.02 if number == best else 0) - 0.0001 * number
             ended = number in (5, diverged)
             for epoch in range(1, 3 if ended else 5):
@@ -100,6 +102,13 @@ def test_the_report_stands_on_the_journal_alone_and_is_small(tmp_path: Path) -> 
 def test_luck_is_not_sold_as_gain(tmp_path: Path, gains: tuple[float, ...], verdict: str) -> None:
     made_up(tmp_path, confirmed=gains)
     assert verdict in page(tmp_path)
+
+
+def test_a_journal_of_before_a_setting_was_searched_is_reported_as_ever(tmp_path: Path) -> None:
+    made_up(tmp_path / "whole", confirmed=(0.02, 0.021, 0.019))
+    made_up(tmp_path / "older", confirmed=(0.02, 0.021, 0.019), unsearched=("rotate", "stretch"))
+    assert "rotate" not in read_journal(tmp_path / "older", NAME).study.best_params
+    assert page(tmp_path / "older") == page(tmp_path / "whole")
 
 
 def test_a_recipe_that_nothing_beat_is_said_to_be_best(tmp_path: Path) -> None:
