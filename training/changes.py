@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.recipes import Augmentation
 from training.augmentation import Squares, Views, draw_squares, draw_views, mixing_shares, paint, take_views
-from training.packed import scale_packed
+from training.packed import chunks, scale_packed
 from training.randomness import generator
 from training.warp import Warps, draw_warps, warp
 
@@ -59,14 +59,17 @@ class Changes:
             pictures_NHW: int32 [N, H, W], all of them.
             index_M: int64 [M].
         """
-        if index_M is None:
-            index_M = torch.arange(len(pictures_NHW), device=pictures_NHW.device)
-            pixels_MHW4 = scale_packed(pictures_NHW)
+        if index_M is not None:
+            asked_MHW = pictures_NHW[index_M]
         else:
-            pixels_MHW4 = scale_packed(pictures_NHW[index_M])
-        if self.partner_N is not None and self.share_N is not None:
-            others_MHW4 = scale_packed(pictures_NHW[self.partner_N[index_M]])
-            pixels_MHW4 = torch.lerp(others_MHW4, pixels_MHW4, self.share_N[index_M, None, None, None])
+            asked_MHW, index_M = pictures_NHW, torch.arange(len(pictures_NHW), device=pictures_NHW.device)
+        if self.partner_N is None or self.share_N is None:
+            return scale_packed(asked_MHW)[..., :3]
+        others_M, share_M111 = self.partner_N[index_M], self.share_N[index_M, None, None, None]
+        pixels_MHW4 = torch.empty(*asked_MHW.shape, 4, device=asked_MHW.device)
+        for part in chunks(asked_MHW):
+            others_CHW4 = scale_packed(pictures_NHW[others_M[part]])
+            torch.lerp(others_CHW4, scale_packed(asked_MHW[part]), share_M111[part], out=pixels_MHW4[part])
         return pixels_MHW4[..., :3]
 
     def targets(self, onehot_NK: Tensor, index_M: Tensor) -> Tensor:

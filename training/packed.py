@@ -5,9 +5,14 @@ The bytes of an int32 are red, green, blue and one that is always zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+_CHUNK = 200 * 32 * 32
+"""Pixels that are worked on at a time: the float32 pictures of more do not fit the processor's cache."""
 
 
 def pack(colours: Tensor) -> Tensor:
@@ -26,3 +31,11 @@ def scale_packed(packed: Tensor) -> Tensor:
     With the zero every pixel fills a vector register's lane; it is for the caller to cut it off at the end.
     """
     return packed.unsqueeze(-1).view(torch.uint8).to(torch.float32).div_(255)
+
+
+def chunks(packed_NHW: Tensor) -> Iterator[slice]:
+    """Parts of a batch of pictures, to be worked on one after the other: few on a processor, elsewhere all at once."""
+    N, H, W = packed_NHW.shape
+    count = max(1, _CHUNK // (H * W) if packed_NHW.device.type == "cpu" else N)
+    for start in range(0, N, count):
+        yield slice(start, start + count)

@@ -14,10 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.recipes import Augmentation
-from training.packed import scale_packed
-
-_CHUNK = 200 * 32 * 32
-"""Pixels that are changed at a time: the float32 pictures of more do not fit the processor's cache."""
+from training.packed import chunks, scale_packed
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,10 @@ def draw_warps(count: int, config: Augmentation, generator: torch.Generator) -> 
 
 def warp(images_NHW: Tensor, warps: Warps) -> Tensor:
     """int32 [N, H, W] -> int32 [N, H, W]: interpolated linearly, what moves in being the reflected edge."""
-    N, H, W = images_NHW.shape
-    count = max(1, _CHUNK // (H * W))
-    starts = range(0, max(N, 1), count)
-    return torch.cat([_warp(images_NHW[start : start + count], warps[start : start + count]) for start in starts])
+    warped_NHW = torch.empty_like(images_NHW)
+    for part in chunks(images_NHW):
+        warped_NHW[part] = _warp(images_NHW[part], warps[part])
+    return warped_NHW
 
 
 def _warp(images_NHW: Tensor, warps: Warps) -> Tensor:

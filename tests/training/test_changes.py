@@ -47,6 +47,14 @@ def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed()
     assert torch.allclose(targets[ALL, ALL][apart], mixing.share_N[apart])
 
 
+def test_a_batch_of_many_pictures_is_mixed_as_a_few_are() -> None:
+    changes = draw_changes(5_003, 8, 9, EVERYTHING, torch.Generator().manual_seed(0))
+    pictures_NHW = changes.pictures(pack(images()).repeat(101, 1, 1)[:5_003], pack(FILL))
+    whole = changes.pixels(pictures_NHW)
+    for few in (slice(0, 7), slice(2_800, 2_900), slice(4_990, 5_003)):
+        assert torch.equal(changes.pixels(pictures_NHW, torch.arange(5_003)[few]), whole[few])
+
+
 def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
     changes = drawn(Augmentation(flip=False))
     assert torch.equal(all_pixels(changes), scale_pixels(images()))

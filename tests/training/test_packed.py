@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from training.packed import pack, scale_packed, unpack
+from training.packed import chunks, pack, scale_packed, unpack
 from training.preprocessing import scale_pixels
 
 COLOURS = torch.randint(0, 256, (5, 4, 3, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -21,3 +22,13 @@ def test_packed_pixels_are_scaled_as_others_are() -> None:
     scaled = scale_packed(pack(COLOURS))
     assert torch.equal(scaled[..., :3], scale_pixels(COLOURS))
     assert not scaled[..., 3].any()
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 0), (1, 1), (200, 1), (201, 2), (2_000, 10)])
+def test_every_picture_is_in_one_part_of_the_batch(count: int, parts: int) -> None:
+    sizes = [len(torch.arange(count)[part]) for part in chunks(torch.empty(count, 32, 32))]
+    assert (len(sizes), sum(sizes)) == (parts, count)
+
+
+def test_a_picture_too_large_for_a_part_is_one() -> None:
+    assert list(chunks(torch.empty(2, 500, 500))) == [slice(0, 1), slice(1, 2)]
