@@ -27,6 +27,7 @@ from training.runs import (
     mark_publishing,
     published_as,
     require_room,
+    room_for,
     settle_publishing,
 )
 from training.starting import Start, initial_weights, read_start
@@ -89,7 +90,14 @@ def train_version(
             cache = repository.home_models.with_name("cache") / "teachers"
             torch.set_num_threads(threads)
             answers = teacher_answers(
-                teacher, config, images, cache, fill_C=classifier.mean_colour, reporter=reporter, device=device
+                teacher,
+                config,
+                images,
+                cache,
+                fill_C=classifier.mean_colour,
+                reporter=reporter,
+                device=device,
+                room=room_for(classifier),
             )
         reporter.stage(f"fit {config.recipe}")
         result = fit(

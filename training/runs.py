@@ -79,15 +79,18 @@ def mark_published(run_folder: Path, reference: str) -> None:
     write_atomically(run_folder / PUBLISHED_NAME, lambda stream: stream.write(f"{reference}\n".encode()))
 
 
+def room_for(network: nn.Module) -> int:
+    """Bytes that the checkpoints of this network's run, and the version that it becomes, take on the disk at most."""
+    return _COPIES * sum(tensor.nbytes for tensor in network.state_dict().values()) + _OTHERS
+
+
 def require_room(run_folder: Path, network: nn.Module) -> None:
     """Check that the disk has room for the checkpoints of this network's run and the version that it becomes.
 
     Raises:
         LowDiskError: it has not.
     """
-    weights = sum(tensor.nbytes for tensor in network.state_dict().values())
-    needed = _COPIES * weights + _OTHERS
-    require_space(run_folder, needed, what="a training of this network", advice="free some space first")
+    require_space(run_folder, room_for(network), what="a training of this network", advice="free some space first")
 
 
 @contextmanager

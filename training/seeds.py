@@ -13,9 +13,10 @@ from core.errors import CheckpointError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
-from training.checkpoint import CHECKPOINT_NAME
+from training.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from training.files import write_atomically
 from training.runs import published_as, settle_publishing
+from training.teacher import with_exact_teacher
 
 Train = Callable[[RecipeConfig, Path, bool], Manifest]
 """Trains a configuration in a run folder, going on from its checkpoint where the last argument is true."""
@@ -47,6 +48,8 @@ def train_seeds(
 ) -> list[Manifest]:
     """Train and publish `config` with each seed; seeds that are done are kept, one that was interrupted goes on.
 
+    All seeds learn from the same teacher: a family stands for its champion when the first of them was begun.
+
     Args:
         config: the recipe, with overrides merged in.
         seeds: in the order of the answer.
@@ -58,10 +61,13 @@ def train_seeds(
         CheckpointError: a seed was trained with other settings; the message lists them.
         DuetError: as `train` does.
     """
+    for seed in seeds:
+        settle_publishing(run_folder(seed), repository)
+    begun = next(filter(None, (_begun(run_folder(seed), repository) for seed in seeds)), None)
+    config = with_exact_teacher(config, repository, begun=begun)
     manifests = []
     for seed in seeds:
         seeded, folder = config.with_overrides({"seed": seed}), run_folder(seed)
-        settle_publishing(folder, repository)
         reference = published_as(folder)
         if reference is None:
             manifests.append(train(seeded, folder, (folder / CHECKPOINT_NAME).exists()))
@@ -102,6 +108,14 @@ def write_report(path: Path, manifests: Sequence[Manifest]) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode()))
+
+
+def _begun(folder: Path, repository: ModelRepository) -> RecipeConfig | None:
+    """The configuration of the run in the folder, finished or not; None where there is none."""
+    reference = published_as(folder)
+    if reference is not None:
+        return RecipeConfig.model_validate(repository.manifest(*repository.resolve(reference)).config)
+    return load_checkpoint(folder).config if (folder / CHECKPOINT_NAME).exists() else None
 
 
 def _require_same(manifest: Manifest, config: RecipeConfig, folder: Path) -> None:

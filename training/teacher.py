@@ -113,33 +113,36 @@ def teacher_answers(
     fill_C: Tensor,
     reporter: Reporter,
     device: torch.device,
+    room: int = 0,
 ) -> Answers:
-    """The teacher's calibrated logits for every round of the run, and the seconds they took.
+    """The teacher's calibrated logits for every round that the run shows, and the seconds they took.
 
     They are divided by the temperature that calibrates the teacher, because a student is no better calibrated than what
     it learns from: one taught by label smoothing's cautious answers cannot be mended by a temperature of its own.
 
     Args:
         teacher: who answers.
-        config: of the run; its augmentation and its rounds decide the pictures.
+        config: of the run; its augmentation decides the pictures. It shows no more rounds than it has epochs, and the
+            teacher is asked about no others.
         images: those that the run is trained on are asked about, just these: a round depends on how many there are.
         cache: folder in which the answers are kept.
         fill_C: uint8 [3], the colour that cutout paints for the student.
         reporter: is told how far it is.
         device: where to compute what is not in `cache` yet.
+        room: bytes that the run itself will need on the disk of `cache`, besides the answers.
 
     Raises:
         CheckpointError: the answers could not be written.
-        LowDiskError: there is no room for them.
+        LowDiskError: there is no room for them and the run.
     """
     part = images.part(*trained_on(config))
-    rounds = config.distillation.rounds
+    rounds = _rounds(config)
     folder = cache / _key(teacher, config, images, fill_C)
     reporter.stage(f"{teacher.manifest.reference} answers to {rounds} changes of {len(part):,} images each")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            _complete(folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
+            _complete(folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device, room)
             paths = [_path(folder, number) for number in range(rounds)]
             logits_RNK = np.stack([np.load(path, allow_pickle=False) for path in paths])
             seconds = _seconds(folder, rounds)
@@ -160,15 +163,16 @@ def _complete(
     fill_C: Tensor,
     reporter: Reporter,
     device: torch.device,
+    room: int,
 ) -> None:
     """Compute the rounds that the folder lacks."""
-    missing = [number for number in range(config.distillation.rounds) if not _path(folder, number).exists()]
+    missing = [number for number in range(_rounds(config)) if not _path(folder, number).exists()]
     if not missing:
         return
     require_space(
         folder,
-        len(missing) * len(images_NHWC) * len(teacher.manifest.class_names) * torch.float16.itemsize,
-        what=f"asking a teacher {len(missing)} times",
+        len(missing) * len(images_NHWC) * len(teacher.manifest.class_names) * torch.float16.itemsize + room,
+        what=f"asking a teacher {len(missing)} times, and the training after it,",
         advice="free some, or give fewer distillation.rounds",
     )
     begun = time.perf_counter()
@@ -223,6 +227,10 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor)
         "fill": fill_C.tolist(),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _rounds(config: RecipeConfig) -> int:
+    return min(config.distillation.rounds, config.epochs)
 
 
 def _keep(folder: Path, number: int, logits_NK: Tensor, seconds: float) -> None:

@@ -24,11 +24,11 @@ Both end with 98.5 % or more of their augmented training images right: what is m
 
 `duet tune cnn_fast --set network.channels=[48,160,192] --trials 21 --epochs 6 --share 0.2 --confirm 3`
 (docs/studies/cnn_fast) left out one part at a time of a narrow version, on 8,000 images: tanh, squared errors, AdamW
-and SGD did worse (SGD with rates that were not tuned for it); without whitening, alternation, pictures of no class or
-smoothing, with ReLU or SiLU, or with averaged weights it lost less than a point, which is within luck. Weights that
-start at random instead of as an identity did better by 0.63 points with three new seeds on other images, which luck can
-explain too (-1.34 to 2.60). So no part besides Muon and cross-entropy is shown to help in runs so short; they were
-kept.
+and SGD did worse (AdamW and SGD at one rate each, not tuned for this network); without whitening, alternation, pictures
+of no class or smoothing, with ReLU or SiLU, or with averaged weights it lost less than a point, which is within luck.
+Weights that start at random instead of as an identity did better by 0.63 points with three new seeds on other images,
+which luck can explain too (-1.34 to 2.60). So no part besides cross-entropy is shown to help in runs so short, nor that
+Muon would be ahead of the others at their best rates; all were kept.
 """
 
 from core.recipes.base import Augmentation, Optimization, RecipeConfig

@@ -46,11 +46,9 @@ def repeat(
     from training.progress import ConsoleReporter
     from training.requests import run_request
     from training.seeds import train_seeds, write_report
-    from training.teacher import with_exact_teacher
 
     repository = ModelRepository.open()
     config = recipe_config(recipe).with_overrides(dict(parse_override(text) for text in overrides or []))
-    config = with_exact_teacher(config, repository)
     home = ensure_home(duet_home())
     name = name or config.recipe
     with ConsoleReporter() as reporter:

@@ -1,9 +1,11 @@
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from core.aliases import promote
 from core.errors import CheckpointError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
@@ -98,3 +100,35 @@ def test_a_seed_killed_when_its_version_was_in_place_is_done(
     assert repository.versions("mlp") == [1]
     assert [manifest.reference for manifest in seeds()] == ["mlp@1", "mlp@2"]
     assert trained == [0, 1]
+
+
+def test_all_seeds_learn_from_the_champion_that_taught_the_first(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+
+    def train(config: RecipeConfig, folder: Path, resume: bool, *, stop: int | None = None) -> Manifest:
+        return train_version(
+            config, images, repository, config.network.kind, folder,
+            reporter=RecordingReporter(stop_after=stop), threads=1, device=CPU, resume=resume,
+        )  # fmt: skip
+
+    def teachers(seeds: int, stop: int | None = None) -> list[str | None]:
+        manifests = train_seeds(
+            small_recipe("mlp", epochs=2, **{"distillation.teacher": "cnn", "distillation.rounds": 2}),
+            range(seeds),
+            repository,
+            lambda seed: tmp_path / f"run{seed}",
+            partial(train, stop=stop),
+        )
+        return [RecipeConfig.model_validate(manifest.config).distillation.teacher for manifest in manifests]
+
+    for seed in range(2):
+        train(small_recipe("cnn", epochs=1, seed=seed), tmp_path / f"cnn{seed}", False)
+    promote(repository, "cnn", 1, actor="test", reason="teaches")
+    with pytest.raises(KeyboardInterrupt):
+        teachers(1, stop=1)
+    promote(repository, "cnn", 2, actor="test", reason="while the first seed was away")
+    assert teachers(1) == ["cnn@1"]
+    assert teachers(2) == ["cnn@1", "cnn@1"]

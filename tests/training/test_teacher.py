@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from core.aliases import promote
+from core.disk import MIB
 from core.errors import CheckpointError, ConfigurationError, LowDiskError, UnknownVersionError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
@@ -66,7 +67,7 @@ def student(**overrides: object) -> RecipeConfig:
         "mlp",
         **{
             "distillation.teacher": "cnn@1", "distillation.rounds": 6, "augmentation.translate": 1,
-            "augmentation.mixup": 0.5, "augmentation.cutout": 6, **overrides,
+            "augmentation.mixup": 0.5, "augmentation.cutout": 6, "epochs": 6, **overrides,
         },
     )  # fmt: skip
 
@@ -162,11 +163,33 @@ def test_answers_that_would_not_fit_are_not_begun(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_disks_have(monkeypatch, 6 * 160 * 10 * 2 - 1)
-    with pytest.raises(LowDiskError, match=r"asking a teacher 6 times is not begun.*fewer distillation\.rounds"):
+    with pytest.raises(LowDiskError, match=r"asking a teacher 6 times, .* is not begun.*fewer distillation\.rounds"):
         ask(teacher_of(trained), student(), images, tmp_path)
     assert not list(tmp_path.rglob("*.npy"))
     let_disks_have(monkeypatch, 6 * 160 * 10 * 2)
     assert ask(teacher_of(trained), student(), images, tmp_path).shape == (6, 160, 10)
+
+
+def test_answers_that_would_leave_no_room_for_the_run_are_not_begun(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_disks_have(monkeypatch, 40 * MIB)
+    teacher, reporter = teacher_of(trained), RecordingReporter()
+    with pytest.raises(LowDiskError, match=r"and the training after it, is not begun with less than 41 MiB"):
+        teacher_answers(
+            teacher, student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB
+        )
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_a_teacher_is_not_asked_for_rounds_that_the_run_does_not_get_to(
+    trained: Trained, images: Images, tmp_path: Path
+) -> None:
+    short = ask(teacher_of(trained), student(epochs=2), images, tmp_path)
+    assert len(list(tmp_path.rglob("*.npy"))) == 2
+    long = ask(teacher_of(trained), student(), images, tmp_path)
+    assert torch.equal(long[:2], short)
+    assert len(list(tmp_path.rglob("*.npy"))) == len(long) == 6
 
 
 def test_a_teacher_that_saw_the_validation_images_is_refused_while_they_judge(

@@ -102,12 +102,15 @@ def require_used(recipe: RecipeConfig, changed: RecipeConfig) -> None:
     Raises:
         ConfigurationError: a setting was changed that the steps decide themselves; the message says which.
     """
-    discarded = {f"augmentation.{name}" for name in ("flip", "rotate", "stretch", "outliers")}
+    discarded = {
+        "distillation.teacher",
+        *(f"augmentation.{name}" for name in ("flip", "rotate", "stretch", "outliers")),
+    }
     ignored = sorted(discarded & recipe.differences(changed).keys())
     if ignored:
         raise ConfigurationError(
             f"the study decides {', '.join(ignored)} itself: leave that out (the strengths of translate, cutout and "
-            "mixup may be changed)"
+            "mixup may be changed, and --teacher names who teaches in the last step)"
         )
 
 

@@ -96,6 +96,8 @@ def _page(found: Sequence[Cell], study: Study) -> str:
 
 def _recipe(run: Run, study: Study) -> str:
     """A recipe, how long it was trained, how strong its steps are, and what was changed in it."""
-    told = strengths(study, run.recipe) | changed_settings(run)
+    strong = strengths(study, run.recipe)
+    changed = {key: value for key, value in changed_settings(run).items() if key.split(".")[-1] not in strong}
+    told = strong | changed
     changes = ", ".join(f"{name} {value}" for name, value in told.items())
     return f"{run.recipe} {run.config['epochs']} epochs" + (f" ({changes})" if changes else "")

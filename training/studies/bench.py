@@ -19,6 +19,7 @@ from training.fit import FitInputs, FitResult, fit
 from training.images import Images
 from training.pipeline import new_classifier
 from training.progress import Reporter
+from training.studies.places import ROOM
 from training.teacher import read_teacher, teacher_answers
 
 _FRESH = 10_000
@@ -126,13 +127,15 @@ def short_run(
 
 
 def require_judged(config: RecipeConfig) -> None:
-    """Check that the validation images can judge a run of `config`.
+    """Check that the validation images can judge a run of `config`, and that it starts as studies' runs do.
 
     Raises:
-        ConfigurationError: it would train on them.
+        ConfigurationError: it would train on them, or start from another version's weights.
     """
     if config.include_validation:
         raise ConfigurationError("a study is judged on the validation images: leave include_validation false")
+    if config.init_from is not None:
+        raise ConfigurationError(f"a study's runs start from random weights: leave init_from={config.init_from} out")
 
 
 def final_accuracy(result: FitResult) -> float:
@@ -151,7 +154,7 @@ def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Repor
     cache = bench.repository.home_models.with_name("cache") / "teachers"
     torch.set_num_threads(bench.threads)
     answers = teacher_answers(
-        teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device
+        teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device, room=ROOM
     )
     return answers.logits_RNK
 

@@ -9,9 +9,9 @@ from core.disk import MIB, require_space
 from core.errors import ConfigurationError
 
 STUDIES_NAME = "studies"
-_ROOM = 256 * MIB
-"""Two checkpoints, while one takes the other's place, of a network of eight million weights, its running mean and two
-moments of its optimiser: the largest recipe's."""
+ROOM = 256 * MIB
+"""Bytes that a study's runs take on the disk: two checkpoints, while one takes the other's place, of a network of eight
+million weights, its running mean and two moments of its optimiser: the largest recipe's."""
 
 
 def study_folder(home: Path, name: str) -> Path:
@@ -31,4 +31,4 @@ def require_room(folder: Path) -> None:
     Raises:
         LowDiskError: it has not.
     """
-    require_space(folder, _ROOM, what="a study", advice="free some space first; what is done already is kept")
+    require_space(folder, ROOM, what="a study", advice="free some space first; what is done already is kept")
