@@ -54,6 +54,11 @@ class Tuning(Record):
     importances: dict[str, float] = Field(
         description="by fANOVA over the trials that ran to their end, the largest first; empty where nothing is known"
     )
+    unvaried: tuple[str, ...] | None = Field(
+        None,
+        description="settings that were searched but not varied among the trials that ran to their end, so that their "
+        "importance is unknown; null of older records, which give them 0",
+    )
     whole: int | None = Field(None, description="trials that ran to their end; null of older records")
     confirmed: Confirmed | None
 

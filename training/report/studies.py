@@ -14,9 +14,10 @@ from training.studies.augmentation import RESULTS_NAME, cells, changed_settings,
 from training.studies.places import STUDIES_NAME
 from training.tune.confirm import best_trial, read_confirmation
 from training.tune.journal import Journal, read_journal
-from training.tune.report import LEAST, accuracies_of, importances_of, recipe_changes
-from training.tune.search import baseline_trial, finished, space_of
+from training.tune.report import LEAST, importances_of, recipe_changes, unvaried
+from training.tune.search import space_of
 from training.tune.space import Space, shown
+from training.tune.trials import accuracies_of, baseline_trial, finished
 
 
 def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
@@ -87,6 +88,7 @@ def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
             for setting, value in space.changes(study.get_trials(deepcopy=False)[best].params).items()
         },
         importances=_importances(journal),
+        unvaried=unvaried(study),
         whole=sum(trial.state == TrialState.COMPLETE for trial in trials),
         confirmed=None if found is None else Confirmed(seeds=len(found.seeds), gain=found.gain),
     )

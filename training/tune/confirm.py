@@ -18,7 +18,8 @@ from core.statistics.student import student_mean
 from training.studies.bench import Bench, final_accuracy, short_run
 from training.studies.progress import StudyProgress
 from training.tune.journal import Journal
-from training.tune.search import baseline_trial, space_of
+from training.tune.search import space_of
+from training.tune.trials import baseline_trial
 
 
 @dataclass(frozen=True)

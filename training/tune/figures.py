@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from training.explore.theme import LIGHT
 from training.tune.space import shown
+from training.tune.trials import DIVERGED, accuracies_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,11 +27,11 @@ _PAPER = {"facecolor": LIGHT.surface, "edgecolor": "none", "alpha": 0.8, "pad": 
 
 
 def history_figure(trials: Sequence[FrozenTrial]) -> Figure:
-    """Accuracy of each trial in their order, the best so far, and the epochs of those that were ended early."""
+    """Accuracy of each trial in their order, the best so far, and every epoch; of what diverged there is none."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     ends, epochs = figure.subplots(1, 2, sharey=True)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED and trial.value is not None]
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED and DIVERGED not in trial.user_attrs]
     for some, colour, marker, label in (
         (complete, LIGHT.accent, "o", "ran to its end"),
         (pruned, LIGHT.muted, "x", "ended early"),
@@ -42,7 +43,7 @@ def history_figure(trials: Sequence[FrozenTrial]) -> Figure:
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
     ends.step([trial.number for trial in complete], best, where="post", color=LIGHT.parts[1], label="best so far")
     for trial in trials:
-        reported = sorted(trial.intermediate_values.items())
+        reported = sorted(accuracies_of(trial).items())
         colour = LIGHT.accent if trial.state == TrialState.COMPLETE else LIGHT.muted
         epochs.plot([epoch for epoch, _ in reported], [value for _, value in reported], color=colour, lw=1, alpha=0.6)
     ends.set_xlabel("trial")

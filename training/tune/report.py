@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
 from optuna.importance import FanovaImportanceEvaluator
+from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial, TrialState
 
 from core.errors import ConfigurationError
@@ -17,8 +18,9 @@ from training.studies.pictures import save_small
 from training.tune.confirm import best_trial, read_confirmation
 from training.tune.figures import history_figure, importance_figure, parallel_figure
 from training.tune.journal import Journal, journal_path, read_journal
-from training.tune.search import DIVERGED, DTYPE, SECONDS, THREADS, baseline_trial, finished, space_of
+from training.tune.search import space_of
 from training.tune.space import Space, shown
+from training.tune.trials import DIVERGED, DTYPE, SECONDS, THREADS, accuracies_of, baseline_trial, finished
 
 PAGE_NAME, JOURNAL_NAME = "README.md", "journal.gz"
 LEAST = 4
@@ -47,24 +49,35 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     save_small(parallel_figure(trials, searched), folder / "parallel.png")
     # The same content, the same bytes: no name and no time in its head.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
-    parts = [_head(journal, trials), _outcome(study, space), _alone(study, space), _figures(len(complete))]
+    figures = _figures(len(complete), unvaried(study))
+    parts = [_head(journal, trials), _outcome(study, space), _alone(study, space), figures]
     page = folder / PAGE_NAME
     page.write_text("\n".join([*parts, _table(trials, space)]))
     return page
 
 
 def importances_of(study: optuna.Study) -> Mapping[str, float]:
-    """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end.
+    """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end, of what varied among them.
 
     Raises:
-        ConfigurationError: all ended with the same accuracy.
+        ConfigurationError: all ended with the same accuracy, or nothing varied.
     """
     try:
-        return optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        found = optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
     except RuntimeError:  # the forest found no variance
+        found = {}
+    without = unvaried(study)
+    varied = {name: share for name, share in found.items() if name not in without}
+    if not varied:
         raise ConfigurationError(
             f"the trials of {study.study_name!r} ended alike: a report needs some that differ, so give more --trials"
-        ) from None
+        )
+    return varied
+
+
+def unvaried(study: optuna.Study) -> tuple[str, ...]:
+    """What was searched but had one value in all trials that ran to their end: nothing is known of its importance."""
+    return tuple(name for name, values in _values(study).items() if len(values) == 1)
 
 
 def recipe_changes(config: RecipeConfig) -> dict[str, str]:
@@ -73,9 +86,10 @@ def recipe_changes(config: RecipeConfig) -> dict[str, str]:
     return {key: str(value) for key, (value, _) in config.differences(recipe).items()}
 
 
-def accuracies_of(trial: FrozenTrial) -> Mapping[int, float]:
-    """Accuracy after each epoch; empty where the trial diverged: what came before that is no result."""
-    return {} if DIVERGED in trial.user_attrs else trial.intermediate_values
+def _values(study: optuna.Study) -> dict[str, set[object]]:
+    """The values that the trials which ran to their end have of each setting that all of them have."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return {name: {trial.params[name] for trial in complete} for name in intersection_search_space(complete)}
 
 
 def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
@@ -180,7 +194,8 @@ def _alone(study: optuna.Study, space: Space) -> str:
     )
 
 
-def _figures(complete: int) -> str:
+def _figures(complete: int, without: Sequence[str]) -> str:
+    left_out = f"\nNot varied among the trials that ran to their end: {', '.join(without)}.\n" if without else ""
     return f"""## Figures
 
 ![accuracy of every trial](history.png)
@@ -189,7 +204,7 @@ What mattered, by fANOVA over the {complete} trials that ran to their end; with 
 says something:
 
 ![importances](importances.png)
-
+{left_out}
 ![every trial through its settings](parallel.png)
 """
 
@@ -214,4 +229,4 @@ def _table(trials: list[FrozenTrial], space: Space) -> str:
 
 
 def _percent(trial: FrozenTrial) -> str:
-    return "" if trial.value is None else f"{trial.value:.2%}"
+    return "" if trial.value is None or DIVERGED in trial.user_attrs else f"{trial.value:.2%}"

@@ -6,14 +6,12 @@ and goes on makes the same proposals as one that was not.
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -23,18 +21,9 @@ from training.studies.bench import Bench, final_accuracy, short_run
 from training.studies.progress import StudyProgress
 from training.tune.families import space_for
 from training.tune.journal import Journal
+from training.tune.pruner import ProposalPruner
 from training.tune.space import Point, Space, shown
-
-DTYPE, THREADS, SECONDS, DIVERGED = "dtype", "threads", "seconds", "diverged"
-"""What is noted of a trial."""
-
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_JUDGED_FROM = 1 / 2
-_LEAST_JUDGED = 3
-"""Share of a run's epochs, and epochs at least, before which none is ended early: what learns fast at first is not what
-ends best."""
-_COMPARED_WITH = 5
-"""Finished runs before the first that is ended early."""
+from training.tune.trials import DIVERGED, DTYPE, SECONDS, THREADS, finished
 
 
 def space_of(journal: Journal) -> Space:
@@ -60,33 +49,29 @@ def search(journal: Journal, bench: Bench, *, trials: int, progress: StudyProgre
     """
     study = journal.study
     _tidy(journal)
+    progress.line(_plan(study, space_of(journal), trials))
     while len(done := finished(study)) < trials:
         progress.runs("tuning", done=len(done), total=trials, figures=_best(study))
         space = space_of(journal)
-        study.pruner = MedianPruner(
-            n_startup_trials=_COMPARED_WITH, n_warmup_steps=_unjudged(journal.description.config.epochs)
-        )
+        study.pruner = ProposalPruner(space, journal.description.config.epochs)
         study.sampler = TPESampler(
             seed=_seed(journal.description.seed, len(done)),
             n_startup_trials=len(space.planned()),
             multivariate=True,
         )
-        trial = _interrupted(journal, space) or _next(study, space, len(done))
+        trial = _interrupted(journal, space) or _next(study, space)
         _run(trial, journal, space, bench, progress)
     progress.runs("tuning", done=len(finished(study)), total=trials, figures=_best(study))
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that ran to their end or were ended early, in the order of their numbers."""
-    return study.get_trials(deepcopy=False, states=_FINISHED)
-
-
-def baseline_trial(study: optuna.Study) -> FrozenTrial:
-    """The trial that is the recipe as it is: of the finished ones, of which there is one at least, the first.
-
-    Its number is 0, unless a kill while its point was drawn made the search give that trial up.
-    """
-    return finished(study)[0]
+def _plan(study: optuna.Study, space: Space, trials: int) -> str:
+    """How many of `trials` are planned, and how many are left to be proposed."""
+    done, untried, planned = finished(study), len(_untried(study, space)), len(space.planned())
+    proposed = sum(not space.is_planned(trial.params) for trial in done) + max(0, trials - len(done) - untried)
+    told = f"{planned} trials are planned: the recipe as it is, then one choice at a time"
+    if proposed:
+        return f"{told}; proposals after them: {proposed}"
+    return f"{told}; none is left to be proposed: give --trials {planned + 1} or more"
 
 
 def _tidy(journal: Journal) -> None:
@@ -113,12 +98,18 @@ def _interrupted(journal: Journal, space: Space) -> Trial | None:
     return found
 
 
-def _next(study: optuna.Study, space: Space, place: int) -> Trial:
-    planned = space.planned()
+def _next(study: optuna.Study, space: Space) -> Trial:
+    untried = _untried(study, space)
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    if place < len(planned) and not waiting:
-        study.enqueue_trial(planned[place])
+    if untried and not waiting:
+        study.enqueue_trial(untried[0])
     return study.ask(dict(space.dimensions))
+
+
+def _untried(study: optuna.Study, space: Space) -> list[Point]:
+    """The planned points that no finished trial has; to a journal of an older release some may have been added."""
+    tried = [space.changes(trial.params) for trial in finished(study)]
+    return [point for point in space.planned() if space.changes(point) not in tried]
 
 
 def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: StudyProgress) -> None:
@@ -126,7 +117,7 @@ def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: S
     config = space.config(point)
     folder = _folder(journal, trial.number)
     # What is tried alone is there to be compared, and so runs to its end.
-    compared = point in space.planned()
+    compared = space.is_planned(point)
     known = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
     started = time.perf_counter()
 
@@ -134,7 +125,7 @@ def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: S
         if record.epoch not in known:
             known.add(record.epoch)
             trial.report(record.validation_accuracy or 0.0, record.epoch)
-        if record.epoch < config.epochs and not compared and trial.should_prune():
+        if not compared and trial.should_prune():
             raise optuna.TrialPruned
 
     try:
@@ -167,11 +158,6 @@ def _line(trial: FrozenTrial, changes: Point, seconds: float) -> str:
 def _best(study: optuna.Study) -> str:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return f"best {study.best_value:.2%} (trial {study.best_trial.number})" if complete else ""
-
-
-def _unjudged(epochs: int) -> int:
-    """Epochs of a run after which it is not judged yet."""
-    return max(_LEAST_JUDGED, math.ceil(_JUDGED_FROM * epochs))
 
 
 def _seed(seed: int, place: int) -> int:

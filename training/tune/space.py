@@ -45,6 +45,10 @@ class Space:
         """What of the point differs from the baseline."""
         return {name: value for name, value in point.items() if value != self.baseline[name]}
 
+    def is_planned(self, point: Point) -> bool:
+        """Whether the point is a planned one; what a journal of an older release lacks is as the recipe has it."""
+        return self.changes(point) in map(self.changes, self.planned())
+
 
 def require_inside(space: Space, recipe: str) -> Space:
     """The space itself, if the recipe lies in it.

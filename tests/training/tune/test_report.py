@@ -12,10 +12,13 @@ from optuna.trial import TrialState
 
 from core.errors import ConfigurationError
 from core.recipes import recipe_config
+from core.reports.studies import Tuning
+from training.report.studies import tunings
 from training.tune.figures import history_figure, importance_figure, parallel_figure
 from training.tune.journal import Description, open_journal, read_journal
-from training.tune.report import write_report
-from training.tune.search import DIVERGED, finished, space_of
+from training.tune.report import importances_of, unvaried, write_report
+from training.tune.search import space_of
+from training.tune.trials import DIVERGED, finished
 
 NAME = "made-up"
 DESCRIPTION = Description(
@@ -108,7 +111,26 @@ def test_a_journal_of_before_a_setting_was_searched_is_reported_as_ever(tmp_path
     made_up(tmp_path / "whole", confirmed=(0.02, 0.021, 0.019))
     made_up(tmp_path / "older", confirmed=(0.02, 0.021, 0.019), unsearched=("rotate", "stretch"))
     assert "rotate" not in read_journal(tmp_path / "older", NAME).study.best_params
-    assert page(tmp_path / "older") == page(tmp_path / "whole")
+    whole = page(tmp_path / "whole")
+    assert ", rotate, stretch, " in whole
+    assert page(tmp_path / "older") == whole.replace(", rotate, stretch, ", ", ")
+
+
+def test_what_did_not_vary_among_whole_trials_is_named_and_has_no_importance(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    study = read_journal(tmp_path, NAME).study
+    varied = {"activation", "loss", "optimizer", "rate", "width"}
+    assert importances_of(study).keys() == varied
+    assert set(unvaried(study)) == study.best_params.keys() - varied
+    assert (
+        "\nNot varied among the trials that ran to their end: "
+        "cutout, depth, dropout, mixup, rotate, stretch, translate, weight_decay.\n" in page(tmp_path)
+    )
+    (record,) = tunings(tmp_path, judged_on=5000)
+    assert record.importances.keys() == varied
+    assert record.unvaried == unvaried(study)
+    older = record.model_dump(mode="json", exclude={"unvaried"})
+    assert Tuning.model_validate(older) == record.model_copy(update={"unvaried": None})
 
 
 def test_a_recipe_that_nothing_beat_is_said_to_be_best(tmp_path: Path) -> None:
@@ -137,6 +159,10 @@ def test_a_trial_that_diverged_did_not_end_early(tmp_path: Path) -> None:
     text = page(tmp_path)
     assert "\n0 were ended early, because they did worse than half of those before them; 1 diverged. Seed" in text
     assert "| loss | mse | diverged | | |" in text
+    assert "| 5 |  | 2 | diverged |  | loss mse |" in text
+    ends, epochs = history_figure(finished(read_journal(tmp_path, NAME).study)).axes
+    assert [len(np.asarray(drawn.get_offsets())) for drawn in ends.collections] == [11, 0]
+    assert sum(len(np.asarray(line.get_xdata())) > 0 for line in epochs.get_lines()) == 11
 
 
 def test_a_recipe_that_diverged_leaves_nothing_to_compare_with(tmp_path: Path) -> None:

@@ -24,10 +24,10 @@ from training.images import Images
 from training.studies import bench as bench_module
 from training.studies.bench import Bench, make_bench
 from training.studies.progress import StudyProgress
-from training.tune import search as search_module
 from training.tune.confirm import confirm, read_confirmation
 from training.tune.journal import Description, open_journal, read_journal
-from training.tune.search import DTYPE, SECONDS, baseline_trial, finished, search, space_of
+from training.tune.search import search, space_of
+from training.tune.trials import DTYPE, SECONDS, baseline_trial, finished
 
 NAME = "small"
 
@@ -185,11 +185,6 @@ def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, m
     trials = finished(read_journal(tmp_path, NAME).study)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
     assert "step 3" in trials[1].user_attrs["diverged"]
-
-
-@pytest.mark.parametrize(("epochs", "unjudged"), [(1, 3), (3, 3), (5, 3), (8, 4), (9, 5)])
-def test_no_run_is_judged_before_half_of_its_epochs_and_three(epochs: int, unjudged: int) -> None:
-    assert search_module._unjudged(epochs) == unjudged
 
 
 def test_what_is_tried_alone_runs_to_its_end_however_bad_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

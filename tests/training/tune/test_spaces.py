@@ -73,6 +73,15 @@ def test_the_plan_leaves_out_each_part_of_a_whitened_network_and_adds_the_one_it
     assert not space_for(recipe_config("cnn_baseline")).dimensions.keys() & {"whitening", "identity", "alternate"}
 
 
+def test_a_point_is_planned_be_it_that_an_older_release_searched_less() -> None:
+    space = space_for(recipe_config("mlp_labels"))
+    for point in space.planned():
+        assert space.is_planned(point)
+        assert space.is_planned({name: value for name, value in point.items() if name not in ("rotate", "stretch")})
+    assert not space.is_planned({**space.baseline, "rate": 2.0})
+    assert not space.is_planned({**space.baseline, "activation": "relu", "loss": "mse"})
+
+
 def test_another_optimiser_brings_its_own_rates_and_the_loss_its_labels() -> None:
     config = recipe_config("mlp_labels")
     space = space_for(config)
