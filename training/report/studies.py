@@ -13,7 +13,7 @@ from core.statistics.proportions import difference_of_proportions
 from training.studies.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
 from training.studies.places import STUDIES_NAME
 from training.tune.confirm import best_trial, read_confirmation
-from training.tune.journal import Journal, read_journal
+from training.tune.journal import EmptyJournalError, Journal, read_journal
 from training.tune.report import LEAST, importances_of, recipe_changes, unvaried
 from training.tune.search import space_of
 from training.tune.space import Space, shown
@@ -28,9 +28,16 @@ def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
     Args:
         home: DUET_HOME.
         judged_on: how many validation images the trials were judged on.
+
+    Raises:
+        CheckpointError: a journal is damaged or of another release; the message says which.
+        ConfigurationError: a journal is of a recipe that is no longer there; the message says which.
     """
     for path in sorted((home / STUDIES_NAME).glob("*.journal")):
-        journal = read_journal(home, path.stem)
+        try:
+            journal = read_journal(home, path.stem)
+        except EmptyJournalError:
+            continue
         trials = finished(journal.study)
         enough = sum(trial.state == TrialState.COMPLETE for trial in trials) >= LEAST
         if enough and baseline_trial(journal.study).state == TrialState.COMPLETE:

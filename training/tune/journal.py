@@ -5,6 +5,7 @@ DUET_HOME/studies/<name>.journal is Optuna's; beside it, <name>/ holds the check
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +19,16 @@ from optuna.study import StudyDirection
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CheckpointError, ConfigurationError
-from core.recipes import RecipeConfig
+from core.recipes import RECIPES, RecipeConfig
 from training.studies.places import require_room, study_folder
 
 _DESCRIPTION = "description"
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+"""What Optuna and pydantic raise of lines that are no journal's, or not this release's."""
+
+
+class EmptyJournalError(ConfigurationError):
+    """The journal has nothing in it yet."""
 
 
 class Description(BaseModel):
@@ -67,7 +74,7 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
 
     Raises:
         ConfigurationError: the journal belongs to other settings or images; the message lists the differences.
-        CheckpointError: another process has it, or the disk refuses.
+        CheckpointError: another process has it, the journal is damaged or of another release, or the disk refuses.
         LowDiskError: there is no room for the checkpoints of its runs.
     """
     path = journal_path(home, name)
@@ -77,10 +84,17 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
         require_room(folder)
         with FileLock(folder / ".lock").acquire(timeout=0):
             _heal(path)
-            study = _load(path, name, create=True)
-            if _DESCRIPTION not in study.user_attrs:
-                study.set_user_attr(_DESCRIPTION, description.model_dump(mode="json"))
-            _require_same(_description(study), description, name)
+            with _readable(path):
+                study = optuna.create_study(
+                    study_name=name,
+                    storage=_storage(path),
+                    direction=StudyDirection.MAXIMIZE,
+                    load_if_exists=True,
+                )
+                if _DESCRIPTION not in study.user_attrs:
+                    study.set_user_attr(_DESCRIPTION, description.model_dump(mode="json"))
+                stored = _description(study)
+            _require_same(stored, description, name)
             yield Journal(study, description, folder)
     except Timeout:
         raise CheckpointError(f"another process is tuning {name}: wait for it, or give another --study") from None
@@ -94,28 +108,46 @@ def read_journal(home: Path, name: str) -> Journal:
     """Open the journal for reading alone, be it that a tuning is under way.
 
     Raises:
-        ConfigurationError: there is none, or nothing in it yet.
+        ConfigurationError: there is none, or its recipe is no longer there.
+        EmptyJournalError: nothing is in it yet.
+        CheckpointError: it is damaged or of another release.
     """
     path = journal_path(home, name)
-    try:
-        if not path.is_file():
-            raise KeyError(name)
-        study = _load(path, name, create=False)
-        return Journal(study, _description(study), study_folder(home, name))
-    except KeyError:
+    if not path.is_file():
         there = sorted(found.stem for found in path.parent.glob("*.journal"))
+        raise ConfigurationError(f"no study {name!r} in {path.parent}: there are {', '.join(there) or 'none'}")
+    with _readable(path):
+        storage = _storage(path)
+        study = optuna.load_study(study_name=name, storage=storage) if storage.get_all_studies() else None
+        if study is None or _DESCRIPTION not in study.user_attrs:
+            raise EmptyJournalError(f"the journal {path} has nothing in it yet: report it when trials have ended")
+        description = _description(study)
+    recipe = description.config.recipe
+    if recipe not in RECIPES:
         raise ConfigurationError(
-            f"no study {name!r} in {path.parent}: there are {', '.join(there) or 'none'}"
-        ) from None
+            f"the journal {path} is of the recipe {recipe!r}, which is no longer there: move it away"
+        )
+    return Journal(study, description, study_folder(home, name))
 
 
-def _load(path: Path, name: str, *, create: bool) -> optuna.Study:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of what cannot be read that it cannot, instead of how Optuna stumbled over it."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise CheckpointError(
+            f"the journal {path} is damaged or of another release: move it away, or give another --study"
+        ) from error
+
+
+def _storage(path: Path) -> JournalStorage:
+    # Optuna passes over a last line that is no JSON, but would append the next to it, and then read neither.
+    if path.exists():
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            json.loads(line)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(path)))
-    if not create:
-        return optuna.load_study(study_name=name, storage=storage)
-    maximise = StudyDirection.MAXIMIZE
-    return optuna.create_study(study_name=name, storage=storage, direction=maximise, load_if_exists=True)
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _heal(path: Path) -> None:
