@@ -13,7 +13,9 @@ from duet.commands.training_extra import require_training
 
 def tune(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_labels.")],
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of an interrupted search included.")] = 24,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials in all, planned ones and those of an interrupted search included.")
+    ] = 24,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs of a trial; by default 15 for an mlp, 6 for a cnn.")
     ] = None,
@@ -38,7 +40,9 @@ def tune(
 ) -> None:
     """Try other settings of RECIPE on CIFAR-10, judged on validation images; the same command again goes on.
 
-    Trial 0 is the recipe as it is; then each activation, loss and optimiser alone; then what Optuna proposes.
+    Trial 0 is the recipe as it is; then each activation, loss and optimiser is tried alone, and each part of a whitened
+    network left out alone: 8 or 9 planned trials, 13 for a whitened network. Only what is left of --trials does Optuna
+    propose.
     """
     require_training("duet tune")
     from core.cores import available_cores
