@@ -57,7 +57,7 @@ def tune(
     from training.teacher import read_teacher, with_exact_teacher
     from training.tune.confirm import confirm as confirm_best
     from training.tune.families import space_for, trial_epochs
-    from training.tune.journal import Description, open_journal
+    from training.tune.journal import Description, begun_config, open_journal
     from training.tune.report import write_report
     from training.tune.search import search
 
@@ -74,7 +74,7 @@ def tune(
     )
     require_judged(config)
     space_for(config)
-    config = with_exact_teacher(config, repository)
+    config = with_exact_teacher(config, repository, begun=begun_config(duet_home(), name))
     config, images = prepare(config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
     bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
     # A journal is bound to its teacher: one that does not fit must not begin it.

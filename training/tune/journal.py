@@ -130,6 +130,20 @@ def read_journal(home: Path, name: str) -> Journal:
     return Journal(study, description, study_folder(home, name))
 
 
+def begun_config(home: Path, name: str) -> RecipeConfig | None:
+    """The configuration of the tuning called `name`, or None where none has begun.
+
+    Raises:
+        ConfigurationError, CheckpointError: as `read_journal` does.
+    """
+    if not journal_path(home, name).is_file():
+        return None
+    try:
+        return read_journal(home, name).description.config
+    except EmptyJournalError:
+        return None
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Say of what cannot be read that it cannot, instead of how Optuna stumbled over it."""

@@ -302,6 +302,9 @@ def test_importances_are_of_whole_trials_and_name_nothing_that_has_none() -> Non
         "Of the variance between the five trials that ran to their end, fANOVA ascribes most to activation (90%) and "
         "loss (10%); of so few trials, only the order counts."
     )
+    assert "say nothing" not in helps.importances(few)
+    some = helps.importances(few.model_copy(update={"unvaried": ("depth", "rate")}))
+    assert some.endswith("It can say nothing of depth and rate, which had one value in all of them.")
     assert helps.importances(a_tuning(importances={})) == ""
 
 

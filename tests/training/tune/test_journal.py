@@ -9,7 +9,7 @@ from core.errors import CheckpointError, ConfigurationError, LowDiskError
 from tests.support.disks import let_disks_have
 from tests.support.training_runs import small_recipe
 from training.report.studies import tunings
-from training.tune.journal import Description, EmptyJournalError, journal_path, open_journal, read_journal
+from training.tune.journal import Description, EmptyJournalError, begun_config, journal_path, open_journal, read_journal
 
 NAME = "mlp"
 
@@ -62,6 +62,14 @@ def test_a_journal_of_settings_that_are_not_known_is_of_another_release(tmp_path
         read_journal(tmp_path, NAME)
     with pytest.raises(CheckpointError, match="of another release"):
         open_journal(tmp_path, NAME, described()).__enter__()
+
+
+def test_a_tuning_that_goes_on_knows_what_it_was_begun_with(tmp_path: Path) -> None:
+    assert begun_config(tmp_path, NAME) is None
+    begun(tmp_path)
+    assert begun_config(tmp_path, NAME) == described().config
+    journal_path(tmp_path, NAME).write_bytes(b"")
+    assert begun_config(tmp_path, NAME) is None
 
 
 @pytest.mark.parametrize("lines", [0, 1])

@@ -52,10 +52,13 @@ def importances(tuning: Tuning) -> str:
         return ""
     named = listed([f"{name} ({percent(share, 0)})" for name, share in most])
     whole = "the trials" if tuning.whole is None else f"the {counted(tuning.whole, 'trial')}"
-    return (
+    told = (
         f"Of the variance between {whole} that ran to their end, fANOVA ascribes most to {named}; of so few trials, "
         "only the order counts."
     )
+    if tuning.unvaried:
+        told += f" It can say nothing of {listed(list(tuning.unvaried))}, which had one value in all of them."
+    return told
 
 
 def recipes(study: AugmentationStudy) -> list[str]:
