@@ -29,7 +29,7 @@ class Part(StrEnum):
 
 
 def interpret(
-    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@3, or mlp for the champion of mlp.")] = "mlp",
+    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@4, or mlp for the champion of mlp.")] = "mlp",
     second: Annotated[str, typer.Argument(metavar="REF", help="The version that it is compared with.")] = "cnn",
     only: Annotated[list[Part] | None, typer.Option(help="Make this part alone; may be given several times.")] = None,
     target: Annotated[

@@ -13,7 +13,7 @@ from duet.commands.training_extra import require_training
 
 
 def report(
-    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@3, or mlp for the champion of mlp.")] = "mlp",
+    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@4, or mlp for the champion of mlp.")] = "mlp",
     second: Annotated[str, typer.Argument(metavar="REF", help="The version that it is compared with.")] = "cnn",
     out: Annotated[Path | None, typer.Option(help="Folder for the page; by default report under DUET_HOME.")] = None,
     docs: Annotated[
