@@ -1,11 +1,15 @@
 """The pages of the studies that are kept are what the program makes of their results."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from training.studies.augmentation import RESULTS_NAME, read_study
 from training.studies.augmentation_report import PAGE_NAME, write_report
+from training.tune.journal import journal_path
+from training.tune.report import JOURNAL_NAME
+from training.tune.report import write_report as write_tuning_report
 
 STUDIES = Path(__file__).parents[2] / "docs" / "studies"
 
@@ -14,3 +18,13 @@ STUDIES = Path(__file__).parents[2] / "docs" / "studies"
 def test_a_study_s_page_is_that_of_its_results(results: Path, tmp_path: Path) -> None:
     page = write_report(tmp_path, read_study(results.parent))
     assert page.read_text() == (results.parent / PAGE_NAME).read_text()
+
+
+@pytest.mark.parametrize("journal", sorted(STUDIES.glob(f"*/{JOURNAL_NAME}")), ids=lambda path: path.parent.name)
+def test_a_tuning_s_page_is_that_of_its_journal(journal: Path, tmp_path: Path) -> None:
+    name = journal.parent.name
+    path = journal_path(tmp_path, name)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.decompress(journal.read_bytes()))
+    page = write_tuning_report(tmp_path, name, tmp_path / "out")
+    assert page.read_text() == (journal.parent / PAGE_NAME).read_text()
