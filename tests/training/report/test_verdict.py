@@ -11,12 +11,18 @@ from training.report.words import costs, verdict
 
 
 def taught(
-    side: Side, seconds: float, answers: float | None, teacher: str | None = "cnn@3", start: str | None = None
+    side: Side,
+    seconds: float,
+    answers: float | None,
+    teacher: str | None = "cnn@3",
+    start: str | None = None,
+    cpu: str = "one of many",
 ) -> Side:
-    """The side as if it had trained so long, and its teacher had taken so long to answer."""
+    """The side as if it had trained so long on that processor, and its teacher had taken so long to answer."""
     config = dict(side.manifest.config) | {"distillation": {"teacher": teacher}, "init_from": start}
     cost = side.manifest.cost.model_copy(update={"training_seconds": seconds, "teacher_seconds": answers})
-    manifest = side.manifest.model_copy(update={"config": config, "cost": cost})
+    environment = side.manifest.environment.model_copy(update={"cpu": cpu})
+    manifest = side.manifest.model_copy(update={"config": config, "cost": cost, "environment": environment})
     return dataclasses.replace(side, manifest=manifest)
 
 
@@ -51,16 +57,27 @@ def test_what_a_training_started_from_is_said_and_its_time_is_not_taken_for_the_
 def test_what_took_longer_to_train_counts_the_answers_of_a_teacher(
     shipped: Findings, seconds: float, answers: float | None, said: str | None
 ) -> None:
-    changed = dataclasses.replace(
-        shipped, first=taught(shipped.first, seconds, answers), second=taught(shipped.second, 1200, None, None)
-    )
-    told = [
-        line
-        for line in (*verdict.strengths(changed, changed.first), *verdict.weaknesses(changed, changed.first))
-        if "trained in" in line or "to train" in line
-    ]
+    told = of_training(shipped, taught(shipped.first, seconds, answers), taught(shipped.second, 1200, None, None))
     assert len(told) == (said is not None)
     assert all(line.startswith(said or "") for line in told)
+
+
+def test_times_of_different_machines_are_not_compared(shipped: Findings) -> None:
+    first, second = (
+        taught(side, seconds, None, None) for side, seconds in ((shipped.first, 600), (shipped.second, 1200))
+    )
+    assert len(of_training(shipped, first, second)) == 1
+    assert of_training(shipped, first, taught(second, 1200, None, None, cpu="another")) == []
+
+
+def of_training(findings: Findings, first: Side, second: Side) -> list[str]:
+    """What is said of the time that the first took to train, were the findings about these two."""
+    changed = dataclasses.replace(findings, first=first, second=second)
+    return [
+        line
+        for line in (*verdict.strengths(changed, first), *verdict.weaknesses(changed, first))
+        if "trained in" in line or "to train" in line
+    ]
 
 
 def test_sizes_of_prediction_sets_are_compared_for_the_same_promise_alone(shipped: Findings) -> None:

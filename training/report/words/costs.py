@@ -85,6 +85,12 @@ def whole_time(side: Side) -> bool:
     return _start(side) is None and (_teacher(side) is None or side.manifest.cost.teacher_seconds is not None)
 
 
+def same_machine(first: Side, second: Side) -> bool:
+    """Whether both were trained by the same processor and threads, or device: else their times tell of the machines."""
+    one, other = first.manifest.environment, second.manifest.environment
+    return (one.cpu, one.device, one.threads) == (other.cpu, other.device, other.threads)
+
+
 def _teacher(side: Side) -> str | None:
     teacher: str | None = (side.manifest.config.get("distillation") or {}).get("teacher")
     return teacher

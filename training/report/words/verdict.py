@@ -9,7 +9,7 @@ from core.estimate import Estimate
 from core.reports.names import plain
 from training.report.findings import Findings, Side
 from training.report.words.comparison import winner
-from training.report.words.costs import megabytes, minutes, whole_time
+from training.report.words.costs import megabytes, minutes, same_machine, whole_time
 from training.report.words.robustness import ALL, row_of
 from training.report.words.style import counted, direction, factor, interval, listed, percent, points, turned
 
@@ -179,8 +179,8 @@ def _costs(findings: Findings) -> Iterator[Difference]:
     ):
         if max(values) >= _WIDE * min(values):
             small, large = (first, second) if values[0] < values[1] else (second, first)
-            if said is minutes and not whole_time(small):
-                continue  # with what is not known of it, it may have taken longer
+            if said is minutes and not (whole_time(small) and same_machine(first, second)):
+                continue  # with what is not known of it, or on the other's machine, it may have taken longer
             yield Difference(
                 1 if small is first else -1,
                 f"{better}: {said(small)} against {said(large)}",
