@@ -13,6 +13,8 @@ from torch.nn import functional
 
 _CHUNK = 200 * 32 * 32
 """Pixels that are worked on at a time: the float32 pictures of more do not fit the processor's cache."""
+_LARGE_CHUNK = 100 * _CHUNK
+"""The same on other devices, which have no such cache, but no room for a whole data set of such pictures either."""
 
 
 def pack(colours: Tensor) -> Tensor:
@@ -34,8 +36,8 @@ def scale_packed(packed: Tensor) -> Tensor:
 
 
 def chunks(packed_NHW: Tensor) -> Iterator[slice]:
-    """Parts of a batch of pictures, to be worked on one after the other: few on a processor, elsewhere all at once."""
+    """Parts of a batch of pictures, to be worked on one after the other."""
     N, H, W = packed_NHW.shape
-    count = max(1, _CHUNK // (H * W) if packed_NHW.device.type == "cpu" else N)
+    count = max(1, (_CHUNK if packed_NHW.device.type == "cpu" else _LARGE_CHUNK) // (H * W))
     for start in range(0, N, count):
         yield slice(start, start + count)

@@ -81,7 +81,8 @@ def mark_published(run_folder: Path, reference: str) -> None:
 
 def room_for(network: nn.Module) -> int:
     """Bytes that the checkpoints of this network's run, and the version that it becomes, take on the disk at most."""
-    return _COPIES * sum(tensor.nbytes for tensor in network.state_dict().values()) + _OTHERS
+    weights: int = sum(tensor.nbytes for tensor in network.state_dict().values())
+    return _COPIES * weights + _OTHERS
 
 
 def require_room(run_folder: Path, network: nn.Module) -> None:

@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from core.evaluation import read_evaluation
 from core.manifest import Manifest, read_manifest
 from core.recipes import RECIPES, RecipeConfig, recipe_config
 
 ROOT = Path(__file__).parents[2]
 RECORDS = [
     *(path.parent for path in ROOT.glob("models/*/*/manifest.json")),
-    *(path.parent for path in ROOT.glob("docs/evidence/*/manifest.json")),
+    *(path.parent for path in ROOT.glob("docs/evidence/mlp_*/manifest.json")),
 ]
 MANIFESTS = [read_manifest(folder) for folder in sorted(RECORDS)]
 DECIDED_BY_A_RUN = {"include_validation", "distillation.teacher", "seed", "precision"}
+
+
+TEACHER = read_manifest(ROOT / "docs" / "evidence" / "teacher")
 
 
 def reference(manifest: Manifest) -> str:
@@ -60,3 +64,36 @@ def test_a_recipe_is_what_its_record_was_trained_with(manifest: Manifest) -> Non
     trained = RecipeConfig.model_validate(manifest.config)
     changed = recipe_config(manifest.recipe).differences(trained).keys()
     assert changed <= DECIDED_BY_A_RUN
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=reference)
+def test_a_head_has_the_accuracy_of_several_views_where_it_speaks_of_them(manifest: Manifest) -> None:
+    text = head(manifest.recipe)
+    averaged = manifest.averaged_views.get("fp32")
+    told = averaged is not None and f"{percent(averaged.test_accuracy.value)} with six views averaged" in text
+    assert ("six views averaged" in text) == told
+
+
+def test_the_best_mlp_kept_to_its_two_hours_with_its_teacher_and_its_answers() -> None:
+    (manifest,) = (each for each in MANIFESTS if each.recipe == "mlp_best")
+    learnt = RecipeConfig.model_validate(manifest.config).distillation
+    assert learnt.teacher == TEACHER.reference
+    minutes = [
+        TEACHER.cost.training_seconds / 60,
+        (manifest.cost.teacher_seconds or 0.0) / 60,
+        manifest.cost.training_seconds / 60,
+    ]
+    assert min(minutes) > 0
+    assert sum(minutes) <= 120
+    text = head("mlp_best")
+    assert "after {:.0f} minutes of epochs of the teacher, {:.0f} of its answers and {:.0f} of".format(*minutes) in text
+    assert f"a calibration error of {percent(manifest.metrics.test_ece)} after temperature" in text
+    coverage = read_evaluation(ROOT / "models" / "mlp" / str(manifest.version)).scores["fp32"].prediction_sets.coverage
+    assert f"hold the true class for {percent(coverage.value)}" in text
+
+
+def test_the_teacher_has_the_accuracy_that_is_told_of_it() -> None:
+    accuracy = TEACHER.metrics.test_accuracy
+    assert f"which has {percent(accuracy)} after training on 40,000" in head("mlp_best")
+    assert f"{accuracy:.2%} of the test images" in (ROOT / "README.md").read_text()
+    assert TEACHER.data.trained_on == ("train",)

@@ -32,3 +32,8 @@ def test_every_picture_is_in_one_part_of_the_batch(count: int, parts: int) -> No
 
 def test_a_picture_too_large_for_a_part_is_one() -> None:
     assert list(chunks(torch.empty(2, 500, 500))) == [slice(0, 1), slice(1, 2)]
+
+
+def test_parts_are_larger_elsewhere_than_on_a_processor_but_not_without_bound() -> None:
+    pictures = torch.empty(45_000, 32, 32, dtype=torch.int32, device="meta")
+    assert [part.stop - part.start for part in chunks(pictures)] == [20_000] * 3

@@ -23,7 +23,7 @@ from core.recipes import RECIPES, RecipeConfig
 from training.studies.places import require_room, study_folder
 
 _DESCRIPTION = "description"
-_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 """What Optuna and pydantic raise of lines that are no journal's, or not this release's."""
 
 
@@ -85,9 +85,11 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
         with FileLock(folder / ".lock").acquire(timeout=0):
             _heal(path)
             with _readable(path):
+                storage = _storage(path)
+                _require_own(path, storage, name)
                 study = optuna.create_study(
                     study_name=name,
-                    storage=_storage(path),
+                    storage=storage,
                     direction=StudyDirection.MAXIMIZE,
                     load_if_exists=True,
                 )
@@ -118,6 +120,7 @@ def read_journal(home: Path, name: str) -> Journal:
         raise ConfigurationError(f"no study {name!r} in {path.parent}: there are {', '.join(there) or 'none'}")
     with _readable(path):
         storage = _storage(path)
+        _require_own(path, storage, name)
         study = optuna.load_study(study_name=name, storage=storage) if storage.get_all_studies() else None
         if study is None or _DESCRIPTION not in study.user_attrs:
             raise EmptyJournalError(f"the journal {path} has nothing in it yet: report it when trials have ended")
@@ -162,6 +165,14 @@ def _storage(path: Path) -> JournalStorage:
             json.loads(line)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _require_own(path: Path, storage: JournalStorage, name: str) -> None:
+    for study in storage.get_all_studies():
+        if study.study_name != name:
+            raise ConfigurationError(
+                f"the journal {path} is of the study {study.study_name!r}: give it back its name, or move the copy away"
+            )
 
 
 def _heal(path: Path) -> None:

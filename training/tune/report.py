@@ -104,8 +104,8 @@ def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
 
 {len(trials)} trials of {about.config.epochs} epochs on {about.share:.0%} of the training images of {about.data}, \
 judged on the validation images;
-{early} were ended early, because they did worse than half of those before \
-them{f"; {diverged} diverged" if diverged else ""}. Seed {about.seed}; computed in \
+{early} were ended early, because they did worse than half of those that they were compared \
+with{f"; {diverged} diverged" if diverged else ""}. Seed {about.seed}; computed in \
 {first[DTYPE]} on {first[THREADS]} threads; {seconds / 60:.0f} minutes of wall time.
 {f"{chr(10)}The recipe of all trials has {changed}." if changed else ""}
 """.rstrip()

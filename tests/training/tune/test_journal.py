@@ -37,7 +37,20 @@ def test_a_tuning_that_the_disk_has_no_room_for_is_not_begun(tmp_path: Path, mon
         assert journal.description == description
 
 
-@pytest.mark.parametrize("garbage", ["garbage", "5", "[]", "{}", '{"op_code":77}', '{"op_code":4}', "\\xff", ""])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "garbage",
+        "5",
+        "[]",
+        "{}",
+        '{"op_code":77}',
+        '{"op_code":4}',
+        "\xff",
+        pytest.param("[" * 100_000, id="nested"),
+        "",
+    ],
+)
 @pytest.mark.parametrize("last", [True, False])
 def test_a_damaged_journal_is_neither_read_nor_gone_on_with(garbage: str, last: bool, tmp_path: Path) -> None:
     path = begun(tmp_path)
@@ -70,6 +83,15 @@ def test_a_tuning_that_goes_on_knows_what_it_was_begun_with(tmp_path: Path) -> N
     assert begun_config(tmp_path, NAME) == described().config
     journal_path(tmp_path, NAME).write_bytes(b"")
     assert begun_config(tmp_path, NAME) is None
+
+
+def test_a_journal_of_another_name_says_whose_it_is(tmp_path: Path) -> None:
+    begun(tmp_path).rename(journal_path(tmp_path, "copy"))
+    said = r"copy\.journal is of the study 'mlp': give it back its name"
+    with pytest.raises(ConfigurationError, match=said):
+        read_journal(tmp_path, "copy")
+    with pytest.raises(ConfigurationError, match=said):
+        open_journal(tmp_path, "copy", described()).__enter__()
 
 
 @pytest.mark.parametrize("lines", [0, 1])

@@ -86,7 +86,7 @@ def test_the_report_stands_on_the_journal_alone_and_is_small(tmp_path: Path) -> 
         gzip.decompress((folder / "journal.gz").read_bytes()) == (tmp_path / "studies" / f"{NAME}.journal").read_bytes()
     )
     assert "12 trials of 4 epochs on 50% of the training images" in text
-    assert "\n1 were ended early, because they did worse than half of those before them. Seed" in text
+    assert "\n1 were ended early, because they did worse than half of those that they were compared with. Seed" in text
     assert "Trial 9 was best" in text
     assert "That was not confirmed" in text
     # mse was ended after two epochs: 0.5195 * 2/4 against 0.52 * 2/4
@@ -157,7 +157,10 @@ def test_a_recipe_that_nothing_beat_need_not_be_trial_0(tmp_path: Path) -> None:
 def test_a_trial_that_diverged_did_not_end_early(tmp_path: Path) -> None:
     made_up(tmp_path, diverged=5)
     text = page(tmp_path)
-    assert "\n0 were ended early, because they did worse than half of those before them; 1 diverged. Seed" in text
+    assert (
+        "\n0 were ended early, because they did worse than half of those that they were compared with; 1 diverged. Seed"
+        in text
+    )
     assert "| loss | mse | diverged | | |" in text
     assert "| 5 |  | 2 | diverged |  | loss mse |" in text
     ends, epochs = history_figure(finished(read_journal(tmp_path, NAME).study)).axes

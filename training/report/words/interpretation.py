@@ -108,17 +108,18 @@ def flat(side: Side) -> str:
 
 
 def best(side: Side) -> str:
-    """The method that finds the pixels that matter best, by insertion; empty where none passes all checks."""
-    good = [each for each in side.explanations.methods if not each.failed and each.insertion_gain is not None]
-    if not good:
+    """The methods that find the pixels that matter best, by insertion; empty where none passes all checks."""
+    gains = {
+        plain(each.method): each.insertion_gain
+        for each in side.explanations.methods
+        if not each.failed and each.insertion_gain is not None
+    }
+    if not gains:
         return ""
-    first = max(good, key=lambda each: 0.0 if each.insertion_gain is None else each.insertion_gain.value)
-    gain = first.insertion_gain
-    return (
-        ""
-        if gain is None
-        else f"Of those that pass, {plain(first.method)} gains most over chance by insertion ({signed(gain, 2)})."
-    )
+    most = signed(max(gains.values(), key=lambda gain: gain.value), 2)
+    first = [name for name, gain in gains.items() if signed(gain, 2) == most]
+    verb = "gains" if len(first) == 1 else "gain"
+    return f"Of those that pass, {listed(first)} {verb} most over chance by insertion ({most})."
 
 
 def recognised(made: ModelActivations, name: str, other: str) -> str:

@@ -149,7 +149,7 @@ def caveats(side: Side) -> str:
 
 
 def _loss(value: float, clean: float) -> str:
-    return f"{percent(value)}, {100 * (value - clean):+.1f} points"
+    return f"{percent(value)}, {round(100 * (value - clean), 1) + 0.0:+.1f} points"
 
 
 def _left(level: Condition) -> str:

@@ -284,6 +284,8 @@ def _explained(findings: Findings) -> Iterator[str]:
             yield f"To explain the {side.name}, show {listed(good)}; {listed(bad)} did not pass."
         elif bad:
             yield f"None of the explanations of the {side.name} passed every check: say so where you show them."
+        elif good:
+            yield f"To explain the {side.name}, show any of {listed(good)}: all passed every check."
 
 
 def _apart(first: Estimate, second: Estimate) -> bool:
