@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.recipes import Augmentation
-from training.packed import chunks, scale_packed
+from training.packed import chunks, unpack
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,12 @@ def warp(images_NHW: Tensor, warps: Warps) -> Tensor:
 
 
 def _warp(images_NHW: Tensor, warps: Warps) -> Tensor:
-    planes_N3HW = scale_packed(images_NHW)[..., :3].permute(0, 3, 1, 2).contiguous()
+    planes_N3HW = unpack(images_NHW).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    # Half a step up, so that cutting off what is behind the point rounds.
+    planes_N3HW.add_(0.5)
     grid_NHW2 = _sources(warps, *images_NHW.shape[1:])
     warped_N3HW = functional.grid_sample(planes_N3HW, grid_NHW2, padding_mode="reflection", align_corners=False)
-    red, green, blue = warped_N3HW.mul_(255).add_(0.5).to(torch.int32).unbind(1)
+    red, green, blue = warped_N3HW.to(torch.int32).unbind(1)
     return red.add_(green.bitwise_left_shift_(8)).add_(blue.bitwise_left_shift_(16))
 
 
@@ -73,14 +75,11 @@ def _sources(warps: Warps, height: int, width: int) -> Tensor:
     x_W, y_H = _centres(width, warps.angle_N.device), _centres(height, warps.angle_N.device)
     cosine_N, sine_N = warps.angle_N.cos(), warps.angle_N.sin()
     columns_N, rows_N = 1 / warps.width_N, 1 / warps.height_N
-    grid_NHW2 = torch.empty(len(warps.angle_N), height, width, 2, device=x_W.device)
-    for axis, per_column_N, per_row_N in (
-        (0, columns_N * cosine_N, columns_N * -sine_N * height / width),
-        (1, rows_N * sine_N * width / height, rows_N * cosine_N),
-    ):
-        along_NW, down_NH = per_column_N[:, None] * x_W, per_row_N[:, None] * y_H
-        torch.add(along_NW[:, None, :], down_NH[:, :, None], out=grid_NHW2[..., axis])
-    return grid_NHW2
+    # Both numbers of a place as one complex number, so that they are added at once.
+    per_column_N = torch.complex(columns_N * cosine_N, rows_N * sine_N * width / height)
+    per_row_N = torch.complex(columns_N * -sine_N * height / width, rows_N * cosine_N)
+    grid_NHW = (per_column_N[:, None] * x_W)[:, None, :] + (per_row_N[:, None] * y_H)[:, :, None]
+    return torch.view_as_real(grid_NHW)
 
 
 def _centres(length: int, device: torch.device) -> Tensor:
