@@ -97,3 +97,10 @@ def test_the_teacher_has_the_accuracy_that_is_told_of_it() -> None:
     assert f"which has {percent(accuracy)} after training on 40,000" in head("mlp_best")
     assert f"{accuracy:.2%} of the test images" in (ROOT / "README.md").read_text()
     assert TEACHER.data.trained_on == ("train",)
+
+
+def test_the_table_of_the_evidence_has_every_record_with_its_figure() -> None:
+    rows = (ROOT / "docs" / "evidence" / "README.md").read_text().splitlines()
+    for folder in sorted(path.parent for path in ROOT.glob("docs/evidence/*/manifest.json")):
+        (row,) = (line for line in rows if f"]({folder.name}/manifest.json)" in line)
+        assert row.endswith(f"| {percent(read_manifest(folder).metrics.test_accuracy)} |")

@@ -28,3 +28,9 @@ def test_a_tuning_s_page_is_that_of_its_journal(journal: Path, tmp_path: Path) -
     path.write_bytes(gzip.decompress(journal.read_bytes()))
     page = write_tuning_report(tmp_path, name, tmp_path / "out")
     assert page.read_text() == (journal.parent / PAGE_NAME).read_text()
+
+
+def test_every_study_that_is_kept_has_what_its_page_is_made_of() -> None:
+    for page in STUDIES.glob(f"*/{PAGE_NAME}"):
+        assert (page.with_name(RESULTS_NAME)).exists() != (page.with_name(JOURNAL_NAME)).exists()
+    assert len(list(STUDIES.glob(f"*/{PAGE_NAME}"))) == len(list(STUDIES.iterdir())) == 4
