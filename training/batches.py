@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from core.recipes import RecipeConfig
+from training.augment.robust import augment_robustly
 from training.changes import Changes, draw_changes, round_of_changes
 from training.datasets.base import LabelledImages
-from training.outliers import outliers
+from training.outliers import outlier_images
 from training.packed import pack, scale_packed, unpack
 from training.preprocessing import one_hot, scale_pixels
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images and their targets; made-up pictures of no class, if there are any, come after the others.
+    """Images and their targets, and after the images M pictures without an object, which have no target.
 
     Attributes:
-        pixels_NHWC: float32 [N, H, W, 3] in [0, 1].
+        pixels_LHWC: float32 [N + M, H, W, 3] in [0, 1].
         onehot_NK: float32 [N, K], rows sum to one; mixed images have mixed rows.
         teacher_NK: float32 [N, K], the teacher's probabilities for the same pictures; None without a teacher.
     """
 
-    pixels_NHWC: Tensor
+    pixels_LHWC: Tensor
     onehot_NK: Tensor
     teacher_NK: Tensor | None
 
@@ -77,11 +78,12 @@ class Batches:
         if self.teacher_RNK is None:
             batch = self._drawn(index_N, epoch, draw)
         else:
-            batch = self._answered(index_N, epoch % len(self.teacher_RNK), self.teacher_RNK)
+            batch = self._answered(index_N, epoch % len(self.teacher_RNK), self.teacher_RNK, draw)
         count = round(self.config.augmentation.outliers * len(index_N))
         if count == 0:
             return batch
-        return _with_outliers(batch, outliers(unpack(self.images_NHW[index_N[:count]]), count, draw))
+        outliers_MHWC = outlier_images(unpack(self.images_NHW[index_N[:count]]), count, draw)
+        return replace(batch, pixels_LHWC=torch.cat([batch.pixels_LHWC, scale_pixels(outliers_MHWC)]))
 
     def _drawn(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
         augmentation, images_NHW = self.config.augmentation, self.images_NHW[index_N]
@@ -90,18 +92,20 @@ class Batches:
             mirrored_N = self.mirrored_N[index_N] ^ bool(epoch % 2)
         N, H, W = images_NHW.shape
         changes = draw_changes(N, H, W, augmentation, draw, mirrored_N)
-        return Batch(
-            changes.pixels(changes.pictures(images_NHW, self.fill)),
-            changes.targets(self.onehot_NK[index_N], torch.arange(N, device=self.device)),
-            None,
-        )
+        onehot_NK = changes.targets(self.onehot_NK[index_N], torch.arange(N, device=self.device))
+        pictures_NHW = changes.pictures(images_NHW, self.fill)
+        pictures_NHW = augment_robustly(pictures_NHW, onehot_NK.argmax(1), augmentation, draw)
+        return Batch(changes.pixels(pictures_NHW), onehot_NK, None)
 
-    def _answered(self, index_N: Tensor, number: int, teacher_RNK: Tensor) -> Batch:
+    def _answered(self, index_N: Tensor, number: int, teacher_RNK: Tensor, draw: torch.Generator) -> Batch:
+        """Images as a round changes them. Robust augmentation comes on top: the teacher has seen them without it."""
         changes, pictures_NHW = self._pictures_of_round(number)
+        onehot_NK = changes.targets(self.onehot_NK, index_N)
+        asked_NHW = augment_robustly(pictures_NHW[index_N], onehot_NK.argmax(1), self.config.augmentation, draw)
         logits_NK = teacher_RNK[number, index_N].float()
         return Batch(
-            changes.pixels(pictures_NHW, index_N),
-            changes.targets(self.onehot_NK, index_N),
+            changes.mixed(asked_NHW, pictures_NHW, index_N),
+            onehot_NK,
             (logits_NK / self.config.distillation.temperature).softmax(1),
         )
 
@@ -112,18 +116,3 @@ class Batches:
             changes = round_of_changes(N, H, W, self.config.augmentation, number).to(self.device)
             self._round = (number, changes, changes.pictures(self.images_NHW, self.fill))
         return self._round[1:]
-
-
-def _with_outliers(batch: Batch, strange_MHWC: Tensor) -> Batch:
-    count = len(strange_MHWC)
-    return Batch(
-        torch.cat([batch.pixels_NHWC, scale_pixels(strange_MHWC)]),
-        _with_undecided(batch.onehot_NK, count),
-        None if batch.teacher_NK is None else _with_undecided(batch.teacher_NK, count),
-    )
-
-
-def _with_undecided(targets_NK: Tensor, count: int) -> Tensor:
-    """The targets and below them `count` rows that give every class the same share."""
-    classes = targets_NK.shape[1]
-    return torch.cat([targets_NK, targets_NK.new_full((count, classes), 1 / classes)])

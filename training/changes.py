@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
+from training.augment.cutmix import Boxes, draw_boxes, paste
 from training.augmentation import Squares, Views, draw_squares, draw_views, mixing_shares, paint, take_views
 from training.packed import chunks, scale_packed
 from training.randomness import generator
@@ -26,7 +27,8 @@ class Changes:
         warps: how each is then stretched and turned; None: not at all.
         squares: what of it is painted over; None: nothing.
         partner_N: int64 [N], with which image it is mixed; None: with none.
-        share_N: float32 [N], how much of it is left then; None as above.
+        share_N: float32 [N], its share of the label and of every pixel; None: it is not mixed pixel by pixel.
+        boxes: rectangles that show the partner instead; None: none. An image with a rectangle is not mixed otherwise.
     """
 
     views: Views
@@ -34,6 +36,7 @@ class Changes:
     squares: Squares | None
     partner_N: Tensor | None
     share_N: Tensor | None
+    boxes: Boxes | None = None
 
     def to(self, device: torch.device) -> Changes:
         """The same on another device."""
@@ -43,14 +46,19 @@ class Changes:
             None if self.squares is None else self.squares.to(device),
             None if self.partner_N is None else self.partner_N.to(device),
             None if self.share_N is None else self.share_N.to(device),
+            None if self.boxes is None else self.boxes.to(device),
         )
 
     def pictures(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
-        """int32 [N, H, W]: all images, packed, each changed, squares in the colour `fill`; none mixed yet."""
+        """int32 [N, H, W]: all images, packed, each changed, squares in the colour `fill`, rectangles pasted."""
         pictures_NHW = take_views(images_NHW, self.views)
         if self.warps is not None:
             pictures_NHW = warp(pictures_NHW, self.warps)
-        return pictures_NHW if self.squares is None else paint(pictures_NHW, self.squares, fill)
+        if self.squares is not None:
+            pictures_NHW = paint(pictures_NHW, self.squares, fill)
+        if self.boxes is not None and self.partner_N is not None:
+            pictures_NHW = paste(pictures_NHW, self.boxes, self.partner_N)
+        return pictures_NHW
 
     def pixels(self, pictures_NHW: Tensor, index_M: Tensor | None = None) -> Tensor:
         """float32 [M, H, W, 3] in [0, 1]: the `pictures` at these positions, or all of them, mixed with their partners.
@@ -59,10 +67,19 @@ class Changes:
             pictures_NHW: int32 [N, H, W], all of them.
             index_M: int64 [M].
         """
-        if index_M is not None:
-            asked_MHW = pictures_NHW[index_M]
-        else:
-            asked_MHW, index_M = pictures_NHW, torch.arange(len(pictures_NHW), device=pictures_NHW.device)
+        if index_M is None:
+            everything_N = torch.arange(len(pictures_NHW), device=pictures_NHW.device)
+            return self.mixed(pictures_NHW, pictures_NHW, everything_N)
+        return self.mixed(pictures_NHW[index_M], pictures_NHW, index_M)
+
+    def mixed(self, asked_MHW: Tensor, pictures_NHW: Tensor, index_M: Tensor) -> Tensor:
+        """float32 [M, H, W, 3] in [0, 1]: pictures of the images at these positions, mixed with their partners.
+
+        Args:
+            asked_MHW: int32 [M, H, W], packed.
+            pictures_NHW: int32 [N, H, W], pictures of all images, packed; partners are taken from them.
+            index_M: int64 [M].
+        """
         if self.partner_N is None or self.share_N is None:
             return scale_packed(asked_MHW)[..., :3]
         others_M, share_M111 = self.partner_N[index_M], self.share_N[index_M, None, None, None]
@@ -74,9 +91,18 @@ class Changes:
 
     def targets(self, onehot_NK: Tensor, index_M: Tensor) -> Tensor:
         """float32 [M, K]: labels of those images, mixed as they are."""
+        pasted_MK = self._pasted_targets(onehot_NK, index_M)
         if self.partner_N is None or self.share_N is None:
+            return pasted_MK
+        others_MK = self._pasted_targets(onehot_NK, self.partner_N[index_M])
+        return torch.lerp(others_MK, pasted_MK, self.share_N[index_M, None])
+
+    def _pasted_targets(self, onehot_NK: Tensor, index_M: Tensor) -> Tensor:
+        """float32 [M, K]: labels of the `pictures` at these positions, before they are mixed pixel by pixel."""
+        if self.partner_N is None or self.boxes is None:
             return onehot_NK[index_M]
-        return torch.lerp(onehot_NK[self.partner_N[index_M]], onehot_NK[index_M], self.share_N[index_M, None])
+        kept_M1 = self.boxes.kept_N[index_M, None]
+        return torch.lerp(onehot_NK[self.partner_N[index_M]], onehot_NK[index_M], kept_M1)
 
 
 def draw_changes(
@@ -91,11 +117,14 @@ def draw_changes(
     views = draw_views(count, config, generator, mirrored_N)
     warps = draw_warps(count, config, generator) if config.rotate or config.stretch else None
     squares = draw_squares(count, height, width, config.cutout, generator) if config.cutout else None
-    if not config.mixup:
+    if not config.mixup and not config.cutmix:
         return Changes(views, warps, squares, None, None)
-    share_N = mixing_shares(count, config.mixup, generator)
+    share_N = mixing_shares(count, config.mixup, generator) if config.mixup else None
     partner_N = torch.randperm(count, generator=generator, device=generator.device)
-    return Changes(views, warps, squares, partner_N, share_N)
+    boxes = draw_boxes(count, height, width, config.cutmix, generator) if config.cutmix else None
+    if share_N is not None and boxes is not None:
+        share_N = torch.where(boxes.kept_N < 1, 1.0, share_N)
+    return Changes(views, warps, squares, partner_N, share_N, boxes)
 
 
 def round_of_changes(count: int, height: int, width: int, config: Augmentation, number: int) -> Changes:

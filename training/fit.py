@@ -32,6 +32,7 @@ from training.losses import classification_loss, training_loss
 from training.networks import Classifier
 from training.networks.first_weights import initialise, whiten
 from training.networks.layers import seed_dropout
+from training.networks.whitened import freeze_whitening_bias
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.packed import unpack
 from training.preprocessing import one_hot, scale_pixels
@@ -42,6 +43,8 @@ from training.starting import load_initial
 _EVALUATION_BATCH = 500
 _PROBED = 2
 """Images that show whether a network which is not validated still answers with numbers."""
+_STEPS_BETWEEN_REPORTS = 20
+"""On an accelerator."""
 _INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
 
 
@@ -101,6 +104,9 @@ def fit(
     threads = threads if resume_from is None else resume_from.threads
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
+    if resume_from is None:
+        # Before the network moves to its device: the generator is one of the processor, for the same weights anywhere.
+        initialise(classifier, generator(config.seed, _INITIALISE))
     loop = _Loop(classifier, config, inputs, device)
     dtype = _start_or_restore(loop, reporter, resume_from, initial or {})
     history = [] if resume_from is None else list(resume_from.history)
@@ -137,7 +143,7 @@ def fit(
 def _start_or_restore(
     loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
 ) -> Dtype:
-    """Draw the first weights or load the checkpoint's; returns the compute type of the whole run."""
+    """Complete the first weights or load the checkpoint's; returns the compute type of the whole run."""
     if checkpoint is not None:
         loop.classifier.load_state_dict(checkpoint.network)
         loop.optimizer.load_state_dict(checkpoint.optimizer)
@@ -145,8 +151,6 @@ def _start_or_restore(
             loop.mean.classifier.load_state_dict(checkpoint.averaged)
         reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
         return checkpoint.dtype
-    initialise(loop.classifier, generator(loop.config.seed, _INITIALISE))
-    loop.classifier.to(loop.device)
     whiten(loop.classifier, unpack(loop.batches.images_NHW))
     load_initial(loop.classifier, initial)
     if loop.mean is not None:
@@ -155,7 +159,7 @@ def _start_or_restore(
         return loop.config.precision
     batch = loop.batches.plain(torch.arange(min(loop.config.batch_size, len(loop.batches))))
     dtype, reason = faster_dtype(
-        loop.classifier, batch.pixels_NHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
+        loop.classifier, batch.pixels_LHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
     )
     reporter.note(reason)
     return dtype
@@ -181,6 +185,7 @@ class _Loop:
         self.optimizer = build_optimizer(classifier, config.optimization)
         self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
+        self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
         averaged_steps = config.optimization.averaging * self.steps_per_epoch
         self.mean = RunningMean(self.classifier, averaged_steps) if averaged_steps else None
 
@@ -195,37 +200,40 @@ class _Loop:
         draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
         seed_dropout(self.classifier, draw)
         self.classifier.train()
+        freeze_whitening_bias(self.classifier, epoch)
         order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
-        loss_sum, right, seen, rate = 0.0, 0, 0, 0.0
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
         # Nearly equal parts rather than full batches and a rest: batch normalisation dislikes tiny batches.
         for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
             steps = epoch * self.steps_per_epoch + number
             rate = learning_rate(self.config.optimization, steps, self.total_steps)
             set_learning_rate(self.optimizer, rate)
             batch = self.batches.augmented(index_N, epoch, draw)
-            logits_NK, loss = self._step(batch, dtype)
+            totals += self._step(batch, dtype) * len(index_N)
             if self.mean is not None:
                 self.mean.update(self.classifier, steps + 1)
-            loss_sum += require_finite_loss(loss, epoch=epoch, step=number) * len(index_N)
-            answered_N = logits_NK[: len(index_N)].argmax(1)
-            right += int((answered_N == batch.onehot_NK[: len(index_N)].argmax(1)).sum())
             seen += len(index_N)
-            reporter.step(epoch=epoch + 1, loss=loss_sum / seen, accuracy=right / seen)
+            # Reading a figure waits for the device, which could work on the next steps meanwhile.
+            if (number + 1) % self.steps_between_reports == 0 or number + 1 == self.steps_per_epoch:
+                loss, accuracy = (totals / seen).tolist()
+                require_finite_loss(loss, epoch=epoch, step=number)
+            reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
         validation_loss, validation_accuracy = self._validate(dtype)
         self._require_finite(epoch, validation_loss, dtype)
         seconds = time.perf_counter() - started
-        return EpochRecord(
-            epoch + 1, loss_sum / seen, right / seen, validation_loss, validation_accuracy, rate, seconds
-        )
+        return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds)
 
-    def _step(self, batch: Batch, dtype: Dtype) -> tuple[Tensor, float]:
+    def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
+        """One step of the optimizer; the mean loss and the accuracy of the batch, float64 [2], on the device."""
         with autocast(self.device, dtype):
-            logits_NK = self.classifier(batch.pixels_NHWC)
-        loss = training_loss(logits_NK, batch, self.config)
+            logits_LK = self.classifier(batch.pixels_LHWC)
+        loss = training_loss(logits_LK, batch, self.config)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return logits_NK, loss.item()
+        right_N = logits_LK[: len(batch.onehot_NK)].argmax(1) == batch.onehot_NK.argmax(1)
+        return torch.stack([loss.detach().double(), right_N.double().mean()])
 
     @torch.no_grad()
     def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
@@ -254,5 +262,5 @@ class _Loop:
             return
         probed = self.batches.plain(torch.arange(min(_PROBED, len(self.batches))))
         with autocast(self.device, dtype):
-            logits_NK = self.result.eval()(probed.pixels_NHWC)
+            logits_NK = self.result.eval()(probed.pixels_LHWC)
         require_finite_answers(logits_NK, epoch=epoch)

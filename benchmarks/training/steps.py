@@ -92,7 +92,7 @@ def time_steps(
 
     def forward(batch: Batch) -> Tensor:
         with autocast(device, dtype):
-            logits_NK = classifier(batch.pixels_NHWC)
+            logits_NK = classifier(batch.pixels_LHWC)
         return training_loss(logits_NK, batch, config)
 
     def backward(loss: Tensor) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
 from core.recipes.config import Settings
@@ -33,9 +33,32 @@ class Augmentation(Settings):
     mixup: float = Field(
         0.0, ge=0, le=10, description="alpha of the Beta distribution by which pairs of images are mixed; 0: none"
     )
-    outliers: float = Field(
-        0.0, ge=0, le=0.5, description="made-up pictures of no class per image of a batch, to be unsure of; 0: none"
+    cutmix: float = Field(
+        0.0, ge=0, le=1, description="share of the images that show a rectangle of another one (Yun et al. 2019)"
     )
+    augmix: float = Field(0.0, ge=0, le=1, description="share of the images changed by AugMix (Hendrycks et al. 2020)")
+    frequency_mixing: float = Field(
+        0.0, ge=0, le=1, description="share of the images with parts of another one's spectrum (Chen et al. 2021)"
+    )
+    texture_mixing: float = Field(
+        0.0, ge=0, le=1, description="share of the images mixed with a texture of another one of their class"
+    )
+    outliers: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="pictures without an object per image of a batch, trained to have a high energy; 0: none",
+    )
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        shares = self.augmix + self.frequency_mixing + self.texture_mixing
+        if shares > 1:
+            raise ValueError(
+                f"augmix, frequency_mixing and texture_mixing are shares of the images and add up to {shares:g}: "
+                "give shares of at most 1 in all"
+            )
+        return self
 
 
 class Optimization(Settings):

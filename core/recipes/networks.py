@@ -50,6 +50,15 @@ class CNNNetwork(Settings):
     whitening: bool = Field(
         True, description="freeze a whitened network's first convolution where it decorrelates patches; false: train it"
     )
+    whitening_epsilon: float = Field(
+        5e-4,
+        gt=0,
+        le=1,
+        description="added to the variance of each direction of a patch; small values amplify pixel noise",
+    )
+    whitening_bias: int = Field(
+        0, ge=0, le=10_000, description="epochs in which the frozen first convolution's bias is trained; 0: no bias"
+    )
     identity: bool = Field(
         True, description="a whitened network's convolutions start by passing on what they are given; false: at random"
     )

@@ -38,24 +38,24 @@ def draw(seed: int = 0) -> torch.Generator:
 def test_without_augmentation_a_batch_is_the_images_in_the_order_asked_for() -> None:
     index = torch.tensor([7, 3, 30])
     for batch in (batches(recipe()).augmented(index, 0, draw()), batches(recipe()).plain(index)):
-        assert torch.equal(batch.pixels_NHWC, torch.from_numpy(IMAGES.images_NHWC[index.numpy()]) / 255)
+        assert torch.equal(batch.pixels_LHWC, torch.from_numpy(IMAGES.images_NHWC[index.numpy()]) / 255)
         assert batch.onehot_NK.argmax(1).tolist() == [7, 3, 0]
         assert batch.teacher_NK is None
 
 
 def test_alternating_images_are_mirrored_in_every_other_epoch() -> None:
     made = batches(recipe(**{"augmentation.flip": True, "augmentation.alternate": True}))
-    epochs = [made.augmented(ALL, epoch, draw(epoch)).pixels_NHWC for epoch in range(4)]
+    epochs = [made.augmented(ALL, epoch, draw(epoch)).pixels_LHWC for epoch in range(4)]
     assert torch.equal(epochs[0], epochs[2])
     assert torch.equal(epochs[1], epochs[3])
     assert torch.equal(epochs[0], epochs[1].flip(2))
-    plain = made.plain(ALL).pixels_NHWC
+    plain = made.plain(ALL).pixels_LHWC
     same = (epochs[0] == plain).flatten(1).all(1)
     assert torch.equal(~same, made.mirrored_N)
 
 
 def test_cutout_paints_the_given_colour() -> None:
-    pixels = batches(recipe(**{"augmentation.cutout": 4})).augmented(ALL, 0, draw()).pixels_NHWC
+    pixels = batches(recipe(**{"augmentation.cutout": 4})).augmented(ALL, 0, draw()).pixels_LHWC
     assert torch.isclose(pixels, torch.tensor([1.0, 2.0, 3.0]) / 255).all(3).flatten(1).any(1).all()
 
 
@@ -70,7 +70,7 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
     for epoch, number in ((0, 0), (1, 1), (2, 2), (4, 1)):
         batch = made.augmented(index, epoch, draw(epoch))
         changes = round_of_changes(N, 8, 8, config.augmentation, number)
-        assert torch.equal(batch.pixels_NHWC, changes.pixels(changes.pictures(made.images_NHW, made.fill), index))
+        assert torch.equal(batch.pixels_LHWC, changes.pixels(changes.pictures(made.images_NHW, made.fill), index))
         assert torch.equal(batch.onehot_NK, changes.targets(made.onehot_NK, index))
         assert batch.teacher_NK is not None
         assert torch.equal(batch.teacher_NK, (teacher[number, index].float() / 2.0).softmax(1))
@@ -78,13 +78,13 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
 
 def test_pictures_and_labels_are_mixed_alike() -> None:
     batch = batches(recipe(**{"augmentation.mixup": 1.0})).augmented(ALL, 0, draw())
-    plain = batches(recipe()).plain(ALL).pixels_NHWC
+    plain = batches(recipe()).plain(ALL).pixels_LHWC
     share = batch.onehot_NK.amax(1)
     partner = (batch.onehot_NK - share[:, None] * batch.onehot_NK.eq(share[:, None])).argmax(1)
     assert 0.5 <= float(share.min()) < float(share.max()) <= 1
     assert torch.allclose(batch.onehot_NK.sum(1), torch.ones(N))
     # Of each picture, what is not its own is some image of the partner's class.
-    rest = (batch.pixels_NHWC - share[:, None, None, None] * plain) / (1 - share)[:, None, None, None]
+    rest = (batch.pixels_LHWC - share[:, None, None, None] * plain) / (1 - share)[:, None, None, None]
     clear = (share < 0.9) & batch.onehot_NK.gt(0).sum(1).eq(2)
     for row in torch.nonzero(clear).flatten().tolist():
         candidates = plain[partner[row] == ALL % CLASSES]
@@ -92,13 +92,26 @@ def test_pictures_and_labels_are_mixed_alike() -> None:
     assert int(clear.sum()) > N / 4
 
 
-def test_outliers_come_last_and_belong_to_every_class_alike() -> None:
+def test_outliers_come_last_and_have_no_target() -> None:
     config = recipe(**{"augmentation.outliers": 0.1})
     teacher = torch.zeros((2, N, CLASSES), dtype=torch.float16)
     batch = batches(config, teacher_RNK=teacher).augmented(ALL, 0, draw())
     assert batch.teacher_NK is not None
-    assert len(batch.pixels_NHWC) == len(batch.onehot_NK) == len(batch.teacher_NK) == N + 4
-    assert torch.equal(batch.pixels_NHWC[:N], batches(recipe()).plain(ALL).pixels_NHWC)
-    assert batch.onehot_NK[:N].amax(1).eq(1).all()
-    for targets in (batch.onehot_NK, batch.teacher_NK):
-        assert torch.allclose(targets[N:], torch.full((4, CLASSES), 1 / CLASSES))
+    assert len(batch.pixels_LHWC) == N + 4
+    assert len(batch.onehot_NK) == len(batch.teacher_NK) == N
+    assert torch.equal(batch.pixels_LHWC[:N], batches(recipe()).plain(ALL).pixels_LHWC)
+    assert batch.onehot_NK.amax(1).eq(1).all()
+
+
+def test_robust_augmentation_changes_images_and_not_targets_with_and_without_a_teacher() -> None:
+    config = recipe(**{"augmentation.augmix": 0.4, "augmentation.frequency_mixing": 0.3})
+    teacher = torch.arange(2 * N * CLASSES).reshape(2, N, CLASSES).half() / 100
+    plain = batches(recipe(), teacher_RNK=teacher).augmented(ALL, 1, draw())
+    for answers in (None, teacher):
+        batch = batches(config, teacher_RNK=answers).augmented(ALL, 1, draw())
+        changed = (batch.pixels_LHWC != plain.pixels_LHWC).flatten(1).any(1)
+        assert 0.5 * N < int(changed.sum()) < 0.9 * N
+        assert torch.equal(batch.onehot_NK, plain.onehot_NK)
+    assert batch.teacher_NK is not None
+    assert plain.teacher_NK is not None
+    assert torch.equal(batch.teacher_NK, plain.teacher_NK)

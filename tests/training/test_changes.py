@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import Tensor
 
@@ -73,3 +74,43 @@ def test_alternating_images_are_mirrored_in_every_other_round() -> None:
     assert torch.equal(first, third)
     assert torch.equal(first, ~second)
     assert 0 < int(first.sum()) < N
+
+
+def test_cutmix_pastes_a_rectangle_and_mixes_the_label_by_area() -> None:
+    changes = drawn(Augmentation(flip=False, cutmix=1.0))
+    assert changes.boxes is not None
+    assert changes.partner_N is not None
+    whole = pack(images())
+    pictures = changes.pictures(whole, pack(FILL))
+    own, other = pictures == whole, pictures == whole[changes.partner_N]
+    assert (own | other).all()
+    boxes, targets = changes.boxes, changes.targets(torch.eye(N), ALL)
+    area = (boxes.bottom_N - boxes.top_N) * (boxes.right_N - boxes.left_N)
+    assert torch.allclose(boxes.kept_N, 1 - area / 72)
+    assert 0.3 < float(boxes.kept_N.mean()) < 0.9
+    for row in range(N):
+        inside = torch.zeros(8, 9, dtype=torch.bool)
+        inside[boxes.top_N[row] : boxes.bottom_N[row], boxes.left_N[row] : boxes.right_N[row]] = True
+        assert own[row][~inside].all()
+        assert other[row][inside].all()
+        if changes.partner_N[row] != row:
+            assert targets[row, row].item() == pytest.approx(boxes.kept_N[row].item())
+            assert targets[row, changes.partner_N[row]].item() == pytest.approx(1 - boxes.kept_N[row].item(), abs=1e-6)
+
+
+def test_cutmix_and_mixup_together_change_each_image_in_one_way() -> None:
+    config = Augmentation(flip=False, cutmix=0.5, mixup=1.0)
+    changes = draw_changes(400, 8, 9, config, torch.Generator().manual_seed(0))
+    assert changes.boxes is not None
+    assert changes.share_N is not None
+    pasted = changes.boxes.kept_N < 1
+    assert 100 < int(pasted.sum()) < 260
+    assert changes.share_N[pasted].eq(1).all()
+    assert changes.share_N[~pasted].lt(1).any()
+    targets = changes.targets(torch.eye(400), torch.arange(400))
+    assert torch.allclose(targets.sum(1), torch.ones(400), atol=1e-5)
+    # Pixels are mixed as labels are: with images of one value each, their number.
+    values = torch.arange(400).remainder(256).to(torch.uint8)
+    plain = values[:, None, None, None].expand(400, 8, 9, 3).contiguous()
+    pixels = changes.pixels(changes.pictures(pack(plain), pack(FILL)))
+    assert torch.allclose(pixels.mean((1, 2, 3)), targets @ (values / 255), atol=1e-4)

@@ -6,7 +6,7 @@ import torch
 from core.recipes import Optimization
 from tests.support.training_runs import small_recipe
 from training.batches import Batch
-from training.losses import classification_loss, distillation_loss, training_loss
+from training.losses import classification_loss, distillation_loss, energy_margin_loss, training_loss
 
 LOGITS = torch.tensor([[0.0, 0.0], [math.log(3.0), 0.0]])  # softmax: 1/2 1/2 and 3/4 1/4
 ONEHOT = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -78,3 +78,21 @@ def test_without_a_teacher_the_labels_are_all_there_is() -> None:
     batch = Batch(torch.zeros(2, 1, 1, 3), ONEHOT, None)
     config = small_recipe("mlp")
     assert training_loss(LOGITS, batch, config) == classification_loss(LOGITS, ONEHOT, config.optimization)
+
+
+def test_energies_on_the_right_side_of_the_margin_have_no_loss() -> None:
+    inside = torch.tensor([[9.0, 1.0]])
+    outside = torch.tensor([[0.0, 0.0]])
+    assert energy_margin_loss(inside, outside).item() == 0
+    # Energies of -5 and -7.5: three above -8, and four and a half below -3.
+    wrong = energy_margin_loss(torch.tensor([[5.0, -100.0]]), torch.tensor([[7.5, -100.0]]))
+    assert wrong.item() == pytest.approx(3.0**2 + 4.5**2)
+
+
+def test_outliers_enter_the_loss_by_their_energy_alone() -> None:
+    config = small_recipe("mlp")
+    batch = Batch(torch.zeros(3, 1, 1, 3), ONEHOT, None)
+    outlier = torch.tensor([[7.0, 2.0]])
+    loss = training_loss(torch.cat([LOGITS, outlier]), batch, config)
+    expected = classification_loss(LOGITS, ONEHOT, config.optimization) + 0.1 * energy_margin_loss(LOGITS, outlier)
+    assert loss.item() == pytest.approx(expected.item())

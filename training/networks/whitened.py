@@ -14,20 +14,26 @@ from training.networks.layers import ACTIVATIONS, Dropout, Flatten
 
 _PATCH = 2
 """Side in pixels of the patches that the first convolution decorrelates."""
-_EPSILON = 5e-4
-"""Added to the variance of every direction of a patch, so that those of noise alone are not blown up."""
 
 
 class Whitening(nn.Conv2d):
     """A frozen 2x2 convolution that decorrelates patches; every direction also with its sign changed.
 
-    Being frozen it takes no gradient, and neither does what lies before it. `fit` gives it its weights. Where it is not
-    `frozen`, to show what that gives, it is trained from the weights that any convolution starts with.
+    `fit` sets its weights, which take no gradient. If it is not `frozen`, it is trained from the weights that any
+    convolution starts with.
+
+    Args:
+        frozen: decorrelate patches, and do not train the weights.
+        epsilon: added to the variance of each direction of a patch. A direction of small variance is amplified by up to
+            1 / sqrt(epsilon), and pixel noise with it.
+        bias_epochs: epochs in which a bias is trained; 0: no bias (Jordan 2024 trains one for three epochs).
     """
 
-    def __init__(self, *, frozen: bool = True) -> None:
-        super().__init__(3, 2 * 3 * _PATCH**2, _PATCH, bias=False)
+    def __init__(self, *, frozen: bool = True, epsilon: float = 5e-4, bias_epochs: int = 0) -> None:
+        super().__init__(3, 2 * 3 * _PATCH**2, _PATCH, bias=bias_epochs > 0)
         self.frozen = frozen
+        self.epsilon = epsilon
+        self.bias_epochs = bias_epochs
         self.weight.requires_grad_(not frozen)
 
     @torch.no_grad()
@@ -43,7 +49,7 @@ class Whitening(nn.Conv2d):
         # An eigenvector's sign is arbitrary: let its largest entry be positive, whatever the library returns.
         largest_D = vectors_DD.abs().argmax(0)
         signs_D = vectors_DD.gather(0, largest_D[None])[0].sign()
-        filters_DD = (vectors_DD * signs_D / (values_D + _EPSILON).sqrt()).T
+        filters_DD = (vectors_DD * signs_D / (values_D + self.epsilon).sqrt()).T
         self.weight.copy_(torch.cat([filters_DD, -filters_DD]).reshape(self.weight.shape))
 
 
@@ -112,8 +118,16 @@ def build_whitened_cnn(config: CNNNetwork, *, height: int, width: int, classes: 
         head += [nn.Linear(features, hidden), ACTIVATIONS[config.activation](), Dropout(config.dropout)]
         features = hidden
     head.append(nn.Linear(features, classes))
-    first = nn.Sequential(Whitening(frozen=config.whitening), ACTIVATIONS[config.activation]())
+    whitening = Whitening(frozen=config.whitening, epsilon=config.whitening_epsilon, bias_epochs=config.whitening_bias)
+    first = nn.Sequential(whitening, ACTIVATIONS[config.activation]())
     return nn.Sequential(OrderedDict(whitening=first, blocks=nn.Sequential(*blocks), head=nn.Sequential(*head)))
+
+
+def freeze_whitening_bias(network: nn.Module, epoch: int) -> None:
+    """Stop training the whitening layer's bias in `network` once `epoch`, counted from 0, is past its last one."""
+    for module in network.modules():
+        if isinstance(module, Whitening) and module.bias is not None:
+            module.bias.requires_grad_(epoch < module.bias_epochs)
 
 
 def pool_first(network: nn.Module) -> None:

@@ -1,0 +1,86 @@
+"""Frequency mixing, texture mixing, and the choice between the ways."""
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import SettingsError
+from core.recipes import Augmentation
+from tests.support.training_runs import small_recipe
+from training.augment.frequency_mixing import mix_frequencies
+from training.augment.robust import _partners_of_class, augment_robustly
+from training.augment.texture_mixing import mix_textures
+from training.packed import pack, unpack
+
+RANDOM = np.random.default_rng(0)
+IMAGES = torch.from_numpy(RANDOM.integers(100, 150, (200, 3, 16, 18), dtype=np.uint8))
+OTHERS = torch.from_numpy(RANDOM.integers(50, 90, (200, 3, 16, 18), dtype=np.uint8))
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def spectrum(images: torch.Tensor) -> torch.Tensor:
+    return torch.fft.rfft2(images.double())
+
+
+def test_mixed_frequencies_keep_phases_or_low_frequencies() -> None:
+    mixed, own, other = (spectrum(each) for each in (mix_frequencies(IMAGES, OTHERS, draw()), IMAGES, OTHERS))
+    means = mix_frequencies(IMAGES, OTHERS, draw()).float().mean((1, 2, 3))
+    # The mean color is the amplitude of frequency zero: that of the other image, or the image's own lowest frequency.
+    recombined = means < 85
+    assert (means[~recombined] > 115).all()
+    assert 70 < int(recombined.sum()) < 130
+    amplitudes = (mixed.abs() - other.abs())[recombined].abs()
+    assert float(amplitudes.mean() / other.abs()[recombined].mean()) < 0.02
+    high = (~recombined, slice(None), 8, 8)
+    assert ((mixed - other)[high].abs() < (mixed - own)[high].abs()).float().mean() > 0.95
+    low = (~recombined, slice(None), 0, 1)
+    assert ((mixed - own)[low].abs() < (mixed - other)[low].abs()).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("mix", [mix_frequencies, mix_textures])
+def test_mixing_follows_the_generator_and_leaves_its_input_alone(mix: object) -> None:
+    assert callable(mix)
+    before = IMAGES.clone(), OTHERS.clone()
+    made = mix(IMAGES, OTHERS, draw())
+    assert (made.shape, made.dtype) == (IMAGES.shape, torch.uint8)
+    assert torch.equal(made, mix(IMAGES, OTHERS, draw()))
+    assert not torch.equal(made, mix(IMAGES, OTHERS, draw(1)))
+    assert torch.equal(before[0], IMAGES)
+    assert torch.equal(before[1], OTHERS)
+
+
+def test_a_texture_takes_at_most_half_and_comes_from_the_other_image() -> None:
+    black, white = torch.zeros_like(IMAGES), torch.full_like(IMAGES, 255)
+    made = mix_textures(black, white, draw()).float().mean((1, 2, 3))
+    assert made.max() <= 128
+    assert made.max() > 100
+    assert made.min() >= 0
+    assert torch.equal(mix_textures(white, white, draw()), white)
+
+
+def test_each_way_gets_its_share_of_the_pictures() -> None:
+    images = pack(torch.from_numpy(RANDOM.integers(0, 256, (2_000, 8, 8, 3), dtype=np.uint8)))
+    labels = torch.arange(2_000) % 10
+    config = Augmentation(augmix=0.2, frequency_mixing=0.2, texture_mixing=0.1)
+    made = augment_robustly(images, labels, config, draw())
+    changed = (made != images).flatten(1).any(1).float().mean()
+    assert 0.45 < float(changed) < 0.55
+    assert torch.equal(augment_robustly(images, labels, Augmentation(), draw()), images)
+    assert unpack(made).shape == (2_000, 8, 8, 3)
+
+
+def test_partners_are_others_of_the_same_class() -> None:
+    labels = torch.tensor([3, 1, 3, 1, 1, 7])
+    for seed in range(20):
+        partner = _partners_of_class(labels, draw(seed))
+        assert torch.equal(labels[partner], labels)
+        assert sorted(partner.tolist()) == list(range(6))
+        assert (partner == torch.arange(6)).nonzero().flatten().tolist() == [5]
+
+
+def test_shares_of_more_than_one_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"add up to 1\.2"):
+        small_recipe("cnn", **{"augmentation.augmix": 0.7, "augmentation.texture_mixing": 0.5})

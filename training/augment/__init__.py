@@ -1,0 +1,1 @@
+"""Augmentations against corruption: AugMix, frequency mixing and texture mixing, on whole batches."""

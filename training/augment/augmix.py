@@ -1,0 +1,134 @@
+"""AugMix without the consistency loss (Hendrycks et al. 2020, "AugMix: A Simple Data Processing Method...").
+
+Three chains of one to three operations each are applied to a picture, mixed with random weights, and the mixture is
+mixed with the picture itself. Operations and strengths are those of the paper's CIFAR-10 runs (severity 3). As there,
+contrast, color, brightness and sharpness are left out, because the judged corruptions contain them.
+
+Every color operation is a table of 256 entries per picture and channel, and every geometric one an affine map. The
+tables of a chain are composed into one and its maps into one, so that a chain costs one gather and one interpolation:
+within a chain, colors change before places do.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_CHAINS = 3
+_MAX_DEPTH = 3
+_SEVERITY = 3.0
+"""Largest level of an operation, of 10; levels are uniform from 0.1."""
+_IDENTITY, _AUTOCONTRAST, _EQUALIZE, _POSTERIZE, _SOLARIZE = range(5)
+_ROTATE, _SHEAR_X, _SHEAR_Y, _TRANSLATE_X, _TRANSLATE_Y = range(5, 10)
+_OPERATIONS = 10
+
+
+def augmix(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
+    """Apply AugMix to every image of a batch.
+
+    Args:
+        images_NCHW: uint8 [N, 3, H, W].
+        generator: source of all randomness, on the device of the images.
+
+    Returns:
+        uint8 [N, 3, H, W].
+    """
+    N = len(images_NCHW)
+    device = images_NCHW.device
+    values_NCHW = images_NCHW.to(torch.float32)
+    # Exponential variables over their sum are Dirichlet(1, 1, 1).
+    weight_KN = torch.empty(_CHAINS, N, device=device).exponential_(generator=generator)
+    weight_KN /= weight_KN.sum(0)
+    mixture_NCHW = torch.zeros_like(values_NCHW)
+    for chain in range(_CHAINS):
+        changed_NCHW = _chain(images_NCHW, generator)
+        mixture_NCHW += weight_KN[chain, :, None, None, None] * changed_NCHW
+    kept_N111 = torch.rand(N, 1, 1, 1, generator=generator, device=device)  # Beta(1, 1)
+    return torch.lerp(mixture_NCHW, values_NCHW, kept_N111).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _chain(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
+    """One chain of random operations, float32 [N, 3, H, W] from 0 to 255."""
+    N, _, H, W = images_NCHW.shape
+    device = images_NCHW.device
+    index_NCP = images_NCHW.reshape(N, 3, H * W).long()
+    counts_NCV = torch.zeros(N, 3, 256, device=device).scatter_add_(
+        2, index_NCP, torch.ones(1, device=device).expand_as(index_NCP)
+    )
+    table_NCV = torch.arange(256.0, device=device).expand(N, 3, 256)
+    map_N33 = torch.eye(3, device=device).expand(N, 3, 3)
+    depth_N = torch.randint(1, _MAX_DEPTH + 1, (N,), generator=generator, device=device)
+    for step in range(_MAX_DEPTH):
+        operation_N = torch.randint(1, _OPERATIONS, (N,), generator=generator, device=device)
+        operation_N = torch.where(step < depth_N, operation_N, _IDENTITY)
+        level_N = 0.1 + (_SEVERITY - 0.1) * torch.rand(N, generator=generator, device=device)
+        sign_N = torch.where(torch.rand(N, generator=generator, device=device) < 0.5, -1.0, 1.0)
+        next_NCV = _color_table(operation_N, level_N, counts_NCV)
+        table_NCV = next_NCV.gather(2, table_NCV.long())
+        counts_NCV = torch.zeros_like(counts_NCV).scatter_add_(2, next_NCV.long(), counts_NCV)
+        map_N33 = _affine_map(operation_N, level_N * sign_N, H, W) @ map_N33
+    recolored_NCHW = table_NCV.gather(2, index_NCP).view(N, 3, H, W)
+    grid_NHW2 = functional.affine_grid(map_N33[:, :2], [N, 3, H, W], align_corners=False)
+    return functional.grid_sample(recolored_NCHW, grid_NHW2, padding_mode="reflection", align_corners=False)
+
+
+def _color_table(operation_N: Tensor, level_N: Tensor, counts_NCV: Tensor) -> Tensor:
+    """The operation's new value for each of 256 values, float32 [N, 3, 256]; geometric operations keep values.
+
+    Args:
+        operation_N: int64 [N].
+        level_N: float32 [N], 0.1 to `_SEVERITY`.
+        counts_NCV: float32 [N, 3, 256], how often the picture has each value in each channel.
+    """
+    values_V = torch.arange(256.0, device=counts_NCV.device)
+    present_NCV = counts_NCV > 0
+    low_NC1 = torch.where(present_NCV, values_V, 255.0).amin(2, keepdim=True)
+    high_NC1 = torch.where(present_NCV, values_V, 0.0).amax(2, keepdim=True)
+    stretched_NCV = (values_V - low_NC1) * 255 / (high_NC1 - low_NC1).clamp_min(1)
+    # As in Pillow: the pixels of the brightest value are left out of the step.
+    step_NC1 = ((counts_NCV.sum(2) - counts_NCV.gather(2, high_NC1.long())[..., 0]) / 255).floor()[..., None]
+    before_NCV = counts_NCV.cumsum(2) - counts_NCV
+    equalized_NCV = (before_NCV + (step_NC1 / 2).floor()) / step_NC1.clamp_min(1)
+    equalized_NCV = torch.where(step_NC1 > 0, equalized_NCV, values_V)
+    bits_N11 = (4 - (level_N * 4 / 10).floor())[:, None, None]
+    cell_N11 = 2 ** (8 - bits_N11)
+    posterized_N1V = (values_V / cell_N11).floor() * cell_N11
+    threshold_N11 = (256 - (level_N * 256 / 10).floor())[:, None, None]
+    solarized_N1V = torch.where(values_V < threshold_N11, values_V, 255 - values_V)
+    table_NCV = values_V.expand_as(counts_NCV)
+    for operation, changed in (
+        (_AUTOCONTRAST, stretched_NCV),
+        (_EQUALIZE, equalized_NCV),
+        (_POSTERIZE, posterized_N1V),
+        (_SOLARIZE, solarized_N1V),
+    ):
+        table_NCV = torch.where((operation_N == operation)[:, None, None], changed, table_NCV)
+    return table_NCV.floor().clamp(0, 255)
+
+
+def _affine_map(operation_N: Tensor, level_N: Tensor, height: int, width: int) -> Tensor:
+    """The operation's map from new to old places, float32 [N, 3, 3], in the coordinates of `affine_grid`.
+
+    Args:
+        operation_N: int64 [N].
+        level_N: float32 [N], signed.
+        height: of the pictures in pixels.
+        width: of the pictures in pixels.
+    """
+
+    def only(operation: int, amount_N: Tensor) -> Tensor:
+        return torch.where(operation_N == operation, amount_N, 0.0)
+
+    angle_N = only(_ROTATE, level_N * math.radians(30) / 10)
+    map_N33 = torch.zeros(len(operation_N), 3, 3, device=operation_N.device)
+    map_N33[:, 0, 0] = map_N33[:, 1, 1] = angle_N.cos()
+    map_N33[:, 0, 1] = (only(_SHEAR_X, level_N * 0.3 / 10) - angle_N.sin()) * height / width
+    map_N33[:, 1, 0] = (only(_SHEAR_Y, level_N * 0.3 / 10) + angle_N.sin()) * width / height
+    # A third of the picture at level 10; the coordinates span two units.
+    map_N33[:, 0, 2] = only(_TRANSLATE_X, level_N / 10 / 3 * 2)
+    map_N33[:, 1, 2] = only(_TRANSLATE_Y, level_N / 10 / 3 * 2)
+    map_N33[:, 2, 2] = 1
+    return map_N33

@@ -1,0 +1,70 @@
+"""CutMix: a rectangle of an image shows that of another one, and the label is mixed by area (Yun et al. 2019).
+
+Images are packed, int32 [N, H, W]; see `training.packed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """One rectangle per image; an image without one has an empty rectangle.
+
+    Attributes:
+        top_N: int64 [N], first row.
+        bottom_N: int64 [N], row after the last one.
+        left_N: int64 [N], first column.
+        right_N: int64 [N], column after the last one.
+        kept_N: float32 [N], share of the image outside the rectangle.
+    """
+
+    top_N: Tensor
+    bottom_N: Tensor
+    left_N: Tensor
+    right_N: Tensor
+    kept_N: Tensor
+
+    def to(self, device: torch.device) -> Boxes:
+        """The same rectangles on another device."""
+        return Boxes(
+            self.top_N.to(device),
+            self.bottom_N.to(device),
+            self.left_N.to(device),
+            self.right_N.to(device),
+            self.kept_N.to(device),
+        )
+
+
+def draw_boxes(count: int, height: int, width: int, share: float, generator: torch.Generator) -> Boxes:
+    """Rectangles for about `share` of `count` images.
+
+    The area is uniform between none and all of the image before it is cut off at the edges, the centre anywhere in the
+    image, and the proportions are those of the image.
+    """
+    uniform_4N = torch.rand(4, count, generator=generator, device=generator.device)
+    side_N = uniform_4N[0].sqrt() * (uniform_4N[1] < share)
+    top_N, bottom_N = _interval(uniform_4N[2] * height, side_N * height, height)
+    left_N, right_N = _interval(uniform_4N[3] * width, side_N * width, width)
+    area_N = (bottom_N - top_N) * (right_N - left_N)
+    return Boxes(top_N, bottom_N, left_N, right_N, 1 - area_N.to(torch.float32) / (height * width))
+
+
+def _interval(centre_N: Tensor, length_N: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """First pixel and the one after the last of intervals cut off at 0 and `size`, int64 [N] each."""
+    first_N = (centre_N - length_N / 2).round()
+    last_N = first_N + length_N.round()
+    return first_N.clamp(0, size).long(), last_N.clamp(0, size).long()
+
+
+def paste(images_NHW: Tensor, boxes: Boxes, partner_N: Tensor) -> Tensor:
+    """int32 [N, H, W]: the images, each with its rectangle cut from that of `partner_N`, int64 [N]."""
+    _, H, W = images_NHW.shape
+    rows_H, columns_W = (torch.arange(length, device=images_NHW.device) for length in (H, W))
+    in_rows_NH = (rows_H >= boxes.top_N[:, None]) & (rows_H < boxes.bottom_N[:, None])
+    in_columns_NW = (columns_W >= boxes.left_N[:, None]) & (columns_W < boxes.right_N[:, None])
+    return torch.where(in_rows_NH[:, :, None] & in_columns_NW[:, None, :], images_NHW[partner_N], images_NHW)
