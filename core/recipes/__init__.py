@@ -13,6 +13,7 @@ from core.recipes.base import Augmentation, Distillation, Optimization, RecipeCo
 from core.recipes.cnn_baseline import cnn_baseline
 from core.recipes.cnn_best import cnn_best
 from core.recipes.cnn_fast import cnn_fast
+from core.recipes.cnn_robust import cnn_robust
 from core.recipes.config import Config
 from core.recipes.mlp_baseline import mlp_baseline
 from core.recipes.mlp_best import mlp_best
@@ -20,7 +21,10 @@ from core.recipes.mlp_labels import mlp_labels
 from core.recipes.networks import CNNNetwork, MLPNetwork
 
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
-    {recipe.__name__: recipe for recipe in (mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best)}
+    {
+        recipe.__name__: recipe
+        for recipe in (mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust)
+    }
 )
 
 

@@ -67,9 +67,20 @@ def test_a_resumed_run_ends_with_the_same_weights(kind: str, stop_after: int, im
 
 MODERN: dict[str, dict[str, object]] = {
     "cnn": {
-        "network": {"design": "whitened", "convolutions": 3, "residual": True, "channels": (32, 32), "hidden": ()},
+        "network": {
+            "design": "whitened",
+            "convolutions": 3,
+            "residual": True,
+            "channels": (32, 32),
+            "hidden": (),
+            "whitening_bias": 1,
+        },
         "augmentation.alternate": True,
         "augmentation.outliers": 0.1,
+        "augmentation.cutmix": 0.5,
+        "augmentation.augmix": 0.3,
+        "augmentation.frequency_mixing": 0.3,
+        "augmentation.texture_mixing": 0.3,
         "optimization.optimizer": "muon",
         "optimization.averaging": 0.7,
     },

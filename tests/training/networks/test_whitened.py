@@ -8,7 +8,7 @@ from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from training.networks import Classifier, build_classifier
 from training.networks.first_weights import initialise, whiten
-from training.networks.whitened import Block, Whitening, pool_first
+from training.networks.whitened import Block, Whitening, freeze_whitening_bias, pool_first
 
 CONFIG = CNNNetwork(design="whitened", channels=(32, 40), convolutions=3, residual=True, hidden=())
 
@@ -54,6 +54,30 @@ def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() ->
     off_diagonal = moments - moments.diag().diag()
     assert float(off_diagonal.abs().max()) < 1e-3
     assert float(moments.diag().max()) == pytest.approx(1.0, abs=0.01)
+
+
+def test_epsilon_bounds_the_gain_of_a_direction_without_variance() -> None:
+    """Patches of one color have no variance but in their mean: every other direction gets a gain of 1/sqrt(epsilon)."""
+    images = torch.randint(0, 256, (40, 1, 1, 3), dtype=torch.uint8, generator=draw()).expand(40, 32, 32, 3)
+    for epsilon in (1e-2, 5e-2):
+        network = classifier(CONFIG.model_copy(update={"whitening_epsilon": epsilon}))
+        whiten(network, images.contiguous())
+        layer = next(module for module in network.modules() if isinstance(module, Whitening))
+        gains = layer.weight.detach().flatten(1).norm(dim=1)
+        assert float(gains.max()) == pytest.approx(epsilon**-0.5, rel=1e-4)
+
+
+def test_the_bias_of_the_whitening_layer_is_trained_for_its_epochs_alone() -> None:
+    network = classifier(CONFIG.model_copy(update={"whitening_bias": 2})).train()
+    layer = next(module for module in network.modules() if isinstance(module, Whitening))
+    assert layer.bias is not None
+    assert layer.bias.eq(0).all()
+    for epoch, trained in ((0, True), (1, True), (2, False)):
+        network.zero_grad()
+        freeze_whitening_bias(network, epoch)
+        network(torch.rand(4, 32, 32, 3)).sum().backward()
+        assert (layer.bias.grad is not None) == trained
+    assert "network.whitening.0.bias" not in dict(classifier().named_parameters())
 
 
 def test_the_whitening_layer_is_never_trained() -> None:

@@ -47,6 +47,16 @@ def training(side: Side) -> str:
             (f"sides stretched by up to {percent(augmentation.get('stretch', 0), 0)}", augmentation.get("stretch")),
             (f"squares of {augmentation.get('cutout')} pixels cut out", augmentation.get("cutout")),
             (f"mixup ({augmentation.get('mixup')})", augmentation.get("mixup")),
+            (f"CutMix of {percent(augmentation.get('cutmix', 0), 0)}", augmentation.get("cutmix")),
+            (f"AugMix of {percent(augmentation.get('augmix', 0), 0)}", augmentation.get("augmix")),
+            (
+                f"frequency mixing of {percent(augmentation.get('frequency_mixing', 0), 0)}",
+                augmentation.get("frequency_mixing"),
+            ),
+            (
+                f"texture mixing of {percent(augmentation.get('texture_mixing', 0), 0)}",
+                augmentation.get("texture_mixing"),
+            ),
             (f"{percent(outliers, 0)} made-up pictures of no class", outliers),
         )
         if there
