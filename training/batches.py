@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,7 @@ from training.datasets.base import LabelledImages
 from training.outliers import outlier_images
 from training.packed import pack, scale_packed, unpack
 from training.preprocessing import one_hot, scale_pixels
+from training.rounds import RoundAnswers
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Batch:
         pixels_LHWC: float32 [N + M, H, W, 3] in [0, 1].
         onehot_NK: float32 [N, K], rows sum to one; mixed images have mixed rows.
         teacher_NK: float32 [N, K], the teacher's probabilities for the same pictures; None without a teacher.
+        hints_NF: float16 [N, F], the teacher's projected features of the same pictures; None without hints.
     """
 
     pixels_LHWC: Tensor
     onehot_NK: Tensor
     teacher_NK: Tensor | None
+    hints_NF: Tensor | None = None
 
 
 class Batches:
@@ -40,7 +44,7 @@ class Batches:
         config: of the run.
         fill_C: uint8 [3], the colour that cutout paints.
         mirrored_N: bool [N], which images alternating mirroring begins with.
-        teacher_RNK: float16 [R, N, K], the teacher's logits for every image as each round changes it.
+        teacher: the teacher's answers to every image as each round changes it.
         device: where to put them.
     """
 
@@ -52,7 +56,7 @@ class Batches:
         *,
         fill_C: Tensor,
         mirrored_N: Tensor,
-        teacher_RNK: Tensor | None,
+        teacher: Sequence[RoundAnswers] | None,
         device: torch.device,
     ) -> None:
         self.config = config
@@ -61,8 +65,9 @@ class Batches:
         self.onehot_NK = torch.from_numpy(one_hot(images.labels_N, classes)).to(device)
         self.fill = pack(fill_C.to(device))
         self.mirrored_N = mirrored_N.to(device)
-        self.teacher_RNK = None if teacher_RNK is None else teacher_RNK.to(device)
+        self.teacher = teacher
         self._round: tuple[int, Changes, Tensor] | None = None
+        self._answers: tuple[int, Tensor, Tensor | None] | None = None
 
     def __len__(self) -> int:
         return len(self.images_NHW)
@@ -75,10 +80,10 @@ class Batches:
     def augmented(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
         """The images at these positions, changed at random, with their labels and the teacher's answers."""
         index_N = index_N.to(self.device)
-        if self.teacher_RNK is None:
+        if self.teacher is None:
             batch = self._drawn(index_N, epoch, draw)
         else:
-            batch = self._answered(index_N, epoch % len(self.teacher_RNK), self.teacher_RNK, draw)
+            batch = self._answered(index_N, epoch % len(self.teacher), self.teacher, draw)
         count = round(self.config.augmentation.outliers * len(index_N))
         if count == 0:
             return batch
@@ -97,17 +102,26 @@ class Batches:
         pictures_NHW = augment_robustly(pictures_NHW, onehot_NK.argmax(1), augmentation, draw)
         return Batch(changes.pixels(pictures_NHW), onehot_NK, None)
 
-    def _answered(self, index_N: Tensor, number: int, teacher_RNK: Tensor, draw: torch.Generator) -> Batch:
+    def _answered(self, index_N: Tensor, number: int, teacher: Sequence[RoundAnswers], draw: torch.Generator) -> Batch:
         """Images as a round changes them. Robust augmentation comes on top: the teacher has seen them without it."""
         changes, pictures_NHW = self._pictures_of_round(number)
+        logits_NK, hints_NF = self._answers_of_round(number, teacher)
         onehot_NK = changes.targets(self.onehot_NK, index_N)
         asked_NHW = augment_robustly(pictures_NHW[index_N], onehot_NK.argmax(1), self.config.augmentation, draw)
-        logits_NK = teacher_RNK[number, index_N].float()
         return Batch(
             changes.mixed(asked_NHW, pictures_NHW, index_N),
             onehot_NK,
-            (logits_NK / self.config.distillation.temperature).softmax(1),
+            (logits_NK[index_N].float() / self.config.distillation.temperature).softmax(1),
+            None if hints_NF is None else hints_NF[index_N],
         )
+
+    def _answers_of_round(self, number: int, teacher: Sequence[RoundAnswers]) -> tuple[Tensor, Tensor | None]:
+        """Logits and hints of a round, read when its first batch is made."""
+        if self._answers is None or self._answers[0] != number:
+            answers = teacher[number]
+            hints_NF = None if answers.hints_NF is None else answers.hints_NF.to(self.device)
+            self._answers = (number, answers.logits_NK.to(self.device), hints_NF)
+        return self._answers[1:]
 
     def _pictures_of_round(self, number: int) -> tuple[Changes, Tensor]:
         """The changes of a round, and all pictures of it, made once: each is shown itself and mixed into another."""

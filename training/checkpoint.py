@@ -40,8 +40,9 @@ class Checkpoint:
 
     The compute type and the number of threads chosen at the start are part of it: with others, the sums come
     out in another order and the resumed run would end elsewhere. `averaged` holds the running mean of the weights,
-    where the run keeps one. `source_digest` and `torch_version` are those of the last epoch, None in checkpoints that
-    were written before they were kept.
+    where the run keeps one, and `hints` the weights of the throw-away head that predicts the teacher's features.
+    `source_digest` and `torch_version` are those of the last epoch, None in checkpoints that were written before they
+    were kept.
     """
 
     config: RecipeConfig
@@ -55,6 +56,7 @@ class Checkpoint:
     history: tuple[EpochRecord, ...]
     source_digest: str | None = None
     torch_version: str | None = None
+    hints: dict[str, torch.Tensor] | None = None
 
     @property
     def finished(self) -> bool:
@@ -80,6 +82,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "history": [asdict(record) for record in checkpoint.history],
         "source_digest": checkpoint.source_digest,
         "torch_version": checkpoint.torch_version,
+        "hints": checkpoint.hints,
     }
 
     # In memory first: of a full disk torch's own writer says no more than that a position was not expected.
@@ -117,6 +120,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             history=tuple(EpochRecord(**record) for record in content["history"]),
             source_digest=content.get("source_digest"),
             torch_version=content.get("torch_version"),
+            hints=content.get("hints"),
         )
     except Exception as error:  # torch.load has no common base for what a damaged file raises
         raise CheckpointError(

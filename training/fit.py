@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from training.divergence import (
     require_finite_validation,
     require_finite_weights,
 )
+from training.hints import HintHead, kept_features, last_dense
 from training.losses import classification_loss, training_loss
 from training.networks import Classifier
 from training.networks.first_weights import initialise, whiten
@@ -38,6 +39,7 @@ from training.packed import unpack
 from training.preprocessing import one_hot, scale_pixels
 from training.progress import Reporter
 from training.randomness import generator
+from training.rounds import RoundAnswers
 from training.starting import load_initial
 
 _EVALUATION_BATCH = 500
@@ -52,9 +54,8 @@ _INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
 class FitInputs:
     """The images of a run: training and, unless it trains on them too, validation images.
 
-    `teacher_RNK` holds a teacher's logits for every training image as each round changes it,
-    float16 [R, N, K]. `source_digest` says which source trains; it is kept in the checkpoints, for a run that goes on
-    under another one to tell.
+    `teacher` holds a teacher's answers to every training image as each round changes it. `source_digest` says which
+    source trains; it is kept in the checkpoints, for a run that goes on under another one to tell.
     """
 
     train: LabelledImages
@@ -62,7 +63,7 @@ class FitInputs:
     classes: int
     data_digest: str
     split_digest: str
-    teacher_RNK: Tensor | None = None
+    teacher: Sequence[RoundAnswers] | None = None
     source_digest: str | None = None
 
 
@@ -134,6 +135,7 @@ def fit(
                 tuple(history),
                 inputs.source_digest,
                 str(torch.__version__),
+                None if loop.hints is None else loop.hints.state_dict(),
             )
             reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)
@@ -150,6 +152,8 @@ def _start_or_restore(
     if checkpoint is not None:
         loop.classifier.load_state_dict(checkpoint.network)
         loop.optimizer.load_state_dict(checkpoint.optimizer)
+        if loop.hints is not None and checkpoint.hints is not None:
+            loop.hints.load_state_dict(checkpoint.hints)
         if loop.mean is not None and checkpoint.averaged is not None:
             loop.mean.classifier.load_state_dict(checkpoint.averaged)
         reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
@@ -181,11 +185,14 @@ class _Loop:
             config,
             fill_C=classifier.mean_colour,
             mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
-            teacher_RNK=inputs.teacher_RNK,
+            teacher=inputs.teacher,
             device=device,
         )
         self.validation = inputs.validation
         self.optimizer = build_optimizer(classifier, config.optimization)
+        self.hints = _hint_head(classifier, inputs.teacher, device)
+        if self.hints is not None:
+            self.optimizer.add_param_group(self.hints.parameter_group(config.optimization))
         self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
@@ -229,9 +236,12 @@ class _Loop:
 
     def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
         """One step of the optimizer; the mean loss and the accuracy of the batch, float64 [2], on the device."""
-        with autocast(self.device, dtype):
+        with kept_features(self.classifier) as features, autocast(self.device, dtype):
             logits_LK = self.classifier(batch.pixels_LHWC)
         loss = training_loss(logits_LK, batch, self.config)
+        if self.hints is not None and batch.hints_NF is not None:
+            hint_loss = self.hints(features[0][: len(batch.hints_NF)], batch.hints_NF)
+            loss = loss + self.config.distillation.hint_weight * hint_loss
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -267,3 +277,11 @@ class _Loop:
         with autocast(self.device, dtype):
             logits_NK = self.result.eval()(probed.pixels_LHWC)
         require_finite_answers(logits_NK, epoch=epoch)
+
+
+def _hint_head(classifier: Classifier, teacher: Sequence[RoundAnswers] | None, device: torch.device) -> HintHead | None:
+    """A head for the hints that the teacher's answers bring; None if they bring none."""
+    hints_NF = None if teacher is None else teacher[0].hints_NF
+    if hints_NF is None:
+        return None
+    return HintHead(last_dense(classifier).in_features, hints_NF.shape[1]).to(device)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from core.errors import CheckpointError
 from core.manifest import Manifest
@@ -20,6 +20,7 @@ from training.networks import Classifier, build_classifier
 from training.preprocessing import channel_statistics
 from training.progress import Reporter
 from training.publish import Origin, publish_version
+from training.rounds import RoundAnswers
 from training.runs import (
     clear_run,
     held,
@@ -103,7 +104,7 @@ def train_version(
         result = fit(
             classifier,
             config,
-            _fit_inputs(config, images, None if answers is None else answers.logits_RNK, source),
+            _fit_inputs(config, images, None if answers is None else answers.rounds, source),
             run_folder,
             reporter=reporter,
             threads=threads,
@@ -175,13 +176,13 @@ def _tell_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> No
         )
 
 
-def _fit_inputs(config: RecipeConfig, images: Images, teacher_RNK: Tensor | None, source: str) -> FitInputs:
+def _fit_inputs(config: RecipeConfig, images: Images, teacher: Sequence[RoundAnswers] | None, source: str) -> FitInputs:
     return FitInputs(
         train=images.part(*trained_on(config)),
         validation=None if config.include_validation else images.part("validation"),
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher_RNK=teacher_RNK,
+        teacher=teacher,
         source_digest=source,
     )

@@ -1,8 +1,9 @@
 """A teacher's answers to every training image as each round of augmentation changes it, computed once and kept.
 
 `DUET_HOME`/cache/teachers/<key>/ holds `dtype` and, for each round, its answers, float16 [N, K], and the seconds that
-they took. The key says which weights answered to which images, so that every run that learns from the same teacher uses
-the same files. A file is there whole or not at all: what a kill interrupts goes on with the next round.
+they took. For runs with hints it also holds `projection.npz`, which the first round decides, and each round's projected
+features, float16 [N, 32]. The key says which weights answered to which images, so that every run that learns from the
+same teacher uses the same files. A file is complete or absent: an interrupted run goes on with the next round.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -30,6 +29,7 @@ from training.changes import Changes, round_of_changes
 from training.checkpoint import Dtype
 from training.compute import autocast, faster_answers
 from training.files import write_atomically
+from training.hints import Projection, kept_features, last_dense
 from training.images import Images, trained_on
 from training.networks import Classifier
 from training.networks.whitened import pool_first
@@ -37,6 +37,7 @@ from training.packed import pack
 from training.preprocessing import scale_pixels
 from training.progress import Reporter
 from training.republish import stored_classifier
+from training.rounds import AnswersFolder, StoredRounds
 from training.weights import WEIGHTS_NAME
 
 _BATCH = 500
@@ -52,15 +53,15 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a teacher answers, on the CPU.
+    """What a teacher answers.
 
     Attributes:
-        logits_RNK: float16 [R, N, K], calibrated, for every round of the run; see `round_of_changes`.
+        rounds: those of the run, read one at a time; see `round_of_changes`.
         seconds: wall time of computing them, whenever that was; None where rounds are among them that were kept before
             times were.
     """
 
-    logits_RNK: Tensor
+    rounds: StoredRounds
     seconds: float | None
 
 
@@ -115,7 +116,7 @@ def teacher_answers(
     device: torch.device,
     room: int = 0,
 ) -> Answers:
-    """The teacher's calibrated logits for every round that the run shows, and the seconds they took.
+    """The teacher's calibrated logits, and hints if asked for, of every round that the run shows, and their seconds.
 
     They are divided by the temperature that calibrates the teacher, because a student is no better calibrated than what
     it learns from: one taught by label smoothing's cautious answers cannot be mended by a temperature of its own.
@@ -136,27 +137,25 @@ def teacher_answers(
         LowDiskError: there is no room for them and the run.
     """
     part = images.part(*trained_on(config))
-    rounds = _rounds(config)
-    folder = cache / _key(teacher, config, images, fill_C)
+    rounds, hints = _rounds(config), _hints(config)
+    folder = AnswersFolder(cache / _key(teacher, config, images, fill_C))
     reporter.stage(f"{teacher.manifest.reference} answers to {rounds} changes of {len(part):,} images each")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.path / ".lock"):
             _complete(folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device, room)
-            paths = [_path(folder, number) for number in range(rounds)]
-            logits_RNK = np.stack([np.load(path, allow_pickle=False) for path in paths])
-            seconds = _seconds(folder, rounds)
+            seconds = folder.seconds(range(rounds))
     except OSError as error:
         raise CheckpointError(
-            f"the answers of {teacher.manifest.reference} cannot be kept in {folder} ({error}): free some space and go "
-            "on with --resume, or start again; what is there already is used"
+            f"the answers of {teacher.manifest.reference} cannot be kept in {folder.path} ({error}): free some space "
+            "and go on with --resume, or start again; what is there already is used"
         ) from error
-    temperature = np.float16(teacher.manifest.calibration["fp32"].temperature)
-    return Answers(torch.from_numpy(logits_RNK / temperature), seconds)
+    temperature = teacher.manifest.calibration["fp32"].temperature
+    return Answers(StoredRounds(folder, rounds, temperature, hints), seconds)
 
 
 def _complete(
-    folder: Path,
+    folder: AnswersFolder,
     teacher: Teacher,
     config: RecipeConfig,
     images_NHWC: Tensor,
@@ -166,28 +165,34 @@ def _complete(
     room: int,
 ) -> None:
     """Compute the rounds that the folder lacks."""
-    missing = [number for number in range(_rounds(config)) if not _path(folder, number).exists()]
+    hints = _hints(config)
+    missing = [number for number in range(_rounds(config)) if not folder.has(number, hints=hints)]
     if not missing:
         return
+    classifier = teacher.classifier.to(device)
+    without_logits = sum(not folder.has_logits(number) for number in missing)
+    values = without_logits * len(teacher.manifest.class_names)
+    if hints:
+        values += len(missing) * Projection.dimensions(last_dense(classifier).in_features)
     require_space(
-        folder,
-        len(missing) * len(images_NHWC) * len(teacher.manifest.class_names) * torch.float16.itemsize + room,
+        folder.path,
+        values * len(images_NHWC) * torch.float16.itemsize + room,
         what=f"asking a teacher {len(missing)} times, and the training after it,",
         advice="free some, or give fewer distillation.rounds",
     )
     begun = time.perf_counter()
-    classifier = teacher.classifier.to(device)
     pool_first(classifier)
-    dtype = _dtype(folder, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
+    dtype = _dtype(folder.path, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
     images_NHW = pack(images_NHWC)
     N, H, W = images_NHW.shape
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
         changes = round_of_changes(N, H, W, config.augmentation, number)
         pictures_NHW = changes.pictures(images_NHW, pack(fill_C))
-        logits_NK = _answers(classifier, changes, pictures_NHW, dtype, device)
+        logits_NK, features_NF = _answers(classifier, changes, pictures_NHW, dtype, device)
+        hints_NF = _projection(folder.path, features_NF)(features_NF) if hints else None
         now = time.perf_counter()
-        _keep(folder, number, logits_NK, now - begun)
+        folder.keep(number, logits_NK, hints_NF, now - begun)
         begun = now
         left = (time.perf_counter() - started) / done * (len(missing) - done)
         reporter.note(f"round {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
@@ -196,14 +201,26 @@ def _complete(
 @torch.inference_mode()
 def _answers(
     classifier: Classifier, changes: Changes, pictures_NHW: Tensor, dtype: Dtype, device: torch.device
-) -> Tensor:
-    """float16 [N, K]: logits for each image as `changes` has it; its `pictures` are packed, int32."""
-    parts = []
-    for index_M in torch.arange(len(pictures_NHW)).split(_BATCH):
-        with autocast(device, dtype):
+) -> tuple[Tensor, Tensor]:
+    """Logits float16 [N, K] and features float32 [N, F] of each image as `changes` has it.
+
+    `pictures_NHW` are those of `changes`, packed, int32.
+    """
+    logits, features = [], []
+    with kept_features(classifier) as kept, autocast(device, dtype):
+        for index_M in torch.arange(len(pictures_NHW)).split(_BATCH):
             pixels_MHWC = changes.pixels(pictures_NHW, index_M).to(device)
-            parts.append(classifier(pixels_MHWC).to("cpu", torch.float16))
-    return torch.cat(parts)
+            logits.append(classifier(pixels_MHWC).to("cpu", torch.float16))
+            features.append(kept.pop().to("cpu", torch.float32))
+    return torch.cat(logits), torch.cat(features)
+
+
+def _projection(folder: Path, features_NF: Tensor) -> Projection:
+    """The projection of this folder's features; the first round that is computed with hints decides it."""
+    path = folder / "projection.npz"
+    if not path.exists():
+        Projection.fit(features_NF).save(path)
+    return Projection.load(path)
 
 
 def _dtype(folder: Path, classifier: Classifier, pixels_NHWC: Tensor, reporter: Reporter) -> Dtype:
@@ -233,23 +250,8 @@ def _rounds(config: RecipeConfig) -> int:
     return min(config.distillation.rounds, config.epochs)
 
 
-def _keep(folder: Path, number: int, logits_NK: Tensor, seconds: float) -> None:
-    """Write a round's answers, and what they took before them, so that no kill leaves a round without its time."""
-    write_atomically(_seconds_path(folder, number), lambda stream: stream.write(str(seconds).encode()))
-    write_atomically(_path(folder, number), partial(np.save, arr=logits_NK.numpy()))
-
-
-def _seconds(folder: Path, rounds: int) -> float | None:
-    paths = [_seconds_path(folder, number) for number in range(rounds)]
-    return sum(float(path.read_text()) for path in paths) if all(path.exists() for path in paths) else None
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"round-{number}.npy"
-
-
-def _seconds_path(folder: Path, number: int) -> Path:
-    return folder / f"round-{number}.seconds"
+def _hints(config: RecipeConfig) -> bool:
+    return config.distillation.hint_weight > 0
 
 
 def _require_same_task(manifest: Manifest, images: Images) -> None:

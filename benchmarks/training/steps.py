@@ -22,6 +22,7 @@ from training.networks import Classifier
 from training.networks.layers import seed_dropout
 from training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.randomness import generator
+from training.rounds import RoundAnswers
 
 PARTS = ("augmentation", "forward", "backward", "optimiser")
 T = TypeVar("T")
@@ -74,15 +75,15 @@ def time_steps(
     classes = int(images.labels_N.max()) + 1
     mirrored_N = torch.zeros(len(images), dtype=torch.bool)
     size = min(config.batch_size, len(images))
-    teacher_RNK = None
+    teacher = None
     if config.distillation.teacher is not None:
         # The pictures of a round are made at once; with one batch for a data set, every step bears its part of that.
         images = LabelledImages(images.images_NHWC[:size], images.labels_N[:size])
         # What the teacher answers takes no time, that there are answers does.
-        teacher_RNK = torch.zeros((_WARM_UP + steps, size, classes), dtype=torch.float16)
+        teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (_WARM_UP + steps)
     batches = Batches(
         images, classes, config,
-        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher_RNK=teacher_RNK, device=device,
+        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher=teacher, device=device,
     )  # fmt: skip
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)

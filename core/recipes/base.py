@@ -98,6 +98,10 @@ class Distillation(Settings):
     temperature: float = Field(1.0, gt=0, le=100, description="divides both networks' logits where they are compared")
     weight: float = Field(1.0, ge=0, le=1, description="share of the teacher in the loss; the labels have the rest")
     rounds: int = Field(50, ge=1, le=10_000, description="changes of every image that the teacher answers to")
+    hint_weight: float = Field(
+        0.0, ge=0, le=100,
+        description="weight of the loss by which a throw-away head predicts the teacher's features (VID); 0: none",
+    )  # fmt: skip
 
 
 class RecipeConfig(Settings):

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -6,6 +9,7 @@ from tests.support.training_runs import CPU, small_recipe
 from training.batches import Batches
 from training.changes import round_of_changes
 from training.datasets.base import LabelledImages
+from training.rounds import RoundAnswers
 
 N, CLASSES = 40, 10
 IMAGES = LabelledImages(
@@ -19,14 +23,14 @@ def recipe(**overrides: object) -> RecipeConfig:
     return small_recipe("mlp", **{**NOTHING, **overrides})
 
 
-def batches(config: RecipeConfig, *, teacher_RNK: torch.Tensor | None = None) -> Batches:
+def batches(config: RecipeConfig, *, teacher: Sequence[RoundAnswers] | None = None) -> Batches:
     return Batches(
         IMAGES,
         CLASSES,
         config,
         fill_C=torch.tensor([1, 2, 3], dtype=torch.uint8),
         mirrored_N=torch.arange(N) % 3 == 0,
-        teacher_RNK=teacher_RNK,
+        teacher=teacher,
         device=CPU,
     )
 
@@ -64,8 +68,9 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
         **{"augmentation.flip": True, "augmentation.translate": 1, "augmentation.mixup": 1.0,
            "distillation.temperature": 2.0}
     )  # fmt: skip
-    teacher = torch.randn(3, N, CLASSES, generator=draw(1)).half()
-    made = batches(config, teacher_RNK=teacher)
+    logits_RNK = torch.randn(3, N, CLASSES, generator=draw(1)).half()
+    hints_RNF = torch.randn(3, N, 4, generator=draw(2)).half()
+    made = batches(config, teacher=list(map(RoundAnswers, logits_RNK, hints_RNF)))
     index = torch.tensor([5, 0, 31, 12])
     for epoch, number in ((0, 0), (1, 1), (2, 2), (4, 1)):
         batch = made.augmented(index, epoch, draw(epoch))
@@ -73,7 +78,35 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
         assert torch.equal(batch.pixels_LHWC, changes.pixels(changes.pictures(made.images_NHW, made.fill), index))
         assert torch.equal(batch.onehot_NK, changes.targets(made.onehot_NK, index))
         assert batch.teacher_NK is not None
-        assert torch.equal(batch.teacher_NK, (teacher[number, index].float() / 2.0).softmax(1))
+        assert torch.equal(batch.teacher_NK, (logits_RNK[number, index].float() / 2.0).softmax(1))
+        assert batch.hints_NF is not None
+        assert torch.equal(batch.hints_NF, hints_RNF[number, index])
+    assert made.plain(index).hints_NF is None
+
+
+class _Counted(Sequence[RoundAnswers]):
+    """Rounds that keep the numbers of those that were read."""
+
+    def __init__(self, rounds: list[RoundAnswers]) -> None:
+        self.rounds = rounds
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rounds)
+
+    def __getitem__(self, number: Any) -> Any:
+        self.read.append(number)
+        return self.rounds[number]
+
+
+def test_the_answers_of_a_round_are_read_once_when_its_first_batch_is_made() -> None:
+    answers = RoundAnswers(torch.zeros(N, CLASSES).half(), None)
+    teacher = _Counted([answers, answers, answers])
+    made = batches(recipe(), teacher=teacher)
+    for epoch in range(4):
+        for index in ALL.split(10):
+            assert made.augmented(index, epoch, draw()).hints_NF is None
+    assert teacher.read == [0, 1, 2, 0]
 
 
 def test_pictures_and_labels_are_mixed_alike() -> None:
@@ -94,9 +127,11 @@ def test_pictures_and_labels_are_mixed_alike() -> None:
 
 def test_outliers_come_last_and_have_no_target() -> None:
     config = recipe(**{"augmentation.outliers": 0.1})
-    teacher = torch.zeros((2, N, CLASSES), dtype=torch.float16)
-    batch = batches(config, teacher_RNK=teacher).augmented(ALL, 0, draw())
+    answers = RoundAnswers(torch.zeros(N, CLASSES).half(), torch.zeros(N, 4).half())
+    batch = batches(config, teacher=[answers, answers]).augmented(ALL, 0, draw())
     assert batch.teacher_NK is not None
+    assert batch.hints_NF is not None
+    assert len(batch.hints_NF) == N
     assert len(batch.pixels_LHWC) == N + 4
     assert len(batch.onehot_NK) == len(batch.teacher_NK) == N
     assert torch.equal(batch.pixels_LHWC[:N], batches(recipe()).plain(ALL).pixels_LHWC)
@@ -105,10 +140,12 @@ def test_outliers_come_last_and_have_no_target() -> None:
 
 def test_robust_augmentation_changes_images_and_not_targets_with_and_without_a_teacher() -> None:
     config = recipe(**{"augmentation.augmix": 0.4, "augmentation.frequency_mixing": 0.3})
-    teacher = torch.arange(2 * N * CLASSES).reshape(2, N, CLASSES).half() / 100
-    plain = batches(recipe(), teacher_RNK=teacher).augmented(ALL, 1, draw())
+    teacher = [
+        RoundAnswers(logits_NK, None) for logits_NK in torch.arange(2.0 * N * CLASSES).reshape(2, N, -1).half() / 100
+    ]
+    plain = batches(recipe(), teacher=teacher).augmented(ALL, 1, draw())
     for answers in (None, teacher):
-        batch = batches(config, teacher_RNK=answers).augmented(ALL, 1, draw())
+        batch = batches(config, teacher=answers).augmented(ALL, 1, draw())
         changed = (batch.pixels_LHWC != plain.pixels_LHWC).flatten(1).any(1)
         assert 0.5 * N < int(changed.sum()) < 0.9 * N
         assert torch.equal(batch.onehot_NK, plain.onehot_NK)

@@ -14,6 +14,7 @@ from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training.changes import round_of_changes
+from training.hints import Projection, kept_features, last_dense
 from training.images import Images
 from training.packed import pack
 from training.pipeline import train_version
@@ -46,6 +47,7 @@ def train(
     folder: Path,
     config: RecipeConfig,
     *,
+    family: str | None = None,
     reporter: RecordingReporter | None = None,
     resume: bool = False,
 ) -> Manifest:
@@ -53,7 +55,7 @@ def train(
         config,
         images,
         repository,
-        config.network.kind,
+        family or config.network.kind,
         folder,
         reporter=reporter or RecordingReporter(),
         threads=1,
@@ -88,7 +90,8 @@ def asked(
 def ask(
     teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
 ) -> torch.Tensor:
-    return asked(teacher, config, images, cache, reporter).logits_RNK
+    rounds = asked(teacher, config, images, cache, reporter).rounds
+    return torch.stack([answers.logits_NK for answers in rounds])
 
 
 def test_the_answers_are_the_teacher_s_(trained: Trained, images: Images, tmp_path: Path) -> None:
@@ -273,6 +276,129 @@ def test_a_run_that_goes_on_keeps_its_teacher_when_the_champion_moves(
         train(
             repository, images, tmp_path / "named", named.with_overrides({"distillation.teacher": "cnn@1"}), resume=True
         )
+
+
+def test_a_teacher_may_itself_be_taught(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cnn@1 teaches a narrower cnn, which is published in another family and teaches an mlp."""
+    let_int8_fail(monkeypatch)
+    repository, _ = trained
+    narrow = small_recipe(
+        "cnn",
+        **{
+            "network.channels": (4, 8), "augmentation.alternate": True, "augmentation.outliers": 0.1, "epochs": 2,
+            "distillation.teacher": "cnn@1", "distillation.rounds": 2,
+        },
+    )  # fmt: skip
+    teacher = train(repository, images, tmp_path / "teacher", narrow, family="teacher")
+    assert teacher.reference == "teacher@1"
+    assert teacher.config["distillation"]["teacher"] == "cnn@1"
+    assert teacher.cost.teacher_seconds
+    taught = train(
+        repository, images, tmp_path / "student",
+        student(epochs=2, **{"distillation.teacher": "teacher@1", "distillation.hint_weight": 1.0}),
+    )  # fmt: skip
+    assert "learning from the answers of teacher@1" in taught.licence.provenance
+
+
+HINTS: dict[str, object] = {"distillation.hint_weight": 0.5}
+
+
+def test_hints_are_the_projected_features_of_the_teacher(trained: Trained, images: Images, tmp_path: Path) -> None:
+    config, teacher = student(**HINTS), teacher_of(trained)
+    rounds = asked(teacher, config, images, tmp_path).rounds
+    (folder,) = tmp_path.iterdir()
+    projection = Projection.load(folder / "projection.npz")
+    pictures = torch.from_numpy(images.part("train").images_NHWC)
+    N, H, W, _ = pictures.shape
+    for number in (0, 5):
+        changes = round_of_changes(N, H, W, config.augmentation, number)
+        pixels = changes.pixels(changes.pictures(pack(pictures), pack(ORANGE)))
+        with torch.no_grad(), kept_features(teacher.classifier) as features:
+            logits_NK = teacher.classifier(pixels)
+            assert torch.allclose(last_dense(teacher.classifier)(features[0]), logits_NK, atol=1e-5)
+        hints_NF = rounds[number].hints_NF
+        assert hints_NF is not None
+        assert hints_NF.dtype == torch.float16
+        assert torch.allclose(hints_NF.float(), projection(features[0]).float(), atol=0.1)
+
+
+def test_hints_are_added_to_answers_that_are_kept(trained: Trained, images: Images, tmp_path: Path) -> None:
+    teacher = teacher_of(trained)
+    plain = asked(teacher, student(), images, tmp_path)
+    (folder,) = tmp_path.iterdir()
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("round-*.npy")}
+    hinted = asked(teacher, student(**HINTS), images, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("round-*.npy")} == times
+    assert len(list(folder.glob("hints-*.npy"))) == 6
+    assert plain.seconds is not None
+    assert hinted.seconds is not None
+    assert hinted.seconds > plain.seconds
+    # And the other way: what a run with hints left serves one without.
+    reporter = RecordingReporter()
+    assert all(answers.hints_NF is None for answers in asked(teacher, student(), images, tmp_path, reporter).rounds)
+    assert not [note for note in reporter.notes if "to go" in note]
+
+
+def test_the_projection_stays_when_rounds_are_added(trained: Trained, images: Images, tmp_path: Path) -> None:
+    teacher = teacher_of(trained)
+    asked(teacher, student(**HINTS, **{"distillation.rounds": 2}), images, tmp_path / "some")
+    added = asked(teacher, student(**HINTS), images, tmp_path / "some").rounds
+    at_once = asked(teacher, student(**HINTS), images, tmp_path / "all").rounds
+    for one, other in zip(added, at_once, strict=True):
+        assert one.hints_NF is not None
+        assert other.hints_NF is not None
+        assert torch.equal(one.hints_NF, other.hints_NF)
+
+
+def test_room_is_asked_for_hints_too(
+    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = 16
+    needed = 6 * 160 * (10 + features) * 2
+    let_disks_have(monkeypatch, needed - 1)
+    with pytest.raises(LowDiskError, match=r"fewer distillation\.rounds"):
+        asked(teacher_of(trained), student(**HINTS), images, tmp_path)
+    let_disks_have(monkeypatch, needed)
+    asked(teacher_of(trained), student(**HINTS), images, tmp_path)
+
+
+def test_answers_that_vanish_while_the_run_goes_on_are_computed_again_when_it_is_resumed(
+    trained: Trained, images: Images, tmp_path: Path
+) -> None:
+    teacher = teacher_of(trained)
+    rounds = asked(teacher, student(), images, tmp_path).rounds
+    before = rounds[3].logits_NK
+    next(tmp_path.rglob("round-3.npy")).unlink()
+    with pytest.raises(CheckpointError, match=r"round-3\.npy.*--resume"):
+        rounds[3]
+    assert torch.equal(asked(teacher, student(), images, tmp_path).rounds[3].logits_NK, before)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam"])
+def test_hints_and_the_running_mean_of_a_wide_first_layer_survive_an_interruption(
+    optimizer: str, trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The published graphs are held against the network, so that the shape exports as well."""
+    let_int8_fail(monkeypatch)
+    repository, _ = trained
+    config = student(
+        **{
+            "network": {"hidden": (48, 16), "blocks": 2, "dropout": 0.1},
+            "optimization.optimizer": optimizer, "optimization.weight_decay": 0.05,
+            "optimization.averaging": 0.5, "distillation.hint_weight": 0.5,
+        }
+    )  # fmt: skip
+    whole = train(repository, images, tmp_path / "whole", config)
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=2))
+    resumed = train(repository, images, tmp_path / "run", config, resume=True)
+    plain = train(repository, images, tmp_path / "plain", config.with_overrides({"distillation.hint_weight": 0.0}))
+    assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
+    assert plain.files["weights.safetensors"] != whole.files["weights.safetensors"]
+    # Nothing of the head is published.
+    assert whole.cost.parameters == plain.cost.parameters
 
 
 def test_a_student_of_the_teacher_alone_agrees_with_it_more_than_without(

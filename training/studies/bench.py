@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from training.fit import FitInputs, FitResult, fit
 from training.images import Images
 from training.pipeline import new_classifier
 from training.progress import Reporter
+from training.rounds import RoundAnswers
 from training.studies.places import ROOM
 from training.teacher import read_teacher, teacher_answers
 
@@ -112,7 +113,7 @@ def short_run(
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher_RNK=_answers(config, bench, classifier.mean_colour, reporter),
+        teacher=_answers(config, bench, classifier.mean_colour, reporter),
     )
     return fit(
         classifier,
@@ -146,7 +147,7 @@ def final_accuracy(result: FitResult) -> float:
     return accuracy
 
 
-def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Reporter) -> Tensor | None:
+def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Reporter) -> Sequence[RoundAnswers] | None:
     """The teacher's answers for the images of the study, as its rounds change just these."""
     teacher = read_teacher(config, bench.images, bench.repository)
     if teacher is None:
@@ -156,7 +157,7 @@ def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Repor
     answers = teacher_answers(
         teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device, room=ROOM
     )
-    return answers.logits_RNK
+    return answers.rounds
 
 
 class Watched:

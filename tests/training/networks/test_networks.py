@@ -8,6 +8,7 @@ from training.networks import Classifier, build_classifier, count_macs, count_pa
 from training.networks.first_weights import initialise
 from training.networks.layers import Dropout, Flatten, seed_dropout
 from training.networks.mlp import ResidualBlock
+from training.optimizers import build_optimizer
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
@@ -44,6 +45,19 @@ def test_what_is_served_stays_small(recipe: str, parameters: float, macs: float)
     network = classifier(recipe_config(recipe).network)
     assert count_parameters(network) <= parameters
     assert count_macs(network, height=32, width=32) <= macs
+
+
+def test_a_wide_first_layer_is_followed_by_a_non_linearity_and_stays_below_15_million_weights() -> None:
+    config = recipe_config("mlp_best").with_overrides({"network.hidden": [2048, 512]})
+    network = classifier(config.network)
+    kinds = [type(module) for module in network.network]
+    assert kinds == [Flatten, nn.Linear, nn.GELU, Dropout, nn.Linear, *[ResidualBlock] * 6, nn.LayerNorm, nn.Linear]
+    blocks = 6 * (2 * 512 + (512 + 1) * 1024 + (1024 + 1) * 512)
+    first = (3072 + 1) * 2048 + (2048 + 1) * 512
+    assert count_parameters(network) == first + blocks + 2 * 512 + (512 + 1) * 10 <= 15_000_000
+    groups = build_optimizer(network, config.optimization).param_groups
+    shapes = [tuple(parameter.shape) for parameter in groups[0]["params"]]
+    assert shapes == [(2048, 3072), (512, 2048), *[(1024, 512), (512, 1024)] * 6]
 
 
 def test_a_residual_block_starts_by_adding_nothing() -> None:

@@ -53,13 +53,13 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
     classifier = stored_classifier(teacher, repository.folder("cnn", 1))
     pictures_NHWC = torch.from_numpy(given[0].train.images_NHWC)
     N, H, W, _ = pictures_NHWC.shape
-    answers_RNK = given[0].teacher_RNK
+    answers = given[0].teacher
     assert N == 80
-    assert answers_RNK is not None
+    assert answers is not None
     painted_C = new_classifier(config, bench.images).mean_colour
     for number in range(2):
         changes = round_of_changes(N, H, W, config.augmentation, number)
         pixels_NHWC = changes.pixels(changes.pictures(pack(pictures_NHWC), pack(painted_C)))
         with torch.no_grad():
             expected_NK = classifier(pixels_NHWC) / teacher.calibration["fp32"].temperature
-        assert torch.allclose(answers_RNK[number].float(), expected_NK, atol=0.05, rtol=0.02)
+        assert torch.allclose(answers[number].logits_NK.float(), expected_NK, atol=0.05, rtol=0.02)
