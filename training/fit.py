@@ -105,8 +105,8 @@ def fit(
     threads = threads if resume_from is None else resume_from.threads
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
-    # Deterministic algorithms fill every new tensor, so that a read of what was never written repeats. No operation here
-    # reads such memory, and the fills take a tenth of a step.
+    # Deterministic algorithms fill every new tensor, so that a read of what was never written repeats. No operation
+    # here reads such memory, and the fills take a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False
     if resume_from is None:
         # Before the network moves to its device: the generator is one of the processor, for the same weights anywhere.

@@ -239,8 +239,12 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor)
         "data": images.dataset.digest,
         "split": images.split.digest,
         "parts": trained_on(config),
-        # Neither a setting that is at rest nor what is shown besides changes a round.
-        "augmentation": config.augmentation.model_dump(mode="json", exclude_defaults=True, exclude={"outliers"}),
+        # A default, and changes that the teacher does not see, leave a round as it is.
+        "augmentation": config.augmentation.model_dump(
+            mode="json",
+            exclude_defaults=True,
+            exclude={"outliers", "augmix", "frequency_mixing", "texture_mixing"},
+        ),
         "fill": fill_C.tolist(),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -150,7 +150,7 @@ def test_other_pictures_are_kept_apart_and_more_rounds_of_the_same_are_added(
 def test_pictures_that_no_round_has_share_its_answers_and_turned_ones_do_not(
     trained: Trained, images: Images, tmp_path: Path
 ) -> None:
-    for augmentation in ({"outliers": 0.0}, {"outliers": 0.1}, {"rotate": 15.0}):
+    for augmentation in ({"outliers": 0.0}, {"outliers": 0.1, "augmix": 0.5}, {"rotate": 15.0}):
         config = student(**{f"augmentation.{name}": value for name, value in augmentation.items()})
         ask(teacher_of(trained), config, images, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
