@@ -86,6 +86,18 @@ class Staging:
             sync(Path(parent))
 
 
+def check_family_name(family: str) -> None:
+    """Check that `family` can name a model family; none of that name need exist.
+
+    Raises:
+        PublishError: it cannot.
+    """
+    if not re.fullmatch(FAMILY_PATTERN, family):
+        raise PublishError(
+            f"{family!r} cannot name a model family: use up to 32 lower-case letters, digits, - and _, a letter first"
+        )
+
+
 @contextmanager
 def reserve(repository: ModelRepository, family: str) -> Iterator[Staging]:
     """Reserve the family's next version number for as long as the context lasts; the family may be new.
@@ -96,10 +108,7 @@ def reserve(repository: ModelRepository, family: str) -> Iterator[Staging]:
         PublishError: the family's name is not valid, the number cannot be reserved, or the disk became full while
             files were written.
     """
-    if not re.fullmatch(FAMILY_PATTERN, family):
-        raise PublishError(
-            f"{family!r} cannot name a model family: use up to 32 lower-case letters, digits, - and _, a letter first"
-        )
+    check_family_name(family)
     family_folder = repository.home_models / family
     try:
         staging, lock = _claim(repository, family_folder)

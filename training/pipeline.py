@@ -1,26 +1,28 @@
-"""A whole training run: load -> fit -> publish, in a run folder that it can be resumed from."""
+"""Training run: prepare_run -> ask the teacher -> fit -> publish, in a run folder that it can be resumed from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.errors import CheckpointError
 from core.manifest import Manifest
+from core.publishing import check_family_name
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.checkpoint import Checkpoint, load_checkpoint, require_same_run
 from training.environment import environment_record, source_digest
-from training.fit import FitInputs, fit
+from training.fit import FitInputs, FitResult, fit
 from training.images import Images, trained_on
 from training.networks import Classifier, build_classifier
 from training.preprocessing import channel_statistics
 from training.progress import Reporter
 from training.publish import Origin, publish_version
-from training.rounds import RoundAnswers
 from training.runs import (
     clear_run,
     held,
@@ -32,10 +34,112 @@ from training.runs import (
     settle_publishing,
 )
 from training.starting import Start, initial_weights, read_start
-from training.teacher import read_teacher, teacher_answers, with_exact_teacher
+from training.teacher import Answers, Teacher, read_teacher, teacher_answers, with_exact_teacher
 
 _LEAST_STD = 1 / 255
 """One step of a pixel's value, on the scale of [0, 1]: images of one plain colour have no deviation to divide by."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run that has passed every check which needs no training.
+
+    Attributes:
+        config: the recipe, with overrides merged in and the teacher's version in place of its family.
+        images: what to train, calibrate and evaluate on.
+        repository: where the version goes.
+        family: name of the family; it may be new.
+        folder: keeps the checkpoint.
+        classifier: the network, its weights still to be drawn.
+        initial: weights of the version to start from, by their torch names; None for random ones.
+        teacher: the version to learn from; None without one.
+        checkpoint: where an interrupted run goes on; None for a new run.
+    """
+
+    config: RecipeConfig
+    images: Images
+    repository: ModelRepository
+    family: str
+    folder: Path
+    classifier: Classifier
+    initial: Mapping[str, Tensor] | None
+    teacher: Teacher | None
+    checkpoint: Checkpoint | None
+
+
+def prepare_run(
+    config: RecipeConfig,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    folder: Path,
+    *,
+    resume: bool = False,
+) -> Run:
+    """Check everything that can refuse a run before it trains; writes nothing.
+
+    Args:
+        config: the recipe, with overrides merged in.
+        images: what to train, calibrate and evaluate on.
+        repository: where the version goes.
+        family: name of the family; it may be new.
+        folder: of the run; it need not exist.
+        resume: go on from the folder's checkpoint.
+
+    Raises:
+        CheckpointError: the run cannot be resumed.
+        ConfigurationError, RepositoryError: the version to start from, or to learn from, does not fit, or is not there.
+        LowDiskError: there is no room for the run's checkpoints and the version.
+        PublishError: the family's name is not valid.
+    """
+    check_family_name(family)
+    checkpoint = _checkpoint_to_resume(folder) if resume else None
+    config = with_exact_teacher(config, repository, begun=None if checkpoint is None else checkpoint.config)
+    if checkpoint is not None:
+        require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
+    teacher = read_teacher(config, images, repository)
+    start = read_start(config, images, repository)
+    classifier = new_classifier(config, images, start)
+    initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
+    require_room(folder, classifier)
+    return Run(config, images, repository, family, folder, classifier, initial, teacher, checkpoint)
+
+
+def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -> Manifest:
+    """Train a prepared run and publish it as the next version of its family; the caller holds its folder.
+
+    Args:
+        run: from `prepare_run`; if it does not resume, its folder is cleared.
+        reporter: is told what happens.
+        threads: of the processor; a resumed run keeps the number it was started with.
+        device: where to train.
+
+    Raises:
+        CheckpointError: a checkpoint or the teacher's answers cannot be saved.
+        LowDiskError: there is no room for the teacher's answers.
+        TrainingDivergedError: the loss is no longer finite.
+        ExportError: the exported graph does not agree with the network.
+        PublishError: the version could not be written.
+    """
+    source = source_digest()
+    if run.checkpoint is None:
+        clear_run(run.folder)
+    else:
+        _note_software_changes(run.checkpoint, source, reporter)
+    answers = _ask_teacher(run, reporter, threads, device)
+    result = _fit(run, answers, source, reporter, threads, device)
+    origin = _origin(run, result, answers, source, device)
+    manifest = publish_version(
+        result.classifier,
+        origin,
+        run.images,
+        run.repository,
+        run.family,
+        reporter=reporter,
+        before_publishing=lambda manifest: mark_publishing(run.folder, manifest),
+    )
+    mark_published(run.folder, manifest.reference)
+    return manifest
 
 
 def train_version(
@@ -50,88 +154,71 @@ def train_version(
     device: torch.device,
     resume: bool = False,
 ) -> Manifest:
-    """Train the recipe's network and publish it as the next version of `family`.
+    """Prepare a run and train it, with its folder, which is made if it does not exist, held against other processes.
 
-    Args:
-        config: the recipe, with overrides merged in.
-        images: what to train, calibrate and evaluate on.
-        repository: where the version goes.
-        family: name of the family; it may be new.
-        run_folder: keeps the checkpoint; made if it does not exist.
-        reporter: is told what happens.
-        threads: of the processor; a resumed run keeps the number it was started with.
-        device: where to train.
-        resume: go on from the run folder's checkpoint; otherwise what is in the folder is dropped.
+    Arguments are those of `prepare_run` and `train`.
 
     Raises:
-        CheckpointError: the run cannot be resumed, is being trained by another process, or cannot be saved.
-        ConfigurationError, RepositoryError: the version that `config` starts from, or learns from, does not fit, or is
-            not there.
-        LowDiskError: there is no room for the run's checkpoints and the version.
-        TrainingDivergedError: the loss is no longer finite.
-        ExportError: the exported graph does not agree with the network.
-        PublishError: the version could not be written.
+        CheckpointError: another process trains in the folder.
+        DuetError: as `prepare_run` and `train` do.
     """
     with held(run_folder):
-        source = source_digest()
         settle_publishing(run_folder, repository)
-        checkpoint = _checkpoint_to_resume(run_folder) if resume else None
-        config = with_exact_teacher(config, repository, begun=None if checkpoint is None else checkpoint.config)
-        teacher = read_teacher(config, images, repository)
-        if checkpoint is None:
-            clear_run(run_folder)
-        else:
-            require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
-            _tell_changes(checkpoint, source, reporter)
-        start = read_start(config, images, repository)
-        classifier = new_classifier(config, images, start)
-        require_room(run_folder, classifier)
-        answers = None
-        if teacher is not None:
-            cache = repository.home_models.with_name("cache") / "teachers"
-            torch.set_num_threads(threads)
-            answers = teacher_answers(
-                teacher,
-                config,
-                images,
-                cache,
-                fill_C=classifier.mean_colour,
-                reporter=reporter,
-                device=device,
-                room=room_for(classifier),
-            )
-        reporter.stage(f"fit {config.recipe}")
-        result = fit(
-            classifier,
-            config,
-            _fit_inputs(config, images, None if answers is None else answers.rounds, source),
-            run_folder,
-            reporter=reporter,
-            threads=threads,
-            device=device,
-            resume_from=checkpoint,
-            initial=None if start is None else initial_weights(classifier, start, images.dataset.class_names),
-        )
-        environment = environment_record(threads=result.threads, dtype=result.dtype, device=device)
-        origin = Origin(
-            config,
-            result.history,
-            environment,
-            source,
-            derived_from=config.init_from,
-            teacher_seconds=None if answers is None else answers.seconds,
-        )
-        manifest = publish_version(
-            result.classifier,
-            origin,
-            images,
-            repository,
-            family,
-            reporter=reporter,
-            before_publishing=lambda manifest: mark_publishing(run_folder, manifest),
-        )
-        mark_published(run_folder, manifest.reference)
-        return manifest
+        run = prepare_run(config, images, repository, family, run_folder, resume=resume)
+        return train(run, reporter=reporter, threads=threads, device=device)
+
+
+def _ask_teacher(run: Run, reporter: Reporter, threads: int, device: torch.device) -> Answers | None:
+    if run.teacher is None:
+        return None
+    torch.set_num_threads(threads)
+    return teacher_answers(
+        run.teacher,
+        run.config,
+        run.images,
+        run.repository.home_models.with_name("cache") / "teachers",
+        fill_C=run.classifier.mean_colour,
+        reporter=reporter,
+        device=device,
+        room=room_for(run.classifier),
+    )
+
+
+def _fit(
+    run: Run, answers: Answers | None, source: str, reporter: Reporter, threads: int, device: torch.device
+) -> FitResult:
+    reporter.stage(f"fit {run.config.recipe}")
+    inputs = FitInputs(
+        train=run.images.part(*trained_on(run.config)),
+        validation=None if run.config.include_validation else run.images.part("validation"),
+        classes=len(run.images.dataset.class_names),
+        data_digest=run.images.dataset.digest,
+        split_digest=run.images.split.digest,
+        teacher=None if answers is None else answers.rounds,
+        source_digest=source,
+    )
+    return fit(
+        run.classifier,
+        run.config,
+        inputs,
+        run.folder,
+        reporter=reporter,
+        threads=threads,
+        device=device,
+        resume_from=run.checkpoint,
+        initial=run.initial,
+    )
+
+
+def _origin(run: Run, result: FitResult, answers: Answers | None, source: str, device: torch.device) -> Origin:
+    return Origin(
+        run.config,
+        result.history,
+        environment_record(threads=result.threads, dtype=result.dtype, device=device),
+        source,
+        derived_from=run.config.init_from,
+        teacher_seconds=None if answers is None else answers.seconds,
+    )
 
 
 def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
@@ -162,7 +249,7 @@ def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
     return load_checkpoint(run_folder)
 
 
-def _tell_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> None:
+def _note_software_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> None:
     """Note where the epochs so far were trained by other software, which may compute other weights."""
     found = (
         ("source", checkpoint.source_digest and checkpoint.source_digest[:12], source[:12]),
@@ -174,15 +261,3 @@ def _tell_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> No
             f"the epochs so far were trained by other software ({'; '.join(changes)}): the run may end with other "
             "weights than one that was never interrupted; its manifest names the software that it ends with"
         )
-
-
-def _fit_inputs(config: RecipeConfig, images: Images, teacher: Sequence[RoundAnswers] | None, source: str) -> FitInputs:
-    return FitInputs(
-        train=images.part(*trained_on(config)),
-        validation=None if config.include_validation else images.part("validation"),
-        classes=len(images.dataset.class_names),
-        data_digest=images.dataset.digest,
-        split_digest=images.split.digest,
-        teacher=teacher,
-        source_digest=source,
-    )

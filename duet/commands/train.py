@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +12,8 @@ from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
     from core.manifest import Manifest
-    from core.recipes import RecipeConfig
     from core.repository import ModelRepository
-    from training.images import Images
+    from training.pipeline import Run
 
 
 class PromotePolicy(StrEnum):
@@ -64,6 +62,7 @@ def train(
     from core.repository import ModelRepository
     from core.runs import named_run
     from training.compute import pick_device
+    from training.pipeline import prepare_run
     from training.progress import ConsoleReporter
     from training.requests import prepare, run_request
     from training.runs import require_free
@@ -81,7 +80,7 @@ def train(
         require_free(run_folder)
     if dry_run:
         config, images = prepare(config, data, repository, data_dir=data_dir, download=download, note=typer.echo)
-        _describe(config, family, images, repository, run_folder)
+        _describe(prepare_run(config, images, repository, family, run_folder, resume=resume))
         return
     ensure_home(duet_home())
     with ConsoleReporter() as reporter:
@@ -141,25 +140,18 @@ def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePol
         typer.echo(f"not served yet: duet models promote {manifest.reference} --reason WHY{force}")
 
 
-def _describe(config: RecipeConfig, family: str, images: Images, repository: ModelRepository, run_folder: Path) -> None:
+def _describe(run: Run) -> None:
     from rich import print as rich_print
 
     from training.images import trained_on
     from training.networks import count_macs, count_parameters
-    from training.pipeline import new_classifier
-    from training.starting import initial_weights, read_start
-    from training.teacher import read_teacher, with_exact_teacher
 
-    _, height, width, _ = images.dataset.training.images_NHWC.shape
-    config = with_exact_teacher(config, repository)
-    read_teacher(config, images, repository)
-    start = read_start(config, images, repository)
-    classifier = new_classifier(config, images, start)
-    if start is not None:
-        initial_weights(classifier, start, images.dataset.class_names)
-    rich_print(config.model_dump())
-    parameters, macs = count_parameters(classifier), count_macs(classifier, height=height, width=width)
+    dataset = run.images.dataset
+    _, height, width, _ = dataset.training.images_NHWC.shape
+    rich_print(run.config.model_dump())
+    parameters, macs = count_parameters(run.classifier), count_macs(run.classifier, height=height, width=width)
     typer.echo(
-        f"would train on {len(images.part(*trained_on(config))):,} images of {images.dataset.name}, {parameters:,} "
-        f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run_folder}, and publish it as {family}"
+        f"would train on {len(run.images.part(*trained_on(run.config))):,} images of {dataset.name}, {parameters:,} "
+        f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run.folder}, "
+        f"and publish it as {run.family}"
     )
