@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from core.errors import CheckpointError, ConfigurationError
 from core.estimate import Estimate
 from core.manifest import Manifest
-from core.recipes import Augmentation, Distillation, RecipeConfig, recipe_config
+from core.recipes import Augmentation, RecipeConfig, recipe_config
 from core.reports.studies import TaughtBy
 from core.statistics.student import student_mean
 from training.files import write_atomically
@@ -85,14 +85,9 @@ def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> 
         cutout=(own.cutout or _CUTOUT) if rank >= 3 else 0,
         mixup=(own.mixup or _MIXUP) if rank >= 4 else 0.0,
     )
-    learnt = recipe.distillation
-    distillation = Distillation(
-        teacher=teacher if rank >= 5 else None,
-        temperature=learnt.temperature,
-        weight=learnt.weight,
-        # A short run gets to no more rounds than it has epochs.
-        rounds=min(learnt.rounds, recipe.epochs),
-    )
+    # A short run gets to no more rounds than it has epochs.
+    rounds = min(recipe.distillation.rounds, recipe.epochs)
+    distillation = recipe.distillation.model_copy(update={"teacher": teacher if rank >= 5 else None, "rounds": rounds})
     return recipe.with_overrides({"augmentation": augmentation.model_dump(), "distillation": distillation.model_dump()})
 
 

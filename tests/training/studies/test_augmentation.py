@@ -60,6 +60,14 @@ def study_of(runs: list[Run], teacher: TaughtBy | None = None) -> Study:
     return Study("d" * 64, "e" * 64, 8000, teacher, runs)
 
 
+def test_the_last_step_distils_as_the_recipe_does() -> None:
+    asked = {"temperature": 2.0, "weight": 0.7, "hint_weight": 0.3}
+    config = recipe_config("mlp_labels").with_overrides({f"distillation.{name}": each for name, each in asked.items()})
+    learnt = step_config(config, "+ distillation", "cnn@1").distillation
+    assert learnt.model_dump(include=set(asked)) == asked
+    assert learnt.teacher == "cnn@1"
+
+
 @pytest.mark.parametrize("recipe", ["mlp_labels", "cnn_fast", "cnn_best"])
 def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: str) -> None:
     config = recipe_config(recipe)
