@@ -7,10 +7,11 @@ Evidence, one seed as below on 45,000 images with a narrow network as the teache
 40,000 (`duet train mlp_best --set include_validation=true --set distillation.teacher=teacher@1`; docs/training.md has
 the command that makes teacher@1, docs/evidence its record), on two cores without AMX (bfloat16) that did other work as
 well, published as mlp@4: 78.84 % of the test images right from one view, 80.13 % with six views averaged, after 8
-minutes of epochs of the teacher, 41 of its answers and 68 of epochs of its own. The calibration error after temperature
-is 1.31 %, slightly more than the 1.26 % below which a perfectly calibrated model with the same confidences stays in 95
-of 100 cases. Its prediction sets hold the true class for 99.26 % of the test images, inside the 98.64 to 99.31 % of a
-kept promise of 99 % (5,000 calibration images, 10,000 test images). It ends with 72 % of its mixed pictures right.
+minutes of epochs of the teacher, 41 of its answers and 68 of epochs of its own, with a calibration error of 1.31 %
+after temperature. That is slightly more than the 1.26 % below which a perfectly calibrated model with the same
+confidences stays in 95 of 100 cases. Its prediction sets hold the true class for 99.26 % of the test images, inside the
+98.64 to 99.31 % of a kept promise of 99 % (5,000 calibration images, 10,000 test images). It ends with 72 % of its
+mixed pictures right.
 
 The champion of cnn, which teaches where no teacher is named, has more to say and takes longer to say it: 15 seconds a
 round took teacher@1, and 20 rounds of cnn@4 (which mlp@3 went on with, below) 26 minutes on that machine, so that these
