@@ -192,7 +192,9 @@ class EvaluatedModel(Answer):
     architecture: Literal["mlp", "cnn"]
     recipe: str
     created_at: datetime
-    scores: Scores = Field(description="as measured when the version was published")
+    scores: Scores = Field(
+        description="as measured when the version was published; figures that older records lack are computed now"
+    )
     probability: ProbabilityScores = Field(description="log loss, Brier score, calibration error and confusion rates")
     cost: CostRecord
     environment: EnvironmentRecord = Field(description="what it was trained with: `cost.training_seconds` are of it")

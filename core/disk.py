@@ -1,4 +1,4 @@
-"""Free disk space, looked at before work is begun that would fail hours later for want of it."""
+"""Free disk space, checked before long work begins that would fail without it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ MIB = 1024 * 1024
 
 
 def require_space(folder: Path, needed: int, *, what: str, advice: str) -> None:
-    """Check that so many bytes are free where `folder` lies, which has to exist.
+    """Check that so many bytes are free on the disk of `folder`.
 
     Args:
-        folder: that is about to be filled.
+        folder: the folder to be filled; it need not exist yet.
         needed: bytes.
-        what: is to be begun, such as `a job`.
-        advice: what to do where it is refused.
+        what: the work to begin, such as `a job`.
+        advice: what to do if there is no room.
 
     Raises:
         LowDiskError: less is free; the message says how much, and gives the advice.
-        OSError: the folder cannot be asked.
+        OSError: the disk does not answer.
     """
-    free = shutil.disk_usage(folder).free
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise LowDiskError(
             f"{free // MIB:,} MiB are free where {folder} lies, and {what} is not begun with less than "

@@ -49,11 +49,24 @@ class ReliabilityBin(_Record):
     accuracy: float | None = Field(description="share of right answers; null for an empty bin")
 
 
+class CalibratedECE(_Record):
+    """Expected calibration error of a perfectly calibrated model with the same confidences on as many images.
+
+    Its labels are drawn from the confidences, 1,000 times by a fixed seed.
+    """
+
+    mean: float
+    percentile_95: float = Field(description="an error above it is more than chance, at a level of 5 %")
+
+
 class Reliability(_Record):
     """Calibration of the top probability: expected calibration error over equal-width bins."""
 
     ece: float
     bins: tuple[ReliabilityBin, ...]
+    if_calibrated: CalibratedECE | None = Field(
+        None, description="the error of a perfectly calibrated model, to compare `ece` with; null: not measured"
+    )
 
 
 class PredictionSets(_Record):
@@ -65,8 +78,13 @@ class PredictionSets(_Record):
     singletons: float = Field(description="share of sets that name one class")
     band: tuple[float, float] | None = Field(
         None,
-        description="between which shares the coverage of so many images lies in 95 of 100 cases, by the binomial "
-        "distribution, if each set holds the true class with the probability `target`; null: not measured",
+        description="between which shares the coverage lies in 95 of 100 cases if the promise is kept, by the "
+        "beta-binomial distribution for these images and `calibration_images`; null: not measured",
+    )
+    calibration_images: int | None = Field(
+        None,
+        description="holdout images that the threshold was fitted on; null in older records, whose `band` is "
+        "binomial, takes no account of them and is too narrow",
     )
 
 

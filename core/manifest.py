@@ -124,6 +124,24 @@ class Calibration(_Record):
     ood_flag_rate: Probability
 
 
+class ClassBiasRecord(_Record):
+    """Class biases that were fitted together with the temperature on the holdout, and whether they are used.
+
+    Log losses are means over the holdout images, each scored by a fit on the other folds. The biases are kept, and
+    are part of the weights, where `least_fall` is above 0 by more than rounding (1e-6).
+    """
+
+    images: int = Field(gt=0, description="of the holdout")
+    folds: int = Field(gt=1)
+    log_loss_without: float = Field(ge=0, description="with a temperature alone")
+    log_loss_with: float = Field(ge=0, description="with a temperature and class biases")
+    least_fall: float = Field(description="one-sided 95 % bound of the mean fall of the log loss, paired t-test")
+    kept: bool
+    biases: tuple[float, ...] = Field(
+        description="added to the bias of the last dense layer, one a class, sum 0; empty where not kept"
+    )
+
+
 class ParityRecord(_Record):
     """Agreement of the exported graph with the network it was made from, on `images` test images."""
 
@@ -218,6 +236,9 @@ class Manifest(_Record):
     licence: LicenceRecord
     cost: CostRecord
     calibration: dict[Precision, Calibration]
+    class_biases: ClassBiasRecord | None = Field(
+        default=None, description="null where class biases were not tried: older versions, holdouts below 10 images"
+    )
     averaged_views: dict[Precision, AveragedViewsRecord] = Field(
         default_factory=dict, description="for answers averaged over views; empty where that was not measured"
     )

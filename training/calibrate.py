@@ -20,19 +20,11 @@ OOD_FLAG_RATE = 0.05
 def calibrate(logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64]) -> Calibration:
     """Fit all thresholds of one precision of a version.
 
-    A holdout of a few images, all answered right, would have a temperature near zero, and the model be sure of
-    everything. So the labels are counted as certain only as far as so many images can tell (Platt 1999, "Probabilistic
-    Outputs for Support Vector Machines"): (N + 1) / (N + 2) for the true class, the rest shared by the others. Among
-    thousands of images that changes nothing.
-
     Args:
         logits_NK: float32 [N, K], the exported model's answers to the holdout.
         labels_N: int64 [N], true classes.
     """
-    images, classes = logits_NK.shape
-    doubt = 1 / (images + 2)
-    onehot_NK = one_hot(labels_N, classes)
-    temperature = fit_temperature(logits_NK, (1 - doubt) * onehot_NK + doubt / (classes - 1) * (1 - onehot_NK))
+    temperature = fit_temperature(logits_NK, calibration_targets(labels_N, logits_NK.shape[1]))
     return Calibration(
         temperature=temperature,
         coverage=COVERAGE,
@@ -40,3 +32,16 @@ def calibrate(logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64
         ood_threshold=energy_threshold(logits_NK, OOD_FLAG_RATE),
         ood_flag_rate=OOD_FLAG_RATE,
     )
+
+
+def calibration_targets(labels_N: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
+    """Smoothed labels that a calibration is fitted on, float64 [N, classes]: nearly one-hot, rows sum to 1.
+
+    A holdout of a few images, all answered right, would have a temperature near zero, and the model would be sure of
+    everything. So the labels count as certain only as far as N images can tell (Platt 1999, "Probabilistic Outputs
+    for Support Vector Machines"): (N + 1) / (N + 2) for the true class, the rest shared by the others. Among thousands
+    of images that changes nothing.
+    """
+    doubt = 1 / (len(labels_N) + 2)
+    onehot_NK = one_hot(labels_N, classes).astype(np.float64)
+    return (1 - doubt) * onehot_NK + doubt / (classes - 1) * (1 - onehot_NK)

@@ -58,7 +58,7 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
     accuracy = scores.accuracy
     macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
     strange = ", ".join(f"{one.kind} {_number(one.auroc)}" for one in scores.strange or ()) or "not measured"
-    macro, ece = scores.macro, scores.reliability.ece
+    macro = scores.macro
     return f"""
 # {manifest.reference}
 
@@ -77,9 +77,11 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 | training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
 {manifest.environment.dtype}{_taught(manifest)}{_begun(manifest)} |
 | log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
-| expected calibration error | {ece:.2%} after temperature {calibration.temperature:.3f} |
+| expected calibration error | {_calibration_error(scores)} after temperature {calibration.temperature:.3f} |
+| class biases | {_class_biases(manifest)} |
 | prediction sets | hold the true class for {_share(scores.prediction_sets.coverage)} of the test \
-images (aim {scores.prediction_sets.target:.0%}), {scores.prediction_sets.mean_size:.2f} classes on average |
+images (aim {scores.prediction_sets.target:.0%}{_band(scores)}), {scores.prediction_sets.mean_size:.2f} classes on \
+average |
 | out-of-distribution score, AUROC against | {strange} |
 
 Intervals, in brackets, are 95 % intervals: Wilson's for accuracies and coverage, DeLong's for AUROC, bootstrap
@@ -89,6 +91,38 @@ over images for the others.
 ![confusion matrix](figures/confusion.png)
 ![reliability diagram](figures/reliability.png)
 """
+
+
+def _calibration_error(scores: Scores) -> str:
+    """The error, beside what a perfectly calibrated model would show."""
+    reliability = scores.reliability
+    perfect = reliability.if_calibrated
+    beside = (
+        ""
+        if perfect is None
+        else f" (a perfectly calibrated model: mean {perfect.mean:.2%}, 95th percentile {perfect.percentile_95:.2%})"
+    )
+    return f"{reliability.ece:.2%}{beside}"
+
+
+def _class_biases(manifest: Manifest) -> str:
+    """What cross-validation said of biases in the last layer."""
+    record = manifest.class_biases
+    if record is None:
+        return "not tried"
+    verdict = "part of the weights" if record.kept else "not used: the difference may be chance"
+    return (
+        f"{verdict}; log loss on the holdout, {record.folds}-fold cross-validation: {record.log_loss_with:.4f} with "
+        f"temperature and biases, {record.log_loss_without:.4f} with temperature alone"
+    )
+
+
+def _band(scores: Scores) -> str:
+    sets = scores.prediction_sets
+    if sets.band is None or sets.calibration_images is None:
+        return ""
+    low, high = sets.band
+    return f"; {low:.2%} to {high:.2%} in 95 of 100 cases for a threshold from {sets.calibration_images:,} images"
 
 
 def _taught(manifest: Manifest) -> str:

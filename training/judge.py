@@ -78,7 +78,9 @@ def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool
     test_logits = {name: answer(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
     strange = strange_images(test.images_NHWC)
     scores = {
-        name: score(test_logits[name], test.labels_N, names, calibration[name]).model_copy(
+        name: score(
+            test_logits[name], test.labels_N, names, calibration[name], calibration_images=len(holdout)
+        ).model_copy(
             update={"strange": score_strangeness(path, test_logits[name], strange, calibration[name], threads=threads)}
         )
         for name, path in graphs.items()

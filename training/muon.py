@@ -67,7 +67,8 @@ def _step_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Tensor], gro
     if group["weight_decay"] > 0:
         weight.mul_(1 - group["lr"] * group["weight_decay"])
     else:
-        weight.mul_(rows**0.5 / weight.norm())
+        # A matrix that starts at zero, as a residual block's last one does, has no direction to rescale yet.
+        weight.mul_(rows**0.5 / weight.norm().clamp_min(1e-12))
     # With more rows than columns the rows of an orthogonal matrix are shorter than one.
     length = max(1.0, rows / update_RC.shape[1]) ** 0.5
     weight.add_(update_RC.reshape(weight.shape), alpha=-group["lr"] * length)

@@ -16,6 +16,15 @@ _BATCH = 250
 
 
 @torch.no_grad()
+def network_logits(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Logits float32 [N, K] of the network itself for uint8 images [N, H, W, 3]; in evaluation mode on the CPU."""
+    parts = [
+        classifier(scale_pixels(torch.from_numpy(images_NHWC[start : start + _BATCH])))
+        for start in range(0, len(images_NHWC), _BATCH)
+    ]
+    return np.asarray(torch.cat(parts).numpy())
+
+
 def check_parity(
     classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], exported_NK: npt.NDArray[np.float32]
 ) -> ParityRecord:
@@ -29,11 +38,7 @@ def check_parity(
     Raises:
         ExportError: a logit differs by more than 1e-4, or an image gets another class.
     """
-    parts = [
-        classifier(scale_pixels(torch.from_numpy(images_NHWC[start : start + _BATCH])))
-        for start in range(0, len(images_NHWC), _BATCH)
-    ]
-    logits_NK = torch.cat(parts).numpy()
+    logits_NK = network_logits(classifier, images_NHWC)
     difference = float(np.abs(logits_NK - exported_NK).max())
     mismatches = int((logits_NK.argmax(1) != exported_NK.argmax(1)).sum())
     if difference > MAX_LOGIT_DIFFERENCE or mismatches:

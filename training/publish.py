@@ -1,4 +1,4 @@
-"""Publishing a trained network as a version: export -> judge -> describe -> publish."""
+"""Publishing a trained network as a version: fold in class biases -> export -> judge -> describe -> publish."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.evaluation import EVALUATION_NAME
 from core.manifest import (
     CARD_NAME,
     GRAPHS,
+    ClassBiasRecord,
     CostRecord,
     DataRecord,
     EnvironmentRecord,
@@ -31,6 +32,7 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from training.card import model_card
 from training.checkpoint import EpochRecord
+from training.class_biases import debias
 from training.export import export_model
 from training.figures import write_figures
 from training.gradients import check_gradient, export_gradient
@@ -58,6 +60,8 @@ class Origin:
     """family@version whose weights these are, where they were not just trained, or were trained from."""
     teacher_seconds: float | None = None
     """Wall time of the answers that the weights were learnt from; None without a teacher, and where it is not known."""
+    class_biases: ClassBiasRecord | None = None
+    """Of biases that are part of the weights already; None where they are still to be tried."""
 
     @property
     def training_seconds(self) -> float:
@@ -77,8 +81,11 @@ def publish_version(
 ) -> Manifest:
     """Export, judge and publish a network in evaluation mode as the next version of `family`.
 
+    Class biases that lower the log loss on the holdout are folded into the weights first, so that every exported file
+    has them.
+
     Args:
-        classifier: the network.
+        classifier: the network, on the CPU; it is not changed.
         origin: where its weights come from.
         images: what it was trained on, and is calibrated and evaluated on.
         repository: where the version goes.
@@ -91,6 +98,12 @@ def publish_version(
         PublishError: the version could not be written; nothing of it is kept.
     """
     with reserve(repository, family) as staging:
+        class_biases = origin.class_biases
+        if class_biases is None:
+            reporter.stage("try class biases on the holdout")
+            holdout = images.part("holdout")
+            classifier, class_biases = debias(classifier, holdout.images_NHWC, holdout.labels_N)
+
         reporter.stage(f"export {staging.reference}")
         spec = _input_spec(classifier, images)
         export_model(classifier, staging.folder, height=spec.height, width=spec.width)
@@ -111,7 +124,7 @@ def publish_version(
         )
 
         reporter.stage("publish")
-        manifest = _describe(staging, spec, classifier, origin, images, judgement, gradient)
+        manifest = _describe(staging, spec, classifier, origin, images, judgement, class_biases, gradient)
         _write_records(staging, manifest, origin, judgement)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
         reporter.writing("publish")
@@ -134,6 +147,7 @@ def _describe(
     origin: Origin,
     images: Images,
     judgement: Judgement,
+    class_biases: ClassBiasRecord | None,
     gradient: GradientRecord,
 ) -> Manifest:
     """The manifest, its list of files still empty."""
@@ -165,6 +179,7 @@ def _describe(
             epochs=len(origin.history),
         ),
         calibration=judgement.calibration,
+        class_biases=class_biases,
         averaged_views=judgement.averaged_views,
         quantization=judgement.quantization,
         gradient=gradient,

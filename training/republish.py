@@ -26,6 +26,8 @@ def republish(
 ) -> Manifest:
     """Export, judge and publish the weights of `family`@`version` again, as the family's next version.
 
+    Class biases are tried unless the old version's weights have them already.
+
     Raises:
         CorruptVersionError: the old version's files do not match its manifest.
         DataError: `images` are not those the old version was trained and judged on.
@@ -43,6 +45,8 @@ def republish(
         source_digest=source_digest(),
         derived_from=manifest.reference,
         teacher_seconds=manifest.cost.teacher_seconds,
+        # Biases in the weights were fitted on the same holdout: cross-validation cannot judge them a second time.
+        class_biases=manifest.class_biases if manifest.class_biases and manifest.class_biases.kept else None,
     )
     return publish_version(classifier, origin, images, repository, family, reporter=reporter)
 

@@ -9,10 +9,18 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, t
 from core.estimate import Estimate
 from core.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
 from core.manifest import Calibration
-from core.statistics.calibration import brier_score, expected_calibration_error, log_loss, reliability, softmax
+from core.statistics.calibration import (
+    brier_score,
+    calibrated_ece,
+    expected_calibration_error,
+    log_loss,
+    reliability,
+    softmax,
+)
 from core.statistics.conformal import prediction_set_mask
+from core.statistics.coverage import coverage_band
 from core.statistics.energy import energy
-from core.statistics.intervals import bootstrap_confusion, exact_binomial_band, wilson_interval
+from core.statistics.intervals import bootstrap_confusion, wilson_interval
 from training.preprocessing import one_hot
 
 _MEASURES = ("precision", "recall", "f1")
@@ -24,6 +32,8 @@ def score(
     labels_N: npt.NDArray[np.int64],
     class_names: tuple[str, ...],
     calibration: Calibration,
+    *,
+    calibration_images: int,
 ) -> Scores:
     """Score a model's answers. Accuracies carry Wilson intervals, the rest bootstrap intervals over images.
 
@@ -32,6 +42,7 @@ def score(
         labels_N: int64 [N], true classes.
         class_names: K names, for the table per class.
         calibration: the temperature and thresholds that go with these logits.
+        calibration_images: how many holdout images they were fitted on.
     """
     classes = len(class_names)
     probabilities_NK = softmax(logits_NK, calibration.temperature)
@@ -58,15 +69,20 @@ def score(
         confusion_matrix=tuple(tuple(int(count) for count in row) for row in confusion_KK),
         log_loss=log_loss(probabilities_NK, onehot_NK),
         brier=brier_score(probabilities_NK, onehot_NK),
-        reliability=reliability(probabilities_NK, labels_N),
-        prediction_sets=_prediction_sets(probabilities_NK, labels_N, calibration),
+        reliability=reliability(probabilities_NK, labels_N).model_copy(
+            update={"if_calibrated": calibrated_ece(probabilities_NK)}
+        ),
+        prediction_sets=_prediction_sets(probabilities_NK, labels_N, calibration, calibration_images),
         ece_before_temperature=expected_calibration_error(softmax(logits_NK), labels_N),
         ood_flag_rate=float((energy(logits_NK) > calibration.ood_threshold).mean()),
     )
 
 
 def _prediction_sets(
-    probabilities_NK: npt.NDArray[np.floating], labels_N: npt.NDArray[np.int64], calibration: Calibration
+    probabilities_NK: npt.NDArray[np.floating],
+    labels_N: npt.NDArray[np.int64],
+    calibration: Calibration,
+    calibration_images: int,
 ) -> PredictionSets:
     members_NK = prediction_set_mask(probabilities_NK, calibration.conformal_threshold)
     covered = int(members_NK[np.arange(len(labels_N)), labels_N].sum())
@@ -76,7 +92,8 @@ def _prediction_sets(
         coverage=_proportion(covered, len(labels_N)),
         mean_size=float(sizes_N.mean()),
         singletons=float((sizes_N == 1).mean()),
-        band=exact_binomial_band(len(labels_N), calibration.coverage),
+        band=coverage_band(len(labels_N), calibration_images, calibration.coverage),
+        calibration_images=calibration_images,
     )
 
 

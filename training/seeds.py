@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from core.errors import CheckpointError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.statistics.student import mean_at_least
 from training.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from training.files import write_atomically
 from training.runs import published_as, settle_publishing
@@ -20,6 +22,7 @@ from training.teacher import with_exact_teacher
 
 Train = Callable[[RecipeConfig, Path, bool], Manifest]
 """Trains a configuration in a run folder, going on from its checkpoint where the last argument is true."""
+_ACCURACY = "accuracy from one view"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,37 @@ class Spread:
     def deviation(self) -> float | None:
         """Standard deviation of a single run, estimated from these (n - 1 in the denominator); None for one seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An accuracy from one view that the mean over seeds is to reach, and what the seeds say of it."""
+
+    accuracy: float
+    values: tuple[float, ...]
+
+    @property
+    def at_least(self) -> float | None:
+        """One-sided 95 % bound of the mean over seeds by Student's t; None for one seed, which is one run."""
+        return mean_at_least(self.values) if len(self.values) > 1 else None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bound is at least the goal; a single run reaches none."""
+        return self.at_least is not None and self.at_least >= self.accuracy
+
+    @property
+    def sentence(self) -> str:
+        """The result in words."""
+        mean = float(np.mean(self.values))
+        if self.at_least is None:
+            side = "below" if mean < self.accuracy else "not below"
+            return (
+                f"One run: {mean:.2%}, {side} {self.accuracy:.2%}. One run shows nothing of the mean over seeds: "
+                "train more with --seeds"
+            )
+        said = f"mean of {len(self.values)} seeds {mean:.2%}, at least {self.at_least:.2%} (one-sided 95 % t-bound)"
+        return f"{'Reached' if self.reached else 'Not shown to reach'} {self.accuracy:.2%}: {said}"
 
 
 def train_seeds(
@@ -78,10 +112,15 @@ def train_seeds(
     return manifests
 
 
+def accuracy_goal(accuracy: float, manifests: Sequence[Manifest]) -> Goal:
+    """The goal for the test accuracy from one view, with that of each seed."""
+    return Goal(accuracy, spreads(manifests)[_ACCURACY].values)
+
+
 def spreads(manifests: Sequence[Manifest]) -> dict[str, Spread]:
     """The figures that several seeds are compared by, all on the test images, with what they took."""
     figures: dict[str, Callable[[Manifest], float]] = {
-        "accuracy from one view": lambda manifest: manifest.metrics.test_accuracy,
+        _ACCURACY: lambda manifest: manifest.metrics.test_accuracy,
         "accuracy, views averaged": lambda manifest: manifest.averaged_views["fp32"].test_accuracy.value,
         "log loss": lambda manifest: manifest.metrics.test_log_loss,
         "calibration error": lambda manifest: manifest.metrics.test_ece,
@@ -90,13 +129,18 @@ def spreads(manifests: Sequence[Manifest]) -> dict[str, Spread]:
     return {name: Spread(tuple(map(figure, manifests))) for name, figure in figures.items()}
 
 
-def write_report(path: Path, manifests: Sequence[Manifest]) -> None:
+def write_report(path: Path, manifests: Sequence[Manifest], goal: Goal | None = None) -> None:
     """Write every value with mean and standard deviation as JSON, and what they were trained by.
+
+    Args:
+        path: of the file; its folder is made if it does not exist.
+        manifests: one a seed.
+        goal: is written with its bound and whether it was reached.
 
     Raises:
         OSError: the file could not be written.
     """
-    content = {
+    content: dict[str, Any] = {
         "recipe": manifests[0].recipe,
         "config": {key: value for key, value in manifests[0].config.items() if key != "seed"},
         "environment": manifests[0].environment.model_dump(),
@@ -106,6 +150,8 @@ def write_report(path: Path, manifests: Sequence[Manifest]) -> None:
             for name, spread in spreads(manifests).items()
         },
     }
+    if goal is not None:
+        content["goal"] = {"accuracy": goal.accuracy, "mean_at_least": goal.at_least, "reached": goal.reached}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode()))
 

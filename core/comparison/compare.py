@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.api import EvaluatedModel, MetricsComparison
+from core.comparison.current_scores import current_scores
 from core.comparison.evaluated import EvaluatedVersion
 from core.comparison.robustness import RobustnessComparison, side_by_side
 from core.errors import DataError
@@ -105,7 +106,9 @@ class VersionComparer:
             architecture=manifest.architecture,
             recipe=manifest.recipe,
             created_at=manifest.created_at,
-            scores=version.evaluation.scores["fp32"],
+            scores=current_scores(
+                version.evaluation.scores["fp32"], manifest, probability, images=version.evaluation.data.images
+            ),
             probability=probability,
             cost=manifest.cost,
             environment=manifest.environment,

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from core.errors import DifferentImagesError
 from core.estimate import Estimate
-from core.evaluation import EvaluatedData
+from core.evaluation import CalibratedECE, EvaluatedData
 from core.predictions import SplitPredictions
 from core.reports.record import Record
+from core.statistics.calibration import BINS, calibrated_ece
 from core.statistics.comparison import PairedComparison, compare_paired, paired_difference
 from core.statistics.holm import holm
 from core.statistics.mcnemar import mcnemar_exact
@@ -20,7 +21,6 @@ from core.statistics.proportions import proportion
 from core.statistics.resampling import from_resamples, resampled_means, unbiased
 
 SIGNIFICANCE = 0.05
-_BINS = 15
 _LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 Floats = npt.NDArray[np.float64]
@@ -33,6 +33,9 @@ class ProbabilityScores(Record):
     log_loss: Estimate = Field(description="mean of -ln p(true class), natural logarithm")
     brier: Estimate = Field(description="mean squared distance between probabilities and one-hot label, on [0, 2]")
     ece: Estimate = Field(description="calibration error; the interval is freed of the bootstrap's upward bias")
+    ece_if_calibrated: CalibratedECE = Field(
+        description="what the calibration error of a perfectly calibrated model with the same confidences would be"
+    )
     confusion_rates: tuple[tuple[Estimate, ...], ...] = Field(
         description="row: true class, column: predicted; share of the true class, with Wilson's interval; a class "
         "without images has empty rows"
@@ -100,8 +103,8 @@ def compare_answers(
     differences = [from_resamples(first_F[f] - second_F[f], first_BF[:, f] - second_BF[:, f]) for f in range(3)]
     return Pairwise(
         data=data[0],
-        first=_scores(first_F, first_BF, labels_N, one.predicted(), len(names)),
-        second=_scores(second_F, second_BF, labels_N, other.predicted(), len(names)),
+        first=_scores(first_F, first_BF, labels_N, first_NK),
+        second=_scores(second_F, second_BF, labels_N, second_NK),
         paired=compare_paired(labels_N, one.predicted(), other.predicted()),
         log_loss_difference=differences[0],
         brier_difference=differences[1],
@@ -151,8 +154,8 @@ def _per_image(probabilities_NK: Floats, labels_N: Labels) -> Floats:
     images = np.arange(len(labels_N))
     onehot_NK = np.eye(probabilities_NK.shape[1])[labels_N]
     confidence_N = probabilities_NK.max(axis=1)
-    bin_N = np.digitize(confidence_N, np.linspace(0, 1, _BINS + 1)[1:-1], right=True)
-    gap_NB = np.zeros((len(labels_N), _BINS))
+    bin_N = np.digitize(confidence_N, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
+    gap_NB = np.zeros((len(labels_N), BINS))
     gap_NB[images, bin_N] = (probabilities_NK.argmax(axis=1) == labels_N) - confidence_N
     loss_N = -np.log(np.maximum(probabilities_NK[images, labels_N], _LEAST_PROBABILITY))
     brier_N = ((probabilities_NK - onehot_NK) ** 2).sum(axis=1)
@@ -164,15 +167,15 @@ def _figures(means_BM: Floats) -> Floats:
     return np.column_stack([means_BM[:, 0], means_BM[:, 1], np.abs(means_BM[:, 2:]).sum(axis=1)])
 
 
-def _scores(
-    figures_F: Floats, figures_BF: Floats, labels_N: Labels, answers_N: Labels, classes: int
-) -> ProbabilityScores:
+def _scores(figures_F: Floats, figures_BF: Floats, labels_N: Labels, probabilities_NK: Floats) -> ProbabilityScores:
+    classes = probabilities_NK.shape[1]
     counts_KK = np.zeros((classes, classes), np.int64)
-    np.add.at(counts_KK, (labels_N, answers_N), 1)
+    np.add.at(counts_KK, (labels_N, probabilities_NK.argmax(axis=1)), 1)
     return ProbabilityScores(
         log_loss=from_resamples(float(figures_F[0]), figures_BF[:, 0]),
         brier=from_resamples(float(figures_F[1]), figures_BF[:, 1]),
         ece=unbiased(float(figures_F[2]), figures_BF[:, 2]),
+        ece_if_calibrated=calibrated_ece(probabilities_NK),
         confusion_rates=tuple(
             tuple(proportion(int(count), int(row_K.sum())) for count in row_K) if row_K.any() else ()
             for row_K in counts_KK

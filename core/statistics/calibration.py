@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation import Reliability, ReliabilityBin
+from core.evaluation import CalibratedECE, Reliability, ReliabilityBin
 
 Floats = npt.NDArray[np.floating[Any]]
 
 _TEMPERATURES = (0.01, 100.0)
+BINS = 15
+"""Bins of the calibration error: of equal width, as in Guo et al. 2017."""
+_DRAWN_AT_ONCE = 1_000_000
+"""Labels drawn at a time by `calibrated_ece`, which bounds its memory to some MB."""
 # Probabilities are stored as float32; what is smaller than its least normal number cannot be told from 0.
 _LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
@@ -60,7 +64,56 @@ def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
     return math.exp(float(found.x))
 
 
-def reliability(probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]], bins: int = 15) -> Reliability:
+def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, npt.NDArray[np.float64]]:
+    """Temperature and class biases that together minimise the log loss of softmax(logits / temperature + biases).
+
+    Vector scaling (Guo et al. 2017) with one scale for all classes. The loss is convex in 1 / temperature and the
+    biases, so L-BFGS from temperature 1 and no biases finds its minimum. The biases sum to 0, because a constant
+    changes no probability.
+
+    Args:
+        logits_NK: [N, K], of images that were not trained on.
+        targets_NK: [N, K], probabilities of the true classes, rows sum to 1. Where a class has no image, only targets
+            above 0 keep its bias finite.
+
+    Returns:
+        The temperature, within [0.01, 100], and the biases, float64 [K].
+
+    Raises:
+        ValueError: no image, or logits that are not finite.
+    """
+    from scipy.optimize import minimize
+
+    logits = np.asarray(logits_NK, dtype=np.float64)
+    if not len(logits) or not np.isfinite(logits).all():
+        raise ValueError("class biases are fitted on finite logits of at least one image")
+    images, classes = logits.shape
+    logits = logits - logits.mean(axis=1, keepdims=True)
+
+    def loss(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        scaled_NK = parameters[0] * logits + parameters[1:]
+        largest_N1 = scaled_NK.max(axis=1, keepdims=True)
+        exponentials_NK = np.exp(scaled_NK - largest_N1)
+        sums_N1 = exponentials_NK.sum(axis=1, keepdims=True)
+        normaliser_N = (largest_N1 + np.log(sums_N1))[:, 0]
+        gaps_NK = (exponentials_NK / sums_N1 - targets_NK) / images
+        gradient = np.concatenate([[(gaps_NK * logits).sum()], gaps_NK.sum(axis=0)])
+        return float(np.mean(normaliser_N - (targets_NK * scaled_NK).sum(axis=1))), gradient
+
+    low, high = _TEMPERATURES
+    found = minimize(
+        loss,
+        np.concatenate([[1.0], np.zeros(classes)]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(1 / high, 1 / low), *[(None, None)] * classes],
+        options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 1000},
+    )
+    biases_K = np.asarray(found.x[1:], dtype=np.float64)
+    return 1 / float(found.x[0]), biases_K - biases_K.mean()
+
+
+def reliability(probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]], bins: int = BINS) -> Reliability:
     """How sure the model was against how often it was right, by equal-width bins (low, high] of its sureness.
 
     The expected calibration error is the mean gap between the two over images: sum over bins of
@@ -99,10 +152,48 @@ def reliability(probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]]
 
 
 def expected_calibration_error(
-    probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]], bins: int = 15
+    probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]], bins: int = BINS
 ) -> float:
     """The mean gap between confidence and accuracy, on [0, 1]; see `reliability`."""
     return reliability(probabilities_NK, labels_N, bins).ece
+
+
+def calibrated_ece(
+    probabilities_NK: Floats, bins: int = BINS, *, resamples: int = 1000, seed: int = 0
+) -> CalibratedECE:
+    """Expected calibration error that a perfectly calibrated model with the same confidences would show.
+
+    Even such a model has an error above 0 on a finite number of images. Parametric bootstrap: each answer is drawn
+    as right with the probability that the model gives it, and the error is computed as in `reliability`
+    (Vaicenavicius et al. 2019, "Evaluating model calibration in classification").
+
+    Args:
+        probabilities_NK: [N, K], N >= 1.
+        bins: as of the error that it is compared with.
+        resamples: how many sets of labels are drawn.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no image.
+    """
+    if not len(probabilities_NK):
+        raise ValueError("a calibration error needs at least one image")
+    confidence_N = np.asarray(probabilities_NK).max(axis=1).astype(np.float64)
+    bin_N = np.digitize(confidence_N, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
+    order_N = np.argsort(bin_N, kind="stable")
+    confidence_N, bin_N = confidence_N[order_N], bin_N[order_N]
+    starts = np.flatnonzero(np.diff(bin_N, prepend=-1))
+    sureness = np.add.reduceat(confidence_N, starts)
+    generator = np.random.default_rng(seed)
+    images = len(confidence_N)
+    errors_B = np.empty(resamples)
+    at_once = max(1, _DRAWN_AT_ONCE // images)
+    for begin in range(0, resamples, at_once):
+        count = min(at_once, resamples - begin)
+        right_BN = generator.random((count, images), dtype=np.float32) < confidence_N
+        rights = np.add.reduceat(right_BN, starts, axis=1, dtype=np.int64)
+        errors_B[begin : begin + count] = np.abs(rights - sureness).sum(axis=1) / images
+    return CalibratedECE(mean=float(errors_B.mean()), percentile_95=float(np.percentile(errors_B, 95)))
 
 
 def log_loss(probabilities_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:

@@ -9,11 +9,12 @@ calibration images' own probabilities, and that image must be counted in its set
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from core.statistics.coverage import conformal_rank
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -41,8 +42,7 @@ def conformal_threshold(
     images = len(labels_N)
     if images == 0 or len(probabilities_NK) != images or not 0 < coverage < 1:
         raise ValueError(f"{len(probabilities_NK)} images, {images} labels, coverage {coverage}")
-    # 100 * 0.55 is 55.00000000000001 in binary: without rounding it, the rank would be one too high.
-    rank = math.ceil(round((images + 1) * coverage, 9))
+    rank = conformal_rank(images, coverage)
     if rank > images:
         return 0.0
     of_truth_N = np.sort(_as_stored(probabilities_NK)[np.arange(images), labels_N])

@@ -90,32 +90,6 @@ def bootstrap_confusion(
     return resampled.reshape(resamples, *np.shape(confusion_KK))
 
 
-def exact_binomial_band(trials: int, p: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Where the share of successes in `trials` falls if each succeeds with probability `p`.
-
-    The narrowest central band of shares k / trials, ends included, that leaves at most (1 - confidence) / 2
-    on either side, by the binomial distribution itself. Not an interval of an unknown proportion: it tells
-    whether an observed share is compatible with a nominal one.
-
-    Args:
-        trials: at least 1.
-        p: in [0, 1].
-        confidence: in (0, 1).
-
-    Raises:
-        ValueError: an argument is out of range.
-    """
-    from scipy.special import bdtr  # 0.15 s and 24 MB that a process which draws no band should not pay
-
-    if trials < 1 or not 0 <= p <= 1 or not 0 < confidence < 1:
-        raise ValueError(f"trials={trials}, p={p}, confidence={confidence}")
-    tail = (1 - confidence) / 2
-    at_most_k = bdtr(np.arange(trials + 1), trials, p)
-    low = int(np.searchsorted(at_most_k, tail, side="right"))
-    high = int(np.searchsorted(at_most_k, 1 - tail, side="left"))
-    return low / trials, high / trials
-
-
 def normal_quantile(confidence: float) -> float:
     """The z such that a standard normal variable lies in [-z, z] with probability `confidence`.
 

@@ -30,3 +30,12 @@ def student_mean(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     margin = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * error
     return Estimate(value=mean, low=mean - margin, high=mean + margin)
+
+
+def mean_at_least(values: Sequence[float], confidence: float = 0.95) -> float:
+    """The one-sided lower bound of the mean by Student's t: the mean is at least that with probability `confidence`.
+
+    Arguments and errors are those of `student_mean`; the confidence is at least 0.5.
+    """
+    # The lower end of a two-sided interval leaves half of what is outside below it.
+    return student_mean(values, confidence=2 * confidence - 1).low

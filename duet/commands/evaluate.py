@@ -97,11 +97,18 @@ def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None
         f"{scores.log_loss:.4f}, Brier {scores.brier:.4f}, ECE {scores.reliability.ece:.2%}",
         highlight=False,
     )
+    perfect = scores.reliability.if_calibrated
+    if perfect is not None:
+        console.print(
+            f"a perfectly calibrated model would show an ECE of {perfect.mean:.2%} in the mean, and at most "
+            f"{perfect.percentile_95:.2%} in 95 of 100 cases",
+            highlight=False,
+        )
     sets = scores.prediction_sets
     if sets.band is not None:
         console.print(
             f"prediction sets hold the true class for {sets.coverage.value:.2%} (aim {sets.target:.0%}; "
-            f"{sets.band[0]:.2%} to {sets.band[1]:.2%} is as good as met), {sets.mean_size:.2f} classes on average",
+            f"{sets.band[0]:.2%} to {sets.band[1]:.2%} agrees with that), {sets.mean_size:.2f} classes on average",
             highlight=False,
         )
     for strange in scores.strange or ():

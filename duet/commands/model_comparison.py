@@ -40,6 +40,9 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     yield _shares("among the best two", first.scores.top2_accuracy, second.scores.top2_accuracy)
     one, other = first.probability, second.probability
     yield _shares("calibration error", one.ece, other.ece, comparison.ece_difference)
+    perfect = (each.ece_if_calibrated for each in (one, other))
+    beside = (f"{each.mean:.2%} (95th percentile {each.percentile_95:.2%})" for each in perfect)
+    yield "  of a perfectly calibrated model", *beside, ""
     yield _plain("log loss", one.log_loss, other.log_loss, comparison.log_loss_difference)
     yield _plain("Brier score", one.brier, other.brier, comparison.brier_difference)
     agreement = f"{comparison.paired.agreement:.1%}"

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 def repeat(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as cnn_fast.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 3,
+    goal: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Test accuracy from one view that the mean is to reach, such as 0.94."),
+    ] = None,
     family: Annotated[
         str | None, typer.Option(help="Publish under this family; by default the network's kind.")
     ] = None,
@@ -32,7 +36,8 @@ def repeat(
     """Train RECIPE on CIFAR-10 with several seeds; the same command again goes on where it stopped.
 
     Every seed is published as a version, and none is promoted. All values, their mean and their standard deviation
-    are printed and written to DUET_HOME/runs/NAME.json.
+    are printed and written to DUET_HOME/runs/NAME.json. A --goal counts as reached only where the one-sided 95 %
+    t-bound of the mean is at least the goal. One seed is one run and reaches none.
     """
     require_training("duet repeat")
     from pathlib import Path
@@ -45,7 +50,7 @@ def repeat(
     from training.compute import pick_device
     from training.progress import ConsoleReporter
     from training.requests import run_request
-    from training.seeds import train_seeds, write_report
+    from training.seeds import accuracy_goal, train_seeds, write_report
 
     repository = ModelRepository.open()
     config = recipe_config(recipe).with_overrides(dict(parse_override(text) for text in overrides or []))
@@ -73,8 +78,11 @@ def repeat(
             config, range(seeds), repository, lambda seed: named_run(home, f"{name}-seed{seed}"), train
         )
     report = named_run(home, f"{name}.json")
-    write_report(report, manifests)
+    judged = None if goal is None else accuracy_goal(goal, manifests)
+    write_report(report, manifests, judged)
     _show(manifests)
+    if judged is not None:
+        typer.echo(judged.sentence)
     typer.echo(f"written to {report}")
 
 

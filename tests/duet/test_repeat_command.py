@@ -33,7 +33,9 @@ def test_seeds_are_published_reported_and_not_trained_twice(
     monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
 
     def repeat(seeds: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["duet", "repeat", "mlp_baseline", "--seeds", seeds, *SMALL])
+        monkeypatch.setattr(
+            sys, "argv", ["duet", "repeat", "mlp_baseline", "--seeds", seeds, "--goal", "0.999", *SMALL]
+        )
         with pytest.raises(SystemExit) as stop:
             main()
         assert not stop.value.code
@@ -48,6 +50,8 @@ def test_seeds_are_published_reported_and_not_trained_twice(
     assert all(f"{accuracy:.5g}" in first for accuracy in accuracies)
     report = home / "runs" / "mlp_baseline.json"
     assert f"written to {report}" in " ".join(first.split())
+    assert "Not shown to reach 99.90%: mean of 2 seeds" in " ".join(first.split())
+    assert json.loads(report.read_text())["goal"]["reached"] is False
     assert json.loads(report.read_text())["figures"]["accuracy from one view"]["values"] == accuracies
 
     third = repeat("3")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.estimate import Estimate
-from core.evaluation import Evaluation, StrangeImages, read_evaluation
-from core.manifest import AveragedViewsRecord, Manifest, read_manifest
+from core.evaluation import CalibratedECE, Evaluation, StrangeImages, read_evaluation
+from core.manifest import AveragedViewsRecord, ClassBiasRecord, Manifest, read_manifest
 from tests.support.onnx_models import write_onnx_version
 from training.card import model_card
 
@@ -72,3 +72,32 @@ def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple
     scores = evaluation.scores["fp32"].model_copy(update={"strange": (noise,)})
     card = model_card(manifest, evaluation.model_copy(update={"scores": {"fp32": scores}}))
     assert "AUROC against | noise 0.970 (0.960 to 0.980) |" in card
+
+
+def test_calibration_is_told_beside_what_chance_would_show(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    scores = evaluation.scores["fp32"]
+    assert "| expected calibration error | 10.00% after temperature" in model_card(manifest, evaluation)
+    perfect = CalibratedECE(mean=0.0041, percentile_95=0.0061)
+    sets = scores.prediction_sets.model_copy(update={"band": (0.9864, 0.9931), "calibration_images": 5_000})
+    reliability = scores.reliability.model_copy(update={"if_calibrated": perfect})
+    measured = scores.model_copy(update={"reliability": reliability, "prediction_sets": sets})
+    card = model_card(manifest, evaluation.model_copy(update={"scores": {"fp32": measured}}))
+    assert "| 10.00% (a perfectly calibrated model: mean 0.41%, 95th percentile 0.61%) after temperature" in card
+    assert "(aim 90%; 98.64% to 99.31% in 95 of 100 cases for a threshold from 5,000 images)" in card
+
+
+def test_class_biases_are_told_with_both_log_losses(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    assert "| class biases | not tried |" in model_card(manifest, evaluation)
+
+    def row(kept: bool) -> str:
+        record = ClassBiasRecord(
+            images=5_000, folds=5, log_loss_without=0.6201, log_loss_with=0.6102, least_fall=0.005, kept=kept, biases=()
+        )
+        card = model_card(manifest.model_copy(update={"class_biases": record}), evaluation)
+        return next(line for line in card.splitlines() if line.startswith("| class biases |"))
+
+    losses = "5-fold cross-validation: 0.6102 with temperature and biases, 0.6201 with temperature alone |"
+    assert row(kept=True) == f"| class biases | part of the weights; log loss on the holdout, {losses}"
+    assert row(kept=False).startswith("| class biases | not used: the difference may be chance; log loss")

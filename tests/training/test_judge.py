@@ -58,7 +58,7 @@ def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
         fitted = calibrate(holdout_NK, holdout.labels_N)
         assert judgement.calibration[precision] == fitted
         strange = score_strangeness(graph, test_NK, strange_images(test.images_NHWC), fitted, threads=1)
-        expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted)
+        expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted, calibration_images=len(holdout))
         expected = expected.model_copy(update={"strange": strange})
         assert judgement.evaluation.scores[precision] == expected
         for split, logits_NK in (("holdout", holdout_NK), ("test", test_NK)):
@@ -107,6 +107,8 @@ def test_averaged_views_have_thresholds_and_figures_of_their_own(
         assert record.calibration == calibrate(logits[holdout], holdout.labels_N)
         assert record.test_accuracy.value == (logits[test].argmax(1) == test.labels_N).mean()
         assert record.test_accuracy.low < record.test_accuracy.value < record.test_accuracy.high
-        scored = score(logits[test], test.labels_N, images.dataset.class_names, record.calibration)
+        scored = score(
+            logits[test], test.labels_N, images.dataset.class_names, record.calibration, calibration_images=len(holdout)
+        )
         assert (record.test_log_loss, record.test_ece) == (scored.log_loss, scored.reliability.ece)
     assert judgement.averaged_views["fp32"].calibration != judgement.calibration["fp32"]

@@ -78,3 +78,10 @@ def test_parameters_without_a_gradient_stay() -> None:
     parameter = nn.Parameter(torch.ones(3, 3))
     Muon([{"params": [parameter], "lr": 0.1, "matrices": True}]).step()
     assert torch.equal(parameter, torch.ones(3, 3))
+
+
+def test_a_matrix_of_zeros_takes_a_finite_step() -> None:
+    gradient = torch.randn(6, 4, generator=draw())
+    moved = one_step(torch.zeros(6, 4), gradient, matrices=True)
+    assert moved.isfinite().all()
+    assert float((moved * gradient).sum()) < 0

@@ -12,15 +12,21 @@ CALIBRATION = Calibration(
 )
 
 
+def scored() -> Scores:
+    return score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION, calibration_images=50)
+
+
 def evaluated(scores: Scores) -> Evaluation:
     data = EvaluatedData(name="tiny", split="test", digest="a" * 64, images=30)
     return Evaluation(data=data, class_names=("ant", "bee", "cow"), scores={"fp32": scores})
 
 
 def test_figures_that_were_not_measured_yet_do_not_differ_and_others_do() -> None:
-    now = score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION)
-    sets = now.prediction_sets.model_copy(update={"band": None})
-    before = now.model_copy(update={"prediction_sets": sets, "ece_before_temperature": None})
+    now = scored()
+    sets = now.prediction_sets.model_copy(update={"band": None, "calibration_images": None})
+    reliability = now.reliability.model_copy(update={"if_calibrated": None})
+    older = {"prediction_sets": sets, "reliability": reliability, "ece_before_temperature": None}
+    before = now.model_copy(update=older)
     assert disagreements(evaluated(before), evaluated(now)) == []
     assert disagreements(evaluated(now), evaluated(before)) != []
     other = now.model_copy(update={"brier": now.brier + 1e-3, "ece_before_temperature": 0.5})
@@ -29,9 +35,42 @@ def test_figures_that_were_not_measured_yet_do_not_differ_and_others_do() -> Non
 
 
 def test_an_evaluation_of_before_these_figures_can_be_read() -> None:
-    now = evaluated(score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION))
+    now = evaluated(scored())
     content = now.model_dump(mode="json")
     for name in ("strange", "ece_before_temperature"):
         del content["scores"]["fp32"][name]
     del content["scores"]["fp32"]["prediction_sets"]["band"]
+    del content["scores"]["fp32"]["prediction_sets"]["calibration_images"]
+    del content["scores"]["fp32"]["reliability"]["if_calibrated"]
     assert Evaluation.model_validate(content).scores["fp32"].prediction_sets.band is None
+
+
+def test_a_band_that_took_no_account_of_the_calibration_images_does_not_differ() -> None:
+    now = scored()
+    sets = now.prediction_sets
+    binomial = sets.model_copy(update={"band": (0.8, 0.9), "calibration_images": None})
+    assert disagreements(evaluated(now.model_copy(update={"prediction_sets": binomial})), evaluated(now)) == []
+    wrong = sets.model_copy(update={"band": (0.8, 0.9)})
+    differing = disagreements(evaluated(now.model_copy(update={"prediction_sets": wrong})), evaluated(now))
+    assert [line.split(":")[0] for line in differing] == [
+        f"scores.fp32.prediction_sets.band[{end}]"
+        for end in range(2)
+        if sets.band and sets.band[end] != (0.8, 0.9)[end]
+    ]
+    assert differing
+
+
+def test_figures_from_drawn_labels_may_differ_a_little() -> None:
+    now = scored()
+    perfect = now.reliability.if_calibrated
+    assert perfect is not None
+
+    def moved(by: float) -> Evaluation:
+        other = perfect.model_copy(update={"mean": perfect.mean + by})
+        return evaluated(
+            now.model_copy(update={"reliability": now.reliability.model_copy(update={"if_calibrated": other})})
+        )
+
+    assert disagreements(moved(5e-4), evaluated(now)) == []
+    (line,) = disagreements(moved(5e-3), evaluated(now))
+    assert line.startswith("scores.fp32.reliability.if_calibrated.mean: published")

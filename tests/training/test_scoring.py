@@ -2,16 +2,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from core.evaluation import AveragedScores, ClassScores
+from core.evaluation import AveragedScores, ClassScores, Scores
 from core.manifest import Calibration
-from core.statistics.calibration import expected_calibration_error, softmax
-from core.statistics.intervals import exact_binomial_band
-from training.scoring import score
+from core.statistics.calibration import calibrated_ece, expected_calibration_error, softmax
+from core.statistics.coverage import coverage_band
+from training.scoring import score as score_with
 
 NAMES = ("ant", "bee", "cow")
 CALIBRATION = Calibration(
     temperature=2.0, coverage=0.9, conformal_threshold=0.3, ood_threshold=-1.5, ood_flag_rate=0.05
 )
+
+
+def score(logits_NK: np.ndarray, labels_N: np.ndarray, names: tuple[str, ...], calibration: Calibration) -> Scores:
+    return score_with(logits_NK, labels_N, names, calibration, calibration_images=40)
 
 
 def logits_for(predicted: list[int], height: float = 6.0) -> np.ndarray:
@@ -66,6 +70,7 @@ def test_temperature_changes_probabilities_but_no_answer() -> None:
     untouched = expected_calibration_error(softmax(logits_for(PREDICTED)), LABELS)
     assert cool.ece_before_temperature == hot.ece_before_temperature == untouched
     assert untouched != pytest.approx(cool.reliability.ece)
+    assert cool.reliability.if_calibrated == calibrated_ece(softmax(logits_for(PREDICTED), 2.0))
 
 
 def test_prediction_sets_and_out_of_distribution_flags_use_the_thresholds() -> None:
@@ -73,7 +78,8 @@ def test_prediction_sets_and_out_of_distribution_flags_use_the_thresholds() -> N
     narrow = score(logits, LABELS, NAMES, CALIBRATION)
     assert narrow.prediction_sets.coverage.value == 0.7
     assert (narrow.prediction_sets.mean_size, narrow.prediction_sets.singletons) == (1.0, 1.0)
-    assert narrow.prediction_sets.band == exact_binomial_band(10, CALIBRATION.coverage)
+    assert narrow.prediction_sets.band == coverage_band(10, 40, CALIBRATION.coverage)
+    assert narrow.prediction_sets.calibration_images == 40
     wide = score(logits, LABELS, NAMES, CALIBRATION.model_copy(update={"conformal_threshold": 0.01}))
     assert wide.prediction_sets.coverage.value == 1.0
     assert (wide.prediction_sets.mean_size, wide.prediction_sets.singletons) == (3.0, 0.0)

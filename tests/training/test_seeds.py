@@ -15,7 +15,7 @@ from tests.support.training_runs import CPU, RecordingReporter, small_images, sm
 from training import pipeline
 from training.images import Images
 from training.pipeline import train_version
-from training.seeds import Spread, spreads, train_seeds, write_report
+from training.seeds import Goal, Spread, accuracy_goal, spreads, train_seeds, write_report
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,22 @@ def test_the_spread_of_known_values() -> None:
     assert spread.mean == pytest.approx(0.3)
     assert spread.deviation == pytest.approx((0.14 / 2) ** 0.5)
     assert Spread((0.5,)).deviation is None
+
+
+def test_a_goal_is_reached_where_the_bound_of_the_mean_is_at_least_the_goal() -> None:
+    values = (0.941, 0.943, 0.942)  # mean 0.942, t(2) = 2.92, standard error 0.001 / sqrt(3): bound 0.94031
+    reached, missed = Goal(0.9403, values), Goal(0.9404, values)
+    assert reached.at_least == pytest.approx(0.942 - 2.91999 * 0.001 / 3**0.5, abs=1e-7)
+    assert (reached.reached, missed.reached) == (True, False)
+    assert reached.sentence == ("Reached 94.03%: mean of 3 seeds 94.20%, at least 94.03% (one-sided 95 % t-bound)")
+    assert missed.sentence.startswith("Not shown to reach 94.04%: mean of 3 seeds 94.20%")
+
+
+@pytest.mark.parametrize(("goal", "side"), [(0.93, "not below"), (0.95, "below")])
+def test_one_seed_is_one_run_and_reaches_nothing(goal: float, side: str) -> None:
+    single = Goal(goal, (0.94,))
+    assert (single.at_least, single.reached) == (None, False)
+    assert single.sentence.startswith(f"One run: 94.00%, {side} {goal:.2%}. One run shows nothing of the mean")
 
 
 def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(
@@ -62,9 +78,12 @@ def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(
     assert weights[0] == weights[1]
     assert weights[0][0] != weights[0][1]
 
-    write_report(tmp_path / "made" / "report.json", resumed)
+    goal = accuracy_goal(0.0, resumed)
+    write_report(tmp_path / "made" / "report.json", resumed, goal)
     report = json.loads((tmp_path / "made" / "report.json").read_text())
     accuracies = [manifest.metrics.test_accuracy for manifest in resumed]
+    assert goal.values == tuple(accuracies)
+    assert report["goal"] == {"accuracy": 0.0, "mean_at_least": goal.at_least, "reached": goal.reached}
     assert report["seeds"] == {"0": "mlp@1", "1": "mlp@2"}
     assert report["figures"]["accuracy from one view"]["values"] == accuracies
     assert report["figures"]["accuracy from one view"]["mean"] == sum(accuracies) / 2

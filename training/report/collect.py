@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from core.comparison.current_scores import current_scores
 from core.errors import DataError
 from core.estimate import Estimate
 from core.manifest import Manifest
@@ -143,11 +144,14 @@ def _side(
     same_family: bool,
 ) -> Side:
     manifest = judged.manifest
+    probability = (pairwise.first, pairwise.second)[number]
     return Side(
         name=manifest.reference if same_family else manifest.family,
         manifest=manifest,
-        scores=judged.evaluation.scores["fp32"],
-        probability=(pairwise.first, pairwise.second)[number],
+        scores=current_scores(
+            judged.evaluation.scores["fp32"], manifest, probability, images=judged.evaluation.data.images
+        ),
+        probability=probability,
         history=read_history(judged.folder),
         robustness=shelf.find(Robustness, manifest),
         explanations=shelf.find(Explanations, manifest),

@@ -7,7 +7,7 @@ from core.errors import DifferentImagesError
 from core.evaluation import EvaluatedData
 from core.predictions import SplitPredictions
 from core.reports.pairwise import Pairwise, compare_answers
-from core.statistics.calibration import brier_score, expected_calibration_error, log_loss
+from core.statistics.calibration import brier_score, calibrated_ece, expected_calibration_error, log_loss
 from core.statistics.mcnemar import mcnemar_exact
 
 NAMES = ("cat", "dog", "owl")
@@ -37,6 +37,7 @@ def test_the_scores_are_those_of_their_definitions_and_lie_in_their_intervals() 
         assert scores.log_loss.value == pytest.approx(log_loss(probabilities_NK, onehot_NK))
         assert scores.brier.value == pytest.approx(brier_score(probabilities_NK, onehot_NK))
         assert scores.ece.value == pytest.approx(expected_calibration_error(probabilities_NK, side.labels))
+        assert scores.ece_if_calibrated == calibrated_ece(probabilities_NK)
         for estimate in (scores.log_loss, scores.brier, scores.ece):
             assert estimate.low <= estimate.value <= estimate.high
             assert estimate.low < estimate.high

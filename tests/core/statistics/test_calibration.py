@@ -18,7 +18,9 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from core.statistics.calibration import (
     brier_score,
+    calibrated_ece,
     expected_calibration_error,
+    fit_biases,
     fit_temperature,
     log_loss,
     reliability,
@@ -89,6 +91,79 @@ class TestFitTemperature:
     def test_needs_finite_logits(self, logits_NK: Floats) -> None:
         with pytest.raises(ValueError, match="finite logits"):
             fit_temperature(logits_NK, np.zeros_like(logits_NK))
+
+
+class TestFitBiases:
+    def test_finds_the_temperature_and_the_biases_that_labels_were_drawn_with(self) -> None:
+        logits_NK = random_logits(100_000, 4)
+        biases_K = np.array([0.6, -0.4, 0.1, -0.3])
+        labels_N = labels_drawn_from(softmax(logits_NK / 2 + biases_K))
+        temperature, found_K = fit_biases(logits_NK, np.eye(4)[labels_N])
+        assert temperature == pytest.approx(2, rel=0.03)
+        np.testing.assert_allclose(found_K, biases_K, atol=0.03)
+        assert found_K.sum() == pytest.approx(0, abs=1e-12)
+
+    def test_is_where_the_gradient_vanishes(self) -> None:
+        """At the minimum the mean probability of each class is its share of the labels."""
+        logits_NK = 5 * random_logits(500, 3)
+        onehot_NK = np.eye(3)[np.arange(500) % 3]
+        temperature, biases_K = fit_biases(logits_NK, onehot_NK)
+        means_K = softmax(logits_NK / temperature + biases_K).mean(axis=0)
+        np.testing.assert_allclose(means_K, onehot_NK.mean(axis=0), atol=1e-6)
+
+    def test_agrees_with_the_temperature_alone_where_no_class_is_preferred(self) -> None:
+        logits_NK = random_logits(300, 3)
+        every_NK = np.concatenate([np.roll(logits_NK, shift, axis=1) for shift in range(3)])
+        labels_N = labels_drawn_from(softmax(logits_NK))
+        targets_NK = np.eye(3)[np.concatenate([(labels_N + shift) % 3 for shift in range(3)])]
+        temperature, biases_K = fit_biases(every_NK, targets_NK)
+        np.testing.assert_allclose(biases_K, 0, atol=1e-6)
+        assert temperature == pytest.approx(fit_temperature(every_NK, targets_NK), rel=1e-4)
+
+    def test_soft_targets_keep_the_bias_of_an_absent_class_finite(self) -> None:
+        targets_NK = np.full((50, 3), 0.01) + 0.97 * np.eye(3)[np.arange(50) % 2]
+        _, biases_K = fit_biases(random_logits(50, 3), targets_NK)
+        assert np.isfinite(biases_K).all()
+        assert biases_K[2] < biases_K[:2].min()
+
+    @pytest.mark.parametrize("logits_NK", [np.zeros((0, 3)), np.array([[0.0, np.nan, 1.0]])])
+    def test_needs_finite_logits(self, logits_NK: Floats) -> None:
+        with pytest.raises(ValueError, match="finite logits"):
+            fit_biases(logits_NK, np.zeros_like(logits_NK))
+
+
+class TestCalibratedECE:
+    def test_agrees_with_errors_of_labels_drawn_one_by_one(self) -> None:
+        probabilities_NK = softmax(random_logits(300, 3))
+        found = calibrated_ece(probabilities_NK)
+        errors = []
+        for seed in range(400):
+            right_N = np.random.default_rng(seed).random(300) < probabilities_NK.max(axis=1)
+            labels_N = np.where(right_N, probabilities_NK.argmax(axis=1), probabilities_NK.argmin(axis=1))
+            errors.append(expected_calibration_error(probabilities_NK, labels_N))
+        assert found.mean == pytest.approx(np.mean(errors), rel=0.05)
+        assert found.percentile_95 == pytest.approx(np.percentile(errors, 95), rel=0.08)
+
+    def test_one_confidence_has_the_error_of_a_binomial_share(self) -> None:
+        """For N images of confidence p it is the mean deviation of a share, sqrt(2 p (1 - p) / (pi N))."""
+        found = calibrated_ece(np.tile([0.8, 0.2], (4_000, 1)))
+        assert found.mean == pytest.approx(math.sqrt(2 * 0.8 * 0.2 / (math.pi * 4_000)), rel=0.1)
+        assert found.percentile_95 == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 4_000), rel=0.1)
+
+    def test_certainty_has_none(self) -> None:
+        found = calibrated_ece(np.eye(3)[[0, 1, 2, 0]])
+        assert (found.mean, found.percentile_95) == (0, 0)
+
+    def test_the_seed_decides_and_the_order_of_the_images_hardly_does(self) -> None:
+        probabilities_NK = softmax(random_logits(2_000, 3))
+        assert calibrated_ece(probabilities_NK, seed=1) == calibrated_ece(probabilities_NK, seed=1)
+        assert calibrated_ece(probabilities_NK, seed=1) != calibrated_ece(probabilities_NK, seed=2)
+        turned = calibrated_ece(probabilities_NK[::-1])
+        assert turned.mean == pytest.approx(calibrated_ece(probabilities_NK).mean, rel=0.05)
+
+    def test_needs_an_image(self) -> None:
+        with pytest.raises(ValueError, match="at least one image"):
+            calibrated_ece(np.zeros((0, 3)))
 
 
 class TestReliability:

@@ -1,4 +1,4 @@
-"""Intervals against published values, closed forms, the exact binomial distribution and simulation."""
+"""Intervals against published values, closed forms and simulation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest, norm
+from scipy.stats import binomtest, norm
 
 from core.statistics.intervals import (
     bootstrap_confusion,
     bootstrap_interval,
-    exact_binomial_band,
     normal_quantile,
     wilson_interval,
 )
@@ -127,34 +126,6 @@ class TestBootstrapConfusion:
 
     def test_an_empty_matrix_stays_empty(self) -> None:
         np.testing.assert_array_equal(bootstrap_confusion(np.zeros((2, 2), int), 3), np.zeros((3, 2, 2)))
-
-
-class TestExactBinomialBand:
-    @given(st.integers(1, 400), st.floats(0, 1), st.floats(0.5, 0.999))
-    def test_is_the_narrowest_central_band(self, trials: int, p: float, confidence: float) -> None:
-        low, high = (round(share * trials) for share in exact_binomial_band(trials, p, confidence))
-        tail = (1 - confidence) / 2
-        assert binom.cdf(low - 1, trials, p) <= tail + 1e-9
-        assert binom.cdf(low, trials, p) > tail - 1e-9
-        assert binom.sf(high, trials, p) <= tail + 1e-9
-        assert binom.sf(high - 1, trials, p) > tail - 1e-9 or high == 0
-
-    def test_ten_coins(self) -> None:
-        """P(X <= 1) = 11 / 1024 and P(X <= 2) = 56 / 1024, on either side of 2.5 %."""
-        assert exact_binomial_band(10, 0.5) == (0.2, 0.8)
-
-    def test_a_tail_of_exactly_the_allowed_size_is_left_out(self) -> None:
-        """Of two coins one head has probability 1/2, and either tail 1/4."""
-        assert exact_binomial_band(2, 0.5, confidence=0.5) == (0.5, 0.5)
-
-    @pytest.mark.parametrize("p", [0.0, 1.0])
-    def test_certainty(self, p: float) -> None:
-        assert exact_binomial_band(5, p) == (p, p)
-
-    @pytest.mark.parametrize(("trials", "p", "confidence"), [(0, 0.5, 0.9), (5, -0.1, 0.9), (5, 1.1, 0.9), (5, 0.5, 1)])
-    def test_arguments_out_of_range(self, trials: int, p: float, confidence: float) -> None:
-        with pytest.raises(ValueError, match="trials"):
-            exact_binomial_band(trials, p, confidence)
 
 
 @given(st.floats(0.001, 0.99999))

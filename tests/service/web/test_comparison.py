@@ -131,10 +131,15 @@ def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, s
     expect(grid.locator("[tabindex='0']")).to_have_count(1)
 
 
-def test_reliability_and_robustness_with_their_tables(visit: Visit) -> None:
+def test_reliability_and_robustness_with_their_tables(visit: Visit, site: ServiceProcess) -> None:
     page = visit.open("/metrics/compare")
     calibration = section(page, "Sure, and right?")
     expect(calibration.locator("canvas")).to_be_visible()
+    scores = calibration.get_by_role("group", name="Scores of the probabilities")
+    for side in ("first", "second"):
+        most = compared(site)[side]["probability"]["ece_if_calibrated"]["percentile_95"]
+        row = scores.get_by_role("row", name=re.compile("of a perfectly calibrated model"))
+        expect(row).to_contain_text(f"95th percentile {100 * most:.2f} %")
     calibration.get_by_text("How many images are in each bin").click()
     expect(page.get_by_role("group", name="Reliability, bin by bin").get_by_role("row")).to_have_count(16)
     robustness = section(page, "When images get worse")

@@ -135,7 +135,24 @@ def calibration(findings: Findings) -> str:
     )
     return (
         f"The expected calibration error, the mean gap between confidence and accuracy, is {measured}; {said} "
-        f"(difference {points(pairwise.ece_difference, 2)} points)."
+        f"(difference {points(pairwise.ece_difference, 2)} points). {_calibrated(first)} {_calibrated(second)}"
+    )
+
+
+def if_calibrated(side: Side) -> str:
+    """Mean and 95th percentile of the error that a perfectly calibrated model would show, for a table."""
+    perfect = side.probability.ece_if_calibrated
+    return f"{percent(perfect.mean, 2)}, {percent(perfect.percentile_95, 2)}"
+
+
+def _calibrated(side: Side) -> str:
+    """The calibration error beside that of a perfectly calibrated model."""
+    perfect = side.probability.ece_if_calibrated
+    inside = side.probability.ece.value <= perfect.percentile_95
+    return (
+        f"A perfectly calibrated model with the confidences of the {side.name} would show {percent(perfect.mean, 2)} "
+        f"on as many images, and at most {percent(perfect.percentile_95, 2)} in 95 of 100 cases: the "
+        f"{percent(side.probability.ece.value, 2)} of the {side.name} {'may be chance' if inside else 'is more'}."
     )
 
 
@@ -162,8 +179,8 @@ def prediction_sets(side: Side) -> str:
         low, high = sets.band
         inside = low <= sets.coverage.value <= high
         kept = (
-            f", {'within' if inside else 'outside'} the {percent(low, 2)} to {percent(high, 2)} in which a kept "
-            "promise shows itself in 95 of 100 cases"
+            f", {'within' if inside else 'outside'} the {percent(low, 2)} to {percent(high, 2)} in which the coverage "
+            f"lies in 95 of 100 cases if a threshold from {sets.calibration_images:,} images keeps the promise"
         )
     return (
         f"Prediction sets of the {side.name}, which promise to hold the true class for {percent(sets.target, 0)} of "

@@ -18,7 +18,7 @@ export function calibration(data, sides) {
       h("p.small.muted", "On the dashed line, answers given with a probability of 80 % are right in 80 % of the cases. Below it a version is surer than it should be, above it less sure. ",
         `Bins of fewer than ${FEWEST} images are left out of the curves.`),
       scores(data, sides),
-      h("p.small.muted", "Of all three, less is better. A difference is the first version's figure less the second's."),
+      h("p.small.muted", "Less is better. A difference is the first version's figure less the second's. Even a perfectly calibrated model shows an error on so few images: one above its 95th percentile is more than chance."),
       binsOf(sides))));
   return { section, draw: () => draw(plot, sides) };
 }
@@ -53,17 +53,19 @@ function filled(model) {
 
 function scores(data, sides) {
   const rows = [
-    ["Calibration error", "ece", percent, (estimate) => shareInterval(estimate), points],
+    ["Calibration error", "ece", (value) => percent(value, 2), (estimate) => shareInterval(estimate, 2), points],
     ["Log loss", "log_loss", plain, (estimate) => interval(estimate), signed],
     ["Brier score", "brier", plain, (estimate) => interval(estimate), signed],
   ];
   const cell = (value, range) => [value, h("br"), h("span.muted", range)];
+  const perfect = ["Calibration error of a perfectly calibrated model",
+    ...sides.map(({ model: { probability: { ece_if_calibrated: { mean, percentile_95: most } } } }) => cell(percent(mean, 2), `95th percentile ${percent(most, 2)}`)), ""];
   return table("Scores of the probabilities", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Difference", number: true }],
     rows.map(([name, field, said, range, write]) => {
       const difference = data[`${field}_difference`];
       return [name, ...sides.map(({ model }) => cell(said(model.probability[field].value), range(model.probability[field]))),
         cell(write(difference.value), interval(difference, write))];
-    }));
+    }).toSpliced(1, 0, perfect));
 }
 
 function binsOf(sides) {
