@@ -12,6 +12,7 @@ from core.errors import CheckpointError
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.starting import geometry_of
 from training.checkpoint import Checkpoint, load_checkpoint, require_same_run
 from training.environment import environment_record, source_digest
 from training.fit import FitInputs, fit
@@ -118,6 +119,7 @@ def train_version(
             environment,
             source,
             derived_from=config.init_from,
+            geometry=images.dataset.geometry or geometry_of(config, None if start is None else start.manifest),
             teacher_seconds=None if answers is None else answers.seconds,
         )
         manifest = publish_version(

@@ -42,6 +42,7 @@ def republish(
         environment=manifest.environment,
         source_digest=source_digest(),
         derived_from=manifest.reference,
+        geometry=manifest.input.geometry,
         teacher_seconds=manifest.cost.teacher_seconds,
     )
     return publish_version(classifier, origin, images, repository, family, reporter=reporter)
