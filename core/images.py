@@ -11,6 +11,7 @@ are met once in a decade stay out, since every decoder is code that strangers ca
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from core.colours import raw_mode, to_rgb
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
+from core.geometry import ModelInput, fit_image, fit_notes
+from core.manifest import Geometry
 from core.plain_png import decode_plain_png
 
 MAX_PIXELS = 25_000_000
@@ -105,21 +108,28 @@ class DecodedImage:
 
 
 def decode_image(
-    data: bytes, *, height: int, width: int, max_pixels: int = MAX_PIXELS, crop: Crop | None = None
+    data: bytes,
+    *,
+    height: int,
+    width: int,
+    geometry: Geometry = "stretch",
+    max_pixels: int = MAX_PIXELS,
+    crop: Crop | None = None,
 ) -> DecodedImage:
     """Decode one image into uint8 RGB [height, width, 3]; thread-safe.
 
     EXIF orientation is applied, transparency is flattened on white (what a page or a print shows behind it),
     16-bit samples are scaled to 8 bits, other colour models are converted to RGB without their ICC profile, of
-    an animation the first frame is taken, and what has another size is resized as `resize_image` says. An
+    an animation the first frame is taken, and what has another size is fitted as `fit_image` says. An
     8-bit RGB image of the right size comes back bit for bit.
 
     Args:
         data: a whole PNG, JPEG, WebP, GIF, BMP or TIFF file.
         height: of the result, in pixels, at least 1.
         width: of the result, in pixels, at least 1.
+        geometry: how an image of other proportions is fitted.
         max_pixels: the most pixels an image may have; judged by the header, before pixels are decoded.
-        crop: the part that is taken; the whole image where there is none.
+        crop: the part that is taken and fitted; the whole image where there is none.
 
     Raises:
         CropError: the part is not within the image.
@@ -127,13 +137,36 @@ def decode_image(
         ImageTooLargeError: more than `max_pixels` pixels, or a side over 65,535 pixels.
         ImageError: not an image, empty, damaged or cut short.
     """
+    return _decode_at(data, (width, height), (geometry,), max_pixels, crop)[geometry]
+
+
+def decode_images(
+    data: bytes, inputs: Sequence[ModelInput], *, max_pixels: int = MAX_PIXELS, crop: Crop | None = None
+) -> list[DecodedImage]:
+    """Decode one image for several models; each result is exactly that of `decode_image`, which has the details.
+
+    The file is decoded once for all inputs of one size: of a large JPEG, the resolution that is decoded depends on the
+    size of the result.
+    """
+    geometries: dict[tuple[int, int], dict[Geometry, None]] = {}
+    for height, width, geometry in inputs:
+        geometries.setdefault((width, height), {})[geometry] = None
+    decoded = {size: _decode_at(data, size, tuple(wanted), max_pixels, crop) for size, wanted in geometries.items()}
+    return [decoded[width, height][geometry] for height, width, geometry in inputs]
+
+
+def _decode_at(
+    data: bytes, wanted: tuple[int, int], geometries: tuple[Geometry, ...], max_pixels: int, crop: Crop | None
+) -> dict[Geometry, DecodedImage]:
+    """The image, decoded once and fitted into the wanted width and height in each of the ways."""
+    width, height = wanted
     plain = crop is None and height * width <= max_pixels
     plain_HWC = decode_plain_png(data, height=height, width=width) if plain else None
     if plain_HWC is not None:
-        return DecodedImage(plain_HWC, (), (width, height))
+        return dict.fromkeys(geometries, DecodedImage(plain_HWC, (), wanted))
     reader = _reader_of(data)
     try:
-        image, notes, original_size = _decode(reader, data, (width, height), max_pixels, crop)
+        image, notes, original_size = _decode(reader, data, wanted, max_pixels, crop)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -144,41 +177,14 @@ def decode_image(
     if crop is not None:
         image, taken_size = _cropped(image, original_size, crop), (crop.width, crop.height)
         notes.append(f"cropped to {crop.width}x{crop.height} at {crop.left},{crop.top}")
-    if image.size != (width, height):
-        notes += _resize_notes(taken_size, (width, height))
-    return DecodedImage(resize_image(image, height=height, width=width), tuple(notes), original_size)
-
-
-def resize_image(image: Image.Image | npt.NDArray[np.uint8], *, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Resize an RGB image to exactly height x width, stretching it where the proportions differ.
-
-    The whole image stays in view and every point keeps its relative place, so that a saliency map laid over
-    the original fits and nothing is cut off unseen; who prefers a crop, crops first. The filter is bicubic,
-    widened when shrinking so that it averages all pixels it covers (antialiasing); Lanczos is sharper but rings
-    around edges, a box blurs. An image that has the size already is returned bit for bit.
-
-    Args:
-        image: mode RGB, or uint8 [h, w, 3].
-        height: of the result, in pixels, at least 1.
-        width: of the result, in pixels, at least 1.
-
-    Returns:
-        uint8 [height, width, 3], read-only where it is not the array that was passed in.
-
-    Raises:
-        ValueError: not an RGB image, or a size below 1.
-    """
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"expected uint8 [h, w, 3], got {image.dtype} {list(image.shape)}")
-        if image.shape[:2] == (height, width):
-            return image
-        image = Image.fromarray(image)
-    if image.mode != "RGB":
-        raise ValueError(f"expected an image of mode RGB, got {image.mode}")
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(height, width, 3)
+    return {
+        geometry: DecodedImage(
+            fit_image(image, height=height, width=width, geometry=geometry),
+            (*notes, *fit_notes(taken_size, height=height, width=width, geometry=geometry)),
+            original_size,
+        )
+        for geometry in geometries
+    }
 
 
 def _decode(
@@ -192,9 +198,10 @@ def _decode(
     # Pillow turns a TIFF upright by itself while loading, and forgets the tag.
     turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
     if isinstance(opened, JpegImageFile):
-        share = 1.0 if crop is None else min(crop.width, crop.height) / max(size)
-        least = int(_DRAFT_FACTOR * max(wanted) / share)
-        opened.draft(opened.mode, (least, least))
+        # The shorter side of what is taken counts: for a crop it fills the input, and it has the least to spare else.
+        shorter = min(size if crop is None else (crop.width, crop.height))
+        reduction = max(1, shorter // (_DRAFT_FACTOR * max(wanted)))
+        opened.draft(opened.mode, (max(1, size[0] // reduction), max(1, size[1] // reduction)))
     stored_as = raw_mode(opened)
     opened.load()
     if isinstance(opened, TiffImageFile):
@@ -272,11 +279,3 @@ def _orientation(image: Image.Image, notes: list[str]) -> int | None:
         notes.append("damaged EXIF block ignored")
         return None
     return value if isinstance(value, int) else None
-
-
-def _resize_notes(original: tuple[int, int], wanted: tuple[int, int]) -> list[str]:
-    notes = [f"resized from {original[0]}x{original[1]}"]
-    # Less than a pixel's worth of stretching is rounding, not a change of proportions.
-    if abs(original[0] * wanted[1] / original[1] - wanted[0]) >= 1:
-        notes.append("stretched, its proportions differ")
-    return notes

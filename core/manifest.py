@@ -25,6 +25,8 @@ FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "int8"]
+Geometry = Literal["stretch", "crop", "pad"]
+"""The fit of an image of other proportions into the input; see `core.geometry.fit_image`."""
 GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
 """The file of each precision; a version has those that its manifest has a calibration for."""
 _WEIGHTS_SUFFIX = ".safetensors"
@@ -49,6 +51,11 @@ class InputSpec(_Record):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     channels: Literal[3] = 3
+    geometry: Geometry = Field(
+        "stretch",
+        description="how an image of other proportions is fitted: stretched, cropped to its centre or padded; versions "
+        "published before there was a choice stretch",
+    )
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 

@@ -1,12 +1,20 @@
-"""Whether a run may start from a version: asked before a job is recorded, and again where it runs."""
+"""The version that a run starts from: whether its network fits, and what the run takes over from it."""
 
 from __future__ import annotations
 
 from pydantic import ValidationError
 
 from core.errors import ConfigurationError, explain
-from core.manifest import Manifest
+from core.manifest import Geometry, Manifest
 from core.recipes import RecipeConfig
+
+DEFAULT_GEOMETRY: Geometry = "crop"
+"""Of a run that neither states one nor starts from a version."""
+
+
+def geometry_of(config: RecipeConfig, start: Manifest | None) -> Geometry:
+    """The fit of images into the network's input: as `config` states, or as of the version it starts from."""
+    return config.geometry or (DEFAULT_GEOMETRY if start is None else start.input.geometry)
 
 
 def require_same_network(config: RecipeConfig, start: Manifest) -> None:

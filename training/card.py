@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from core.estimate import Estimate
 from core.evaluation import Evaluation, Scores
-from core.manifest import Manifest
+from core.manifest import Geometry, Manifest
 
 
 def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
@@ -200,12 +202,21 @@ and were compared there.
 """
 
 
+_FITTED: Mapping[Geometry, str] = MappingProxyType(
+    {
+        "stretch": "images of other proportions are stretched",
+        "crop": "of images that are not square, the centre square is taken",
+        "pad": "images that are not square are padded to one with grey bars",
+    }
+)
+
+
 def _making(manifest: Manifest) -> str:
     spec, environment, calibration = manifest.input, manifest.environment, manifest.calibration["fp32"]
     return f"""## Use
 
 `model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and gives `logits`, float32
-[N, {len(manifest.class_names)}]; scaling and normalisation are inside. Probabilities are
+[N, {len(manifest.class_names)}]; {_FITTED[spec.geometry]}; scaling and normalisation are inside. Probabilities are
 softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` beside it: the graph points into that file.
 
 ## How it was made

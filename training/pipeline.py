@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointError
-from core.manifest import Manifest
+from core.manifest import Geometry, Manifest
 from core.publishing import check_family_name
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.starting import geometry_of
 from training.checkpoint import Checkpoint, load_checkpoint, require_same_run
 from training.environment import environment_record, source_digest
 from training.fit import FitInputs, FitResult, fit
@@ -51,6 +52,7 @@ class Run:
         family: name of the family; it may be new.
         folder: keeps the checkpoint.
         classifier: the network, its weights still to be drawn.
+        geometry: fit of a picture to the square that the network takes.
         initial: weights of the version to start from, by their torch names; None for random ones.
         teacher: the version to learn from; None without one.
         checkpoint: where an interrupted run goes on; None for a new run.
@@ -62,6 +64,7 @@ class Run:
     family: str
     folder: Path
     classifier: Classifier
+    geometry: Geometry
     initial: Mapping[str, Tensor] | None
     teacher: Teacher | None
     checkpoint: Checkpoint | None
@@ -101,8 +104,9 @@ def prepare_run(
     start = read_start(config, images, repository)
     classifier = new_classifier(config, images, start)
     initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
+    geometry = images.dataset.geometry or geometry_of(config, None if start is None else start.manifest)
     require_room(folder, classifier)
-    return Run(config, images, repository, family, folder, classifier, initial, teacher, checkpoint)
+    return Run(config, images, repository, family, folder, classifier, geometry, initial, teacher, checkpoint)
 
 
 def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -> Manifest:
@@ -217,6 +221,7 @@ def _origin(run: Run, result: FitResult, answers: Answers | None, source: str, d
         environment_record(threads=result.threads, dtype=result.dtype, device=device),
         source,
         derived_from=run.config.init_from,
+        geometry=run.geometry,
         teacher_seconds=None if answers is None else answers.seconds,
     )
 

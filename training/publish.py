@@ -20,6 +20,7 @@ from core.manifest import (
     DataRecord,
     EnvironmentRecord,
     FileRecord,
+    Geometry,
     GradientRecord,
     InputSpec,
     LicenceRecord,
@@ -30,6 +31,7 @@ from core.predictions import PREDICTIONS_NAME, save_predictions
 from core.publishing import Staging, reserve
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.starting import DEFAULT_GEOMETRY
 from training.card import model_card
 from training.checkpoint import EpochRecord
 from training.class_biases import debias
@@ -58,6 +60,8 @@ class Origin:
     """Of the source that made them, as the process that ended the run found it; the files may have changed since."""
     derived_from: str | None = None
     """family@version whose weights these are, where they were not just trained, or were trained from."""
+    geometry: Geometry = DEFAULT_GEOMETRY
+    """How images of other proportions are fitted into the input."""
     teacher_seconds: float | None = None
     """Wall time of the answers that the weights were learnt from; None without a teacher, and where it is not known."""
     class_biases: ClassBiasRecord | None = None
@@ -105,7 +109,7 @@ def publish_version(
             classifier, class_biases = debias(classifier, holdout.images_NHWC, holdout.labels_N)
 
         reporter.stage(f"export {staging.reference}")
-        spec = _input_spec(classifier, images)
+        spec = _input_spec(classifier, images, origin.geometry)
         export_model(classifier, staging.folder, height=spec.height, width=spec.width)
         export_gradient(classifier, staging.folder, height=spec.height, width=spec.width)
 
@@ -211,10 +215,10 @@ def _file_records(folder: Path) -> dict[str, FileRecord]:
     return {path.relative_to(folder).as_posix(): file_record(path) for path in paths}
 
 
-def _input_spec(classifier: Classifier, images: Images) -> InputSpec:
+def _input_spec(classifier: Classifier, images: Images, geometry: Geometry) -> InputSpec:
     _, height, width, _ = images.dataset.test.images_NHWC.shape
     mean, std = classifier.mean.tolist(), classifier.std.tolist()
-    return InputSpec(height=height, width=width, mean=tuple(mean), std=tuple(std))
+    return InputSpec(height=height, width=width, geometry=geometry, mean=tuple(mean), std=tuple(std))
 
 
 def _data_record(images: Images, config: RecipeConfig) -> DataRecord:

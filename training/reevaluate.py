@@ -29,7 +29,7 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
     """Run a version's graphs on the test images and score each with the thresholds that the version has for it.
 
     Raises:
-        DataError: the data set has other classes or another image size than the version.
+        DataError: the data set has other classes or another image size or geometry than the version.
     """
     require_same_classes(manifest, images)
     dataset = images.dataset
@@ -51,7 +51,7 @@ def require_same_classes(manifest: Manifest, images: Images) -> None:
     """Check that a version can be measured on these images.
 
     Raises:
-        DataError: the data set has other classes or another image size than the version.
+        DataError: the data set has other classes or another image size or geometry than the version.
     """
     dataset = images.dataset
     size = (manifest.input.height, manifest.input.width)
@@ -59,6 +59,11 @@ def require_same_classes(manifest: Manifest, images: Images) -> None:
         raise DataError(
             f"{manifest.reference} was trained on {manifest.data.name} ({len(manifest.class_names)} classes, "
             f"{size[1]}x{size[0]}) and cannot be evaluated on {dataset.name}: its classes or image size differ"
+        )
+    if dataset.geometry not in (None, manifest.input.geometry):
+        raise DataError(
+            f"{manifest.reference} takes images by {manifest.input.geometry}, and those of {dataset.name} were fitted "
+            f"by {dataset.geometry}: measure it by itself, and its images are read as it takes them"
         )
 
 

@@ -44,6 +44,7 @@ def republish(
         environment=manifest.environment,
         source_digest=source_digest(),
         derived_from=manifest.reference,
+        geometry=manifest.input.geometry,
         teacher_seconds=manifest.cost.teacher_seconds,
         # Biases in the weights were fitted on the same holdout: cross-validation cannot judge them a second time.
         class_biases=manifest.class_biases if manifest.class_biases and manifest.class_biases.kept else None,

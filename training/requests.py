@@ -12,6 +12,7 @@ from core.labelled_folders import folder_of
 from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
+from core.starting import DEFAULT_GEOMETRY, geometry_of
 from training.datasets.catalogue import load_images
 from training.datasets.folder import DEFAULT_IMAGE_SIZE
 from training.images import Images
@@ -63,12 +64,14 @@ def prepare(
     download: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[RecipeConfig, Images]:
-    """The images that a run of `config` trains on, and the configuration with the size of a folder's images filled in.
+    """The images that a run of `config` trains on, and its configuration.
+
+    The image size and the geometry of a folder's images are filled in there.
 
     Args:
         config: the recipe, with overrides merged in.
         data: name of a built-in data set, or `folder:NAME`.
-        repository: holds the version to start from, whose image size counts where the configuration states none.
+        repository: holds the version to start from, whose image size and geometry count where none are stated.
         data_dir: where the files of a built-in data set lie.
         download: fetch a built-in data set that is not there.
         note: is told how far the reading is, and what is left out.
@@ -78,12 +81,18 @@ def prepare(
         RepositoryError: there is no such version to start from.
         ConfigurationError: the images are too small for the recipe's shifts.
     """
-    if folder_of(data) is not None and config.image_size is None:
-        size = DEFAULT_IMAGE_SIZE
-        if config.init_from is not None:
-            size = repository.manifest(*repository.resolve(config.init_from)).input.height
-        config = config.with_overrides({"image_size": size})
-    images = load_images(data, data_dir, download=download, image_size=config.image_size, note=note)
+    if folder_of(data) is not None:
+        start = None if config.init_from is None else repository.manifest(*repository.resolve(config.init_from))
+        size = config.image_size or (DEFAULT_IMAGE_SIZE if start is None else start.input.height)
+        config = config.with_overrides({"image_size": size, "geometry": geometry_of(config, start)})
+    images = load_images(
+        data,
+        data_dir,
+        download=download,
+        image_size=config.image_size,
+        geometry=config.geometry or DEFAULT_GEOMETRY,
+        note=note,
+    )
     side = min(images.dataset.training.images_NHWC.shape[1:3])
     if config.augmentation.translate >= side:
         raise ConfigurationError(
@@ -101,11 +110,12 @@ def images_for(
     download: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> Images:
-    """The images of `data`, by default those the version was made from, at the size that the version takes.
+    """The images of `data`, by default those the version was made from, in the size and geometry it takes.
 
     Raises:
         DataError: there is no such data set, or too little in it.
     """
     data = data or manifest.data.name
-    size = None if folder_of(data) is None else manifest.input.height
-    return load_images(data, data_dir, download=download, image_size=size, note=note)
+    spec = manifest.input
+    size = None if folder_of(data) is None else spec.height
+    return load_images(data, data_dir, download=download, image_size=size, geometry=spec.geometry, note=note)

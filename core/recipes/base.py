@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
+from core.manifest import Geometry
 from core.recipes.config import Settings
 from core.recipes.networks import CNNNetwork, MLPNetwork
 
@@ -124,6 +125,11 @@ class RecipeConfig(Settings):
         ge=8,
         le=512,
         description="side in pixels to which the images of a folder are resized; null: that of init_from, or 32",
+    )
+    geometry: Geometry | None = Field(
+        None,
+        description="fit of images that are not square: the centre square, bars around, or stretched; null: that of "
+        "init_from, or crop",
     )
     init_from: str | None = Field(
         None,

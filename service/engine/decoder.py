@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future as Handle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
-from core.images import Crop, DecodedImage, decode_image
+from core.geometry import ModelInput
+from core.images import Crop, DecodedImage, decode_images
 from service.engine.lane import Watched
 from service.engine.throughput import Throughput
 from service.errors import (
@@ -44,20 +46,18 @@ class Decoder:
         self,
         upload: Upload,
         index: int,
+        inputs: Sequence[ModelInput],
         *,
-        height: int,
-        width: int,
         deadline: float,
         client: Watched | None = None,
         crop: Crop | None = None,
-    ) -> DecodedImage:
-        """One image at the size a model takes.
+    ) -> list[DecodedImage]:
+        """One image as each of several models takes it.
 
         Args:
             upload: the image.
             index: its place in the request, for the error.
-            height: of the result.
-            width: of the result.
+            inputs: what the models take, one result for each.
             deadline: on the clock of `time.perf_counter`.
             client: watched while the image waits for a thread.
             crop: the part of it that is taken.
@@ -67,7 +67,7 @@ class Decoder:
             UnreadableImageError: not an image, damaged, of a foreign format, or of too many pixels.
             QueueFullError, DeadlineExceededError: no place, or no time, for a large one.
         """
-        decode = partial(decode_image, upload.content, height=height, width=width, crop=crop)
+        decode = partial(decode_images, upload.content, inputs, crop=crop)
         try:
             if len(upload.content) <= INLINE_BYTES:
                 try:
@@ -84,12 +84,14 @@ class Decoder:
         """Finish the images that are being decoded."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    async def _on_thread(self, decode: partial[DecodedImage], deadline: float, client: Watched | None) -> DecodedImage:
+    async def _on_thread(
+        self, decode: partial[list[DecodedImage]], deadline: float, client: Watched | None
+    ) -> list[DecodedImage]:
         if self._pending >= self._queue_size:
             raise QueueFullError("decoding", self._pending, self._throughput.seconds_for(self._pending))
         loop = asyncio.get_running_loop()
         queued = time.perf_counter()
-        answer: asyncio.Future[DecodedImage] = loop.create_future()
+        answer: asyncio.Future[list[DecodedImage]] = loop.create_future()
         handle = self._executor.submit(decode)
         handle.add_done_callback(partial(_pass_on, loop, answer))
         if client is not None:
@@ -98,7 +100,7 @@ class Decoder:
         self._pending += 1
         try:
             async with asyncio.timeout(max(0.0, deadline - queued)):
-                image = await answer
+                images = await answer
         except TimeoutError:
             raise DeadlineExceededError("the image was not decoded before the request's deadline") from None
         finally:
@@ -106,18 +108,18 @@ class Decoder:
             handle.cancel()  # nobody waits for it any more
             del handle, answer  # an error that they hold would hold this frame, and the body, in a cycle
         self._throughput.record(1, oldest_queued=queued, finished=time.perf_counter())
-        return image
+        return images
 
 
 def _pass_on(
-    loop: asyncio.AbstractEventLoop, answer: asyncio.Future[DecodedImage], handle: Handle[DecodedImage]
+    loop: asyncio.AbstractEventLoop, answer: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]
 ) -> None:
     """From the thread to the loop, which may have closed meanwhile."""
     if not handle.cancelled() and not loop.is_closed():
         loop.call_soon_threadsafe(_settle, answer, handle)
 
 
-def _settle(answer: asyncio.Future[DecodedImage], handle: Handle[DecodedImage]) -> None:
+def _settle(answer: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]) -> None:
     if answer.done():
         return  # the client has gone, or the deadline has passed
     error = handle.exception()

@@ -129,10 +129,9 @@ class Engine:
         started = time.perf_counter()
         calibration = served.calibration_of_averages if tta else served.calibration
         self._batcher.check_room(served.lane, len(uploads))
-        height, width = served.size
-        decode = partial(self._decoder.decode, height=height, width=width, deadline=deadline, client=client, crop=crop)
+        decode = partial(self._decoder.decode, inputs=[served.input], deadline=deadline, client=client, crop=crop)
         if len(uploads) == 1:
-            images = [await decode(uploads[0], 0)]
+            images = await decode(uploads[0], 0)
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
             images = await _decoded(decode, uploads)
@@ -182,15 +181,15 @@ class Engine:
     async def decode(
         self, served: ServedVersion, upload: Upload, *, deadline: float, crop: Crop | None = None
     ) -> DecodedImage:
-        """The one image of a request, or the part of it, at the size that a version takes.
+        """The one image of a request, or the part of it, as a version takes it.
 
         Raises:
             UnreadableImageError: it cannot be decoded.
             InvalidParametersError: the part is not within it.
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
-        height, width = served.size
-        return await self._decoder.decode(upload, 0, height=height, width=width, deadline=deadline, crop=crop)
+        [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, crop=crop)
+        return image
 
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """As of `Batcher`: the result of a short `call`, made when nobody waits for a model."""
@@ -209,28 +208,21 @@ class Engine:
     ) -> tuple[Comparison, Spent]:
         """Several versions' answers to one image; arguments and errors as of `predict`."""
         started = time.perf_counter()
-        sizes = dict.fromkeys(served.size for served in versions)
-        images = {
-            (height, width): await self._decoder.decode(
-                upload, 0, height=height, width=width, deadline=deadline, client=client, crop=crop
-            )
-            for height, width in sizes
-        }
+        inputs = [served.input for served in versions]
+        images = await self._decoder.decode(upload, 0, inputs, deadline=deadline, client=client, crop=crop)
         decode_seconds = time.perf_counter() - started
-        inferences = await self._infer([(served, images[served.size]) for served in versions], deadline, client)
+        inferences = await self._infer(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
             self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         answers = [
-            prediction(
-                served, inference.outputs, 0, upload.filename, images[served.size].notes, top_k, served.calibration
-            )
-            for served, inference in zip(versions, inferences, strict=True)
+            prediction(served, inference.outputs, 0, upload.filename, image.notes, top_k, served.calibration)
+            for served, inference, image in zip(versions, inferences, images, strict=True)
         ]
         comparison = Comparison(
             predictions=answers,
             agree=len({answer["label"] for answer in answers}) == 1,
             divergence=divergence_bits(versions, [inference.outputs for inference in inferences]),
-            images=[images[served.size] for served in versions],
+            images=images,
         )
         queue = max(inference.queue_seconds for inference in inferences)
         run = max(inference.run_seconds for inference in inferences)
@@ -258,11 +250,11 @@ class Engine:
 
 
 async def _decoded(
-    decode: Callable[[Upload, int], Coroutine[Any, Any, DecodedImage]], uploads: Sequence[Upload]
+    decode: Callable[[Upload, int], Coroutine[Any, Any, list[DecodedImage]]], uploads: Sequence[Upload]
 ) -> list[DecodedImage]:
     decoding = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
     try:
-        return list(await asyncio.gather(*decoding))
+        return [image for [image] in await asyncio.gather(*decoding)]
     finally:
         # Where one failed, nobody waits for the others any more; kept, they would hold this frame in a cycle.
         while decoding:

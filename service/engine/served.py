@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.geometry import ModelInput
 from core.manifest import Calibration, Manifest, Precision
 from service.engine.lane import Lane
 from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError
@@ -41,6 +42,12 @@ class ServedVersion:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels of the images it takes."""
         return self.manifest.input.height, self.manifest.input.width
+
+    @property
+    def input(self) -> ModelInput:
+        """Size of the images it takes, and how others are fitted into it."""
+        spec = self.manifest.input
+        return ModelInput(spec.height, spec.width, spec.geometry)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def model_metadata(manifest: Manifest, versions: list[int], precision: Precision
         platform=PLATFORM,
         inputs=(images,),
         outputs=tuple(TensorMetadata(name=name, datatype=OUTPUTS[name], shape=shapes[name]) for name in OUTPUTS),
-        parameters={"version": str(manifest.version), **meaning(manifest, precision)},
+        parameters={"version": str(manifest.version), "geometry": spec.geometry, **meaning(manifest, precision)},
     )
 
 

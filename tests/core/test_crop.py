@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from core.errors import CropError
-from core.images import Crop, decode_image, resize_image
+from core.geometry import fit_image
+from core.images import Crop, decode_image
 from tests.support.pictures import encode, noise
 
 
@@ -24,7 +25,9 @@ def test_a_part_of_the_right_size_arrives_bit_for_bit() -> None:
 def test_it_is_resized_as_if_it_were_the_whole() -> None:
     pixels_HWC = noise(90, 200)
     decoded = decode_image(encode(Image.fromarray(pixels_HWC), "PNG"), height=32, width=32, crop=Crop(100, 0, 90, 90))
-    np.testing.assert_array_equal(decoded.pixels_HWC, resize_image(pixels_HWC[:, 100:190].copy(), height=32, width=32))
+    np.testing.assert_array_equal(
+        decoded.pixels_HWC, fit_image(pixels_HWC[:, 100:190].copy(), geometry="stretch", height=32, width=32)
+    )
     assert decoded.notes == ("cropped to 90x90 at 100,0", "resized from 90x90")
 
 
@@ -53,7 +56,7 @@ def test_of_a_large_jpeg_it_is_the_same_part(crop: Crop) -> None:
     data = encode(Image.fromarray(ramp_HWC), "JPEG", quality=95)
     decoded = decode_image(data, height=32, width=32, crop=crop)
     part_HWC = ramp_HWC[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
-    exact_HWC = resize_image(part_HWC.copy(), height=32, width=32).astype(int)
+    exact_HWC = fit_image(part_HWC.copy(), geometry="stretch", height=32, width=32).astype(int)
     assert np.abs(decoded.pixels_HWC.astype(int) - exact_HWC).max() <= 4
 
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from core.errors import ImageError, ImageTooLargeError
-from core.images import decode_image, resize_image
+from core.geometry import fit_image
+from core.images import decode_image
 from tests.support.pictures import at_32, encode, noise, png
 
 
@@ -51,24 +52,26 @@ class TestUnchanged:
 class TestResizing:
     @pytest.mark.parametrize(("height", "width"), [(32, 32), (7, 50), (1, 1), (100, 3)])
     def test_the_result_has_the_size_asked_for(self, height: int, width: int) -> None:
-        assert resize_image(noise(48, 20), height=height, width=width).shape == (height, width, 3)
+        assert fit_image(noise(48, 20), geometry="stretch", height=height, width=width).shape == (height, width, 3)
 
     def test_the_same_size_is_the_identity_for_arrays_and_images(self) -> None:
         pixels_HWC = noise(5, 9)
-        np.testing.assert_array_equal(resize_image(pixels_HWC, height=5, width=9), pixels_HWC)
-        np.testing.assert_array_equal(resize_image(Image.fromarray(pixels_HWC), height=5, width=9), pixels_HWC)
+        np.testing.assert_array_equal(fit_image(pixels_HWC, geometry="stretch", height=5, width=9), pixels_HWC)
+        np.testing.assert_array_equal(
+            fit_image(Image.fromarray(pixels_HWC), geometry="stretch", height=5, width=9), pixels_HWC
+        )
 
     def test_arrays_and_images_give_the_same(self) -> None:
         pixels_HWC = noise(50, 90)
         np.testing.assert_array_equal(
-            resize_image(pixels_HWC, height=32, width=32),
-            resize_image(Image.fromarray(pixels_HWC), height=32, width=32),
+            fit_image(pixels_HWC, geometry="stretch", height=32, width=32),
+            fit_image(Image.fromarray(pixels_HWC), geometry="stretch", height=32, width=32),
         )
 
     def test_shrinking_is_antialiased(self) -> None:
         """A one-pixel checkerboard averages to grey; a filter that samples would give black or white."""
         checkerboard_HW = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
-        small = resize_image(np.repeat(checkerboard_HW[..., None], 3, axis=2), height=32, width=32)
+        small = fit_image(np.repeat(checkerboard_HW[..., None], 3, axis=2), geometry="stretch", height=32, width=32)
         assert np.abs(small.astype(int) - 127).max() <= 2
 
     def test_the_whole_image_is_stretched_and_nothing_is_cut(self) -> None:
@@ -90,16 +93,18 @@ class TestResizing:
         np.testing.assert_array_equal(decoded.pixels_HWC, np.broadcast_to((10, 200, 30), (32, 32, 3)))
         assert decoded.original_size == (1, 1)
 
-    def test_decoding_resizes_as_resize_image_does(self) -> None:
+    def test_decoding_resizes_as_fit_image_does(self) -> None:
         pixels_HWC = noise(75, 100)
         decoded = at_32(encode(Image.fromarray(pixels_HWC), "PNG"))
-        np.testing.assert_array_equal(decoded.pixels_HWC, resize_image(pixels_HWC, height=32, width=32))
+        np.testing.assert_array_equal(
+            decoded.pixels_HWC, fit_image(pixels_HWC, geometry="stretch", height=32, width=32)
+        )
 
     @pytest.mark.parametrize("size", [(1800, 1200), (520, 520), (300, 280), (3000, 64)])
     def test_a_large_jpeg_is_within_two_levels_of_being_decoded_in_full(self, size: tuple[int, int]) -> None:
         photograph = Image.fromarray(noise(40, 60)).resize(size, Image.Resampling.BICUBIC)
         data = encode(photograph, "JPEG", quality=90)
-        in_full = resize_image(Image.open(io.BytesIO(data)), height=32, width=32)
+        in_full = fit_image(Image.open(io.BytesIO(data)), geometry="stretch", height=32, width=32)
         decoded = at_32(data)
         assert np.abs(decoded.pixels_HWC.astype(int) - in_full).max() <= 2
         assert decoded.original_size == size
@@ -111,7 +116,7 @@ class TestResizing:
     )
     def test_anything_but_8_bit_rgb_is_a_mistake_of_the_caller(self, wrong: Any) -> None:
         with pytest.raises(ValueError, match="expected"):
-            resize_image(wrong, height=4, width=4)
+            fit_image(wrong, geometry="stretch", height=4, width=4)
 
 
 class TestOrientation:

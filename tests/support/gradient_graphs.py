@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from core.manifest import GRADIENT_GRAPH
+from core.manifest import GRADIENT_GRAPH, Geometry
 from tests.support.onnx_models import CLASSES, SHARPNESS, SIZE, write_onnx_version
 from tests.support.service import set_champions
 
@@ -55,12 +55,14 @@ def expected_slope(target: int) -> float:
     return SHARPNESS * 2 * target / (len(CLASSES) - 1) / (SIZE * SIZE * 3)
 
 
-def write_explainable(home: Path) -> Path:
+def write_explainable(home: Path, *, geometry: Geometry = "stretch") -> Path:
     """cnn@1 with feature maps, its opposite mlp@1 without, and cnn@2 without any gradient graph."""
     models = home / "models"
     for family, inverted in (("cnn", False), ("mlp", True)):
         graph = gradient_graph(inverted=inverted, features=family == "cnn")
-        write_onnx_version(models / family / "1", family, 1, inverted=inverted, extra_files={GRADIENT_GRAPH: graph})
+        write_onnx_version(
+            models / family / "1", family, 1, inverted=inverted, geometry=geometry, extra_files={GRADIENT_GRAPH: graph}
+        )
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
     set_champions(models, cnn=1, mlp=1)
     return models

@@ -32,7 +32,7 @@ from core.evaluation import (
     ReliabilityBin,
     Scores,
 )
-from core.manifest import GRAPHS, Calibration, InputSpec, Manifest, Precision
+from core.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
 from tests.support.versions import write_version
 
@@ -57,6 +57,7 @@ def write_onnx_version(
     *,
     classes: Sequence[str] = CLASSES,
     size: int = SIZE,
+    geometry: Geometry = "stretch",
     inverted: bool = False,
     int8: bool = False,
     test_answers: Sequence[int] = (0, 1, 2, 3, 4, 4),
@@ -81,7 +82,7 @@ def write_onnx_version(
             **extra_files,
         },
         class_names=tuple(classes),
-        input=InputSpec(height=size, width=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        input=InputSpec(height=size, width=size, geometry=geometry, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
         **manifest_fields,
     )
 

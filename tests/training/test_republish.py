@@ -52,12 +52,14 @@ def test_a_version_from_before_gradients_gets_them(tmp_path: Path, monkeypatch: 
     files = {name: record for name, record in first.files.items() if name != GRADIENT_GRAPH}
     cost = first.cost.model_copy(update={"teacher_seconds": 12.5})
     old = first.model_copy(update={"files": files, "cost": cost})
-    (folder / MANIFEST_NAME).write_text(old.model_dump_json(exclude={"gradient"}))
+    (folder / MANIFEST_NAME).write_text(old.model_dump_json(exclude={"gradient": True, "input": {"geometry"}}))
     assert repository.verify("mlp", 1).gradient is None
 
     second = republish(repository, "mlp", 1, images, reporter=RecordingReporter())
     assert second.files.keys() - old.files.keys() == {GRADIENT_GRAPH}
     assert second.cost == cost
+    # It was served stretched, before there was a choice, and so it is again.
+    assert (first.input.geometry, second.input.geometry) == ("crop", "stretch")
     assert second.gradient is not None
     # 20 images validate, and 160 are trained on.
     assert (second.gradient.images, second.gradient.max_relative_error < 1e-5) == (180, True)

@@ -17,6 +17,7 @@ from core.repository import ModelRepository
 from tests.support.labelled_folders import write_labelled_folder
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
 from training.pipeline import new_classifier
+from training.reevaluate import require_same_classes
 from training.requests import images_for, prepare, run_request
 
 COLOURS = {"night": 14, "grass": 16, "snow": 12}
@@ -105,6 +106,32 @@ def test_the_size_is_settled_once_and_checked_when_resuming(home: Path, reposito
     assert run(recipe(), repository, resume=True).config["image_size"] == 32
 
 
+def test_a_version_is_served_as_its_folder_was_read(home: Path, repository: ModelRepository) -> None:
+    write_labelled_folder(home, "colours", COLOURS)
+    manifest = run(recipe(epochs=1), repository)
+    assert (manifest.input.geometry, manifest.config["geometry"]) == ("crop", "crop")
+    assert "the centre square is taken" in (repository.folder("colours", 1) / "README.md").read_text()
+    padded = run(recipe(epochs=1, geometry="pad"), repository)
+    assert (padded.input.geometry, padded.config["geometry"]) == ("pad", "pad")
+    assert padded.data.digest != manifest.data.digest
+    assert images_for(padded).dataset.digest == padded.data.digest
+    with pytest.raises(
+        DataError, match="colours@1 takes images by crop, and those of folder:colours were fitted by pad"
+    ):
+        require_same_classes(manifest, images_for(padded))
+
+
+def test_a_version_keeps_the_geometry_of_the_one_it_starts_from_unless_told(
+    home: Path, repository: ModelRepository
+) -> None:
+    write_labelled_folder(home, "colours", COLOURS)
+    run(recipe(epochs=1, geometry="stretch"), repository)
+    tuned = run(recipe(epochs=1, init_from="colours@1"), repository)
+    assert (tuned.input.geometry, tuned.config["geometry"]) == ("stretch", "stretch")
+    changed = run(recipe(epochs=1, init_from="colours@1", geometry="crop"), repository)
+    assert (changed.input.geometry, changed.config["geometry"]) == ("crop", "crop")
+
+
 def test_images_added_meanwhile_are_other_data(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colours", COLOURS)
     with pytest.raises(KeyboardInterrupt):
@@ -119,7 +146,8 @@ def test_built_in_images_keep_their_size(monkeypatch: pytest.MonkeyPatch, reposi
 
     images = small_images()
     monkeypatch.setattr(catalogue, "load_dataset", lambda *_, **__: images.dataset)
-    assert prepare(recipe(), "cifar10", repository)[0].image_size is None
+    config, _ = prepare(recipe(), "cifar10", repository)
+    assert (config.image_size, config.geometry) == (None, None)
     assert prepare(recipe(image_size=32), "cifar10", repository)[1].dataset is images.dataset
     with pytest.raises(DataError, match="32x32 and stay so"):
         prepare(recipe(image_size=48), "cifar10", repository)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.manifest import Geometry
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class ImageDataset:
         training: images to learn from; `training.datasets.splits` divides them.
         test: images that only report.
         licence: terms of use and provenance, as a sentence.
+        geometry: how images that are not square were fitted; None where all of them were made for this size.
 
     Raises:
         DataError: a label has no class name, or the two parts have images of different sizes.
@@ -60,6 +62,7 @@ class ImageDataset:
     training: LabelledImages
     test: LabelledImages
     licence: str
+    geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
         if self.training.images_NHWC.shape[1:] != self.test.images_NHWC.shape[1:]:

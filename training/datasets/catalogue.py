@@ -9,6 +9,8 @@ from typing import Protocol
 
 from core.errors import DataError
 from core.labelled_folders import FOLDER_PREFIX, folder_of
+from core.manifest import Geometry
+from core.starting import DEFAULT_GEOMETRY
 from training.datasets.base import ImageDataset
 from training.datasets.cifar10 import load_cifar10
 from training.datasets.folder import load_folder
@@ -32,6 +34,7 @@ def load_images(
     *,
     download: bool = False,
     image_size: int | None = None,
+    geometry: Geometry = DEFAULT_GEOMETRY,
     note: Callable[[str], None] = lambda _: None,
 ) -> Images:
     """Read the data set called `name`, or the labelled folder that `folder:NAME` stands for, with its split.
@@ -41,6 +44,7 @@ def load_images(
         data_dir: where the files of a built-in data set lie, if not in its usual place.
         download: fetch a built-in data set that is not there.
         image_size: side in pixels to which the images of a folder are resized; 32 by default.
+        geometry: how the images of a folder are fitted where they are not square.
         note: is told how far the reading of a folder is, and what is left out.
 
     Raises:
@@ -49,7 +53,7 @@ def load_images(
     """
     folder = folder_of(name)
     if folder is not None:
-        return Images(*load_folder(folder, image_size=image_size, note=note))
+        return Images(*load_folder(folder, image_size=image_size, geometry=geometry, note=note))
     dataset = load_dataset(name, data_dir, download=download)
     _, height, width, _ = dataset.training.images_NHWC.shape
     if image_size is not None and (height, width) != (image_size, image_size):

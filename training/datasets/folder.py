@@ -20,9 +20,12 @@ import numpy.typing as npt
 
 from core.cores import available_cores
 from core.errors import DataError, ImageError
+from core.geometry import ModelInput
 from core.home import duet_home
 from core.images import decode_image
 from core.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls, shown
+from core.manifest import Geometry
+from core.starting import DEFAULT_GEOMETRY
 from training.datasets.base import ImageDataset, LabelledImages
 from training.datasets.splits import SEED, Split
 
@@ -55,7 +58,12 @@ class _Picture:
 
 
 def load_folder(
-    name: str, *, image_size: int | None = None, home: Path | None = None, note: Note = lambda _: None
+    name: str,
+    *,
+    image_size: int | None = None,
+    geometry: Geometry = DEFAULT_GEOMETRY,
+    home: Path | None = None,
+    note: Note = lambda _: None,
 ) -> tuple[ImageDataset, Split]:
     """Read the labelled folder called `name` and divide it: 70 % train, 10 % each validation, holdout and test.
 
@@ -64,6 +72,7 @@ def load_folder(
     Args:
         name: of the data set, without `folder:`.
         image_size: side in pixels to which every image is resized; 32 by default.
+        geometry: how images that are not square are fitted.
         home: by default that of the environment.
         note: is told how far the reading is, and what was left out and why.
 
@@ -73,13 +82,13 @@ def load_folder(
     side = image_size or DEFAULT_IMAGE_SIZE
     folder = read_folder(home or duet_home(), name)
     _refuse(folder, folder.shortfalls(), folder.skipped)
-    pictures, skipped = _distinct(*_decoded(folder, side, note))
+    pictures, skipped = _distinct(*_decoded(folder, ModelInput(side, side, geometry), note))
     skipped = [*folder.skipped, *skipped]
     if skipped:
         note(_told(folder, len(pictures), skipped))
     counts = Counter(picture.label for picture in pictures)
     _refuse(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
-    return _divided(folder, pictures)
+    return _divided(folder, pictures, geometry)
 
 
 def part_of(keys: Sequence[bytes]) -> list[str]:
@@ -120,7 +129,7 @@ def _refuse(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[t
         )
 
 
-def _decoded(folder: LabelledFolder, side: int, note: Note) -> tuple[list[_Picture], list[tuple[str, str]]]:
+def _decoded(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_Picture], list[tuple[str, str]]]:
     """Every image of the folder, and every file that is none with the reason."""
     jobs = [(label, file) for label, files in folder.files.items() for file in files]
     pictures: list[_Picture] = []
@@ -128,7 +137,7 @@ def _decoded(folder: LabelledFolder, side: int, note: Note) -> tuple[list[_Pictu
     last = time.monotonic()
 
     def decode(job: tuple[str, ImageFile]) -> _Picture | str:
-        return _picture(*job, side)
+        return _picture(*job, fit)
 
     # Pillow gives up the interpreter's lock while it decodes and resizes.
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
@@ -143,13 +152,13 @@ def _decoded(folder: LabelledFolder, side: int, note: Note) -> tuple[list[_Pictu
     return pictures, skipped
 
 
-def _picture(label: str, file: ImageFile, side: int) -> _Picture | str:
+def _picture(label: str, file: ImageFile, fit: ModelInput) -> _Picture | str:
     """The decoded file, or why there is none."""
     if file.bytes > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES:,} bytes"
     try:
         data = file.path.read_bytes()
-        pixels_HWC = decode_image(data, height=side, width=side).pixels_HWC
+        pixels_HWC = decode_image(data, height=fit.height, width=fit.width, geometry=fit.geometry).pixels_HWC
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except ImageError as error:
@@ -177,7 +186,7 @@ def _distinct(
     return kept, skipped
 
 
-def _divided(folder: LabelledFolder, pictures: Sequence[_Picture]) -> tuple[ImageDataset, Split]:
+def _divided(folder: LabelledFolder, pictures: Sequence[_Picture], geometry: Geometry) -> tuple[ImageDataset, Split]:
     class_names = tuple(folder.files)
     index_of = {label: index for index, label in enumerate(class_names)}
     labels_N = np.array([index_of[picture.label] for picture in pictures], dtype=np.int64)
@@ -191,7 +200,7 @@ def _divided(folder: LabelledFolder, pictures: Sequence[_Picture]) -> tuple[Imag
         LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N])
         for chosen_N in (~is_test_N, is_test_N)
     )
-    dataset = ImageDataset(folder.data, class_names, training, test, LICENCE.format(name=folder.name))
+    dataset = ImageDataset(folder.data, class_names, training, test, LICENCE.format(name=folder.name), geometry)
     of_training_N = part_N[~is_test_N]
     split = Split(
         **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}

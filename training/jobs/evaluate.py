@@ -10,7 +10,7 @@ from core.errors import DataError
 from core.evaluation_records import EvaluationRecord, write_record
 from core.jobs.events import Note, Result, Stage
 from core.jobs.parameters import EvaluateParameters
-from core.manifest import Manifest
+from core.manifest import Geometry, Manifest
 from core.repository import ModelRepository
 from training.images import Images
 from training.jobs.worker_line import WorkerLine
@@ -67,20 +67,20 @@ def _fitting(
     """The versions to measure, hashed, each with its images, so that the job fails before any work is done."""
     references = parameters.versions or repository.champions()
     fitting, problems = [], []
-    images_by_size: dict[int, Images] = {}
+    images_by_input: dict[tuple[int, Geometry], Images] = {}
     for reference in references:
         manifest = repository.verify(*repository.resolve(reference))
         line.send(Stage(name=f"read {parameters.data} for {manifest.reference}"))
-        size = manifest.input.height
-        if size not in images_by_size:
-            images_by_size[size] = images_for(manifest, parameters.data, note=lambda text: line.send(Note(text=text)))
+        spec = manifest.input.height, manifest.input.geometry
+        if spec not in images_by_input:
+            images_by_input[spec] = images_for(manifest, parameters.data, note=lambda text: line.send(Note(text=text)))
         line.check()
         try:
-            require_same_classes(manifest, images_by_size[size])
+            require_same_classes(manifest, images_by_input[spec])
         except DataError as error:
             problems.append(str(error))
         else:
-            fitting.append((manifest, images_by_size[size]))
+            fitting.append((manifest, images_by_input[spec]))
     if problems and (parameters.versions or not fitting):
         raise DataError("; ".join(problems))
     if not fitting:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import resize_image
+from core.geometry import fit_image
 from tests.support.gradient_graphs import write_explainable
 from tests.support.onnx_models import SIZE
 from tests.support.pictures import encode, noise
@@ -56,7 +56,7 @@ async def test_the_view_is_what_goes_into_the_model(app: RunningApp) -> None:
     assert answer.headers["x-duet-model"] == "mlp@1"
     assert json.loads(answer.headers["x-duet-notes"]) == ["cropped to 60x60 at 30,0", "resized from 60x60"]
     np.testing.assert_array_equal(
-        pixels(answer.content), resize_image(seen_HWC[:, 30:].copy(), height=SIZE, width=SIZE)
+        pixels(answer.content), fit_image(seen_HWC[:, 30:].copy(), geometry="stretch", height=SIZE, width=SIZE)
     )
 
 

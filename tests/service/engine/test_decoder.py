@@ -6,20 +6,22 @@ import asyncio
 import io
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import DecodedImage, decode_image
+from core.geometry import ModelInput
+from core.images import DecodedImage, decode_images
 from service.engine import decoder as decoding
 from service.engine.decoder import Decoder
 from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
 from service.uploads import Upload
 
 FAR = 1e9
+INPUT = ModelInput(8, 8, "stretch")
 
 
 def upload(side: int) -> Upload:
@@ -39,13 +41,13 @@ class Gate:
         self.opened = threading.Event()
         self.begun: list[int] = []
 
-        def gated(data: bytes, **options: Any) -> DecodedImage:
+        def gated(data: bytes, inputs: Sequence[ModelInput], **options: Any) -> list[DecodedImage]:
             if len(data) > decoding.INLINE_BYTES:
                 self.begun.append(len(data))
                 assert self.opened.wait(30)
-            return decode_image(data, **options)
+            return decode_images(data, inputs, **options)
 
-        monkeypatch.setattr(decoding, "decode_image", gated)
+        monkeypatch.setattr(decoding, "decode_images", gated)
 
 
 @pytest.fixture
@@ -62,23 +64,25 @@ async def decoder(gate: Gate) -> AsyncIterator[Decoder]:
 
 
 async def test_large_images_past_the_bound_are_refused_and_small_ones_go_on(decoder: Decoder, gate: Gate) -> None:
-    waiting = [asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8)) for _ in range(2)]
+    waiting = [asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(QueueFullError, match="2 images are waiting for decoding") as refused:
-        await decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8)
+        await decoder.decode(LARGE, 0, [INPUT], deadline=FAR)
     assert refused.value.fields["retry_after_ms"] >= 1
-    assert (await decoder.decode(SMALL, 0, deadline=FAR, height=8, width=8)).notes == ()
+    [small] = await decoder.decode(SMALL, 0, [INPUT], deadline=FAR)
+    assert small.notes == ()
     gate.opened.set()
-    assert [image.pixels_HWC.shape for image in await asyncio.gather(*waiting)] == [(8, 8, 3)] * 2
-    assert (await decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8)).notes == ("resized from 200x200",)
+    assert [image.pixels_HWC.shape for [image] in await asyncio.gather(*waiting)] == [(8, 8, 3)] * 2
+    [large] = await decoder.decode(LARGE, 0, [INPUT], deadline=FAR)
+    assert large.notes == ("resized from 200x200",)
 
 
 async def test_a_late_image_is_given_up_and_its_place_is_free(decoder: Decoder, gate: Gate) -> None:
-    running = asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8))
+    running = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceededError):
-        await decoder.decode(LARGE, 0, deadline=time.perf_counter() + 0.05, height=8, width=8)
-    following = asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8))
+        await decoder.decode(LARGE, 0, [INPUT], deadline=time.perf_counter() + 0.05)
+    following = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR))
     gate.opened.set()
     await asyncio.gather(running, following)
     assert len(gate.begun) == 2  # the late one never began
@@ -99,10 +103,10 @@ class LeavingClient:
 
 
 async def test_a_client_that_hangs_up_frees_its_place(decoder: Decoder, gate: Gate) -> None:
-    running = asyncio.create_task(decoder.decode(LARGE, 0, deadline=FAR, height=8, width=8))
+    running = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR))
     await asyncio.sleep(0)
     with pytest.raises(ClientGoneError):
-        await decoder.decode(LARGE, 0, deadline=FAR, client=LeavingClient(), height=8, width=8)
+        await decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=LeavingClient())
     gate.opened.set()
     await running
     assert len(gate.begun) == 1
@@ -112,5 +116,5 @@ async def test_a_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate
     gate.opened.set()
     damaged = Upload("b.png", LARGE.content[: len(LARGE.content) // 2])
     with pytest.raises(UnreadableImageError, match=r"b\.png") as raised:
-        await decoder.decode(damaged, 3, deadline=FAR, height=8, width=8)
+        await decoder.decode(damaged, 3, [INPUT], deadline=FAR)
     assert raised.value.fields["index"] == 3

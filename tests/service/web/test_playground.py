@@ -39,7 +39,6 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 OLDER = str(predecessor("cnn"))
 UNEXPLAINED = 90
 CAT = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
-CAT_CROP = "76,0,300,300"
 HOSTILE = """it's, a "cat"; <img src=x onerror=alert(1)>.jpg"""
 METHODS = ["Saliency", "Input × gradient", "SmoothGrad", "Integrated gradients", "Grad-CAM", "Occlusion"]
 
@@ -66,6 +65,11 @@ def opened(visit: Visit, query: str = "") -> Page:
 
 def pick(page: Page, path: Path | FilePayload = CAT) -> None:
     page.locator("#pick").set_input_files(path)
+
+
+def choose_part(page: Page) -> None:
+    """Have the models see the largest part in the middle."""
+    page.get_by_label("A part of it").check(force=True)
 
 
 def answered(page: Page, family: str, label: str | re.Pattern[str]) -> None:
@@ -105,7 +109,7 @@ def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: Ser
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         give(page, kind, CAT.read_bytes(), "cat.jpg", "image/jpeg")
-        expected = truth(site, CAT.read_bytes(), crop=CAT_CROP)
+        expected = truth(site, CAT.read_bytes())
         for prediction in expected["predictions"]:
             card = page.get_by_role("article", name=prediction["model"])
             expect(card.locator(".said")).to_have_text(prediction["label"])
@@ -117,7 +121,7 @@ def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: Ser
             )
             assert shares == pytest.approx([top["probability"] for top in prediction["top"]])
             expect(card.locator(".could")).to_contain_text(", ".join(prediction["prediction_set"]))
-            expect(card).to_contain_text("cropped to 300x300 at 76,0")
+            expect(card).to_contain_text(f"What was done to it: {'; '.join(prediction['notes'])}.")
         told = "Both say cat." if expected["agree"] else "They differ"
         expect(page.get_by_role("status")).to_contain_text(told)
         expect(page.get_by_role("status")).to_contain_text(re.compile(r"Models [\d.]+ ms"))
@@ -170,6 +174,10 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         box = page.get_by_role("slider", name="Size of the part")
         seen = page.get_by_role("figure").filter(has_text="cnn").get_by_role("img", name="What cnn sees")
         expect(seen).to_be_visible()
+        expect(box).to_be_hidden()
+        whole = seen.get_attribute("src") or ""
+        choose_part(page)
+        expect(seen).not_to_have_attribute("src", whole)
         box.focus()
         for key in ("Shift+ArrowRight", "ArrowLeft", "Minus", "ArrowDown"):
             before = seen.get_attribute("src") or ""
@@ -211,7 +219,7 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         assert pulled[2] == pytest.approx(width - 72 * 451 / stage["width"], abs=3)
 
         with page.expect_request("**/compare*") as asked:
-            page.get_by_label("All of it").check(force=True)
+            page.get_by_label("The whole picture").check(force=True)
         assert "crop" not in asked.value.url
         expect(box).to_be_hidden()
         expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched")
@@ -223,8 +231,9 @@ def test_a_turned_photograph_is_cropped_as_it_is_seen(browser: Browser, site: Se
     stored.save(stream, "JPEG", exif=exif)
     with visiting(browser, site.url) as visit:
         page = opened(visit)
-        with page.expect_request("**/compare*") as asked:
-            pick(page, {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": stream.getvalue()})
+        pick(page, {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": stream.getvalue()})
+        with page.expect_request("**/compare*crop=*") as asked:
+            choose_part(page)
         assert "crop=0%2C50%2C300%2C300" in asked.value.url
         expect(page.locator("#picture-facts")).to_contain_text("300 × 400 pixels")
         expect(page.get_by_role("article", name="cnn")).to_contain_text("cropped to 300x300 at 0,50")
@@ -246,6 +255,7 @@ def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
         page = opened(visit)
         pick(page)
         answered(page, "cnn", "cat")
+        choose_part(page)
         page.locator("#crop").scroll_into_view_if_needed()
         box = page.locator("#crop").bounding_box()
         assert box
@@ -518,6 +528,7 @@ def test_the_keyboard_alone_gets_everywhere(browser: Browser, site: ServiceProce
         page = opened(visit)
         pick(page)
         answered(page, "cnn", "cat")
+        choose_part(page)
         reached = set()
         name = "() => document.activeElement.id || document.activeElement.name"
         for _ in range(40):

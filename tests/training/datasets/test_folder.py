@@ -18,6 +18,7 @@ from PIL import Image
 from core.errors import DataError
 from core.images import decode_image
 from core.jobs.events import Note
+from core.manifest import Geometry
 from tests.support.labelled_folders import COLOURS, picture, write_labelled_folder
 from training.datasets import folder as folder_module
 from training.datasets.base import ImageDataset, LabelledImages
@@ -53,7 +54,7 @@ def test_images_of_any_size_and_mode_come_as_the_service_would_decode_them(tmp_p
     assert dataset.name == "folder:colours"
     assert dataset.training.images_NHWC.shape[1:] == (24, 24, 3)
     expected = {
-        (label, decode_image(file.read_bytes(), height=24, width=24).pixels_HWC.tobytes())
+        (label, decode_image(file.read_bytes(), height=24, width=24, geometry="crop").pixels_HWC.tobytes())
         for label in COLOURS
         for file in (path / label).glob("*")
     }
@@ -71,6 +72,18 @@ def test_images_of_any_size_and_mode_come_as_the_service_would_decode_them(tmp_p
 def test_without_a_size_images_are_32_pixels_wide_and_high(tmp_path: Path) -> None:
     write_labelled_folder(tmp_path, "colours", {"night": 4, "grass": 4})
     assert load_folder("colours", home=tmp_path)[0].test.images_NHWC.shape[1:] == (32, 32, 3)
+
+
+def test_images_are_fitted_as_asked_and_the_data_set_says_so(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colours", {"night": 4, "grass": 4})
+    geometries: tuple[Geometry, ...] = ("stretch", "crop", "pad")
+    for geometry in geometries:
+        dataset, _ = load_folder("colours", geometry=geometry, home=tmp_path)
+        assert dataset.geometry == geometry
+        assert contents(dataset.training) | contents(dataset.test) == {
+            decode_image(file.read_bytes(), height=32, width=32, geometry=geometry).pixels_HWC.tobytes()
+            for file in path.rglob("0*")
+        }
 
 
 def test_every_class_is_in_every_part_in_its_proportion(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 // The part of the picture that the models see: a box over it, for mouse, touch and keys.
 import { byId } from "../dom.js";
 
+const HELP = {
+  whole: "Each model fits it into its own input; its card says how.",
+  part: "Drag the box, or focus it: arrow keys move it, plus and minus change its size.",
+};
 const PAUSE_MS = 120;
 const STEP = 0.02;
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -31,7 +35,10 @@ export class CropBox {
     }
   }
 
-  /** Begin with the largest part in the middle; `size` of the picture is null where the browser cannot show it. */
+  /**
+   * Begin with the whole picture, which each version fits into its input as it does for every client; a part begins as
+   * the largest one in the middle. `size` of the picture is null where the browser cannot show it.
+   */
   place(size, aspect, least) {
     clearTimeout(this.#timer);
     this.#picture = size;
@@ -40,11 +47,11 @@ export class CropBox {
     const usable = size !== null && Math.min(size.width, size.height) > least;
     byId("crop-tools").hidden = !usable;
     this.#box = usable ? this.#centred(Infinity) : null;
-    document.querySelector("[name=extent][value=part]").checked = true;
+    document.querySelector("[name=extent][value=whole]").checked = true;
     this.#draw();
   }
 
-  /** {left, top, width, height} in pixels of the picture; null for all of it. */
+  /** {left, top, width, height} in pixels of the picture; null for all of it, however the versions fit it. */
   get value() {
     const { width, height } = this.#picture ?? {};
     if (!this.#shown || (this.#box.width === width && this.#box.height === height)) return null;
@@ -128,6 +135,7 @@ export class CropBox {
   #draw() {
     const element = byId("crop");
     element.hidden = byId("shade").hidden = !this.#shown;
+    byId("crop-help").textContent = HELP[this.#shown ? "part" : "whole"];
     if (!this.#shown) return;
     const { left, top, width, height } = this.#box;
     const share = (value, whole) => `${(100 * value) / whole}%`;

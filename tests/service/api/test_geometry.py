@@ -1,0 +1,121 @@
+"""Every route shows a version a picture as its manifest says, and as training reads it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.geometry import fit_image
+from core.manifest import Geometry
+from tests.support.gradient_graphs import write_explainable
+from tests.support.labelled_folders import write_labelled_folder
+from tests.support.onnx_models import SIZE, write_onnx_version
+from tests.support.pictures import encode, noise
+from tests.support.service import RunningApp, running_app, set_champions, settings_for
+from training.datasets.folder import load_folder
+
+GEOMETRIES: tuple[Geometry, ...] = ("stretch", "crop", "pad")
+# White in the middle of black: a mean of 85 stretched, 255 cropped, and with grey bars (3 * 85 + 5 * 128) / 8 = 112.
+BANDS_HW = np.repeat([[0] * 8 + [255] * 8 + [0] * 8], 8, axis=0).astype(np.uint8)
+BANDS = encode(Image.fromarray(np.stack([BANDS_HW] * 3, axis=-1)), "PNG")
+LABELS: Mapping[Geometry, str] = MappingProxyType({"stretch": "dark", "crop": "white", "pad": "grey"})
+NOTES: Mapping[Geometry, list[str]] = MappingProxyType(
+    {
+        "stretch": ["resized from 24x8", "stretched, its proportions differ"],
+        "crop": ["cropped to the centre square"],
+        "pad": ["resized from 24x8", "padded to a square"],
+    }
+)
+PNG = {"content-type": "image/png"}
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[RunningApp]:
+    models = tmp_path / "home" / "models"
+    for geometry in GEOMETRIES:
+        write_onnx_version(models / geometry / "1", geometry, 1, geometry=geometry)
+    set_champions(models, stretch=1, crop=1, pad=1)
+    async with running_app(settings_for(tmp_path / "home")) as running:
+        yield running
+
+
+async def asked(app: RunningApp, path: str, content: bytes = BANDS, **query: str) -> httpx.Response:
+    answer = await app.client.post(path, params=query, content=content, headers=PNG)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+async def test_a_prediction_is_of_the_fitted_picture_and_says_so(app: RunningApp, geometry: Geometry) -> None:
+    [prediction] = (await asked(app, "/predict", model=geometry)).json()["predictions"]
+    assert (prediction["label"], prediction["notes"]) == (LABELS[geometry], NOTES[geometry])
+
+
+async def test_models_that_are_compared_see_a_picture_each_in_its_own_way(app: RunningApp) -> None:
+    comparison = (await asked(app, "/compare", models=",".join(GEOMETRIES))).json()
+    assert {each["model"]: each["label"] for each in comparison["predictions"]} == LABELS
+    assert {each["model"]: each["notes"] for each in comparison["predictions"]} == NOTES
+
+
+async def test_a_chosen_part_is_fitted_in_the_same_way(app: RunningApp) -> None:
+    comparison = (await asked(app, "/compare", models="stretch,crop", crop="4,0,16,8")).json()
+    assert [each["label"] for each in comparison["predictions"]] == ["grey", "white"]
+    assert comparison["predictions"][1]["notes"] == ["cropped to 16x8 at 4,0", "cropped to the centre square"]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+async def test_serving_and_training_give_the_same_pixels(app: RunningApp, tmp_path: Path, geometry: Geometry) -> None:
+    folder = write_labelled_folder(tmp_path, "colours", {"snow": 10, "night": 8}, mixed=True)
+    stream = io.BytesIO()
+    Image.fromarray(noise(40, 70)).resize((1400, 800)).save(stream, "JPEG")  # large enough to be decoded at a fraction
+    (folder / "night" / "photograph").write_bytes(stream.getvalue())
+    dataset, _ = load_folder("colours", image_size=SIZE, geometry=geometry, home=tmp_path)
+    trained = {image_HWC.tobytes() for part in (dataset.training, dataset.test) for image_HWC in part.images_NHWC}
+    served = set()
+    for file in (path for path in folder.rglob("*") if path.is_file()):
+        view = await asked(app, "/view", file.read_bytes(), model=geometry)
+        served.add(np.asarray(Image.open(io.BytesIO(view.content)).convert("RGB")).tobytes())
+    assert served == trained
+    assert len(served) == 19
+
+
+async def test_the_view_is_the_fitted_picture(app: RunningApp) -> None:
+    pixels_HWC = noise(50, 70)
+    content = encode(Image.fromarray(pixels_HWC), "PNG")
+    for geometry in GEOMETRIES:
+        view = await asked(app, "/view", content, model=geometry)
+        np.testing.assert_array_equal(
+            np.asarray(Image.open(io.BytesIO(view.content))),
+            fit_image(pixels_HWC, height=SIZE, width=SIZE, geometry=geometry),
+        )
+    assert json.loads(view.headers["x-duet-notes"]) == ["resized from 70x50", "padded to a square"]
+
+
+async def test_the_v2_metadata_says_how_clients_are_to_fit_pictures(app: RunningApp) -> None:
+    for geometry in GEOMETRIES:
+        metadata = (await app.client.get(f"/v2/models/{geometry}")).json()
+        assert metadata["parameters"]["geometry"] == geometry
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+async def test_a_map_explains_the_pixels_that_the_model_saw(tmp_path: Path, geometry: Geometry) -> None:
+    """The map of a picture is that of the picture which the model is shown."""
+    write_explainable(tmp_path, geometry=geometry)
+    pixels_HWC = noise(20, 50)
+    shown_HWC = fit_image(pixels_HWC, height=SIZE, width=SIZE, geometry=geometry)
+    async with running_app(settings_for(tmp_path)) as app:
+
+        async def maps(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+            query = {"method": "input_x_gradient", "target": "white", "format": "npy"}
+            return (await asked(app, "/saliency", encode(Image.fromarray(pixels), "PNG"), **query)).content
+
+        assert await maps(pixels_HWC) == await maps(shown_HWC)
