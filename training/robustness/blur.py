@@ -19,13 +19,18 @@ def defocus_blur(images_NHWC: Floats, _: np.random.Generator, radius: float, sof
     return np.asarray(ndimage.correlate(images_NHWC, _disk(radius, softness)[None, :, :, None], mode="mirror"))
 
 
+def gaussian_blur(images_NHWC: Floats, _: np.random.Generator, deviation: float) -> Floats:
+    """Smoothed by a Gaussian of `deviation` pixels; beyond the border the outermost pixel goes on."""
+    return np.asarray(ndimage.gaussian_filter(images_NHWC, (0, deviation, deviation, 0), mode="nearest"))
+
+
 def glass_blur(images_NHWC: Floats, random: np.random.Generator, deviation: float, reach: int, rounds: int) -> Floats:
     """Frosted glass: blurred, each pixel replaced by one up to `reach` to its upper left, blurred again.
 
     The paper speaks of exchanging the two pixels. The script that made CIFAR-10-C copies one over the other, which is
     milder, and what published figures were measured with; so does this.
     """
-    shuffled_NHWC = np.floor(_gaussian(images_NHWC, deviation) * 255) / 255
+    shuffled_NHWC = np.floor(gaussian_blur(images_NHWC, random, deviation) * 255) / 255
     count, height, width, _ = images_NHWC.shape
     every = np.arange(count)
     for _round in range(rounds):
@@ -33,7 +38,7 @@ def glass_blur(images_NHWC: Floats, random: np.random.Generator, deviation: floa
             for column in range(width - reach, reach, -1):
                 from_row_N, from_column_N = (at + random.integers(-reach, reach, size=count) for at in (row, column))
                 shuffled_NHWC[:, row, column] = shuffled_NHWC[every, from_row_N, from_column_N]
-    return _gaussian(shuffled_NHWC, deviation)
+    return gaussian_blur(shuffled_NHWC, random, deviation)
 
 
 def motion_blur(images_NHWC: Floats, random: np.random.Generator, radius: int, deviation: float) -> Floats:
@@ -84,10 +89,6 @@ def _enlarging(side: int, factor: float) -> Floats:
     weights = np.asarray(ndimage.zoom(np.eye(side)[start : start + part], (factor, 1), order=1))
     top = (len(weights) - side) // 2
     return weights[top : top + side]
-
-
-def _gaussian(images_NHWC: Floats, deviation: float) -> Floats:
-    return np.asarray(ndimage.gaussian_filter(images_NHWC, (0, deviation, deviation, 0), mode="nearest"))
 
 
 def _disk(radius: float, softness: float) -> Floats:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from core.reports.robustness import ConditionKind
 from training.robustness import blur, digital, noise, weather
+from training.robustness.spatter import spatter
 
 NAME = "CIFAR-10-C (regenerated)"
 LEFT_OUT = "frost is left out: it is made of photographs of frozen panes, which are no part of this project"
@@ -105,17 +106,44 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
 )
 
 
+EXTRA_CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
+    {
+        "speckle_noise": Corruption("noise", noise.speckle_noise, ("deviation",), _steps(0.06, 0.1, 0.12, 0.16, 0.2)),
+        "gaussian_blur": Corruption("blur", blur.gaussian_blur, ("deviation",), _steps(0.4, 0.6, 0.7, 0.8, 1)),
+        "spatter": Corruption(
+            "weather",
+            spatter,
+            ("mean", "deviation", "smoothness", "threshold", "strength", "mud"),
+            (
+                (0.62, 0.1, 0.7, 0.7, 0.5, 0),
+                (0.65, 0.1, 0.8, 0.7, 0.5, 0),
+                (0.65, 0.3, 1, 0.69, 0.5, 0),
+                (0.65, 0.1, 0.7, 0.69, 0.6, 1),
+                (0.65, 0.1, 0.5, 0.68, 0.6, 1),
+            ),
+        ),
+        "saturate": Corruption(
+            "digital", weather.saturate, ("factor", "added"), ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))
+        ),
+    }
+)
+"""The four extra kinds of CIFAR-10-C: settings are chosen on them, and the gate measures them.
+
+Figures of robustness are of `CORRUPTIONS`, which nothing is chosen on. Sizes are in pixels, defined for 32x32.
+"""
+
+
 def corrupted(name: str, severity: int, images_NHWC: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
     """The images under a corruption, uint8; the same seed gives the same chance, other corruptions have other chance.
 
     Args:
-        name: a key of `CORRUPTIONS`.
+        name: a key of `CORRUPTIONS` or `EXTRA_CORRUPTIONS`.
         severity: 1 to 5.
         images_NHWC: uint8 [N, H, W, 3].
         seed: of all of a run.
     """
-    corruption = CORRUPTIONS[name]
-    random = np.random.default_rng([seed, list(CORRUPTIONS).index(name), severity])
-    changed_NHWC = corruption.corrupt(images_NHWC / 255, random, *corruption.severities[severity - 1])
+    every = {**CORRUPTIONS, **EXTRA_CORRUPTIONS}
+    random = np.random.default_rng([seed, list(every).index(name), severity])
+    changed_NHWC = every[name].corrupt(images_NHWC / 255, random, *every[name].severities[severity - 1])
     # Cut off as in CIFAR-10-C rather than rounded; the small number is for whole values that 255 has left a hair below.
     return np.asarray(np.floor(changed_NHWC.clip(0, 1) * 255 + 1e-6), np.uint8)

@@ -27,3 +27,8 @@ def impulse_noise(images_NHWC: Floats, random: np.random.Generator, amount: floa
     struck = random.random(images_NHWC.shape) <= amount
     salt = random.random(images_NHWC.shape) <= 0.5
     return np.where(struck, salt.astype(np.float64), images_NHWC)
+
+
+def speckle_noise(images_NHWC: Floats, random: np.random.Generator, deviation: float) -> Floats:
+    """Normal noise in every channel, in proportion to its value."""
+    return images_NHWC * (1 + random.normal(scale=deviation, size=images_NHWC.shape))

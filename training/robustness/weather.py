@@ -13,6 +13,8 @@ from training.robustness.blur import moved, zoomed
 
 Floats = npt.NDArray[np.float64]
 _LUMA_C = np.array([0.299, 0.587, 0.114])
+_RED_BELOW_C = np.array([0.0, 1.0, 1.0])
+"""By what share of the chroma each channel of red is below the value."""
 
 
 def snow(
@@ -57,6 +59,20 @@ def contrast(images_NHWC: Floats, _: np.random.Generator, kept: float) -> Floats
     """Every channel drawn towards its mean over the image; a share `kept` of the distance is left."""
     mean_N11C = images_NHWC.mean(axis=(1, 2), keepdims=True)
     return np.asarray((images_NHWC - mean_N11C) * kept + mean_N11C)
+
+
+def saturate(images_NHWC: Floats, _: np.random.Generator, factor: float, added: float) -> Floats:
+    """HSV saturation of every pixel times `factor`, plus `added`, at most 1; hue and value stay.
+
+    Grey has hue 0, so that added saturation turns it red, as in CIFAR-10-C.
+    """
+    value_NHW1 = images_NHWC.max(axis=-1, keepdims=True)
+    below_NHWC = value_NHW1 - images_NHWC
+    chroma_NHW1 = below_NHWC.max(axis=-1, keepdims=True)
+    below_NHWC = np.where(chroma_NHW1 > 0, below_NHWC / np.where(chroma_NHW1 > 0, chroma_NHW1, 1), _RED_BELOW_C)
+    saturation_NHW1 = chroma_NHW1 / np.where(value_NHW1 > 0, value_NHW1, 1)
+    changed_NHW1 = (saturation_NHW1 * factor + added).clip(0, 1)
+    return np.asarray(value_NHW1 * (1 - changed_NHW1 * below_NHWC))
 
 
 def plasma(count: int, side: int, roughness: float, random: np.random.Generator) -> Floats:
