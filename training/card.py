@@ -81,6 +81,7 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 | prediction sets | hold the true class for {_share(scores.prediction_sets.coverage)} of the test \
 images (aim {scores.prediction_sets.target:.0%}), {scores.prediction_sets.mean_size:.2f} classes on average |
 | out-of-distribution score, AUROC against | {strange} |
+| holdout images under corruption | {_corrupted(manifest)} |
 
 Intervals, in brackets, are 95 % intervals: Wilson's for accuracies and coverage, DeLong's for AUROC, bootstrap
 over images for the others.
@@ -89,6 +90,14 @@ over images for the others.
 ![confusion matrix](figures/confusion.png)
 ![reliability diagram](figures/reliability.png)
 """
+
+
+def _corrupted(manifest: Manifest) -> str:
+    """Accuracy and flag rate on corrupted holdout images; the flag is judged by this rate and the AUROC together."""
+    accuracy, flags = manifest.metrics.corrupted_accuracy, manifest.metrics.corrupted_flag_rate
+    if accuracy is None or flags is None:
+        return "not measured"
+    return f"{accuracy:.2%} answered right, {flags:.2%} flagged as out of distribution"
 
 
 def _taught(manifest: Manifest) -> str:
