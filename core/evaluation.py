@@ -88,11 +88,11 @@ class PredictionSets(_Record):
     )
 
 
-StrangeKind = Literal["noise", "textures", "flat", "shuffled"]
+StrangeKind = Literal["noise", "textures", "flat", "shuffled", "digits"]
 
 
 class StrangeImages(_Record):
-    """How the out-of-distribution score tells made-up images of one kind from the test images."""
+    """How the out-of-distribution score tells images of no class, of one kind, from the test images."""
 
     kind: StrangeKind
     images: int

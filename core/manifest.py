@@ -202,6 +202,12 @@ class HeadlineMetrics(_Record):
     test_ece: Probability
     holdout_accuracy: Probability
     validation_accuracy: Probability | None = Field(description="null where the version trained on those images too")
+    corrupted_accuracy: Probability | None = Field(
+        default=None, description="on holdout images under four kinds of corruption, their mean; null: not measured"
+    )
+    corrupted_flag_rate: Probability | None = Field(
+        default=None, description="share of those images flagged as out of distribution; null: not measured"
+    )
 
 
 class AveragedViewsRecord(_Record):

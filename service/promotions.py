@@ -46,7 +46,7 @@ class Promotions:
     async def preview(self, family: str, version: int, *, deadline: float) -> GateReport:
         """What the gate says of a version against the champion of this moment; changes nothing.
 
-        Versions never change, so a report of the same two is remembered.
+        Versions never change, so a report of the same two is remembered if nothing in it is missing.
 
         Args:
             family: the model's name.
@@ -142,7 +142,8 @@ class Promotions:
             report = assess(self._repository, family, version, self._thresholds)
         except CorruptVersionError as error:
             raise VersionRefusedError(family, version, str(error)) from error
-        if report.comparison is not None:
+        # What was not measured may be measured later, without a new version.
+        if report.comparison is not None and all(verdict.value is not None for verdict in report.verdicts):
             self._reports[(family, version, report.champion)] = report
         while len(self._reports) > _REMEMBERED_REPORTS:
             self._reports.popitem(last=False)

@@ -85,6 +85,7 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 images (aim {scores.prediction_sets.target:.0%}{_band(scores)}), {scores.prediction_sets.mean_size:.2f} classes on \
 average |
 | out-of-distribution score, AUROC against | {strange} |
+| holdout images under corruption | {_corrupted(manifest)} |
 
 Intervals, in brackets, are 95 % intervals: Wilson's for accuracies and coverage, DeLong's for AUROC, bootstrap
 over images for the others.
@@ -125,6 +126,14 @@ def _band(scores: Scores) -> str:
         return ""
     low, high = sets.band
     return f"; {low:.2%} to {high:.2%} in 95 of 100 cases for a threshold from {sets.calibration_images:,} images"
+
+
+def _corrupted(manifest: Manifest) -> str:
+    """Accuracy and flag rate on corrupted holdout images; the flag is judged by this rate and the AUROC together."""
+    accuracy, flags = manifest.metrics.corrupted_accuracy, manifest.metrics.corrupted_flag_rate
+    if accuracy is None or flags is None:
+        return "not measured"
+    return f"{accuracy:.2%} answered right, {flags:.2%} flagged as out of distribution"
 
 
 def _taught(manifest: Manifest) -> str:

@@ -107,7 +107,7 @@ def fit(
     torch.use_deterministic_algorithms(device.type == "cpu")
     # Deterministic algorithms fill every new tensor, so that a read of what was never written repeats. No operation
     # here reads such memory, and the fills take a tenth of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
     if resume_from is None:
         # Before the network moves to its device: the generator is one of the processor, for the same weights anywhere.
         initialise(classifier, generator(config.seed, _INITIALISE))

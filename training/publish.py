@@ -22,14 +22,18 @@ from core.manifest import (
     FileRecord,
     Geometry,
     GradientRecord,
+    HeadlineMetrics,
     InputSpec,
     LicenceRecord,
     Manifest,
     file_record,
+    sha256_of,
 )
 from core.predictions import PREDICTIONS_NAME, save_predictions
 from core.publishing import Staging, reserve
 from core.recipes import RecipeConfig
+from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.reports.record import ReportedModel, write_report
 from core.repository import ModelRepository
 from core.starting import DEFAULT_GEOMETRY
 from training.card import model_card
@@ -42,6 +46,8 @@ from training.images import Images, trained_on
 from training.judge import Judgement, judge
 from training.networks import Classifier, count_macs, count_parameters
 from training.progress import Reporter
+from training.robustness.holdout import measure_corrupted_holdout
+from training.weights import WEIGHTS_NAME
 
 HISTORY_NAME = "history.jsonl"
 _GRADIENT_IMAGES = 256
@@ -122,6 +128,9 @@ def publish_version(
             threads=origin.environment.threads,
         )
 
+        reporter.stage("answer corrupted images of the holdout")
+        corrupted = _corrupted_holdout(staging, origin, images, judgement)
+
         reporter.stage("hold gradients against autograd in float64")
         gradient = check_gradient(
             staging.folder, classifier, _gradient_images(images), threads=origin.environment.threads
@@ -129,12 +138,36 @@ def publish_version(
 
         reporter.stage("publish")
         manifest = _describe(staging, spec, classifier, origin, images, judgement, class_biases, gradient)
+        manifest = manifest.model_copy(update={"metrics": _with_corrupted(manifest.metrics, corrupted)})
+        write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
         _write_records(staging, manifest, origin, judgement)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
         reporter.writing("publish")
         before_publishing(manifest)
         staging.publish(manifest)
     return manifest
+
+
+def _corrupted_holdout(staging: Staging, origin: Origin, images: Images, judgement: Judgement) -> CorruptedHoldout:
+    model = ReportedModel(
+        family=staging.family,
+        version=staging.version,
+        architecture=origin.config.network.kind,
+        weights=sha256_of(staging.folder / WEIGHTS_NAME),
+    )
+    return measure_corrupted_holdout(
+        staging.folder / GRAPHS["fp32"],
+        model,
+        images,
+        judgement.calibration["fp32"],
+        threads=origin.environment.threads,
+    )
+
+
+def _with_corrupted(metrics: HeadlineMetrics, corrupted: CorruptedHoldout) -> HeadlineMetrics:
+    return metrics.model_copy(
+        update={"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
+    )
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:

@@ -1,10 +1,12 @@
-"""Images of no class, made up by a fixed seed: does a version notice that it has never seen the like?
+"""Images without an object of the classes, for judging the out-of-distribution score; the same for every version.
 
 - noise: every value of every pixel drawn uniformly from 0 to 255.
 - textures: in each channel the sum of six plane waves of random direction, phase and wavelength (a quarter of the
   image's side to all of it), stretched to the whole range.
 - flat: one random colour.
 - shuffled: a test image whose pixels have changed places at random; its colours are those of an ordinary image.
+- digits: handwritten digits, 8x8 pixels of 17 greys, enlarged bilinearly (scikit-learn's `load_digits`: the test
+  part of Alpaydin and Kaynak 1998, "Optical recognition of handwritten digits", UCI); there are 1,797.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from core.evaluation import StrangeKind
 
@@ -27,7 +31,9 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def strange_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
-    """Of each kind as many as there are test images, at most 2,000, uint8 [N, H, W, 3], in the size of those.
+    """Of each kind as many as there are test images, uint8 [N, H, W, 3] in the size of those.
+
+    There are at most 2,000 of a kind, and at most 1,797 digits.
 
     Args:
         test_NHWC: uint8 [N, H, W, 3]; the first ones are shuffled.
@@ -40,6 +46,7 @@ def strange_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
         "textures": _textures(N, H, W, textures),
         "flat": np.tile(flat.integers(0, 256, size=(N, 1, 1, 3), dtype=np.uint8), (1, H, W, 1)),
         "shuffled": _shuffled(some_NHWC, shuffled),
+        "digits": _digits(N, H, W),
     }
 
 
@@ -57,6 +64,16 @@ def _textures(count: int, height: int, width: int, random: np.random.Generator) 
         stretched_NCHW = np.rint(255 * (waves_NCHW - low) / (high - low)).astype(np.uint8)
         blocks.append(stretched_NCHW.transpose(0, 2, 3, 1))
     return np.ascontiguousarray(np.concatenate(blocks))
+
+
+def _digits(count: int, height: int, width: int) -> Pixels:
+    """The first `count` digits, white on black, or all where there are no more."""
+    small_N88 = np.rint(load_digits().images[:count] * (255 / 16)).astype(np.uint8)
+    large_NHW = [
+        np.asarray(Image.fromarray(digit_88).resize((width, height), Image.Resampling.BILINEAR))
+        for digit_88 in small_N88
+    ]
+    return np.stack(large_NHW)[..., None].repeat(3, axis=-1)
 
 
 def _shuffled(images_NHWC: Pixels, random: np.random.Generator) -> Pixels:

@@ -40,6 +40,12 @@ class RobustnessComparison(_Answer):
     first_clean: Estimate = Field(description="accuracy of the first version on these images as they are")
     second_clean: Estimate
     all_corruptions: RobustnessDifference = Field(description="averaged over all corruptions and their levels")
+    first_flag_rate: float | None = Field(
+        None,
+        description="share of the corrupted images that the first version flags as out of distribution, averaged over "
+        "all corruptions and their levels; null: not measured",
+    )
+    second_flag_rate: float | None = None
     conditions: tuple[RobustnessCondition, ...]
 
 
@@ -58,6 +64,8 @@ def side_by_side(first: Robustness, second: Robustness) -> RobustnessComparison:
         first_clean=first.clean.accuracy,
         second_clean=second.clean.accuracy,
         all_corruptions=overall,
+        first_flag_rate=first.mean_over_corruptions("flag_rate"),
+        second_flag_rate=second.mean_over_corruptions("flag_rate"),
         conditions=tuple(_condition(row, first, second) for row in differences),
     )
 

@@ -13,6 +13,10 @@ from core.errors import DataError
 from core.gate.report import HoldoutRecord
 from core.manifest import GRAPHS, Manifest
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
+from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.reports.lookup import find_report
+from core.reports.places import REPORTS_NAME
+from core.reports.record import read_report
 from core.repository import ModelRepository
 
 
@@ -24,11 +28,13 @@ class Evidence:
         manifest: of the version.
         folder: where its files lie.
         holdout: its answers, of which those in fp32 are judged.
+        corrupted: its answers to corrupted holdout images; None where that was not measured.
     """
 
     manifest: Manifest
     folder: Path
     holdout: SplitPredictions
+    corrupted: CorruptedHoldout | None = None
 
     @property
     def graph(self) -> Path:
@@ -60,7 +66,7 @@ def read_evidence(repository: ModelRepository, manifest: Manifest) -> Evidence:
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version any more.
-        DataError: it has no usable predictions of the holdout.
+        DataError: it has no usable predictions of the holdout, or its record of corrupted images is damaged.
     """
     folder = repository.folder(manifest.family, manifest.version)
     if PREDICTIONS_NAME not in manifest.files:
@@ -74,4 +80,18 @@ def read_evidence(repository: ModelRepository, manifest: Manifest) -> Evidence:
     if probabilities_NK is None or probabilities_NK.shape != expected or not expected[0]:
         found = "none" if probabilities_NK is None else str(probabilities_NK.shape)
         raise DataError(f"{manifest.reference}: {PREDICTIONS_NAME}: probabilities {found} instead of {expected}")
-    return Evidence(manifest, folder, holdout)
+    return Evidence(manifest, folder, holdout, read_corrupted(repository, manifest))
+
+
+def read_corrupted(repository: ModelRepository, manifest: Manifest) -> CorruptedHoldout | None:
+    """What a version answered to corrupted holdout images, as published or as measured later; None without either.
+
+    Raises:
+        DataError: the record cannot be read.
+    """
+    if CORRUPTED_HOLDOUT_NAME in manifest.files:
+        folder = repository.folder(manifest.family, manifest.version)
+        return read_report(folder / CORRUPTED_HOLDOUT_NAME, CorruptedHoldout)
+    layers = (repository.home_models.with_name(REPORTS_NAME), repository.shipped / REPORTS_NAME)
+    found = find_report(CorruptedHoldout, [manifest], layers)
+    return None if found is None else found.record

@@ -1,16 +1,18 @@
 """The decision: what speaks for a version, what against it, and what follows.
 
 A version passes if it is significantly more accurate than the champion, or cheaper and not inferior; and if nothing
-else became worse: no class, not the calibration, and the cost by no more than is allowed. A guard stops a version
+else became worse: no class, not the calibration, not the answers to corrupted images,
+and the cost by no more than is allowed. A guard stops a version
 only where its interval leaves no doubt, so that chance alone, on a small holdout, does not.
 """
 
 from __future__ import annotations
 
+from core.gate.corruption import corruption_verdicts
 from core.gate.costs import Costs
 from core.gate.evidence import Evidence
 from core.gate.measures import class_verdicts, compare, lost_calibration
-from core.gate.report import ClassVerdict, GateReport, Ground, Range, Verdict
+from core.gate.report import ClassVerdict, GateReport, Ground, Range, Verdict, allowed_up_to
 from core.gate.thresholds import GateThresholds
 from core.statistics.comparison import PairedComparison
 
@@ -31,6 +33,7 @@ def judge(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: Gat
     guards = (
         _classes(classes, thresholds),
         _calibration(candidate, champion, thresholds),
+        *corruption_verdicts(candidate, champion, thresholds),
         _latency(costs, thresholds),
         _size(costs, thresholds),
     )
@@ -147,7 +150,7 @@ def _calibration(candidate: Evidence, champion: Evidence, thresholds: GateThresh
         passed=loss.low <= limit,
         sentence=(
             f"the expected calibration error is {new:.4f} instead of {old:.4f}, {loss.value:+.4f} "
-            f"({loss.low:+.4f} to {loss.high:+.4f}): {_allowed(loss.low <= limit)} {limit:g} more"
+            f"({loss.low:+.4f} to {loss.high:+.4f}): {allowed_up_to(loss.low <= limit)} {limit:g} more"
         ),
     )
 
@@ -163,8 +166,8 @@ def _latency(costs: Costs, thresholds: GateThresholds) -> Verdict:
         passed=ratio.low <= limit,
         sentence=(
             f"an image takes {latency.candidate_ms:.2f} ms instead of {latency.champion_ms:.2f} ms on one thread, "
-            f"{ratio.value:.2f} times ({ratio.low:.2f} to {ratio.high:.2f}): {_allowed(ratio.low <= limit)} {limit:g} "
-            "times"
+            f"{ratio.value:.2f} times ({ratio.low:.2f} to {ratio.high:.2f}): {allowed_up_to(ratio.low <= limit)} "
+            f"{limit:g} times"
         ),
     )
 
@@ -179,13 +182,9 @@ def _size(costs: Costs, thresholds: GateThresholds) -> Verdict:
         passed=ratio <= limit,
         sentence=(
             f"graph and weights are {costs.candidate_bytes / 1e6:.2f} MB instead of {costs.champion_bytes / 1e6:.2f} "
-            f"MB, {ratio:.2f} times: {_allowed(ratio <= limit)} {limit:g} times"
+            f"MB, {ratio:.2f} times: {allowed_up_to(ratio <= limit)} {limit:g} times"
         ),
     )
-
-
-def _allowed(passed: bool) -> str:
-    return "allowed is up to" if passed else "too much, allowed is up to"
 
 
 def _p(p: float) -> str:

@@ -10,7 +10,17 @@ from core.gate.thresholds import GateThresholds
 from core.manifest import FamilyName
 from core.statistics.comparison import PairedComparison
 
-VerdictName = Literal["gain", "non_inferiority", "cheaper", "classes", "calibration", "latency", "size"]
+VerdictName = Literal[
+    "gain",
+    "non_inferiority",
+    "cheaper",
+    "classes",
+    "calibration",
+    "corrupted_accuracy",
+    "corrupted_flags",
+    "latency",
+    "size",
+]
 Ground = Literal[
     "significant_gain",
     "cheaper_and_not_inferior",
@@ -40,9 +50,11 @@ class Verdict(_Record):
     """
 
     name: VerdictName
-    value: float
+    value: float | None = Field(description="null: not measured, which stops no version")
     interval: Range | None = Field(description="95 % interval of the value, where it has one")
-    limit: float = Field(description="what the value, or the end of its interval that counts, is held against")
+    limit: float | None = Field(
+        description="what the value, or the end of its interval that counts, is held against; null: not measured"
+    )
     passed: bool
     sentence: str
 
@@ -97,3 +109,8 @@ class GateReport(_Record):
             if verdict.name == name:
                 return verdict
         raise KeyError(name)
+
+
+def allowed_up_to(passed: bool) -> str:
+    """The words before a limit."""
+    return "allowed is up to" if passed else "too much, allowed is up to"

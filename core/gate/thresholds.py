@@ -22,6 +22,12 @@ class GateThresholds(BaseModel):
     max_calibration_loss: float = Field(0.01, ge=0, lt=1)
     """How much higher the expected calibration error may be."""
 
+    max_corrupted_accuracy_loss: float = Field(0.02, ge=0, lt=1)
+    """How much lower the accuracy on corrupted holdout images may be, at the low end of the loss's 95 % interval."""
+
+    max_corrupted_flag_increase: float = Field(0.05, ge=0, lt=1)
+    """How much larger a share of them may be flagged as out of distribution, at the low end of its 95 % interval."""
+
     max_latency_ratio: float = Field(4.0, gt=0)
     """How much slower a more accurate model may be."""
 

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from core.manifest import Manifest
 from core.reports.activations import Activations
+from core.reports.corrupted_holdout import CorruptedHoldout
 from core.reports.explanations import Explanations
 from core.reports.latency import Latency
 from core.reports.mistakes import Mistakes
@@ -17,12 +18,15 @@ from core.reports.places import ReportName, report_path
 from core.reports.record import ReportedModel, read_report
 from core.reports.robustness import Robustness
 
-VersionRecord = Robustness | Explanations | Latency | Activations | Mistakes
-AnyVersionRecord = TypeVar("AnyVersionRecord", Robustness, Explanations, Latency, Activations, Mistakes)
+VersionRecord = Robustness | CorruptedHoldout | Explanations | Latency | Activations | Mistakes
+AnyVersionRecord = TypeVar(
+    "AnyVersionRecord", Robustness, CorruptedHoldout, Explanations, Latency, Activations, Mistakes
+)
 
 NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
     {
         Robustness: "robustness",
+        CorruptedHoldout: "corrupted_holdout",
         Explanations: "explanations",
         Latency: "latency",
         Activations: "activations",

@@ -13,7 +13,15 @@ from core.home import shipped_models
 REPORTS_NAME = "reports"
 FIGURES_NAME = "figures"
 ReportName = Literal[
-    "robustness", "explanations", "activations", "mistakes", "latency", "exploration", "tuning", "augmentation"
+    "robustness",
+    "corrupted_holdout",
+    "explanations",
+    "activations",
+    "mistakes",
+    "latency",
+    "exploration",
+    "tuning",
+    "augmentation",
 ]
 
 

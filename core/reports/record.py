@@ -43,11 +43,11 @@ class ReportedModel(Record):
 
 
 class ReportedData(Record):
-    """The images that a record speaks of: some or all of the test images of a data set."""
+    """The images that a record speaks of: some or all of the test images of a data set, or of the part it names."""
 
     name: str
     digest: Sha256 = Field(description="of the whole data set")
-    images: int = Field(gt=0, description="how many of its test images were used")
+    images: int = Field(gt=0, description="how many images were used")
     seed: int | None = Field(description="that drew them; null where all were used")
 
 

@@ -1,8 +1,7 @@
-"""How much accuracy a version keeps when images are corrupted, moved, turned or attacked."""
+"""Robustness of a version: accuracy, flag rate and calibration when images are corrupted, moved, turned or attacked."""
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,17 +11,19 @@ from pydantic import Field
 
 from core.errors import DataError, DifferentImagesError
 from core.estimate import Estimate
+from core.manifest import Probability
+from core.reports.bits import Bools, pack_bits, unpack_bits
 from core.reports.record import Record, ReportedData, ReportedModel
 from core.statistics.proportions import proportion
 from core.statistics.resampling import mean_estimate, mean_estimates
 
 ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "fgsm"]
+ConditionFigure = Literal["flag_rate", "mean_confidence", "ece", "coverage"]
 CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digital")
-Bools = npt.NDArray[np.bool_]
 
 
 class Condition(Record):
-    """One way to change the images, at one level."""
+    """One way to change the images, at one level; figures that are null were not measured."""
 
     name: str
     kind: ConditionKind
@@ -30,23 +31,29 @@ class Condition(Record):
     setting: str = Field(description="what the level means")
     accuracy: Estimate
     right: str = Field(description="which images were answered right: a bit each, packed, in base64")
+    flag_rate: Probability | None = Field(None, description="share of images flagged as out of distribution")
+    mean_confidence: Probability | None = Field(None, description="mean probability of the answer")
+    ece: Probability | None = Field(None, description="expected calibration error")
+    coverage: Probability | None = Field(None, description="share of prediction sets that hold the true class")
 
     @classmethod
-    def of(cls, name: str, kind: ConditionKind, level: int, setting: str, right_N: Bools) -> Condition:
-        """The condition under which `right_N`, bool [N], of the images were answered right."""
+    def of(
+        cls, name: str, kind: ConditionKind, level: int, setting: str, right_N: Bools, **figures: float
+    ) -> Condition:
+        """The condition under which `right_N`, bool [N], of the images were answered right, with further figures."""
         return cls(
             name=name,
             kind=kind,
             level=level,
             setting=setting,
             accuracy=proportion(int(right_N.sum()), len(right_N)),
-            right=b64encode(np.packbits(right_N).tobytes()).decode("ascii"),
+            right=pack_bits(right_N),
+            **figures,
         )
 
     def answered_right(self, images: int) -> Bools:
         """Which images were answered right, bool [images], in the order of the data."""
-        packed = np.frombuffer(b64decode(self.right), np.uint8)
-        return np.unpackbits(packed, count=images).astype(np.bool_)
+        return unpack_bits(self.right, images)
 
 
 class MeanAccuracy(Record):
@@ -75,6 +82,11 @@ class Robustness(Record):
     def clean(self) -> Condition:
         """The images as they are."""
         return self.of_kind("clean")[0]
+
+    def mean_over_corruptions(self, figure: ConditionFigure) -> float | None:
+        """A figure averaged over all corruptions and their levels; None where one of them lacks it."""
+        values = [getattr(condition, figure) for condition in self.of_kind(*CORRUPTION_KINDS)]
+        return None if not values or None in values else float(np.mean(values))
 
     def named(self, name: str) -> tuple[Condition, ...]:
         """The levels of one condition, the easiest first."""

@@ -31,6 +31,9 @@ def evaluate(
         str | None, typer.Option(metavar="REF", help="With --robustness: a second version, drawn beside the first.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="With --robustness: 100 images instead of 2,000.")] = False,
+    all_images: Annotated[
+        bool, typer.Option("--all-images", help="With --robustness: all test images instead of 2,000.")
+    ] = False,
 ) -> None:
     """Run a version's graphs on the test images; exit 1 where they do not reproduce its evaluation.json."""
     require_training("duet evaluate")
@@ -42,8 +45,10 @@ def evaluate(
     from training.reevaluate import TOLERANCE, disagreements, evaluate_version, published_evaluation
     from training.requests import images_for
 
-    if not robustness and (against is not None or quick):
-        raise ConfigurationError("--against and --quick belong to --robustness: give that too")
+    if not robustness and (against is not None or quick or all_images):
+        raise ConfigurationError("--against, --quick and --all-images belong to --robustness: give that too")
+    if quick and all_images:
+        raise ConfigurationError("--quick uses 100 images and --all-images all of them: give one of the two")
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
@@ -57,7 +62,15 @@ def evaluate(
     if robustness:
         versions = [manifest] if against is None else [manifest, repository.verify(*repository.resolve(against))]
         reports = ensure_home(duet_home()) / REPORTS_NAME
-        evaluate_robustness(repository, versions, images, reports, threads=threads or available_cores(), quick=quick)
+        evaluate_robustness(
+            repository,
+            versions,
+            images,
+            reports,
+            threads=threads or available_cores(),
+            quick=quick,
+            all_images=all_images,
+        )
     published = published_evaluation(folder, measured)
     if published is None:
         typer.echo(f"{manifest.reference} was published with figures of other images; nothing to compare with")

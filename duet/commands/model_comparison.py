@@ -63,6 +63,8 @@ def _robustness(comparison: MetricsComparison) -> Iterable[_Row]:
     for row in (found.all_corruptions, *(condition.mean for condition in found.conditions)):
         name = row.name.replace("_", " ")
         yield name, f"{row.first.value:.1%}", f"{row.second.value:.1%}", _points(row.difference)
+    flagged = ["-" if rate is None else f"{rate:.1%}" for rate in (found.first_flag_rate, found.second_flag_rate)]
+    yield "flagged, all corruptions", *flagged, ""
 
 
 def _cost(first: EvaluatedModel, second: EvaluatedModel) -> Iterable[_Row]:

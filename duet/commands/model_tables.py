@@ -66,7 +66,8 @@ def print_verdicts(report: GateReport) -> None:
     """One line per thing that the gate looked at, and one per class."""
     table = _table("check", "passed", "finding")
     for verdict in report.verdicts:
-        _add(table, verdict.name.replace("_", " "), _mark(verdict.passed), verdict.sentence)
+        passed = "not measured" if verdict.value is None else _mark(verdict.passed)
+        _add(table, verdict.name.replace("_", " "), passed, verdict.sentence)
     classes = _table("class", ">images", f">{report.family}@{report.candidate}", ">champion", ">p, worse", "passed")
     for one in report.classes:
         shares = f"{one.candidate:.1%}", f"{one.champion:.1%}"

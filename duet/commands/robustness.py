@@ -1,4 +1,7 @@
-"""`duet evaluate --robustness`: measure one version, or two side by side, under corruptions, shifts and attacks."""
+"""`duet evaluate --robustness`: measure one version, or two side by side, under corruptions, shifts and attacks.
+
+A version that has no figures of corrupted holdout images gets those too, so that the promotion gate can compare them.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,17 @@ import typer
 if TYPE_CHECKING:
     from core.estimate import Estimate
     from core.manifest import Manifest
-    from core.reports.robustness import Robustness
+    from core.reports.robustness import ConditionFigure, Robustness
     from core.repository import ModelRepository
     from training.images import Images
+
+
+_FIGURES: dict[str, ConditionFigure] = {
+    "flagged": "flag_rate",
+    "mean confidence": "mean_confidence",
+    "calibration error": "ece",
+    "sets with the true class": "coverage",
+}
 
 
 def evaluate_robustness(
@@ -24,6 +35,7 @@ def evaluate_robustness(
     *,
     threads: int,
     quick: bool,
+    all_images: bool,
 ) -> None:
     """Measure each version, write its record, print a table, and draw all of them side by side.
 
@@ -34,6 +46,7 @@ def evaluate_robustness(
         reports: the folder of records.
         threads: of onnxruntime.
         quick: a few images only.
+        all_images: all test images instead of a subset.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -41,9 +54,10 @@ def evaluate_robustness(
     from core.reports.places import figures_folder, report_path
     from core.reports.record import write_report
     from training.robustness.gallery import write_robustness_figures
-    from training.robustness.measure import measure_robustness
+    from training.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    count = QUICK_IMAGES if quick else None if all_images else IMAGES
     measured = []
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for manifest in manifests:
@@ -60,15 +74,37 @@ def evaluate_robustness(
                 images,
                 memory,
                 threads=threads,
-                quick=quick,
+                count=count,
                 progress=tell,
             )
             write_report(path, report)
             memory.unlink(missing_ok=True)
             measured.append(report)
+            if not quick:
+                progress.update(task, description=f"{manifest.reference} corrupted holdout")
+                _measure_holdout(repository, manifest, images, reports, threads=threads)
     for path in write_robustness_figures(measured, images.dataset, figures_folder(reports, "robustness"), quick=quick):
         typer.echo(f"figure: {path}")
     _print(measured)
+
+
+def _measure_holdout(
+    repository: ModelRepository, manifest: Manifest, images: Images, reports: Path, *, threads: int
+) -> None:
+    """Write the record of corrupted holdout images of a version that has none."""
+    from core.gate.evidence import read_corrupted
+    from core.manifest import GRAPHS
+    from core.reports.places import report_path
+    from core.reports.record import ReportedModel, write_report
+    from training.robustness.holdout import measure_corrupted_holdout
+
+    if read_corrupted(repository, manifest) is not None or images.split.digest != manifest.data.split_digest:
+        return
+    graph = repository.folder(manifest.family, manifest.version) / GRAPHS["fp32"]
+    record = measure_corrupted_holdout(
+        graph, ReportedModel.of(manifest), images, manifest.calibration["fp32"], threads=threads
+    )
+    write_report(report_path(reports, "corrupted_holdout", manifest.reference), record)
 
 
 def _print(reports: Sequence[Robustness]) -> None:
@@ -86,6 +122,9 @@ def _print(reports: Sequence[Robustness]) -> None:
     table.add_row("as they are", *[_interval(report.clean.accuracy) for report in reports])
     for rows in zip(*(mean_accuracies(report) for report in reports), strict=True):
         table.add_row(plain(rows[0].name), *[_interval(row.accuracy) for row in rows])
+    for title, figure in _FIGURES.items():
+        values = [report.mean_over_corruptions(figure) for report in reports]
+        table.add_row(f"{title}, all corruptions", *["-" if value is None else f"{value:.1%}" for value in values])
     console = Console()
     console.print(table)
     console.print(f"{reports[0].benchmark}; {'; '.join(reports[0].left_out)}", highlight=False)

@@ -84,6 +84,8 @@ _ROBUSTNESS = RobustnessComparison(
     first_clean=_about(0.6),
     second_clean=_about(0.9),
     all_corruptions=_mean("all corruptions"),
+    first_flag_rate=0.06,
+    second_flag_rate=0.04,
     conditions=(
         RobustnessCondition(
             name="gaussian_noise",

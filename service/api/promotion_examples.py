@@ -28,6 +28,8 @@ from core.promotion_answers import (
     RollbackRequest,
     VersionEvaluation,
 )
+from core.reports.corrupted_holdout import CorruptedCondition, CorruptedHoldout
+from core.reports.record import ReportedData, ReportedModel
 from service.api.example_scores import ANSWERS_CNN_N, CLASS_NAMES, LABELS_N, scores
 from service.api.examples import EXAMPLE_MANIFEST
 
@@ -41,7 +43,20 @@ def _evidence(manifest: Manifest, wrong: int) -> Evidence:
     sure = 0.88
     right_N2 = np.where((np.arange(_IMAGES) < wrong)[:, np.newaxis], (1 - sure, sure), (sure, 1 - sure))
     probabilities_NK = np.where(labels_N[:, np.newaxis] == 0, right_N2, right_N2[:, ::-1]).astype(np.float32)
-    return Evidence(manifest, Path(), SplitPredictions(np.arange(_IMAGES), labels_N, {"fp32": probabilities_NK}))
+    predictions = SplitPredictions(np.arange(_IMAGES), labels_N, {"fp32": probabilities_NK})
+    return Evidence(manifest, Path(), predictions, _corrupted(manifest, wrong))
+
+
+def _corrupted(manifest: Manifest, wrong: int) -> CorruptedHoldout:
+    """Made-up answers to the same images under one kind of corruption, three times as many of them wrong."""
+    places_N = np.arange(_IMAGES)
+    return CorruptedHoldout(
+        model=ReportedModel(family=manifest.family, version=manifest.version, architecture="cnn", weights="3f" * 32),
+        data=ReportedData(name="cifar10", digest="3f" * 32, images=_IMAGES, seed=None),
+        split_digest="3f" * 32,
+        seed=0,
+        conditions=(CorruptedCondition.of("gaussian_blur", 2, places_N >= 3 * wrong, places_N < wrong),),
+    )
 
 
 _REPORT = judge(

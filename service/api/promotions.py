@@ -88,9 +88,9 @@ async def promote_version(
     """Make a version the champion of its model, if it passes the gate against the present one.
 
     It passes if it is significantly more accurate on the holdout, or cheaper and not inferior, and if no class became
-    significantly worse, nor the calibration, nor the cost by more than is allowed. Otherwise the answer is 409 with
-    the whole report, unless `force` is sent with a reason. The version is loaded and warm before it takes over;
-    requests in flight finish on the one that answered before.
+    significantly worse, nor the calibration, the answers to corrupted images or the cost by more than is allowed.
+    Otherwise the answer is 409 with the whole report, unless `force` is sent with a reason. The version is loaded and
+    warm before it takes over; requests in flight finish on the one that answered before.
     """
     asked = read_body(PromoteRequest, body) if body else PromoteRequest()
     return await promotions.promote(model, version, actor=caller.actor, reason=asked.reason or ASKED, force=asked.force)

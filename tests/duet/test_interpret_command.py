@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from core.manifest import MANIFEST_NAME
+from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
 from core.reports.mistakes import Mistakes
 from core.reports.places import report_path
 from core.reports.record import read_report
@@ -65,4 +67,31 @@ def test_robustness_of_two_versions_is_recorded_and_drawn(
 
 def test_options_of_robustness_need_it(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
     assert duet("evaluate", "cnn@1", "--quick") == 1
-    assert "--against and --quick belong to --robustness" in capsys.readouterr().err
+    assert "--against, --quick and --all-images belong to --robustness" in capsys.readouterr().err
+
+
+def test_few_and_all_images_exclude_each_other(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("evaluate", "cnn@1", "--robustness", "--quick", "--all-images") == 1
+    assert "give one of the two" in capsys.readouterr().err
+
+
+def test_all_images_and_the_corrupted_holdout_of_an_older_version(
+    duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, pair = published
+    folder, path = pair.folder(pair.mlp), report_path(home / "reports", "corrupted_holdout", "mlp@1")
+    stored = read_report(folder / CORRUPTED_HOLDOUT_NAME, CorruptedHoldout)
+    assert duet("evaluate", "mlp@1", "--robustness", "--all-images", "--threads", "1") == 0
+    assert not path.exists()
+    record = read_report(report_path(home / "reports", "robustness", "mlp@1"), Robustness)
+    assert record.data.images == len(pair.images.dataset.test)
+    out = capsys.readouterr().out
+    rate = record.mean_over_corruptions("flag_rate")
+    assert rate is not None
+    assert f"{rate:.1%}" in next(line for line in out.splitlines() if "flagged, all corruptions" in line)
+
+    (folder / CORRUPTED_HOLDOUT_NAME).unlink()
+    files = {name: each for name, each in pair.mlp.files.items() if name != CORRUPTED_HOLDOUT_NAME}
+    (folder / MANIFEST_NAME).write_text(pair.mlp.model_copy(update={"files": files}).to_json())
+    assert duet("evaluate", "mlp@1", "--robustness", "--all-images", "--threads", "1") == 0
+    assert read_report(path, CorruptedHoldout) == stored

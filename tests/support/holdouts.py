@@ -15,6 +15,8 @@ from core.gate.evidence import Evidence
 from core.gate.latency import Latency
 from core.manifest import FileRecord, Manifest
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from core.reports.corrupted_holdout import CorruptedCondition, CorruptedHoldout
+from core.reports.record import ReportedData, ReportedModel
 from tests.support.onnx_models import CLASSES as GREYS
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import make_manifest
@@ -47,11 +49,34 @@ def split_of(right_N: Rights, *, confidence: float = 0.9, labels_N: Labels = LAB
     return SplitPredictions(np.arange(len(labels_N)), labels_N, {"fp32": probabilities_NK})
 
 
-def evidence(version: int, right_N: Rights, *, confidence: float = 0.9, **fields: Any) -> Evidence:
-    """A version of cnn with these answers; `fields` are of its manifest."""
+def evidence(
+    version: int,
+    right_N: Rights,
+    *,
+    confidence: float = 0.9,
+    corrupted: tuple[Rights, Rights] | None = (np.ones(100, bool), np.zeros(100, bool)),
+    **fields: Any,
+) -> Evidence:
+    """A version of cnn with these answers, `corrupted` those right and flagged; `fields` are of its manifest."""
     files = {"model.onnx": FileRecord(sha256="0" * 64, bytes=1000)}
     manifest = make_manifest("cnn", version, **({"class_names": CLASSES, "files": files} | fields))
-    return Evidence(manifest, Path("nowhere"), split_of(right_N, confidence=confidence))
+    record = None if corrupted is None else corrupted_record(manifest, *corrupted)
+    return Evidence(manifest, Path("nowhere"), split_of(right_N, confidence=confidence), record)
+
+
+def corrupted_record(manifest: Manifest, right_N: Rights, flagged_N: Rights, **data: Any) -> CorruptedHoldout:
+    """A record of two conditions, under both of which these images are answered right and those flagged."""
+    images = {"name": "tiny", "digest": manifest.data.digest, "images": len(right_N), "seed": 1} | data
+    return CorruptedHoldout(
+        model=ReportedModel(family="cnn", version=manifest.version, architecture="cnn", weights="0" * 64),
+        data=ReportedData(**images),
+        split_digest=manifest.data.split_digest,
+        seed=0,
+        conditions=tuple(
+            CorruptedCondition.of(name, severity, right_N, flagged_N)
+            for name, severity in (("saturate", 2), ("spatter", 4))
+        ),
+    )
 
 
 def costs(latency: float = 1.0, size: float = 1.0) -> Costs:

@@ -12,6 +12,8 @@ from core.errors import CheckpointError, ExportError, LowDiskError
 from core.evaluation import read_evaluation
 from core.manifest import GRAPHS, Manifest, Precision
 from core.predictions import load_predictions
+from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.reports.record import ReportedModel, read_report
 from core.repository import ModelRepository
 from core.statistics.calibration import softmax
 from tests.support.disks import let_disks_have
@@ -24,6 +26,7 @@ from training.environment import source_digest
 from training.images import Images
 from training.pipeline import new_classifier, train_version
 from training.reevaluate import disagreements, evaluate_version, published_evaluation
+from training.robustness.holdout import measure_corrupted_holdout
 from training.runs import held, require_free
 
 
@@ -79,8 +82,9 @@ def test_a_run_publishes_a_whole_version(published: Published, images: Images) -
     repository, manifest, reporter = published
     assert repository.verify("cnn", 1) == manifest
     assert manifest.files.keys() == {
-        "model.onnx", "model.int8.onnx", "weights.safetensors", "evaluation.json", "predictions.npz", "history.jsonl",
-        "gradient.onnx", "README.md", "figures/history.png", "figures/confusion.png", "figures/reliability.png",
+        "model.onnx", "model.int8.onnx", "weights.safetensors", "evaluation.json", "predictions.npz",
+        "corrupted_holdout.json", "history.jsonl", "gradient.onnx", "README.md", "figures/history.png",
+        "figures/confusion.png", "figures/reliability.png",
     }  # fmt: skip
     assert manifest.class_names == images.dataset.class_names
     assert manifest.data.digest == images.dataset.digest
@@ -89,6 +93,21 @@ def test_a_run_publishes_a_whole_version(published: Published, images: Images) -
     assert manifest.parity.images == 50
     assert manifest.cost.epochs == 3
     assert reporter.stages[0].startswith("fit")
+
+
+def test_corrupted_holdout_images_are_answered_by_the_published_graph(published: Published, images: Images) -> None:
+    repository, manifest, _ = published
+    folder = repository.folder("cnn", 1)
+    record = read_report(folder / CORRUPTED_HOLDOUT_NAME, CorruptedHoldout)
+    assert record.model == ReportedModel.of(manifest)
+    measured = measure_corrupted_holdout(
+        folder / GRAPHS["fp32"], record.model, images, manifest.calibration["fp32"], threads=1
+    )
+    assert record == measured
+    assert manifest.metrics.corrupted_accuracy == record.accuracy
+    assert manifest.metrics.corrupted_flag_rate == record.flag_rate
+    card = (folder / "README.md").read_text()
+    assert f"under corruption | {record.accuracy:.2%} answered right, {record.flag_rate:.2%} flagged" in card
 
 
 def test_history_has_a_line_per_epoch(published: Published) -> None:

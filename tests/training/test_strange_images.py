@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from core.manifest import Calibration
 from training import out_of_distribution
@@ -14,7 +15,7 @@ TEST_NHWC = np.random.default_rng(3).integers(0, 256, size=(20, 16, 24, 3), dtyp
 def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
     kinds = strange_images(TEST_NHWC)
     again = strange_images(TEST_NHWC)
-    assert list(kinds) == ["noise", "textures", "flat", "shuffled"]
+    assert list(kinds) == ["noise", "textures", "flat", "shuffled", "digits"]
     for kind, images_NHWC in kinds.items():
         assert images_NHWC.shape == TEST_NHWC.shape
         assert images_NHWC.dtype == np.uint8
@@ -33,7 +34,18 @@ def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
 
 def test_the_same_number_of_large_sets_is_made() -> None:
     many = np.zeros((2_100, 4, 4, 3), np.uint8)
-    assert {len(images) for images in strange_images(many).values()} == {2_000}
+    counts = {kind: len(images) for kind, images in strange_images(many).items()}
+    assert counts == {"noise": 2_000, "textures": 2_000, "flat": 2_000, "shuffled": 2_000, "digits": 1_797}
+
+
+def test_digits_are_white_on_black_in_the_size_of_the_test_images() -> None:
+    digits_NHWC = strange_images(TEST_NHWC)["digits"]
+    assert digits_NHWC.shape == (20, 16, 24, 3)
+    assert (digits_NHWC == digits_NHWC[..., :1]).all()
+    assert digits_NHWC[:, :, 0].mean() < 40  # a black margin at the left
+    small_N88 = digits_NHWC.reshape(20, 8, 2, 8, 3, 3).mean(axis=(2, 4, 5))
+    expected_N88 = load_digits().images[:20] * (255 / 16)
+    assert np.corrcoef(small_N88.ravel(), expected_N88.ravel())[0, 1] > 0.95
 
 
 def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,5 +66,6 @@ def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.
     found = score_strangeness(Path("graph"), test_logits_NK, strange_images(TEST_NHWC), calibration, threads=1)
     assert {one.kind: (one.auroc.value, one.flag_rate) for one in found} == {
         "noise": (0.75, 0.5), "textures": (0.75, 0.5), "flat": (1.0, 1.0), "shuffled": (0.75, 0.5),
+        "digits": (0.75, 0.5),
     }  # fmt: skip
     assert {one.images for one in found} == {20}

@@ -27,7 +27,7 @@ from training.report.collect import Shelf
 from training.report.exploration import exploration_record
 from training.report.latency import measure_latency
 from training.report.studies import augmentation_studies, tunings
-from training.robustness.measure import measure_robustness
+from training.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
 Tell = Callable[[str, int, int], None]
 
@@ -140,7 +140,7 @@ def _robustness(workshop: Workshop, model: Model) -> None:
             work.images,
             memory,
             threads=work.threads,
-            quick=work.quick,
+            count=QUICK_IMAGES if work.quick else IMAGES,
             progress=_bar(workshop, f"robustness of {model.manifest.reference}"),
         )
         write_report(path, record)

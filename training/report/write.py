@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigurationError
+from core.reports.corrupted_holdout import CorruptedHoldout
 from core.reports.lookup import NAMES, VersionRecord, versions_of
 from core.reports.places import report_path
 from core.reports.record import write_report
@@ -106,13 +107,17 @@ def write_docs(report: Report, docs: Path) -> Path:
 def write_records(findings: Findings, folder: Path) -> None:
     """Put the records that findings were made from into `folder`, in place of those that were there.
 
+    Records of corrupted holdout images stay: the gate reads them, and findings do not.
+
     Raises:
         ConfigurationError: the folder cannot be written to.
     """
     records: list[VersionRecord] = [findings.activations, findings.mistakes]
     for side in findings.sides:
         records += [side.robustness, side.explanations, side.latency]
-    shutil.rmtree(folder, ignore_errors=True)
+    for former in folder.glob("*"):
+        if former.name != NAMES[CorruptedHoldout]:
+            shutil.rmtree(former)
     for record in records:
         references = [version.reference for version in versions_of(record)]
         write_report(report_path(folder, NAMES[type(record)], *references, quick=findings.quick), record)

@@ -22,6 +22,8 @@ from training.robustness.spatter import spatter
 NAME = "CIFAR-10-C (regenerated)"
 LEFT_OUT = "frost is left out: it is made of photographs of frozen panes, which are no part of this project"
 SEVERITIES = (1, 2, 3, 4, 5)
+_BLOCK_PIXELS = 2_000 * 32 * 32
+"""Pixels that are changed at a time, which bounds the memory."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -143,7 +145,16 @@ def corrupted(name: str, severity: int, images_NHWC: npt.NDArray[np.uint8], seed
         seed: of all of a run.
     """
     every = {**CORRUPTIONS, **EXTRA_CORRUPTIONS}
-    random = np.random.default_rng([seed, list(every).index(name), severity])
-    changed_NHWC = every[name].corrupt(images_NHWC / 255, random, *every[name].severities[severity - 1])
+    corruption, chance = every[name], [seed, list(every).index(name), severity]
+    step = max(1, _BLOCK_PIXELS // (images_NHWC.shape[1] * images_NHWC.shape[2]))
+    blocks = []
+    for number, start in enumerate(range(0, len(images_NHWC), step)):
+        random = np.random.default_rng([*chance, number] if number else chance)
+        block_NHWC = images_NHWC[start : start + step] / 255
+        blocks.append(_as_pixels(corruption.corrupt(block_NHWC, random, *corruption.severities[severity - 1])))
+    return np.concatenate(blocks)
+
+
+def _as_pixels(changed_NHWC: Floats) -> npt.NDArray[np.uint8]:
     # Cut off as in CIFAR-10-C rather than rounded; the small number is for whole values that 255 has left a hair below.
     return np.asarray(np.floor(changed_NHWC.clip(0, 1) * 255 + 1e-6), np.uint8)

@@ -1,4 +1,4 @@
-"""One version under all conditions: subset -> corrupt, move, turn, attack -> answer -> record."""
+"""Robustness of one version, condition by condition: subset -> corrupt, move, turn, attack -> answer -> record."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from core.manifest import GRAPHS, Manifest
+from core.manifest import GRAPHS, Calibration, Manifest
+from core.reports.bits import pack_bits, unpack_bits
 from core.reports.record import ReportedModel
-from core.reports.robustness import Condition, ConditionKind, Robustness
+from core.reports.robustness import Condition, ConditionFigure, ConditionKind, Robustness
 from core.sessions import open_session
+from core.statistics.calibration import softmax
+from core.statistics.conformal import prediction_set_mask
 from training.answers import answer_in
 from training.images import Images
 from training.memo import Memo
@@ -23,11 +27,13 @@ from training.republish import stored_classifier
 from training.robustness.attack import EPSILONS, attacked
 from training.robustness.corruptions import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
 from training.robustness.geometry import ROTATIONS, SHIFTS, rotated, shifted
+from training.robustness.scores import score_logits
 from training.subset import subset_of_test
 
 IMAGES = 2_000
 QUICK_IMAGES = 100
 SEED = 0
+_FIGURES: tuple[ConditionFigure, ...] = get_args(ConditionFigure)
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -49,7 +55,7 @@ def measure_robustness(
     memory: Path,
     *,
     threads: int,
-    quick: bool = False,
+    count: int | None = IMAGES,
     progress: Callable[[str, int, int], None] = lambda name, done, of: None,
 ) -> Robustness:
     """Measure a version's float32 graph on a fixed, stratified subset of the test images, changed in many ways.
@@ -60,32 +66,53 @@ def measure_robustness(
         images: the data set.
         memory: a file that keeps what is measured until all is; a run that was stopped goes on from it.
         threads: of onnxruntime.
-        quick: 100 images instead of 2,000.
+        count: test images that are used, with the classes as even as they can be; None: all.
         progress: is told what is being measured, how many conditions are done and how many there are.
 
     Raises:
         DataError: the data set has other classes or another image size than the version.
     """
     require_same_classes(manifest, images)
-    subset, data = subset_of_test(images.dataset, QUICK_IMAGES if quick else IMAGES)
+    subset, data = subset_of_test(images.dataset, len(images.dataset.test) if count is None else count)
     model = ReportedModel.of(manifest)
     session = open_session(folder / GRAPHS["fp32"], threads=threads)
-    memo = Memo(memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED})
+    memo = Memo(memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES})
     trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
 
-    def right(trial: Trial) -> list[bool]:
+    calibration = manifest.calibration["fp32"]
+
+    def measured(trial: Trial) -> dict[str, Any]:
         logits_NK = answer_in(session, trial.change(subset.images_NHWC))
-        return [bool(answered) for answered in logits_NK.argmax(axis=1) == subset.labels_N]
+        right_N = logits_NK.argmax(axis=1) == subset.labels_N
+        return {"right": pack_bits(right_N), **_figures(trial, logits_NK, subset.labels_N, calibration)}
 
     conditions = []
     for done, trial in enumerate(trials):
         progress(f"{trial.name} {trial.level}", done, len(trials))
-        right_N = np.array(memo.recall(f"{trial.name} {trial.level}", partial(right, trial)), np.bool_)
-        conditions.append(Condition.of(trial.name, trial.kind, trial.level, trial.setting, right_N))
+        known = dict(memo.recall(f"{trial.name} {trial.level}", partial(measured, trial)))
+        right_N = unpack_bits(known.pop("right"), len(subset))
+        conditions.append(Condition.of(trial.name, trial.kind, trial.level, trial.setting, right_N, **known))
     progress("done", len(trials), len(trials))
     return Robustness(
         model=model, data=data, benchmark=NAME, left_out=(LEFT_OUT,), seed=SEED, conditions=tuple(conditions)
     )
+
+
+def _figures(
+    trial: Trial, logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], calibration: Calibration
+) -> dict[str, float]:
+    """The figures of a condition besides its accuracy, by the names of `_FIGURES`."""
+    scores = score_logits(
+        trial.name,
+        trial.level,
+        logits_NK,
+        labels_N,
+        temperature=calibration.temperature,
+        ood_threshold=calibration.ood_threshold,
+    )
+    sets_NK = prediction_set_mask(softmax(logits_NK, calibration.temperature), calibration.conformal_threshold)
+    coverage = float(sets_NK[np.arange(len(labels_N)), labels_N].mean())
+    return {name: coverage if name == "coverage" else getattr(scores, name) for name in _FIGURES}
 
 
 def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator[Trial]:

@@ -91,6 +91,17 @@ def test_robustness_is_found_in_whichever_layer_it_lies(repository: ModelReposit
     assert noise.mean.difference.value == pytest.approx(noise.mean.first.value - noise.mean.second.value)
     assert (robustness.first_clean, robustness.second_clean.value) == (mine.clean.accuracy, 0.5)
     assert robustness.all_corruptions.first.value < robustness.first_clean.value
+    assert (robustness.first_flag_rate, robustness.second_flag_rate) == (None, None)
+
+
+def test_flag_rates_are_means_over_the_corruptions(repository: ModelRepository, tmp_path: Path) -> None:
+    plain, other = (write_robustness(tmp_path, repository.manifest(name, 1), clean=0.9) for name in ("cnn", "mlp"))
+    other = other.model_copy(update={"data": plain.data})
+    rates = {"gaussian_noise": 0.4, "fog": 0.2}
+    conditions = [each.model_copy(update={"flag_rate": rates.get(each.name, 0.0)}) for each in other.conditions]
+    robustness = side_by_side(plain, other.model_copy(update={"conditions": tuple(conditions)}))
+    assert robustness.first_flag_rate is None
+    assert robustness.second_flag_rate == pytest.approx(0.3)
 
 
 def test_missing_robustness_is_said_with_what_would_make_it(repository: ModelRepository, tmp_path: Path) -> None:

@@ -16,9 +16,13 @@ from core.gate.assess import assess
 from core.gate.promotion import Decision, Policy, promote_on_evidence
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
-from core.manifest import DataRecord
+from core.manifest import DataRecord, Manifest
+from core.predictions import PREDICTIONS_NAME
+from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
+from core.reports.places import report_path
+from core.reports.record import write_report
 from core.repository import ModelRepository
-from tests.support.holdouts import GREY_LABELS_N, predictions_file, write_judged_version
+from tests.support.holdouts import GREY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.processes import run_together
 from tests.support.versions import make_manifest, write_aliases
@@ -219,3 +223,49 @@ def test_of_two_at_once_each_entry_was_judged_against_the_one_before(
         assert entry.evidence is not None
         assert entry.evidence["gate"]["champion"] == entry.from_version
         assert entry.evidence["gate"]["passed"] is True
+
+
+def write_record(folder: Path, manifest: Manifest, right_N: Rights) -> None:
+    record = corrupted_record(manifest, right_N, np.zeros(len(right_N), bool))
+    model = record.model.model_copy(update={"weights": manifest.files["weights.safetensors"].sha256})
+    path = report_path(folder, "corrupted_holdout", manifest.reference)
+    write_report(path, record.model_copy(update={"model": model}))
+
+
+def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
+    labels_N = GREY_LABELS_N
+    content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", np.ones(len(labels_N), bool), labels_N)}
+    manifests = [
+        write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=content)
+        for version, models in ((1, repository.shipped), (2, repository.home_models))
+    ]
+    write_aliases(repository.home_models, cnn=1)
+    before = assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_accuracy")
+    assert (before.value, before.passed) == (None, True)
+    assert "cnn@2 and cnn@1" in before.sentence
+    write_record(repository.shipped / "reports", manifests[0], np.ones(1_000, bool))
+    write_record(tmp_path / "home" / "reports", manifests[1], np.arange(1_000) >= 100)
+    after = assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_accuracy")
+    assert after.value == pytest.approx(0.1)
+    assert not after.passed
+    # Records of other weights are of another version.
+    files = {"weights.safetensors": manifests[1].files["model.onnx"]}
+    other = manifests[1].model_copy(update={"files": files})
+    write_record(tmp_path / "home" / "reports", other, np.ones(1_000, bool))
+    assert assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_accuracy").value is None
+
+
+def test_the_record_among_a_version_s_files_is_read_and_a_damaged_one_said(tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
+    right_N, labels_N = np.ones(len(GREY_LABELS_N), bool), GREY_LABELS_N
+    content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", right_N, labels_N)}
+    record = corrupted_record(make_manifest("cnn", 1), np.ones(40, bool), np.zeros(40, bool))
+    for version, stored in ((1, record.model_dump_json()), (2, record.model_dump_json()), (3, "{}")):
+        files = content | {CORRUPTED_HOLDOUT_NAME: stored.encode()}
+        write_onnx_version(repository.home_models / "cnn" / str(version), "cnn", version, extra_files=files)
+    write_aliases(repository.home_models, cnn=1)
+    assert assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_flags").value == 0
+    damaged = assess(repository, "cnn", 3, THRESHOLDS)
+    assert damaged.ground == "not_comparable"
+    assert CORRUPTED_HOLDOUT_NAME in damaged.summary

@@ -86,7 +86,7 @@ async def test_what_does_not_pass_is_refused_with_the_whole_report(running: Runn
     report = GateReport.model_validate(problem["report"])
     assert (report.passed, report.ground) == (False, "not_better")
     assert problem["detail"].startswith(report.summary)
-    assert len(report.verdicts) == 7
+    assert len(report.verdicts) == 9
     assert (await answering(running))[0] == 1
     assert history(repository_of(running)) == []
 

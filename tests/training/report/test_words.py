@@ -244,6 +244,46 @@ def test_what_fgsm_leaves_is_a_share_of_the_images(shipped: Findings) -> None:
     assert f"{style.interval(last.accuracy)} of the images at 8/255 right" in robustness.attacked(shipped)
 
 
+def test_what_was_trained_on_names_the_conditions_it_overlaps(shipped: Findings) -> None:
+    def told(first: dict[str, object], second: dict[str, object]) -> str:
+        sides = [
+            dataclasses.replace(side, manifest=side.manifest.model_copy(update={"config": {"augmentation": settings}}))
+            for side, settings in zip(shipped.sides, (first, second), strict=True)
+        ]
+        return robustness.trained_on(dataclasses.replace(shipped, first=sides[0], second=sides[1]))
+
+    assert told({"flip": True, "translate": 2}, {"cutmix": 0.5, "augmix": 0.25, "texture_mixing": 0.15}) == (
+        "The mlp was trained on images changed by mirroring and shifts by up to 2 pixels; the cnn was trained on "
+        "images changed by CutMix (50% of the images), AugMix (25%) and texture mixing within a class (15%). "
+        "Augmentation overlaps for the mlp with shift; for the cnn with shift, rotation and elastic transform: there the figures "
+        "are not of changes never seen in training. No training image was changed by noise, blur, weather or another "
+        "digital corruption."
+    )
+    plain = told({}, {"flip": True, "rotate": 0.0})
+    assert "the cnn was trained on images changed by mirroring. No training" in plain
+    assert plain.startswith("The mlp was trained on images changed by nothing;")
+
+
+def test_flags_are_told_where_they_were_measured(shipped: Findings) -> None:
+    def with_rates(side: Side, rate: float | None) -> Side:
+        changed = {"flag_rate": rate, "coverage": rate}
+        conditions = [each.model_copy(update=changed) for each in side.robustness.conditions]
+        report = side.robustness.model_copy(update={"conditions": tuple(conditions)})
+        return dataclasses.replace(side, robustness=report)
+
+    def told(first: float | None, second: float | None) -> Findings:
+        sides = with_rates(shipped.first, first), with_rates(shipped.second, second)
+        return dataclasses.replace(shipped, first=sides[0], second=sides[1])
+
+    assert robustness.flagged(told(None, None)) == ""
+    assert robustness.flagged(told(None, 0.25)) == (
+        "The cnn flags 25.0% of the corrupted images as out of distribution, although they are of its classes, and its "
+        "prediction sets hold the true class for 25.0% of them."
+    )
+    assert "flags" not in comparison.strangers(told(None, None).first)
+    assert "On average it flags 12.5% of the images" in comparison.strangers(told(0.125, None).first)
+
+
 def test_transfer_is_told_by_its_interval(shipped: Findings) -> None:
     def told(first: float, second: float) -> str:
         sides = [

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.robustness import blur, noise, weather
+from training.robustness import blur, corruptions, noise, weather
 from training.robustness.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES, corrupted
 from training.robustness.spatter import canny_edges, equalized, spatter
 
@@ -115,3 +115,12 @@ def test_water_adds_up_to_its_strength_in_each_image() -> None:
 def test_water_that_never_reaches_the_threshold_changes_nothing() -> None:
     image_NHWC = colored() / 255
     np.testing.assert_array_equal(spatter(image_NHWC, random(), 0.1, 0.01, 0.7, 0.7, 0.5, 0), image_NHWC)
+
+
+def test_blocks_bound_the_memory_and_have_chance_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    images_NHWC = colored(1).repeat(4, axis=0)
+    whole_NHWC = corrupted("speckle_noise", 3, images_NHWC, 0)
+    monkeypatch.setattr(corruptions, "_BLOCK_PIXELS", 2 * 32 * 32)
+    blocks_NHWC = corrupted("speckle_noise", 3, images_NHWC, 0)
+    np.testing.assert_array_equal(blocks_NHWC[:2], whole_NHWC[:2])
+    assert not np.array_equal(blocks_NHWC[2:], blocks_NHWC[:2])

@@ -10,6 +10,9 @@ import torch
 from core.errors import DataError, DifferentImagesError
 from core.manifest import GRAPHS, Manifest
 from core.reports.robustness import Robustness, compare_robustness, mean_accuracies
+from core.statistics.calibration import expected_calibration_error, softmax
+from core.statistics.conformal import prediction_set_mask
+from core.statistics.energy import energy
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.answers import answer
@@ -29,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 def measured(pair: PublishedPair, manifest: Manifest, memory: Path, **options: object) -> Robustness:
     return measure.measure_robustness(
-        manifest, pair.folder(manifest), pair.images, memory, threads=1, quick=True, **options,  # type: ignore[arg-type]
+        manifest, pair.folder(manifest), pair.images, memory, threads=1, count=measure.QUICK_IMAGES, **options,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -54,6 +57,37 @@ def test_every_condition_is_measured_on_the_exported_graph(
     assert condition.accuracy.value == foggy_N.mean()
     clean_N = answer(graph, subset.images_NHWC, threads=1).argmax(axis=1) == subset.labels_N
     assert report.clean.accuracy.value == clean_N.mean()
+
+
+def test_flags_confidence_calibration_and_coverage_are_those_of_the_thresholds(
+    pair: PublishedPair, reports: tuple[Robustness, Robustness]
+) -> None:
+    condition, calibration = reports[1].named("contrast")[2], pair.cnn.calibration["fp32"]
+    subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
+    graph = pair.folder(pair.cnn) / GRAPHS["fp32"]
+    logits_NK = answer(graph, corrupted("contrast", 3, subset.images_NHWC, 0), threads=1)
+    probabilities_NK = softmax(logits_NK, calibration.temperature)
+    sets_NK = prediction_set_mask(probabilities_NK, calibration.conformal_threshold)
+    assert condition.flag_rate == np.mean(energy(logits_NK) > calibration.ood_threshold)
+    assert condition.mean_confidence == pytest.approx(probabilities_NK.max(axis=1).mean())
+    assert condition.ece == expected_calibration_error(probabilities_NK, subset.labels_N)
+    assert condition.coverage == sets_NK[np.arange(len(subset)), subset.labels_N].mean()
+
+
+def test_means_over_corruptions_leave_out_other_conditions(reports: tuple[Robustness, Robustness]) -> None:
+    report = reports[0]
+    rates = [each.flag_rate for name in CORRUPTIONS for each in report.named(name)]
+    assert None not in rates
+    assert report.mean_over_corruptions("flag_rate") == pytest.approx(np.mean(np.array(rates, np.float64)))
+    older = [each.model_copy(update={"flag_rate": None}) if each.level == 3 else each for each in report.conditions]
+    assert report.model_copy(update={"conditions": tuple(older)}).mean_over_corruptions("flag_rate") is None
+
+
+def test_all_test_images_are_used_where_no_count_is_given(pair: PublishedPair, tmp_path: Path) -> None:
+    whole = measure.measure_robustness(
+        pair.mlp, pair.folder(pair.mlp), pair.images, tmp_path / "memory", threads=1, count=None
+    )
+    assert (whole.data.images, whole.data.seed) == (len(pair.images.dataset.test), None)
 
 
 def test_a_record_survives_json(reports: tuple[Robustness, Robustness]) -> None:

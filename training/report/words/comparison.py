@@ -197,9 +197,11 @@ def strangers(side: Side) -> str:
     measured = listed([f"{row.kind} {number(row.auroc)}" for row in rows])
     blind = [row.kind for row in rows if row.auroc.low <= 0.5]
     remark = f" It does not tell {listed(blind)} from test images better than chance." if blind else ""
+    flags = side.robustness.mean_over_corruptions("flag_rate")
+    rate = "" if flags is None else f" On average it flags {percent(flags)} of the images under the corruptions below."
     return (
-        f"Its out-of-distribution score ranks made-up images above test images with these probabilities (AUROC, 0.5 is "
-        f"chance): {measured}.{remark}"
+        "Its out-of-distribution flag is judged by two figures together: the AUROC of its score on images of no class, "
+        f"and its rate on corrupted images of the classes. AUROC (0.5 is chance): {measured}.{remark}{rate}"
     )
 
 

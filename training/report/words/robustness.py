@@ -1,8 +1,9 @@
-"""How much accuracy the two keep when images are changed."""
+"""Robustness in words: accuracy and flags of the two when images are changed, and what they were trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from core.reports.names import plain
 from core.reports.robustness import CORRUPTION_KINDS, Condition, RobustnessDifference
@@ -10,6 +11,28 @@ from training.report.findings import Findings, Side
 from training.report.words.style import counted, direction, interval, listed, percent, points, sentence, turned
 
 ALL = "all corruptions"
+
+
+class Augmentation(NamedTuple):
+    """A setting of a recipe's augmentation, its words with a place for the value, and the conditions it overlaps."""
+
+    setting: str
+    words: str
+    overlaps: tuple[str, ...] = ()
+
+
+_AUGMENTATIONS = (
+    Augmentation("flip", "mirroring"),
+    Augmentation("translate", "shifts by up to {} pixels", ("shift",)),
+    Augmentation("rotate", "rotations by up to {:g} degrees", ("rotation",)),
+    Augmentation("stretch", "stretching by up to {:.0%}", ("elastic transform",)),
+    Augmentation("cutout", "cutout of {} pixels"),
+    Augmentation("mixup", "mixup"),
+    Augmentation("cutmix", "CutMix ({:.0%} of the images)"),
+    Augmentation("augmix", "AugMix ({:.0%})", ("shift", "rotation", "elastic transform")),
+    Augmentation("frequency_mixing", "frequency mixing ({:.0%})"),
+    Augmentation("texture_mixing", "texture mixing within a class ({:.0%})"),
+)
 
 
 def row_of(findings: Findings, name: str) -> RobustnessDifference:
@@ -134,6 +157,41 @@ def attacked(findings: Findings) -> str:
     return (
         f"One step of the fast gradient sign method (FGSM), made for each network from its own gradient: "
         f"{'; '.join(told)}; {said}."
+    )
+
+
+def flagged(findings: Findings) -> str:
+    """Share of corrupted images that each flags as out of distribution; empty where that was not measured."""
+    told = []
+    for side in findings.sides:
+        flags, sets = (side.robustness.mean_over_corruptions(name) for name in ("flag_rate", "coverage"))
+        if flags is not None and sets is not None:
+            told.append(
+                f"the {side.name} flags {percent(flags)} of the corrupted images as out of distribution, although they "
+                f"are of its classes, and its prediction sets hold the true class for {percent(sets)} of them"
+            )
+    return sentence("; ".join(told)) + "." if told else ""
+
+
+def trained_on(findings: Findings) -> str:
+    """What training changed images by, and which conditions that overlaps with."""
+    told, shared = [], []
+    for side in findings.sides:
+        settings = side.manifest.config.get("augmentation", {})
+        used = [each for each in _AUGMENTATIONS if settings.get(each.setting)]
+        said = [each.words.format(settings[each.setting]) for each in used]
+        told.append(f"the {side.name} was trained on images changed by {listed(said) if said else 'nothing'}")
+        overlaps = list(dict.fromkeys(name for each in used for name in each.overlaps))
+        if overlaps:
+            shared.append(f"for the {side.name} with {listed(overlaps)}")
+    overlap = (
+        f"Augmentation overlaps {'; '.join(shared)}: there the figures are not of changes never seen in training. "
+        if shared
+        else ""
+    )
+    return (
+        f"{sentence('; '.join(told))}. {overlap}No training image was changed by noise, blur, weather or another "
+        "digital corruption."
     )
 
 

@@ -24,12 +24,19 @@ function measured(found, sides) {
   return [
     h("p", `Over all corruptions ${sides[0].name} loses ${(100 * lost[0]).toFixed(1)} points of accuracy and ${sides[1].name} ${(100 * lost[1]).toFixed(1)}. `,
       clear ? `${less.name} loses less, by ${between(kept)} points.` : "The losses cannot be told apart."),
+    flagged(found, sides),
     h("p.small.muted", "On the right the difference in points, in the colour of the version that is ahead where the 95 % interval leaves zero out."),
     legend(sides),
     pairs([...overall(found, sides), ...grouped(found.conditions, sides)], sides),
     levels(found, sides),
     h("p.small.muted", `${found.benchmark}, on ${count(found.data.images)} test images, the mean over all levels of a condition; the table has each level. Left out: ${found.left_out.join("; ")}.`),
   ];
+}
+
+/** The share of corrupted images that each version flags, where it was measured. */
+function flagged({ first_flag_rate: first, second_flag_rate: second }, sides) {
+  const said = [first, second].flatMap((rate, index) => (rate === null ? [] : [`${sides[index].name} flags ${percent(rate)}`]));
+  return said.length ? h("p", `Of the corrupted images, which are still of the classes, ${said.join(" and ")} as out of distribution.`) : null;
 }
 
 function overall({ first_clean: first, second_clean: second, all_corruptions: all }, sides) {

@@ -8,6 +8,8 @@ const NAMES = {
   cheaper: "Cheaper",
   classes: "Every class",
   calibration: "Calibration",
+  corrupted_accuracy: "Accuracy under corruption",
+  corrupted_flags: "Flags under corruption",
   latency: "Latency",
   size: "Size",
 };
@@ -21,11 +23,11 @@ export function gateReport(report, { open = true } = {}) {
     details.length > 0 && h("details", { open }, h("summary", "What the decision rests on"), h("ul.verdicts", details)));
 }
 
-function verdict({ name, passed, sentence: said }) {
+function verdict({ name, value, passed, sentence: said }) {
   // A ground for promotion that does not hold is no fault: another one may.
-  const kind = passed ? "good" : GROUNDS.has(name) ? "neutral" : "bad";
+  const kind = value === null ? "neutral" : passed ? "good" : GROUNDS.has(name) ? "neutral" : "bad";
   return h("li", { class: kind }, h("span.verdict-mark", { "aria-hidden": "true" }, { good: "✓", neutral: "–", bad: "✕" }[kind]),
-    h("div", h("h4", NAMES[name], h("span.visually-hidden", { good: ": yes", neutral: ": no", bad: ": worse" }[kind])), h("p", sentence(said))));
+    h("div", h("h4", NAMES[name], h("span.visually-hidden", value === null ? ": not measured" : { good: ": yes", neutral: ": no", bad: ": worse" }[kind])), h("p", sentence(said))));
 }
 
 function classes(list) {

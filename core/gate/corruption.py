@@ -1,0 +1,74 @@
+"""Guards against a loss of robustness: candidate and champion on the same corrupted holdout images.
+
+An image counts by the share of the conditions under which it is answered right, or flagged. The interval of the
+difference of two versions is by bootstrap over the images, the same ones drawn for both.
+"""
+
+from __future__ import annotations
+
+from core.gate.evidence import Evidence
+from core.gate.report import Range, Verdict, VerdictName, allowed_up_to
+from core.gate.thresholds import GateThresholds
+from core.reports.corrupted_holdout import CorruptedHoldout, Shares
+from core.reports.names import plain
+from core.statistics.resampling import mean_estimate
+
+_NAMES: tuple[VerdictName, VerdictName] = ("corrupted_accuracy", "corrupted_flags")
+
+
+def corruption_verdicts(candidate: Evidence, champion: Evidence, thresholds: GateThresholds) -> tuple[Verdict, Verdict]:
+    """Whether accuracy under corruption is lower, or the flag rate higher, by more than is allowed.
+
+    Both pass, with no value, where a version was not measured or the two were measured on different images.
+    """
+    new, old = candidate.corrupted, champion.corrupted
+    if new is None or old is None:
+        missing = " and ".join(side.manifest.reference for side in (candidate, champion) if side.corrupted is None)
+        return _not_measured(f"not measured on corrupted images: {missing}; `duet evaluate REF --robustness` does that")
+    if new.images_key != old.images_key:
+        return _not_measured("the two were measured on different corrupted images")
+    accuracy_limit, flag_limit = thresholds.max_corrupted_accuracy_loss, thresholds.max_corrupted_flag_increase
+    return (
+        _verdict(
+            _NAMES[0],
+            old.share_right() - new.share_right(),
+            accuracy_limit,
+            f"{_images(new)} {new.accuracy:.1%} are answered right instead of {old.accuracy:.1%}, a loss of",
+        ),
+        _verdict(
+            _NAMES[1],
+            new.share_flagged() - old.share_flagged(),
+            flag_limit,
+            f"{_images(new)} {new.flag_rate:.1%} are flagged instead of {old.flag_rate:.1%}, an increase of",
+        ),
+    )
+
+
+def _images(record: CorruptedHoldout) -> str:
+    kinds = ", ".join(dict.fromkeys(plain(each.name) for each in record.conditions))
+    severities = sorted({each.severity for each in record.conditions})
+    return f"of {record.data.images:,} holdout images under {kinds} (severities {', '.join(map(str, severities))})"
+
+
+def _verdict(name: VerdictName, harm_N: Shares, limit: float, measured: str) -> Verdict:
+    harm = mean_estimate(harm_N)
+    passed = harm.low <= limit
+    return Verdict(
+        name=name,
+        value=harm.value,
+        interval=Range(low=harm.low, high=harm.high),
+        limit=limit,
+        passed=passed,
+        sentence=(
+            f"{measured} {100 * harm.value:+.2f} points ({100 * harm.low:+.2f} to {100 * harm.high:+.2f}): "
+            f"{allowed_up_to(passed)} {100 * limit:g} points"
+        ),
+    )
+
+
+def _not_measured(reason: str) -> tuple[Verdict, Verdict]:
+    first, second = (
+        Verdict(name=name, value=None, interval=None, limit=None, passed=True, sentence=f"{what}: {reason}")
+        for name, what in zip(_NAMES, ("accuracy under corruption", "flag rate under corruption"), strict=True)
+    )
+    return first, second
