@@ -36,7 +36,7 @@ def test_figures_that_were_not_measured_yet_do_not_differ_and_others_do() -> Non
 
 
 def test_kinds_of_strange_images_that_were_added_later_do_not_differ() -> None:
-    now = score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION)
+    now = score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION, calibration_images=50)
 
     def strange(kind: StrangeKind, flag_rate: float) -> StrangeImages:
         return StrangeImages(kind=kind, images=9, auroc=Estimate(value=0.9, low=0.8, high=1.0), flag_rate=flag_rate)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from PIL import Image, ImageOps
@@ -53,7 +55,7 @@ def tables(operation: int, level: float, images: torch.Tensor) -> torch.Tensor:
 def test_color_operations_are_those_of_pillow() -> None:
     images = natural(4)
     pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
-    cases = [
+    cases: list[tuple[int, float, Callable[[Image.Image], Image.Image], int]] = [
         (module._EQUALIZE, 1.0, ImageOps.equalize, 0),
         (module._POSTERIZE, 2.6, lambda picture: ImageOps.posterize(picture, 3), 0),
         (module._SOLARIZE, 2.5, lambda picture: ImageOps.solarize(picture, 192), 0),

@@ -22,7 +22,8 @@ def draw(seed: int = 0) -> torch.Generator:
 
 
 def spectrum(images: torch.Tensor) -> torch.Tensor:
-    return torch.fft.rfft2(images.double())
+    transformed: torch.Tensor = torch.fft.rfft2(images.double())
+    return transformed
 
 
 def test_mixed_frequencies_keep_phases_or_low_frequencies() -> None:
