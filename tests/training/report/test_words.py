@@ -253,10 +253,10 @@ def test_what_was_trained_on_names_the_conditions_it_overlaps(shipped: Findings)
 
     assert told({"flip": True, "translate": 2}, {"cutmix": 0.5, "augmix": 0.25, "texture_mixing": 0.15}) == (
         "The mlp was trained on images changed by mirroring and shifts by up to 2 pixels; the cnn was trained on "
-        "images changed by CutMix (50% of the images), AugMix (25%) and texture mixing within a class (15%). Augmentation "
-        "overlaps for the mlp with shift; for the cnn with shift, rotation and elastic transform: there the figures "
-        "are not of changes never seen in training. No training image was changed by noise, blur, weather or another "
-        "digital corruption."
+        "images changed by CutMix (50% of the images), AugMix (25%) and texture mixing within a class (15%). "
+        "Augmentation overlaps for the mlp with shift; for the cnn with shift, rotation and elastic transform: there "
+        "the figures are not of changes never seen in training. No training image was changed by noise, blur, weather"
+        " or another digital corruption."
     )
     plain = told({}, {"flip": True, "rotate": 0.0})
     assert "the cnn was trained on images changed by mirroring. No training" in plain
