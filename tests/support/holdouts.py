@@ -15,7 +15,7 @@ from core.gate.evidence import Evidence
 from core.gate.latency import Latency
 from core.manifest import FileRecord, Manifest
 from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
-from core.reports.corrupted_holdout import CorruptedCondition, CorruptedHoldout
+from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedCondition, CorruptedHoldout
 from core.reports.record import ReportedData, ReportedModel
 from tests.support.onnx_models import CLASSES as GREYS
 from tests.support.onnx_models import write_onnx_version
@@ -100,9 +100,12 @@ def write_judged_version(
 ) -> Manifest:
     """A runnable version with answers to a holdout of 40 images of each of five greys.
 
-    It is wrong on the first `wrong` images of each class, and as sure of its answers as it is right.
+    It is wrong on the first `wrong` images of each class, and as sure of its answers as it is right. Corrupted images
+    are all answered right.
     """
     folder = models / family / str(version)
     right_N = np.arange(len(GREY_LABELS_N)) % 40 >= wrong
     content = predictions_file(folder, right_N, GREY_LABELS_N, confidence=1 - wrong / 40)
-    return write_onnx_version(folder, family, version, **({"extra_files": {PREDICTIONS_NAME: content}} | options))
+    record = corrupted_record(make_manifest(family, version), np.ones(40, bool), np.zeros(40, bool))
+    files = {PREDICTIONS_NAME: content, CORRUPTED_HOLDOUT_NAME: record.model_dump_json().encode()}
+    return write_onnx_version(folder, family, version, **({"extra_files": files} | options))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from core.aliases import history
@@ -20,9 +21,12 @@ from core.gate import latency
 from core.gate.assess import assess
 from core.gate.promotion import promote_on_evidence
 from core.gate.report import GateReport
+from core.predictions import PREDICTIONS_NAME
 from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage
+from core.reports.places import report_path
+from core.reports.record import ReportedModel, write_report
 from core.repository import ModelRepository
-from tests.support.holdouts import write_judged_version
+from tests.support.holdouts import GREY_LABELS_N, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import grey_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, write_home
@@ -193,6 +197,22 @@ async def test_the_trail_is_read_page_by_page_newest_first(running: RunningApp) 
 async def test_what_does_not_exist_is_said_to_be_unknown(running: RunningApp, method: str, path: str) -> None:
     answer = await running.client.request(method, path, headers=AS_ADMIN)
     assert_problem(answer, 404, "unknown-model" if "dogs" in path else "unknown-version")
+
+
+async def test_a_preview_with_missing_figures_is_not_remembered(running: RunningApp, home: Path) -> None:
+    """They may be measured any time, as `duet evaluate --robustness` does."""
+    content = {PREDICTIONS_NAME: predictions_file(home / "made", np.ones(len(GREY_LABELS_N), bool), GREY_LABELS_N)}
+    manifest = write_judged_version(home / "models", 4, extra_files=content)
+
+    async def corrupted_accuracy() -> float | None:
+        answer = await running.client.get("/models/cnn/versions/4/gate")
+        return GateReport.model_validate_json(answer.content).verdict("corrupted_accuracy").value
+
+    assert await corrupted_accuracy() is None
+    record = corrupted_record(manifest, np.ones(40, bool), np.zeros(40, bool))
+    record = record.model_copy(update={"model": ReportedModel.of(manifest)})
+    write_report(report_path(home / "reports", "corrupted_holdout", "cnn@4"), record)
+    assert await corrupted_accuracy() == 0
 
 
 async def test_a_damaged_version_is_refused_even_with_force(running: RunningApp, home: Path) -> None:

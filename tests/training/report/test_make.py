@@ -203,7 +203,10 @@ def test_records_that_ship_make_the_same_findings(
     findings = collect(*judged, workshop.shelf)
     (tmp_path / "robustness").mkdir()
     (tmp_path / "robustness" / "old@1.json").write_text("")
+    (tmp_path / "corrupted_holdout").mkdir()
+    (tmp_path / "corrupted_holdout" / "old@1.json").write_text("of the gate")
     write_records(findings, tmp_path)
+    assert (tmp_path / "corrupted_holdout" / "old@1.json").read_text() == "of the gate"
     assert not (tmp_path / "robustness" / "old@1.json").exists()
     assert collect(*judged, dataclasses.replace(workshop.shelf, layers=[tmp_path])) == findings
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NAMES.values(), "exploration"])

@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 
 from core.estimate import Estimate
-from core.evaluation import CalibratedECE
 from core.reports.explanations import Check, MethodEvaluation, Randomised
 from core.reports.pairwise import ClassDifference
 from core.reports.studies import AugmentationStudy, Choice, Confirmed, Step, TaughtBy, Tuning
@@ -255,10 +254,9 @@ def test_what_was_trained_on_names_the_conditions_it_overlaps(shipped: Findings)
     assert told({"flip": True, "translate": 2}, {"cutmix": 0.5, "augmix": 0.25, "texture_mixing": 0.15}) == (
         "The mlp was trained on images changed by mirroring and shifts by up to 2 pixels; the cnn was trained on "
         "images changed by CutMix (50% of the images), AugMix (25%) and texture mixing within a class (15%). "
-        "Augmentation overlaps "
-        "for the mlp with shift; for the cnn with shift, rotation and elastic transform: there the figures "
-        "are not of changes never seen in training. No training image was changed by noise, blur, weather or another "
-        "digital corruption."
+        "Augmentation overlaps for the mlp with shift; for the cnn with shift, rotation and elastic transform: there "
+        "the figures are not of changes never seen in training. No training image was changed by noise, blur, weather"
+        " or another digital corruption."
     )
     plain = told({}, {"flip": True, "rotate": 0.0})
     assert "the cnn was trained on images changed by mirroring. No training" in plain
@@ -435,30 +433,3 @@ def test_the_severities_of_each_corruption_are_listed(shipped: Findings) -> None
     assert told["gaussian noise"] == "deviation 0.04, 0.06, 0.08, 0.09, 0.1"
     assert told["motion blur"] == "radius 6, 6, 6, 8, 9; deviation 1, 1.5, 2, 2, 2.5"
     assert told["glass blur"].startswith("deviation 0.05, 0.25, 0.4, 0.25, 0.4; reach 1; rounds 1, 1, 1, 2, 2")
-
-
-def test_a_calibration_error_is_told_beside_that_of_a_perfectly_calibrated_model(shipped: Findings) -> None:
-    def told(ece: float) -> str:
-        probability = shipped.first.probability.model_copy(
-            update={
-                "ece": an(ece, ece, ece),
-                "ece_if_calibrated": CalibratedECE(mean=0.009, percentile_95=0.0126),
-            }
-        )
-        side = dataclasses.replace(shipped.first, probability=probability)
-        return comparison.calibration(dataclasses.replace(shipped, first=side))
-
-    begins = (
-        "A perfectly calibrated model with the confidences of the mlp would show 0.90% on as many images, and at most "
-        "1.26% in 95 of 100 cases:"
-    )
-    assert f"{begins} the 1.25% of the mlp may be chance." in told(0.0125)
-    assert f"{begins} the 1.31% of the mlp is more." in told(0.0131)
-
-
-def test_coverage_is_judged_by_a_band_that_knows_of_the_calibration_images(shipped: Findings) -> None:
-    """The versions that ship were published with a binomial band, by which mlp@4 would be outside."""
-    of_mlp, of_cnn = (comparison.prediction_sets(side) for side in shipped.sides)
-    band = "the 98.64% to 99.31% in which the coverage lies in 95 of 100 cases if a threshold from 5,000 images"
-    assert f"within {band}" in of_mlp
-    assert f"outside {band}" in of_cnn
