@@ -19,6 +19,7 @@ from core.starting import geometry_of
 from training.checkpoint import Checkpoint, load_checkpoint, require_same_run
 from training.environment import environment_record, source_digest
 from training.fit import FitInputs, FitResult, fit
+from training.gradients.rehearsal import rehearse_export
 from training.images import Images, trained_on
 from training.networks import Classifier, build_classifier
 from training.preprocessing import channel_statistics
@@ -158,7 +159,7 @@ def train_version(
     device: torch.device,
     resume: bool = False,
 ) -> Manifest:
-    """Prepare a run and train it, with its folder, which is made if it does not exist, held against other processes.
+    """Prepare a run, rehearse its export and train it, with its folder locked; the folder is made if it does not exist.
 
     Arguments are those of `prepare_run` and `train`.
 
@@ -169,6 +170,9 @@ def train_version(
     with held(run_folder):
         settle_publishing(run_folder, repository)
         run = prepare_run(config, images, repository, family, run_folder, resume=resume)
+        if run.checkpoint is None:
+            reporter.stage("rehearse the export with random weights")
+            rehearse_export(run.classifier, images.part("train").images_NHWC)
         return train(run, reporter=reporter, threads=threads, device=device)
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from core.manifest import Manifest
 from core.repository import ModelRepository
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.images import Images
-from training.pipeline import train_version
 
 
 @dataclass(frozen=True)

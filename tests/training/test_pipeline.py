@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.disk import MIB
-from core.errors import CheckpointError, ExportError, LowDiskError
+from core.errors import CheckpointError, ExportError, LowDiskError, PublishError
 from core.evaluation import read_evaluation
 from core.manifest import GRAPHS, Manifest, Precision
 from core.predictions import load_predictions
@@ -18,13 +18,14 @@ from core.repository import ModelRepository
 from core.statistics.calibration import softmax
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training import parity, pipeline
 from training.answers import answer
 from training.checkpoint import CHECKPOINT_NAME
 from training.environment import source_digest
+from training.gradients import rehearsal
 from training.images import Images
-from training.pipeline import new_classifier, train_version
+from training.pipeline import new_classifier
 from training.reevaluate import disagreements, evaluate_version, published_evaluation
 from training.robustness.holdout import measure_corrupted_holdout
 from training.runs import held, require_free
@@ -368,3 +369,35 @@ def test_a_number_that_another_run_was_given_is_not_this_run_s(
     (tmp_path / "run" / "publishing").write_text(f"mlp@1 {'0' * 64}\n")
     assert run(repository, images, tmp_path / "other", kind="mlp", epochs=1).version == 1
     assert run(repository, images, tmp_path / "run", kind="mlp", epochs=1, resume=True).version == 2
+
+
+def test_a_network_whose_export_is_wrong_is_refused_before_it_trains(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong_features(*_: object, **__: object) -> None:
+        raise ExportError("gradient.onnx disagrees with the network on 4 images")
+
+    monkeypatch.setattr(rehearsal, "check_gradient", wrong_features)
+    reporter = RecordingReporter()
+    with pytest.raises(ExportError, match="disagrees with the network on 4 images"):
+        pipeline.train_version(
+            small_recipe("cnn"), images, repository, "cnn", tmp_path, reporter=reporter, threads=1, device=CPU
+        )
+    assert not reporter.epochs
+    assert not (tmp_path / CHECKPOINT_NAME).exists()
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_a_rehearsal_leaves_the_network_alone(kind: str, images: Images) -> None:
+    classifier = new_classifier(small_recipe(kind), images)
+    before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
+    rehearsal.rehearse_export(classifier, images.part("train").images_NHWC)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.state_dict().items())
+
+
+def test_a_family_name_that_cannot_be_published_is_refused_before_training(
+    repository: ModelRepository, images: Images, tmp_path: Path
+) -> None:
+    with pytest.raises(PublishError, match="'My Pets' cannot name a model family"):
+        pipeline.prepare_run(small_recipe("mlp"), images, repository, "My Pets", tmp_path / "run")
+    assert not (tmp_path / "run").exists()

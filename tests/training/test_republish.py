@@ -6,8 +6,7 @@ from core.errors import DataError
 from core.manifest import GRADIENT_GRAPH, MANIFEST_NAME
 from core.repository import ModelRepository
 from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
-from training.pipeline import train_version
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.republish import republish
 
 

@@ -11,10 +11,9 @@ from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training import pipeline
 from training.images import Images
-from training.pipeline import train_version
 from training.seeds import Goal, Spread, accuracy_goal, spreads, train_seeds, write_report
 
 

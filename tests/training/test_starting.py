@@ -16,12 +16,12 @@ from core.manifest import Manifest
 from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from tests.support.labelled_folders import write_labelled_folder
-from tests.support.training_runs import CPU, RecordingReporter, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
 from training.checkpoint import load_checkpoint
 from training.datasets.folder import load_folder
 from training.images import Images
 from training.networks import Classifier, build_classifier
-from training.pipeline import new_classifier, train_version
+from training.pipeline import new_classifier
 from training.republish import republish
 from training.starting import Start, initial_weights, read_start
 from training.weights import read_weights

@@ -12,12 +12,11 @@ from core.recipes import RecipeConfig
 from core.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.changes import round_of_changes
 from training.hints import Projection, kept_features, last_dense
 from training.images import Images
 from training.packed import pack
-from training.pipeline import train_version
 from training.republish import stored_classifier
 from training.teacher import Answers, Teacher, read_teacher, teacher_answers
 

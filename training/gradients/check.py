@@ -1,9 +1,10 @@
 """Agreement of gradient.onnx with autograd in float64.
 
-A network of ReLU and max-pooling is linear in pieces. An image that lies nearer to the border of its piece than the
-rounding of float32 may land on the next piece, where the gradient is another one. Such images are not waved through:
-the check reads from the graph which piece it chose, requires that the border is within rounding, and holds the graph
-against the float64 gradient of that piece.
+A network of ReLU and max-pooling is piecewise linear. If an image lies closer to the border of its linear region than
+the rounding of float32, the graph may compute in the neighbouring region, where the gradient differs. For such an image
+the check reads the region from the graph, requires that the border is within rounding, and compares the graph with the
+float64 gradient of that region. The number of such images says nothing about the graph: it grows with the number of
+activations, and so with the size of the images.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 MAX_RELATIVE_ERROR = 1e-5
 MAX_LOGIT_DIFFERENCE = 1e-5
-MAX_OTHER_PIECES = 0.2
-"""Share of the images that may lie on another piece than in float64."""
 
 Answers = dict[str, npt.NDArray[Any]]
 _BATCH = 32
@@ -52,9 +51,9 @@ def check_gradient(
         threads: of onnxruntime.
 
     Raises:
-        ExportError: an image's gradient, features or feature gradient is off by more than 1e-5 in relative norm; more
-            than a fifth of the images lie on another piece than in float64; or a logit differs from model.onnx's by
-            more than 1e-5 (times the largest logit, where that is above 1).
+        ExportError: an image's gradient, features or feature gradient is off by more than 1e-5 in relative norm, in
+            the region that the graph chose within rounding; or a logit differs from model.onnx's by more than 1e-5
+            (times the largest logit if that is above 1).
     """
     pixels_NHWC = scale_pixels(images_NHWC)
     model_NK = answer(folder / GRAPHS["fp32"], images_NHWC, threads=threads)
@@ -138,12 +137,12 @@ def _judged(
 ) -> GradientRecord:
     wrong = int((~(on_piece_N <= MAX_RELATIVE_ERROR)).sum())
     other_N = ~(error_N <= MAX_RELATIVE_ERROR)
-    if wrong or other_N.mean() > MAX_OTHER_PIECES or not logit_difference <= MAX_LOGIT_DIFFERENCE:
+    if wrong or not logit_difference <= MAX_LOGIT_DIFFERENCE:
         raise ExportError(
             f"{GRADIENT_GRAPH} disagrees with the network on {len(error_N)} images: {wrong} gradients off by more than "
-            f"{MAX_RELATIVE_ERROR:.0e} (allowed 0; the worst by {on_piece_N.max():.2e}), {other_N.mean():.1%} on "
-            f"another piece than in float64 (allowed {MAX_OTHER_PIECES:.0%}), logits off by {logit_difference:.2e} "
-            f"(allowed {MAX_LOGIT_DIFFERENCE:.0e})"
+            f"{MAX_RELATIVE_ERROR:.0e} (allowed 0; the worst by {on_piece_N.max():.2e}), logits off by "
+            f"{logit_difference:.2e} (allowed {MAX_LOGIT_DIFFERENCE:.0e}). This is a defect of the export: report it "
+            "with the recipe and the image size"
         )
     return GradientRecord(
         images=len(error_N),

@@ -21,7 +21,7 @@ from tests.training.gradients.networks import (
     small_network,
     some_images,
 )
-from training.gradients import check, check_gradient
+from training.gradients import check_gradient
 from training.gradients.pieces import following
 from training.networks import Classifier
 from training.networks.layers import Flatten
@@ -93,11 +93,12 @@ def test_an_image_beyond_a_kink_is_counted_and_held_against_its_own_piece(on_the
     assert (errors_N > 1e-3).tolist() == [True] + [False] * 39
 
 
-def test_too_many_images_beyond_kinks_are_refused(on_the_edge: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sound_graph_passes_even_if_every_image_is_beyond_a_kink(on_the_edge: Exported) -> None:
+    """Larger images have more kinks, so that more of them lie within rounding of one."""
     classifier, folder = on_the_edge
-    monkeypatch.setattr(check, "MAX_OTHER_PIECES", 0.02)
-    with pytest.raises(ExportError, match=r"0 gradients off by .* 2\.5% on another piece than in float64 \(allowed 2%"):
-        check_gradient(folder, classifier, some_images(40), threads=1)
+    record = check_gradient(folder, classifier, some_images(1).repeat(40, axis=0), threads=1)
+    assert record.other_pieces == 40
+    assert record.max_relative_error < 1e-5
 
 
 def test_flat_images_pass(sound: Exported) -> None:

@@ -8,11 +8,11 @@ import torch
 
 from core.repository import ModelRepository
 from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.changes import round_of_changes
 from training.fit import FitInputs
 from training.packed import pack
-from training.pipeline import new_classifier, train_version
+from training.pipeline import new_classifier
 from training.republish import stored_classifier
 from training.studies import bench as bench_module
 from training.studies.bench import make_bench, short_run
