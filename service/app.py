@@ -9,25 +9,25 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from core.records.paths import REPORTS_NAME
 from core.release import release
-from core.reports.places import REPORTS_NAME
-from core.repository import MODELS_NAME, ModelRepository
-from service.api import (
+from core.repository.repository import MODELS_NAME, ModelRepository
+from service.api.routes import (
     compare,
-    comparison,
     datasets,
     evaluate,
-    explanation_methods,
     health,
     job_events,
     job_log,
     jobs,
     metrics,
+    metrics_compare,
     models,
     predict,
     promotions,
     recipes,
     saliency,
+    saliency_methods,
     samples,
     session,
     train,
@@ -35,27 +35,28 @@ from service.api import (
     version_files,
     view,
 )
-from service.comparisons import Comparisons
-from service.datasets.intake import Intake
 from service.datasets.limits import limits_of
-from service.door import Door
+from service.datasets.uploads import Intake
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
-from service.engine.models import ServedModels
-from service.hot import HotAPI, QueryParser
-from service.jobs.desk import open_desk
-from service.metrics import Metrics
-from service.middleware import RequestMiddleware
-from service.openapi import install_openapi
-from service.problems import install_problem_handlers
-from service.promotions import Promotions
+from service.engine.model_manager import ServedModels
+from service.http.admission import Door
+from service.http.fast_routes import HotAPI, QueryParser
+from service.http.lifecycle import Lifecycle
+from service.http.middleware import RequestMiddleware
+from service.http.openapi import install_openapi
+from service.http.problem_handlers import install_problem_handlers
+from service.http.request_body import UploadReader
+from service.jobs.service import open_desk
+from service.models.comparisons import Comparisons
+from service.models.promotions import Promotions
+from service.models.sample_images import Samples
+from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.samples import Samples
-from service.security.gatekeeper import create_gatekeeper
+from service.security.authenticator import create_gatekeeper
 from service.settings import Settings
-from service.state import AppState, Lifecycle
-from service.uploads import UploadReader
+from service.state import AppState
 from service.web import routes as web
 from service.web.pages import read_site
 
@@ -68,10 +69,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     compare.router,
     view.router,
     saliency.router,
-    explanation_methods.router,
+    saliency_methods.router,
     samples.router,
     metrics.router,
-    comparison.router,
+    metrics_compare.router,
     models.router,
     version_files.router,
     promotions.router,

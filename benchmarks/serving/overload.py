@@ -27,7 +27,7 @@ from benchmarks.serving.processes import ServerProcess, resident_mb
 from benchmarks.serving.results import Load, Overload
 from benchmarks.serving.spread import percentile
 from benchmarks.serving.targets import Targets
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 CAPACITY_CLIENTS = 64
 SETTLE_SHARE = 0.2

@@ -21,7 +21,7 @@ from benchmarks.serving.errors import BenchmarkError
 
 Pixels = npt.NDArray[np.uint8]
 
-# Read here rather than through training.datasets, which needs torchvision.
+# Read here rather than through training.data, which needs torchvision.
 _CIFAR_TEST = ("cifar-10-batches-py", "test_batch", "40351d587109b95175f43aff81a1287e")
 
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar, get_args
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.results import BODIES, PRECISIONS, TARGETS, Body, Cell, TargetName
 from benchmarks.serving.targets import BODIES_OF
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 Part = Literal["load", "overload", "workers", "start", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -13,18 +13,18 @@ from benchmarks.training.ceiling import ceiling_flops
 from benchmarks.training.plain import plain_epochs
 from benchmarks.training.steps import StepTimes, time_steps
 from core.recipes import RecipeConfig
-from training.checkpoint import Dtype, EpochRecord
-from training.compute import faster_dtype
-from training.fit import FitInputs, fit
-from training.images import Images
-from training.losses import classification_loss
+from training.data.preprocessing import one_hot, scale_pixels
+from training.data.split_dataset import Images
+from training.fit.dtype import faster_dtype
+from training.fit.loop import FitInputs, fit
+from training.fit.losses import classification_loss
 from training.networks import Classifier, count_macs
-from training.networks.first_weights import initialise, whiten
-from training.pipeline import new_classifier
-from training.preprocessing import one_hot, scale_pixels
-from training.randomness import generator
-from training.studies.bench import Watched
-from training.studies.progress import StudyProgress
+from training.networks.init import initialise, whiten
+from training.pipeline.train import new_classifier
+from training.run.checkpoint import Dtype, EpochRecord
+from training.run.rng import generator
+from training.tuning.ablation.bench import Watched
+from training.tuning.ablation.progress import StudyProgress
 
 PASSES = 3
 """A backward pass multiplies twice as often as the forward pass before it."""

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from benchmarks.training.ceiling import settle
 from core.recipes import RecipeConfig
-from training.batches import Batch, Batches
-from training.checkpoint import Dtype
-from training.compute import autocast
-from training.datasets.base import LabelledImages
-from training.losses import training_loss
+from training.augment.batches import Batch, Batches
+from training.data.types import LabelledImages
+from training.fit.dtype import autocast
+from training.fit.losses import training_loss
+from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
+from training.fit.teacher_rounds import RoundAnswers
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
-from training.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.randomness import generator
-from training.rounds import RoundAnswers
+from training.run.checkpoint import Dtype
+from training.run.rng import generator
 
 PARTS = ("augmentation", "forward", "backward", "optimiser")
 T = TypeVar("T")

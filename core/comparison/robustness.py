@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.estimate import Estimate
-from core.reports.record import ReportedData
-from core.reports.robustness import ConditionKind, Robustness, RobustnessDifference, compare_robustness
+from core.records.base import ReportedData
+from core.records.robustness import ConditionKind, Robustness, RobustnessDifference, compare_robustness
+from core.repository.estimate import Estimate
 
 
 class _Answer(BaseModel):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from core.errors import DataError, RepositoryError
 from core.gate.costs import measure_costs
-from core.gate.evidence import Evidence, read_evidence
-from core.gate.judge import judge
+from core.gate.decide import judge
+from core.gate.holdout import Evidence, read_evidence
 from core.gate.report import GateReport, Ground
 from core.gate.thresholds import GateThresholds
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 
 
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:

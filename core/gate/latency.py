@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import CorruptVersionError
-from core.estimate import Estimate
-from core.gate.evidence import Evidence
-from core.sessions import open_session
+from core.gate.holdout import Evidence
+from core.repository.estimate import Estimate
+from core.repository.onnx_session import open_session
 from core.statistics.intervals import bootstrap_interval
 
 NICENESS = 5

@@ -13,9 +13,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
-from core.manifest import Geometry
 from core.recipes.config import Settings
 from core.recipes.networks import CNNNetwork, MLPNetwork
+from core.repository.manifest import Geometry
 
 
 class Augmentation(Settings):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.estimate import Estimate
+from core.repository.estimate import Estimate
 from core.statistics.intervals import normal_quantile
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation import CalibratedECE, Reliability, ReliabilityBin
+from core.repository.evaluation import CalibratedECE, Reliability, ReliabilityBin
 
 Floats = npt.NDArray[np.floating[Any]]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.estimate import Estimate
+from core.repository.estimate import Estimate
 from core.statistics.intervals import normal_quantile
 from core.statistics.mcnemar import mcnemar_exact
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from core.estimate import Estimate
+from core.repository.estimate import Estimate
 from core.statistics.intervals import wilson_interval
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.estimate import Estimate
+from core.repository.estimate import Estimate
 
 
 def student_mean(values: Sequence[float], confidence: float = 0.95) -> Estimate:

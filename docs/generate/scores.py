@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from core.estimate import Estimate
-from core.evaluation import read_evaluation
-from core.manifest import Manifest
-from core.repository import ModelRepository
+from core.repository.estimate import Estimate
+from core.repository.evaluation import read_evaluation
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 
 _MARKED = re.compile(r"<!-- (?P<name>scores|views|machine) -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from core.dataset_answers import DatasetDetail, DatasetList, DatasetUpload
+from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
 from duet.client.connection import Methods, given, parsed
 from duet.client.errors import ClientError
 from duet.client.images import ImageInput, file_part

@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from core.api import ProblemDetails
 from core.errors import DuetError
+from core.schemas.api import ProblemDetails
 
 
 class ClientError(DuetError):

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
-from core.job_answers import JobAccepted, JobAnswer, JobList
 from core.jobs.parameters import JobKind, PromotionPolicy
 from core.jobs.records import JobState
 from core.jobs.stored_event import StoredEvent
-from core.recipe_answers import RecipeList
+from core.schemas.jobs import JobAccepted, JobAnswer, JobList
+from core.schemas.recipes import RecipeList
 from duet.client.connection import Methods, given
 from duet.client.errors import UnfinishedError
 from duet.client.events import follow

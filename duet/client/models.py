@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from core.api import MetricsComparison
+from core.comparison.schemas import MetricsComparison
 from core.gate.report import GateReport
-from core.model_answers import ModelDetail, ModelList, VersionDetail
-from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage
+from core.schemas.models import ModelDetail, ModelList, VersionDetail
+from core.schemas.promotions import EvaluationPage, GatedMove, Move, PromotionPage
 from duet.client.connection import Methods, given
 
 

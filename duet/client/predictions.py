@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 import httpx
 
-from core.api import CompareResponse, Prediction, PredictResponse, SaliencyResponse
-from core.manifest import Precision
+from core.repository.manifest import Precision
+from core.schemas.api import CompareResponse, Prediction, PredictResponse, SaliencyResponse
 from duet.client.connection import Methods, given, parsed
 from duet.client.errors import ClientError
 from duet.client.explanations import ExplanationOptions, Explanations, Layout, joined

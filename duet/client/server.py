@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.api import Liveness, Readiness
+from core.schemas.api import Liveness, Readiness
 from duet.client.connection import Methods, parsed
 from duet.client.errors import AnswerError, ForeignAnswerError, NotReadyError, UnreachableError
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from core.api import EvaluatedModel, MetricsComparison
-from core.estimate import Estimate
-from core.reports.latency import Latency
+from core.comparison.schemas import EvaluatedModel, MetricsComparison
+from core.records.latency import Latency
+from core.repository.estimate import Estimate
 
 _Row = tuple[str, ...]
 

@@ -44,16 +44,16 @@ def augmentation(
     """
     require_training("duet study")
     from core.cores import available_cores
-    from core.home import duet_home, ensure_home
+    from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
-    from core.repository import ModelRepository
-    from training.compute import pick_device
-    from training.requests import prepare
-    from training.studies.augmentation import require_used, run_study
-    from training.studies.augmentation_report import write_report
-    from training.studies.bench import make_bench, require_judged
-    from training.studies.places import study_folder
-    from training.studies.progress import StudyProgress
+    from core.repository.repository import ModelRepository
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import prepare
+    from training.tuning.ablation.augmentation import require_used, run_study
+    from training.tuning.ablation.augmentation_report import write_report
+    from training.tuning.ablation.bench import make_bench, require_judged
+    from training.tuning.ablation.places import study_folder
+    from training.tuning.ablation.progress import StudyProgress
 
     repository = ModelRepository.open()
     changes = {"epochs": epochs} | dict(parse_override(text) for text in overrides or [])

@@ -47,19 +47,19 @@ def tune(
     require_training("duet tune")
     from core.cores import available_cores
     from core.errors import ConfigurationError
-    from core.home import duet_home, ensure_home
+    from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
-    from core.repository import ModelRepository
-    from training.compute import pick_device
-    from training.requests import prepare
-    from training.studies.bench import make_bench, require_judged
-    from training.studies.progress import StudyProgress
-    from training.teacher import read_teacher, with_exact_teacher
-    from training.tune.confirm import confirm as confirm_best
-    from training.tune.families import space_for, trial_epochs
-    from training.tune.journal import Description, begun_config, open_journal
-    from training.tune.report import write_report
-    from training.tune.search import search
+    from core.repository.repository import ModelRepository
+    from training.fit.distillation import read_teacher, with_exact_teacher
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import prepare
+    from training.tuning.ablation.bench import make_bench, require_judged
+    from training.tuning.ablation.progress import StudyProgress
+    from training.tuning.confirm import confirm as confirm_best
+    from training.tuning.families import space_for, trial_epochs
+    from training.tuning.journal import Description, begun_config, open_journal
+    from training.tuning.report import write_report
+    from training.tuning.search import search
 
     if confirm == 1:
         raise ConfigurationError("one seed says nothing of luck: give --confirm 2 or more")
@@ -96,6 +96,6 @@ def tune(
 
 
 def _report_folder(home: Path, name: str) -> Path:
-    from training.studies.places import study_folder
+    from training.tuning.ablation.places import study_folder
 
     return study_folder(home, name) / "report"

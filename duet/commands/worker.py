@@ -14,7 +14,7 @@ def worker(
     jobs: Annotated[int | None, typer.Option(help="Jobs at a time; DUET_WORKER_JOBS by default.")] = None,
 ) -> None:
     """Run training and evaluation jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
-    from service.jobs.worker import run_worker
+    from service.jobs.worker.worker import run_worker
     from service.settings import read_settings
 
     given: dict[str, Any] = {"worker_queues": queues, "worker_jobs": jobs}

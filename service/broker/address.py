@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from core.errors import ConfigurationError
-from core.home import HOME_MODE
+from core.files.home import HOME_MODE
 
 BROKER_NAME = "broker"
 SOCKET_NAME = "broker.sock"

@@ -1,8 +1,8 @@
 """Reads a zip of class folders that a stranger may have made.
 
 Nothing is ever extracted under a name from the archive: contents come out as bytes, and labels as names of one folder
-that `core.labelled_folders` has checked. What is left to guard is memory and time: the size of the table of contents,
-the bytes that unpacking gives, and methods of compression that ask for memory of their own.
+that `core.images.labelled_folders` has checked. What is left to guard is memory and time: the size of the table of
+contents, the bytes that unpacking gives, and methods of compression that ask for memory of their own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.labelled_folders import label_problem
-from service.datasets.candidates import Candidate, Skipped, too_large
+from core.images.labelled_folders import label_problem
+from service.datasets.files import Candidate, Skipped, too_large
 from service.datasets.limits import Limits
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
 
-from service.datasets.candidates import Candidate, Skipped, too_large
+from service.datasets.files import Candidate, Skipped, too_large
 from service.datasets.limits import Limits
 from service.errors import MalformedBodyError, TooManyFilesError, WrongFieldError
-from service.multipart import FIELD, LONGEST_BOUNDARY
+from service.http.multipart import FIELD, LONGEST_BOUNDARY
 
 _CHUNK = 1024 * 1024
 

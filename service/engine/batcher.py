@@ -24,9 +24,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.engine.background import Background, Job
-from service.engine.lane import Inference, Lane, Slice, Ticket, Watched
-from service.engine.outputs import Outputs
+from service.engine.idle_work import Background, Job
+from service.engine.postprocess import Outputs
+from service.engine.queue import Inference, Lane, Slice, Ticket, Watched
 from service.errors import DeadlineExceededError, QueueFullError
 
 clock = time.perf_counter

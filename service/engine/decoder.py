@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
-from core.geometry import ModelInput
-from core.images import Crop, DecodedImage, decode_images
-from service.engine.lane import Watched
-from service.engine.throughput import Throughput
+from core.images.decode import Crop, DecodedImage, decode_images
+from core.images.geometry import ModelInput
+from service.engine.drain_rate import Throughput
+from service.engine.queue import Watched
+from service.engine.upload import Upload
 from service.errors import (
     DeadlineExceededError,
     InvalidParametersError,
@@ -22,7 +23,6 @@ from service.errors import (
     UnreadableImageError,
     UnsupportedImageFormatError,
 )
-from service.uploads import Upload
 
 # Below both, decoding takes less time than handing it to a thread and back.
 INLINE_BYTES = 16 * 1024

@@ -11,20 +11,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core.images import Crop, DecodedImage
-from core.manifest import Precision
-from core.views import views
-from service.engine.answers import divergence_bits, prediction
+from core.images.decode import Crop, DecodedImage
+from core.images.tta_views import views
+from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
-from service.engine.averages import NOTE, averaged_inference
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
-from service.engine.lane import Inference, Watched
-from service.engine.models import ServedModels
-from service.engine.served import ServedVersion
+from service.engine.loaded_model import ServedVersion
+from service.engine.model_manager import ServedModels
+from service.engine.queue import Inference, Watched
+from service.engine.render import divergence_bits, prediction
+from service.engine.tta import NOTE, averaged_inference
+from service.engine.upload import Upload
 from service.errors import DeadlineExceededError
-from service.metrics import Metrics
-from service.uploads import Upload
+from service.observability.metrics import Metrics
 
 Result = TypeVar("Result")
 

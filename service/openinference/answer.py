@@ -10,8 +10,8 @@ import orjson
 
 from core.statistics.calibration import softmax
 from service.engine.arrays import Floats
-from service.engine.outputs import Outputs
-from service.engine.served import ServedVersion
+from service.engine.loaded_model import ServedVersion
+from service.engine.postprocess import Outputs
 from service.openinference.call import Call, Wanted
 from service.openinference.contract import meaning
 

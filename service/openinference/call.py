@@ -9,7 +9,7 @@ from reprlib import repr as shortened
 from pydantic import ValidationError
 
 from core.errors import explain
-from core.manifest import Precision
+from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
 from service.errors import InvalidInferenceError, MalformedBodyError
 from service.openinference.body import split

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 Parameter: TypeAlias = str | int | float | bool
 

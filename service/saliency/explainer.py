@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.engine.lane import Inference, Watched
-from service.engine.served import ServedVersion
+from service.engine.gradient_model import GradientModel
+from service.engine.loaded_model import ServedVersion
+from service.engine.queue import Inference, Watched
 from service.errors import (
     DeadlineExceededError,
     MethodDoesNotFitError,
@@ -22,7 +23,6 @@ from service.errors import (
     UnknownTargetError,
 )
 from service.saliency.baselines import baseline_image
-from service.saliency.gradients import GradientModel
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import InBackground, Runs
 

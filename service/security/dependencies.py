@@ -17,7 +17,7 @@ from service.errors import (
     ProblemError,
     ScopeRequiredError,
 )
-from service.security.gatekeeper import Caller, Gatekeeper
+from service.security.authenticator import Caller, Gatekeeper
 from service.security.keys import Scope
 from service.security.sessions import COOKIE
 

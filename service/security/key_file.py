@@ -6,9 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
-from core.durability import sync
 from core.errors import ConfigurationError
-from core.home import ensure_home
+from core.files.durable import sync
+from core.files.home import ensure_home
 from service.security.keys import SHORTEST_KEY
 
 KEY_FILE = "api_key"

@@ -13,7 +13,7 @@ import pytest
 from core.jobs.events import Finished, Note
 from duet import BusyError, Client, ForeignAnswerError, NotFoundError, UnfinishedError, UnreachableError
 from duet.client.events import messages
-from service.api.job_examples import JOB_EXAMPLE
+from service.api.examples.jobs import JOB_EXAMPLE
 from tests.support.clock import Clock
 
 PING = b": ping\n\n"

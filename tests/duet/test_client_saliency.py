@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.manifest import GRADIENT_GRAPH
+from core.repository.manifest import GRADIENT_GRAPH
 from duet import BusyError, Client, ConflictError, InvalidRequestError
 from tests.support.clock import Clock
 from tests.support.gradient_graphs import expected_slope, write_explainable

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.api import MetricsComparison
-from core.manifest import MANIFEST_NAME
-from core.repository import ModelRepository
+from core.comparison.schemas import MetricsComparison
+from core.repository.manifest import MANIFEST_NAME
+from core.repository.repository import ModelRepository
 from duet.cli import main
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version

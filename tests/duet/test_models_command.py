@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from core.estimate import Estimate
 from core.gate import latency
-from core.manifest import QuantizationRecord
-from core.repository import ModelRepository
+from core.repository.estimate import Estimate
+from core.repository.manifest import QuantizationRecord
+from core.repository.repository import ModelRepository
 from duet.cli import main
 from tests.support.holdouts import write_judged_version
 from tests.support.versions import CREATED_AT, write_aliases, write_version

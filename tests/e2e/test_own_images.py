@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.api import PredictResponse
-from core.dataset_answers import DatasetUpload
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
+from core.schemas.api import PredictResponse
+from core.schemas.datasets import DatasetUpload
 from duet.cli import main
 from tests.support.labelled_folders import picture
 from tests.support.markdown import blocks

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from core.manifest import Precision
+from core.repository.manifest import Precision
 from core.statistics.calibration import softmax
 from service.engine.arrays import Pixels
-from service.engine.outputs import Outputs
+from service.engine.postprocess import Outputs
 from tests.support.gates import gated
 from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version
 from tests.support.service import ListeningApp, listening_app, set_champions, settings_for, until

@@ -16,7 +16,7 @@ from PIL import Image
 import service
 from service.engine.arrays import Pixels
 from service.engine.batcher import SWEEP_SECONDS
-from service.engine.outputs import Outputs
+from service.engine.postprocess import Outputs
 from tests.support.gates import gated
 from tests.support.onnx_models import grey_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until

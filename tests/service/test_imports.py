@@ -22,7 +22,7 @@ class Blocked(MetaPathFinder):
 
 sys.meta_path.insert(0, Blocked())
 
-import service.server
+import service.server.server
 from service.app import create_app
 from service.settings import Settings
 from duet import Client
@@ -53,7 +53,7 @@ def test_the_service_answers_where_torch_and_training_cannot_be_imported(home: P
     assert ended.stdout.strip() == "[200, 200, 200]", ended.stderr
 
 
-@pytest.mark.parametrize("module", ["duet", "duet.cli", "core.api"])
+@pytest.mark.parametrize("module", ["duet", "duet.cli", "core.schemas.api"])
 def test_importing_it_loads_neither_server_nor_runtime(module: str) -> None:
     heavy = ("fastapi", "uvicorn", "onnxruntime", "torch", "service")
     program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
@@ -72,6 +72,6 @@ def test_the_client_needs_nothing_of_the_server() -> None:
 
 def test_celery_waits_for_the_first_job() -> None:
     """It would take a tenth of the time to the first answer."""
-    program = "import sys, service.server; print([name for name in ('celery', 'kombu') if name in sys.modules])"
+    program = "import sys, service.server.server; print([name for name in ('celery', 'kombu') if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "[]"

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.datasets.base import ImageDataset
-from training.datasets.cifar10 import load_cifar10
+from training.data.cifar10 import load_cifar10
+from training.data.types import ImageDataset
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = 5

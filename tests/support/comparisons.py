@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core.estimate import Estimate
-from core.manifest import Manifest
-from core.reports.latency import Latency, Timing
-from core.reports.places import report_path
-from core.reports.record import ReportedData, ReportedModel, write_report
-from core.reports.robustness import Condition, ConditionKind, Robustness
+from core.records.base import ReportedData, ReportedModel, write_report
+from core.records.latency import Latency, Timing
+from core.records.paths import report_path
+from core.records.robustness import Condition, ConditionKind, Robustness
+from core.repository.estimate import Estimate
+from core.repository.manifest import Manifest
 
 IMAGES = 40
 CONDITIONS: tuple[tuple[str, ConditionKind, tuple[float, ...]], ...] = (

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.engine.arrays import Pixels
-from service.engine.lane import Lane
-from service.engine.outputs import Outputs
+from service.engine.postprocess import Outputs
+from service.engine.queue import Lane
 
 PATIENCE_S = 60.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from core.manifest import GRADIENT_GRAPH, Geometry
+from core.repository.manifest import GRADIENT_GRAPH, Geometry
 from tests.support.onnx_models import CLASSES, SHARPNESS, SIZE, write_onnx_version
 from tests.support.service import set_champions
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.estimate import Estimate
 from core.gate.costs import Costs
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.latency import Latency
-from core.manifest import FileRecord, Manifest
-from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
-from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedCondition, CorruptedHoldout
-from core.reports.record import ReportedData, ReportedModel
+from core.records.base import ReportedData, ReportedModel
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedCondition, CorruptedHoldout
+from core.repository.estimate import Estimate
+from core.repository.manifest import FileRecord, Manifest
+from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
 from tests.support.onnx_models import CLASSES as GREYS
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import make_manifest

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
+from core.files.run_paths import LOG_NAME, named_run
 from core.jobs.events import ReportedEvent, Stage
-from core.runs import LOG_NAME, named_run
-from service.jobs.desk import JobDesk
-from service.jobs.heartbeat import Readiness, WorkerReport
-from service.jobs.keys import queue_key
+from service.jobs.service import JobDesk
+from service.jobs.store.heartbeats import Readiness, WorkerReport
+from service.jobs.store.keys import queue_key
 from tests.support.broker import Broker
 from tests.support.service import RunningApp, running_app, settings_for
 

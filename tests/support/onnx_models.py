@@ -20,8 +20,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from core.estimate import Estimate
-from core.evaluation import (
+from core.repository.estimate import Estimate
+from core.repository.evaluation import (
     EVALUATION_NAME,
     AveragedScores,
     ClassScores,
@@ -32,8 +32,8 @@ from core.evaluation import (
     ReliabilityBin,
     Scores,
 )
-from core.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
-from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from core.repository.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
+from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
 from tests.support.versions import write_version
 
 CLASSES = ("black", "dark", "grey", "light", "white")

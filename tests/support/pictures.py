@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from core.images import DecodedImage, decode_image
+from core.images.decode import DecodedImage, decode_image
 
 
 def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.manifest import Manifest
-from core.repository import ModelRepository
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
-from training.images import Images
+from training.data.split_dataset import Images
 
 
 @dataclass(frozen=True)

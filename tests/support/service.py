@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from service.app import create_app
 from service.engine.engine import Engine
-from service.engine.lane import Lane
+from service.engine.queue import Lane
 from service.errors import NotReadyError
-from service.server import DrainingServer
+from service.server.server import DrainingServer
 from service.settings import Settings
 from service.state import AppState
 from tests.support.onnx_models import write_onnx_version

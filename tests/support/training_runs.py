@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
-from core.manifest import Manifest
 from core.recipes import RecipeConfig, recipe_config
-from core.repository import ModelRepository
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 from tests.support.cifar_files import small_dataset
-from training.checkpoint import Checkpoint, EpochRecord
-from training.datasets.splits import split_for
-from training.fit import FitInputs, FitResult, fit
-from training.images import Images, trained_on
-from training.pipeline import new_classifier, prepare_run, train
-from training.progress import Reporter, Written
-from training.runs import held, settle_publishing
+from training.data.split_dataset import Images, trained_on
+from training.data.splits import split_for
+from training.fit.loop import FitInputs, FitResult, fit
+from training.pipeline.train import new_classifier, prepare_run, train
+from training.run.checkpoint import Checkpoint, EpochRecord
+from training.run.reporter import Reporter, Written
+from training.run.run_folder import held, settle_publishing
 
 CPU = torch.device("cpu")
 
@@ -90,7 +90,9 @@ def train_version(
     device: torch.device,
     resume: bool = False,
 ) -> Manifest:
-    """`training.pipeline.train_version` without the rehearsal of the export, which takes longer than a small run."""
+    """`training.pipeline.train.train_version` without the rehearsal of the export, which takes longer than a small
+    run.
+    """
     with held(run_folder):
         settle_publishing(run_folder, repository)
         run = prepare_run(config, images, repository, family, run_folder, resume=resume)

@@ -1,6 +1,6 @@
 """CutMix: a rectangle of an image shows that of another one, and the label is mixed by area (Yun et al. 2019).
 
-Images are packed, int32 [N, H, W]; see `training.packed`.
+Images are packed, int32 [N, H, W]; see `training.augment.packed_pixels`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.gate.corruption import corruption_verdicts
-from core.gate.judge import judge
+from core.gate.decide import judge
 from core.gate.thresholds import GateThresholds
 from tests.support.holdouts import Rights, costs, evidence, rights
 

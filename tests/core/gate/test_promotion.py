@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.aliases import history, promote
 from core.errors import ChampionMovedError, CorruptVersionError, RepositoryError, UnknownVersionError
 from core.gate import latency, promotion
 from core.gate.assess import assess
 from core.gate.promotion import Decision, Policy, promote_on_evidence
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
-from core.manifest import DataRecord, Manifest
-from core.predictions import PREDICTIONS_NAME
-from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
-from core.reports.places import report_path
-from core.reports.record import write_report
-from core.repository import ModelRepository
+from core.records.base import write_report
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
+from core.records.paths import report_path
+from core.repository.champions import history, promote
+from core.repository.manifest import DataRecord, Manifest
+from core.repository.predictions import PREDICTIONS_NAME
+from core.repository.repository import ModelRepository
 from tests.support.holdouts import GREY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.processes import run_together

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.geometry import fit_image
-from core.manifest import Geometry
+from core.images.geometry import fit_image
+from core.repository.manifest import Geometry
 from tests.support.gradient_graphs import write_explainable
 from tests.support.labelled_folders import write_labelled_folder
 from tests.support.onnx_models import SIZE, write_onnx_version
 from tests.support.pictures import encode, noise
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
-from training.datasets.folder import load_folder
+from training.data.image_folder import load_folder
 
 GEOMETRIES: tuple[Geometry, ...] = ("stretch", "crop", "pad")
 # White in the middle of black: a mean of 85 stretched, 255 cropped, and with grey bars (3 * 85 + 5 * 128) / 8 = 112.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.api import Prediction
-from core.manifest import Precision
+from core.repository.manifest import Precision
+from core.schemas.api import Prediction
 from core.statistics.calibration import softmax
 from core.statistics.energy import energy
 from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version

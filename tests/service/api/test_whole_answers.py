@@ -9,7 +9,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from pydantic import BaseModel
 
-from core.api import CompareResponse, PredictResponse
+from core.schemas.api import CompareResponse, PredictResponse
 from service.app import create_app
 from tests.support.onnx_models import grey_png, write_onnx_version
 from tests.support.service import RunningApp, settings_for

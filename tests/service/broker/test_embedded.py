@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.broker import EmbeddedBroker, embedded_url
 from service.broker.address import socket_path
-from service.supervisor.keeper import Keeper
+from service.supervisor.restarting_process import Keeper
 from tests.support.children import wait_until
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.manifest import Calibration
+from core.repository.manifest import Calibration
 from service.engine.arrays import Floats, Pixels
-from service.engine.lane import Inference, Lane
-from service.engine.outputs import interpreted
+from service.engine.postprocess import interpreted
+from service.engine.queue import Inference, Lane
 
 FAR = 1e9
 CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5, ood_threshold=0.0, ood_flag_rate=0.05)

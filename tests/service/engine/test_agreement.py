@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.home import shipped_models
-from core.repository import ModelRepository
+from core.files.home import shipped_models
+from core.repository.repository import ModelRepository
 from core.statistics.calibration import softmax
 from service.engine.batcher import Batcher
-from service.engine.outputs import Outputs
-from service.engine.served import ServedVersion
-from service.engine.session import open_version
+from service.engine.loaded_model import ServedVersion
+from service.engine.loader import open_version
+from service.engine.postprocess import Outputs
 from tests.service.engine.models import FAR
 from tests.support.onnx_models import write_onnx_version
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.manifest import Calibration
+from core.repository.manifest import Calibration
 from core.statistics.calibration import softmax
-from service.engine.lane import Lane
-from service.engine.outputs import Outputs, interpret
-from service.engine.served import ServedVersion
+from service.engine.loaded_model import ServedVersion
+from service.engine.postprocess import Outputs, interpret
+from service.engine.queue import Lane
 from service.openinference.answer import Answer, answer_of
 from service.openinference.call import Call, Wanted
 from service.openinference.messages import InferenceResponse

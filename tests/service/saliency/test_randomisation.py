@@ -11,14 +11,14 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from core.manifest import read_manifest
+from core.repository.manifest import read_manifest
 from service.engine.arrays import Pixels
 from service.saliency.methods import MethodName
 from tests.service.saliency.conftest import exported
 from tests.support.explanations import explained, parameters
 from tests.support.shipped import predecessor, shipped_folder
 from training.networks import Classifier
-from training.republish import stored_classifier
+from training.publish.republish import stored_classifier
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from service.engine.arrays import Pixels
+from service.engine.pace import MOST_IMAGES, RUN_SECONDS, Pace
 from service.saliency.baselines import Baseline, baseline_image
 from service.saliency.colours import DIVERGING, SEQUENTIAL
 from service.saliency.methods import Doubles
-from service.saliency.pace import MOST_IMAGES, RUN_SECONDS, Pace
 from service.saliency.render import Layout, Panel, is_flat, picture
 from service.saliency.windows import count_windows, windows
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from core.manifest import MANIFEST_NAME, read_manifest
+from core.repository.manifest import MANIFEST_NAME, read_manifest
 from tests.support.browser import (
     ADMIN_KEY,
     JOBS_KEY,

@@ -4,11 +4,11 @@ from torch import nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork, MLPNetwork, recipe_config
+from training.fit.optimizers import build_optimizer
 from training.networks import Classifier, build_classifier, count_macs, count_parameters
-from training.networks.first_weights import initialise
+from training.networks.init import initialise
 from training.networks.layers import Dropout, Flatten, seed_dropout
 from training.networks.mlp import ResidualBlock
-from training.optimizers import build_optimizer
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 

@@ -1,0 +1,48 @@
+"""Knows, before a request is looked at, that it would find no place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from service.engine.engine import Engine
+from service.engine.queue import Lane
+from service.errors import ProblemError, QueueFullError
+from service.http.fast_routes import QueryParser
+
+if TYPE_CHECKING:
+    from service.api.routes.predict import PredictQuery
+
+PREDICT = b"/predict"
+
+
+class Door:
+    """Counts who goes in; used from one event loop."""
+
+    def __init__(self, engine: Engine, parse: QueryParser[PredictQuery]) -> None:
+        """`parse` reads the query string of /predict."""
+        self._engine = engine
+        self._parse = parse
+        self._let_in: Counter[Lane] = Counter()
+
+    def full(self, url: bytes) -> QueueFullError | None:
+        """Why a request for this URL cannot be taken; None where it can, or where that takes a closer look."""
+        path, _, query_string = url.partition(b"?")
+        if path != PREDICT:
+            return None
+        try:
+            query = self._parse(query_string)
+            served = self._engine.models.champion(query.model, query.precision) if query.version is None else None
+            if served is None:
+                return None
+            # Many heads are read before the first of these requests gets to its queue.
+            self._engine.check_room(served, self._let_in[served.lane] + 1)
+        except QueueFullError as full:
+            return full.with_traceback(None)
+        except ProblemError:
+            return None
+        if not self._let_in:
+            asyncio.get_running_loop().call_soon(self._let_in.clear)
+        self._let_in[served.lane] += 1
+        return None
