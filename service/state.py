@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TypedDict
 
 from core.repository.repository import ModelRepository
-from service.datasets.uploads import Intake
+from service.datasets.uploads import DatasetUploader
 from service.engine.engine import Engine
-from service.http.admission import Door
+from service.http.admission import AdmissionControl
 from service.http.lifecycle import Lifecycle
-from service.http.request_body import UploadReader
-from service.jobs.service import JobDesk
+from service.http.request_body import BodyReader
+from service.jobs.service import JobService
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import Gatekeeper
+from service.security.authenticator import Authenticator
 from service.settings import Settings
 from service.web.pages import Site
 
@@ -30,11 +30,11 @@ class AppState(TypedDict):
     explainer: Explainer
     metrics: Metrics
     lifecycle: Lifecycle
-    door: Door
-    uploads: UploadReader
-    intake: Intake
-    gatekeeper: Gatekeeper
-    jobs: JobDesk | None
+    admission: AdmissionControl
+    body_reader: BodyReader
+    uploader: DatasetUploader
+    authenticator: Authenticator
+    jobs: JobService | None
     promotions: Promotions
     comparisons: Comparisons
     site: Site

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: augmentation, forward, backward, optimiser; with the parts that a run is made of."""
+"""Where the time of a step goes: augmentation, forward, backward, optimizer; with the parts that a run is made of."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def time_steps(
         teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (_WARM_UP + steps)
     batches = Batches(
         images, classes, config,
-        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher=teacher, device=device,
+        fill_C=classifier.mean_color, mirrored_N=mirrored_N, teacher=teacher, device=device,
     )  # fmt: skip
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from core.errors import DifferentImagesError
 from core.records.base import Record
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import CalibratedECE, EvaluatedData
 from core.repository.predictions import SplitPredictions
 from core.statistics.calibration import BINS, calibrated_ece
@@ -21,7 +21,7 @@ from core.statistics.proportions import proportion
 from core.statistics.resampling import from_resamples, resampled_means, unbiased
 
 SIGNIFICANCE = 0.05
-_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer[Any]]
@@ -30,26 +30,30 @@ Labels = npt.NDArray[np.integer[Any]]
 class ProbabilityScores(Record):
     """How good one version's probabilities are."""
 
-    log_loss: Estimate = Field(description="mean of -ln p(true class), natural logarithm")
-    brier: Estimate = Field(description="mean squared distance between probabilities and one-hot label, on [0, 2]")
-    ece: Estimate = Field(description="calibration error; the interval is freed of the bootstrap's upward bias")
+    log_loss: ConfidenceInterval = Field(description="mean of -ln p(true class), natural logarithm")
+    brier: ConfidenceInterval = Field(
+        description="mean squared distance between probabilities and one-hot label, on [0, 2]"
+    )
+    ece: ConfidenceInterval = Field(
+        description="calibration error; the interval is freed of the bootstrap's upward bias"
+    )
     ece_if_calibrated: CalibratedECE = Field(
         description="what the calibration error of a perfectly calibrated model with the same confidences would be"
     )
-    confusion_rates: tuple[tuple[Estimate, ...], ...] = Field(
+    confusion_rates: tuple[tuple[ConfidenceInterval, ...], ...] = Field(
         description="row: true class, column: predicted; share of the true class, with Wilson's interval; a class "
         "without images has empty rows"
     )
 
 
 class ClassDifference(Record):
-    """What share of one class each version recognises."""
+    """What share of one class each version recognizes."""
 
     label: str
     images: int
-    first: Estimate = Field(description="recall of the first version")
-    second: Estimate
-    difference: Estimate = Field(description="first minus second, for matched pairs")
+    first: ConfidenceInterval = Field(description="recall of the first version")
+    second: ConfidenceInterval
+    difference: ConfidenceInterval = Field(description="first minus second, for matched pairs")
     p: float = Field(description="of McNemar's exact test on the images of this class")
     holm_p: float = Field(description="the same after Holm's correction over all classes")
     significant: bool = Field(description="whether `holm_p` is below 0.05")
@@ -62,9 +66,9 @@ class Pairwise(Record):
     first: ProbabilityScores
     second: ProbabilityScores
     paired: PairedComparison
-    log_loss_difference: Estimate = Field(description="first minus second, by the same resamples of images")
-    brier_difference: Estimate
-    ece_difference: Estimate
+    log_loss_difference: ConfidenceInterval = Field(description="first minus second, by the same resamples of images")
+    brier_difference: ConfidenceInterval
+    ece_difference: ConfidenceInterval
     per_class: tuple[ClassDifference, ...]
 
 
@@ -116,7 +120,7 @@ def compare_answers(
 def class_differences(
     labels_N: Labels, first_N: Labels, second_N: Labels, names: tuple[str, ...]
 ) -> tuple[ClassDifference, ...]:
-    """Each class that has images: what share of it either recognises, and whether the two differ there.
+    """Each class that has images: what share of it either recognizes, and whether the two differ there.
 
     Args:
         labels_N: true classes.
@@ -157,7 +161,7 @@ def _per_image(probabilities_NK: Floats, labels_N: Labels) -> Floats:
     bin_N = np.digitize(confidence_N, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
     gap_NB = np.zeros((len(labels_N), BINS))
     gap_NB[images, bin_N] = (probabilities_NK.argmax(axis=1) == labels_N) - confidence_N
-    loss_N = -np.log(np.maximum(probabilities_NK[images, labels_N], _LEAST_PROBABILITY))
+    loss_N = -np.log(np.maximum(probabilities_NK[images, labels_N], _MIN_PROBABILITY))
     brier_N = ((probabilities_NK - onehot_NK) ** 2).sum(axis=1)
     return np.column_stack([loss_N, brier_N, gap_NB])
 

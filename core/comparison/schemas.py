@@ -11,7 +11,7 @@ from core.comparison.pairwise import ClassDifference, ProbabilityScores
 from core.comparison.robustness import RobustnessComparison
 from core.comparison.significance import Significance
 from core.records.latency import Latency
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import EvaluatedData, Scores
 from core.repository.manifest import CostRecord, EnvironmentRecord, Precision, QuantizationRecord
 from core.schemas.base import Answer
@@ -52,9 +52,11 @@ class MetricsComparison(Answer):
     first: EvaluatedModel
     second: EvaluatedModel
     paired: PairedComparison = Field(description="from the stored answers of both models to each image")
-    log_loss_difference: Estimate = Field(description="by the bootstrap, both sides from the same resamples of images")
-    brier_difference: Estimate
-    ece_difference: Estimate
-    per_class: tuple[ClassDifference, ...] = Field(description="the share of each class that either recognises")
+    log_loss_difference: ConfidenceInterval = Field(
+        description="by the bootstrap, both sides from the same resamples of images"
+    )
+    brier_difference: ConfidenceInterval
+    ece_difference: ConfidenceInterval
+    per_class: tuple[ClassDifference, ...] = Field(description="the share of each class that either recognizes")
     robustness: RobustnessComparison | None = Field(description="null where one of them has no record; see `notes`")
     notes: tuple[str, ...] = Field(description="what is missing from this comparison, and what would make it")

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.comparison.pairwise import SIGNIFICANCE, ClassDifference, Pairwise
 
 Verdict = Literal["first_better", "second_better", "not_distinguishable"]
-_LEAST_P = 1e-4
-_MOST_NAMES = 4
+_MIN_P = 1e-4
+_MAX_NAMES = 4
 
 
 class Significance(BaseModel):
@@ -26,7 +26,7 @@ class Significance(BaseModel):
         description="the verdict with its numbers: accuracy, interval, p, and how many classes differ"
     )
     first_better_classes: tuple[str, ...] = Field(
-        description="classes that the first version recognises better after Holm's correction"
+        description="classes that the first version recognizes better after Holm's correction"
     )
     second_better_classes: tuple[str, ...] = Field(description="as `first_better_classes`")
 
@@ -91,13 +91,13 @@ def _accuracy(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
 
 
 def _classes(sides: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[ClassDifference]) -> str:
-    """How many classes each side recognises better; the side that is named first leads."""
+    """How many classes each side recognizes better; the side that is named first leads."""
     if not any(labels for _, labels in sides):
         return f"After Holm's correction none of the {len(rows)} classes differs by more than chance."
     (leader, ahead), (other, behind) = sorted(sides, key=lambda side: not side[1])
     if not behind and len(ahead) == len(rows):
-        return f"After Holm's correction {leader} recognises each of the {len(rows)} classes better."
-    counted = f"{leader} recognises {_named(ahead)} of {len(rows)} classes better"
+        return f"After Holm's correction {leader} recognizes each of the {len(rows)} classes better."
+    counted = f"{leader} recognizes {_named(ahead)} of {len(rows)} classes better"
     if behind:
         counted += f" and {other} {_named(behind)}"
     left = len(rows) - len(ahead) - len(behind)
@@ -105,7 +105,7 @@ def _classes(sides: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[ClassD
 
 
 def _named(labels: tuple[str, ...]) -> str:
-    return f"{len(labels)} ({', '.join(labels)})" if len(labels) <= _MOST_NAMES else str(len(labels))
+    return f"{len(labels)} ({', '.join(labels)})" if len(labels) <= _MAX_NAMES else str(len(labels))
 
 
 def _right(images: int) -> str:
@@ -121,4 +121,4 @@ def _points(share: float) -> str:
 
 
 def _p(p: float) -> str:
-    return "p < 0.0001" if p < _LEAST_P else f"p = {p:.3g}"
+    return "p < 0.0001" if p < _MIN_P else f"p = {p:.3g}"

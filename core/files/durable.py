@@ -14,7 +14,7 @@ from core.errors import RepositoryError
 LOCK_TIMEOUT_S = 60.0
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_fsync(path: Path, content: bytes) -> None:
     """Write a whole file and wait until it is on disk; its folder entry is only safe after `sync_folder`."""
     with path.open("wb") as stream:
         stream.write(content)
@@ -31,14 +31,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_durably(path: Path, content: bytes) -> None:
+def atomic_replace(path: Path, content: bytes) -> None:
     """Replace `path` in one step: readers, and a restart after a kill, see the old content or the new, whole.
 
     The caller holds a lock that keeps other writers of `path` away.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        write_durably(temporary, content)
+        write_fsync(temporary, content)
         temporary.rename(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def replace_durably(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock file `path`; the kernel frees it when the process ends in whatever way.
 
     Raises:

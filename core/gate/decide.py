@@ -17,7 +17,7 @@ from core.gate.thresholds import GateThresholds
 from core.statistics.comparison import PairedComparison
 
 
-def judge(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: GateThresholds) -> GateReport:
+def decide(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: GateThresholds) -> GateReport:
     """Judge a candidate against the champion of its family on the images that both answered.
 
     Args:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.gate.holdout import Evidence
 from core.gate.report import ClassVerdict
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.calibration import expected_calibration_error
 from core.statistics.comparison import PairedComparison, compare_paired
 from core.statistics.holm import holm
@@ -28,7 +28,7 @@ def compare(candidate: Evidence, champion: Evidence) -> PairedComparison:
 
 
 def class_verdicts(candidate: Evidence, champion: Evidence, significance: float) -> tuple[ClassVerdict, ...]:
-    """For each class that has images, whether the candidate recognises significantly fewer of them.
+    """For each class that has images, whether the candidate recognizes significantly fewer of them.
 
     McNemar's exact test, one-sided, on the images of one class; over all classes by Holm's correction.
     """
@@ -55,7 +55,7 @@ def class_verdicts(candidate: Evidence, champion: Evidence, significance: float)
     )
 
 
-def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, float, Estimate]:
+def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, float, ConfidenceInterval]:
     """Expected calibration error of both, and the candidate's less the champion's with its bootstrap interval.
 
     Both are resampled by the same images. An expected calibration error is biased upwards on few images; that of the
@@ -67,7 +67,7 @@ def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, fl
         for side in (candidate, champion)
     )
     low, high = bootstrap_interval(_difference, *new, *old, resamples=_RESAMPLES)
-    return new_error, old_error, Estimate(value=new_error - old_error, low=low, high=high)
+    return new_error, old_error, ConfidenceInterval(value=new_error - old_error, low=low, high=high)
 
 
 def _errors(side: Evidence) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:

@@ -20,12 +20,12 @@ from core.errors import DataError
 
 FOLDER_NAME = "cifar-10-batches-py"
 _TEST, _META = "test_batch", "batches.meta"
-_LARGEST_BYTES = 64 * 1024 * 1024
+_MAX_BYTES = 64 * 1024 * 1024
 _NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "INT", "LONG1"})
 _ENDS = frozenset({"APPENDS", "SETITEMS", "STOP"})
 _ORDERS = {"NEWFALSE": False, "NEWTRUE": True}  # whether pixels are in Fortran's order, said right before them
 _CHANNELS = 3
-_LEAST_PIXELS = 100  # longer than the names that an array's description holds
+_MIN_PIXELS = 100  # longer than the names that an array's description holds
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _numbers_after(path: Path, key: str) -> list[int]:
 
 def _pixels_after(path: Path, key: str) -> bytes:
     """The long bytes after a key; empty where there are none."""
-    return next((each for each in _after(path, key) if isinstance(each, bytes) and len(each) >= _LEAST_PIXELS), b"")
+    return next((each for each in _after(path, key) if isinstance(each, bytes) and len(each) >= _MIN_PIXELS), b"")
 
 
 def _after(path: Path, key: str) -> Iterator[int | bytes | None]:
@@ -101,12 +101,12 @@ def _literals(path: Path) -> Iterator[int | bytes | None]:
     """Numbers and texts in the order in which they stand in the file, None for the end of a list."""
     try:
         with path.open("rb") as stream:
-            if path.stat().st_size > _LARGEST_BYTES:
+            if path.stat().st_size > _MAX_BYTES:
                 raise DataError(f"{path} is larger than such a file can be; put the original file there")
             in_fortran_order = False
             for instruction, argument, _ in pickletools.genops(stream):
                 in_fortran_order = _ORDERS.get(instruction.name, in_fortran_order)
-                if in_fortran_order and isinstance(argument, str) and len(argument) >= _LEAST_PIXELS:
+                if in_fortran_order and isinstance(argument, str) and len(argument) >= _MIN_PIXELS:
                     raise DataError(f"{path} holds its pixels in another order; put the original file there")
                 if isinstance(argument, bytes | bytearray):
                     yield bytes(argument)

@@ -27,7 +27,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
-from core.images.colour_modes import raw_mode, to_rgb
+from core.images.color_modes import raw_mode, to_rgb
 from core.images.fast_png import decode_plain_png
 from core.images.geometry import ModelInput, fit_image, fit_notes
 from core.repository.manifest import Geometry
@@ -119,7 +119,7 @@ def decode_image(
     """Decode one image into uint8 RGB [height, width, 3]; thread-safe.
 
     EXIF orientation is applied, transparency is flattened on white (what a page or a print shows behind it),
-    16-bit samples are scaled to 8 bits, other colour models are converted to RGB without their ICC profile, of
+    16-bit samples are scaled to 8 bits, other color models are converted to RGB without their ICC profile, of
     an animation the first frame is taken, and what has another size is fitted as `fit_image` says. An
     8-bit RGB image of the right size comes back bit for bit.
 
@@ -215,8 +215,8 @@ def _decode(
         if not turned:
             image = opened.transpose(transpose)
             size = size[::-1] if orientation >= 5 else size
-    image, colour_notes = to_rgb(image, stored_as)
-    return image, notes + colour_notes, size
+    image, color_notes = to_rgb(image, stored_as)
+    return image, notes + color_notes, size
 
 
 def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image.Image:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pyspng import c as spng
 
-LARGEST_BYTES = 65_536
+MAX_BYTES = 65_536
 """libspng decodes without letting go of Python's lock, which is right for tens of microseconds and no longer."""
 
 _IDAT, _IEND = b"IDAT", b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -35,7 +35,7 @@ def decode_plain_png(data: bytes, *, height: int, width: int) -> npt.NDArray[np.
         width: that the image must have.
     """
     head = _head(height, width)
-    if not data.startswith(head) or len(data) > LARGEST_BYTES or not _holds_pixels_alone(data, len(head)):
+    if not data.startswith(head) or len(data) > MAX_BYTES or not _holds_pixels_alone(data, len(head)):
         return None
     try:
         pixels_HWC: npt.NDArray[np.uint8] = spng.spng_decode_image_bytes(data, _RGB8)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from core.repository.manifest import Geometry
 
-PAD_COLOUR = (128, 128, 128)
-"""Colour of the bars of a padded image: mid-grey, which adds the least contrast to most images."""
+PAD_COLOR = (128, 128, 128)
+"""Color of the bars of a padded image: mid-gray, which adds the least contrast to most images."""
 
 
 class ModelInput(NamedTuple):
@@ -32,10 +32,10 @@ def fit_image(
     """Fit an RGB image into exactly height x width.
 
     - `stretch`: the whole image is resized; its proportions change.
-    - `crop`: the largest centred part of the wanted proportions is resized; what is outside of it is cut off.
-    - `pad`: the whole image is resized in its own proportions and centred between bars of `PAD_COLOUR`.
+    - `crop`: the largest centered part of the wanted proportions is resized; what is outside of it is cut off.
+    - `pad`: the whole image is resized in its own proportions and centered between bars of `PAD_COLOR`.
 
-    Where the space left over is odd, the part or the image is half a pixel to the left of the centre, or above it. The
+    Where the space left over is odd, the part or the image is half a pixel to the left of the center, or above it. The
     filter is bicubic, widened when shrinking so that it averages all pixels it covers (antialiasing); Lanczos is
     sharper but rings around edges, a box blurs. An image that has the size already is returned bit for bit.
 
@@ -61,12 +61,12 @@ def fit_image(
         raise ValueError(f"expected an image of mode RGB, got {image.mode}")
     wanted = (width, height)
     if geometry == "crop":
-        image = _centre(image, _largest_within(image.size, wanted))
+        image = _center(image, _largest_within(image.size, wanted))
     fitted = _largest_within(wanted, image.size) if geometry == "pad" else wanted
     if image.size != fitted:
         image = image.resize(fitted, Image.Resampling.BICUBIC)
     if fitted != wanted:
-        padded = Image.new("RGB", wanted, PAD_COLOUR)
+        padded = Image.new("RGB", wanted, PAD_COLOR)
         padded.paste(image, ((width - fitted[0]) // 2, (height - fitted[1]) // 2))
         image = padded
     return np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(height, width, 3)
@@ -79,7 +79,7 @@ def fit_notes(size: tuple[int, int], *, height: int, width: int, geometry: Geome
     if geometry == "crop":
         part = _largest_within(size, wanted)
         if part != size:
-            notes.append(f"cropped to the centre {shape}")
+            notes.append(f"cropped to the center {shape}")
             size = part
     fitted = _largest_within(wanted, size) if geometry == "pad" else wanted
     if size != fitted:
@@ -100,7 +100,7 @@ def _largest_within(outer: tuple[int, int], proportions: tuple[int, int]) -> tup
     return outer_width, max(1, min(outer_height, round(outer_width * height / width)))
 
 
-def _centre(image: Image.Image, part: tuple[int, int]) -> Image.Image:
+def _center(image: Image.Image, part: tuple[int, int]) -> Image.Image:
     if part == image.size:
         return image
     left, top = (image.width - part[0]) // 2, (image.height - part[1]) // 2

@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import Field
 
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
-from core.files.durable import exclusive
+from core.files.durable import file_lock
 
 FOLDER_PREFIX = "folder:"
 """Begins the name by which commands and jobs call such a data set, as in `folder:pets`."""
@@ -201,7 +201,7 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
 
 def changing(home: Path) -> AbstractContextManager[None]:
     """Hold what keeps listings and moves of files apart, of all data sets and processes; the folder exists."""
-    return exclusive(datasets_folder(home) / _LOCK_NAME)
+    return file_lock(datasets_folder(home) / _LOCK_NAME)
 
 
 def _listed(name: str, path: Path) -> LabelledFolder:

@@ -7,7 +7,7 @@ from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 
 
-def require_unseen_validation(manifest: Manifest, config: RecipeConfig, role: str, *, same_images: bool) -> None:
+def check_no_leakage(manifest: Manifest, config: RecipeConfig, role: str, *, same_images: bool) -> None:
     """Check that the images by which a run is judged were not trained on by the version that it builds on.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ConfigurationError, DataError, explain
-from core.files.durable import replace_durably
+from core.files.durable import atomic_replace
 from core.repository.manifest import Manifest, Sha256
 
 
@@ -62,7 +62,7 @@ def write_report(path: Path, record: Record) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_durably(path, record.model_dump_json(indent=2).encode() + b"\n")
+        atomic_replace(path, record.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
         raise ConfigurationError(f"cannot write {path} ({error.strerror}); name another folder with --out") from error
 

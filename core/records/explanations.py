@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.records.base import Record, ReportedData, ReportedModel
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 
 MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
 CheckName = Literal["deletion", "insertion", "randomisation"]
@@ -29,11 +29,13 @@ class Curve(Record):
     random: tuple[float, ...] = Field(description="the same in the order of the map at random places")
 
 
-class Randomised(Record):
+class Randomized(Record):
     """How much a map still looks like the trained network's, once layers from the top down have fresh weights."""
 
     layer: str = Field(description="the lowest layer with fresh weights; all layers above have them too")
-    correlation: Estimate = Field(description="Spearman's, between absolute values of the maps; mean over images")
+    correlation: ConfidenceInterval = Field(
+        description="Spearman's, between absolute values of the maps; mean over images"
+    )
 
 
 class MethodEvaluation(Record):
@@ -42,18 +44,22 @@ class MethodEvaluation(Record):
     method: MethodName
     flat: int = Field(description="maps that say nothing, being the same everywhere; the figures are of the others")
     images: int = Field(description="maps that are not flat")
-    deletion: Estimate | None = Field(description="area under the curve; lower is better; null where all maps are flat")
-    deletion_gain: Estimate | None = Field(
+    deletion: ConfidenceInterval | None = Field(
+        description="area under the curve; lower is better; null where all maps are flat"
+    )
+    deletion_gain: ConfidenceInterval | None = Field(
         description="area for the same map at random places less this; above 0 is better than chance"
     )
-    insertion: Estimate | None = Field(description="area under the curve; higher is better")
-    insertion_gain: Estimate | None = Field(description="this less the area for the same map at random places")
-    sensitivity: Estimate | None = Field(
+    insertion: ConfidenceInterval | None = Field(description="area under the curve; higher is better")
+    insertion_gain: ConfidenceInterval | None = Field(
+        description="this less the area for the same map at random places"
+    )
+    sensitivity: ConfidenceInterval | None = Field(
         description="largest relative change of the map under noise that hardly shows (Yeh et al. 2019)"
     )
     deletion_curve: Curve | None
     insertion_curve: Curve | None
-    cascade: tuple[Randomised, ...]
+    cascade: tuple[Randomized, ...]
     checks: tuple[Check, ...]
 
     @property

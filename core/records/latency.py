@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.records.base import Record, ReportedModel
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Precision
 
 
@@ -16,7 +16,9 @@ class Timing(Record):
 
     precision: Precision
     batch: int = Field(gt=0, description="images in one run of the graph")
-    ms: Estimate = Field(description="milliseconds of processor time for each image: median over runs, bootstrap")
+    ms: ConfidenceInterval = Field(
+        description="milliseconds of processor time for each image: median over runs, bootstrap"
+    )
     runs: int = Field(gt=0)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.records.base import Record, ReportedData, ReportedModel
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 
 PropertyName = Literal["brightness", "contrast", "edges", "off_centre", "similarity"]
 
@@ -17,7 +17,7 @@ class ClassError(Record):
 
     label: str
     images: int
-    error: Estimate
+    error: ConfidenceInterval
 
 
 class Confusion(Record):
@@ -26,15 +26,17 @@ class Confusion(Record):
     label: str
     answer: str
     count: int
-    rate: Estimate = Field(description="share of the class's images")
+    rate: ConfidenceInterval = Field(description="share of the class's images")
 
 
 class Confidence(Record):
     """How sure a version is where it is wrong, and where it is right."""
 
-    wrong: Estimate | None = Field(description="mean top probability of wrong answers; null where there is none")
-    right: Estimate | None
-    sure_of_wrong: Estimate | None = Field(description="share of the wrong answers given with 90 % or more")
+    wrong: ConfidenceInterval | None = Field(
+        description="mean top probability of wrong answers; null where there is none"
+    )
+    right: ConfidenceInterval | None
+    sure_of_wrong: ConfidenceInterval | None = Field(description="share of the wrong answers given with 90 % or more")
 
 
 class PropertyBin(Record):
@@ -43,7 +45,7 @@ class PropertyBin(Record):
     low: float
     high: float
     images: int
-    error: Estimate
+    error: ConfidenceInterval
 
 
 class Pattern(Record):
@@ -52,8 +54,8 @@ class Pattern(Record):
     name: PropertyName
     description: str
     bins: tuple[PropertyBin, ...] = Field(description="fifths of the images, in rising order of the property")
-    trend: Estimate = Field(description="error rate of the last fifth less that of the first")
-    separation: Estimate | None = Field(
+    trend: ConfidenceInterval = Field(description="error rate of the last fifth less that of the first")
+    separation: ConfidenceInterval | None = Field(
         description="probability that an image answered wrong has more of the property than one answered right; 0.5 "
         "where the property says nothing; null where all are right or all wrong"
     )
@@ -63,7 +65,7 @@ class ModelMistakes(Record):
     """The mistakes of one version."""
 
     model: ReportedModel
-    error: Estimate
+    error: ConfidenceInterval
     classes: tuple[ClassError, ...] = Field(description="the hardest first")
     confusions: tuple[Confusion, ...] = Field(description="the most frequent ordered pairs")
     confidence: Confidence
@@ -73,13 +75,15 @@ class ModelMistakes(Record):
 class Overlap(Record):
     """Which mistakes the two share."""
 
-    only_first: Estimate = Field(description="share of the images that only the first version answers wrong")
-    only_second: Estimate
-    both: Estimate
+    only_first: ConfidenceInterval = Field(description="share of the images that only the first version answers wrong")
+    only_second: ConfidenceInterval
+    both: ConfidenceInterval
     both_if_independent: float = Field(
         description="what `both` would be if the mistakes had nothing to do with each other"
     )
-    same_answer: Estimate | None = Field(description="share of the images both answer wrong where they say the same")
+    same_answer: ConfidenceInterval | None = Field(
+        description="share of the images both answer wrong where they say the same"
+    )
 
 
 class Answer(Record):

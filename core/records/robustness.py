@@ -12,7 +12,7 @@ from pydantic import Field
 from core.errors import DataError, DifferentImagesError
 from core.records.base import Record, ReportedData, ReportedModel
 from core.records.bits import Bools, pack_bits, unpack_bits
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Probability
 from core.statistics.proportions import proportion
 from core.statistics.resampling import mean_estimate, mean_estimates
@@ -29,7 +29,7 @@ class Condition(Record):
     kind: ConditionKind
     level: int = Field(ge=0, description="higher is harder, from 1; 0 of the images as they are")
     setting: str = Field(description="what the level means")
-    accuracy: Estimate
+    accuracy: ConfidenceInterval
     right: str = Field(description="which images were answered right: a bit each, packed, in base64")
     flag_rate: Probability | None = Field(None, description="share of images flagged as out of distribution")
     mean_confidence: Probability | None = Field(None, description="mean probability of the answer")
@@ -60,7 +60,7 @@ class MeanAccuracy(Record):
     """Accuracy under one condition, or all of a kind, averaged over the levels."""
 
     name: str
-    accuracy: Estimate = Field(description="bootstrap over images")
+    accuracy: ConfidenceInterval = Field(description="bootstrap over images")
 
 
 class Robustness(Record):
@@ -97,10 +97,12 @@ class RobustnessDifference(Record):
     """Two versions under one condition, averaged over its levels."""
 
     name: str
-    first: Estimate
-    second: Estimate
-    difference: Estimate = Field(description="first minus second accuracy; bootstrap over images, for matched pairs")
-    kept_difference: Estimate = Field(
+    first: ConfidenceInterval
+    second: ConfidenceInterval
+    difference: ConfidenceInterval = Field(
+        description="first minus second accuracy; bootstrap over images, for matched pairs"
+    )
+    kept_difference: ConfidenceInterval = Field(
         description="first minus second of the drop: accuracy here less accuracy on the images as they are"
     )
 

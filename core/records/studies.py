@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.records.base import Record
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Sha256
 
 
@@ -18,7 +18,7 @@ class Choice(Record):
     value: str
     epochs: int = Field(description="that it had, be it that it was ended early; 0: its loss became infinite")
     accuracy: float | None = Field(description="on the validation images after those epochs; null where it diverged")
-    difference: Estimate | None = Field(
+    difference: ConfidenceInterval | None = Field(
         description="accuracy less the recipe's after as many epochs; the interval takes both for separate samples of "
         "the validation images, and knows nothing of the luck of one seed"
     )
@@ -28,7 +28,9 @@ class Confirmed(Record):
     """Recipe and best trial with new seeds, on images that the search had not seen."""
 
     seeds: int
-    gain: Estimate = Field(description="accuracy of the best trial less the recipe's, seed by seed; Student's t")
+    gain: ConfidenceInterval = Field(
+        description="accuracy of the best trial less the recipe's, seed by seed; Student's t"
+    )
 
 
 class Tuning(Record):
@@ -68,8 +70,8 @@ class Step(Record):
 
     recipe: str
     step: str
-    accuracy: Estimate = Field(description="on the validation images, mean over seeds; Student's t")
-    difference: Estimate | None = Field(description="to the step before, seed by seed; null of the first")
+    accuracy: ConfidenceInterval = Field(description="on the validation images, mean over seeds; Student's t")
+    difference: ConfidenceInterval | None = Field(description="to the step before, seed by seed; null of the first")
 
 
 class TaughtBy(Record):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from core.errors import RepositoryError, explain
-from core.files.durable import replace_durably, sync
+from core.files.durable import atomic_replace, sync
 from core.repository.manifest import FamilyName
 
 ALIASES_NAME = "aliases.json"
@@ -106,7 +106,7 @@ def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
     )
     try:
         _append(models / TRAIL_NAME, promotion.model_dump_json().encode())
-        replace_durably(models / ALIASES_NAME, after.model_dump_json(indent=2).encode() + b"\n")
+        atomic_replace(models / ALIASES_NAME, after.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
         raise RepositoryError(
             f"{promotion.family}@{promotion.to_version} could not be made champion: {error.strerror} ({models})"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.errors import ChampionMovedError, NothingToRollBackError, RepositoryError
-from core.files.durable import exclusive
+from core.files.durable import file_lock
 from core.files.home import ensure_home
 from core.repository.alias_files import Promotion, read_aliases, read_trail, record
 from core.repository.repository import ModelRepository
@@ -165,7 +165,7 @@ def _alias_lock(repository: ModelRepository) -> Iterator[None]:
         repository.home_models.mkdir(exist_ok=True)
     except OSError as error:
         raise RepositoryError(f"cannot write aliases to {repository.home_models}: {error.strerror}") from error
-    with exclusive(repository.home_models / LOCK_NAME):
+    with file_lock(repository.home_models / LOCK_NAME):
         yield
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Precision, Sha256
 
 EVALUATION_NAME = "evaluation.json"
@@ -24,9 +24,9 @@ class _Record(BaseModel):
 class AveragedScores(_Record):
     """Precision, recall and F1, averaged over the classes."""
 
-    precision: Estimate
-    recall: Estimate
-    f1: Estimate
+    precision: ConfidenceInterval
+    recall: ConfidenceInterval
+    f1: ConfidenceInterval
 
 
 class ClassScores(_Record):
@@ -34,9 +34,9 @@ class ClassScores(_Record):
 
     label: str
     support: int
-    precision: Estimate
-    recall: Estimate
-    f1: Estimate
+    precision: ConfidenceInterval
+    recall: ConfidenceInterval
+    f1: ConfidenceInterval
 
 
 class ReliabilityBin(_Record):
@@ -73,7 +73,7 @@ class PredictionSets(_Record):
     """How the conformal prediction sets did: share that hold the true class, and how many classes they name."""
 
     target: float
-    coverage: Estimate
+    coverage: ConfidenceInterval
     mean_size: float
     singletons: float = Field(description="share of sets that name one class")
     band: tuple[float, float] | None = Field(
@@ -96,15 +96,15 @@ class StrangeImages(_Record):
 
     kind: StrangeKind
     images: int
-    auroc: Estimate = Field(description="probability that one of them scores above a test image")
+    auroc: ConfidenceInterval = Field(description="probability that one of them scores above a test image")
     flag_rate: float = Field(description="share of them that is flagged")
 
 
 class Scores(_Record):
     """All figures of one precision of a version on one set of images."""
 
-    accuracy: Estimate
-    top2_accuracy: Estimate
+    accuracy: ConfidenceInterval
+    top2_accuracy: ConfidenceInterval
     macro: AveragedScores
     weighted: AveragedScores
     per_class: tuple[ClassScores, ...]

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import CorruptEvaluationError, RepositoryError, UnknownEvaluationError, explain
-from core.files.durable import replace_durably
+from core.files.durable import atomic_replace
 from core.repository.evaluation import Evaluation
 from core.repository.manifest import FAMILY_PATTERN
 
@@ -50,7 +50,7 @@ def write_record(home: Path, record: EvaluationRecord) -> Path:
     path = folder / f"{record.job}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        replace_durably(path, record.model_dump_json(indent=2).encode() + b"\n")
+        atomic_replace(path, record.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
         raise RepositoryError(f"the evaluation could not be written to {path}: {error.strerror}") from error
     return path

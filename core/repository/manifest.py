@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 
 SCHEMA_VERSION: Literal[1] = 1
 MANIFEST_NAME = "manifest.json"
@@ -45,7 +45,7 @@ class InputSpec(_Record):
     """The image a version expects: uint8 [N, height, width, channels], RGB.
 
     `mean` and `std` are per channel on the [0, 1] scale. They are recorded for the reader; the exported
-    graph scales and normalises by itself, so nobody applies them to what is sent to `model.onnx`.
+    graph scales and normalizes by itself, so nobody applies them to what is sent to `model.onnx`.
     """
 
     height: int = Field(gt=0)
@@ -53,7 +53,7 @@ class InputSpec(_Record):
     channels: Literal[3] = 3
     geometry: Geometry = Field(
         "stretch",
-        description="how an image of other proportions is fitted: stretched, cropped to its centre or padded; versions "
+        description="how an image of other proportions is fitted: stretched, cropped to its center or padded; versions "
         "published before there was a choice stretch",
     )
     mean: tuple[float, float, float]
@@ -188,7 +188,7 @@ class QuantizationRecord(_Record):
     calibration_images: int = Field(gt=0, description="training images that fixed the ranges of the activations")
     speedup_batch_1: float = Field(gt=0, description="time of the float32 graph over that of int8, one thread")
     speedup_batch_32: float = Field(gt=0)
-    holdout_difference: Estimate = Field(description="accuracy on the holdout, int8 minus float32")
+    holdout_difference: ConfidenceInterval = Field(description="accuracy on the holdout, int8 minus float32")
     published: bool
     verdict: str
 
@@ -215,7 +215,7 @@ class AveragedViewsRecord(_Record):
 
     views: int = Field(gt=1, description="mirrored and shifted by a pixel; see core.images.tta_views")
     calibration: Calibration = Field(description="fitted on the averaged logits of the holdout")
-    test_accuracy: Estimate
+    test_accuracy: ConfidenceInterval
     test_log_loss: float = Field(ge=0)
     test_ece: Probability
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from core.errors import CorruptVersionError
-from core.files.durable import exclusive, sync
+from core.files.durable import file_lock, sync
 from core.repository.alias_files import promoted_versions
 from core.repository.champions import LOCK_NAME
 from core.repository.repository import ModelRepository
@@ -40,7 +40,7 @@ def prune_unpromoted(
         raise ValueError("the newest version that was never promoted must stay, or its number would be given again")
     if not folder.is_dir():
         return []
-    with exclusive(repository.home_models / LOCK_NAME):
+    with file_lock(repository.home_models / LOCK_NAME):
         for left in folder.glob(f"{_REMOVED}*"):
             shutil.rmtree(left)
         spared = promoted_versions(repository.home_models, family) | {repository.champion(family)} | set(in_use)

@@ -22,7 +22,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import CorruptVersionError, PublishError
-from core.files.durable import exclusive, sync, write_durably
+from core.files.durable import file_lock, sync, write_fsync
 from core.files.home import ensure_home
 from core.repository.alias_files import promoted_versions
 from core.repository.integrity import file_problems, unlisted_files
@@ -56,7 +56,7 @@ class Staging:
         """
         self._check(manifest)
         try:
-            write_durably(self.folder / MANIFEST_NAME, manifest.to_json().encode())
+            write_fsync(self.folder / MANIFEST_NAME, manifest.to_json().encode())
             self._seal()
             self.folder.rename(self._place)
         except OSError as error:
@@ -129,7 +129,7 @@ def _claim(repository: ModelRepository, family_folder: Path) -> tuple[Staging, F
     ensure_home(repository.home_models.parent)
     stagings = family_folder / STAGING_NAME
     stagings.mkdir(parents=True, exist_ok=True)
-    with exclusive(stagings / ".lock"):
+    with file_lock(stagings / ".lock"):
         _remove_abandoned(stagings)
         version = _next_version(repository, family_folder)
         while (claimed := _try_claim(repository, family_folder, version)) is None:

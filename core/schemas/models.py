@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository.repository import Layer
 from core.schemas.base import Answer
@@ -35,7 +35,7 @@ class VersionSummary(Answer):
     created_at: datetime | None
     recipe: str | None
     metrics: HeadlineMetrics | None
-    test_accuracy: Estimate | None = Field(description="that of `metrics`, with Wilson's interval")
+    test_accuracy: ConfidenceInterval | None = Field(description="that of `metrics`, with Wilson's interval")
     cost: CostRecord | None
     refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
 

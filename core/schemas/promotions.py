@@ -13,7 +13,7 @@ from core.schemas.api import ModelReadiness
 from core.schemas.base import Answer
 
 ASKED = "asked for through the API"
-MOST_REASON = 1000
+MAX_REASON = 1000
 
 
 class _Body(BaseModel):
@@ -24,7 +24,7 @@ class PromoteRequest(_Body):
     """Body of POST /models/{model}/versions/{version}/promote; it may be left out."""
 
     reason: str | None = Field(
-        None, min_length=1, max_length=MOST_REASON, pattern=r"\S", description="why, for the audit trail"
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="why, for the audit trail"
     )
     force: bool = Field(False, description="promote although the gate refuses; needs a reason")
 
@@ -40,7 +40,7 @@ class RollbackRequest(_Body):
     """Body of POST /models/{model}/rollback; it may be left out."""
 
     reason: str | None = Field(
-        None, min_length=1, max_length=MOST_REASON, pattern=r"\S", description="why, for the audit trail"
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="why, for the audit trail"
     )
 
 

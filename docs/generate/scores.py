@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import read_evaluation
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
@@ -69,5 +69,5 @@ def _environment(manifest: Manifest) -> str:
     return f"{environment.threads} threads of {device} with torch {environment.torch}"
 
 
-def _percent(estimate: Estimate) -> str:
+def _percent(estimate: ConfidenceInterval) -> str:
     return f"{estimate.value:.2%} ({estimate.low:.1%} to {estimate.high:.1%})"

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from core.records.robustness import ConditionFigure, Robustness
-    from core.repository.estimate import Estimate
+    from core.repository.confidence_interval import ConfidenceInterval
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
     from training.data.split_dataset import Images
@@ -130,5 +130,5 @@ def _print(reports: Sequence[Robustness]) -> None:
     console.print(f"{reports[0].benchmark}; {'; '.join(reports[0].left_out)}", highlight=False)
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: ConfidenceInterval) -> str:
     return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from service.engine.engine import Engine
 from service.errors import JobsNotConfiguredError
 from service.http.lifecycle import Lifecycle
-from service.jobs.service import JobDesk
-from service.models.catalogue import Catalogue
+from service.jobs.service import JobService
+from service.models.catalog import ModelCatalog
 from service.observability.metrics import Metrics
 
 
@@ -30,19 +30,19 @@ async def _lifecycle(request: Request) -> Lifecycle:
     return lifecycle
 
 
-async def _catalogue(request: Request) -> Catalogue:
-    return Catalogue(request.state.repository, request.state.engine.models.refusal)
+async def _catalog(request: Request) -> ModelCatalog:
+    return ModelCatalog(request.state.repository, request.state.engine.models.refusal)
 
 
-async def _job_desk(request: Request) -> JobDesk:
-    desk: JobDesk | None = request.state.jobs
-    if desk is None:
+async def _job_service(request: Request) -> JobService:
+    job_service: JobService | None = request.state.jobs
+    if job_service is None:
         raise JobsNotConfiguredError
-    return desk
+    return job_service
 
 
 EngineDep = Annotated[Engine, Depends(_engine)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 LifecycleDep = Annotated[Lifecycle, Depends(_lifecycle)]
-CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
-JobDeskDep = Annotated[JobDesk, Depends(_job_desk)]
+CatalogDep = Annotated[ModelCatalog, Depends(_catalog)]
+JobServiceDep = Annotated[JobService, Depends(_job_service)]

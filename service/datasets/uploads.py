@@ -45,7 +45,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass
-class Tally:
+class UploadSummary:
     """What became of the files of an upload."""
 
     added: int = 0
@@ -53,19 +53,19 @@ class Tally:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-class Intake:
+class DatasetUploader:
     """Takes uploads, no more than a few at a time; the work is done in threads of its own."""
 
-    def __init__(self, home: Path, limits: Limits, *, most: int) -> None:
+    def __init__(self, home: Path, limits: Limits, *, max_uploads: int) -> None:
         self._home = home
         self._limits = limits
-        self._most = most
+        self._max_uploads = max_uploads
         self._running = 0
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="intake")
+        self._threads = ThreadPoolExecutor(max_uploads, thread_name_prefix="intake")
 
-    async def take(
+    async def add(
         self, name: str, label: str | None, content_type: str, length: int | None, receive: Receive, *, started: float
-    ) -> tuple[LabelledFolder, Tally]:
+    ) -> tuple[LabelledFolder, UploadSummary]:
         """Add what a request brings to the data set called `name`, which may be new.
 
         Args:
@@ -81,11 +81,11 @@ class Intake:
         """
         kind = content_type.partition(";")[0].strip().lower()
         _refuse_kind(kind, label)
-        if self._running >= self._most:
+        if self._running >= self._max_uploads:
             raise TooManyUploadsError(self._running)
         self._running += 1
         try:
-            return await self._take(name, label, content_type, length, receive, started)
+            return await self._receive(name, label, content_type, length, receive, started)
         finally:
             self._running -= 1
 
@@ -101,7 +101,7 @@ class Intake:
         """Wait for what is being put in place, and end the threads."""
         self._threads.shutdown()
 
-    async def _take(
+    async def _receive(
         self,
         name: str,
         label: str | None,
@@ -109,7 +109,7 @@ class Intake:
         length: int | None,
         receive: Receive,
         started: float,
-    ) -> tuple[LabelledFolder, Tally]:
+    ) -> tuple[LabelledFolder, UploadSummary]:
         staging = await self._in_thread(lambda: Staging(self._home))
         try:
             limits = self._limits
@@ -131,11 +131,13 @@ class Intake:
         finally:
             self._threads.submit(staging.close)
 
-    def _add(self, staging: Staging, name: str, label: str | None, content_type: str) -> tuple[LabelledFolder, Tally]:
-        tally = self._gathered(staging, name, self._files(staging, label, content_type))
-        if tally.added + tally.duplicates == 0:
-            raise NoUsableImageError(tally.skipped)
-        return staging.put_in_place(name, self._limits), tally
+    def _add(
+        self, staging: Staging, name: str, label: str | None, content_type: str
+    ) -> tuple[LabelledFolder, UploadSummary]:
+        summary = self._gathered(staging, name, self._files(staging, label, content_type))
+        if summary.added + summary.duplicates == 0:
+            raise NoUsableImageError(summary.skipped)
+        return staging.put_in_place(name, self._limits), summary
 
     def _files(self, staging: Staging, label: str | None, content_type: str) -> Iterator[Candidate | Skipped]:
         is_form = content_type.lower().startswith("multipart/form-data")
@@ -152,31 +154,31 @@ class Intake:
                 raise InvalidParametersError([("label", "this is no zip of class folders: name the class of images")])
         return read_archive(archive, self._limits)
 
-    def _gathered(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> Tally:
+    def _gathered(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
         labels = labels_of_contents(self._home, name)
-        tally, gathered_bytes = Tally(), 0
+        summary, gathered_bytes = UploadSummary(), 0
         for file in files:
             if isinstance(file, Skipped):
-                tally.skipped.append(file)
+                summary.skipped.append(file)
                 continue
             problem = self._problem(file.content)
             if problem is not None:
-                tally.skipped.append(Skipped(file.name, problem))
+                summary.skipped.append(Skipped(file.name, problem))
                 continue
             stored_as = hashlib.sha256(file.content).hexdigest() + _suffix(file.content)
             known = labels.get(stored_as)
             if known == file.label:
-                tally.duplicates += 1
+                summary.duplicates += 1
             elif known is not None:
-                tally.skipped.append(Skipped(file.name, f"the same image is there already, as class {known!r}"))
+                summary.skipped.append(Skipped(file.name, f"the same image is there already, as class {known!r}"))
             else:
                 gathered_bytes += len(file.content)
                 if gathered_bytes > self._limits.bytes:
                     raise DatasetTooLargeError("bytes", self._limits.bytes)
                 staging.write(file.label, stored_as, file.content)
                 labels[stored_as] = file.label
-                tally.added += 1
-        return tally
+                summary.added += 1
+        return summary
 
     def _problem(self, content: bytes) -> str | None:
         """Why this is no image that can be trained on, or None where it is one."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 NEWEST_WEIGHT = 0.2
 
 
-class Throughput:
-    """Seconds per image of one lane, as an exponentially weighted mean over its batches.
+class DrainRate:
+    """Seconds per image of one queue, as an exponentially weighted mean over its batches.
 
     A batch counts from the moment the one before it ended, or from when its oldest image was queued where that is
     later. So time spent waiting for other models counts, and idle time does not.

@@ -36,16 +36,16 @@ class Job(Generic[Result]):
             self.future.set_result(self._results[0])
 
 
-class Background:
+class IdleQueue:
     """First come, first served; not more than a few at a time."""
 
-    def __init__(self, *, most_running: int) -> None:
-        self._most_running = most_running
+    def __init__(self, *, max_running: int) -> None:
+        self._most_running = max_running
         self._running = 0
         self._jobs: deque[Job[Any]] = deque()
 
     @property
-    def waiting(self) -> bool:
+    def pending(self) -> bool:
         """Whether a job could run now."""
         return bool(self._jobs) and self._running < self._most_running
 
@@ -55,7 +55,7 @@ class Background:
 
     def take(self) -> Job[Any] | None:
         """The oldest job that somebody still waits for, where one may run now; `finish` it afterwards."""
-        while self.waiting:
+        while self.pending:
             job = self._jobs.popleft()
             if not job.future.done():
                 self._running += 1

@@ -8,24 +8,25 @@ from dataclasses import dataclass
 from core.images.geometry import ModelInput
 from core.repository.manifest import Calibration, Manifest, Precision
 from service.engine.gradient_model import GradientGraph
-from service.engine.queue import Lane
+from service.engine.queue import ModelQueue
 from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError
 
 
 @dataclass(frozen=True)
-class ServedVersion:
-    """What it takes to turn images into answers in one precision: the manifest for the words, the lane for the numbers.
+class ModelVariant:
+    """What it takes to turn images into answers in one precision: the manifest for the words, the queue for the
+    numbers.
 
     Attributes:
         manifest: of the version.
         precision: which of its graphs runs.
-        lane: that graph's queue.
+        queue: that graph's queue.
         gradient: what explains its answers, the same for every precision; None where the version has no gradient.onnx.
     """
 
     manifest: Manifest
     precision: Precision
-    lane: Lane
+    queue: ModelQueue
     gradient: GradientGraph | None = None
 
     @property
@@ -73,18 +74,18 @@ class ServedVersion:
 
 
 @dataclass(frozen=True)
-class LoadedVersion:
+class LoadedModel:
     """A version with every graph it was published with."""
 
     manifest: Manifest
-    precisions: Mapping[Precision, ServedVersion]
+    precisions: Mapping[Precision, ModelVariant]
 
     @property
     def version(self) -> int:
         """Its number within the family."""
         return self.manifest.version
 
-    def served(self, precision: Precision | None, preferred: Precision) -> ServedVersion:
+    def variant(self, precision: Precision | None, preferred: Precision) -> ModelVariant:
         """The graph of `precision`; where none is asked for, of the preferred one if the version has it, else fp32.
 
         Raises:

@@ -14,14 +14,14 @@ from core.repository.onnx_session import open_session
 from core.repository.repository import ModelRepository
 from service.engine.arrays import Floats, Pixels, RunModel
 from service.engine.gradient_model import GradientGraph
-from service.engine.loaded_model import LoadedVersion, ServedVersion
-from service.engine.postprocess import interpreted
-from service.engine.queue import Lane
+from service.engine.loaded_model import LoadedModel, ModelVariant
+from service.engine.postprocess import with_postprocessing
+from service.engine.queue import ModelQueue
 
 
-def open_version(
+def load_model(
     repository: ModelRepository, family: str, version: int, *, max_batch: int, loader: Executor
-) -> LoadedVersion:
+) -> LoadedModel:
     """Make a version ready to answer: verify -> open -> warm. Blocks while it hashes, loads and runs the model.
 
     Args:
@@ -40,7 +40,7 @@ def open_version(
         raise CorruptVersionError(f"{manifest.reference}: its manifest has no calibration of fp32")
     folder = repository.folder(family, version)
     gradient = GradientGraph(manifest, folder / GRADIENT_GRAPH, loader) if GRADIENT_GRAPH in manifest.files else None
-    return LoadedVersion(
+    return LoadedModel(
         manifest,
         {precision: _served(manifest, folder, precision, max_batch, gradient) for precision in manifest.calibration},
     )
@@ -48,13 +48,13 @@ def open_version(
 
 def _served(
     manifest: Manifest, folder: Path, precision: Precision, max_batch: int, gradient: GradientGraph | None
-) -> ServedVersion:
+) -> ModelVariant:
     name = GRAPHS[precision]
     run = _opened(manifest, folder / name)
     seconds_per_image = _warmed(manifest, name, run, max_batch)
-    run_batch = interpreted(run, manifest.calibration[precision])
-    lane = Lane(manifest.family, manifest.version, run_batch, seconds_per_image, precision)
-    return ServedVersion(manifest, precision, lane, gradient)
+    run_batch = with_postprocessing(run, manifest.calibration[precision])
+    queue = ModelQueue(manifest.family, manifest.version, run_batch, seconds_per_image, precision)
+    return ModelVariant(manifest, precision, queue, gradient)
 
 
 def _opened(manifest: Manifest, path: Path) -> RunModel:

@@ -19,8 +19,8 @@ from core.errors import RepositoryError
 from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness
-from service.engine.loaded_model import LoadedVersion, ServedVersion
-from service.engine.loader import open_version
+from service.engine.loaded_model import LoadedModel, ModelVariant
+from service.engine.loader import load_model
 from service.engine.versions import existing_versions
 from service.errors import NotReadyError, UnknownModelVersionError, VersionRefusedError
 
@@ -34,8 +34,8 @@ class _Refusal:
     until: float
 
 
-class ServedModels:
-    """The loaded versions of a repository; used from one event loop, `follow` runs beside the requests."""
+class ModelManager:
+    """The loaded versions of a repository; used from one event loop, `watch` runs beside the requests."""
 
     def __init__(
         self,
@@ -55,21 +55,21 @@ class ServedModels:
         self._preferred = preferred
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._wanted: Mapping[str, int] = {}
-        self._champions: dict[str, LoadedVersion] = {}
-        self._extras: OrderedDict[Key, LoadedVersion] = OrderedDict()
-        self._loading: dict[Key, asyncio.Task[LoadedVersion]] = {}
+        self._champions: dict[str, LoadedModel] = {}
+        self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
+        self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
         self._looked_once = False
         self._refreshing = asyncio.Lock()
 
-    async def follow(self) -> None:
+    async def watch(self) -> None:
         """Serve whatever the aliases name, for ever; nothing that a repository holds can end this."""
         while True:
-            await self.look()
+            await self.poll()
             await asyncio.sleep(self._poll_seconds)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Refresh; what goes wrong is logged, and may go better the next time."""
         try:
             await self.refresh()
@@ -96,16 +96,16 @@ class ServedModels:
                 await self._switch(family, version)
         self._looked_once = True
 
-    def champion(self, family: str, precision: Precision | None = None) -> ServedVersion | None:
+    def champion(self, family: str, precision: Precision | None = None) -> ModelVariant | None:
         """The champion that answers for a family, without waiting for anything; None where none is loaded.
 
         Raises:
             PrecisionNotPublishedError: it was published without the precision asked for.
         """
         loaded = self._champions.get(family)
-        return None if loaded is None else loaded.served(precision, self._preferred)
+        return None if loaded is None else loaded.variant(precision, self._preferred)
 
-    async def find(self, family: str, version: int | None, precision: Precision | None = None) -> ServedVersion:
+    async def find(self, family: str, version: int | None, precision: Precision | None = None) -> ModelVariant:
         """The champion of a family, or the version asked for, loaded now if need be.
 
         Args:
@@ -121,7 +121,7 @@ class ServedModels:
         """
         champion = self._champions.get(family)
         if champion is not None and version in (None, champion.version):
-            return champion.served(precision, self._preferred)
+            return champion.variant(precision, self._preferred)
         existing = await asyncio.to_thread(existing_versions, self._repository, family)
         if version is None:
             raise self._without_champion(family, existing)
@@ -134,9 +134,9 @@ class ServedModels:
         loaded = self._extras[key]
         while len(self._extras) > self._extra_versions:
             self._extras.popitem(last=False)
-        return loaded.served(precision, self._preferred)
+        return loaded.variant(precision, self._preferred)
 
-    def loaded(self) -> list[ServedVersion]:
+    def loaded(self) -> list[ModelVariant]:
         """Every graph that is loaded now, champions' first."""
         versions = [*self._champions.values(), *self._extras.values()]
         return [served for version in versions for served in version.precisions.values()]
@@ -187,7 +187,7 @@ class ServedModels:
         self._champions[family] = served
         log.info("serving %s", served.manifest.reference, extra={"before": before and before.manifest.reference})
 
-    async def _load(self, key: Key) -> LoadedVersion:
+    async def _load(self, key: Key) -> LoadedModel:
         """Load a version once, however many ask for it at a time."""
         refused = self._refused.get(key)
         if refused and time.monotonic() < refused.until:
@@ -198,11 +198,9 @@ class ServedModels:
             task.add_done_callback(partial(self._loaded_or_not, key))
         return await asyncio.shield(task)
 
-    async def _open(self, key: Key) -> LoadedVersion:
+    async def _open(self, key: Key) -> LoadedModel:
         family, version = key
-        opening = partial(
-            open_version, self._repository, family, version, max_batch=self._max_batch, loader=self._loader
-        )
+        opening = partial(load_model, self._repository, family, version, max_batch=self._max_batch, loader=self._loader)
         try:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
@@ -219,7 +217,7 @@ class ServedModels:
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
 
-    def _loaded_or_not(self, key: Key, task: asyncio.Task[LoadedVersion]) -> None:
+    def _loaded_or_not(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # known to have been seen, even where everyone who asked has gone

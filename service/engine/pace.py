@@ -4,7 +4,7 @@ from __future__ import annotations
 
 RUN_SECONDS = 0.004
 """What one run of an explanation should take: about as long as a prediction itself."""
-MOST_IMAGES = 8
+MAX_IMAGES = 8
 
 
 class Pace:
@@ -15,4 +15,4 @@ class Pace:
 
     def record(self, images: int, seconds: float) -> None:
         """A run of so many images took so long."""
-        self.images = max(1, min(MOST_IMAGES, int(images * RUN_SECONDS / max(seconds, 1e-9))))
+        self.images = max(1, min(MAX_IMAGES, int(images * RUN_SECONDS / max(seconds, 1e-9))))

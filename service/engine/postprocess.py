@@ -64,16 +64,16 @@ RunBatch = Callable[[Pixels], Outputs]
 """images_NHWC uint8 -> outputs; blocks, and may be called from several threads at a time."""
 
 
-def interpreted(run: RunModel, calibration: Calibration) -> RunBatch:
+def with_postprocessing(run: RunModel, calibration: Calibration) -> RunBatch:
     """`run` followed by what its logits mean under `calibration`."""
 
     def run_batch(images_NHWC: Pixels) -> Outputs:
-        return interpret(run(images_NHWC), calibration)
+        return postprocess(run(images_NHWC), calibration)
 
     return run_batch
 
 
-def interpret(logits_NK: Floats, calibration: Calibration) -> Outputs:
+def postprocess(logits_NK: Floats, calibration: Calibration) -> Outputs:
     """Probabilities, their order, prediction sets and energies of float32 logits [N, K].
 
     What `softmax`, `energy` and `prediction_set_mask` of core.statistics give, whose steps are shared here: for one
@@ -81,9 +81,9 @@ def interpret(logits_NK: Floats, calibration: Calibration) -> Outputs:
     """
     logits = logits_NK.astype(np.float64)
     greatest_N1 = np.maximum.reduce(logits, axis=1, keepdims=True)
-    centred_NK = logits - greatest_N1
-    normaliser_N1 = np.log(np.add.reduce(np.exp(centred_NK), axis=1, keepdims=True))
-    exponentials_NK = np.exp(centred_NK / calibration.temperature)
+    centered_NK = logits - greatest_N1
+    normalizer_N1 = np.log(np.add.reduce(np.exp(centered_NK), axis=1, keepdims=True))
+    exponentials_NK = np.exp(centered_NK / calibration.temperature)
     probabilities_NK = exponentials_NK / np.add.reduce(exponentials_NK, axis=1, keepdims=True)
     # Compared as float32, as prediction_set_mask does; the most probable class is in the set even when below.
     in_set_NK = probabilities_NK.astype(np.float32) >= calibration.conformal_threshold
@@ -92,5 +92,5 @@ def interpret(logits_NK: Floats, calibration: Calibration) -> Outputs:
         probabilities=probabilities_NK.round(DIGITS).tolist(),
         order=(-probabilities_NK).argsort(axis=1, kind="stable").tolist(),
         set_sizes=[size or 1 for size in np.add.reduce(in_set_NK, axis=1, dtype=np.intp).tolist()],
-        energies=(-(greatest_N1 + normaliser_N1)).ravel().tolist(),
+        energies=(-(greatest_N1 + normalizer_N1)).ravel().tolist(),
     )

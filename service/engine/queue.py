@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
-from service.engine.drain_rate import Throughput
+from service.engine.drain_rate import DrainRate
 from service.engine.postprocess import Outputs, RunBatch
 
 
@@ -29,7 +29,7 @@ class Inference:
     run_seconds: float
 
 
-class Watched(Protocol):
+class DisconnectSource(Protocol):
     """The client of a request; watching it costs something, so it begins once the request has waited a while."""
 
     def add(self, future: asyncio.Future[Any]) -> None:
@@ -39,8 +39,8 @@ class Watched(Protocol):
         """Begin to watch; more than one call is one."""
 
 
-class Ticket:
-    """The images of one request on their way through a lane, perhaps in several batches."""
+class PendingRequest:
+    """The images of one request on their way through a queue, perhaps in several batches."""
 
     __slots__ = ("_answered", "_parts", "client", "deadline", "future", "images_NHWC", "queued", "started", "taken")
 
@@ -50,7 +50,7 @@ class Ticket:
         future: asyncio.Future[Inference],
         queued: float,
         deadline: float,
-        client: Watched | None,
+        client: DisconnectSource | None,
     ) -> None:
         self.images_NHWC = images_NHWC
         self.future = future
@@ -63,11 +63,11 @@ class Ticket:
         self._parts: list[tuple[int, Outputs]] = []
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Images that no batch has taken yet."""
         return len(self.images_NHWC) - self.taken
 
-    def answer(self, start: int, outputs: Outputs, now: float) -> None:
+    def deliver(self, start: int, outputs: Outputs, now: float) -> None:
         """Rows from `start` on are known; resolves the future with the last of them."""
         if self.future.done():
             return
@@ -81,22 +81,22 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Images start..stop of a ticket, as a part of one batch."""
+class BatchSlice:
+    """Images start..stop of a request, as a part of one batch."""
 
-    ticket: Ticket
+    request: PendingRequest
     start: int
     stop: int
 
 
-class Lane:
+class ModelQueue:
     """First come, first served, for one graph.
 
     Attributes:
         family, version, precision: whose queue it is.
         run: the model.
-        waiting: images in the queue.
-        throughput: how fast it drains.
+        pending: images in the queue.
+        drain_rate: how fast it drains.
         looked_for_room: when, being full, it was last looked through for places of those who have gone.
     """
 
@@ -107,51 +107,51 @@ class Lane:
         self.version = version
         self.precision = precision
         self.run = run
-        self.waiting = 0
+        self.pending = 0
         self.looked_for_room = -math.inf
-        self.throughput = Throughput(seconds_per_image)
-        self._tickets: deque[Ticket] = deque()
+        self.drain_rate = DrainRate(seconds_per_image)
+        self._requests: deque[PendingRequest] = deque()
 
     @property
     def name(self) -> str:
         """The version's reference, such as `cnn@3`."""
         return f"{self.family}@{self.version}"
 
-    def put(self, ticket: Ticket) -> None:
-        """Queue a ticket."""
-        self.waiting += ticket.waiting
-        self._tickets.append(ticket)
+    def put(self, request: PendingRequest) -> None:
+        """Queue a request."""
+        self.pending += request.pending
+        self._requests.append(request)
 
-    def take(self, most: int, now: float) -> list[Slice]:
-        """The oldest waiting images, at most `most`, in order; empty when nobody waits."""
-        batch: list[Slice] = []
-        tickets = self._tickets
-        while most > 0 and tickets:
-            ticket = tickets[0]
-            count = ticket.waiting
-            if ticket.future.done():  # nobody waits for it any more
-                self.waiting -= count
-                ticket.taken += count
-                tickets.popleft()
+    def take(self, max_images: int, now: float) -> list[BatchSlice]:
+        """The oldest waiting images, at most `max_images`, in order; empty when nobody waits."""
+        batch: list[BatchSlice] = []
+        requests = self._requests
+        while max_images > 0 and requests:
+            request = requests[0]
+            count = request.pending
+            if request.future.done():  # nobody waits for it any more
+                self.pending -= count
+                request.taken += count
+                requests.popleft()
                 continue
-            if count > most:
-                count = most
+            if count > max_images:
+                count = max_images
             else:
-                tickets.popleft()
-            if not ticket.taken:
-                ticket.started = now
-            batch.append(Slice(ticket, ticket.taken, ticket.taken + count))
-            ticket.taken += count
-            self.waiting -= count
-            most -= count
+                requests.popleft()
+            if not request.taken:
+                request.started = now
+            batch.append(BatchSlice(request, request.taken, request.taken + count))
+            request.taken += count
+            self.pending -= count
+            max_images -= count
         return batch
 
     def sweep(self) -> None:
         """Free the places of requests that nobody waits for any more."""
-        tickets, self._tickets = self._tickets, deque()
-        for ticket in tickets:
-            if ticket.future.done():
-                self.waiting -= ticket.waiting
-                ticket.taken = len(ticket.images_NHWC)
+        requests, self._requests = self._requests, deque()
+        for request in requests:
+            if request.future.done():
+                self.pending -= request.pending
+                request.taken = len(request.images_NHWC)
             else:
-                self._tickets.append(ticket)
+                self._requests.append(request)

@@ -14,12 +14,12 @@ import numpy as np
 from core.repository.manifest import Calibration
 from core.statistics.calibration import softmax
 from core.statistics.divergence import jensen_shannon_bits
-from service.engine.loaded_model import ServedVersion
+from service.engine.loaded_model import ModelVariant
 from service.engine.postprocess import DIGITS, Outputs
 
 
-def prediction(
-    served: ServedVersion,
+def render_prediction(
+    served: ModelVariant,
     outputs: Outputs,
     row: int,
     filename: str | None,
@@ -61,7 +61,7 @@ def prediction(
     }
 
 
-def divergence_bits(served: Sequence[ServedVersion], outputs: Sequence[Outputs]) -> float:
+def divergence_bits(served: Sequence[ModelVariant], outputs: Sequence[Outputs]) -> float:
     """Jensen-Shannon divergence of several versions' probabilities for one image, over the union of their classes.
 
     Args:

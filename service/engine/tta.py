@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.images.tta_views import VIEW_WEIGHTS, averaged
 from core.repository.manifest import Calibration
-from service.engine.postprocess import interpret
+from service.engine.postprocess import postprocess
 from service.engine.queue import Inference
 
 NOTE = f"answers to {len(VIEW_WEIGHTS)} views averaged"
@@ -16,7 +16,7 @@ NOTE = f"answers to {len(VIEW_WEIGHTS)} views averaged"
 def averaged_inference(parts: Sequence[Inference], calibration: Calibration) -> Inference:
     """One answer from those to each of `core.images.tta_views.views`, in their order; interpreted by `calibration`."""
     return Inference(
-        interpret(averaged([part.outputs.logits_NK for part in parts]), calibration),
+        postprocess(averaged([part.outputs.logits_NK for part in parts]), calibration),
         queue_seconds=sum(part.queue_seconds for part in parts),
         run_seconds=sum(part.run_seconds for part in parts),
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from service.engine.engine import Engine
-from service.engine.queue import Lane
+from service.engine.queue import ModelQueue
 from service.errors import ProblemError, QueueFullError
 from service.http.fast_routes import QueryParser
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 PREDICT = b"/predict"
 
 
-class Door:
+class AdmissionControl:
     """Counts who goes in; used from one event loop."""
 
     def __init__(self, engine: Engine, parse: QueryParser[PredictQuery]) -> None:
         """`parse` reads the query string of /predict."""
         self._engine = engine
         self._parse = parse
-        self._let_in: Counter[Lane] = Counter()
+        self._admitted: Counter[ModelQueue] = Counter()
 
-    def full(self, url: bytes) -> QueueFullError | None:
+    def rejection(self, url: bytes) -> QueueFullError | None:
         """Why a request for this URL cannot be taken; None where it can, or where that takes a closer look."""
         path, _, query_string = url.partition(b"?")
         if path != PREDICT:
@@ -37,12 +37,12 @@ class Door:
             if served is None:
                 return None
             # Many heads are read before the first of these requests gets to its queue.
-            self._engine.check_room(served, self._let_in[served.lane] + 1)
+            self._engine.check_capacity(served, self._admitted[served.queue] + 1)
         except QueueFullError as full:
             return full.with_traceback(None)
         except ProblemError:
             return None
-        if not self._let_in:
-            asyncio.get_running_loop().call_soon(self._let_in.clear)
-        self._let_in[served.lane] += 1
+        if not self._admitted:
+            asyncio.get_running_loop().call_soon(self._admitted.clear)
+        self._admitted[served.queue] += 1
         return None

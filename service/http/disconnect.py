@@ -10,7 +10,7 @@ from starlette.types import Receive
 from service.errors import ClientGoneError
 
 
-class Connection:
+class DisconnectWatcher:
     """Fails the futures of a request whose client hangs up; its body has been read.
 
     Watching takes a task, which would cost a quick request more than it saves, so it begins when the batcher calls

@@ -27,10 +27,10 @@ from service.http.problem_handlers import answer_to, invalid_parameters
 Query = TypeVar("Query", bound=BaseModel)
 
 _REMEMBERED_QUERIES = 256
-_LONGEST_REMEMBERED = 256
+_MAX_REMEMBERED_LENGTH = 256
 
 
-class HotRoute(APIRoute):
+class FastRoute(APIRoute):
     """A route whose endpoint is `async (request, query) -> Response`; `query` is a pydantic model of the query string.
 
     Anything else, such as a dependency, would need FastAPI to resolve it, and is refused when the route is declared.
@@ -45,9 +45,9 @@ class HotRoute(APIRoute):
         if not iscoroutinefunction(endpoint) or self.dependencies:
             raise TypeError(f"{path}: a hot route's endpoint is async and has no dependencies")
         self._parse = QueryParser(model)
-        self.app: ASGIApp = self.answer
+        self.app: ASGIApp = self.respond
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; problems become answers, anything else is the caller's."""
         try:
             query = self._parse(scope["query_string"])
@@ -57,23 +57,23 @@ class HotRoute(APIRoute):
         await response(scope, receive, send)
 
 
-class HotAPI(FastAPI):
+class FastPathApp(FastAPI):
     """FastAPI with a short way to its hot routes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._hot: dict[tuple[str, str], HotRoute] = {}
-        self._hot_templates: list[HotRoute] = []
+        self._hot: dict[tuple[str, str], FastRoute] = {}
+        self._hot_templates: list[FastRoute] = []
         self._hot_app: ASGIApp = _to_route
 
-    def shorten(self, routers: Iterable[APIRouter], around: Callable[[ASGIApp], ASGIApp]) -> None:
+    def register(self, routers: Iterable[APIRouter], around: Callable[[ASGIApp], ASGIApp]) -> None:
         """Take the short way to the hot routes of these routers, which are included as well.
 
         Args:
             routers: may hold other routes too.
             around: what every request passes through, hot or not; middleware of the app is not on the short way.
         """
-        routes = [route for router in routers for route in router.routes if isinstance(route, HotRoute)]
+        routes = [route for router in routers for route in router.routes if isinstance(route, FastRoute)]
         self._hot_templates = [route for route in routes if route.param_convertors]
         exact = [route for route in routes if not route.param_convertors]
         self._hot = {(method, route.path): route for route in exact for method in route.methods or ()}
@@ -89,7 +89,7 @@ class HotAPI(FastAPI):
                 return
         await super().__call__(scope, receive, send)
 
-    def _by_template(self, scope: Scope) -> HotRoute | None:
+    def _by_template(self, scope: Scope) -> FastRoute | None:
         """The route whose path has parameters that this path fills in; they go into the scope, as strings."""
         for route in self._hot_templates:
             found = route.path_regex.match(scope["path"])
@@ -100,8 +100,8 @@ class HotAPI(FastAPI):
 
 
 async def _to_route(scope: Scope, receive: Receive, send: Send) -> None:
-    route: HotRoute = scope["route"]
-    await route.answer(scope, receive, send)
+    route: FastRoute = scope["route"]
+    await route.respond(scope, receive, send)
 
 
 class QueryParser(Generic[Query]):
@@ -118,7 +118,9 @@ class QueryParser(Generic[Query]):
     def __call__(self, query_string: bytes) -> Query:
         """The query, parsed now or before."""
         # Long ones are not repeated, and would fill the memory.
-        return self.remembered(query_string) if len(query_string) <= _LONGEST_REMEMBERED else self._parse(query_string)
+        return (
+            self.remembered(query_string) if len(query_string) <= _MAX_REMEMBERED_LENGTH else self._parse(query_string)
+        )
 
     def _parse(self, query_string: bytes) -> Query:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)

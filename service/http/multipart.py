@@ -7,7 +7,7 @@ from multipart import MultipartError, ParserLimitReached, PushMultipartParser, p
 from service.errors import MalformedBodyError, NoImageError, TooManyFilesError, WrongFieldError
 
 FIELD = "file"
-LONGEST_BOUNDARY = 70
+MAX_BOUNDARY_LENGTH = 70
 """RFC 2046, section 5.1.1."""
 
 
@@ -21,9 +21,9 @@ class MultipartImages:
             MalformedBodyError: it names no usable boundary.
         """
         boundary = parse_options_header(content_type)[1].get("boundary")
-        if not boundary or len(boundary) > LONGEST_BOUNDARY:
+        if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
             raise MalformedBodyError(
-                f"the Content-Type multipart/form-data names no boundary of 1 to {LONGEST_BOUNDARY} characters"
+                f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
             )
         try:
             self._parser = PushMultipartParser(boundary, max_segment_count=max_files)

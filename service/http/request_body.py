@@ -23,7 +23,7 @@ SWEEP_SECONDS = 0.1
 """How often bodies that are still on their way are looked through for passed deadlines."""
 
 
-class UploadReader:
+class BodyReader:
     """Reads bodies within limits; used from one event loop.
 
     Most bodies have come with the head of their request and are read without ever waiting. A timer for each would

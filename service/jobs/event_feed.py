@@ -58,7 +58,7 @@ class EventFeed:
         client: made by `connect_async`.
         is_closing: whether the process is about to end; listeners are let go then, and may come back elsewhere.
         heartbeat_seconds: after so long without an event, a listener is told that there was none.
-        most_listeners: more are refused; each holds a connection open.
+        max_listeners: more are refused; each holds a connection open.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class EventFeed:
         *,
         is_closing: Callable[[], bool],
         heartbeat_seconds: float = 15.0,
-        most_listeners: int = 1000,
+        max_listeners: int = 1000,
     ) -> None:
         self._client = client
-        self._most_listeners = most_listeners
+        self._most_listeners = max_listeners
         self._is_closing = is_closing
         self._heartbeat_seconds = heartbeat_seconds
         self._watches: dict[str, _Watch] = {}
@@ -79,7 +79,7 @@ class EventFeed:
         self._reading: set[asyncio.Task[list[StoredEvent] | None]] = set()
         self._closed = False
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         """Raises TooManyStreamsError where as many listeners are here as can be."""
         if self.listeners >= self._most_listeners:
             raise TooManyStreamsError(self._most_listeners)

@@ -19,7 +19,7 @@ from core.repository.repository import ModelRepository
 from service.errors import DeadlineExceededError, TrainingNotReadyError, job_problem
 from service.jobs.dispatch import Dispatcher, LateDispatcher
 from service.jobs.event_feed import EventFeed
-from service.jobs.maintenance.loop import keep_up
+from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
@@ -35,7 +35,7 @@ _LAST_ROUND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class JobDesk:
+class JobService:
     """The broker as the routes use it.
 
     Its answers are waited for in threads of their own number, so that one that hangs takes none from other routes.
@@ -48,7 +48,7 @@ class JobDesk:
     feed: EventFeed
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
-    async def ask(self, call: Callable[[], Answer], deadline: float) -> Answer:
+    async def call(self, call: Callable[[], Answer], deadline: float) -> Answer:
         """The result of `call`, which uses the broker and blocks.
 
         Args:
@@ -125,9 +125,9 @@ def kind_of(parameters: JobParameters) -> JobKind:
 
 
 @asynccontextmanager
-async def open_desk(
+async def open_job_service(
     settings: Settings, repository: ModelRepository, is_closing: Callable[[], bool]
-) -> AsyncIterator[JobDesk | None]:
+) -> AsyncIterator[JobService | None]:
     """The desk over the broker that the settings name, None where they name none; needs no broker that runs yet.
 
     While it is open, this process takes its turn at looking after the jobs. `is_closing` says that the process is about
@@ -140,7 +140,7 @@ async def open_desk(
     store = JobStore.open(url, events_kept=settings.job_events_kept)
     feed = EventFeed(connect_async(url), is_closing=is_closing)
     dispatcher = LateDispatcher(url)
-    desk = JobDesk(
+    job_service = JobService(
         store=store,
         idempotency=IdempotencyKeys(store.client, retention_seconds=settings.idempotency_hours * 3600),
         dispatcher=dispatcher,
@@ -149,10 +149,10 @@ async def open_desk(
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)
-    upkeep = threading.Thread(target=keep_up, args=(reaper, retention, stop), name="jobs", daemon=True)
+    upkeep = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), name="jobs", daemon=True)
     upkeep.start()
     try:
-        yield desk
+        yield job_service
     finally:
         stop.set()
         await asyncio.to_thread(upkeep.join, _LAST_ROUND_SECONDS)

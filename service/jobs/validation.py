@@ -9,13 +9,13 @@ from core.images.labelled_folders import LabelledFolder, folder_of, read_folder
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES
 from core.recipes.init_from import require_same_network
-from core.recipes.leakage import require_unseen_validation
+from core.recipes.leakage import check_no_leakage
 from core.repository.manifest import Manifest
 from service.errors import InvalidParametersError
-from service.models.catalogue import Catalogue, Reference
+from service.models.catalog import ModelCatalog, ModelRef
 
 
-def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path) -> None:
+def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:
     """Check recipe, settings, data, first weights and teacher; reads the disk.
 
     Raises:
@@ -37,23 +37,21 @@ def check_training(parameters: TrainParameters, catalogue: Catalogue, home: Path
         raise _invalid("family", str(error)) from None
     _check_data(parameters.data, home)
     if config.distillation.teacher is not None:
-        teacher = catalogue.resolve(Reference.parse(config.distillation.teacher))
+        teacher = catalog.resolve(ModelRef.parse(config.distillation.teacher))
         try:
-            require_unseen_validation(
-                teacher, config, "teach", same_images=_surely_same_images(parameters.data, teacher)
-            )
+            check_no_leakage(teacher, config, "teach", same_images=_surely_same_images(parameters.data, teacher))
         except ConfigurationError as error:
             raise _invalid("overrides.distillation.teacher", str(error)) from None
     if config.init_from is not None:
-        start = catalogue.resolve(Reference.parse(config.init_from))
+        start = catalog.resolve(ModelRef.parse(config.init_from))
         try:
             require_same_network(config, start)
-            require_unseen_validation(start, config, "start", same_images=_surely_same_images(parameters.data, start))
+            check_no_leakage(start, config, "start", same_images=_surely_same_images(parameters.data, start))
         except ConfigurationError as error:
             raise _invalid("init_from", str(error)) from None
 
 
-def check_evaluation(parameters: EvaluateParameters, catalogue: Catalogue, home: Path) -> None:
+def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home: Path) -> None:
     """Check versions and data; reads the disk.
 
     Raises:
@@ -63,14 +61,14 @@ def check_evaluation(parameters: EvaluateParameters, catalogue: Catalogue, home:
     """
     folder = _check_data(parameters.data, home)
     for reference in parameters.versions:
-        classes = catalogue.resolve(Reference.parse(reference)).class_names
+        classes = catalog.resolve(ModelRef.parse(reference)).class_names
         if folder is not None and tuple(folder.files) != classes:
             raise _invalid(
                 "versions",
                 f"{reference} tells other classes apart ({', '.join(classes)}) than {parameters.data} has "
                 f"({', '.join(folder.files)})",
             )
-    if not parameters.versions and not catalogue.repository.champions():
+    if not parameters.versions and not catalog.repository.champions():
         raise _invalid("versions", "none is named and there is no champion: name one, such as cnn@3")
 
 

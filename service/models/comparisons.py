@@ -15,7 +15,7 @@ from core.errors import CorruptVersionError, DifferentImagesError, NotEvaluatedE
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from service.errors import DeadlineExceededError, DifferentDataError, NoEvaluationError, VersionRefusedError
-from service.models.catalogue import Catalogue, Reference
+from service.models.catalog import ModelCatalog, ModelRef
 
 
 class Comparisons:
@@ -27,11 +27,11 @@ class Comparisons:
         self._comparer = VersionComparer(repository, layers)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")
 
-    async def compare(self, catalogue: Catalogue, first: Reference, second: Reference, *, deadline: float) -> bytes:
+    async def compare(self, catalog: ModelCatalog, first: ModelRef, second: ModelRef, *, deadline: float) -> bytes:
         """Both versions' test scores, their difference and what it amounts to: a `MetricsComparison` as JSON.
 
         Args:
-            catalogue: of the repository, with this request's errors.
+            catalog: of the repository, with this request's errors.
             first: whose figures come first in every pair.
             second: the other one.
             deadline: on the clock of `time.perf_counter`.
@@ -45,7 +45,7 @@ class Comparisons:
         """
 
         def compared() -> bytes:
-            return self._compare(catalogue.resolve(first), catalogue.resolve(second)).model_dump_json().encode()
+            return self._compare(catalog.resolve(first), catalog.resolve(second)).model_dump_json().encode()
 
         try:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):

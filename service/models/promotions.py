@@ -19,7 +19,7 @@ from core.repository.alias_files import Promotion
 from core.repository.champions import history, rollback
 from core.repository.repository import ModelRepository
 from core.schemas.promotions import GatedMove, Move, PromotionPage
-from service.engine.model_manager import ServedModels
+from service.engine.model_manager import ModelManager
 from service.engine.versions import existing_versions
 from service.errors import (
     DeadlineExceededError,
@@ -36,7 +36,7 @@ _REMEMBERED_REPORTS = 64
 class Promotions:
     """Used from one event loop. What the gate does is done on one thread, one request after the other."""
 
-    def __init__(self, repository: ModelRepository, models: ServedModels, thresholds: GateThresholds) -> None:
+    def __init__(self, repository: ModelRepository, models: ModelManager, thresholds: GateThresholds) -> None:
         self._repository = repository
         self._models = models
         self._thresholds = thresholds
@@ -127,7 +127,7 @@ class Promotions:
 
     async def _followed(self, promotion: Promotion) -> Move:
         """Serve what has just become champion, as far as it can be."""
-        await self._models.look()
+        await self._models.poll()
         serving = self._models.readiness_of(promotion.family)
         return Move(promotion=promotion, served=serving.served == promotion.to_version, serving=serving)
 

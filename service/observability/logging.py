@@ -18,7 +18,7 @@ from service.observability.request_context import RequestContext, current_reques
 ACCESS_LOGGER = "duet.access"
 access_log = logging.getLogger(ACCESS_LOGGER)
 FLUSH_SECONDS = 0.2
-MOST_LINES = 256
+MAX_LINES = 256
 WHOLE_BYTES = 4096
 """What a pipe takes in one piece (PIPE_BUF in pipe(7)): in longer writes, lines of several workers could mix."""
 _LEVEL_NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
@@ -94,7 +94,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
         self._flush_soon()
 
     def _flush_soon(self) -> None:
-        if len(self._lines) >= MOST_LINES:
+        if len(self._lines) >= MAX_LINES:
             self.flush()
         elif self._timer is None:
             timer = self._timer = threading.Timer(FLUSH_SECONDS, self.flush)

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.repository.manifest import Precision
-from service.engine.loaded_model import ServedVersion
-from service.engine.queue import Inference, Lane
+from service.engine.loaded_model import ModelVariant
+from service.engine.queue import Inference, ModelQueue
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -24,7 +24,7 @@ MODEL = ("model", "version", "precision")
 Observe = Callable[[float], None]
 
 DEFER_SECONDS = 0.1
-MOST_DEFERRED = 320
+MAX_DEFERRED = 320
 """For how long, and how many at most, observations wait to be added up."""
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -70,7 +70,7 @@ class Metrics:
         build.labels(version).set(1)
         self._due: list[tuple[Observe, float]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._loaded: Callable[[], Iterable[ServedVersion]] = tuple
+        self._loaded: Callable[[], Iterable[ModelVariant]] = tuple
         self._seen: set[tuple[str, str, str]] = set()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -82,15 +82,15 @@ class Metrics:
         """A request has been answered with a problem; it was for this version, or for none that is known."""
         self._rejected.labels(slug, model, version).inc()
 
-    def observe_batch(self, lane: Lane, images: int) -> None:
+    def observe_batch(self, queue: ModelQueue, images: int) -> None:
         """A model has run once on `images` images."""
-        observe, count, waiting = self._of_batch(lane.family, lane.version, lane.precision)
+        observe, count, waiting = self._of_batch(queue.family, queue.version, queue.precision)
         observe(images)
         count(images)
-        waiting(lane.waiting)
+        waiting(queue.pending)
 
     def observe_answer(
-        self, served: ServedVersion, decode_seconds: float, inference: Inference, total_seconds: float
+        self, served: ModelVariant, decode_seconds: float, inference: Inference, total_seconds: float
     ) -> None:
         """A request has been answered by a version."""
         decode, queue, run, total = self._of_answer(served.family, served.version, served.precision)
@@ -113,7 +113,7 @@ class Metrics:
     def _soon(self, *observed: tuple[Observe, float]) -> None:
         # One after the other they take a third of the time that each takes in the middle of a request.
         self._due += observed
-        if len(self._due) >= MOST_DEFERRED:
+        if len(self._due) >= MAX_DEFERRED:
             self.settle()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DEFER_SECONDS, self.settle)
@@ -147,7 +147,7 @@ class Metrics:
         MultiProcessCollector(registry)
         return generate_latest(registry)
 
-    def watch_loaded(self, loaded: Callable[[], Iterable[ServedVersion]]) -> None:
+    def watch_loaded(self, loaded: Callable[[], Iterable[ModelVariant]]) -> None:
         """Report, at each scrape, what is loaded and how long each queue is."""
         self._loaded = loaded
 
@@ -162,7 +162,7 @@ class Metrics:
             self._model_info.labels(*labels).set(0)
         for labels, served in now.items():
             self._model_info.labels(*labels).set(1)
-            self._waiting.labels(*labels).set(served.lane.waiting)
+            self._waiting.labels(*labels).set(served.queue.pending)
         self._seen |= now.keys()
 
     def _gauge(

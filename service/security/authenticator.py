@@ -36,7 +36,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Gatekeeper:
+class Authenticator:
     """Knows the keys and the names of this service."""
 
     keyring: Keyring
@@ -76,7 +76,7 @@ class Gatekeeper:
         return read_token(cookie, self.keyring, time.time())
 
 
-def create_gatekeeper(settings: Settings) -> Gatekeeper:
+def create_authenticator(settings: Settings) -> Authenticator:
     """The gatekeeper that the settings ask for; makes the key in DUET_HOME where none is set nor made yet.
 
     Raises:
@@ -84,4 +84,4 @@ def create_gatekeeper(settings: Settings) -> Gatekeeper:
     """
     configured = settings.api_keys
     keyring = parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(settings.home))
-    return Gatekeeper(keyring, own_names(settings.allowed_hosts, settings.host))
+    return Authenticator(keyring, own_names(settings.allowed_hosts, settings.host))

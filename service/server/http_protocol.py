@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from service.state import AppState
 
 _PATH = PREDICT.decode()
-MOST_HEAD_BYTES = 65_536
+MAX_HEAD_BYTES = 65_536
 """Of a request, besides the piece that its head begins in: what common proxies allow, and far more than any client of
 this service sends. It holds for the trailers of a chunked body as well.
 """
@@ -62,7 +62,7 @@ class _Refused:
             """Tell nobody."""
 
 
-class Whole:
+class CoalescingTransport:
     """A transport that writes the head and the body of an answer at once: uvicorn writes them one by one, and each
     write is a system call and a packet.
 
@@ -103,10 +103,10 @@ class Whole:
             self._waiting = None
 
 
-class DoorProtocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a door, and with a limit on the head of a request, which uvicorn has none on."""
 
-    _answer: Whole | None = None
+    _answer: CoalescingTransport | None = None
     _head_bytes = 0
     _in_head = False
 
@@ -115,7 +115,7 @@ class DoorProtocol(HttpToolsProtocol):
         if self._in_head:  # already: what a head begins with may have come behind other requests, and is not counted
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._write(_HEAD_TOO_LARGE)
             self.transport.close()
 
@@ -137,14 +137,14 @@ class DoorProtocol(HttpToolsProtocol):
         """The head of a request has come: turn it away, or let it in."""
         self._in_head = False
         if self.url.startswith(PREDICT) and self.parser.get_method() == b"POST" and self._may_be_answered_here():
-            full = cast("AppState", self.app_state)["door"].full(self.url)
-            if full is not None:
-                self._refuse(full)
+            rejection = cast("AppState", self.app_state)["admission"].rejection(self.url)
+            if rejection is not None:
+                self._refuse(rejection)
                 return
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answer = Whole(self.transport, self.loop)
+        self._answer = CoalescingTransport(self.transport, self.loop)
         cycle.transport = cast(Transport, self._answer)
         super()._start_asgi_task(cycle, app)
 
@@ -162,27 +162,27 @@ class DoorProtocol(HttpToolsProtocol):
         stays = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         return stays and not lifecycle.draining and not self.flow.write_paused
 
-    def _refuse(self, full: QueueFullError) -> None:
+    def _refuse(self, rejection: QueueFullError) -> None:
         state = cast("AppState", self.app_state)
         deadline_seconds = state["settings"].deadline_seconds
         context = read_context(self.headers, now=time.perf_counter(), deadline_seconds=deadline_seconds)
         token = current_request.set(context)
         try:
             self.cycle = cast(RequestResponseCycle, _Refused())
-            self._write(_answer(full, context, self.server_state.default_headers))
+            self._write(_answer(rejection, context, self.server_state.default_headers))
             self.on_response_complete()
-            state["metrics"].observe_problem(full.slug, full.model, full.version)
+            state["metrics"].observe_problem(rejection.slug, rejection.model, rejection.version)
             client = self.client[0] if self.client else None
-            finish(state["metrics"], context, "POST", _PATH, _PATH, full.status, client)
+            finish(state["metrics"], context, "POST", _PATH, _PATH, rejection.status, client)
         finally:
             current_request.reset(token)
 
 
-def _answer(full: QueueFullError, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    body = orjson.dumps(full.body(context.id))
+def _answer(rejection: QueueFullError, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    body = orjson.dumps(rejection.body(context.id))
     lines = [STATUS_LINE[429]]
     lines += [b"%s: %s\r\n" % header for header in default_headers]
-    lines += [b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in full.headers.items()]
+    lines += [b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in rejection.headers.items()]
     lines.append(b"content-length: %d\r\ncontent-type: %s\r\n" % (len(body), _MEDIA_TYPE))
     lines.append(b"%s: %s\r\n" % (REQUEST_ID_HEADER, context.id.encode()))
     if context.traceparent is not None:

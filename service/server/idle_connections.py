@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 
-class Stragglers:
+class SlowConnectionReaper:
     """Closes connections on which nothing gets on.
 
     uvicorn bounds only the time between two requests: a head that never ends, or the rest of a body that was refused
     early, would hold its connection for ever.
     """
 
-    def __init__(self, patience_seconds: float) -> None:
-        self._patience_seconds = patience_seconds
+    def __init__(self, timeout_seconds: float) -> None:
+        self._patience_seconds = timeout_seconds
         self._since: dict[HttpToolsProtocol, tuple[RequestResponseCycle | None, float]] = {}
 
-    def close_late(self, connections: Iterable[object], now: float) -> None:
+    def close_expired(self, connections: Iterable[object], now: float) -> None:
         """Close what has been waited for since a call that lies `patience_seconds` back; to be called regularly.
 
         Args:

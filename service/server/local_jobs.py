@@ -16,7 +16,7 @@ from service.broker.embedded import EmbeddedBroker
 from service.broker.lock import sole_service
 from service.settings import Settings
 from service.supervisor.program import Program
-from service.supervisor.restarting_process import Keeper
+from service.supervisor.restarting_process import RestartingProcess
 from service.supervisor.training_env import TrainingSetup
 
 _STOP_MARGIN_SECONDS = 5.0
@@ -38,9 +38,9 @@ def jobs_beside(settings: Settings) -> Iterator[Settings]:
     """
     broker = EmbeddedBroker(settings.home)
     with sole_service(settings.home):
-        parts: list[Keeper | TrainingSetup] = [Keeper(broker.prepare())]
+        parts: list[RestartingProcess | TrainingSetup] = [RestartingProcess(broker.prepare())]
         if settings.embedded_worker:
-            parts.append(Keeper(_worker(settings, broker.url), may_start=broker.answers))
+            parts.append(RestartingProcess(_worker(settings, broker.url), may_start=broker.answers))
             parts += _training_setup(settings)
         for part in parts:
             part.start()
@@ -78,7 +78,7 @@ def _training_setup(settings: Settings) -> list[TrainingSetup]:
     return [TrainingSetup(program, settings.training_python)]
 
 
-def _stop(parts: list[Keeper | TrainingSetup]) -> None:
+def _stop(parts: list[RestartingProcess | TrainingSetup]) -> None:
     """Stop them in the reverse order; a signal that comes meanwhile ends the waiting."""
 
     def hurry(_number: int, _frame: FrameType | None) -> None:

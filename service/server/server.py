@@ -19,10 +19,10 @@ from core.errors import ConfigurationError
 from service.app import create_app
 from service.http.lifecycle import Lifecycle
 from service.observability.logging import configure_logging
-from service.security.authenticator import create_gatekeeper
+from service.security.authenticator import create_authenticator
 from service.server.banner import announce
-from service.server.http_protocol import DoorProtocol
-from service.server.idle_connections import Stragglers
+from service.server.http_protocol import HttpProtocol
+from service.server.idle_connections import SlowConnectionReaper
 from service.server.workers import supervise
 from service.settings import Settings
 
@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
         ConfigurationError: the address cannot be listened on, the key cannot be kept, or the broker cannot be run.
     """
     configure_logging(settings.log_level, settings.log_format)
-    create_gatekeeper(settings)  # for its key: one that cannot be kept is said before anything else happens
+    create_authenticator(settings)  # for its key: one that cannot be kept is said before anything else happens
     with _bound(settings, shared=False) as bound, _with_jobs(settings) as settings:
         log.info("settings", extra={"settings": settings.model_dump(mode="json")})
         if settings.workers > 1:
@@ -126,7 +126,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(settings, self._lifecycle),
-                http=DoorProtocol,
+                http=HttpProtocol,
                 ws="none",
                 lifespan="on",
                 backlog=BACKLOG,
@@ -140,7 +140,7 @@ class DrainingServer(uvicorn.Server):
         )
         self._on_listening = on_listening
         self._notice_seconds = settings.drain_notice_seconds
-        self._stragglers = Stragglers(settings.deadline_seconds)
+        self._slow_connections = SlowConnectionReaper(settings.deadline_seconds)
         # A worker may be sent each signal twice, by whoever stops the service and by its parent, which ends it at last.
         self._is_alone = settings.workers == 1
 
@@ -167,7 +167,7 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """What is done ten times a second: as uvicorn, and once a second close what keeps it waiting."""
         if counter % 10 == 0:
-            self._stragglers.close_late(self.server_state.connections, time.monotonic())
+            self._slow_connections.close_expired(self.server_state.connections, time.monotonic())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -185,8 +185,8 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
-    def _protocol(self) -> DoorProtocol:
-        return DoorProtocol(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self) -> HttpProtocol:
+        return HttpProtocol(self.config, self.server_state, self.lifespan.state)
 
     def _drain(self) -> None:
         if self._lifecycle.draining:

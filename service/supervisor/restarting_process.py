@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from service.supervisor.backoff import Backoff
 from service.supervisor.program import Program, describe_end
-from service.supervisor.supervised_process import Attendant
+from service.supervisor.supervised_process import SupervisedProcess
 
 log = logging.getLogger("duet.supervisor")
 
 _LOOK_AGAIN_SECONDS = 0.02
 
 
-class Keeper(Attendant):
+class RestartingProcess(SupervisedProcess):
     """Starts a program, and starts it again whenever it ends."""
 
     def __init__(self, program: Program, *, may_start: Callable[[], bool] | None = None) -> None:
@@ -37,7 +37,7 @@ class Keeper(Attendant):
             self.kill()
             self._thread.join()
 
-    def _attend(self) -> None:
+    def _supervise(self) -> None:
         while self._is_allowed():
             started = time.monotonic()
             how = self._run()

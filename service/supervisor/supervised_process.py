@@ -12,7 +12,7 @@ from contextlib import suppress
 from service.supervisor.program import Program
 
 
-class Attendant(ABC):
+class SupervisedProcess(ABC):
     """Base of what looks after a program; nothing is started before `start`."""
 
     def __init__(self, program: Program) -> None:
@@ -20,7 +20,7 @@ class Attendant(ABC):
         self._stopping = threading.Event()
         self._starting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._attend, name=program.name, daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name=program.name, daemon=True)
 
     def start(self) -> None:
         """Begin, in the background."""
@@ -31,7 +31,7 @@ class Attendant(ABC):
         self._signal(signal.SIGKILL, whole_group=True)
 
     @abstractmethod
-    def _attend(self) -> None:
+    def _supervise(self) -> None:
         """What the thread does, until `_stopping` is set or nothing is left to do."""
 
     def _begin(self) -> subprocess.Popen[bytes] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.supervisor.program import Program, describe_end
-from service.supervisor.supervised_process import Attendant
+from service.supervisor.supervised_process import SupervisedProcess
 from service.supervisor.training_env_state import SetupState, clear_setup, write_setup
 
 log = logging.getLogger("duet.supervisor")
@@ -17,7 +17,7 @@ _TOLD_LINES = 3
 """Of what the command said last: where it is a build tool, the line of its own comes after those that explain."""
 
 
-class TrainingSetup(Attendant):
+class TrainingSetup(SupervisedProcess):
     """Runs the command once, in the background; what failed is tried again when the service starts again."""
 
     def __init__(self, program: Program, python: Path) -> None:
@@ -37,7 +37,7 @@ class TrainingSetup(Attendant):
         self.kill()
         self._thread.join()
 
-    def _attend(self) -> None:
+    def _supervise(self) -> None:
         try:
             self._tell("installing", f"the environment for training is being made, see {self._program.output}")
             how = self._make()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from core.files.durable import replace_durably
+from core.files.durable import atomic_replace
 
 STATE_NAME = "setup.json"
 
@@ -45,7 +45,7 @@ def write_setup(python: Path, state: SetupState) -> None:
     """Say why the environment of `python` cannot be used now; its folder is created where it is missing."""
     path = _state_path(python)
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_durably(path, state.model_dump_json(indent=1).encode())
+    atomic_replace(path, state.model_dump_json(indent=1).encode())
 
 
 def clear_setup(python: Path) -> None:

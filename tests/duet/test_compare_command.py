@@ -48,7 +48,7 @@ def test_the_verdict_stands_first_and_its_figures_below(
     assert run("cnn", "mlp@1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
-        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of greys: 83.33"
+        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of grays: 83.33"
     )
 
     def row(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.gate import latency
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import QuantizationRecord
 from core.repository.repository import ModelRepository
 from duet.cli import main
@@ -141,7 +141,7 @@ def test_show_prints_the_trial_of_int8(duet: Duet, repository: ModelRepository) 
         calibration_images=160,
         speedup_batch_1=1.25,
         speedup_batch_32=3.5,
-        holdout_difference=Estimate(value=-0.001, low=-0.004, high=0.002),
+        holdout_difference=ConfidenceInterval(value=-0.001, low=-0.004, high=0.002),
         published=False,
         verdict="less than 1.5 times as fast as float32",
     )

@@ -17,12 +17,12 @@ from tests.support.gradient_graphs import write_explainable
 from tests.support.service import ServiceProcess, service_process
 
 KEY = "k" * 16
-MOST_EXAMPLES = 6
+MAX_EXAMPLES = 6
 CONFIG = SchemathesisConfig.from_dict(
     {
         "seed": 1,
         "auth": {"openapi": {"key": {"api_key": KEY}}},
-        "generation": {"max-examples": MOST_EXAMPLES, "deterministic": True},
+        "generation": {"max-examples": MAX_EXAMPLES, "deterministic": True},
         "phases": {"stateful": {"enabled": False}},
         # What is an image, a cursor or an idempotency key that nobody had before, a schema cannot say.
         "checks": {"positive_data_acceptance": {"enabled": False}},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 
 BLOCKED = ("torch", "torchvision", "training", "onnx", "onnxscript", "sklearn", "matplotlib", "captum", "pandas")
 SERVES_WITHOUT = """
@@ -47,7 +47,7 @@ asyncio.run(main())
 
 def test_the_service_answers_where_torch_and_training_cannot_be_imported(home: Path) -> None:
     image = home / "a.png"
-    image.write_bytes(grey_png(0))
+    image.write_bytes(gray_png(0))
     program = SERVES_WITHOUT.format(blocked=BLOCKED, home=str(home), image=str(image))
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ended.stdout.strip() == "[200, 200, 200]", ended.stderr

@@ -42,7 +42,7 @@ class Batches:
         images: those to train on.
         classes: how many there are.
         config: of the run.
-        fill_C: uint8 [3], the colour that cutout paints.
+        fill_C: uint8 [3], the color that cutout paints.
         mirrored_N: bool [N], which images alternating mirroring begins with.
         teacher: the teacher's answers to every image as each round changes it.
         device: where to put them.

@@ -59,14 +59,14 @@ def _with_spectrum(noise_MHWC: Tensor, falloff_M: Tensor) -> Tensor:
     frequency_HW = (rows_H[:, None] ** 2 + columns_W**2).sqrt()
     frequency_HW[0, 0] = 1 / max(H, W)
     amplitude_MHW1 = (frequency_HW ** (-falloff_M[:, None, None] / 2))[..., None]
-    coloured_MHWC = torch.fft.irfft2(torch.fft.rfft2(noise_MHWC, dim=(1, 2)) * amplitude_MHW1, s=(H, W), dim=(1, 2))
-    low, high = coloured_MHWC.amin((1, 2), keepdim=True), coloured_MHWC.amax((1, 2), keepdim=True)
-    stretched_MHWC: Tensor = 255 * (coloured_MHWC - low) / (high - low)
+    colored_MHWC = torch.fft.irfft2(torch.fft.rfft2(noise_MHWC, dim=(1, 2)) * amplitude_MHW1, s=(H, W), dim=(1, 2))
+    low, high = colored_MHWC.amin((1, 2), keepdim=True), colored_MHWC.amax((1, 2), keepdim=True)
+    stretched_MHWC: Tensor = 255 * (colored_MHWC - low) / (high - low)
     return stretched_MHWC.round().to(torch.uint8)
 
 
 def _scrambled(images_MHWC: Tensor, noise_MHWC: Tensor) -> Tensor:
-    """The images' amplitudes with the phases of the noise; the mean colour of each stays."""
+    """The images' amplitudes with the phases of the noise; the mean color of each stays."""
     _, H, W, _ = images_MHWC.shape
     spectrum = torch.fft.rfft2(images_MHWC.float(), dim=(1, 2))
     phases = torch.fft.rfft2(noise_MHWC, dim=(1, 2)).angle()
@@ -95,8 +95,8 @@ def _gradients(colors_2M3: Tensor, uniform_3M: Tensor, height: int, width: int) 
     y_H1 = torch.linspace(-1, 1, height, device=device)[:, None]
     x_W = torch.linspace(-1, 1, width, device=device)
     along_MHW = angle_M.sin()[:, None, None] * y_H1 + angle_M.cos()[:, None, None] * x_W
-    centre_M11 = (2 * uniform_3M[1] - 1)[:, None, None]
+    center_M11 = (2 * uniform_3M[1] - 1)[:, None, None]
     steepness_M11 = (10 * uniform_3M[2])[:, None, None]
-    share_MHW1 = torch.sigmoid(steepness_M11 * (along_MHW - centre_M11))[..., None]
+    share_MHW1 = torch.sigmoid(steepness_M11 * (along_MHW - center_M11))[..., None]
     first_M113, second_M113 = colors_2M3[:, :, None, None, :]
     return (255 * torch.lerp(first_M113, second_M113, share_MHW1)).round().to(torch.uint8)

@@ -28,7 +28,7 @@ def unpack(packed: Tensor) -> Tensor:
 
 
 def scale_packed(packed: Tensor) -> Tensor:
-    """int32 [...] -> float32 [..., 4]: each pixel's colours in [0, 1] as `scale_pixels` has them, and a zero.
+    """int32 [...] -> float32 [..., 4]: each pixel's colors in [0, 1] as `scale_pixels` has them, and a zero.
 
     With the zero every pixel fills a vector register's lane; it is for the caller to cut it off at the end.
     """

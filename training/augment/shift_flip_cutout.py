@@ -15,7 +15,7 @@ from core.recipes import Augmentation
 
 
 @dataclass(frozen=True)
-class Views:
+class ShiftFlip:
     """How each image of a batch is shifted and then mirrored.
 
     Attributes:
@@ -30,16 +30,18 @@ class Views:
     mirrored_N: Tensor
     reach: int
 
-    def __getitem__(self, index_N: Tensor) -> Views:
+    def __getitem__(self, index_N: Tensor) -> ShiftFlip:
         """Those at these positions."""
-        return Views(self.top_N[index_N], self.left_N[index_N], self.mirrored_N[index_N], self.reach)
+        return ShiftFlip(self.top_N[index_N], self.left_N[index_N], self.mirrored_N[index_N], self.reach)
 
-    def to(self, device: torch.device) -> Views:
+    def to(self, device: torch.device) -> ShiftFlip:
         """The same on another device."""
-        return Views(self.top_N.to(device), self.left_N.to(device), self.mirrored_N.to(device), self.reach)
+        return ShiftFlip(self.top_N.to(device), self.left_N.to(device), self.mirrored_N.to(device), self.reach)
 
 
-def draw_views(count: int, config: Augmentation, generator: torch.Generator, mirrored_N: Tensor | None = None) -> Views:
+def draw_shift_flip(
+    count: int, config: Augmentation, generator: torch.Generator, mirrored_N: Tensor | None = None
+) -> ShiftFlip:
     """A view for each of `count` images: shifted as far as `config` says, mirrored with probability one half.
 
     Args:
@@ -56,10 +58,10 @@ def draw_views(count: int, config: Augmentation, generator: torch.Generator, mir
         mirrored_N = torch.zeros(count, dtype=torch.bool, device=device)
         if config.flip:
             mirrored_N = torch.rand(count, generator=generator, device=device) < 0.5
-    return Views(top_N, left_N, mirrored_N, config.translate)
+    return ShiftFlip(top_N, left_N, mirrored_N, config.translate)
 
 
-def take_views(images_NHW: Tensor, views: Views) -> Tensor:
+def apply_shift_flip(images_NHW: Tensor, views: ShiftFlip) -> Tensor:
     """int32 [N, H, W] -> int32 [N, H, W]: shifted, what moves in being the reflected edge; then mirrored."""
     N, H, W = images_NHW.shape
     device = images_NHW.device
@@ -81,39 +83,39 @@ def _reflected(length: int, reach: int, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Squares:
+class Cutout:
     """Where one square per image lies that is painted over (DeVries & Taylor 2017).
 
     `top_N` and `left_N`, int64 [N], are its first row and column, `side` is in pixels.
-    Its centre is anywhere in the image, so that it may stick out over an edge.
+    Its center is anywhere in the image, so that it may stick out over an edge.
     """
 
     top_N: Tensor
     left_N: Tensor
     side: int
 
-    def __getitem__(self, index_N: Tensor) -> Squares:
+    def __getitem__(self, index_N: Tensor) -> Cutout:
         """Those at these positions."""
-        return Squares(self.top_N[index_N], self.left_N[index_N], self.side)
+        return Cutout(self.top_N[index_N], self.left_N[index_N], self.side)
 
-    def to(self, device: torch.device) -> Squares:
+    def to(self, device: torch.device) -> Cutout:
         """The same on another device."""
-        return Squares(self.top_N.to(device), self.left_N.to(device), self.side)
+        return Cutout(self.top_N.to(device), self.left_N.to(device), self.side)
 
 
-def draw_squares(count: int, height: int, width: int, side: int, generator: torch.Generator) -> Squares:
+def draw_cutout(count: int, height: int, width: int, side: int, generator: torch.Generator) -> Cutout:
     """A `side` x `side` square for each of `count` images."""
     device = generator.device
     top_N = torch.randint(0, height, (count,), generator=generator, device=device) - side // 2
     left_N = torch.randint(0, width, (count,), generator=generator, device=device) - side // 2
-    return Squares(top_N, left_N, side)
+    return Cutout(top_N, left_N, side)
 
 
-def paint(images_NHW: Tensor, squares: Squares, fill: Tensor) -> Tensor:
-    """The images with each one's square in the colour `fill`, packed as they are, int32 []."""
+def apply_cutout(images_NHW: Tensor, cutout: Cutout, fill: Tensor) -> Tensor:
+    """The images with each one's square in the color `fill`, packed as they are, int32 []."""
     _, H, W = images_NHW.shape
     device = images_NHW.device
-    top_N, left_N, side = squares.top_N[:, None], squares.left_N[:, None], squares.side
+    top_N, left_N, side = cutout.top_N[:, None], cutout.left_N[:, None], cutout.side
     rows_H, columns_W = torch.arange(H, device=device), torch.arange(W, device=device)
     in_rows_NH = (rows_H >= top_N) & (rows_H < top_N + side)
     in_columns_NW = (columns_W >= left_N) & (columns_W < left_N + side)

@@ -11,13 +11,13 @@ from core.recipes import Augmentation
 from training.augment.cutmix import Boxes, draw_boxes, paste
 from training.augment.packed_pixels import chunks, scale_packed
 from training.augment.shift_flip_cutout import (
-    Squares,
-    Views,
-    draw_squares,
-    draw_views,
+    Cutout,
+    ShiftFlip,
+    apply_cutout,
+    apply_shift_flip,
+    draw_cutout,
+    draw_shift_flip,
     mixing_shares,
-    paint,
-    take_views,
 )
 from training.augment.warp import Warps, draw_warps, warp
 from training.run.rng import generator
@@ -31,17 +31,17 @@ class Changes:
     """A change of every image of a data set.
 
     Attributes:
-        views: how each is shifted and mirrored.
+        shift_flip: how each is shifted and mirrored.
         warps: how each is then stretched and turned; None: not at all.
-        squares: what of it is painted over; None: nothing.
+        cutout: what of it is painted over; None: nothing.
         partner_N: int64 [N], with which image it is mixed; None: with none.
         share_N: float32 [N], its share of the label and of every pixel; None: it is not mixed pixel by pixel.
         boxes: rectangles that show the partner instead; None: none. An image with a rectangle is not mixed otherwise.
     """
 
-    views: Views
+    shift_flip: ShiftFlip
     warps: Warps | None
-    squares: Squares | None
+    cutout: Cutout | None
     partner_N: Tensor | None
     share_N: Tensor | None
     boxes: Boxes | None = None
@@ -49,21 +49,21 @@ class Changes:
     def to(self, device: torch.device) -> Changes:
         """The same on another device."""
         return Changes(
-            self.views.to(device),
+            self.shift_flip.to(device),
             None if self.warps is None else self.warps.to(device),
-            None if self.squares is None else self.squares.to(device),
+            None if self.cutout is None else self.cutout.to(device),
             None if self.partner_N is None else self.partner_N.to(device),
             None if self.share_N is None else self.share_N.to(device),
             None if self.boxes is None else self.boxes.to(device),
         )
 
     def pictures(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
-        """int32 [N, H, W]: all images, packed, each changed, squares in the colour `fill`, rectangles pasted."""
-        pictures_NHW = take_views(images_NHW, self.views)
+        """int32 [N, H, W]: all images, packed, each changed, squares in the color `fill`, rectangles pasted."""
+        pictures_NHW = apply_shift_flip(images_NHW, self.shift_flip)
         if self.warps is not None:
             pictures_NHW = warp(pictures_NHW, self.warps)
-        if self.squares is not None:
-            pictures_NHW = paint(pictures_NHW, self.squares, fill)
+        if self.cutout is not None:
+            pictures_NHW = apply_cutout(pictures_NHW, self.cutout, fill)
         if self.boxes is not None and self.partner_N is not None:
             pictures_NHW = paste(pictures_NHW, self.boxes, self.partner_N)
         return pictures_NHW
@@ -122,9 +122,9 @@ def draw_changes(
     mirrored_N: Tensor | None = None,
 ) -> Changes:
     """Changes of `count` images of that size; all randomness comes from `generator`."""
-    views = draw_views(count, config, generator, mirrored_N)
+    views = draw_shift_flip(count, config, generator, mirrored_N)
     warps = draw_warps(count, config, generator) if config.rotate or config.stretch else None
-    squares = draw_squares(count, height, width, config.cutout, generator) if config.cutout else None
+    squares = draw_cutout(count, height, width, config.cutout, generator) if config.cutout else None
     if not config.mixup and not config.cutmix:
         return Changes(views, warps, squares, None, None)
     share_N = mixing_shares(count, config.mixup, generator) if config.mixup else None

@@ -19,7 +19,7 @@ from training.augment.packed_pixels import chunks, unpack
 
 @dataclass(frozen=True)
 class Warps:
-    """How each image of a batch is stretched and then turned about its centre.
+    """How each image of a batch is stretched and then turned about its center.
 
     Attributes:
         angle_N: float32 [N], radians.
@@ -72,7 +72,7 @@ def _sources(warps: Warps, height: int, width: int) -> Tensor:
     It measures both axes from -1 to 1, column before row, so that a turn of an image that is not square needs the ratio
     of its sides. `affine_grid` makes the same by a matrix product, which takes longer than the interpolation.
     """
-    x_W, y_H = _centres(width, warps.angle_N.device), _centres(height, warps.angle_N.device)
+    x_W, y_H = _centers(width, warps.angle_N.device), _centers(height, warps.angle_N.device)
     cosine_N, sine_N = warps.angle_N.cos(), warps.angle_N.sin()
     columns_N, rows_N = 1 / warps.width_N, 1 / warps.height_N
     # Both numbers of a place as one complex number, so that they are added at once.
@@ -82,6 +82,6 @@ def _sources(warps: Warps, height: int, width: int) -> Tensor:
     return torch.view_as_real(grid_NHW)
 
 
-def _centres(length: int, device: torch.device) -> Tensor:
+def _centers(length: int, device: torch.device) -> Tensor:
     """float32 [length]: middles of the pixels of a line that goes from -1 to 1."""
     return (2 * torch.arange(length, device=device) + 1) / length - 1

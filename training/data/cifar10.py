@@ -26,7 +26,7 @@ NAME = "cifar10"
 FOLDER_NAME = "cifar-10-batches-py"
 TEST_FILE = "test_batch"
 META_FILE = "batches.meta"
-LICENCE = (
+LICENSE = (
     "CIFAR-10, collected by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton (A. Krizhevsky, Learning Multiple Layers "
     "of Features from Tiny Images, 2009); free to download, published without an explicit licence"
 )
@@ -71,7 +71,7 @@ def load_cifar10(
     _check_files(folder, files)
     training, class_names = _read(folder, files, train=True)
     test, _ = _read(folder, files, train=False)
-    return ImageDataset(NAME, class_names, training, test, LICENCE)
+    return ImageDataset(NAME, class_names, training, test, LICENSE)
 
 
 def _from_environment() -> Path | None:

@@ -32,7 +32,7 @@ from training.data.types import ImageDataset, LabelledImages
 DEFAULT_IMAGE_SIZE = 32
 SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("validation", 0.1), ("train", 0.7))
 """Which share of every class goes to which part, to within chance; each class has an image in each of them."""
-LICENCE = "images of the folder {name}, brought by whoever trained this version, under the terms that they have them by"
+LICENSE = "images of the folder {name}, brought by whoever trained this version, under the terms that they have them by"
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 NOTE_SECONDS = 2.0
@@ -200,7 +200,7 @@ def _divided(folder: LabelledFolder, pictures: Sequence[_Picture], geometry: Geo
         LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N])
         for chosen_N in (~is_test_N, is_test_N)
     )
-    dataset = ImageDataset(folder.data, class_names, training, test, LICENCE.format(name=folder.name), geometry)
+    dataset = ImageDataset(folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry)
     of_training_N = part_N[~is_test_N]
     split = Split(
         **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}

@@ -50,7 +50,7 @@ class ImageDataset:
         class_names: at least two, in the order of the labels.
         training: images to learn from; `training.data.splits` divides them.
         test: images that only report.
-        licence: terms of use and provenance, as a sentence.
+        license: terms of use and provenance, as a sentence.
         geometry: how images that are not square were fitted; None where all of them were made for this size.
 
     Raises:

@@ -27,7 +27,7 @@ MIN_IMAGES = 10
 MIN_FALL = 1e-6
 """Fall of the log loss from which biases are kept: what is smaller can come from the rounding of the two fits."""
 _SEED = 0
-_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -123,4 +123,4 @@ def stratified_folds(labels_N: Labels, folds: int, *, seed: int) -> npt.NDArray[
 
 def _log_losses(probabilities_NK: Floats, labels_N: Labels) -> Floats:
     of_truth_N = probabilities_NK[np.arange(len(labels_N)), labels_N]
-    return np.asarray(-np.log(np.maximum(of_truth_N, _LEAST_PROBABILITY)))
+    return np.asarray(-np.log(np.maximum(of_truth_N, _MIN_PROBABILITY)))

@@ -23,20 +23,20 @@ from core.statistics.calibration import softmax
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
 from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import strange_images
+from training.evaluation.ood_images import ood_images
 from training.evaluation.scores import score
 from training.evaluation.tta import judge_averaged_views
-from training.export.int8_acceptance import try_int8
+from training.export.int8_acceptance import accept_int8
 from training.export.parity import check_parity
 from training.export.quantize import calibration_images, quantize
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.networks import Classifier
 
 Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EvaluationResult:
     """What was fitted on the holdout and measured on the test images, for every precision that is published."""
 
     calibration: dict[Precision, Calibration]
@@ -53,7 +53,7 @@ class Judgement:
         return self.evaluation.scores["fp32"]
 
 
-def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> Judgement:
+def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> EvaluationResult:
     """Calibrate and evaluate the exported graph at `model`, and its int8 variant, which is deleted if it fails.
 
     Args:
@@ -69,14 +69,14 @@ def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool
     holdout, test, names = images.part("holdout"), images.dataset.test, images.dataset.class_names
     sample_NHWC = calibration_images(images)
     graphs: dict[Precision, Path] = {"fp32": model, "int8": quantize(model, sample_NHWC)}
-    holdout_logits = {name: answer(path, holdout.images_NHWC, threads=threads) for name, path in graphs.items()}
-    quantization = try_int8(graphs, holdout_logits, holdout.labels_N, sample_NHWC)
+    holdout_logits = {name: predict_logits(path, holdout.images_NHWC, threads=threads) for name, path in graphs.items()}
+    quantization = accept_int8(graphs, holdout_logits, holdout.labels_N, sample_NHWC)
     if not quantization.published:
         graphs.pop("int8").unlink()
 
     calibration = {name: calibrate(holdout_logits[name], holdout.labels_N) for name in graphs}
-    test_logits = {name: answer(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
-    strange = strange_images(test.images_NHWC)
+    test_logits = {name: predict_logits(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
+    strange = ood_images(test.images_NHWC)
     scores = {
         name: score(
             test_logits[name], test.labels_N, names, calibration[name], calibration_images=len(holdout)
@@ -88,8 +88,10 @@ def judge(model: Path, classifier: Classifier, images: Images, *, validate: bool
     validation_accuracy = None
     if validate:
         validation = images.part("validation")
-        validation_accuracy = _accuracy(answer(model, validation.images_NHWC, threads=threads), validation.labels_N)
-    return Judgement(
+        validation_accuracy = _accuracy(
+            predict_logits(model, validation.images_NHWC, threads=threads), validation.labels_N
+        )
+    return EvaluationResult(
         calibration=calibration,
         averaged_views={name: judge_averaged_views(path, images, threads=threads) for name, path in graphs.items()},
         quantization=quantization,

@@ -12,7 +12,7 @@ from core.repository.evaluation import StrangeImages, StrangeKind
 from core.repository.manifest import Calibration
 from core.statistics.auroc import auroc
 from core.statistics.energy import energy
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 
 
 def score_strangeness(
@@ -28,14 +28,14 @@ def score_strangeness(
     Args:
         model: the graph of one precision.
         test_logits_NK: float32 [N, K], its answers to the test images.
-        strange: from `strange_images`.
+        strange: from `ood_images`.
         calibration: of this precision.
         threads: of onnxruntime.
     """
     ordinary_N = energy(test_logits_NK)
     found = []
     for kind, images_NHWC in strange.items():
-        energy_M = energy(answer(model, images_NHWC, threads=threads))
+        energy_M = energy(predict_logits(model, images_NHWC, threads=threads))
         found.append(
             StrangeImages(
                 kind=kind,

@@ -3,9 +3,9 @@
 - noise: every value of every pixel drawn uniformly from 0 to 255.
 - textures: in each channel the sum of six plane waves of random direction, phase and wavelength (a quarter of the
   image's side to all of it), stretched to the whole range.
-- flat: one random colour.
-- shuffled: a test image whose pixels have changed places at random; its colours are those of an ordinary image.
-- digits: handwritten digits, 8x8 pixels of 17 greys, enlarged bilinearly (scikit-learn's `load_digits`: the test
+- flat: one random color.
+- shuffled: a test image whose pixels have changed places at random; its colors are those of an ordinary image.
+- digits: handwritten digits, 8x8 pixels of 17 grays, enlarged bilinearly (scikit-learn's `load_digits`: the test
   part of Alpaydin and Kaynak 1998, "Optical recognition of handwritten digits", UCI); there are 1,797.
 """
 
@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from core.repository.evaluation import StrangeKind
 
 SEED = 20_250_101
-MOST = 2_000
+MAX_IMAGES = 2_000
 """Images of each kind, at most; no more than there are test images."""
 _WAVES = 6
 _BLOCK = 250
@@ -30,7 +30,7 @@ _BLOCK = 250
 Pixels = npt.NDArray[np.uint8]
 
 
-def strange_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
+def ood_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
     """Of each kind as many as there are test images, uint8 [N, H, W, 3] in the size of those.
 
     There are at most 2,000 of a kind, and at most 1,797 digits.
@@ -38,7 +38,7 @@ def strange_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
     Args:
         test_NHWC: uint8 [N, H, W, 3]; the first ones are shuffled.
     """
-    some_NHWC = test_NHWC[:MOST]
+    some_NHWC = test_NHWC[:MAX_IMAGES]
     N, H, W, _ = some_NHWC.shape
     noise, textures, flat, shuffled = (np.random.default_rng([SEED, kind]) for kind in range(4))
     return {

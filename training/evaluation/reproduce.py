@@ -13,9 +13,9 @@ from core.repository.manifest import GRAPHS, Manifest
 from training.data.split_dataset import Images
 from training.evaluation.evaluate import evaluated_data
 from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import strange_images
+from training.evaluation.ood_images import ood_images
 from training.evaluation.scores import score
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 
 TOLERANCE = 1e-6
 """Largest difference of a figure, absolute or relative; counts must be equal."""
@@ -33,10 +33,10 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
     """
     require_same_classes(manifest, images)
     dataset = images.dataset
-    scores, strange = {}, strange_images(dataset.test.images_NHWC)
+    scores, strange = {}, ood_images(dataset.test.images_NHWC)
     for precision, calibration in manifest.calibration.items():
         graph = folder / GRAPHS[precision]
-        logits_NK = answer(graph, dataset.test.images_NHWC, threads=threads)
+        logits_NK = predict_logits(graph, dataset.test.images_NHWC, threads=threads)
         scores[precision] = score(
             logits_NK,
             dataset.test.labels_N,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
 from core.repository.manifest import Calibration
 from core.statistics.calibration import (
@@ -120,11 +120,11 @@ def _averaged(points_3K: Floats, resampled_B3K: Floats, weights_K: Floats) -> Av
     )
 
 
-def _estimate(value: float, resampled_B: Floats) -> Estimate:
+def _estimate(value: float, resampled_B: Floats) -> ConfidenceInterval:
     low, high = np.percentile(resampled_B, [2.5, 97.5])
-    return Estimate(value=float(value), low=float(low), high=float(high))
+    return ConfidenceInterval(value=float(value), low=float(low), high=float(high))
 
 
-def _proportion(successes: int, trials: int) -> Estimate:
+def _proportion(successes: int, trials: int) -> ConfidenceInterval:
     low, high = wilson_interval(successes, trials)
-    return Estimate(value=successes / trials, low=low, high=high)
+    return ConfidenceInterval(value=successes / trials, low=low, high=high)

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import AveragedViewsRecord
 from core.statistics.calibration import log_loss, reliability, softmax
 from core.statistics.intervals import wilson_interval
 from training.data.preprocessing import one_hot
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 
 
 def judge_averaged_views(model: Path, images: Images, *, threads: int) -> AveragedViewsRecord:
@@ -35,7 +35,7 @@ def judge_averaged_views(model: Path, images: Images, *, threads: int) -> Averag
     return AveragedViewsRecord(
         views=len(VIEW_WEIGHTS),
         calibration=calibration,
-        test_accuracy=Estimate(value=right / len(test), low=low, high=high),
+        test_accuracy=ConfidenceInterval(value=right / len(test), low=low, high=high),
         test_log_loss=log_loss(probabilities_NK, one_hot(test.labels_N, logits_NK.shape[1])),
         test_ece=reliability(probabilities_NK, test.labels_N).ece,
     )
@@ -43,4 +43,4 @@ def judge_averaged_views(model: Path, images: Images, *, threads: int) -> Averag
 
 def answer_averaged(model: Path, images_NHWC: npt.NDArray[np.uint8], *, threads: int) -> npt.NDArray[np.float32]:
     """Logits float32 [N, K] from the graph at `model`, each image's the mean over its views."""
-    return averaged([answer(model, view_NHWC, threads=threads) for view_NHWC in views(images_NHWC)])
+    return averaged([predict_logits(model, view_NHWC, threads=threads) for view_NHWC in views(images_NHWC)])

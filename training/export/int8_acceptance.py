@@ -22,7 +22,7 @@ _ROUNDS = 30
 _UNTIMED = 3
 
 
-def try_int8(
+def accept_int8(
     graphs: Mapping[Precision, Path],
     logits: Mapping[Precision, npt.NDArray[np.float32]],
     labels_N: npt.NDArray[np.int64],

@@ -1,7 +1,7 @@
 """The int8 variant of a model: the same weights in integers, the ranges of its activations fixed on training images.
 
 Static quantization in the QDQ form, which onnxruntime fuses into integer kernels: convolutions with their batch
-normalisation and ReLU, pooling and hidden dense layers all run on integers. Measured on the baselines' networks and
+normalization and ReLU, pooling and hidden dense layers all run on integers. Measured on the baselines' networks and
 the 5,000 validation images: answers that stay those of float32, and mean divergence KL(float32 || int8) in thousandths
 of a nat. Accuracy moved by 0.1 to 0.2 points in every row, which 5,000 images cannot tell apart, and is no guide.
 
@@ -14,7 +14,7 @@ of a nat. Accuracy moved by 0.1 to 0.2 points in every row, which 5,000 images c
 | first layer in float32 | 99.58 %, 0.26 | 98.64 %, 0.32 | the mlp gains nothing: that layer is most of it |
 | ranges from 128 images | 99.56 %, 3.12 | 98.80 %, 0.32 | rare large activations are cut off; 4,096 are no better |
 | ranges at the 99.99th percentile | 99.42 %, 6.32 | 98.94 %, 0.31 | the same; by entropy: 0.74 and 0.54 |
-| activations int8 about zero | 99.32 %, 0.68 | 98.28 %, 0.93 | a fifth slower; off-centre int8 is equal to uint8 |
+| activations int8 about zero | 99.32 %, 0.68 | 98.28 %, 0.93 | a fifth slower; off-center int8 is equal to uint8 |
 
 A whitening layer stays in float32, because whitening gives its channels ranges that differ by orders of magnitude. On
 cnn_best's network and 1,500 training images, whose answers are compared as above: 99.93 %, 0.35, at 771 images a second
@@ -85,7 +85,7 @@ def quantize(model: Path, images_NHWC: npt.NDArray[np.uint8]) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         whole, prepared = Path(folder, "whole.onnx"), Path(folder, "prepared.onnx")
         onnx.save(onnx.load(model), whole)
-        # Folds batch normalisation into the convolutions, so that their output is quantized once.
+        # Folds batch normalization into the convolutions, so that their output is quantized once.
         quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
         nodes = onnx.load(prepared).graph.node
         whitening = [node.name for node in nodes if any(_WHITENING in name for name in node.input)]

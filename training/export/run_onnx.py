@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _BATCH = 250
 
 
-def answer(model: Path, images_NHWC: npt.NDArray[np.uint8], *, threads: int) -> npt.NDArray[np.float32]:
+def predict_logits(model: Path, images_NHWC: npt.NDArray[np.uint8], *, threads: int) -> npt.NDArray[np.float32]:
     """Logits float32 [N, K] of uint8 images [N, H, W, 3] from the graph at `model`, on the CPU."""
-    return answer_in(open_session(model, threads=threads), images_NHWC)
+    return predict_logits_in(open_session(model, threads=threads), images_NHWC)
 
 
-def answer_in(session: InferenceSession, images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def predict_logits_in(session: InferenceSession, images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """As `answer`, of a graph that is open already."""
     parts = [
         session.run(["logits"], {"images": images_NHWC[start : start + _BATCH]})[0]

@@ -37,7 +37,7 @@ class _Served(nn.Module):
 def export_model(classifier: Classifier, folder: Path, *, height: int, width: int) -> None:
     """Write weights.safetensors and model.onnx, `images` uint8 [N, H, W, 3] -> `logits` float32 [N, K], to `folder`.
 
-    Scaling and normalisation are inside the graph; the weights are not: it points into weights.safetensors.
+    Scaling and normalization are inside the graph; the weights are not: it points into weights.safetensors.
 
     Raises:
         ExportError: the exporter changed a weight.
@@ -59,7 +59,7 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """The ONNX graph of `module` for batches of any size, its weights under their torch names.
 
-    torch's default clean-up would fold batch normalisation into the convolutions, and the graph's weights would no
+    torch's default clean-up would fold batch normalization into the convolutions, and the graph's weights would no
     longer be the network's. Only constants are folded here; onnxruntime fuses the rest when it loads the graph.
 
     Args:

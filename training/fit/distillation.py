@@ -22,7 +22,7 @@ from torch import Tensor
 from core.errors import CheckpointError, ConfigurationError
 from core.files.disk_space import require_space
 from core.recipes import RecipeConfig
-from core.recipes.leakage import require_unseen_validation
+from core.recipes.leakage import check_no_leakage
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.augment.packed_pixels import pack
@@ -30,7 +30,7 @@ from training.augment.transforms import Changes, round_of_changes
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images, trained_on
 from training.export.weights import WEIGHTS_NAME
-from training.fit.dtype import autocast, faster_answers
+from training.fit.dtype import autocast, pick_inference_dtype
 from training.fit.hints import Projection, kept_features, last_dense
 from training.fit.teacher_rounds import AnswersFolder, StoredRounds
 from training.networks import Classifier
@@ -52,7 +52,7 @@ class Teacher:
 
 
 @dataclass(frozen=True)
-class Answers:
+class SoftLabels:
     """What a teacher answers.
 
     Attributes:
@@ -100,12 +100,12 @@ def read_teacher(config: RecipeConfig, images: Images, repository: ModelReposito
         return None
     manifest = repository.verify(*repository.resolve(config.distillation.teacher))
     same_images = manifest.data.digest == images.dataset.digest
-    require_unseen_validation(manifest, config, "teach", same_images=same_images)
+    check_no_leakage(manifest, config, "teach", same_images=same_images)
     _require_same_task(manifest, images)
     return Teacher(manifest, stored_classifier(manifest, repository.folder(manifest.family, manifest.version)))
 
 
-def teacher_answers(
+def soft_labels(
     teacher: Teacher,
     config: RecipeConfig,
     images: Images,
@@ -115,7 +115,7 @@ def teacher_answers(
     reporter: Reporter,
     device: torch.device,
     room: int = 0,
-) -> Answers:
+) -> SoftLabels:
     """The teacher's calibrated logits, and hints if asked for, of every round that the run shows, and their seconds.
 
     They are divided by the temperature that calibrates the teacher, because a student is no better calibrated than what
@@ -127,7 +127,7 @@ def teacher_answers(
             teacher is asked about no others.
         images: those that the run is trained on are asked about, just these: a round depends on how many there are.
         cache: folder in which the answers are kept.
-        fill_C: uint8 [3], the colour that cutout paints for the student.
+        fill_C: uint8 [3], the color that cutout paints for the student.
         reporter: is told how far it is.
         device: where to compute what is not in `cache` yet.
         room: bytes that the run itself will need on the disk of `cache`, besides the answers.
@@ -151,7 +151,7 @@ def teacher_answers(
             "and go on with --resume, or start again; what is there already is used"
         ) from error
     temperature = teacher.manifest.calibration["fp32"].temperature
-    return Answers(StoredRounds(folder, rounds, temperature, hints), seconds)
+    return SoftLabels(StoredRounds(folder, rounds, temperature, hints), seconds)
 
 
 def _complete(
@@ -227,7 +227,7 @@ def _dtype(folder: Path, classifier: Classifier, pixels_NHWC: Tensor, reporter: 
     """The compute type that this folder's answers are made with; chosen when the first is made."""
     path = folder / "dtype"
     if not path.exists():
-        dtype, reason = faster_answers(classifier, pixels_NHWC)
+        dtype, reason = pick_inference_dtype(classifier, pixels_NHWC)
         reporter.note(reason)
         write_atomically(path, lambda stream: stream.write(dtype.encode()))
     return cast(Dtype, path.read_text())

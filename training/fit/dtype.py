@@ -27,7 +27,7 @@ def autocast(device: torch.device, dtype: Dtype) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16")
 
 
-def faster_dtype(network: nn.Module, pixels_NHWC: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Dtype, str]:
+def pick_dtype(network: nn.Module, pixels_NHWC: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Dtype, str]:
     """Time forward and backward passes in float32 and in bfloat16; bfloat16 if it is clearly faster.
 
     bfloat16 is much faster where the processor multiplies it in hardware and a trap where it is emulated, so it is
@@ -54,8 +54,8 @@ def faster_dtype(network: nn.Module, pixels_NHWC: Tensor, loss: Callable[[Tensor
 
 
 @torch.inference_mode()
-def faster_answers(network: nn.Module, pixels_NHWC: Tensor) -> tuple[Dtype, str]:
-    """As `faster_dtype`, for forward passes alone, of a network in evaluation mode."""
+def pick_inference_dtype(network: nn.Module, pixels_NHWC: Tensor) -> tuple[Dtype, str]:
+    """As `pick_dtype`, for forward passes alone, of a network in evaluation mode."""
 
     def answer(dtype: Dtype) -> None:
         with autocast(pixels_NHWC.device, dtype):

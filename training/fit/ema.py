@@ -9,7 +9,7 @@ import torch
 from training.networks import Classifier
 
 
-class RunningMean:
+class WeightEMA:
     """Exponential moving average of every weight and buffer, over about `horizon` steps.
 
     While fewer than ten times that many steps are done, it is over a tenth of them.

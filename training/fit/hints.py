@@ -72,14 +72,14 @@ class Projection:
         """Fit to float32 [N, F]; D is 32, or the rank of the features if that is less."""
         features = features_NF.double()
         mean_F = features.mean(0)
-        centred = features - mean_F
-        values_F, vectors_FF = torch.linalg.eigh(centred.T @ centred / len(centred))
+        centered = features - mean_F
+        values_F, vectors_FF = torch.linalg.eigh(centered.T @ centered / len(centered))
         rank = int((values_F > _RANK_TOLERANCE * values_F[-1]).sum())
         components_FD = vectors_FF[:, -max(1, cls.dimensions(rank)) :]
         D = components_FD.shape[1]
         rotation_DD, _ = torch.linalg.qr(torch.randn(D, D, generator=generator(_ROTATION), dtype=torch.float64))
         matrix_FD = components_FD @ rotation_DD
-        deviation_D = (centred @ matrix_FD).square().mean(0).sqrt()
+        deviation_D = (centered @ matrix_FD).square().mean(0).sqrt()
         # Features that are all alike have no deviation to divide by.
         return cls(mean_F.float(), (matrix_FD / deviation_D.clamp_min(1e-12)).float())
 
@@ -127,6 +127,6 @@ class HintHead(nn.Module):
         return loss
 
     def parameter_group(self, config: Optimization) -> dict[str, Any]:
-        """For the student's optimiser: no weight decay, and muon leaves the head to AdamW."""
+        """For the student's optimizer: no weight decay, and muon leaves the head to AdamW."""
         relative_rate = config.vector_learning_rate / config.learning_rate if config.optimizer == "muon" else 1.0
         return {"params": list(self.parameters()), "weight_decay": 0.0, "relative_rate": relative_rate}

@@ -1,6 +1,6 @@
-"""Starting from a version: its weights, its normalisation, a new last layer where it is to tell other classes apart.
+"""Starting from a version: its weights, its normalization, a new last layer where it is to tell other classes apart.
 
-The normalisation is kept, not measured anew: the weights were learnt on pixels scaled by it, and the same picture must
+The normalization is kept, not measured anew: the weights were learnt on pixels scaled by it, and the same picture must
 reach them as the same numbers.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
 from core.recipes.init_from import require_same_network
-from core.recipes.leakage import require_unseen_validation
+from core.recipes.leakage import check_no_leakage
 from core.repository.manifest import InputSpec, Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
@@ -33,7 +33,7 @@ class Start:
 
     @property
     def input(self) -> InputSpec:
-        """Size and normalisation of the images that the weights know."""
+        """Size and normalization of the images that the weights know."""
         return self.manifest.input
 
 
@@ -51,7 +51,7 @@ def read_start(config: RecipeConfig, images: Images, repository: ModelRepository
     manifest = repository.verify(family, version)
     require_same_network(config, manifest)
     same_images = manifest.data.digest == images.dataset.digest
-    require_unseen_validation(manifest, config, "start", same_images=same_images)
+    check_no_leakage(manifest, config, "start", same_images=same_images)
     return Start(manifest, read_weights(repository.folder(family, version)))
 
 

@@ -27,15 +27,15 @@ from training.fit.divergence import (
     require_finite_validation,
     require_finite_weights,
 )
-from training.fit.dtype import autocast, faster_dtype
-from training.fit.ema import RunningMean
+from training.fit.dtype import autocast, pick_dtype
+from training.fit.ema import WeightEMA
 from training.fit.hints import HintHead, kept_features, last_dense
 from training.fit.init_from import load_initial
 from training.fit.losses import classification_loss, training_loss
 from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.fit.teacher_rounds import RoundAnswers
 from training.networks import Classifier
-from training.networks.init import initialise, whiten
+from training.networks.init import initialize, whiten
 from training.networks.layers import seed_dropout
 from training.networks.whitened import freeze_whitening_bias
 from training.run.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
@@ -47,7 +47,7 @@ _PROBED = 2
 """Images that show whether a network which is not validated still answers with numbers."""
 _STEPS_BETWEEN_REPORTS = 20
 """On an accelerator."""
-_INITIALISE, _EPOCH, _MIRROR = 0, 1, 2
+_INITIALIZE, _EPOCH, _MIRROR = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def fit(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
     if resume_from is None:
         # Before the network moves to its device: the generator is one of the processor, for the same weights anywhere.
-        initialise(classifier, generator(config.seed, _INITIALISE))
+        initialize(classifier, generator(config.seed, _INITIALIZE))
     loop = _Loop(classifier, config, inputs, device)
     dtype = _start_or_restore(loop, reporter, resume_from, initial or {})
     history = [] if resume_from is None else list(resume_from.history)
@@ -165,7 +165,7 @@ def _start_or_restore(
     if loop.config.precision != "auto":
         return loop.config.precision
     batch = loop.batches.plain(torch.arange(min(loop.config.batch_size, len(loop.batches))))
-    dtype, reason = faster_dtype(
+    dtype, reason = pick_dtype(
         loop.classifier, batch.pixels_LHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
     )
     reporter.note(reason)
@@ -183,7 +183,7 @@ class _Loop:
             inputs.train,
             inputs.classes,
             config,
-            fill_C=classifier.mean_colour,
+            fill_C=classifier.mean_color,
             mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
             teacher=inputs.teacher,
             device=device,
@@ -197,7 +197,7 @@ class _Loop:
         self.total_steps = self.steps_per_epoch * config.epochs
         self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
         averaged_steps = config.optimization.averaging * self.steps_per_epoch
-        self.mean = RunningMean(self.classifier, averaged_steps) if averaged_steps else None
+        self.mean = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
 
     @property
     def result(self) -> Classifier:
@@ -214,7 +214,7 @@ class _Loop:
         order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
-        # Nearly equal parts rather than full batches and a rest: batch normalisation dislikes tiny batches.
+        # Nearly equal parts rather than full batches and a rest: batch normalization dislikes tiny batches.
         for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
             steps = epoch * self.steps_per_epoch + number
             rate = learning_rate(self.config.optimization, steps, self.total_steps)

@@ -21,7 +21,7 @@ class Muon(torch.optim.Optimizer):
     """Muon for the groups that say `matrices`, AdamW (Loshchilov & Hutter 2019) for the others.
 
     A filter bank counts as a matrix with a row for each output channel. Each matrix is rescaled before every step to
-    have rows of unit length on average, so that the rate is the relative size of a step: normalisation layers make a
+    have rows of unit length on average, so that the rate is the relative size of a step: normalization layers make a
     layer's own scale meaningless, and without this it would drift and take the rate with it. Where `weight_decay` is
     above zero the scale is free, and decays, instead.
 
@@ -43,7 +43,7 @@ class Muon(torch.optim.Optimizer):
         return loss
 
 
-def orthogonalised(matrix_RC: Tensor) -> Tensor:
+def orthogonalized(matrix_RC: Tensor) -> Tensor:
     """About U V^T, where U S V^T is the singular value decomposition of `matrix_RC`, by Newton-Schulz iterations.
 
     float [R, C] -> bfloat16 [R, C]. The singular values come out near 1, not at 1, which serves as well and costs a
@@ -63,7 +63,7 @@ def _step_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Tensor], gro
     momentum = _remembered(state, "momentum", gradient)
     momentum.mul_(group["momentum"]).add_(gradient)
     rows = len(weight)
-    update_RC = orthogonalised(gradient.add(momentum, alpha=group["momentum"]).reshape(rows, -1))
+    update_RC = orthogonalized(gradient.add(momentum, alpha=group["momentum"]).reshape(rows, -1))
     if group["weight_decay"] > 0:
         weight.mul_(1 - group["lr"] * group["weight_decay"])
     else:

@@ -1,4 +1,4 @@
-"""Optimisers and the learning-rate schedule, a pure function of the step so that nothing of it needs saving."""
+"""Optimizers and the learning-rate schedule, a pure function of the step so that nothing of it needs saving."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from training.fit.muon import Muon
 
 
 def build_optimizer(network: nn.Module, config: Optimization) -> torch.optim.Optimizer:
-    """The optimiser that `config` names, for the parameters that are trained.
+    """The optimizer that `config` names, for the parameters that are trained.
 
-    Weight decay acts on matrices and filters only: shrinking biases and batch-normalisation scales towards
+    Weight decay acts on matrices and filters only: shrinking biases and batch-normalization scales towards
     zero costs accuracy and regularises nothing. Each group's `relative_rate` is its rate over that of the schedule.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -14,7 +14,7 @@ _WHITENED_IMAGES = 5_000
 """As many images as decide what is white: 961 patches each, for 12 directions."""
 
 
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
+def initialize(network: nn.Module, generator: torch.Generator) -> None:
     """Draw every weight anew from `generator`, in a fixed order.
 
     Hidden layers follow He et al. 2015 (normal, fan-in, gain of ReLU); the last dense layer starts ten times
@@ -40,4 +40,4 @@ def whiten(classifier: Classifier, images_NHWC: Tensor) -> None:
     for module in classifier.modules():
         if isinstance(module, Whitening) and module.frozen:
             pixels_NHWC = scale_pixels(images_NHWC[:_WHITENED_IMAGES])
-            module.fit(classifier.normalised(pixels_NHWC.permute(0, 3, 1, 2)))
+            module.fit(classifier.normalized(pixels_NHWC.permute(0, 3, 1, 2)))

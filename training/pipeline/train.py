@@ -19,7 +19,7 @@ from core.repository.repository import ModelRepository
 from training.data.preprocessing import channel_statistics
 from training.data.split_dataset import Images, trained_on
 from training.export.gradients.rehearsal import rehearse_export
-from training.fit.distillation import Answers, Teacher, read_teacher, teacher_answers, with_exact_teacher
+from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels, with_exact_teacher
 from training.fit.init_from import Start, initial_weights, read_start
 from training.fit.loop import FitInputs, FitResult, fit
 from training.networks import Classifier, build_classifier
@@ -38,8 +38,8 @@ from training.run.run_folder import (
     settle_publishing,
 )
 
-_LEAST_STD = 1 / 255
-"""One step of a pixel's value, on the scale of [0, 1]: images of one plain colour have no deviation to divide by."""
+_MIN_STD = 1 / 255
+"""One step of a pixel's value, on the scale of [0, 1]: images of one plain color have no deviation to divide by."""
 
 
 @dataclass(frozen=True)
@@ -176,16 +176,16 @@ def train_version(
         return train(run, reporter=reporter, threads=threads, device=device)
 
 
-def _ask_teacher(run: Run, reporter: Reporter, threads: int, device: torch.device) -> Answers | None:
+def _ask_teacher(run: Run, reporter: Reporter, threads: int, device: torch.device) -> SoftLabels | None:
     if run.teacher is None:
         return None
     torch.set_num_threads(threads)
-    return teacher_answers(
+    return soft_labels(
         run.teacher,
         run.config,
         run.images,
         run.repository.home_models.with_name("cache") / "teachers",
-        fill_C=run.classifier.mean_colour,
+        fill_C=run.classifier.mean_color,
         reporter=reporter,
         device=device,
         room=room_for(run.classifier),
@@ -193,7 +193,7 @@ def _ask_teacher(run: Run, reporter: Reporter, threads: int, device: torch.devic
 
 
 def _fit(
-    run: Run, answers: Answers | None, source: str, reporter: Reporter, threads: int, device: torch.device
+    run: Run, answers: SoftLabels | None, source: str, reporter: Reporter, threads: int, device: torch.device
 ) -> FitResult:
     reporter.stage(f"fit {run.config.recipe}")
     inputs = FitInputs(
@@ -218,7 +218,7 @@ def _fit(
     )
 
 
-def _origin(run: Run, result: FitResult, answers: Answers | None, source: str, device: torch.device) -> Origin:
+def _origin(run: Run, result: FitResult, answers: SoftLabels | None, source: str, device: torch.device) -> Origin:
     return Origin(
         run.config,
         result.history,
@@ -233,14 +233,14 @@ def _origin(run: Run, result: FitResult, answers: Answers | None, source: str, d
 def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
     """The recipe's network for these images, its weights still to be drawn.
 
-    It normalises by the statistics of the images it is trained on, or as the version does that it starts from.
+    It normalizes by the statistics of the images it is trained on, or as the version does that it starts from.
     """
     _, height, width, _ = images.dataset.training.images_NHWC.shape
     if start is not None:
         mean, std = list(start.input.mean), list(start.input.std)
     else:
         mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
-        mean, std = mean_C.tolist(), np.maximum(std_C, _LEAST_STD).tolist()
+        mean, std = mean_C.tolist(), np.maximum(std_C, _MIN_STD).tolist()
     return build_classifier(
         config.network,
         height=height,

@@ -15,7 +15,7 @@ from training.plots.theme import Theme
 
 Pixels = npt.NDArray[np.uint8]
 _STRONGEST = 0.99
-"""Share of a map's values that are drawn apart; one pixel that stands out would leave the rest in one colour."""
+"""Share of a map's values that are drawn apart; one pixel that stands out would leave the rest in one color."""
 
 _LETTER = 0.6
 """Width of a letter as a share of the size of the text."""
@@ -60,7 +60,7 @@ def mosaic_figure(
     axes = figure.add_axes((caption_width / WIDTH, 0, 1 - caption_width / WIDTH, body / (head + body)))
     mosaic.show(axes)
     for r, caption in enumerate(captions):
-        write_lines(axes, -width / 8, mosaic.top(r) + height / 2, caption, size=text, colour=theme.text)
+        write_lines(axes, -width / 8, mosaic.top(r) + height / 2, caption, size=text, color=theme.text)
     for c, heading in enumerate(headings):
         lines = [heading] if upright else _halves(words[c])
         for number, line in enumerate(lines):
@@ -81,7 +81,7 @@ def _halves(words: Sequence[str]) -> list[str]:
 
 
 def map_picture(map_HW: npt.NDArray[np.float64], *, signed: bool) -> Pixels:
-    """An attribution map in colours: inferno from nothing to much, or coolwarm with grey at zero for a signed one."""
+    """An attribution map in colors: inferno from nothing to much, or coolwarm with gray at zero for a signed one."""
     values_HW = map_HW if signed else map_HW - map_HW.min()
     strength_HW = np.abs(values_HW)
     strongest = float(np.quantile(strength_HW, _STRONGEST, method="lower")) or float(strength_HW.max())

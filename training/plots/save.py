@@ -15,7 +15,7 @@ _DPI = 200
 
 
 def write_figures(figures: Mapping[str, Callable[[Theme], Figure]], folder: Path, names: str) -> list[Path]:
-    """Draw each in light colours to `folder`/`names`.<figure>.png and return the paths.
+    """Draw each in light colors to `folder`/`names`.<figure>.png and return the paths.
 
     Raises:
         ConfigurationError: the folder cannot be written to.

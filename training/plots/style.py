@@ -1,4 +1,4 @@
-"""What the figures of reports have in common: their width, text size and plain axes in the colours of a theme."""
+"""What the figures of reports have in common: their width, text size and plain axes in the colors of a theme."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from training.plots.theme import Theme
 
 WIDTH = 5.4
@@ -18,7 +18,7 @@ TEXT = 11
 """Points."""
 
 MARKERS = ("o", "s")
-"""Of the first and the second model, so that colour is not all that tells them apart."""
+"""Of the first and the second model, so that color is not all that tells them apart."""
 
 
 def grid_of_axes(theme: Theme, rows: int, columns: int, *, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
@@ -31,7 +31,7 @@ def grid_of_axes(theme: Theme, rows: int, columns: int, *, height: float, **shar
 
 
 def style(axes: Any, theme: Theme) -> None:
-    """No frame but the bottom line, a quiet grid, text in the theme's colour."""
+    """No frame but the bottom line, a quiet grid, text in the theme's color."""
     axes.set_facecolor(theme.surface)
     axes.tick_params(colors=theme.text, labelsize=TEXT - 1, length=0)
     axes.grid(color=theme.grid)
@@ -50,7 +50,7 @@ def percent_axis(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6) + 0.0:g}%"))
 
 
-def error_bars(estimates: Sequence[Estimate]) -> tuple[list[float], list[list[float]]]:
+def error_bars(estimates: Sequence[ConfidenceInterval]) -> tuple[list[float], list[list[float]]]:
     """Values, and how far their intervals reach below and above, as matplotlib wants it."""
     values = [estimate.value for estimate in estimates]
     below = [max(0.0, estimate.value - estimate.low) for estimate in estimates]
@@ -67,7 +67,7 @@ def legend_above(figure: Figure, axes: Any, theme: Theme) -> None:
     )  # fmt: skip
 
 
-def write_lines(axes: Any, x: float, y: float, text: str, *, size: float, colour: str) -> None:
+def write_lines(axes: Any, x: float, y: float, text: str, *, size: float, color: str) -> None:
     """Text of one or several lines that end at x, about the height y; each line is a text of its own.
 
     Of several lines in one text a drawing of lines keeps the places but not the alignment, and shows them in another
@@ -78,5 +78,5 @@ def write_lines(axes: Any, x: float, y: float, text: str, *, size: float, colour
         down = 1.2 * size * (number - (len(lines) - 1) / 2)
         axes.annotate(
             line, (x, y), xytext=(0, -down), textcoords="offset points", ha="right", va="center", fontsize=size,
-            color=colour, annotation_clip=False,
+            color=color, annotation_clip=False,
         )  # fmt: skip

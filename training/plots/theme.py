@@ -1,4 +1,4 @@
-"""The colours of figures and page, light and dark."""
+"""The colors of figures and page, light and dark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours as #rrggbb.
+    """Colors as #rrggbb.
 
     Attributes:
         name: `light` or `dark`.
@@ -16,8 +16,8 @@ class Theme:
         muted: of lines and secondary text.
         grid: of grid lines.
         accent: of a single series.
-        parts: of train, validation, holdout and test; Okabe and Ito's colours, which people with any common
-            colour vision tell apart.
+        parts: of train, validation, holdout and test; Okabe and Ito's colors, which people with any common
+            color vision tell apart.
         channels: of red, green and blue.
     """
 

@@ -14,8 +14,8 @@ from core.repository.evaluation import Scores
 from training.run.checkpoint import EpochRecord
 
 FIGURES_NAME = "figures"
-# Okabe & Ito's colours, which people with any common colour vision tell apart.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#7f7f7f"
+# Okabe & Ito's colors, which people with any common color vision tell apart.
+_BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#7f7f7f"
 
 
 def write_figures(folder: Path, reference: str, history: Sequence[EpochRecord], scores: Scores) -> None:
@@ -62,8 +62,8 @@ def confusion(reference: str, scores: Scores) -> Figure:
     axes = figure.subplots()
     image = axes.imshow(shares_KK, cmap="cividis", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts_KK.shape):
-        colour = "black" if shares_KK[row, column] > 0.5 else "white"
-        axes.text(column, row, str(counts_KK[row, column]), ha="center", va="center", color=colour, fontsize=8)
+        color = "black" if shares_KK[row, column] > 0.5 else "white"
+        axes.text(column, row, str(counts_KK[row, column]), ha="center", va="center", color=color, fontsize=8)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlabel("predicted class")
@@ -78,7 +78,7 @@ def reliability_diagram(reference: str, scores: Scores) -> Figure:
     figure = Figure(figsize=(4.6, 5.2), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = [part for part in scores.reliability.bins if part.count]
-    top.plot([0, 1], [0, 1], color=_GREY, ls="--", label="perfectly calibrated")
+    top.plot([0, 1], [0, 1], color=_GRAY, ls="--", label="perfectly calibrated")
     top.plot(
         [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins],
         color=_BLUE, marker="o", ms=4, label=f"model (ECE {scores.reliability.ece:.2%})",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import Evaluation, Scores
 from core.repository.manifest import Geometry, Manifest
 
@@ -166,11 +166,11 @@ def _table(scores: Scores) -> str:
 """
 
 
-def _share(estimate: Estimate) -> str:
+def _share(estimate: ConfidenceInterval) -> str:
     return f"{estimate.value:.2%} ({estimate.low:.2%} to {estimate.high:.2%})"
 
 
-def _number(estimate: Estimate) -> str:
+def _number(estimate: ConfidenceInterval) -> str:
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
@@ -214,8 +214,8 @@ and were compared there.
 _FITTED: Mapping[Geometry, str] = MappingProxyType(
     {
         "stretch": "images of other proportions are stretched",
-        "crop": "of images that are not square, the centre square is taken",
-        "pad": "images that are not square are padded to one with grey bars",
+        "crop": "of images that are not square, the center square is taken",
+        "pad": "images that are not square are padded to one with gray bars",
     }
 )
 
@@ -225,7 +225,7 @@ def _making(manifest: Manifest) -> str:
     return f"""## Use
 
 `model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and gives `logits`, float32
-[N, {len(manifest.class_names)}]; {_FITTED[spec.geometry]}; scaling and normalisation are inside. Probabilities are
+[N, {len(manifest.class_names)}]; {_FITTED[spec.geometry]}; scaling and normalization are inside. Probabilities are
 softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` beside it: the graph points into that file.
 
 ## How it was made

@@ -39,7 +39,7 @@ from core.repository.repository import ModelRepository
 from training.analysis.robustness.holdout import measure_corrupted_holdout
 from training.data.split_dataset import Images, trained_on
 from training.evaluation.class_biases import debias
-from training.evaluation.evaluate import Judgement, judge
+from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
 from training.export.to_onnx import export_model
 from training.export.weights import WEIGHTS_NAME
@@ -120,7 +120,7 @@ def publish_version(
         export_gradient(classifier, staging.folder, height=spec.height, width=spec.width)
 
         reporter.stage("quantize, calibrate on the holdout, evaluate on the test images")
-        judgement = judge(
+        result = evaluate(
             staging.folder / GRAPHS["fp32"],
             classifier,
             images,
@@ -129,7 +129,7 @@ def publish_version(
         )
 
         reporter.stage("answer corrupted images of the holdout")
-        corrupted = _corrupted_holdout(staging, origin, images, judgement)
+        corrupted = _corrupted_holdout(staging, origin, images, result)
 
         reporter.stage("hold gradients against autograd in float64")
         gradient = check_gradient(
@@ -137,10 +137,10 @@ def publish_version(
         )
 
         reporter.stage("publish")
-        manifest = _describe(staging, spec, classifier, origin, images, judgement, class_biases, gradient)
+        manifest = _describe(staging, spec, classifier, origin, images, result, class_biases, gradient)
         manifest = manifest.model_copy(update={"metrics": _with_corrupted(manifest.metrics, corrupted)})
         write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
-        _write_records(staging, manifest, origin, judgement)
+        _write_records(staging, manifest, origin, result)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
         reporter.writing("publish")
         before_publishing(manifest)
@@ -148,7 +148,7 @@ def publish_version(
     return manifest
 
 
-def _corrupted_holdout(staging: Staging, origin: Origin, images: Images, judgement: Judgement) -> CorruptedHoldout:
+def _corrupted_holdout(staging: Staging, origin: Origin, images: Images, result: EvaluationResult) -> CorruptedHoldout:
     model = ReportedModel(
         family=staging.family,
         version=staging.version,
@@ -159,7 +159,7 @@ def _corrupted_holdout(staging: Staging, origin: Origin, images: Images, judgeme
         staging.folder / GRAPHS["fp32"],
         model,
         images,
-        judgement.calibration["fp32"],
+        result.calibration["fp32"],
         threads=origin.environment.threads,
     )
 
@@ -183,7 +183,7 @@ def _describe(
     classifier: Classifier,
     origin: Origin,
     images: Images,
-    judgement: Judgement,
+    result: EvaluationResult,
     class_biases: ClassBiasRecord | None,
     gradient: GradientRecord,
 ) -> Manifest:
@@ -215,13 +215,13 @@ def _describe(
             teacher_seconds=origin.teacher_seconds,
             epochs=len(origin.history),
         ),
-        calibration=judgement.calibration,
+        calibration=result.calibration,
         class_biases=class_biases,
-        averaged_views=judgement.averaged_views,
-        quantization=judgement.quantization,
+        averaged_views=result.averaged_views,
+        quantization=result.quantization,
         gradient=gradient,
-        metrics=judgement.metrics,
-        parity=judgement.parity,
+        metrics=result.metrics,
+        parity=result.parity,
         files={},
     )
 
@@ -233,14 +233,14 @@ def _provenance(config: RecipeConfig) -> str:
     return f"Trained from {beginning} by Duet's recipe {config.recipe}{learnt}."
 
 
-def _write_records(staging: Staging, manifest: Manifest, origin: Origin, judgement: Judgement) -> None:
+def _write_records(staging: Staging, manifest: Manifest, origin: Origin, result: EvaluationResult) -> None:
     folder = staging.folder
-    (folder / EVALUATION_NAME).write_text(judgement.evaluation.to_json())
-    save_predictions(folder / PREDICTIONS_NAME, judgement.predictions)
+    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json())
+    save_predictions(folder / PREDICTIONS_NAME, result.predictions)
     lines = [json.dumps(asdict(record)) + "\n" for record in origin.history]
     (folder / HISTORY_NAME).write_text("".join(lines))
-    write_figures(folder, staging.reference, origin.history, judgement.scores)
-    (folder / CARD_NAME).write_text(model_card(manifest, judgement.evaluation))
+    write_figures(folder, staging.reference, origin.history, result.scores)
+    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation))
 
 
 def _file_records(folder: Path) -> dict[str, FileRecord]:

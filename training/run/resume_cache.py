@@ -10,7 +10,7 @@ from typing import Any
 from training.run.atomic_write import write_atomically
 
 
-class Memo:
+class ResumeCache:
     """Named results in a file of JSON lines; the first line says what work they belong to."""
 
     def __init__(self, path: Path, work: Mapping[str, Any]) -> None:
@@ -19,7 +19,7 @@ class Memo:
         self._work = json.loads(json.dumps(work))
         self._results = self._read()
 
-    def recall(self, name: str, make: Callable[[], Any]) -> Any:
+    def get_or_compute(self, name: str, make: Callable[[], Any]) -> Any:
         """The result of this name, made and written down where it is not known; anything that JSON can hold.
 
         A float comes back bit for bit, a tuple as a list.

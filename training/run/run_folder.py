@@ -24,7 +24,7 @@ LOCK_NAME = ".lock"
 _KEPT = (LOCK_NAME, LOG_NAME)
 _COPIES = 10
 """Of all weights, that a run writes at most: two checkpoints while one takes the other's place, each with the network,
-its running mean and two moments of the optimiser, and a version with a graph of whole numbers beside the weights."""
+its running mean and two moments of the optimizer, and a version with a graph of whole numbers beside the weights."""
 _OTHERS = 4 * MIB
 """Bytes for what does not grow with the network: history, answers, figures."""
 

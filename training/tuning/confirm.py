@@ -13,10 +13,10 @@ import optuna
 from optuna.trial import TrialState
 
 from core.errors import ConfigurationError
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.student import student_mean
-from training.tuning.ablation.bench import Bench, final_accuracy, short_run
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 from training.tuning.journal import Journal
 from training.tuning.search import space_of
 from training.tuning.trials import baseline_trial
@@ -32,12 +32,12 @@ class Confirmation:
     best: tuple[float, ...]
 
     @property
-    def gain(self) -> Estimate:
+    def gain(self) -> ConfidenceInterval:
         """Mean difference of the two with its 95 % interval over seeds."""
         return student_mean([best - base for best, base in zip(self.best, self.baseline, strict=True)])
 
 
-def confirm(journal: Journal, bench: Bench, *, seeds: int, progress: StudyProgress) -> None:
+def confirm(journal: Journal, setup: StudySetup, *, seeds: int, progress: StudyProgress) -> None:
     """Train both with `seeds` new seeds; what the journal holds of them already is kept.
 
     Raises:
@@ -61,9 +61,9 @@ def confirm(journal: Journal, bench: Bench, *, seeds: int, progress: StudyProgre
             continue
         point = study.get_trials(deepcopy=False)[number].params
         config = space.config(point).with_overrides({"seed": seed})
-        accuracy = final_accuracy(short_run(config, bench, folder, judged_on=bench.fresh, reporter=progress))
+        accuracy = final_accuracy(short_run(config, setup, folder, judged_on=setup.fresh, reporter=progress))
         study.set_user_attr(_key(number, seed), accuracy)
-        progress.line(f"trial {number}, seed {seed}: {accuracy:.2%} of {len(bench.fresh):,} fresh images")
+        progress.line(f"trial {number}, seed {seed}: {accuracy:.2%} of {len(setup.fresh):,} fresh images")
         shutil.rmtree(folder)
     progress.runs("confirming", done=len(runs), total=len(runs))
 

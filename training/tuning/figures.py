@@ -19,8 +19,8 @@ from training.tuning.trials import DIVERGED, accuracies_of
 
 Floats = npt.NDArray[np.float64]
 
-_COLOURS = "cividis"
-"""Reads the same for people with any common colour vision."""
+_COLORS = "cividis"
+"""Reads the same for people with any common color vision."""
 
 _PAPER = {"facecolor": LIGHT.surface, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
 """Below labels that lines would cross."""
@@ -32,20 +32,20 @@ def history_figure(trials: Sequence[FrozenTrial]) -> Figure:
     ends, epochs = figure.subplots(1, 2, sharey=True)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED and DIVERGED not in trial.user_attrs]
-    for some, colour, marker, label in (
+    for some, color, marker, label in (
         (complete, LIGHT.accent, "o", "ran to its end"),
         (pruned, LIGHT.muted, "x", "ended early"),
     ):
         ends.scatter(
             [trial.number for trial in some], [trial.value or 0.0 for trial in some],
-            color=colour, marker=marker, s=22, label=label,
+            color=color, marker=marker, s=22, label=label,
         )  # fmt: skip
     best = np.maximum.accumulate([trial.value or 0.0 for trial in complete])
     ends.step([trial.number for trial in complete], best, where="post", color=LIGHT.parts[1], label="best so far")
     for trial in trials:
         reported = sorted(accuracies_of(trial).items())
-        colour = LIGHT.accent if trial.state == TrialState.COMPLETE else LIGHT.muted
-        epochs.plot([epoch for epoch, _ in reported], [value for _, value in reported], color=colour, lw=1, alpha=0.6)
+        color = LIGHT.accent if trial.state == TrialState.COMPLETE else LIGHT.muted
+        epochs.plot([epoch for epoch, _ in reported], [value for _, value in reported], color=color, lw=1, alpha=0.6)
     ends.set_xlabel("trial")
     ends.set_ylabel("validation accuracy")
     ends.legend(frameon=False, fontsize=8)
@@ -71,22 +71,22 @@ def importance_figure(importances: Mapping[str, float]) -> Figure:
 
 
 def parallel_figure(trials: Sequence[FrozenTrial], dimensions: Mapping[str, BaseDistribution]) -> Figure:
-    """One line for each trial that ran to its end, through its value on every axis, coloured by its accuracy."""
+    """One line for each trial that ran to its end, through its value on every axis, colored by its accuracy."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     values = np.array([trial.value or 0.0 for trial in complete])
     figure = Figure(figsize=(1.0 + 1.05 * (len(dimensions) + 1), 4.2), layout="constrained")
     axes = figure.subplots()
-    normalise = Normalize(values.min(), values.max())
+    normalize = Normalize(values.min(), values.max())
     places = {name: _places([trial.params[name] for trial in complete], d) for name, d in dimensions.items()}
     spread = float(np.ptp(values)) or 1.0
     heights = np.column_stack([*(place for place, _ in places.values()), (values - values.min()) / spread])
     colours = figure.colorbar(
-        axes.scatter([], [], c=[], cmap=_COLOURS, norm=normalise), ax=axes, format=PercentFormatter(1.0),
+        axes.scatter([], [], c=[], cmap=_COLORS, norm=normalize), ax=axes, format=PercentFormatter(1.0),
         label="validation accuracy",
     ).cmap  # fmt: skip
     # The best are drawn last, over the others.
     for number in np.argsort(values):
-        axes.plot(heights[number], color=colours(normalise(values[number])), lw=1.6, alpha=0.85)
+        axes.plot(heights[number], color=colours(normalize(values[number])), lw=1.6, alpha=0.85)
     for axis, (_, ticks) in enumerate(places.values()):
         axes.axvline(axis, color=LIGHT.muted, lw=0.8)
         for height, label in ticks:

@@ -8,27 +8,27 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 
 from core.recipes import MLPNetwork, RecipeConfig
 from training.tuning.augmentations import augmentation_at, augmentation_baseline, augmentation_dimensions
-from training.tuning.optimisers import HandSet, optimisation_at, optimisation_baseline, optimisation_dimensions
+from training.tuning.optimizers import Defaults, optimization_at, optimization_baseline, optimization_dimensions
 from training.tuning.space import Point, Space
 from training.tuning.widths import scaled
 
 EPOCHS = 15
 """On half of the images, a minute a run on two cores."""
 HAND_SET = {
-    "muon": HandSet(learning_rate=0.03, vector_learning_rate=1e-3, weight_decay=0.1, momentum=0.9),
-    "adamw": HandSet(learning_rate=1e-3, weight_decay=0.05, momentum=0.9),
-    "sgd": HandSet(learning_rate=0.1, weight_decay=5e-4, momentum=0.9),
+    "muon": Defaults(learning_rate=0.03, vector_learning_rate=1e-3, weight_decay=0.1, momentum=0.9),
+    "adamw": Defaults(learning_rate=1e-3, weight_decay=0.05, momentum=0.9),
+    "sgd": Defaults(learning_rate=0.1, weight_decay=5e-4, momentum=0.9),
 }
 
 
 def mlp_space(base: RecipeConfig) -> Space:
-    """Activation, loss, optimiser, rate, decay, dropout, width, depth, shifts, turns, stretches, cutout and mixup."""
+    """Activation, loss, optimizer, rate, decay, dropout, width, depth, shifts, turns, stretches, cutout and mixup."""
     network, augmentation = base.network, base.augmentation
     if not isinstance(network, MLPNetwork):
         raise TypeError(f"{base.recipe} is no mlp")
     dimensions: dict[str, BaseDistribution] = {
         "activation": CategoricalDistribution(("relu", "gelu", "silu", "tanh")),
-        **optimisation_dimensions(base.optimization, HAND_SET),
+        **optimization_dimensions(base.optimization, HAND_SET),
         "dropout": CategoricalDistribution(tuple(sorted({0.0, 0.1, 0.2, network.dropout}))),
         # A wider network is nearly always better and always slower: what is looked for is not the largest.
         "width": CategoricalDistribution((0.5, 0.75, 1.0, 1.25)),
@@ -38,7 +38,7 @@ def mlp_space(base: RecipeConfig) -> Space:
     }
     baseline: Point = {
         "activation": network.activation,
-        **optimisation_baseline(base.optimization),
+        **optimization_baseline(base.optimization),
         "dropout": network.dropout,
         "width": 1.0,
         "depth": 0,
@@ -52,7 +52,7 @@ def mlp_space(base: RecipeConfig) -> Space:
                 "network.dropout": point["dropout"],
                 **_shape(network, point),
                 **augmentation_at(point),
-                **optimisation_at(point, base.optimization, HAND_SET),
+                **optimization_at(point, base.optimization, HAND_SET),
             }
         )
 

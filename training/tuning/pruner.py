@@ -13,7 +13,7 @@ from training.tuning.space import Space
 from training.tuning.trials import accuracies_of, finished
 
 _JUDGED_FROM = 1 / 2
-_LEAST_JUDGED = 3
+_MIN_JUDGED = 3
 """Share of a run's epochs, and epochs at least, before which none is ended early: what learns fast at first is not what
 ends best."""
 _COMPARED_WITH = 4
@@ -24,7 +24,7 @@ they are, and there is something that importances can be drawn from."""
 class ProposalPruner(BasePruner):
     """A median rule (Golovin et al. 2017, "Google Vizier") among proposals alone.
 
-    Planned trials are the recipe and its neighbours, and so better than nearly all of the space: judged against them,
+    Planned trials are the recipe and its neighbors, and so better than nearly all of the space: judged against them,
     no proposal would run to its end. What is decided follows from the trials before and the epochs of this one, and so
     is the same after a kill.
 
@@ -56,4 +56,4 @@ class ProposalPruner(BasePruner):
 
 def first_judged(epochs: int) -> int:
     """The first epoch after which a run of so many can be ended early; a run whose last it is never is."""
-    return max(_LEAST_JUDGED, math.ceil(_JUDGED_FROM * epochs))
+    return max(_MIN_JUDGED, math.ceil(_JUDGED_FROM * epochs))

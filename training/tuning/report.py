@@ -182,7 +182,7 @@ def _alone(study: optuna.Study, space: Space) -> str:
         [
             "## One choice at a time",
             "",
-            f"The recipe has {own}. Each line changes one of them and nothing else (an optimiser comes with rates of "
+            f"The recipe has {own}. Each line changes one of them and nothing else (an optimizer comes with rates of "
             "its own); points are against the recipe after as many epochs; of "
             f"{CIFAR10_VALIDATION:,} images, a difference below two points is within luck.",
             "",

@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from core.errors import TrainingDivergedError
 from training.run.checkpoint import EpochRecord
-from training.tuning.ablation.bench import Bench, final_accuracy, short_run
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 from training.tuning.families import space_for
 from training.tuning.journal import Journal
 from training.tuning.pruner import ProposalPruner
@@ -40,7 +40,7 @@ def space_of(journal: Journal) -> Space:
     return space_for(config)
 
 
-def search(journal: Journal, bench: Bench, *, trials: int, progress: StudyProgress) -> None:
+def search(journal: Journal, setup: StudySetup, *, trials: int, progress: StudyProgress) -> None:
     """Run trials until the journal holds `trials` finished ones; those that it holds count.
 
     Raises:
@@ -60,7 +60,7 @@ def search(journal: Journal, bench: Bench, *, trials: int, progress: StudyProgre
             multivariate=True,
         )
         trial = _interrupted(journal, space) or _next(study, space)
-        _run(trial, journal, space, bench, progress)
+        _run(trial, journal, space, setup, progress)
     progress.runs("tuning", done=len(finished(study)), total=trials, figures=_best(study))
 
 
@@ -112,7 +112,7 @@ def _untried(study: optuna.Study, space: Space) -> list[Point]:
     return [point for point in space.planned() if space.changes(point) not in tried]
 
 
-def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: StudyProgress) -> None:
+def _run(trial: Trial, journal: Journal, space: Space, setup: StudySetup, progress: StudyProgress) -> None:
     study, point = journal.study, dict(trial.params)
     config = space.config(point)
     folder = _folder(journal, trial.number)
@@ -130,7 +130,7 @@ def _run(trial: Trial, journal: Journal, space: Space, bench: Bench, progress: S
 
     try:
         result = short_run(
-            config, bench, folder, judged_on=bench.images.part("validation"), reporter=progress, on_epoch=on_epoch
+            config, setup, folder, judged_on=setup.images.part("validation"), reporter=progress, on_epoch=on_epoch
         )
     except optuna.TrialPruned:
         told = study.tell(trial, state=TrialState.PRUNED)

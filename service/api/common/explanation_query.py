@@ -14,7 +14,7 @@ from service.saliency.render import Layout
 from service.saliency.windows import count_windows
 
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
-MOST_WINDOWS = 4096
+MAX_WINDOWS = 4096
 _WINDOWS_PER_SIDE = 8
 
 
@@ -54,8 +54,8 @@ class ExplanationQuery(CropQuery):
         if stride > window:
             raise InvalidParametersError([("stride", f"at most the window, {window}, or pixels would be left out")])
         windows = count_windows(height, width, window, stride)
-        if windows > MOST_WINDOWS:
-            raise InvalidParametersError([("stride", f"makes {windows} windows, more than {MOST_WINDOWS}: enlarge it")])
+        if windows > MAX_WINDOWS:
+            raise InvalidParametersError([("stride", f"makes {windows} windows, more than {MAX_WINDOWS}: enlarge it")])
         return Parameters(self.steps, self.samples, self.noise, self.seed, window, stride, self.baseline)
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from core.jobs.parameters import JobParameters
 from core.schemas.jobs import JobAccepted
-from service.api.deps import JobDeskDep
+from service.api.deps import JobServiceDep
 from service.api.examples.jobs import ACCEPTED_EXAMPLE
 from service.api.responses.jobs import job_accepted, job_path
 from service.errors import (
@@ -35,7 +35,7 @@ from service.errors import (
     responses,
 )
 from service.http.problem_handlers import invalid_parameters
-from service.jobs.service import JobDesk
+from service.jobs.service import JobService
 from service.observability.request_context import RequestContext
 from service.security.authenticator import Caller
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
@@ -82,7 +82,7 @@ IdempotencyKey = Annotated[
 
 async def _body(request: Request) -> bytes:
     state = request.scope["state"]
-    body: bytes = await state["uploads"].read_whole(
+    body: bytes = await state["body_reader"].read_whole(
         request.scope["headers"], request.receive, deadline=state["context"].deadline
     )
     return body
@@ -118,15 +118,15 @@ def read_body(model: type[Parameters], body: bytes) -> Parameters:
 class Submission:
     """Where a request for a job comes from and goes to."""
 
-    desk: JobDesk
+    jobs: JobService
     caller: Caller
     context: RequestContext
     idempotency_key: str | None
 
     async def answer(self, parameters: JobParameters, check: Callable[[], None], response: Response) -> JobAccepted:
         """Record the job and say where it is; `check` raises where it could not run."""
-        record = await self.desk.ask(
-            lambda: self.desk.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
+        record = await self.jobs.call(
+            lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
             self.context.deadline,
         )
         response.headers["Location"] = job_path(record.id)
@@ -134,12 +134,12 @@ class Submission:
 
 
 async def _submission(
-    request: Request, caller: JobsCaller, desk: JobDeskDep, idempotency_key: IdempotencyKey = None
+    request: Request, caller: JobsCaller, jobs: JobServiceDep, idempotency_key: IdempotencyKey = None
 ) -> Submission:
     own_key = (
         None if idempotency_key is None else f"{caller.key_id} {idempotency_key}"
     )  # two callers may choose the same
-    return Submission(desk, caller, request.state.context, own_key)
+    return Submission(jobs, caller, request.state.context, own_key)
 
 
 SubmissionDep = Annotated[Submission, Depends(_submission)]

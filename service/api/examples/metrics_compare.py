@@ -13,7 +13,7 @@ from core.comparison.significance import significance
 from core.records.base import ReportedData, ReportedModel
 from core.records.latency import Latency, Timing
 from core.records.robustness import RobustnessDifference
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import EvaluatedData
 from core.repository.manifest import QuantizationRecord
 from core.repository.predictions import SplitPredictions
@@ -63,8 +63,8 @@ def _side(name: str, version: int, answers_N: Labels, probability: ProbabilitySc
     )
 
 
-def _about(value: float, margin: float = 0.02) -> Estimate:
-    return Estimate(value=value, low=round(value - margin, 6), high=round(value + margin, 6))
+def _about(value: float, margin: float = 0.02) -> ConfidenceInterval:
+    return ConfidenceInterval(value=value, low=round(value - margin, 6), high=round(value + margin, 6))
 
 
 def _mean(name: str) -> RobustnessDifference:

@@ -1,4 +1,4 @@
-"""The answers about promotions and evaluations that OpenAPI shows, made of the real models and a real judgement."""
+"""The answers about promotions and evaluations that OpenAPI shows, made of the real models and a real judgment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from core.gate.costs import Costs
-from core.gate.decide import judge
+from core.gate.decide import decide
 from core.gate.holdout import Evidence
 from core.gate.latency import Latency
 from core.gate.thresholds import GateThresholds
 from core.records.base import ReportedData, ReportedModel
 from core.records.corrupted_holdout import CorruptedCondition, CorruptedHoldout
 from core.repository.alias_files import Promotion
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import EvaluatedData, Evaluation
 from core.repository.manifest import Manifest
 from core.repository.predictions import SplitPredictions
@@ -59,10 +59,10 @@ def _corrupted(manifest: Manifest, wrong: int) -> CorruptedHoldout:
     )
 
 
-_REPORT = judge(
+_REPORT = decide(
     _evidence(EXAMPLE_MANIFEST.model_copy(update={"version": 2}), wrong=30),
     _evidence(EXAMPLE_MANIFEST, wrong=12),
-    Costs(Latency(Estimate(value=1.31, low=1.30, high=1.32), 2.6, 1.99), 8_600_000, 6_500_000),
+    Costs(Latency(ConfidenceInterval(value=1.31, low=1.30, high=1.32), 2.6, 1.99), 8_600_000, 6_500_000),
     GateThresholds(),
 )
 _PROMOTION = Promotion(

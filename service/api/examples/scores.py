@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Reliability, ReliabilityBin, Scores
 from core.statistics.intervals import wilson_interval
 
@@ -59,10 +59,10 @@ def _class_scores(matrix: Labels, k: int) -> ClassScores:
     )
 
 
-def _share(successes: int, trials: int) -> Estimate:
+def _share(successes: int, trials: int) -> ConfidenceInterval:
     low, high = wilson_interval(successes, trials)
-    return Estimate(value=successes / trials, low=low, high=high)
+    return ConfidenceInterval(value=successes / trials, low=low, high=high)
 
 
-def _about(value: float) -> Estimate:
-    return Estimate(value=value, low=max(0.0, value - 0.2), high=min(1.0, value + 0.2))
+def _about(value: float) -> ConfidenceInterval:
+    return ConfidenceInterval(value=value, low=max(0.0, value - 0.2), high=min(1.0, value + 0.2))

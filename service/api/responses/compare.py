@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from service.api.responses.json import timing
 from service.api.responses.saliency import explanation_facts, panels, with_values
-from service.engine.engine import Comparison, Spent
-from service.engine.loaded_model import ServedVersion
+from service.engine.engine import Comparison, Timings
+from service.engine.loaded_model import ModelVariant
 from service.observability.request_context import RequestContext
 from service.saliency.explainer import Explanation
 from service.saliency.methods import Parameters
@@ -25,10 +25,10 @@ COMPARISON_TYPES: dict[str, ComparisonFormat] = {"application/json": "json", "im
 
 
 @dataclass(frozen=True)
-class Told:
+class CompareRender:
     """What explains one version's answer, and by which parameters."""
 
-    served: ServedVersion
+    served: ModelVariant
     explanation: Explanation
     parameters: Parameters
 
@@ -39,8 +39,8 @@ class Told:
 
 def rendered_comparison(
     comparison: Comparison,
-    spent: Spent,
-    told: Sequence[Told],
+    timings: Timings,
+    told: Sequence[CompareRender],
     form: ComparisonFormat,
     layout: Layout,
     context: RequestContext,
@@ -61,14 +61,14 @@ def rendered_comparison(
         "agree": comparison.agree,
         "divergence": comparison.divergence,
         "saliency": [_explained(each, layout) for each in told],
-        "timing_ms": timing(_with_explanations(spent, told), context),
+        "timing_ms": timing(_with_explanations(timings, told), context),
         "request_id": context.id,
     }
     body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
 
 
-def _explained(told: Told, layout: Layout) -> dict[str, Any]:
+def _explained(told: CompareRender, layout: Layout) -> dict[str, Any]:
     facts, explanation = told.facts(), told.explanation
     png = picture(explanation.subject.image_HWC, panels(explanation), layout)
     return {
@@ -78,9 +78,9 @@ def _explained(told: Told, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _with_explanations(spent: Spent, told: Sequence[Told]) -> Spent:
-    return Spent(
-        spent.decode,
-        spent.queue + sum(each.explanation.queue_seconds for each in told),
-        spent.inference + sum(each.explanation.run_seconds for each in told),
+def _with_explanations(timings: Timings, told: Sequence[CompareRender]) -> Timings:
+    return Timings(
+        timings.decode,
+        timings.queue + sum(each.explanation.queue_seconds for each in told),
+        timings.inference + sum(each.explanation.run_seconds for each in told),
     )

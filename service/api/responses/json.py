@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from service.engine.engine import Spent
+from service.engine.engine import Timings
 from service.observability.request_context import RequestContext
 
 
@@ -22,19 +22,19 @@ class JsonResponse(Response):
         self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
 
 
-def json_answer(answer: dict[str, Any], spent: Spent, context: RequestContext) -> Response:
+def json_answer(answer: dict[str, Any], timings: Timings, context: RequestContext) -> Response:
     """`answer` with `timing_ms` and `request_id` added, as a JSON response."""
-    answer["timing_ms"] = timing(spent, context)
+    answer["timing_ms"] = timing(timings, context)
     answer["request_id"] = context.id
     return JsonResponse(orjson.dumps(answer))
 
 
-def timing(spent: Spent, context: RequestContext) -> dict[str, float]:
+def timing(timings: Timings, context: RequestContext) -> dict[str, float]:
     """`timing_ms` of an answer that is ready now."""
     return {
-        "decode": _milliseconds(spent.decode),
-        "queue": _milliseconds(spent.queue),
-        "inference": _milliseconds(spent.inference),
+        "decode": _milliseconds(timings.decode),
+        "queue": _milliseconds(timings.queue),
+        "inference": _milliseconds(timings.inference),
         "total": _milliseconds(time.perf_counter() - context.started),
     }
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from core.statistics.calibration import softmax
 from service.engine.arrays import Floats
-from service.engine.loaded_model import ServedVersion
+from service.engine.loaded_model import ModelVariant
 from service.observability.request_context import RequestContext
 from service.saliency.explainer import Explanation
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters
@@ -27,10 +27,10 @@ _TYPES = {form: media_type for media_type, form in MEDIA_TYPES.items()}
 
 
 @dataclass(frozen=True)
-class Asked:
+class SaliencyRender:
     """What was explained, and how it shall be shown; `form` is one of the formats, `layout` that of a picture."""
 
-    served: ServedVersion
+    served: ModelVariant
     parameters: Parameters
     filename: str | None
     notes: tuple[str, ...]
@@ -38,7 +38,7 @@ class Asked:
     layout: Layout
 
 
-def rendered(explanation: Explanation, asked: Asked, context: RequestContext) -> Response:
+def rendered(explanation: Explanation, asked: SaliencyRender, context: RequestContext) -> Response:
     """The answer; blocks while a picture is drawn."""
     form, facts = asked.form, explanation_facts(explanation, asked.served, asked.parameters)
     if form == "json":
@@ -75,7 +75,7 @@ def rendered(explanation: Explanation, asked: Asked, context: RequestContext) ->
     return Response(body, headers=headers, media_type=_TYPES[form])
 
 
-def explanation_facts(explanation: Explanation, served: ServedVersion, parameters: Parameters) -> dict[str, Any]:
+def explanation_facts(explanation: Explanation, served: ModelVariant, parameters: Parameters) -> dict[str, Any]:
     """Who was explained, which class, and what is to be said of each map besides its values; JSON data."""
     return {
         "model": served.family,
@@ -100,7 +100,7 @@ def _arrays(explanation: Explanation) -> list[Floats]:
     return [each.map_HW.astype(np.float32) for each in explanation.attributions.values()]
 
 
-def _target(explanation: Explanation, served: ServedVersion) -> dict[str, Any]:
+def _target(explanation: Explanation, served: ModelVariant) -> dict[str, Any]:
     subject = explanation.subject
     probabilities_NK = softmax(subject.logits_K[np.newaxis], served.calibration.temperature)
     return {

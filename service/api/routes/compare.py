@@ -16,19 +16,19 @@ from service.api.common.crop_query import CropQuery
 from service.api.common.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
 from service.api.common.openapi_bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
 from service.api.examples.compare import COMPARE_SUCCESS
-from service.api.responses.compare import COMPARISON_TYPES, ComparisonFormat, Told, rendered_comparison
+from service.api.responses.compare import COMPARISON_TYPES, CompareRender, ComparisonFormat, rendered_comparison
 from service.api.responses.json import json_answer
 from service.engine.engine import Engine
-from service.engine.loaded_model import ServedVersion
+from service.engine.loaded_model import ModelVariant
 from service.errors import InvalidParametersError, responses
-from service.http.disconnect import Connection
-from service.http.fast_routes import HotRoute
-from service.models.catalogue import Reference
+from service.http.disconnect import DisconnectWatcher
+from service.http.fast_routes import FastRoute
+from service.models.catalog import ModelRef
 from service.saliency.explainer import Explainer, class_index, fitting_gradients
 from service.saliency.methods import MethodName
 
-router = APIRouter(tags=["predict"], route_class=HotRoute)
-MOST_MODELS = 8
+router = APIRouter(tags=["predict"], route_class=FastRoute)
+MAX_MODELS = 8
 _ONLY_EXPLAINED = {*ExplanationQuery.model_fields, "format"} - set(CropQuery.model_fields)
 
 
@@ -48,9 +48,9 @@ class CompareQuery(ExplanationQuery):
     @field_validator("models")
     @classmethod
     def _are_references(cls, models: str) -> str:
-        count = len([Reference.parse(part) for part in models.split(",")])
-        if not 2 <= count <= MOST_MODELS:
-            raise ValueError(f"name 2 to {MOST_MODELS} models, separated by commas, not {count}")
+        count = len([ModelRef.parse(part) for part in models.split(",")])
+        if not 2 <= count <= MAX_MODELS:
+            raise ValueError(f"name 2 to {MAX_MODELS} models, separated by commas, not {count}")
         return models
 
     @field_validator("saliency")
@@ -75,9 +75,9 @@ class CompareQuery(ExplanationQuery):
         return () if self.saliency is None else named_methods(self.saliency)
 
     @property
-    def references(self) -> list[Reference]:
+    def references(self) -> list[ModelRef]:
         """The models in the order they were named."""
-        return [Reference.parse(part) for part in self.models.split(",")]
+        return [ModelRef.parse(part) for part in self.models.split(",")]
 
 
 @router.post(
@@ -102,10 +102,12 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     ]
     if query.methods:
         return await _explained(request, query, versions)
-    [upload] = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline, max_files=1)
-    connection = Connection(request.receive)
+    [upload] = await state["body_reader"].read(
+        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+    )
+    connection = DisconnectWatcher(request.receive)
     try:
-        comparison, spent = await engine.compare(
+        comparison, timings = await engine.compare(
             versions,
             upload,
             top_k=query.top_k,
@@ -121,10 +123,10 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
         "agree": comparison.agree,
         "divergence": comparison.divergence,
     }
-    return json_answer(answer, spent, context)
+    return json_answer(answer, timings, context)
 
 
-async def _explained(request: Request, query: CompareQuery, versions: list[ServedVersion]) -> Response:
+async def _explained(request: Request, query: CompareQuery, versions: list[ModelVariant]) -> Response:
     state, context = request.scope["state"], request.scope["state"]["context"]
     engine: Engine = state["engine"]
     explainer: Explainer = state["explainer"]
@@ -132,25 +134,25 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Serve
     exact = [await engine.loaded(each.family, each.version, "fp32", deadline=context.deadline) for each in versions]
     targets = [None if query.target is None else class_index(query.target, each.labels) for each in versions]
     parameters = [query.parameters(*each.size) for each in versions]
-    explainer.check_room()
-    read = state["uploads"].read
+    explainer.check_capacity()
+    read = state["body_reader"].read
     [upload] = await read(request.scope["headers"], request.receive, deadline=context.deadline, max_files=1)
 
     async def explained() -> Response:
         await fitting_gradients(exact, query.methods)
-        comparison, spent = await engine.compare(
+        comparison, timings = await engine.compare(
             versions, upload, top_k=query.top_k, begun=context.started, deadline=context.deadline, crop=query.part
         )
         explanations = [
             await explainer.explain(served, image.pixels_HWC, query.methods, told, target)
             for served, image, told, target in zip(exact, comparison.images, parameters, targets, strict=True)
         ]
-        told = [Told(*each) for each in zip(exact, explanations, parameters, strict=True)]
+        told = [CompareRender(*each) for each in zip(exact, explanations, parameters, strict=True)]
         return await explainer.in_background(
-            lambda: rendered_comparison(comparison, spent, told, form, query.layout, context)
+            lambda: rendered_comparison(comparison, timings, told, form, query.layout, context)
         )
 
-    connection = Connection(request.receive)
+    connection = DisconnectWatcher(request.receive)
     try:
         return await explainer.in_time(explained, context.deadline, connection)
     finally:

@@ -28,7 +28,7 @@ from core.schemas.datasets import (
     summary,
 )
 from service.api.common.openapi_bodies import success
-from service.datasets.uploads import Intake
+from service.datasets.uploads import DatasetUploader
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -112,13 +112,13 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
-async def _intake(request: Request) -> Intake:
-    intake: Intake = request.state.intake
-    return intake
+async def _intake(request: Request) -> DatasetUploader:
+    uploader: DatasetUploader = request.state.uploader
+    return uploader
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
-IntakeDep = Annotated[Intake, Depends(_intake)]
+IntakeDep = Annotated[DatasetUploader, Depends(_intake)]
 
 
 @router.get(
@@ -173,7 +173,7 @@ def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
     openapi_extra=_BODY,
 )
 async def add_images(
-    name: Name, request: Request, _: JobsCaller, intake: IntakeDep, label: Label = None
+    name: Name, request: Request, _: JobsCaller, uploader: IntakeDep, label: Label = None
 ) -> DatasetUpload:
     """Add labelled images to a data set, which need not exist yet.
 
@@ -184,7 +184,7 @@ async def add_images(
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])
-    folder, tally = await intake.take(
+    folder, summary = await uploader.add(
         name,
         label,
         request.headers.get("content-type", ""),
@@ -194,10 +194,10 @@ async def add_images(
     )
     return DatasetUpload(
         dataset=detail(folder),
-        added=tally.added,
-        duplicates=tally.duplicates,
-        skipped=len(tally.skipped),
-        skipped_files=tuple(SkippedFile(file=file, reason=reason) for file, reason in tally.skipped[:100]),
+        added=summary.added,
+        duplicates=summary.duplicates,
+        skipped=len(summary.skipped),
+        skipped_files=tuple(SkippedFile(file=file, reason=reason) for file, reason in summary.skipped[:100]),
     )
 
 
@@ -208,11 +208,11 @@ async def add_images(
         **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, InternalServiceError, NotReadyError),
     },
 )
-def delete_dataset(name: Name, _: JobsCaller, settings: SettingsDep, intake: IntakeDep) -> DatasetDetail:
+def delete_dataset(name: Name, _: JobsCaller, settings: SettingsDep, uploader: IntakeDep) -> DatasetDetail:
     """Delete a data set for good; versions that were trained on it stay."""
     found = _found(name, settings)
     try:
-        intake.remove(name)
+        uploader.remove(name)
     except FileNotFoundError:
         raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
     return detail(found)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from core.jobs.parameters import EvaluateParameters
 from core.schemas.jobs import JobAccepted
 from service.api.common.job_submission import SUBMISSION_RESPONSES, JsonBody, SubmissionDep, json_body, read_body
-from service.api.deps import CatalogueDep
+from service.api.deps import CatalogDep
 from service.api.examples.jobs import EVALUATE_REQUEST
 from service.jobs.validation import check_evaluation
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["jobs"])
     openapi_extra=json_body(EvaluateParameters, EVALUATE_REQUEST),
 )
 async def evaluate(
-    request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalogue: CatalogueDep
+    request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep
 ) -> JobAccepted:
     """Evaluate versions, or all champions, on a data set; the versions themselves never change.
 
@@ -31,4 +31,4 @@ async def evaluate(
     """
     parameters = read_body(EvaluateParameters, body)
     home = request.state.settings.home
-    return await submission.answer(parameters, lambda: check_evaluation(parameters, catalogue, home), response)
+    return await submission.answer(parameters, lambda: check_evaluation(parameters, catalog, home), response)

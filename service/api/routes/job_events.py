@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from core.jobs.stored_event import FIRST, StoredEvent
-from service.api.deps import JobDeskDep
+from service.api.deps import JobServiceDep
 from service.api.examples.jobs import STORED_EVENT
 from service.api.routes.jobs import BROKER_ERRORS, JobId
-from service.errors import InvalidParametersError, NoSuchJobError, TooManyStreamsError, responses
+from service.errors import InvalidParametersError, JobNotFoundError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.events import EVENT_ID_PATTERN, event_order
 
@@ -67,14 +67,14 @@ def rendered(stored: StoredEvent) -> bytes:
             },
         },
         204: {"description": "The job has ended and there is nothing more to see: a browser does not come back"},
-        **responses(NoSuchJobError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
     },
 )
 async def job_events(
     request: Request,
     job_id: JobId,
     query: Annotated[EventsQuery, Query()],
-    desk: JobDeskDep,
+    job_service: JobServiceDep,
     last_event_id: LastEventId = None,
 ) -> Response:
     """Follow a job: all its events so far, or those after the last one seen, and then each as it happens.
@@ -83,11 +83,11 @@ async def job_events(
     Of `progress` within an epoch only the newest is kept; a comment every 15 seconds keeps the connection alive.
     """
     after = last_event_id or query.after
-    record = await desk.ask(lambda: desk.store.get(job_id), request.state.context.deadline)
+    record = await job_service.call(lambda: job_service.store.get(job_id), request.state.context.deadline)
     if record.finished and event_order(record.events) <= event_order(after):
         return Response(status_code=204)
-    desk.feed.check_room()
-    return EventSourceResponse(_stream(desk.feed, job_id, after), headers=_HEADERS)
+    job_service.feed.check_capacity()
+    return EventSourceResponse(_stream(job_service.feed, job_id, after), headers=_HEADERS)
 
 
 async def _stream(feed: EventFeed, job_id: str, after: str) -> AsyncIterator[bytes]:

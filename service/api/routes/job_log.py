@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from service.api.deps import JobDeskDep
+from service.api.deps import JobServiceDep
 from service.api.examples.jobs import LOG_EXAMPLE
 from service.api.routes.jobs import BROKER_ERRORS, JobId
-from service.errors import InvalidParametersError, NoSuchJobError, responses
+from service.errors import InvalidParametersError, JobNotFoundError, responses
 from service.jobs.log import log_path, read_between, size_of, start_of_last_lines
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -46,20 +46,22 @@ class LogQuery(BaseModel):
             },
             "content": {"text/plain": {"schema": {"type": "string"}, "example": LOG_EXAMPLE}},
         },
-        **responses(NoSuchJobError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def job_log(request: Request, job_id: JobId, query: Annotated[LogQuery, Query()], desk: JobDeskDep) -> Response:
+async def job_log(
+    request: Request, job_id: JobId, query: Annotated[LogQuery, Query()], job_service: JobServiceDep
+) -> Response:
     """Read what the job's process printed, whole, its last lines, or what came after an earlier look."""
     home = request.state.settings.home
 
     def look() -> tuple[Path, int, int]:
-        path = log_path(home, desk.store.get(job_id).id)  # never of an id that no job has
+        path = log_path(home, job_service.store.get(job_id).id)  # never of an id that no job has
         end = size_of(path)
         start = start_of_last_lines(path, query.tail) if query.tail is not None else 0
         return path, min(end, max(start, query.offset)), end
 
-    path, start, end = await desk.ask(look, request.state.context.deadline)
+    path, start, end = await job_service.call(look, request.state.context.deadline)
     # No more than was there when its length was said: the job goes on writing.
     return StreamingResponse(
         read_between(path, start, end),

@@ -13,7 +13,7 @@ from core.jobs.parameters import JobKind
 from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
 from service.api.common.openapi_bodies import success
-from service.api.deps import JobDeskDep
+from service.api.deps import JobServiceDep
 from service.api.examples.jobs import CANCELLING_EXAMPLE, JOB_EXAMPLE, JOBS_EXAMPLE, QUEUED_EXAMPLE
 from service.api.responses.jobs import job_answer, job_list, job_path
 from service.errors import (
@@ -21,10 +21,10 @@ from service.errors import (
     DeadlineExceededError,
     InternalServiceError,
     InvalidParametersError,
-    JobEndedError,
+    JobFinishedError,
+    JobNotFoundError,
+    JobNotRetryableError,
     JobsNotConfiguredError,
-    JobStandsError,
-    NoSuchJobError,
     ProblemError,
     TrainingNotReadyError,
     responses,
@@ -62,10 +62,10 @@ class JobsQuery(BaseModel):
         **responses(InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], desk: JobDeskDep) -> JobList:
+async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_service: JobServiceDep) -> JobList:
     """List jobs, newest first; those that ended long ago are removed in time."""
-    page = await desk.ask(
-        lambda: desk.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
+    page = await job_service.call(
+        lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
         request.state.context.deadline,
     )
     return job_list(page)
@@ -75,27 +75,29 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], desk
     "/{job_id}",
     responses={
         **success(JOB_EXAMPLE, "The job, with its progress or how it ended"),
-        **responses(NoSuchJobError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def get_job(request: Request, job_id: JobId, desk: JobDeskDep) -> JobAnswer:
+async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
     """Describe one job: what it is to do, how far it is, what it came to or why it failed."""
-    return job_answer(await desk.ask(lambda: desk.store.get(job_id), request.state.context.deadline))
+    return job_answer(await job_service.call(lambda: job_service.store.get(job_id), request.state.context.deadline))
 
 
 @router.post(
     "/{job_id}/cancel",
     responses={
         **success(CANCELLING_EXAMPLE, "The job is cancelled, or is being cancelled where it runs already"),
-        **responses(*CALLER_ERRORS, NoSuchJobError, JobEndedError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(*CALLER_ERRORS, JobNotFoundError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, desk: JobDeskDep) -> JobAnswer:
+async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
     """Cancel a job: at once where it waits, within seconds where it runs, which keeps its last checkpoint.
 
     Asking again does no harm.
     """
-    return job_answer(await desk.ask(lambda: desk.store.request_cancel(job_id), request.state.context.deadline))
+    return job_answer(
+        await job_service.call(lambda: job_service.store.request_cancel(job_id), request.state.context.deadline)
+    )
 
 
 _RETRIED: dict[int | str, dict[str, Any]] = {
@@ -114,8 +116,8 @@ _RETRIED: dict[int | str, dict[str, Any]] = {
         **_RETRIED,
         **responses(
             *CALLER_ERRORS,
-            NoSuchJobError,
-            JobStandsError,
+            JobNotFoundError,
+            JobNotRetryableError,
             InvalidParametersError,
             TrainingNotReadyError,
             *BROKER_ERRORS,
@@ -123,9 +125,9 @@ _RETRIED: dict[int | str, dict[str, Any]] = {
     },
 )
 async def retry_job(
-    request: Request, response: Response, caller: JobsCaller, job_id: JobId, desk: JobDeskDep
+    request: Request, response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep
 ) -> JobAnswer:
     """Try a job again that failed or was cancelled: it goes on from its last checkpoint."""
-    record = await desk.ask(lambda: desk.retry(job_id), request.state.context.deadline)
+    record = await job_service.call(lambda: job_service.retry(job_id), request.state.context.deadline)
     response.headers["Location"] = job_path(job_id)
     return job_answer(record)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from core.comparison.schemas import MetricsComparison
 from service.api.common.content_negotiation import preferred
-from service.api.deps import CatalogueDep
+from service.api.deps import CatalogDep
 from service.api.examples.metrics_compare import METRICS_COMPARE_EXAMPLE
 from service.errors import (
     DeadlineExceededError,
@@ -28,7 +28,7 @@ from service.errors import (
     VersionRefusedError,
     responses,
 )
-from service.models.catalogue import Reference
+from service.models.catalog import ModelRef
 from service.models.comparisons import Comparisons
 from service.web.answers import ASK_FIRST, SECURITY_HEADERS, answer
 from service.web.pages import Site
@@ -70,7 +70,7 @@ class ComparisonQuery(BaseModel):
     @field_validator("first", "second")
     @classmethod
     def _is_reference(cls, text: str) -> str:
-        Reference.parse(text)
+        ModelRef.parse(text)
         return text
 
 
@@ -100,7 +100,7 @@ class ComparisonQuery(BaseModel):
     },
 )
 async def compare_evaluations(
-    request: Request, query: Annotated[ComparisonQuery, Query()], catalogue: CatalogueDep
+    request: Request, query: Annotated[ComparisonQuery, Query()], catalog: CatalogDep
 ) -> Response:
     """Compare two versions on the test images: `significance` says in words whether one is better.
 
@@ -110,7 +110,7 @@ async def compare_evaluations(
     text/html` the same as a page.
     """
     comparisons: Comparisons = request.state.comparisons
-    first, second = Reference.parse(query.first), Reference.parse(query.second)
-    body = await comparisons.compare(catalogue, first, second, deadline=request.state.context.deadline)
+    first, second = ModelRef.parse(query.first), ModelRef.parse(query.second)
+    body = await comparisons.compare(catalog, first, second, deadline=request.state.context.deadline)
     headers = {"Vary": _VARY, "Cache-Control": ASK_FIRST}
     return Response(body, headers=headers, media_type="application/json")

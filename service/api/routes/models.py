@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from core.schemas.models import ModelDetail, ModelList, VersionDetail
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
-from service.api.deps import CatalogueDep
+from service.api.deps import CatalogDep
 from service.api.examples.models import MODEL_EXAMPLE, MODELS_EXAMPLE, VERSION_EXAMPLE
 from service.errors import InternalServiceError, NotReadyError, responses
 
@@ -23,9 +23,9 @@ VersionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="its numbe
     "",
     responses={**success(MODELS_EXAMPLE, "Every model"), **responses(InternalServiceError, NotReadyError)},
 )
-def list_models(catalogue: CatalogueDep) -> ModelList:
+def list_models(catalog: CatalogDep) -> ModelList:
     """List the models with their versions and champions."""
-    return catalogue.models()
+    return catalog.models()
 
 
 @router.get(
@@ -35,9 +35,9 @@ def list_models(catalogue: CatalogueDep) -> ModelList:
         **responses(*MODEL_ERRORS),
     },
 )
-def get_model(model: ModelName, catalogue: CatalogueDep) -> ModelDetail:
+def get_model(model: ModelName, catalog: CatalogDep) -> ModelDetail:
     """Describe one model: its versions with their headline figures, and which is champion."""
-    return catalogue.model(model)
+    return catalog.model(model)
 
 
 @router.get(
@@ -47,6 +47,6 @@ def get_model(model: ModelName, catalogue: CatalogueDep) -> ModelDetail:
         **responses(*VERSION_ERRORS),
     },
 )
-def get_version(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) -> VersionDetail:
+def get_version(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> VersionDetail:
     """Describe one version: data, recipe, environment, calibration, figures and the hash of every file."""
-    return catalogue.version(model, version)
+    return catalog.version(model, version)

@@ -17,10 +17,10 @@ from service.api.examples.models import PREDICT_EXAMPLE
 from service.api.responses.json import json_answer
 from service.engine.engine import Engine
 from service.errors import ViewsNotMeasuredError, responses
-from service.http.disconnect import Connection
-from service.http.fast_routes import HotRoute
+from service.http.disconnect import DisconnectWatcher
+from service.http.fast_routes import FastRoute
 
-router = APIRouter(tags=["predict"], route_class=HotRoute)
+router = APIRouter(tags=["predict"], route_class=FastRoute)
 
 
 class PredictQuery(CropQuery):
@@ -55,10 +55,10 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     state, context = scope["state"], scope["state"]["context"]
     engine: Engine = state["engine"]
     served = state["served"] = await engine.find(query.model, query.version, query.precision, deadline=context.deadline)
-    uploads = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline)
-    connection = Connection(request.receive)
+    uploads = await state["body_reader"].read(scope["headers"], request.receive, deadline=context.deadline)
+    connection = DisconnectWatcher(request.receive)
     try:
-        predictions, spent = await engine.predict(
+        predictions, timings = await engine.predict(
             served,
             uploads,
             top_k=query.top_k,
@@ -70,4 +70,4 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
         )
     finally:
         connection.close()
-    return json_answer({"predictions": predictions}, spent, context)
+    return json_answer({"predictions": predictions}, timings, context)

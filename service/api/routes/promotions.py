@@ -25,7 +25,7 @@ from core.schemas.promotions import (
 from service.api.common.job_submission import JsonBody, json_body, read_body
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
-from service.api.deps import CatalogueDep
+from service.api.deps import CatalogDep
 from service.api.examples.promotions import (
     EVALUATIONS_EXAMPLE,
     GATE_EXAMPLE,
@@ -157,10 +157,10 @@ def list_evaluations(
     request: Request,
     model: ModelName,
     version: VersionNumber,
-    catalogue: CatalogueDep,
+    catalog: CatalogDep,
     limit: Limit = 20,
     cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")] = None,
 ) -> EvaluationPage:
     """List everything that was measured of a version; the version itself never changes."""
-    manifest = catalogue.manifest(model, version)
-    return evaluations_of(catalogue.repository, request.state.settings.home, manifest, limit=limit, cursor=cursor)
+    manifest = catalog.manifest(model, version)
+    return evaluations_of(catalog.repository, request.state.settings.home, manifest, limit=limit, cursor=cursor)

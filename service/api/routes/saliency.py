@@ -14,15 +14,15 @@ from service.api.common.content_negotiation import preferred
 from service.api.common.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
 from service.api.common.openapi_bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
 from service.api.examples.saliency import SALIENCY_SUCCESS
-from service.api.responses.saliency import MEDIA_TYPES, Asked, Format, rendered
+from service.api.responses.saliency import MEDIA_TYPES, Format, SaliencyRender, rendered
 from service.engine.engine import Engine
 from service.errors import PrecisionNotPublishedError, ProblemError, responses
-from service.http.disconnect import Connection
-from service.http.fast_routes import HotRoute
+from service.http.disconnect import DisconnectWatcher
+from service.http.fast_routes import FastRoute
 from service.saliency.explainer import Explainer, class_index
 from service.saliency.methods import MethodName
 
-router = APIRouter(tags=["explain"], route_class=HotRoute)
+router = APIRouter(tags=["explain"], route_class=FastRoute)
 _ERRORS: tuple[type[ProblemError], ...] = (
     *(error for error in IMAGE_ERRORS if error is not PrecisionNotPublishedError),
     *EXPLANATION_ERRORS,
@@ -71,17 +71,19 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     target = None if query.target is None else class_index(query.target, served.labels)
     parameters = query.parameters(*served.size)
-    explainer.check_room()
-    [upload] = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline, max_files=1)
+    explainer.check_capacity()
+    [upload] = await state["body_reader"].read(
+        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+    )
     image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
 
     async def explained() -> Response:
         explanation = await explainer.explain(served, image.pixels_HWC, query.methods, parameters, target)
-        asked = Asked(served, parameters, upload.filename, image.notes, form, query.layout)
+        asked = SaliencyRender(served, parameters, upload.filename, image.notes, form, query.layout)
         # A picture takes about as long as a model run, and waits its turn as one.
         return await explainer.in_background(lambda: rendered(explanation, asked, context))
 
-    connection = Connection(request.receive)
+    connection = DisconnectWatcher(request.receive)
     try:
         return await explainer.in_time(explained, context.deadline, connection)
     finally:

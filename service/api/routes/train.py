@@ -9,7 +9,7 @@ from starlette.responses import Response
 from core.jobs.parameters import TrainParameters
 from core.schemas.jobs import JobAccepted
 from service.api.common.job_submission import SUBMISSION_RESPONSES, JsonBody, SubmissionDep, json_body, read_body
-from service.api.deps import CatalogueDep
+from service.api.deps import CatalogDep
 from service.api.examples.jobs import TRAIN_REQUEST
 from service.errors import ScopeRequiredError
 from service.jobs.validation import check_training
@@ -21,7 +21,7 @@ router = APIRouter(tags=["jobs"])
     "/train", status_code=202, responses=SUBMISSION_RESPONSES, openapi_extra=json_body(TrainParameters, TRAIN_REQUEST)
 )
 async def train(
-    request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalogue: CatalogueDep
+    request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep
 ) -> JobAccepted:
     """Train a version from a recipe and publish it; it becomes champion only as `promote` says.
 
@@ -33,4 +33,4 @@ async def train(
     if parameters.promote == "always" and "admin" not in submission.caller.scopes:
         raise ScopeRequiredError("admin", submission.caller.scopes)
     home = request.state.settings.home
-    return await submission.answer(parameters, lambda: check_training(parameters, catalogue, home), response)
+    return await submission.answer(parameters, lambda: check_training(parameters, catalog, home), response)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from core.schemas.models import FileCheck, VersionCheck
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import VERSION_ERRORS
-from service.api.deps import CatalogueDep
+from service.api.deps import CatalogDep
 from service.api.examples.models import EXAMPLE_MANIFEST
 from service.api.routes.models import ModelName, VersionNumber
 from service.errors import NoSuchVersionFileError, responses
@@ -46,9 +46,9 @@ def _file(media_type: str, schema: dict[str, str], example: str, description: st
         **responses(*VERSION_ERRORS, NoSuchVersionFileError),
     },
 )
-def get_card(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) -> Response:
+def get_card(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> Response:
     """Read the model card of a version: how it was made, how good it is, under which terms it may be used."""
-    content = read_card(catalogue.repository, catalogue.manifest(model, version))
+    content = read_card(catalog.repository, catalog.manifest(model, version))
     return Response(content, media_type="text/markdown; charset=utf-8")
 
 
@@ -60,9 +60,9 @@ def get_card(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) 
         **responses(*VERSION_ERRORS, NoSuchVersionFileError),
     },
 )
-def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalogue: CatalogueDep) -> Response:
+def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog: CatalogDep) -> Response:
     """Show a picture of a version's card: training curves, confusion matrix, reliability diagram."""
-    content = read_figure(catalogue.repository, catalogue.manifest(model, version), figure)
+    content = read_figure(catalog.repository, catalog.manifest(model, version), figure)
     return Response(content, media_type="image/png")
 
 
@@ -70,6 +70,6 @@ def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog
     "/{model}/versions/{version}/check",
     responses={**success(_CHECK, "Each file with what is wrong with it"), **responses(*VERSION_ERRORS)},
 )
-def check_version(model: ModelName, version: VersionNumber, catalogue: CatalogueDep) -> VersionCheck:
+def check_version(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> VersionCheck:
     """Hash every file of a version now, and say which ones are not as they were published."""
-    return check_files(catalogue.repository, catalogue.manifest(model, version))
+    return check_files(catalog.repository, catalog.manifest(model, version))

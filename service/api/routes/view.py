@@ -14,10 +14,10 @@ from service.api.common.crop_query import CropQuery
 from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body
 from service.engine.engine import Engine
 from service.errors import PrecisionNotPublishedError, ProblemError, responses
-from service.http.fast_routes import HotRoute
+from service.http.fast_routes import FastRoute
 from service.saliency.png import enlarged_png
 
-router = APIRouter(tags=["predict"], route_class=HotRoute)
+router = APIRouter(tags=["predict"], route_class=FastRoute)
 _ERRORS: tuple[type[ProblemError], ...] = tuple(
     error for error in IMAGE_ERRORS if error is not PrecisionNotPublishedError
 )
@@ -62,7 +62,9 @@ async def view(request: Request, query: Annotated[ViewQuery, Query()]) -> Respon
     state, context = scope["state"], scope["state"]["context"]
     engine: Engine = state["engine"]
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
-    [upload] = await state["uploads"].read(scope["headers"], request.receive, deadline=context.deadline, max_files=1)
+    [upload] = await state["body_reader"].read(
+        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+    )
     image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
     headers = {"X-Duet-Model": served.manifest.reference, "X-Duet-Notes": json.dumps(image.notes)}
     return Response(enlarged_png(image.pixels_HWC, 1), media_type="image/png", headers=headers)

@@ -8,21 +8,21 @@ from contextlib import contextmanager, suppress
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
-from service.jobs.store.keys import turn_key
+from service.jobs.store.keys import leader_key
 from service.jobs.store.redis_client import broker_errors
 
 
 @contextmanager
-def turn(client: Redis, name: str, *, longest_seconds: float) -> Iterator[bool]:
+def leader(client: Redis, name: str, *, timeout_seconds: float) -> Iterator[bool]:
     """Whether it is this process's turn at the task called `name`; at once, never waiting.
 
-    A turn ends with the context, or after `longest_seconds` where the process died; what is done in one must
+    A turn ends with the context, or after `timeout_seconds` where the process died; what is done in one must
     therefore be harmless when two do it at a time.
 
     Raises:
         BrokerUnavailableError: the broker cannot be used.
     """
-    lock = client.lock(turn_key(name), timeout=longest_seconds, blocking=False, thread_local=False)
+    lock = client.lock(leader_key(name), timeout=timeout_seconds, blocking=False, thread_local=False)
     with broker_errors():
         ours = lock.acquire()
     try:
@@ -33,11 +33,11 @@ def turn(client: Redis, name: str, *, longest_seconds: float) -> Iterator[bool]:
                 lock.release()
 
 
-def first_in(client: Redis, name: str, *, seconds: float) -> bool:
+def once_per(client: Redis, name: str, *, seconds: float) -> bool:
     """Whether no process has been told so for `name` in the last `seconds`.
 
     Raises:
         BrokerUnavailableError: the broker cannot be used.
     """
     with broker_errors():
-        return bool(client.set(turn_key(name), "taken", nx=True, px=max(1, round(seconds * 1000))))
+        return bool(client.set(leader_key(name), "taken", nx=True, px=max(1, round(seconds * 1000))))

@@ -12,7 +12,7 @@ from service.jobs.maintenance.retention import Retention
 log = logging.getLogger("duet.jobs")
 
 
-def keep_up(reaper: Reaper, retention: Retention, stop: threading.Event, *, every_seconds: float = 2.0) -> None:
+def run_maintenance(reaper: Reaper, retention: Retention, stop: threading.Event, *, every_seconds: float = 2.0) -> None:
     """Reap and clean up until `stop` is set; a round that fails is logged, and the next one comes all the same."""
     away = False
     while not stop.wait(every_seconds):

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from service.jobs.dispatch import Dispatcher
-from service.jobs.maintenance.leader_lock import turn
+from service.jobs.maintenance.leader_lock import leader
 from service.jobs.store.indexes import JobQueues
 from service.jobs.store.store import JobStore
 
@@ -42,7 +42,7 @@ class Reaper:
         Raises:
             BrokerUnavailableError: the broker cannot be used.
         """
-        with turn(self._store.client, "reaper", longest_seconds=30) as ours:
+        with leader(self._store.client, "reaper", timeout_seconds=30) as ours:
             if not ours:
                 return Reaped()
             resumed, given_up = self._expire()

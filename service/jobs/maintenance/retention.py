@@ -17,7 +17,7 @@ from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import JobState
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
-from service.jobs.maintenance.leader_lock import first_in
+from service.jobs.maintenance.leader_lock import once_per
 from service.jobs.store.indexes import JobQueues
 from service.jobs.store.keys import JOB_ID_PATTERN
 from service.jobs.store.store import JobStore
@@ -48,7 +48,7 @@ class Retention:
         Raises:
             BrokerUnavailableError: the broker cannot be used.
         """
-        if not first_in(self._store.client, "retention", seconds=self._every_seconds):
+        if not once_per(self._store.client, "retention", seconds=self._every_seconds):
             return
         self._forget_jobs()
         self._drop_checkpoints()

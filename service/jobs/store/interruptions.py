@@ -7,21 +7,21 @@ from typing import Any, Literal
 from core.jobs.events import Finished, Interrupted, to_text
 from core.jobs.records import JobFailure
 
-MOST_RESUMPTIONS = 1
+MAX_RESUMPTIONS = 1
 
 
-def interruption(reason: str, most_resumptions: int | Literal[""] = MOST_RESUMPTIONS) -> list[Any]:
+def interruption(reason: str, max_resumptions: int | Literal[""] = MAX_RESUMPTIONS) -> list[Any]:
     """Arguments of `interrupt.lua` after the token: the limit, the failure, and the event of every outcome.
 
     Args:
         reason: why the attempt ended.
-        most_resumptions: how often the job may be queued again; "" for any number of times.
+        max_resumptions: how often the job may be queued again; "" for any number of times.
     """
     failure = JobFailure(
-        type="InterruptedError", message=f"{reason}; it was resumed {MOST_RESUMPTIONS} time before: see the job's log"
+        type="InterruptedError", message=f"{reason}; it was resumed {MAX_RESUMPTIONS} time before: see the job's log"
     )
     return [
-        most_resumptions,
+        max_resumptions,
         failure.model_dump_json(),
         to_text(Interrupted(reason=reason, resumes=True)),
         to_text(Interrupted(reason=reason, resumes=False)),

@@ -54,7 +54,7 @@ def idempotency_key(digest: str) -> str:
     return f"{PREFIX}idempotency:{digest}"
 
 
-def turn_key(name: str) -> str:
+def leader_key(name: str) -> str:
     """The lock that lets one process at a time do a task that all of them could do."""
     return f"{PREFIX}turn:{name}"
 

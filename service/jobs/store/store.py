@@ -41,12 +41,12 @@ from service.jobs.store.progress import progress_fields
 from service.jobs.store.records import fields_of, read_record, record_of
 from service.jobs.store.redis_client import broker_errors, connect
 
-Standing = Literal["held", "cancel_requested", "lost"]
+ClaimStatus = Literal["held", "cancel_requested", "lost"]
 """Where a claim stands: go on; stop, keeping a checkpoint; or stop at once without writing anything."""
 
 DEFAULT_EVENTS_KEPT = 10_000
 _SCRIPTS = ("create", "claim", "renew", "permit", "append", "finish", "interrupt", "cancel", "retry", "forget")
-_STANDINGS: Mapping[str, Standing] = {"running": "held", "cancelling": "cancel_requested", "lost": "lost"}
+_CLAIM_STATUSES: Mapping[str, ClaimStatus] = {"running": "held", "cancelling": "cancel_requested", "lost": "lost"}
 _FILTERED_AT_A_TIME = 200
 
 
@@ -151,10 +151,10 @@ class JobStore:
         record = record_of(job_id, rest[0])
         return Claim(record, int(fields_of(rest[0])["token"]))
 
-    def renew(self, job_id: str, token: int, lease_seconds: float) -> Standing:
+    def renew(self, job_id: str, token: int, lease_seconds: float) -> ClaimStatus:
         """Keep the job for `lease_seconds` from now; also after the lease ran out, if nobody noticed."""
         (answer,) = self._run("renew", job_id, token, _milliseconds(lease_seconds))
-        return _STANDINGS[answer]
+        return _CLAIM_STATUSES[answer]
 
     def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
         """Whether the attempt with this token may write now: checkpoints while the claim is the newest, versions
@@ -215,7 +215,7 @@ class JobStore:
         """As `interrupt`, for an attempt that ended through no fault of its job, as when its worker is shut down: the
         job is queued again however often that happens. Raises LostClaimError as `append` does.
         """
-        return self._finished_by_holder("interrupt", job_id, token, *interruption(reason, most_resumptions=""))
+        return self._finished_by_holder("interrupt", job_id, token, *interruption(reason, max_resumptions=""))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
         """As `interrupt`, whichever attempt it is, if the job's lease has run out; None if it has not."""
@@ -267,10 +267,10 @@ class JobStore:
                 keys=[*names, keys.TOKENS, *more_keys], args=[job_id, self._events_kept, *args]
             )
 
-    def _ids_before(self, cursor: str | None, most: int) -> Sequence[str]:
+    def _ids_before(self, cursor: str | None, max_ids: int) -> Sequence[str]:
         start = "+" if cursor is None else f"({cursor}"
         with broker_errors():
-            ids: Any = self.client.zrange(keys.JOBS, start, "-", desc=True, bylex=True, offset=0, num=most)
+            ids: Any = self.client.zrange(keys.JOBS, start, "-", desc=True, bylex=True, offset=0, num=max_ids)
         return list(ids)
 
     def _records(self, ids: Sequence[str]) -> Sequence[JobRecord]:

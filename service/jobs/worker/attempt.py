@@ -12,9 +12,9 @@ from typing import Literal, Protocol, TypeVar
 
 from core.errors import BrokerUnavailableError, LostClaimError
 from core.jobs.events import Cancel
-from service.jobs.store.store import Standing
+from service.jobs.store.store import ClaimStatus
 from service.jobs.worker.child_process import Child
-from service.jobs.worker.event_relay import Relay
+from service.jobs.worker.event_relay import EventForwarder
 
 StopReason = Literal["cancelled", "shutdown", "time", "lost"]
 """Why a child was made to stop: its job was cancelled, its worker is shut down, it took too long, or another worker
@@ -37,7 +37,7 @@ log = logging.getLogger("duet.jobs")
 class Holder(Protocol):
     """The part of the job store that keeps a claim."""
 
-    def renew(self, job_id: str, token: int, lease_seconds: float) -> Standing:
+    def renew(self, job_id: str, token: int, lease_seconds: float) -> ClaimStatus:
         """Keep the job for some time more."""
 
 
@@ -49,7 +49,7 @@ class Attempt:
         job_id: of the job.
         token: of the claim.
         child: doing the job.
-        relay: of the child's events.
+        forwarder: of the child's events.
         stopping: set when the worker is to be shut down.
         lease_seconds: how long the claim outlives this worker.
         job_seconds: how long the attempt may take.
@@ -61,7 +61,7 @@ class Attempt:
         job_id: str,
         token: int,
         child: Child,
-        relay: Relay,
+        forwarder: EventForwarder,
         *,
         stopping: threading.Event,
         lease_seconds: float,
@@ -71,7 +71,7 @@ class Attempt:
         self._job_id = job_id
         self._token = token
         self._child = child
-        self._relay = relay
+        self._forwarder = forwarder
         self._stopping = stopping
         self._lease_seconds = lease_seconds
         self._due = time.monotonic() + job_seconds
@@ -85,14 +85,14 @@ class Attempt:
         while not self._child.has_ended():
             self._listen()
             if time.monotonic() >= self._retry_at:
-                self._with_broker(self._relay.flush)
+                self._with_broker(self._forwarder.flush)
                 self._with_broker(self._look_at_claim)
             self._look_at_clock()
-            self._press()
+            self._escalate()
         self._child.signal(signal.SIGKILL)
         for _ in range(_LAST_READS):
             lines = self._child.lines.read()
-            self._relay.take(lines)
+            self._forwarder.receive(lines)
             if not lines and self._child.lines.ended:
                 break
 
@@ -100,7 +100,7 @@ class Attempt:
         if self._child.lines.ended:
             time.sleep(TICK_SECONDS)
         elif select.select([self._child.descriptor], [], [], TICK_SECONDS)[0]:
-            self._relay.take(self._child.lines.read())
+            self._forwarder.receive(self._child.lines.read())
 
     def _with_broker(self, action: Callable[[], None]) -> None:
         try:
@@ -139,7 +139,7 @@ class Attempt:
         if self.stopped is None or reason == "lost":
             self.stopped = reason
 
-    def _press(self) -> None:
+    def _escalate(self) -> None:
         """Ask, then insist: what is said next depends on how long ago the stop was called for."""
         if self.stopped is None:
             return
@@ -157,7 +157,7 @@ class Attempt:
             action()
 
 
-def with_patience(action: Callable[[], Answer], stopping: threading.Event) -> Answer:
+def retry_until_available(action: Callable[[], Answer], stopping: threading.Event) -> Answer:
     """Do something with the broker, as often as it takes until that is there.
 
     Raises:

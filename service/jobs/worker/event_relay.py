@@ -20,11 +20,11 @@ from core.jobs.events import (
     Result,
     read_child_message,
 )
-from service.jobs.worker.line_reader import TooLong
+from service.jobs.worker.line_reader import OversizedLine
 
-MOST_COMPLAINTS = 20
+MAX_COMPLAINTS = 20
 """After so many lines that are no messages, further ones are passed over in silence: a stream has a bounded length."""
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 """Events kept while the broker is away; past it, progress that is out of date goes first."""
 
 
@@ -40,7 +40,7 @@ class Broker(Protocol):
         """Whether the attempt may write now."""
 
 
-class Relay:
+class EventForwarder:
     """One attempt's events on their way to the store.
 
     Args:
@@ -66,10 +66,10 @@ class Relay:
         self.refused = False
         """Whether a permit was asked for and not granted."""
 
-    def take(self, lines: Sequence[bytes | TooLong]) -> None:
+    def receive(self, lines: Sequence[bytes | OversizedLine]) -> None:
         """Read lines of the child; what is no message becomes a note."""
         for line in lines:
-            if isinstance(line, TooLong):
+            if isinstance(line, OversizedLine):
                 self._complain(f"a line of {line.bytes:,} bytes, which is more than {MAX_LINE_BYTES:,}")
                 continue
             try:
@@ -86,10 +86,10 @@ class Relay:
     def add(self, event: ReportedEvent | AddedEvent) -> None:
         """Put an event behind those that wait."""
         self._waiting.append(event)
-        if len(self._waiting) > MOST_WAITING:
+        if len(self._waiting) > MAX_WAITING:
             # The event that has just come may be progress; all before it is out of date.
             self._waiting = [each for each in self._waiting if each is event or not isinstance(each, Progress)]
-            del self._waiting[: len(self._waiting) - MOST_WAITING]
+            del self._waiting[: len(self._waiting) - MAX_WAITING]
 
     def flush(self) -> None:
         """Pass on what waits, then answer what was asked; both stay for the next call where the broker is away.
@@ -122,6 +122,6 @@ class Relay:
 
     def _complain(self, what: str) -> None:
         self._complaints += 1
-        if self._complaints <= MOST_COMPLAINTS:
-            last = "; no more such lines are noted" if self._complaints == MOST_COMPLAINTS else ""
+        if self._complaints <= MAX_COMPLAINTS:
+            last = "; no more such lines are noted" if self._complaints == MAX_COMPLAINTS else ""
             self.add(Note(text=f"the job's process wrote on its event pipe what is no event: {what}{last}"))

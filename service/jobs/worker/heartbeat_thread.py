@@ -21,7 +21,7 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-class Presence:
+class HeartbeatThread:
     """Beats until told to stop.
 
     Args:
@@ -50,7 +50,7 @@ class Presence:
         self.can_train = threading.Event()
         """Set once the environment of the jobs is there."""
 
-    def keep_up(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Beat until `stop` is set, then say good-bye; a beat that fails is followed by the next one all the same."""
         while not stop.is_set():
             try:

@@ -9,7 +9,7 @@ READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
-class TooLong:
+class OversizedLine:
     """In place of a line of more bytes than allowed."""
 
     bytes: int
@@ -32,7 +32,7 @@ class LineReader:
         self.ended = False
         """Whether nobody can write into the pipe any more, and everything was read."""
 
-    def read(self) -> list[bytes | TooLong]:
+    def read(self) -> list[bytes | OversizedLine]:
         """The lines that are complete by now; at the end of the pipe also one without a newline."""
         try:
             piece = os.read(self._descriptor, READ_BYTES)
@@ -41,7 +41,7 @@ class LineReader:
         if not piece:
             self.ended = True
             return self._finish() if self._rest or self._dropped else []
-        lines: list[bytes | TooLong] = []
+        lines: list[bytes | OversizedLine] = []
         *complete, rest = piece.split(b"\n")
         for part in complete:
             self._take(part)
@@ -56,8 +56,8 @@ class LineReader:
         else:
             self._rest += part
 
-    def _finish(self) -> list[bytes | TooLong]:
-        line = TooLong(self._dropped) if self._dropped else bytes(self._rest)
+    def _finish(self) -> list[bytes | OversizedLine]:
+        line = OversizedLine(self._dropped) if self._dropped else bytes(self._rest)
         self._rest.clear()
         self._dropped = 0
         return [line]

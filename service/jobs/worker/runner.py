@@ -18,8 +18,8 @@ from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
 from core.jobs.records import JobFailure, JobRecord
 from service.jobs.store.store import Claim, JobStore
-from service.jobs.worker.attempt import Attempt, StopReason, with_patience
-from service.jobs.worker.event_relay import Relay
+from service.jobs.worker.attempt import Attempt, StopReason, retry_until_available
+from service.jobs.worker.event_relay import EventForwarder
 from service.jobs.worker.launch import launch
 from service.settings import Settings
 
@@ -90,13 +90,13 @@ class JobRunner:
             failure = JobFailure(type=type(error).__name__, message=f"the job could not be started: {error}")
             self._insist(lambda: self._store.finish(claim.record.id, claim.token, "failed", error=failure))
             return
-        relay = Relay(self._store, claim.record.id, claim.token, child.tell)
+        forwarder = EventForwarder(self._store, claim.record.id, claim.token, child.tell)
         attempt = Attempt(
             self._store,
             claim.record.id,
             claim.token,
             child,
-            relay,
+            forwarder,
             stopping=self.stopping,
             lease_seconds=self._settings.job_lease_seconds,
             job_seconds=self._settings.job_seconds,
@@ -107,8 +107,8 @@ class JobRunner:
             status = child.close()
         log.info("the process of job %s ended with %d (%s)", claim.record.id, status, attempt.stopped or "by itself")
         if attempt.stopped != "lost":
-            self._insist(relay.flush)
-            self._settle(claim, relay, status, attempt.stopped)
+            self._insist(forwarder.flush)
+            self._settle(claim, forwarder, status, attempt.stopped)
 
     def _check_disk(self) -> None:
         """Refuse to begin what would fail hours later.
@@ -123,19 +123,19 @@ class JobRunner:
             advice="free some space and retry the job, or lower DUET_JOB_FREE_MIB",
         )
 
-    def _settle(self, claim: Claim, relay: Relay, status: int, stopped: StopReason | None) -> None:
+    def _settle(self, claim: Claim, forwarder: EventForwarder, status: int, stopped: StopReason | None) -> None:
         """Say in the record how the attempt ended."""
         job_id, token = claim.record.id, claim.token
-        result = None if relay.result is None else relay.result.result
+        result = None if forwarder.result is None else forwarder.result.result
         failure: JobFailure | None = None
         if status == DONE and stopped != "cancelled":
-            outcome = {**(result or {}), **self._decide(claim, relay)} or None
+            outcome = {**(result or {}), **self._decide(claim, forwarder)} or None
             self._insist(lambda: self._store.finish(job_id, token, "succeeded", result=outcome))
-        elif stopped == "cancelled" or (relay.refused and status != FAILED):
+        elif stopped == "cancelled" or (forwarder.refused and status != FAILED):
             # Published all the same, if the cancellation came too late: a retry then only has to promote.
             self._insist(lambda: self._store.finish(job_id, token, "cancelled", result=result))
-        elif status == FAILED and relay.failed is not None:
-            failure = JobFailure(type=relay.failed.error, message=relay.failed.message)
+        elif status == FAILED and forwarder.failed is not None:
+            failure = JobFailure(type=forwarder.failed.error, message=forwarder.failed.message)
         elif stopped == "time":
             hours = self._settings.job_seconds / 3600
             failure = JobFailure(
@@ -150,26 +150,26 @@ class JobRunner:
         if failure is not None:
             self._insist(lambda: self._store.finish(job_id, token, "failed", error=failure))
 
-    def _decide(self, claim: Claim, relay: Relay) -> dict[str, JsonValue]:
+    def _decide(self, claim: Claim, forwarder: EventForwarder) -> dict[str, JsonValue]:
         """Promote what a training published, as its parameters say and as long as this attempt still has the job.
 
         Returns:
             What the record's result says of it besides: whether the version was promoted, where that was decided.
         """
         parameters = claim.record.typed_parameters()
-        if relay.published is None or not isinstance(parameters, TrainParameters):
+        if forwarder.published is None or not isinstance(parameters, TrainParameters):
             return {}
         if not self._insist(lambda: self._store.permit(claim.record.id, claim.token, "publish")):
             return {}
         try:
-            decision = self._promote(parameters, relay.published.reference, claim.record)
+            decision = self._promote(parameters, forwarder.published.reference, claim.record)
         except DuetError as error:
-            relay.add(Note(text=f"{relay.published.reference} was published and not promoted: {error}"))
+            forwarder.add(Note(text=f"{forwarder.published.reference} was published and not promoted: {error}"))
             promoted = False
         else:
-            relay.add(decision)
+            forwarder.add(decision)
             promoted = isinstance(decision, Promoted)
-        self._insist(relay.flush)
+        self._insist(forwarder.flush)
         return {"promoted": promoted}
 
     def _queue_again(self, action: Callable[[], JobRecord]) -> None:
@@ -178,7 +178,7 @@ class JobRunner:
             self._send(record)
 
     def _insist(self, action: Callable[[], Answer]) -> Answer:
-        return with_patience(action, self.stopping)
+        return retry_until_available(action, self.stopping)
 
     @contextmanager
     def _shown(self, claim: Claim) -> Iterator[None]:

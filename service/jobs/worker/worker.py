@@ -18,14 +18,14 @@ from core.repository.repository import MODELS_NAME, ModelRepository
 from service.broker.address import embedded_url
 from service.jobs.celery_app import WORKER_OPTIONS, make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.maintenance.loop import keep_up
+from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.keys import TASK_NAME
 from service.jobs.store.store import JobStore
 from service.jobs.worker.auto_promotion import JobPromoter
-from service.jobs.worker.heartbeat_thread import Presence, worker_name
+from service.jobs.worker.heartbeat_thread import HeartbeatThread, worker_name
 from service.jobs.worker.launch import training_python
 from service.jobs.worker.runner import JobRunner
 from service.jobs.worker.training_env_check import TrainingEnvironment
@@ -56,7 +56,7 @@ def run_worker(settings: Settings) -> None:
     dispatcher = Dispatcher(celery)
     name = worker_name()
     runner = JobRunner(store, dispatcher.send, JobPromoter(repository, settings.gate), settings, worker=name)
-    presence = Presence(
+    presence = HeartbeatThread(
         Heartbeats(store.client),
         TrainingEnvironment(training_python(settings)),
         lambda: runner.running,
@@ -67,9 +67,9 @@ def run_worker(settings: Settings) -> None:
         signal.signal(number, lambda _number, _frame: runner.stopping.set())
     ended = threading.Event()
     threads = [
-        threading.Thread(target=presence.keep_up, args=[ended], name="presence", daemon=True),
+        threading.Thread(target=presence.run, args=[ended], name="presence", daemon=True),
         threading.Thread(
-            target=keep_up,
+            target=run_maintenance,
             args=[Reaper(store, dispatcher), Retention(store, repository, settings), ended],
             name="upkeep",
             daemon=True,
@@ -89,7 +89,7 @@ def run_worker(settings: Settings) -> None:
     log.info("worker %s has ended", name)
 
 
-def _wait_for_environment(presence: Presence, stopping: threading.Event) -> None:
+def _wait_for_environment(presence: HeartbeatThread, stopping: threading.Event) -> None:
     """Leave jobs in their queues, where other workers find them, until they could run here."""
     while not stopping.is_set() and not presence.can_train.wait(0.2):
         pass

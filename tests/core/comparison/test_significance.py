@@ -39,7 +39,7 @@ def test_the_second_is_better() -> None:
     assert said.sentence == (
         "cnn@2 is more accurate than mlp@1 on the same 600 test images of zoo: 100.00 % against 90.00 %, a difference "
         f"of 10.00 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; McNemar's exact "
-        "test: p < 0.0001). After Holm's correction cnn@2 recognises 2 (cat, dog) of 6 classes better; 4 cannot be "
+        "test: p < 0.0001). After Holm's correction cnn@2 recognizes 2 (cat, dog) of 6 classes better; 4 cannot be "
         "told apart."
     )
     assert (said.first_better_classes, said.second_better_classes) == ((), ("cat", "dog"))
@@ -57,18 +57,18 @@ def test_each_is_better_at_something() -> None:
     said = significance("a", "b", pairwise({"ape": 40, "bat": 40}, {"elk": 20}))
     assert said.verdict == "second_better"
     assert said.sentence.endswith(
-        "After Holm's correction b recognises 2 (ape, bat) of 6 classes better and a 1 (elk); 3 cannot be told apart."
+        "After Holm's correction b recognizes 2 (ape, bat) of 6 classes better and a 1 (elk); 3 cannot be told apart."
     )
 
 
 def test_every_class_differs() -> None:
     said = significance("a", "b", pairwise({}, dict.fromkeys(NAMES, 20)))
-    assert said.sentence.endswith("After Holm's correction a recognises each of the 6 classes better.")
+    assert said.sentence.endswith("After Holm's correction a recognizes each of the 6 classes better.")
 
 
 def test_many_classes_are_counted_rather_than_named() -> None:
     said = significance("a", "b", pairwise({}, dict.fromkeys(NAMES[:5], 20)))
-    assert said.sentence.endswith("After Holm's correction a recognises 5 of 6 classes better; 1 cannot be told apart.")
+    assert said.sentence.endswith("After Holm's correction a recognizes 5 of 6 classes better; 1 cannot be told apart.")
 
 
 def test_a_small_difference_is_not_called_one() -> None:
@@ -89,7 +89,7 @@ def test_classes_may_differ_where_accuracy_does_not(first_wrong: dict[str, int],
     [first_better], [second_better] = second_wrong, first_wrong
     assert said.verdict == "not_distinguishable"
     assert "a difference of 0.00 points (95 % interval -" in said.sentence
-    assert f"a recognises 1 ({first_better}) of 6 classes better and b 1 ({second_better}); 4 cannot" in said.sentence
+    assert f"a recognizes 1 ({first_better}) of 6 classes better and b 1 ({second_better}); 4 cannot" in said.sentence
 
 
 def test_the_side_without_a_class_is_not_named_first() -> None:
@@ -98,7 +98,7 @@ def test_the_side_without_a_class_is_not_named_first() -> None:
     said = significance("a", "b", pairwise({"ape": 10}, {**ahead, "bat": 5, "cat": 5, "dog": 5, "elk": 5, "fox": 5}))
     assert said.verdict == "first_better"
     assert said.sentence.endswith(
-        "After Holm's correction b recognises 1 (ape) of 6 classes better; 5 cannot be told apart."
+        "After Holm's correction b recognizes 1 (ape) of 6 classes better; 5 cannot be told apart."
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import RepositoryError
 from core.files import durable
-from core.files.durable import exclusive, replace_durably, write_durably
+from core.files.durable import atomic_replace, file_lock, write_fsync
 
 
 def test_a_write_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,29 +19,29 @@ def test_a_write_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         synced.append((status.st_ino, status.st_size))
 
     monkeypatch.setattr(os, "fsync", recording_fsync)
-    write_durably(tmp_path / "file", b"content")
+    write_fsync(tmp_path / "file", b"content")
     assert synced == [((tmp_path / "file").stat().st_ino, 7)]
 
 
 def test_a_replacement_that_fails_leaves_the_old_content_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    replace_durably(path, b"old")
+    atomic_replace(path, b"old")
 
     def refusing_fsync(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", refusing_fsync)
     with pytest.raises(OSError, match="No space left"):
-        replace_durably(path, b"new")
+        atomic_replace(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_replacement_swaps_whole_files(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    replace_durably(path, b"old, and longer than the new")
+    atomic_replace(path, b"old, and longer than the new")
     with path.open("rb") as reader:
-        replace_durably(path, b"new")
+        atomic_replace(path, b"new")
         assert reader.read() == b"old, and longer than the new"
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
@@ -50,16 +50,16 @@ def test_a_replacement_swaps_whole_files(tmp_path: Path) -> None:
 def test_a_lock_that_another_holds_is_an_error_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable, "LOCK_TIMEOUT_S", 0.0)
     with (
-        exclusive(tmp_path / "lock"),
+        file_lock(tmp_path / "lock"),
         pytest.raises(RepositoryError, match=r"another process has held .*lock"),
-        exclusive(tmp_path / "lock"),
+        file_lock(tmp_path / "lock"),
     ):
         pass
-    with exclusive(tmp_path / "lock"):
+    with file_lock(tmp_path / "lock"):
         pass
 
 
 def test_a_lock_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
-    with pytest.raises(RepositoryError, match=r"cannot lock .*: Is a directory"), exclusive(tmp_path / "lock"):
+    with pytest.raises(RepositoryError, match=r"cannot lock .*: Is a directory"), file_lock(tmp_path / "lock"):
         pass

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from core.gate.decide import judge
+from core.gate.decide import decide
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
 from core.statistics.mcnemar import mcnemar_exact, mcnemar_worse
@@ -21,7 +21,7 @@ def failed(report: GateReport) -> set[str]:
 
 
 def test_a_significant_gain_passes() -> None:
-    report = judge(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(), DEFAULTS)
+    report = decide(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(), DEFAULTS)
     assert (report.passed, report.ground, failed(report)) == (True, "significant_gain", {"cheaper"})
     assert report.summary == (
         "cnn@2 may replace cnn@1: it is significantly more accurate, and nothing else became worse"
@@ -39,7 +39,7 @@ def test_a_significant_gain_passes() -> None:
 def test_a_gain_that_chance_explains_does_not_pass() -> None:
     """Ten more are right, but 110 and 100 divide what tells the two apart: p is 0.53."""
     candidate = evidence(2, rights(50, 50, 50, 40, seed=3))
-    report = judge(CHAMPION, candidate, costs(), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert report.comparison is not None
     assert report.comparison.difference.value == 10 / IMAGES
     assert report.comparison.mcnemar_p > 0.2
@@ -49,7 +49,7 @@ def test_a_gain_that_chance_explains_does_not_pass() -> None:
 
 
 def test_a_significant_loss_does_not_pass_however_cheap() -> None:
-    report = judge(CHAMPION, evidence(2, rights(60, 60, 60, 60)), costs(0.1, 0.1), DEFAULTS)
+    report = decide(CHAMPION, evidence(2, rights(60, 60, 60, 60)), costs(0.1, 0.1), DEFAULTS)
     assert (report.passed, report.ground) == (False, "not_better")
     assert not report.verdict("gain").passed
     assert not report.verdict("non_inferiority").passed
@@ -69,7 +69,7 @@ def test_a_significant_loss_does_not_pass_however_cheap() -> None:
     ],
 )
 def test_a_tie_passes_where_the_model_is_cheaper(latency: float, size: float, passed: bool) -> None:
-    report = judge(CHAMPION, evidence(2, rights(50, 50, 50, 50)), costs(latency, size), DEFAULTS)
+    report = decide(CHAMPION, evidence(2, rights(50, 50, 50, 50)), costs(latency, size), DEFAULTS)
     assert report.passed is passed
     assert report.ground == ("cheaper_and_not_inferior" if passed else "not_better")
     assert report.verdict("non_inferiority").passed
@@ -80,7 +80,7 @@ def test_a_tie_passes_where_the_model_is_cheaper(latency: float, size: float, pa
 def test_non_inferiority_is_judged_at_the_low_end_of_the_interval(margin: float, passed: bool) -> None:
     """Four fewer are right: the difference is -0.002, its low end -0.00419."""
     thresholds = GateThresholds(non_inferiority_margin=margin)
-    report = judge(CHAMPION, evidence(2, rights(51, 51, 51, 51)), costs(0.5), thresholds)
+    report = decide(CHAMPION, evidence(2, rights(51, 51, 51, 51)), costs(0.5), thresholds)
     inferiority = report.verdict("non_inferiority")
     assert inferiority.interval is not None
     assert inferiority.interval.low == pytest.approx(-(4 + 1.96 * math.sqrt(5 - 16 / 2002)) / 2002, rel=1e-4)
@@ -88,7 +88,7 @@ def test_non_inferiority_is_judged_at_the_low_end_of_the_interval(margin: float,
 
 
 def test_a_gain_overall_does_not_hide_a_class_that_is_worse() -> None:
-    report = judge(CHAMPION, evidence(2, rights(20, 20, 20, 70)), costs(), DEFAULTS)
+    report = decide(CHAMPION, evidence(2, rights(20, 20, 20, 70)), costs(), DEFAULTS)
     assert report.verdict("gain").passed
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
     worse = [one for one in report.classes if not one.passed]
@@ -99,42 +99,42 @@ def test_a_gain_overall_does_not_hide_a_class_that_is_worse() -> None:
 
 def test_holm_keeps_a_class_that_one_test_alone_would_have_called_worse() -> None:
     """Five of dog are lost and none won: p is 1/32 alone, 4/32 among four classes."""
-    report = judge(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), DEFAULTS)
+    report = decide(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), DEFAULTS)
     assert report.passed
     assert {one.label: one.p for one in report.classes}["dog"] == pytest.approx(4 / 32)
     alone = GateThresholds(significance=0.126)
-    assert not judge(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), alone).passed
+    assert not decide(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), alone).passed
 
 
 def test_a_better_model_that_is_far_too_sure_does_not_pass() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), confidence=0.999)
-    report = judge(CHAMPION, candidate, costs(), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
     calibration = report.verdict("calibration")
     assert calibration.value == pytest.approx((0.999 - 0.92) - 0.0, abs=1e-5)
     assert calibration.interval is not None
     assert (calibration.limit, calibration.interval.low > 0.01) == (0.01, True)
     assert calibration.sentence in report.summary
-    assert judge(CHAMPION, candidate, costs(), GateThresholds(max_calibration_loss=0.08)).passed
+    assert decide(CHAMPION, candidate, costs(), GateThresholds(max_calibration_loss=0.08)).passed
 
 
 @pytest.mark.parametrize(("latency", "size", "against"), [(4.5, 1.0, {"latency"}), (1.0, 4.5, {"size"})])
 def test_a_gain_may_not_cost_more_than_is_allowed(latency: float, size: float, against: set[str]) -> None:
     candidate = evidence(2, rights(40, 40, 40, 40))
-    report = judge(CHAMPION, candidate, costs(latency, size), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(latency, size), DEFAULTS)
     assert (report.ground, failed(report)) == ("worse_elsewhere", against | {"cheaper"})
     generous = GateThresholds(max_latency_ratio=5, max_size_ratio=5)
-    assert judge(CHAMPION, candidate, costs(latency, size), generous).passed
+    assert decide(CHAMPION, candidate, costs(latency, size), generous).passed
 
 
 def test_a_class_without_images_is_left_out() -> None:
     names = ("ant", "bee", "cow", "dog", "eel")
     old, new = (evidence(version, rights(40, 40, 40, 40), class_names=names) for version in (1, 2))
-    assert [one.label for one in judge(old, new, costs(), DEFAULTS).classes] == ["ant", "bee", "cow", "dog"]
+    assert [one.label for one in decide(old, new, costs(), DEFAULTS).classes] == ["ant", "bee", "cow", "dog"]
 
 
 def test_a_report_survives_the_audit_trail_and_reads_as_sentences() -> None:
-    report = judge(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(0.5), DEFAULTS)
+    report = decide(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(0.5), DEFAULTS)
     assert GateReport.model_validate(report.model_dump(mode="json")) == report
     assert report.sentences == (report.summary, *(verdict.sentence for verdict in report.verdicts))
     assert len(report.verdicts) == 9

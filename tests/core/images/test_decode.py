@@ -69,7 +69,7 @@ class TestResizing:
         )
 
     def test_shrinking_is_antialiased(self) -> None:
-        """A one-pixel checkerboard averages to grey; a filter that samples would give black or white."""
+        """A one-pixel checkerboard averages to gray; a filter that samples would give black or white."""
         checkerboard_HW = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
         small = fit_image(np.repeat(checkerboard_HW[..., None], 3, axis=2), geometry="stretch", height=32, width=32)
         assert np.abs(small.astype(int) - 127).max() <= 2
@@ -182,7 +182,7 @@ class TestOrientation:
 
 
 class TestFrames:
-    FRAMES: ClassVar = [Image.new("RGB", (32, 32), colour) for colour in ("red", "lime", "blue")]
+    FRAMES: ClassVar = [Image.new("RGB", (32, 32), color) for color in ("red", "lime", "blue")]
 
     @pytest.mark.parametrize(
         ("file_format", "options"), [("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True})], ids=["GIF", "PNG", "WEBP"]
@@ -245,7 +245,7 @@ class TestTooLarge:
 
     @pytest.mark.parametrize("side", [20_000, 16_777_216])
     def test_a_webp_whose_canvas_is_a_bomb(self, side: int) -> None:
-        frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+        frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
         data = bytearray(encode(frames[0], "WEBP", save_all=True, append_images=frames[1:]))
         assert data[12:16] == b"VP8X"
         data[24:30] = 2 * (side - 1).to_bytes(3, "little")

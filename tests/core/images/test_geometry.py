@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.images import decode as images_module
 from core.images.decode import Crop, decode_image, decode_images
-from core.images.geometry import PAD_COLOUR, ModelInput, fit_image, fit_notes
+from core.images.geometry import PAD_COLOR, ModelInput, fit_image, fit_notes
 from core.repository.manifest import Geometry
 from tests.support.pictures import encode, noise
 
@@ -35,27 +35,27 @@ def ramp(height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 class TestPixels:
-    def test_crop_takes_the_centre_bit_for_bit(self) -> None:
+    def test_crop_takes_the_center_bit_for_bit(self) -> None:
         np.testing.assert_array_equal(fitted(WIDE, "crop"), WIDE[:, 24:56])
         np.testing.assert_array_equal(fitted(TALL, "crop"), TALL[19:51])
 
-    def test_crop_of_an_odd_remainder_is_left_of_the_centre_and_above_it(self) -> None:
+    def test_crop_of_an_odd_remainder_is_left_of_the_center_and_above_it(self) -> None:
         np.testing.assert_array_equal(fitted(noise(32, 35), "crop"), noise(32, 35)[:, 1:33])
         np.testing.assert_array_equal(fitted(noise(35, 32), "crop"), noise(35, 32)[1:33])
 
-    def test_crop_resizes_the_centre_as_if_it_were_the_image(self) -> None:
+    def test_crop_resizes_the_center_as_if_it_were_the_image(self) -> None:
         large_HWC = noise(90, 200)
         np.testing.assert_array_equal(fitted(large_HWC, "crop"), fitted(large_HWC[:, 55:145].copy(), "stretch"))
 
-    def test_pad_keeps_the_whole_image_between_grey_bars(self) -> None:
+    def test_pad_keeps_the_whole_image_between_gray_bars(self) -> None:
         padded_HWC = fitted(noise(32, 64), "pad", side=64)
         np.testing.assert_array_equal(padded_HWC[16:48], noise(32, 64))
         for bar_HWC in (padded_HWC[:16], padded_HWC[48:]):
-            np.testing.assert_array_equal(bar_HWC, np.broadcast_to(PAD_COLOUR, (16, 64, 3)))
+            np.testing.assert_array_equal(bar_HWC, np.broadcast_to(PAD_COLOR, (16, 64, 3)))
         padded_HWC = fitted(noise(64, 31), "pad", side=64)
         np.testing.assert_array_equal(padded_HWC[:, 16:47], noise(64, 31))
-        assert (padded_HWC[:, :16] == PAD_COLOUR).all()
-        assert (padded_HWC[:, 47:] == PAD_COLOUR).all()
+        assert (padded_HWC[:, :16] == PAD_COLOR).all()
+        assert (padded_HWC[:, 47:] == PAD_COLOR).all()
 
     def test_pad_resizes_the_image_in_its_own_proportions(self) -> None:
         large_HWC = noise(100, 200)
@@ -77,7 +77,7 @@ class TestPixels:
         np.testing.assert_array_equal(fitted(strip_HWC, "crop"), np.full((32, 32, 3), 7))
         padded_HWC = fitted(strip_HWC, "pad")
         assert (padded_HWC[15] == 7).all()
-        assert (np.delete(padded_HWC, 15, axis=0) == PAD_COLOUR).all()
+        assert (np.delete(padded_HWC, 15, axis=0) == PAD_COLOR).all()
 
     def test_inputs_that_are_not_square_keep_their_proportions_too(self) -> None:
         square_HWC = noise(60, 60)
@@ -87,12 +87,12 @@ class TestPixels:
         np.testing.assert_array_equal(padded_HWC[:, 20:80], square_HWC)
 
     @given(height=st.integers(1, 90), width=st.integers(1, 90), geometry=st.sampled_from(GEOMETRIES))
-    def test_every_image_gets_the_size_and_no_colour_of_elsewhere(
+    def test_every_image_gets_the_size_and_no_color_of_elsewhere(
         self, height: int, width: int, geometry: Geometry
     ) -> None:
-        plain_HWC = np.full((height, width, 3), PAD_COLOUR, np.uint8)
+        plain_HWC = np.full((height, width, 3), PAD_COLOR, np.uint8)
         result_HWC = fit_image(plain_HWC, height=24, width=40, geometry=geometry)
-        np.testing.assert_array_equal(result_HWC, np.broadcast_to(PAD_COLOUR, (24, 40, 3)))
+        np.testing.assert_array_equal(result_HWC, np.broadcast_to(PAD_COLOR, (24, 40, 3)))
 
 
 class TestNotes:
@@ -100,9 +100,9 @@ class TestNotes:
         ("size", "geometry", "notes"),
         [
             ((451, 300), "stretch", ["resized from 451x300", "stretched, its proportions differ"]),
-            ((451, 300), "crop", ["cropped to the centre square", "resized from 300x300"]),
+            ((451, 300), "crop", ["cropped to the center square", "resized from 300x300"]),
             ((451, 300), "pad", ["resized from 451x300", "padded to a square"]),
-            ((32, 80), "crop", ["cropped to the centre square"]),
+            ((32, 80), "crop", ["cropped to the center square"]),
             ((32, 20), "pad", ["padded to a square"]),
             ((64, 64), "stretch", ["resized from 64x64"]),
             ((64, 64), "crop", ["resized from 64x64"]),
@@ -120,14 +120,14 @@ class TestNotes:
         assert decoded.original_size == size
 
     def test_proportions_that_are_not_square_are_named(self) -> None:
-        assert fit_notes((60, 60), height=20, width=60, geometry="crop") == ["cropped to the centre 60:20"]
+        assert fit_notes((60, 60), height=20, width=60, geometry="crop") == ["cropped to the center 60:20"]
         assert fit_notes((60, 60), height=60, width=100, geometry="pad") == ["padded to 100:60"]
 
     def test_a_chosen_part_is_fitted_as_if_it_were_the_image(self) -> None:
         data = encode(Image.fromarray(noise(90, 200)), "PNG")
         decoded = decode_image(data, height=32, width=32, geometry="crop", crop=Crop(100, 10, 60, 40))
         np.testing.assert_array_equal(decoded.pixels_HWC, fitted(noise(90, 200)[10:50, 110:150].copy(), "stretch"))
-        assert decoded.notes == ("cropped to 60x40 at 100,10", "cropped to the centre square", "resized from 40x40")
+        assert decoded.notes == ("cropped to 60x40 at 100,10", "cropped to the center square", "resized from 40x40")
 
 
 class TestLargeJPEG:
@@ -143,8 +143,8 @@ class TestLargeJPEG:
         decoded = decode_image(data, height=32, width=32, geometry=geometry)
         assert np.abs(decoded.pixels_HWC.astype(int) - in_full_HWC).max() <= 4
 
-    def test_the_centre_of_a_panorama_keeps_its_detail(self) -> None:
-        """Checks of 32 pixels are 8 to a side of the cropped input, and grey if the decoder went by the longer side."""
+    def test_the_center_of_a_panorama_keeps_its_detail(self) -> None:
+        """Checks of 32 pixels are 8 to a side of the cropped input, and gray if the decoder went by the longer side."""
         checks_HW = np.kron(np.indices((8, 128)).sum(axis=0) % 2 * 255, np.ones((32, 32))).astype(np.uint8)
         data = encode(Image.fromarray(np.stack([checks_HW] * 3, axis=-1)), "JPEG", quality=95)
         expected_HWC = fitted(np.stack([checks_HW] * 3, axis=-1), "crop", side=64)
@@ -158,7 +158,7 @@ class TestLargeJPEG:
         decoded = decode_image(data, height=32, width=32, geometry="crop")
         upright_HWC = np.ascontiguousarray(np.rot90(ramp(600, 1600), -1))
         assert np.abs(decoded.pixels_HWC.astype(int) - fitted(upright_HWC, "crop")).max() <= 4
-        assert decoded.notes[1:] == ("cropped to the centre square", "resized from 600x600")
+        assert decoded.notes[1:] == ("cropped to the center square", "resized from 600x600")
 
 
 class TestSeveral:

@@ -85,7 +85,7 @@ def test_a_data_set_that_is_not_there_lists_those_that_are(tmp_path: Path) -> No
         read_folder(tmp_path, "pets")
     write_labelled_folder(tmp_path, "colours", {"night": 1})
     (tmp_path / "datasets" / "pets").symlink_to(tmp_path)
-    with pytest.raises(UnknownDatasetError, match="existing data sets: colours; a link to a folder elsewhere"):
+    with pytest.raises(UnknownDatasetError, match="existing data sets: colors; a link to a folder elsewhere"):
         read_folder(tmp_path, "pets")
 
 

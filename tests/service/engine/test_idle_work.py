@@ -10,11 +10,11 @@ import pytest
 
 from service.engine.arrays import Floats, Pixels
 from service.engine.batcher import Batcher
-from tests.service.engine.models import FAR, GatedModel, answers, first_pixels, images, lane
+from tests.service.engine.models import FAR, GatedModel, answers, first_pixels, images, queue
 
 
 def batcher_of(threads: int) -> Batcher:
-    return Batcher(threads=threads, max_batch=4, queue_size=64, observe_batch=lambda lane, images: None)
+    return Batcher(threads=threads, max_batch=4, queue_size=64, observe_batch=lambda queue, images: None)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -40,7 +40,7 @@ async def test_a_prediction_overtakes_what_waits(threads: int) -> None:
         order.append("prediction")
         return first_pixels(images_NHWC)
 
-    cnn = lane(model)
+    cnn = queue(model)
     waiting = [made.run_background(lambda part=part: order.append(f"part {part}")) for part in range(6)]  # type: ignore[misc]
     await waiting[0]
     done = len(order)
@@ -55,7 +55,7 @@ async def test_a_prediction_overtakes_what_waits(threads: int) -> None:
 
 async def test_an_explanation_that_never_ends_gives_way_to_each_prediction_after_one_part() -> None:
     made = batcher_of(1)
-    cnn = lane(first_pixels)
+    cnn = queue(first_pixels)
     parts = 0
 
     def part() -> None:
@@ -90,7 +90,7 @@ async def test_nothing_of_it_runs_while_predictions_wait() -> None:
         order.append("prediction")
         return first_pixels(images_NHWC)
 
-    cnn, mlp = lane(model), lane(model, "mlp")
+    cnn, mlp = queue(model), queue(model, "mlp")
     explaining = made.run_background(lambda: order.append("part"))
     await asyncio.gather(*(made.submit(at, images(*range(8)), FAR) for at in (cnn, mlp, cnn)))
     await explaining
@@ -106,7 +106,7 @@ async def test_requests_that_are_on_their_way_reach_the_queue_before_the_next_pa
         order.append("prediction")
         return first_pixels(images_NHWC)
 
-    cnn = lane(model)
+    cnn = queue(model)
 
     async def arrive() -> None:
         for _ in range(3):  # from the socket to the protocol, to the task, to the route
@@ -136,7 +136,7 @@ async def test_one_thread_is_always_left_to_predictions() -> None:
     waiting = [made.run_background(part) for _ in range(5)]
     for _ in range(2):
         assert await asyncio.to_thread(started.acquire, timeout=30)
-    assert answers(await made.submit(lane(first_pixels), images(3), FAR)) == [3]
+    assert answers(await made.submit(queue(first_pixels), images(3), FAR)) == [3]
     assert not started.acquire(blocking=False)
     gate.set()
     await asyncio.gather(*waiting)
@@ -146,7 +146,7 @@ async def test_one_thread_is_always_left_to_predictions() -> None:
 async def test_two_threads_that_predict_leave_none_for_it() -> None:
     made = batcher_of(2)
     model = GatedModel()
-    cnn = lane(model)
+    cnn = queue(model)
     predicted = [made.submit(cnn, images(value), FAR) for value in (1, 2)]
     await model.running()
     await model.running()
@@ -174,7 +174,7 @@ async def test_what_nobody_waits_for_never_runs(threads: int) -> None:
 
 async def test_predictions_stay_right_beside_it() -> None:
     made = batcher_of(2)
-    cnn = lane(first_pixels)
+    cnn = queue(first_pixels)
 
     async def explain() -> int:
         total = 0

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from core.repository.repository import ModelRepository
-from service.engine.loaded_model import LoadedVersion
-from service.engine.loader import open_version
-from service.engine.model_manager import ServedModels
-from tests.support.onnx_models import grey_png, write_onnx_version
+from service.engine.loaded_model import LoadedModel
+from service.engine.loader import load_model
+from service.engine.model_manager import ModelManager
+from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, until
 from tests.support.versions import write_version
@@ -22,7 +22,7 @@ RAW = {"content-type": "image/png"}
 
 
 async def predicted(running: RunningApp, query: str = "") -> dict[str, Any]:
-    answer = await running.client.post(f"/predict{query}", content=grey_png(0), headers=RAW)
+    answer = await running.client.post(f"/predict{query}", content=gray_png(0), headers=RAW)
     assert answer.status_code == 200, answer.text
     prediction: dict[str, Any] = answer.json()["predictions"][0]
     return prediction
@@ -97,7 +97,7 @@ async def test_a_champion_with_a_changed_byte_is_refused_while_the_other_family_
     change_a_byte(home / "models" / "cnn" / "1" / name)
     async with running_app(settings_for(home)) as running:
         assert (await predicted(running, "?model=mlp"))["label"] == "white"
-        answer = await running.client.post("/predict", content=grey_png(0), headers=RAW)
+        answer = await running.client.post("/predict", content=gray_png(0), headers=RAW)
         assert f"cnn@1: {name}: sha256 is" in assert_problem(answer, 503, "not-ready")["detail"]
         assert (await running.client.get("/readyz")).json()["state"] == "degraded"
         cnn = (await readiness(running))["cnn"]
@@ -135,7 +135,7 @@ async def test_an_explicit_damaged_version_is_refused_with_its_reason(running: R
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
     (models / "cnn" / "2" / "model.onnx").unlink()
-    answer = await running.client.post("/predict?version=2", content=grey_png(0), headers=RAW)
+    answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
     problem = assert_problem(answer, 409, "version-refused")
     assert "model.onnx: missing" in problem["detail"]
     assert (problem["model"], problem["version"]) == ("cnn", 2)
@@ -164,26 +164,26 @@ async def test_a_model_that_does_not_do_what_its_manifest_says_is_refused(
         class_names=fields.get("class_names", manifest.class_names),
         input=manifest.input,
     )
-    answer = await running.client.post("/predict?version=2", content=grey_png(0), headers=RAW)
+    answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
     assert reason in assert_problem(answer, 409, "version-refused")["detail"]
 
 
 async def test_a_version_without_calibration_is_refused(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, calibration={})
-    answer = await running.client.post("/predict?version=2", content=grey_png(0), headers=RAW)
+    answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
     assert "no calibration of fp32" in assert_problem(answer, 409, "version-refused")["detail"]
 
 
 async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, **options: Any) -> LoadedVersion:
+    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, **options: Any) -> LoadedModel:
         if family == "cnn":
             raise MemoryError("no room")
-        return open_version(repository, family, version, **options)
+        return load_model(repository, family, version, **options)
 
-    monkeypatch.setattr("service.engine.model_manager.open_version", breaks_on_cnn)
+    monkeypatch.setattr("service.engine.model_manager.load_model", breaks_on_cnn)
     async with running_app(settings_for(home)) as running:
         assert (await predicted(running, "?model=mlp"))["label"] == "white"
         assert "MemoryError" in (await readiness(running))["cnn"]["reason"]
@@ -203,7 +203,7 @@ async def test_a_damaged_alias_file_changes_nothing_that_is_served(running: Runn
 
 async def test_a_family_without_champion_asks_for_a_version(running: RunningApp) -> None:
     write_onnx_version(running.state["repository"].home_models / "pets" / "4", "pets", 4, inverted=True)
-    answer = await running.client.post("/predict?model=pets", content=grey_png(0), headers=RAW)
+    answer = await running.client.post("/predict?model=pets", content=gray_png(0), headers=RAW)
     problem = assert_problem(answer, 404, "unknown-version")
     assert problem["available"] == [4]
     assert "no champion" in problem["detail"]
@@ -220,18 +220,18 @@ async def test_nothing_to_serve_is_not_ready_and_says_what_to_do(tmp_path: Path)
         assert_problem(await running.client.get("/readyz"), 503, "not-ready")
         assert (await running.client.get("/livez")).json() == {"status": "alive"}
         assert (await running.client.get("/models")).json() == {"models": []}
-        unknown = await running.client.post("/predict", content=grey_png(0), headers=RAW)
+        unknown = await running.client.post("/predict", content=gray_png(0), headers=RAW)
         assert assert_problem(unknown, 404, "unknown-model")["available"] == []
 
 
 async def test_before_the_first_look_nothing_is_ready(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(_: ServedModels) -> None:
+    async def never(_: ModelManager) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(ServedModels, "refresh", never)
+    monkeypatch.setattr(ModelManager, "refresh", never)
     async with running_app(settings_for(home), ready=False) as running:
         answer = await running.client.get("/readyz")
         assert "being loaded" in assert_problem(answer, 503, "not-ready")["detail"]
         assert answer.headers["retry-after"] == "1"
-        early = await running.client.post("/predict", content=grey_png(0), headers=RAW)
+        early = await running.client.post("/predict", content=gray_png(0), headers=RAW)
         assert_problem(early, 503, "not-ready")

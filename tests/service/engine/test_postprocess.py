@@ -11,7 +11,7 @@ from core.repository.manifest import Calibration
 from core.statistics.calibration import softmax
 from core.statistics.conformal import prediction_set_mask
 from core.statistics.energy import energy
-from service.engine.postprocess import interpret
+from service.engine.postprocess import postprocess
 
 
 def calibration(temperature: float = 1.0, threshold: float = 0.01) -> Calibration:
@@ -32,7 +32,7 @@ def test_the_shared_steps_give_what_the_formulas_give(
     seed: int, images: int, classes: int, scale: float, temperature: float, threshold: float
 ) -> None:
     logits_NK = (np.random.default_rng(seed).normal(size=(images, classes)) * scale).astype(np.float32)
-    outputs = interpret(logits_NK, calibration(temperature, threshold))
+    outputs = postprocess(logits_NK, calibration(temperature, threshold))
     probabilities_NK = softmax(logits_NK, temperature)
     np.testing.assert_allclose(outputs.probabilities, probabilities_NK, atol=0.6e-6)
     np.testing.assert_allclose(outputs.energies, energy(logits_NK), rtol=1e-12, atol=1e-12)
@@ -44,12 +44,12 @@ def test_the_shared_steps_give_what_the_formulas_give(
 
 
 def test_equal_classes_keep_their_order_and_one_is_in_the_set() -> None:
-    outputs = interpret(np.zeros((1, 4), np.float32), calibration(threshold=0.9))
+    outputs = postprocess(np.zeros((1, 4), np.float32), calibration(threshold=0.9))
     assert outputs.order == [[0, 1, 2, 3]]
     assert outputs.set_sizes == [1]
 
 
 @pytest.mark.parametrize("threshold", [0.25, np.nextafter(np.float32(0.25), np.float32(1))])
 def test_a_class_at_the_threshold_is_in_the_set(threshold: float) -> None:
-    outputs = interpret(np.zeros((1, 4), np.float32), calibration(threshold=float(threshold)))
+    outputs = postprocess(np.zeros((1, 4), np.float32), calibration(threshold=float(threshold)))
     assert outputs.set_sizes == [4 if threshold == 0.25 else 1]

@@ -15,14 +15,14 @@ import pytest
 
 from service.errors import QueueFullError
 from service.observability.logging import ACCESS_LOGGER
-from service.server.http_protocol import DoorProtocol
-from service.server.idle_connections import Stragglers
+from service.server.http_protocol import HttpProtocol
+from service.server.idle_connections import SlowConnectionReaper
 from tests.support.gates import Gate, gated
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import FORM, Answer, Peer, form, head, request
 
-IMAGE = grey_png(0)
+IMAGE = gray_png(0)
 PLACES = 4
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -54,8 +54,8 @@ async def crowd(home: Path) -> AsyncIterator[Crowd]:
         app = await stack.enter_async_context(
             listening_app(settings_for(home, queue_size=PLACES, max_files=PLACES, threads=2))
         )
-        lane = app.lane("cnn")
-        gate = stack.enter_context(gated(lane))
+        queue = app.queue("cnn")
+        gate = stack.enter_context(gated(queue))
         inside = []
         for number in range(2 + PLACES):
             peer = await stack.enter_async_context(await Peer.connect(app.address))
@@ -63,7 +63,7 @@ async def crowd(home: Path) -> AsyncIterator[Crowd]:
             await peer.send(request(IMAGE))
             if number < 2:
                 await gate.held()
-        await until(lambda: asyncio.sleep(0, lane.waiting == PLACES))
+        await until(lambda: asyncio.sleep(0, queue.pending == PLACES))
         yield Crowd(app, gate, inside)
         gate.open()
         for peer in inside:
@@ -84,13 +84,13 @@ async def sent(crowd: Crowd, message: bytes) -> Answer:
 def at_the_door(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The refusals that no route made."""
     made = []
-    refuse = DoorProtocol._refuse
+    refuse = HttpProtocol._refuse
 
-    def noted(self: DoorProtocol, full: QueueFullError) -> None:
+    def noted(self: HttpProtocol, full: QueueFullError) -> None:
         made.append(full.status)
         refuse(self, full)
 
-    monkeypatch.setattr(DoorProtocol, "_refuse", noted)
+    monkeypatch.setattr(HttpProtocol, "_refuse", noted)
     return made
 
 
@@ -106,14 +106,14 @@ def without_numbers(answer: Answer) -> tuple[int, dict[str, str], dict[str, obje
 
 
 async def test_the_answer_is_that_of_the_route(crowd: Crowd, at_the_door: list[int]) -> None:
-    door = await sent(crowd, request(IMAGE, "X-Request-ID: mine", f"traceparent: {TRACE}"))
+    admission = await sent(crowd, request(IMAGE, "X-Request-ID: mine", f"traceparent: {TRACE}"))
     assert at_the_door == [429]
-    assert door.headers["x-request-id"] == "mine"
+    assert admission.headers["x-request-id"] == "mine"
     route = await sent(crowd, request(IMAGE, "X-Request-ID: mine", f"traceparent: {TRACE}", "Connection: close"))
     assert at_the_door == [429]
-    assert without_numbers(door) == without_numbers(route)
-    assert door.headers["traceparent"] == TRACE
-    assert int(door.headers["retry-after"]) == math.ceil(door.json()["retry_after_ms"] / 1000)
+    assert without_numbers(admission) == without_numbers(route)
+    assert admission.headers["traceparent"] == TRACE
+    assert int(admission.headers["retry-after"]) == math.ceil(admission.json()["retry_after_ms"] / 1000)
     assert crowd.turned_away() == 2
 
 
@@ -188,7 +188,7 @@ async def test_a_request_behind_one_that_waits_keeps_its_turn(crowd: Crowd, at_t
 
 
 async def test_a_client_that_is_refused_again_and_again_keeps_its_connection(crowd: Crowd) -> None:
-    stragglers = Stragglers(3)
+    reaper = SlowConnectionReaper(3)
     async with await Peer.connect(crowd.app.address) as peer:
         connections = crowd.app.server.server_state.connections
         for second in range(7):
@@ -197,10 +197,10 @@ async def test_a_client_that_is_refused_again_and_again_keeps_its_connection(cro
             await peer.send(IMAGE)  # behind its refusal, as clients do that send head and body one by one
             await until(
                 lambda: asyncio.sleep(
-                    0, all(cast(DoorProtocol, one).timeout_keep_alive_task is None for one in connections)
+                    0, all(cast(HttpProtocol, one).timeout_keep_alive_task is None for one in connections)
                 )
             )
-            stragglers.close_late(connections, float(second))
+            reaper.close_expired(connections, float(second))
 
 
 async def test_http_1_0_is_answered_and_closed(crowd: Crowd, at_the_door: list[int]) -> None:
@@ -216,16 +216,16 @@ async def test_a_refusal_comes_behind_an_answer_that_has_no_body(
     crowd: Crowd, at_the_door: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next request comes at the very moment in which the head of that answer still waits for a body."""
-    complete = DoorProtocol.on_response_complete
+    complete = HttpProtocol.on_response_complete
     following = [request(IMAGE)]
 
-    def with_another(self: DoorProtocol) -> None:
+    def with_another(self: HttpProtocol) -> None:
         complete(self)
         if following:
             self.data_received(following.pop())
 
     async with await Peer.connect(crowd.app.address) as peer:
-        monkeypatch.setattr(DoorProtocol, "on_response_complete", with_another)
+        monkeypatch.setattr(HttpProtocol, "on_response_complete", with_another)
         await peer.send(b"HEAD /livez HTTP/1.1\r\nHost: duet\r\n\r\n")
         await until(lambda: asyncio.sleep(0, at_the_door == [429]))
         peer.hang_up_sending()
@@ -244,9 +244,9 @@ async def test_while_draining_the_route_answers_and_closes(crowd: Crowd, at_the_
 
 async def test_those_let_in_are_counted_until_they_can_be_seen(home: Path) -> None:
     async with listening_app(settings_for(home, queue_size=PLACES, max_files=PLACES)) as app:
-        door = app.state["door"]
-        assert [door.full(b"/predict") for _ in range(PLACES)] == [None] * PLACES
-        assert isinstance(door.full(b"/predict?top_k=1"), QueueFullError)
-        assert door.full(b"/predict?model=mlp") is None
+        admission = app.state["admission"]
+        assert [admission.rejection(b"/predict") for _ in range(PLACES)] == [None] * PLACES
+        assert isinstance(admission.rejection(b"/predict?top_k=1"), QueueFullError)
+        assert admission.rejection(b"/predict?model=mlp") is None
         await asyncio.sleep(0)
-        assert door.full(b"/predict") is None
+        assert admission.rejection(b"/predict") is None

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.gates import Gate, gated
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import FORM, Peer, form, head, request
 
-IMAGE = grey_png(0)
+IMAGE = gray_png(0)
 
 
 @dataclass
@@ -67,19 +67,19 @@ async def in_its_form(scene: Scene) -> None:
 async def while_it_is_queued(scene: Scene) -> None:
     await scene.occupy_threads()
     await scene.client.send(request(IMAGE))
-    await until(lambda: asyncio.sleep(0, scene.gate.lane.waiting == 1))
+    await until(lambda: asyncio.sleep(0, scene.gate.queue.pending == 1))
 
 
 async def while_its_form_is_queued(scene: Scene) -> None:
     await scene.occupy_threads()
     await scene.client.send(request(form([IMAGE] * 3), content_type=FORM))
-    await until(lambda: asyncio.sleep(0, scene.gate.lane.waiting == 3))
+    await until(lambda: asyncio.sleep(0, scene.gate.queue.pending == 3))
 
 
 async def while_it_is_compared(scene: Scene) -> None:
     await scene.occupy_threads()
     await scene.client.send(request(IMAGE, path="/compare"))
-    await until(lambda: asyncio.sleep(0, scene.gate.lane.waiting == scene.app.lane("mlp").waiting == 1))
+    await until(lambda: asyncio.sleep(0, scene.gate.queue.pending == scene.app.queue("mlp").pending == 1))
 
 
 async def while_it_runs(scene: Scene) -> None:
@@ -119,15 +119,15 @@ async def test_a_client_that_goes_leaves_nothing_behind(
     listening: ListeningApp, stage: Stage, rudely: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="duet.access")
-    state, lanes = listening.server.server_state, [listening.lane(family) for family in ("cnn", "mlp")]
-    with gated(listening.lane("cnn")) as gate:
+    state, queues = listening.server.server_state, [listening.queue(family) for family in ("cnn", "mlp")]
+    with gated(listening.queue("cnn")) as gate:
         scene = Scene(listening, gate, await Peer.connect(listening.address))
         await stage(scene)
         scene.client.hang_up(rudely=rudely)
 
         async def is_gone() -> bool:
             left = len(scene.staying)
-            return len(state.connections) == len(state.tasks) == left and not any(lane.waiting for lane in lanes)
+            return len(state.connections) == len(state.tasks) == left and not any(queue.pending for queue in queues)
 
         await until(is_gone)
         gate.open()
@@ -145,21 +145,21 @@ async def test_a_client_that_goes_leaves_nothing_behind(
 
 async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(home: Path) -> None:
     async with listening_app(settings_for(home, threads=2, queue_size=64)) as app:
-        cnn = app.lane("cnn")
+        cnn = app.queue("cnn")
         with gated(cnn) as gate:
             scene = Scene(app, gate, await Peer.connect(app.address))
             await scene.occupy_threads()
             crowd = [await Peer.connect(app.address) for _ in range(64)]
             for peer in crowd:
                 await peer.send(request(IMAGE))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 64))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 64))
             await scene.client.send(request(IMAGE))
             assert (await scene.client.answer()).status == 429
             for peer in crowd:
                 peer.hang_up()
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 0))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 0))
             await scene.client.send(request(IMAGE))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 1))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 1))
             gate.open()
             for peer in (*scene.staying, scene.client):
                 assert (await peer.answer()).status == 200
@@ -182,7 +182,7 @@ async def test_clients_that_go_while_the_event_loop_runs_the_model_disturb_nobod
                 peer.hang_up()
         state = app.server.server_state
         await until(lambda: asyncio.sleep(0, not state.connections and not state.tasks))
-        assert app.lane("cnn").waiting == 0
+        assert app.queue("cnn").pending == 0
         assert await label_for(app) == "black"
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.app import create_app
-from service.http.fast_routes import HotAPI, HotRoute
+from service.http.fast_routes import FastPathApp, FastRoute
 from tests.support.service import settings_for
 
 
@@ -30,10 +30,10 @@ async def named(request: Request, query: Annotated[NoQuery, Query()]) -> Respons
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """A client of an app with two hot routes, whose short way marks what goes along it."""
-    router = APIRouter(route_class=HotRoute)
+    router = APIRouter(route_class=FastRoute)
     router.add_api_route("/things/{thing}/ask", named, methods=["POST"], name="one")
     router.add_api_route("/things/{thing}/parts/{part}/ask", named, methods=["POST"], name="two")
-    app = HotAPI(redirect_slashes=False)
+    app = FastPathApp(redirect_slashes=False)
     app.include_router(router)
 
     def marked(inner: ASGIApp) -> ASGIApp:
@@ -42,7 +42,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
         return mark
 
-    app.shorten([router], marked)
+    app.register([router], marked)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://duet") as connected:
         yield connected
 
@@ -80,7 +80,7 @@ async def test_what_fits_no_template_goes_the_long_way(
 
 def test_inference_goes_the_short_way(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
-    assert isinstance(app, HotAPI)
+    assert isinstance(app, FastPathApp)
     assert [route.path for route in app._hot_templates] == [
         "/v2/models/{model}/infer",
         "/v2/models/{model}/versions/{version}/infer",

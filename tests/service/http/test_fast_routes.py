@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.errors import RepositoryError
 from service.app import create_app
 from service.errors import UnknownModelError
-from service.http.fast_routes import HotAPI, HotRoute
+from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.problem_handlers import install_problem_handlers
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, settings_for
 
@@ -50,7 +50,7 @@ class Context:
 
 
 def router_of(endpoint: Callable[..., Any], **options: Any) -> APIRouter:
-    router = APIRouter(route_class=HotRoute)
+    router = APIRouter(route_class=FastRoute)
     router.add_api_route("/ask", endpoint, methods=["POST"], **options)
     return router
 
@@ -101,7 +101,7 @@ def blocking(request: Request, query: AskQuery) -> Response:
 )
 def test_an_endpoint_that_needs_the_framework_is_refused(endpoint: Callable[..., Awaitable[Response]]) -> None:
     with pytest.raises(TypeError, match="/ask: a hot route's endpoint"):
-        HotRoute("/ask", endpoint, methods=["POST"], response_model=None)
+        FastRoute("/ask", endpoint, methods=["POST"], response_model=None)
 
 
 def test_dependencies_are_refused_rather_than_skipped() -> None:
@@ -109,7 +109,7 @@ def test_dependencies_are_refused_rather_than_skipped() -> None:
         raise AssertionError("never asked")
 
     with pytest.raises(TypeError, match="no dependencies"):
-        HotRoute("/ask", ask, methods=["POST"], dependencies=[Depends(must_be_known)])
+        FastRoute("/ask", ask, methods=["POST"], dependencies=[Depends(must_be_known)])
 
 
 def client_of(app: ASGIApp, counted: Counted) -> httpx.AsyncClient:
@@ -123,7 +123,7 @@ async def test_the_short_way_and_the_long_way_answer_alike() -> None:
     """The same app twice, once without its short way."""
     answers: list[list[tuple[int, bytes]]] = []
     for is_short in (True, False):
-        app, router, passed = HotAPI(redirect_slashes=False), router_of(ask), list[str]()
+        app, router, passed = FastPathApp(redirect_slashes=False), router_of(ask), list[str]()
 
         def around(inner: ASGIApp, passed: list[str] = passed) -> ASGIApp:
             async def passes(scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ async def test_the_short_way_and_the_long_way_answer_alike() -> None:
         app.include_router(router)
         install_problem_handlers(app, [router])
         if is_short:
-            app.shorten([router], around)
+            app.register([router], around)
         counted, got = Counted(), list[tuple[int, bytes]]()
         async with client_of(app, counted) as client:
             for path in ("/ask", "/ask?name=ann&times=2", "/ask?times=0", "/ask?nmae=x", "/ask?name=%C3%A9+b"):
@@ -158,9 +158,9 @@ async def test_errors_of_the_endpoint_become_problems(error: Exception, status: 
     async def fails(request: Request, query: AskQuery) -> Response:
         raise error
 
-    app, router = HotAPI(), router_of(fails, response_model=None)
+    app, router = FastPathApp(), router_of(fails, response_model=None)
     app.include_router(router)
-    app.shorten([router], lambda inner: inner)
+    app.register([router], lambda inner: inner)
     counted = Counted()
     async with client_of(app, counted) as client:
         answer = await client.post("/ask")
@@ -184,9 +184,9 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
         return Response()
 
     endpoint.__annotations__.update(request=Request, query=Noted)
-    app, router = HotAPI(), router_of(endpoint, response_model=None)
+    app, router = FastPathApp(), router_of(endpoint, response_model=None)
     app.include_router(router)
-    app.shorten([router], lambda inner: inner)
+    app.register([router], lambda inner: inner)
     counted = Counted()
     async with client_of(app, counted) as client:
         for path in ("/ask?name=ann", "/ask?name=ann", "/ask?name=bob", "/ask?name=ann&times=0", "/ask?name=ann"):
@@ -200,7 +200,7 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
     assert [query.name for query in seen] == ["ann", "ann", "bob", "ann", *(f"n{number}" for number in range(600))]
     assert counted.slugs == ["invalid-parameters"] * 3
     [route] = router.routes
-    assert isinstance(route, HotRoute)
+    assert isinstance(route, FastRoute)
     assert 0 < route._parse.remembered.cache_info().currsize <= 256
     route._parse.remembered.cache_clear()
     route._parse(b"name=ann" + b"&" * 500)
@@ -209,7 +209,7 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
 
 def test_the_routes_that_take_images_go_the_short_way(home: Path) -> None:
     app = create_app(settings_for(home))
-    assert isinstance(app, HotAPI)
+    assert isinstance(app, FastPathApp)
     assert set(app._hot) == {("POST", "/predict"), ("POST", "/compare"), ("POST", "/saliency"), ("POST", "/view")}
 
 
@@ -220,7 +220,7 @@ async def test_hot_answers_carry_what_every_answer_carries(
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     headers = {"content-type": "image/png", "x-request-id": "hot-1", "traceparent": trace}
     for path in ("/predict", "/compare"):
-        answer = await running.client.post(path, content=grey_png(0), headers=headers)
+        answer = await running.client.post(path, content=gray_png(0), headers=headers)
         assert (answer.headers["x-request-id"], answer.headers["traceparent"]) == ("hot-1", trace)
         refused = await running.client.post(path, content=b"", headers=headers)
         assert assert_problem(refused, 422, "no-image")["request_id"] == "hot-1"

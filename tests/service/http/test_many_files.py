@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from core.schemas.api import PredictResponse
-from tests.support.onnx_models import CLASSES, brightness_of, grey_png
+from tests.support.onnx_models import CLASSES, brightness_of, gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import listening_app, running_app, settings_for
 from tests.support.wire import FORM, Peer, form, head, request
 
 TEN_THOUSAND = 10_000
-PICTURES = {label: grey_png(brightness_of(label)) for label in CLASSES}
+PICTURES = {label: gray_png(brightness_of(label)) for label in CLASSES}
 LABELS = [CLASSES[i * i % len(CLASSES)] for i in range(TEN_THOUSAND)]
 BODY = form([PICTURES[label] for label in LABELS])
 
@@ -27,7 +27,7 @@ async def test_too_many_are_refused_and_the_connection_lives_on(home: Path) -> N
             assert answer.json()["limit"] == 64
             await peer.send(request(PICTURES["white"]))
             assert (await peer.answer()).json()["predictions"][0]["label"] == "white"
-        assert app.lane("cnn").waiting == 0
+        assert app.queue("cnn").pending == 0
 
 
 async def test_too_many_are_refused_before_the_rest_has_come(home: Path) -> None:
@@ -58,4 +58,4 @@ async def test_where_they_are_allowed_all_are_answered_in_order(home: Path, thre
         predictions = PredictResponse.model_validate_json(answer.content).predictions
         assert [one.label for one in predictions] == LABELS
         assert [one.filename for one in predictions] == [f"{i}.png" for i in range(TEN_THOUSAND)]
-        assert running.lane("cnn").waiting == 0
+        assert running.queue("cnn").pending == 0

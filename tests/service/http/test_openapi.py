@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from service.app import create_app
 from service.errors import ProblemError
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import RunningApp, settings_for
 
 OPERATIONS = {
@@ -197,7 +197,7 @@ def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dic
 async def test_the_example_of_the_figures_has_names_and_labels_that_are_told(
     running: RunningApp, document: dict[str, Any]
 ) -> None:
-    await running.client.post("/predict", content=grey_png(0), headers={"content-type": "image/png"})
+    await running.client.post("/predict", content=gray_png(0), headers={"content-type": "image/png"})
     told = (await running.client.get("/metrics")).text
     example = operations(document)["metrics"]["responses"]["200"]["content"]["text/plain"]["example"]
     [line] = [line for line in example.splitlines() if not line.startswith("#")]

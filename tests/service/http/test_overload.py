@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gates import gated
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, settings_for, until
 
@@ -16,7 +16,7 @@ RAW = {"content-type": "image/png"}
 
 
 async def ask(running: RunningApp) -> str:
-    answer = await running.client.post("/predict", content=grey_png(0), headers=RAW)
+    answer = await running.client.post("/predict", content=gray_png(0), headers=RAW)
     assert answer.status_code == 200, answer.text
     label: str = answer.json()["predictions"][0]["label"]
     return label
@@ -25,19 +25,19 @@ async def ask(running: RunningApp) -> str:
 async def test_a_full_queue_answers_429_with_the_time_to_wait(home: Path) -> None:
     settings = settings_for(home, queue_size=4, max_files=4, threads=2)
     async with running_app(settings) as running:
-        cnn = running.lane("cnn")
+        cnn = running.queue("cnn")
         with gated(cnn) as gate:
             requests = [asyncio.create_task(ask(running)) for _ in range(2)]
             await gate.held(2)
             requests += [asyncio.create_task(ask(running)) for _ in range(4)]
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 4))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 4))
 
-            refused = await running.client.post("/predict", content=grey_png(0), headers=RAW)
+            refused = await running.client.post("/predict", content=gray_png(0), headers=RAW)
             problem = assert_problem(refused, 429, "queue-full")
             assert problem["retry_after_ms"] >= 1
             assert int(refused.headers["retry-after"]) >= 1
             assert "cnn@1" in problem["detail"]
-            both = await running.client.post("/compare", content=grey_png(0), headers=RAW)
+            both = await running.client.post("/compare", content=gray_png(0), headers=RAW)
             assert_problem(both, 429, "queue-full")
             before_its_body = await running.client.post("/predict", content=b"no image", headers=RAW)
             assert_problem(before_its_body, 429, "queue-full")
@@ -47,22 +47,22 @@ async def test_a_full_queue_answers_429_with_the_time_to_wait(home: Path) -> Non
             gate.open()
             assert await asyncio.gather(*requests) == ["black"] * 6
         assert await ask(running) == "black"
-        assert cnn.waiting == 0
+        assert cnn.pending == 0
         scraped = (await running.client.get("/metrics")).text
         assert 'duet_requests_rejected_total{model="cnn",reason="queue-full",version="1"} 3.0' in scraped
 
 
 async def test_a_request_of_more_images_than_there_are_places_is_refused_whole(home: Path) -> None:
     async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
-        cnn = running.lane("cnn")
+        cnn = running.queue("cnn")
         with gated(cnn) as gate:
             running_now = [asyncio.create_task(ask(running)) for _ in range(2)]
             await gate.held(2)
-            three = asyncio.create_task(running.client.post("/predict", files=[("file", grey_png(0))] * 3))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 3))
-            refused = await running.client.post("/predict", files=[("file", grey_png(0))] * 2)
+            three = asyncio.create_task(running.client.post("/predict", files=[("file", gray_png(0))] * 3))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 3))
+            refused = await running.client.post("/predict", files=[("file", gray_png(0))] * 2)
             assert_problem(refused, 429, "queue-full")
-            assert cnn.waiting == 3
+            assert cnn.pending == 3
             gate.open()
             assert (await three).status_code == 200
             await asyncio.gather(*running_now)
@@ -70,18 +70,18 @@ async def test_a_request_of_more_images_than_there_are_places_is_refused_whole(h
 
 async def test_a_late_answer_is_a_504_and_the_next_request_is_served(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=0.2)) as running:
-        cnn = running.lane("cnn")
+        cnn = running.queue("cnn")
         with gated(cnn):
             # Two are held while they run, the third in the queue.
             late = await asyncio.gather(
-                *(running.client.post("/predict", content=grey_png(0), headers=RAW) for _ in range(3))
+                *(running.client.post("/predict", content=gray_png(0), headers=RAW) for _ in range(3))
             )
             for answer in late:
                 assert_problem(answer, 504, "deadline-exceeded")
-            assert cnn.waiting == 0
+            assert cnn.pending == 0
 
         async def served() -> bool:
-            answer = await running.client.post("/predict", content=grey_png(0), headers=RAW)
+            answer = await running.client.post("/predict", content=gray_png(0), headers=RAW)
             return answer.status_code == 200
 
         await until(served)
@@ -92,11 +92,11 @@ async def test_a_late_answer_is_a_504_and_the_next_request_is_served(home: Path)
 async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path, path: str, threads: int) -> None:
     async with running_app(settings_for(home, deadline_seconds=0, threads=threads)) as running:
         for _ in range(3):
-            answer = await running.client.post(path, content=grey_png(0), headers=RAW)
+            answer = await running.client.post(path, content=gray_png(0), headers=RAW)
             assert_problem(answer, 504, "deadline-exceeded")
-            form = await running.client.post(path, files={"file": grey_png(0)})
+            form = await running.client.post(path, files={"file": gray_png(0)})
             assert_problem(form, 504, "deadline-exceeded")
-        assert [running.lane(family).waiting for family in ("cnn", "mlp")] == [0, 0]
+        assert [running.queue(family).pending for family in ("cnn", "mlp")] == [0, 0]
         assert (await running.client.get("/livez")).status_code == 200
         assert (await running.client.get("/models")).status_code == 200
         scraped = (await running.client.get("/metrics")).text
@@ -107,20 +107,20 @@ async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path,
 
 async def test_where_one_model_of_a_comparison_is_late_the_other_is_not_waited_for(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=0.2)) as running:
-        cnn, mlp = running.lane("cnn"), running.lane("mlp")
+        cnn, mlp = running.queue("cnn"), running.queue("mlp")
         with gated(cnn):
-            answer = await running.client.post("/compare", content=grey_png(0), headers=RAW)
+            answer = await running.client.post("/compare", content=gray_png(0), headers=RAW)
             assert_problem(answer, 504, "deadline-exceeded")
-            alone = await running.client.post("/predict?model=mlp", content=grey_png(0), headers=RAW)
+            alone = await running.client.post("/predict?model=mlp", content=gray_png(0), headers=RAW)
             assert alone.json()["predictions"][0]["label"] == "white"
-        assert [cnn.waiting, mlp.waiting] == [0, 0]
+        assert [cnn.pending, mlp.pending] == [0, 0]
 
 
 async def test_the_metrics_count_what_was_answered(running: RunningApp) -> None:
     for _ in range(3):
         await ask(running)
-    await running.client.post("/predict?model=vit", content=grey_png(0), headers=RAW)
-    await running.client.post("/predict", files=[("file", grey_png(0))] * 5)
+    await running.client.post("/predict?model=vit", content=gray_png(0), headers=RAW)
+    await running.client.post("/predict", files=[("file", gray_png(0))] * 5)
     scraped = (await running.client.get("/metrics")).text
     cnn = 'model="cnn",precision="fp32",version="1"'
     for line in (
@@ -143,11 +143,11 @@ async def test_the_metrics_count_what_was_answered(running: RunningApp) -> None:
 
 async def test_the_metrics_tell_a_queue_while_it_stands(home: Path) -> None:
     async with running_app(settings_for(home)) as running:
-        with gated(running.lane("cnn")) as gate:
+        with gated(running.queue("cnn")) as gate:
             requests = [asyncio.create_task(ask(running)) for _ in range(2)]
             await gate.held(2)
             requests += [asyncio.create_task(ask(running)) for _ in range(3)]
-            await until(lambda: asyncio.sleep(0, running.lane("cnn").waiting == 3))
+            await until(lambda: asyncio.sleep(0, running.queue("cnn").pending == 3))
             scraped = (await running.client.get("/metrics")).text
             assert '\nduet_queue_images{model="cnn",precision="fp32",version="1"} 3.0\n' in scraped
             gate.open()
@@ -166,7 +166,7 @@ async def test_nothing_that_was_observed_is_lost_at_the_end(home: Path) -> None:
 
 async def test_the_metrics_tell_how_long_a_version_takes_in_all(running: RunningApp) -> None:
     for path in ("/predict", "/compare"):
-        assert (await running.client.post(path, content=grey_png(0), headers=RAW)).status_code == 200
+        assert (await running.client.post(path, content=gray_png(0), headers=RAW)).status_code == 200
     metrics = running.state["metrics"]
     metrics.settle()
     version = {"model": "cnn", "version": "1", "precision": "fp32"}

@@ -60,7 +60,7 @@ async def feed_of(
     broker: Broker, *, is_closing: Callable[[], bool] = lambda: False, heartbeat_seconds: float = 60.0, most: int = 1000
 ) -> AsyncIterator[EventFeed]:
     client = connect_async(broker.url)
-    feed = EventFeed(client, is_closing=is_closing, heartbeat_seconds=heartbeat_seconds, most_listeners=most)
+    feed = EventFeed(client, is_closing=is_closing, heartbeat_seconds=heartbeat_seconds, max_listeners=most)
     try:
         yield feed
     finally:
@@ -212,12 +212,12 @@ async def test_hundreds_that_listen_share_a_few_connections(broker: Broker, stor
 
 async def test_there_is_room_for_so_many(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker, most=1) as feed:
-        feed.check_room()
+        feed.check_capacity()
         listener = Listener(feed, new_job(store).id).start()
         await listener.heard("submitted")
         with pytest.raises(TooManyStreamsError):
-            feed.check_room()
+            feed.check_capacity()
         assert listener.task is not None
         listener.task.cancel()
         await until(lambda: asyncio.sleep(0, feed.listeners == 0))
-        feed.check_room()
+        feed.check_capacity()

@@ -11,7 +11,7 @@ from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, read_m
 from core.repository.onnx_session import open_session
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel
-from service.engine.postprocess import RunBatch, interpreted
+from service.engine.postprocess import RunBatch, with_postprocessing
 from tests.support.shipped import predecessor, shipped_folder
 from training.export.gradients import export_gradient
 from training.export.to_onnx import export_model
@@ -44,7 +44,7 @@ def exported(family: str, network: Classifier, folder: Path) -> Pair:
         return logits_NK
 
     gradients = GradientModel(open_session(folder / GRADIENT_GRAPH, threads=1))
-    return Pair(family, network, interpreted(run, CALIBRATION), gradients)
+    return Pair(family, network, with_postprocessing(run, CALIBRATION), gradients)
 
 
 @pytest.fixture(scope="session", params=["cnn", "mlp"])

@@ -18,11 +18,11 @@ from service.saliency.methods import Subject
 from service.saliency.runs import Runs
 from tests.support.gates import Gate, gated
 from tests.support.gradient_graphs import write_explainable
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import Peer, head, request
 
-IMAGE = grey_png(0)
+IMAGE = gray_png(0)
 PATHS = (
     "/saliency?method=saliency,integrated_gradients&format=json",
     "/saliency?method=occlusion&format=png",
@@ -148,7 +148,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(
 ) -> None:
     caplog.set_level("INFO", logger="duet.access")
     state = listening.server.server_state
-    with gated(listening.lane("cnn")) as gate:
+    with gated(listening.queue("cnn")) as gate:
         scene = Scene(listening, gate, await Peer.connect(listening.address), path)
         other = await stage(scene)
         scene.client.hang_up(rudely=rudely)
@@ -158,7 +158,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(
             return len(state.connections) == len(state.tasks) == scene.explainer._running == left
 
         await until(is_gone)
-        scene.explainer.check_room()
+        scene.explainer.check_capacity()
         gate.open()
         if other:
             assert (await other.answer()).status == 200
@@ -180,7 +180,7 @@ async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
     settings = settings_for(tmp_path, threads=2, max_explanations=1, deadline_seconds=1.0)
     async with listening_app(settings) as app:
         await explained(app)
-        with gated(app.lane("cnn")):
+        with gated(app.queue("cnn")):
             async with await Peer.connect(app.address) as peer:
                 # The second one finds the place of the first, whose model still runs; else it would be 429.
                 for _ in range(2):
@@ -255,7 +255,7 @@ async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path
     write_explainable(tmp_path)
     async with listening_app(settings_for(tmp_path, threads=2, max_explanations=8)) as app:
         explainer = app.state["explainer"]
-        with gated(app.lane("cnn")) as gate:
+        with gated(app.queue("cnn")) as gate:
             for _ in range(3):
                 crowd = [await Peer.connect(app.address) for _ in range(8)]
                 for i, peer in enumerate(crowd):

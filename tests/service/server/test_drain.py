@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.callers import calling
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import listening_app, service_process, settings_for, until
 from tests.support.wire import Peer, answer_on, request
 
 CALLERS = 12
-WHITE = request(grey_png(255))
+WHITE = request(gray_png(255))
 
 
 @pytest.mark.slow

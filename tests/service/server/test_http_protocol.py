@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
-from service.server.http_protocol import MOST_HEAD_BYTES, Whole
-from tests.support.onnx_models import grey_png
+from service.server.http_protocol import MAX_HEAD_BYTES, CoalescingTransport
+from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for
 from tests.support.wire import FORM, Answer, Peer, form, head, request
 
-IMAGE = grey_png(0)
+IMAGE = gray_png(0)
 CHUNKED = head("Content-Type: image/png", "Transfer-Encoding: chunked")
 
 
@@ -38,8 +38,8 @@ class Wire:
         return self.closed
 
 
-def whole_on(wire: Wire) -> Whole:
-    return Whole(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+def whole_on(wire: Wire) -> CoalescingTransport:
+    return CoalescingTransport(cast(asyncio.Transport, wire), asyncio.get_running_loop())
 
 
 async def test_head_and_body_are_one_piece() -> None:
@@ -111,7 +111,7 @@ async def test_an_endless_head_is_refused(home: Path, start: bytes, piece: bytes
         async with await Peer.connect(app.address) as peer:
             await peer.send(start)
             await asyncio.sleep(0.05)  # or the head would begin in the same piece
-            await peer.send(piece * (MOST_HEAD_BYTES // len(piece) + 1))
+            await peer.send(piece * (MAX_HEAD_BYTES // len(piece) + 1))
             refused = await peer.rest()
             assert refused.startswith(b"HTTP/1.1 431 ")
             assert refused.endswith(b"65536 bytes at most.")
@@ -126,7 +126,7 @@ async def test_an_endless_head_is_refused(home: Path, start: bytes, piece: bytes
 
 async def test_what_comes_before_a_head_is_not_counted_as_one(home: Path) -> None:
     before, following = request(form([b"no image" * 12_000]), content_type=FORM), request(IMAGE)
-    assert len(before) > MOST_HEAD_BYTES
+    assert len(before) > MAX_HEAD_BYTES
     async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
         await peer.send(before + following[:20])
         await asyncio.sleep(0.05)

@@ -17,7 +17,7 @@ from redis import Redis
 
 from service.broker import EmbeddedBroker, embedded_url
 from tests.support.children import is_alive, wait_until
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, child_processes, service_process
 
 pytestmark = [
@@ -61,7 +61,7 @@ def said(service: ServiceProcess, words: str) -> list[dict[str, Any]]:
 
 
 def predict(service: ServiceProcess) -> str:
-    answer = httpx.post(f"{service.url}/predict", files={"file": grey_png(255)}, timeout=30)
+    answer = httpx.post(f"{service.url}/predict", files={"file": gray_png(255)}, timeout=30)
     assert answer.status_code == 200, answer.text
     label: str = answer.json()["predictions"][0]["label"]
     return label

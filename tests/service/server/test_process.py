@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import ConfigurationError
 from duet.commands.serve import serve
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, service_process, write_home
 from tests.support.wire import answer_on, head
 
@@ -78,7 +78,7 @@ def test_unusual_ids_and_traces_are_replaced_or_echoed(service: ServiceProcess) 
 
 
 def test_a_drain_loses_no_request_and_exits_with_0(home: Path) -> None:
-    image = grey_png(255)
+    image = gray_png(255)
     with (
         service_process(home, DUET_DRAIN_NOTICE_SECONDS="1.5") as service,
         socket.create_connection(service.address, timeout=30) as connection,

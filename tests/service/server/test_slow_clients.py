@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from service.server.idle_connections import Stragglers
-from tests.support.onnx_models import grey_png
+from service.server.idle_connections import SlowConnectionReaper
+from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import FORM, Peer, form, head, request
 
-IMAGE = grey_png(0)
+IMAGE = gray_png(0)
 A_SECOND = 1.0
 
 
@@ -127,14 +127,14 @@ async def test_only_those_are_closed_that_are_waited_for_all_the_time(home: Path
     """On a clock of the test's own: 10 seconds are the limit."""
     async with listening_app(settings_for(home, deadline_seconds=100)) as app:
         connections = app.server.server_state.connections
-        stragglers = Stragglers(10.0)
+        reaper = SlowConnectionReaper(10.0)
         early, later, busy = [await Peer.connect(app.address) for _ in range(3)]
         await early.send(b"POST /predict HTTP/1.1\r\n")
         await busy.send(request(IMAGE))
         assert (await busy.answer()).status == 200
         await busy.send(b"POST ")
         await until(lambda: asyncio.sleep(0, len(connections) == 3))
-        stragglers.close_late(connections, 0.0)
+        reaper.close_expired(connections, 0.0)
 
         # One begins late, one has an answer in the meantime: their time begins anew.
         newest = await Peer.connect(app.address)
@@ -142,17 +142,17 @@ async def test_only_those_are_closed_that_are_waited_for_all_the_time(home: Path
         assert (await busy.answer()).status == 200
         await busy.send(b"POST ")
         await until(lambda: asyncio.sleep(0, len(connections) == 4))
-        stragglers.close_late(connections, 9.0)
+        reaper.close_expired(connections, 9.0)
         assert len(connections) == 4
 
-        stragglers.close_late(connections, 10.0)
+        reaper.close_expired(connections, 10.0)
         assert await early.rest() == await later.rest() == b""
         await until(lambda: asyncio.sleep(0, len(connections) == 2))
-        stragglers.close_late(connections, 18.9)
+        reaper.close_expired(connections, 18.9)
         await busy.send(request(IMAGE)[len(b"POST ") :])
         assert (await busy.answer()).status == 200
 
-        stragglers.close_late(connections, 19.0)
+        reaper.close_expired(connections, 19.0)
         assert await newest.rest() == b""
         await until(lambda: asyncio.sleep(0, len(connections) == 1))
         for peer in (early, later, busy, newest):
@@ -162,12 +162,12 @@ async def test_only_those_are_closed_that_are_waited_for_all_the_time(home: Path
 async def test_a_request_that_is_being_answered_is_not_waited_for(home: Path) -> None:
     async with listening_app(settings_for(home, deadline_seconds=100)) as app:
         connections = app.server.server_state.connections
-        stragglers = Stragglers(10.0)
+        reaper = SlowConnectionReaper(10.0)
         async with await Peer.connect(app.address) as peer:
             whole = request(IMAGE)
             await peer.send(whole[:-10])
             await until(lambda: asyncio.sleep(0, len(app.server.server_state.tasks) == 1))
             for now in (0.0, 50.0, 99.0):  # its route has a deadline of its own
-                stragglers.close_late(connections, now)
+                reaper.close_expired(connections, now)
             await peer.send(whole[-10:])
             assert (await peer.answer()).status == 200

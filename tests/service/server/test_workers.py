@@ -19,12 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.engine.loaded_model import LoadedVersion
-from service.engine.loader import open_version
+from service.engine.loaded_model import LoadedModel
+from service.engine.loader import load_model
 from service.server.server import DrainingServer
 from tests.support.callers import calling
 from tests.support.children import is_alive, wait_until
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, child_processes, service_process, settings_for, until
 from tests.support.wire import Peer, answer_on, request
 
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the processes and ports are looked up in /proc"),
 ]
-WHITE = request(grey_png(255))
+WHITE = request(gray_png(255))
 
 
 def ask(connection: socket.socket) -> str:
@@ -104,12 +104,12 @@ def test_both_answer_and_one_that_is_killed_is_replaced(service: ServiceProcess)
 async def test_a_worker_takes_connections_once_it_can_answer_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     is_loading, may_load = threading.Event(), threading.Event()
 
-    def slowly(*arguments: Any, **options: Any) -> LoadedVersion:
+    def slowly(*arguments: Any, **options: Any) -> LoadedModel:
         is_loading.set()
         assert may_load.wait(60)
-        return open_version(*arguments, **options)
+        return load_model(*arguments, **options)
 
-    monkeypatch.setattr("service.engine.model_manager.open_version", slowly)
+    monkeypatch.setattr("service.engine.model_manager.load_model", slowly)
     listening: list[str] = []
     server = DrainingServer(settings_for(home, workers=2), on_listening=listening.append)
     with socket.socket() as bound:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.supervisor.program import Program
-from service.supervisor.restarting_process import Keeper
+from service.supervisor.restarting_process import RestartingProcess
 from tests.support.children import is_alive, lines_of, wait_until
 
 STUBBORN = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -31,7 +31,7 @@ def test_what_ends_is_started_again_and_the_log_says_how_it_ended(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     output = tmp_path / "output"
-    keeper = Keeper(program(output))
+    keeper = RestartingProcess(program(output))
     keeper.start()
     wait_until(lambda: len(pids(output)) == 1)
     os.kill(pids(output)[0], signal.SIGKILL)
@@ -48,7 +48,7 @@ def test_what_ends_is_started_again_and_the_log_says_how_it_ended(
 
 def test_it_is_started_once_it_may(tmp_path: Path) -> None:
     output, may_start = tmp_path / "output", threading.Event()
-    keeper = Keeper(program(output), may_start=may_start.is_set)
+    keeper = RestartingProcess(program(output), may_start=may_start.is_set)
     keeper.start()
     time.sleep(0.2)
     assert pids(output) == []
@@ -58,7 +58,7 @@ def test_it_is_started_once_it_may(tmp_path: Path) -> None:
 
 
 def test_stop_ends_what_never_could_start(tmp_path: Path) -> None:
-    keeper = Keeper(program(tmp_path / "output"), may_start=lambda: False)
+    keeper = RestartingProcess(program(tmp_path / "output"), may_start=lambda: False)
     keeper.start()
     keeper.stop()
     assert pids(tmp_path / "output") == []
@@ -66,7 +66,9 @@ def test_stop_ends_what_never_could_start(tmp_path: Path) -> None:
 
 def test_stop_ends_the_pause_before_another_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    keeper = Keeper(Program(name="failing", command=("false",), stop_seconds=600, output=tmp_path / "output"))
+    keeper = RestartingProcess(
+        Program(name="failing", command=("false",), stop_seconds=600, output=tmp_path / "output")
+    )
     keeper.start()
     wait_until(lambda: "starting it again" in caplog.text)
     keeper.stop()
@@ -78,7 +80,7 @@ def test_stop_ends_the_pause_before_another_start(tmp_path: Path, caplog: pytest
 
 def test_what_does_not_stop_is_killed_with_its_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = tmp_path / "output"
-    keeper = Keeper(program(output, f"{STUBBORN}; os.fork()", stop_seconds=0.2))
+    keeper = RestartingProcess(program(output, f"{STUBBORN}; os.fork()", stop_seconds=0.2))
     keeper.start()
     wait_until(lambda: len(pids(output)) == 2)
     keeper.stop()
@@ -88,7 +90,7 @@ def test_what_does_not_stop_is_killed_with_its_group(tmp_path: Path, caplog: pyt
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    keeper = Keeper(program(output, STUBBORN, stop_seconds=600))
+    keeper = RestartingProcess(program(output, STUBBORN, stop_seconds=600))
     keeper.start()
     wait_until(lambda: len(pids(output)) == 1)
     stopping = threading.Thread(target=keeper.stop)

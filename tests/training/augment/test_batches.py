@@ -58,7 +58,7 @@ def test_alternating_images_are_mirrored_in_every_other_epoch() -> None:
     assert torch.equal(~same, made.mirrored_N)
 
 
-def test_cutout_paints_the_given_colour() -> None:
+def test_cutout_paints_the_given_color() -> None:
     pixels = batches(recipe(**{"augmentation.cutout": 4})).augmented(ALL, 0, draw()).pixels_LHWC
     assert torch.isclose(pixels, torch.tensor([1.0, 2.0, 3.0]) / 255).all(3).flatten(1).any(1).all()
 

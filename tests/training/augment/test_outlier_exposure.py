@@ -27,7 +27,7 @@ def test_spectra_use_the_whole_range_and_fall_off_with_the_frequency() -> None:
     assert power[0, 1] > 3 * power[0, 3] > 3 * power[0, 8]
 
 
-def test_scrambled_images_keep_colours_and_amplitudes_but_not_their_phases() -> None:
+def test_scrambled_images_keep_colors_and_amplitudes_but_not_their_phases() -> None:
     smooth = torch.full((4, 16, 16, 3), 128.0)
     smooth += 40 * torch.sin(torch.arange(16) * 2 * torch.pi / 16)[None, None, :, None]
     images = smooth.round().to(torch.uint8)

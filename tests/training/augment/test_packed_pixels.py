@@ -4,23 +4,23 @@ import torch
 from training.augment.packed_pixels import chunks, pack, scale_packed, unpack
 from training.data.preprocessing import scale_pixels
 
-COLOURS = torch.randint(0, 256, (5, 4, 3, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+COLORS = torch.randint(0, 256, (5, 4, 3, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def test_what_is_packed_comes_back() -> None:
-    packed = pack(COLOURS)
+    packed = pack(COLORS)
     assert (packed.dtype, packed.shape) == (torch.int32, (5, 4, 3))
-    assert torch.equal(unpack(packed), COLOURS)
-    assert torch.equal(unpack(packed.flip(2)), COLOURS.flip(2))
+    assert torch.equal(unpack(packed), COLORS)
+    assert torch.equal(unpack(packed.flip(2)), COLORS.flip(2))
 
 
-def test_a_single_colour_is_a_single_number() -> None:
+def test_a_single_color_is_a_single_number() -> None:
     assert int(pack(torch.tensor([1, 2, 3], dtype=torch.uint8))) == 1 + 2 * 256 + 3 * 256**2
 
 
 def test_packed_pixels_are_scaled_as_others_are() -> None:
-    scaled = scale_packed(pack(COLOURS))
-    assert torch.equal(scaled[..., :3], scale_pixels(COLOURS))
+    scaled = scale_packed(pack(COLORS))
+    assert torch.equal(scaled[..., :3], scale_pixels(COLORS))
     assert not scaled[..., 3].any()
 
 

@@ -4,13 +4,13 @@ from torch import Tensor
 from core.recipes import Augmentation
 from training.augment.packed_pixels import pack, unpack
 from training.augment.shift_flip_cutout import (
-    Squares,
-    Views,
-    draw_squares,
-    draw_views,
+    Cutout,
+    ShiftFlip,
+    apply_cutout,
+    apply_shift_flip,
+    draw_cutout,
+    draw_shift_flip,
     mixing_shares,
-    paint,
-    take_views,
 )
 
 FILL = torch.tensor([10, 20, 30], dtype=torch.uint8)
@@ -25,17 +25,17 @@ def images(n: int = 64, height: int = 12, width: int = 10) -> Tensor:
     return torch.randint(40, 256, (n, height, width, 3), dtype=torch.uint8, generator=draw(9))
 
 
-def views_of(before: Tensor, views: Views) -> Tensor:
-    return unpack(take_views(pack(before), views))
+def views_of(before: Tensor, views: ShiftFlip) -> Tensor:
+    return unpack(apply_shift_flip(pack(before), views))
 
 
-def painted_over(before: Tensor, squares: Squares) -> Tensor:
-    return unpack(paint(pack(before), squares, pack(FILL)))
+def painted_over(before: Tensor, cutout: Cutout) -> Tensor:
+    return unpack(apply_cutout(pack(before), cutout, pack(FILL)))
 
 
 def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
     before = images(400)
-    after = views_of(before, draw_views(400, FLIP, draw()))
+    after = views_of(before, draw_shift_flip(400, FLIP, draw()))
     mirrored = (after == before.flip(2)).flatten(1).all(1)
     same = (after == before).flatten(1).all(1)
     assert torch.equal(mirrored, ~same)
@@ -45,14 +45,14 @@ def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
 def test_the_images_to_mirror_may_be_given() -> None:
     before = images(6)
     given = torch.tensor([True, False, False, True, True, False])
-    after = views_of(before, draw_views(6, FLIP, draw(), given))
+    after = views_of(before, draw_shift_flip(6, FLIP, draw(), given))
     assert torch.equal(after[given], before[given].flip(2))
     assert torch.equal(after[~given], before[~given])
 
 
 def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -> None:
     before = images(300)
-    after = views_of(before, draw_views(300, SHIFT, draw()))
+    after = views_of(before, draw_shift_flip(300, SHIFT, draw()))
     assert after.shape == before.shape
     assert after.dtype == torch.uint8
     padded = torch.nn.functional.pad(before.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
@@ -71,23 +71,23 @@ def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -
 
 
 def test_the_view_in_the_middle_is_the_image_itself() -> None:
-    middle = Views(torch.tensor([2]), torch.tensor([2]), torch.tensor([False]), 2)
+    middle = ShiftFlip(torch.tensor([2]), torch.tensor([2]), torch.tensor([False]), 2)
     assert torch.equal(views_of(images(1), middle), images(1))
 
 
 def test_without_flip_and_translate_the_only_view_is_the_image() -> None:
     nothing = Augmentation(flip=False)
-    assert torch.equal(views_of(images(), draw_views(64, nothing, draw())), images())
+    assert torch.equal(views_of(images(), draw_shift_flip(64, nothing, draw())), images())
 
 
-def test_cutout_paints_one_square_of_the_given_colour_and_nothing_else() -> None:
+def test_cutout_paints_one_square_of_the_given_color_and_nothing_else() -> None:
     before = images(300)
-    after = painted_over(before, draw_squares(300, 12, 10, 4, draw()))
+    after = painted_over(before, draw_cutout(300, 12, 10, 4, draw()))
     painted = (after == FILL).all(3)
     assert torch.equal(after[~painted], before[~painted])
     areas = painted.flatten(1).sum(1)
     assert int(areas.max()) == 16
-    assert int(areas.min()) >= 4  # a centre in a corner leaves a quarter of the square
+    assert int(areas.min()) >= 4  # a center in a corner leaves a quarter of the square
     rows, columns = painted.any(2).sum(1), painted.any(1).sum(1)
     assert torch.equal(rows * columns, areas)
 
@@ -96,7 +96,7 @@ def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
     before = images()
     kept = before.clone()
     config = Augmentation(flip=True, translate=3)
-    first, again, other = (views_of(before, draw_views(64, config, draw(seed))) for seed in (1, 1, 2))
+    first, again, other = (views_of(before, draw_shift_flip(64, config, draw(seed))) for seed in (1, 1, 2))
     assert torch.equal(before, kept)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

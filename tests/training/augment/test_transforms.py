@@ -38,7 +38,7 @@ def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed()
     assert mixing.partner_N is not None
     assert mixing.share_N is not None
     assert sorted(mixing.partner_N.tolist()) == ALL.tolist()
-    alone = all_pixels(Changes(mixing.views, mixing.warps, mixing.squares, None, None))
+    alone = all_pixels(Changes(mixing.shift_flip, mixing.warps, mixing.cutout, None, None))
     share = mixing.share_N[:, None, None, None]
     expected = share * alone + (1 - share) * alone[mixing.partner_N]
     assert torch.allclose(all_pixels(mixing), expected, atol=1e-6)
@@ -70,7 +70,7 @@ def test_a_round_is_the_same_whoever_asks_and_no_two_are_alike() -> None:
 
 def test_alternating_images_are_mirrored_in_every_other_round() -> None:
     config = Augmentation(flip=True, alternate=True)
-    first, second, third = (round_of_changes(N, 8, 9, config, number).views.mirrored_N for number in range(3))
+    first, second, third = (round_of_changes(N, 8, 9, config, number).shift_flip.mirrored_N for number in range(3))
     assert torch.equal(first, third)
     assert torch.equal(first, ~second)
     assert 0 < int(first.sum()) < N

@@ -19,7 +19,7 @@ from core.errors import DataError
 from core.images.decode import decode_image
 from core.jobs.events import Note
 from core.repository.manifest import Geometry
-from tests.support.labelled_folders import COLOURS, picture, write_labelled_folder
+from tests.support.labelled_folders import COLORS, picture, write_labelled_folder
 from training.data import image_folder as folder_module
 from training.data.image_folder import load_folder, part_of
 from training.data.splits import Split
@@ -55,7 +55,7 @@ def test_images_of_any_size_and_mode_come_as_the_service_would_decode_them(tmp_p
     assert dataset.training.images_NHWC.shape[1:] == (24, 24, 3)
     expected = {
         (label, decode_image(file.read_bytes(), height=24, width=24, geometry="crop").pixels_HWC.tobytes())
-        for label in COLOURS
+        for label in COLORS
         for file in (path / label).glob("*")
     }
     found = {
@@ -155,7 +155,7 @@ def test_files_that_are_no_images_are_left_out_and_named_with_their_number(tmp_p
     dataset, _ = load_folder("colours", home=tmp_path, note=told.append)
     assert len(dataset.training) + len(dataset.test) == 12
     [note] = told
-    assert note.startswith("folder:colours: 12 images used, 5 files left out: loose.png (not in the folder of a class)")
+    assert note.startswith("folder:colors: 12 images used, 5 files left out: loose.png (not in the folder of a class)")
     for part in ("night/notes.txt (the data is not an image", "night/cut.png (the PNG image is damaged", "grass/empty"):
         assert part in note
     assert re.search(r"grass/(copy.png|0000) \(the same image as grass/(copy.png|0000)\)", note)
@@ -226,5 +226,5 @@ def test_how_far_the_reading_is_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     write_labelled_folder(tmp_path, "colours", {"night": 5, "grass": 5})
     told: list[str] = []
     load_folder("colours", home=tmp_path, note=told.append)
-    assert told[0] == "folder:colours: 1 of 10 files read"
-    assert told[-1] == "folder:colours: 10 of 10 files read"
+    assert told[0] == "folder:colors: 1 of 10 files read"
+    assert told[-1] == "folder:colors: 10 of 10 files read"

@@ -22,7 +22,7 @@ from training.evaluation.calibrate import calibration_targets
 from training.evaluation.class_biases import debias, decide, stratified_folds, with_biases
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation
 from training.export.parity import network_logits
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.networks import Classifier
 from training.publish.publish import Origin, publish_version
 from training.publish.republish import republish
@@ -145,8 +145,8 @@ def test_kept_biases_are_in_every_file_and_stay_when_published_again(
     folder = repository.folder("mlp", 1)
     expected_NK = untouched + np.array(record.biases)
     test_NHWC = images.dataset.test.images_NHWC
-    np.testing.assert_allclose(answer(folder / GRAPHS["fp32"], test_NHWC, threads=1), expected_NK, atol=1e-4)
-    int8_NK = answer(folder / GRAPHS["int8"], test_NHWC, threads=1)
+    np.testing.assert_allclose(predict_logits(folder / GRAPHS["fp32"], test_NHWC, threads=1), expected_NK, atol=1e-4)
+    int8_NK = predict_logits(folder / GRAPHS["int8"], test_NHWC, threads=1)
     assert np.abs(int8_NK - expected_NK).mean() < np.abs(int8_NK - untouched).mean()
     stored = {name: tensor for name, tensor in load_file(folder / "weights.safetensors").items() if "bias" in name}
     last = [module for module in classifier.modules() if isinstance(module, nn.Linear)][-1].bias.detach()

@@ -7,14 +7,14 @@ from sklearn.datasets import load_digits
 from core.repository.manifest import Calibration
 from training.evaluation import ood
 from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import strange_images
+from training.evaluation.ood_images import ood_images
 
 TEST_NHWC = np.random.default_rng(3).integers(0, 256, size=(20, 16, 24, 3), dtype=np.uint8)
 
 
 def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
-    kinds = strange_images(TEST_NHWC)
-    again = strange_images(TEST_NHWC)
+    kinds = ood_images(TEST_NHWC)
+    again = ood_images(TEST_NHWC)
     assert list(kinds) == ["noise", "textures", "flat", "shuffled", "digits"]
     for kind, images_NHWC in kinds.items():
         assert images_NHWC.shape == TEST_NHWC.shape
@@ -34,12 +34,12 @@ def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
 
 def test_the_same_number_of_large_sets_is_made() -> None:
     many = np.zeros((2_100, 4, 4, 3), np.uint8)
-    counts = {kind: len(images) for kind, images in strange_images(many).items()}
+    counts = {kind: len(images) for kind, images in ood_images(many).items()}
     assert counts == {"noise": 2_000, "textures": 2_000, "flat": 2_000, "shuffled": 2_000, "digits": 1_797}
 
 
 def test_digits_are_white_on_black_in_the_size_of_the_test_images() -> None:
-    digits_NHWC = strange_images(TEST_NHWC)["digits"]
+    digits_NHWC = ood_images(TEST_NHWC)["digits"]
     assert digits_NHWC.shape == (20, 16, 24, 3)
     assert (digits_NHWC == digits_NHWC[..., :1]).all()
     assert digits_NHWC[:, :, 0].mean() < 40  # a black margin at the left
@@ -53,17 +53,17 @@ def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.
         temperature=1.0, coverage=0.99, conformal_threshold=0.1, ood_threshold=-5.0, ood_flag_rate=0.05
     )
     # Energy is about minus the greatest logit: 9 for test images, 3 for flat ones, both for the rest.
-    flat = strange_images(TEST_NHWC)["flat"]
+    flat = ood_images(TEST_NHWC)["flat"]
 
     def answer(_: Path, images_NHWC: np.ndarray, *, threads: int) -> np.ndarray:
-        one_colour = bool((images_NHWC == flat).all())
+        one_color = bool((images_NHWC == flat).all())
         logits_NK = np.zeros((len(images_NHWC), 3), np.float32)
-        logits_NK[:, 0] = 3 if one_colour else np.where(np.arange(len(images_NHWC)) % 2, 3, 9)
+        logits_NK[:, 0] = 3 if one_color else np.where(np.arange(len(images_NHWC)) % 2, 3, 9)
         return logits_NK
 
-    monkeypatch.setattr(ood, "answer", answer)
+    monkeypatch.setattr(ood, "predict_logits", answer)
     test_logits_NK = np.tile(np.array([9, 0, 0], np.float32), (20, 1))
-    found = score_strangeness(Path("graph"), test_logits_NK, strange_images(TEST_NHWC), calibration, threads=1)
+    found = score_strangeness(Path("graph"), test_logits_NK, ood_images(TEST_NHWC), calibration, threads=1)
     assert {one.kind: (one.auroc.value, one.flag_rate) for one in found} == {
         "noise": (0.75, 0.5), "textures": (0.75, 0.5), "flat": (1.0, 1.0), "shuffled": (0.75, 0.5),
         "digits": (0.75, 0.5),

@@ -1,6 +1,6 @@
 import numpy as np
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import EvaluatedData, Evaluation, Scores, StrangeImages, StrangeKind
 from core.repository.manifest import Calibration
 from training.evaluation.reproduce import disagreements
@@ -39,7 +39,9 @@ def test_kinds_of_strange_images_that_were_added_later_do_not_differ() -> None:
     now = score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION, calibration_images=50)
 
     def strange(kind: StrangeKind, flag_rate: float) -> StrangeImages:
-        return StrangeImages(kind=kind, images=9, auroc=Estimate(value=0.9, low=0.8, high=1.0), flag_rate=flag_rate)
+        return StrangeImages(
+            kind=kind, images=9, auroc=ConfidenceInterval(value=0.9, low=0.8, high=1.0), flag_rate=flag_rate
+        )
 
     before = now.model_copy(update={"strange": (strange("noise", 0.5),)})
     after = now.model_copy(update={"strange": (strange("noise", 0.5), strange("digits", 0.2))})

@@ -9,7 +9,7 @@ import pytest
 from core.repository.manifest import Precision, QuantizationRecord
 from core.statistics.comparison import paired_difference
 from training.export import int8_acceptance
-from training.export.int8_acceptance import measured_speedup, try_int8
+from training.export.int8_acceptance import accept_int8, measured_speedup
 
 GRAPHS: dict[Precision, Path] = {"fp32": Path("float.onnx"), "int8": Path("int8.onnx")}
 HOLDOUT = 5_000
@@ -33,7 +33,7 @@ def trial(
     of_size = {1: speedups[0], 32: speedups[1]}
     monkeypatch.setattr(int8_acceptance, "measured_speedup", lambda _graphs, images: of_size[len(images)])
     logits: dict[Precision, npt.NDArray[np.float32]] = {"fp32": answers(float_wrong), "int8": answers(int8_wrong)}
-    return try_int8(GRAPHS, logits, np.ones(HOLDOUT, dtype=np.int64), SAMPLE)
+    return accept_int8(GRAPHS, logits, np.ones(HOLDOUT, dtype=np.int64), SAMPLE)
 
 
 def test_faster_and_as_good_is_published(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from training.data.split_dataset import Images
 from training.data.splits import Split
 from training.data.types import ImageDataset, LabelledImages
 from training.export.quantize import calibration_images, quantize
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.export.to_onnx import export_model
 from training.pipeline.train import new_classifier
 
@@ -54,7 +54,7 @@ def fused(path: Path, folder: Path) -> Counter[str]:
 
 def test_answers_are_close_to_those_of_float32(model: Path, images: Images) -> None:
     test_NHWC = images.dataset.test.images_NHWC
-    float_NK, int8_NK = (answer(path, test_NHWC, threads=1) for path in (model, int8_of(model)))
+    float_NK, int8_NK = (predict_logits(path, test_NHWC, threads=1) for path in (model, int8_of(model)))
     assert int8_NK.shape == (50, 10)
     assert int8_NK.dtype == np.float32
     assert np.abs(int8_NK - float_NK).mean() < 0.05 * float_NK.std()
@@ -103,7 +103,7 @@ def test_no_sum_of_two_products_saturates_without_vnni(model: Path) -> None:
 
 
 def weight_tensors(path: Path) -> int:
-    """Weights of convolutions and dense layers; those of batch normalisation are vectors."""
+    """Weights of convolutions and dense layers; those of batch normalization are vectors."""
     graph = onnx.load(path, load_external_data=False).graph
     return sum(tensor.name.endswith("weight") and len(tensor.dims) > 1 for tensor in graph.initializer)
 
@@ -112,14 +112,16 @@ def test_the_file_stands_alone(model: Path, images: Images, tmp_path: Path) -> N
     alone = tmp_path / "elsewhere.onnx"
     alone.write_bytes(int8_of(model).read_bytes())
     few_NHWC = images.dataset.test.images_NHWC[:3]
-    np.testing.assert_array_equal(answer(alone, few_NHWC, threads=1), answer(int8_of(model), few_NHWC, threads=1))
+    np.testing.assert_array_equal(
+        predict_logits(alone, few_NHWC, threads=1), predict_logits(int8_of(model), few_NHWC, threads=1)
+    )
     assert {path.name for path in model.parent.glob("*.onnx*")} == {GRAPHS["fp32"], GRAPHS["int8"]}
 
 
 def test_batches_of_any_size_give_the_same_answers(model: Path, images: Images) -> None:
     test_NHWC = images.dataset.test.images_NHWC
-    whole = answer(int8_of(model), test_NHWC, threads=2)
-    single = np.concatenate([answer(int8_of(model), test_NHWC[i : i + 1], threads=1) for i in range(5)])
+    whole = predict_logits(int8_of(model), test_NHWC, threads=2)
+    single = np.concatenate([predict_logits(int8_of(model), test_NHWC[i : i + 1], threads=1) for i in range(5)])
     np.testing.assert_array_equal(whole[:5].argmax(axis=1), single.argmax(axis=1))
     np.testing.assert_allclose(whole[:5], single, atol=1e-6)
 
@@ -165,7 +167,7 @@ def test_every_non_linearity_can_be_quantized_in_silence(
     assert capfd.readouterr() == ("", "")
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     test_NHWC = images.dataset.test.images_NHWC
-    float_NK, int8_NK = (answer(path, test_NHWC, threads=1) for path in (tmp_path / GRAPHS["fp32"], int8))
+    float_NK, int8_NK = (predict_logits(path, test_NHWC, threads=1) for path in (tmp_path / GRAPHS["fp32"], int8))
     assert np.abs(int8_NK - float_NK).mean() < 0.1 * float_NK.std()
 
 

@@ -12,22 +12,22 @@ from core.errors import ExportError
 from core.recipes import recipe_config
 from core.repository.manifest import GRAPHS
 from training.export.parity import check_parity
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.export.to_onnx import export_model
 from training.export.weights import WEIGHTS_NAME, load_weights, point_into_weights, save_weights
 from training.networks import Classifier, build_classifier
-from training.networks.init import initialise
+from training.networks.init import initialize
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
 
 
 def lived_in(recipe: str, seed: int = 0) -> Classifier:
-    """A network whose batch normalisations have statistics worth getting wrong."""
+    """A network whose batch normalizations have statistics worth getting wrong."""
     draw = torch.Generator().manual_seed(seed)
     classifier = build_classifier(
         recipe_config(recipe).network, height=32, width=32, classes=10, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
     )
-    initialise(classifier, draw)
+    initialize(classifier, draw)
     for module in classifier.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
@@ -49,7 +49,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_the_graph_takes_raw_images_and_answers_as_the_network(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
-    logits_NK = answer(folder / GRAPHS["fp32"], IMAGES, threads=1)
+    logits_NK = predict_logits(folder / GRAPHS["fp32"], IMAGES, threads=1)
     with torch.no_grad():
         expected_NK = classifier(torch.from_numpy(IMAGES).float() / 255).numpy()
     assert logits_NK.shape == (37, 10)
@@ -60,8 +60,8 @@ def test_the_graph_takes_raw_images_and_answers_as_the_network(exported: tuple[C
 
 def test_batches_of_any_size_give_the_same_answers(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
-    whole = answer(folder / GRAPHS["fp32"], IMAGES, threads=1)
-    single = np.concatenate([answer(folder / GRAPHS["fp32"], IMAGES[i : i + 1], threads=1) for i in range(3)])
+    whole = predict_logits(folder / GRAPHS["fp32"], IMAGES, threads=1)
+    single = np.concatenate([predict_logits(folder / GRAPHS["fp32"], IMAGES[i : i + 1], threads=1) for i in range(3)])
     np.testing.assert_allclose(whole[:3], single, atol=1e-6)
 
 
@@ -86,7 +86,7 @@ def test_the_graph_names_nothing_of_the_machine(exported: tuple[Classifier, Path
 def test_weights_come_back_bit_for_bit(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
     other = copy.deepcopy(classifier)
-    initialise(other, torch.Generator().manual_seed(1))
+    initialize(other, torch.Generator().manual_seed(1))
     load_weights(other, folder)
     for name, tensor in load_file(folder / WEIGHTS_NAME).items():
         assert torch.equal(tensor, other.state_dict()[name])
@@ -121,7 +121,7 @@ def test_a_large_tensor_that_is_no_weight_is_refused(tmp_path: Path) -> None:
 
 def test_parity_measures_the_difference_and_refuses_disagreement(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
-    logits_NK = answer(folder / GRAPHS["fp32"], IMAGES, threads=1)
+    logits_NK = predict_logits(folder / GRAPHS["fp32"], IMAGES, threads=1)
     record = check_parity(classifier, IMAGES, logits_NK)
     assert (record.images, record.argmax_mismatches) == (37, 0)
     assert 0 < record.max_abs_logit_difference < 1e-5

@@ -16,7 +16,7 @@ from tests.support.training_runs import CPU, RecordingReporter, small_images, sm
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_of_changes
 from training.data.split_dataset import Images
-from training.fit.distillation import Answers, Teacher, read_teacher, teacher_answers
+from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels
 from training.fit.hints import Projection, kept_features, last_dense
 from training.publish.republish import stored_classifier
 
@@ -80,8 +80,8 @@ def teacher_of(trained: Trained) -> Teacher:
 
 def asked(
     teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
-) -> Answers:
-    return teacher_answers(
+) -> SoftLabels:
+    return soft_labels(
         teacher, config, images, cache, fill_C=ORANGE, reporter=reporter or RecordingReporter(), device=CPU
     )
 
@@ -178,9 +178,7 @@ def test_answers_that_would_leave_no_room_for_the_run_are_not_begun(
     let_disks_have(monkeypatch, 40 * MIB)
     teacher, reporter = teacher_of(trained), RecordingReporter()
     with pytest.raises(LowDiskError, match=r"and the training after it, is not begun with less than 41 MiB"):
-        teacher_answers(
-            teacher, student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB
-        )
+        soft_labels(teacher, student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB)
     assert not list(tmp_path.rglob("*.npy"))
 
 

@@ -16,7 +16,7 @@ BROKEN = [math.nan, math.inf, -math.inf]
 
 
 def network() -> nn.Sequential:
-    """Two weights, two biases and what batch normalisation keeps, its whole number of batches too."""
+    """Two weights, two biases and what batch normalization keeps, its whole number of batches too."""
     return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
 
 

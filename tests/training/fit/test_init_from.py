@@ -26,7 +26,7 @@ from training.pipeline.train import new_classifier
 from training.publish.republish import republish
 from training.run.checkpoint import load_checkpoint
 
-COLOURS = {"night": 14, "grass": 16, "snow": 12}
+COLORS = {"night": 14, "grass": 16, "snow": 12}
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,17 @@ def trained(config: RecipeConfig, base: Base, images: Images, folder: Path) -> d
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     home = tmp_path_factory.mktemp("home")
-    images = folder_images(home, COLOURS)
+    images = folder_images(home, COLORS)
     repository = ModelRepository(home / "models", home / "shipped")
     manifest = run(recipe(epochs=4), repository, images, home / "run", family="base")
     return Base(repository, manifest, read_weights(repository.folder("base", 1)), images)
 
 
 @pytest.mark.parametrize("more", [{}, {"sand": 9}])
-def test_it_begins_with_the_weights_and_the_normalisation_of_the_version(
+def test_it_begins_with_the_weights_and_the_normalization_of_the_version(
     more: dict[str, int], base: Base, tmp_path: Path
 ) -> None:
-    images = folder_images(tmp_path, COLOURS | more)
+    images = folder_images(tmp_path, COLORS | more)
     settings: dict[str, Any] = {"init_from": "base@1", "epochs": 1, "optimization.learning_rate": 1e-12}
     config = recipe(**settings)
     now = trained(config, base, images, tmp_path / "run")
@@ -156,7 +156,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(
 
 
 def test_images_of_another_size_are_refused_with_the_right_one(base: Base, tmp_path: Path) -> None:
-    images = folder_images(tmp_path, COLOURS, image_size=24)
+    images = folder_images(tmp_path, COLORS, image_size=24)
     with pytest.raises(ConfigurationError, match="takes images of 16x16 pixels; give the same size with image_size"):
         run(recipe(init_from="base@1", image_size=24), base.repository, images, tmp_path / "run")
 

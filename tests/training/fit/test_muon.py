@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.fit.muon import Muon, orthogonalised
+from training.fit.muon import Muon, orthogonalized
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -21,7 +21,7 @@ def one_step(weight: Tensor, gradient: Tensor, **group: Any) -> Tensor:
 @pytest.mark.parametrize("shape", [(8, 8), (6, 20), (20, 6)])
 def test_singular_values_come_out_near_one_and_singular_vectors_stay(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=draw())
-    result = orthogonalised(matrix).float()
+    result = orthogonalized(matrix).float()
     values = torch.linalg.svdvals(result)
     assert result.shape == shape
     assert float(torch.linalg.svdvals(matrix / matrix.norm()).min()) < 0.3

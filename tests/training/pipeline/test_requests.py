@@ -20,7 +20,7 @@ from training.evaluation.reproduce import require_same_classes
 from training.pipeline.requests import images_for, prepare, run_request
 from training.pipeline.train import new_classifier
 
-COLOURS = {"night": 14, "grass": 16, "snow": 12}
+COLORS = {"night": 14, "grass": 16, "snow": 12}
 DATA = "folder:colours"
 
 
@@ -66,7 +66,7 @@ def run(
 def test_a_folder_becomes_a_version_with_classes_and_size_of_its_own(
     kind: str, home: Path, repository: ModelRepository
 ) -> None:
-    path = write_labelled_folder(home, "colours", COLOURS, mixed=True)
+    path = write_labelled_folder(home, "colours", COLORS, mixed=True)
     (path / "night" / "broken.png").write_bytes(b"x")
     reporter = RecordingReporter()
     manifest = run(recipe(kind, epochs=6, image_size=20), repository, reporter=reporter)
@@ -74,7 +74,7 @@ def test_a_folder_becomes_a_version_with_classes_and_size_of_its_own(
     assert manifest.class_names == ("grass", "night", "snow")
     assert (manifest.input.height, manifest.input.width) == (20, 20)
     assert manifest.data.name == DATA
-    assert sum(manifest.data.counts.values()) == sum(COLOURS.values())
+    assert sum(manifest.data.counts.values()) == sum(COLORS.values())
     assert manifest.derived_from is None
     evaluation = read_evaluation(repository.folder("colours", 1))
     assert evaluation.class_names == manifest.class_names
@@ -98,7 +98,7 @@ def test_few_images_make_a_model_that_is_not_sure_of_everything(home: Path, repo
 
 
 def test_the_size_is_settled_once_and_checked_when_resuming(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colours", COLOURS)
+    write_labelled_folder(home, "colours", COLORS)
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), repository, reporter=RecordingReporter(stop_after=1))
     with pytest.raises(CheckpointError, match="image_size was 32, now 16"):
@@ -107,16 +107,16 @@ def test_the_size_is_settled_once_and_checked_when_resuming(home: Path, reposito
 
 
 def test_a_version_is_served_as_its_folder_was_read(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colours", COLOURS)
+    write_labelled_folder(home, "colours", COLORS)
     manifest = run(recipe(epochs=1), repository)
     assert (manifest.input.geometry, manifest.config["geometry"]) == ("crop", "crop")
-    assert "the centre square is taken" in (repository.folder("colours", 1) / "README.md").read_text()
+    assert "the center square is taken" in (repository.folder("colours", 1) / "README.md").read_text()
     padded = run(recipe(epochs=1, geometry="pad"), repository)
     assert (padded.input.geometry, padded.config["geometry"]) == ("pad", "pad")
     assert padded.data.digest != manifest.data.digest
     assert images_for(padded).dataset.digest == padded.data.digest
     with pytest.raises(
-        DataError, match="colours@1 takes images by crop, and those of folder:colours were fitted by pad"
+        DataError, match="colours@1 takes images by crop, and those of folder:colors were fitted by pad"
     ):
         require_same_classes(manifest, images_for(padded))
 
@@ -124,7 +124,7 @@ def test_a_version_is_served_as_its_folder_was_read(home: Path, repository: Mode
 def test_a_version_keeps_the_geometry_of_the_one_it_starts_from_unless_told(
     home: Path, repository: ModelRepository
 ) -> None:
-    write_labelled_folder(home, "colours", COLOURS)
+    write_labelled_folder(home, "colours", COLORS)
     run(recipe(epochs=1, geometry="stretch"), repository)
     tuned = run(recipe(epochs=1, init_from="colours@1"), repository)
     assert (tuned.input.geometry, tuned.config["geometry"]) == ("stretch", "stretch")
@@ -133,7 +133,7 @@ def test_a_version_keeps_the_geometry_of_the_one_it_starts_from_unless_told(
 
 
 def test_images_added_meanwhile_are_other_data(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colours", COLOURS)
+    write_labelled_folder(home, "colours", COLORS)
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), repository, reporter=RecordingReporter(stop_after=1))
     write_labelled_folder(home, "colours", {"night": 15})
@@ -154,21 +154,21 @@ def test_built_in_images_keep_their_size(monkeypatch: pytest.MonkeyPatch, reposi
 
 
 def test_shifts_as_large_as_the_image_are_refused(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colours", COLOURS)
+    write_labelled_folder(home, "colours", COLORS)
     settings: dict[str, Any] = {"image_size": 8, "augmentation.translate": 8}
     with pytest.raises(ConfigurationError, match=r"translate 8 is no less than the 8 pixels"):
         prepare(recipe(**settings), DATA, repository)
 
 
 def test_a_version_is_evaluated_on_a_folder_at_its_own_size(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colours", COLOURS)
+    write_labelled_folder(home, "colours", COLORS)
     manifest = run(recipe(image_size=20, epochs=1), repository)
     assert images_for(manifest).dataset.digest == manifest.data.digest
-    write_labelled_folder(home, "others", COLOURS)
+    write_labelled_folder(home, "others", COLORS)
     assert images_for(manifest, "folder:others").dataset.test.images_NHWC.shape[1:] == (20, 20, 3)
 
 
-def test_images_of_one_plain_colour_have_a_network() -> None:
+def test_images_of_one_plain_color_have_a_network() -> None:
     images = small_images()
     images.dataset.training.images_NHWC[:] = 7
     classifier = new_classifier(recipe(), images).eval()

@@ -24,7 +24,7 @@ from training.data.split_dataset import Images
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation
 from training.export import parity
 from training.export.gradients import rehearsal
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.pipeline import train
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import CHECKPOINT_NAME
@@ -126,7 +126,7 @@ def test_stored_predictions_are_the_served_graph_s_answers(
     folder = repository.folder("cnn", 1)
     for split, part in (("test", images.dataset.test), ("holdout", images.part("holdout"))):
         stored = load_predictions(folder, split)  # type: ignore[arg-type]
-        logits_NK = answer(folder / GRAPHS[precision], part.images_NHWC, threads=1)
+        logits_NK = predict_logits(folder / GRAPHS[precision], part.images_NHWC, threads=1)
         expected_NK = softmax(logits_NK, manifest.calibration[precision].temperature)
         np.testing.assert_allclose(stored.probabilities[precision], expected_NK, atol=1e-6)
         np.testing.assert_array_equal(stored.labels, part.labels_N)

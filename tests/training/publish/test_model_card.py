@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import CalibratedECE, Evaluation, StrangeImages, read_evaluation
 from core.repository.manifest import AveragedViewsRecord, ClassBiasRecord, Manifest, read_manifest
 from tests.support.onnx_models import write_onnx_version
@@ -21,7 +21,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Evalu
     views = AveragedViewsRecord(
         views=6,
         calibration=manifest.calibration["fp32"],
-        test_accuracy=Estimate(value=0.9512, low=0.9468, high=0.9553),
+        test_accuracy=ConfidenceInterval(value=0.9512, low=0.9468, high=0.9553),
         test_log_loss=0.2,
         test_ece=0.01,
     )
@@ -68,7 +68,9 @@ def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(publishe
 
 def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
-    noise = StrangeImages(kind="noise", images=10, auroc=Estimate(value=0.97, low=0.96, high=0.98), flag_rate=0.5)
+    noise = StrangeImages(
+        kind="noise", images=10, auroc=ConfidenceInterval(value=0.97, low=0.96, high=0.98), flag_rate=0.5
+    )
     scores = evaluation.scores["fp32"].model_copy(update={"strange": (noise,)})
     card = model_card(manifest, evaluation.model_copy(update={"scores": {"fp32": scores}}))
     assert "AUROC against | noise 0.970 (0.960 to 0.980) |" in card

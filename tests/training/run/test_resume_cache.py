@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.run.resume_cache import Memo
+from training.run.resume_cache import ResumeCache
 
 
 def counted(value: object, calls: list[object]) -> Callable[[], object]:
@@ -20,45 +20,45 @@ def counted(value: object, calls: list[object]) -> Callable[[], object]:
 def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:
     calls: list[object] = []
     for _ in range(2):
-        memo = Memo(tmp_path / "new" / "memo.jsonl", {"seed": 1})
-        assert memo.recall("a", counted(0.1 + 0.2, calls)) == 0.1 + 0.2
-        assert memo.recall("b", counted([True, None], calls)) == [True, None]
+        memo = ResumeCache(tmp_path / "new" / "memo.jsonl", {"seed": 1})
+        assert memo.get_or_compute("a", counted(0.1 + 0.2, calls)) == 0.1 + 0.2
+        assert memo.get_or_compute("b", counted([True, None], calls)) == [True, None]
     assert calls == [0.1 + 0.2, [True, None]]
 
 
 def test_results_of_other_work_are_thrown_away(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
-    Memo(path, {"seed": 1}).recall("a", lambda: 1)
-    assert Memo(path, {"seed": 2}).recall("a", lambda: 2) == 2
-    assert Memo(path, {"seed": 2}).recall("a", lambda: 3) == 2
+    ResumeCache(path, {"seed": 1}).get_or_compute("a", lambda: 1)
+    assert ResumeCache(path, {"seed": 2}).get_or_compute("a", lambda: 2) == 2
+    assert ResumeCache(path, {"seed": 2}).get_or_compute("a", lambda: 3) == 2
 
 
 def test_half_a_line_is_left_out_and_the_rest_kept(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
-    memo = Memo(path, {"seed": (1, 2)})
-    memo.recall("a", lambda: 1)
-    memo.recall("b", lambda: 2)
+    memo = ResumeCache(path, {"seed": (1, 2)})
+    memo.get_or_compute("a", lambda: 1)
+    memo.get_or_compute("b", lambda: 2)
     path.write_text(path.read_text()[:-4])
-    again = Memo(path, {"seed": (1, 2)})
-    assert again.recall("a", lambda: 9) == 1
-    assert again.recall("b", lambda: 9) == 9
-    assert Memo(path, {"seed": (1, 2)}).recall("b", lambda: 0) == 9
+    again = ResumeCache(path, {"seed": (1, 2)})
+    assert again.get_or_compute("a", lambda: 9) == 1
+    assert again.get_or_compute("b", lambda: 9) == 9
+    assert ResumeCache(path, {"seed": (1, 2)}).get_or_compute("b", lambda: 0) == 9
 
 
 def two_results(path: Path) -> str:
     """The text of a memo of two results."""
-    memo = Memo(path, {"seed": 1})
-    memo.recall("a", lambda: [0.1, "é"])
-    memo.recall("b", lambda: 2)
+    memo = ResumeCache(path, {"seed": 1})
+    memo.get_or_compute("a", lambda: [0.1, "é"])
+    memo.get_or_compute("b", lambda: 2)
     return path.read_text()
 
 
 def test_a_line_without_its_end_is_kept_and_the_next_begins_below(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
     path.write_text(two_results(path)[:-1])
-    Memo(path, {"seed": 1}).recall("c", lambda: 3)
-    again = Memo(path, {"seed": 1})
-    assert [again.recall(name, lambda: 9) for name in "abc"] == [[0.1, "é"], 2, 3]
+    ResumeCache(path, {"seed": 1}).get_or_compute("c", lambda: 3)
+    again = ResumeCache(path, {"seed": 1})
+    assert [again.get_or_compute(name, lambda: 9) for name in "abc"] == [[0.1, "é"], 2, 3]
 
 
 def test_a_whole_memo_is_only_read(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_whole_memo_is_only_read(tmp_path: Path) -> None:
     two_results(path)
     os.utime(path, (1, 1))
     before = path.stat()
-    assert Memo(path, {"seed": 1}).recall("b", lambda: 9) == 2
+    assert ResumeCache(path, {"seed": 1}).get_or_compute("b", lambda: 9) == 2
     assert (path.stat().st_ino, path.stat().st_mtime) == (before.st_ino, 1)
 
 
@@ -83,6 +83,6 @@ def test_a_disk_that_is_full_while_a_broken_line_is_left_out_costs_no_result(
     with monkeypatch.context() as nearly_full:
         nearly_full.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            Memo(path, {"seed": 1})
+            ResumeCache(path, {"seed": 1})
     assert path.read_text() == broken
-    assert Memo(path, {"seed": 1}).recall("a", lambda: 9) == [0.1, "é"]
+    assert ResumeCache(path, {"seed": 1}).get_or_compute("a", lambda: 9) == [0.1, "é"]

@@ -21,9 +21,9 @@ from tests.support.training_runs import CPU, small_images, small_recipe
 from training.data.split_dataset import Images
 from training.fit import loop
 from training.run.checkpoint import EpochRecord
-from training.tuning.ablation import bench as bench_module
-from training.tuning.ablation.bench import Bench, make_bench
+from training.tuning.ablation import study_setup as bench_module
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import StudySetup, make_study_setup
 from training.tuning.confirm import confirm, read_confirmation
 from training.tuning.journal import Description, open_journal, read_journal
 from training.tuning.search import search, space_of
@@ -32,28 +32,28 @@ from training.tuning.trials import DTYPE, SECONDS, baseline_trial, finished
 NAME = "small"
 
 
-def small_bench(folder: Path) -> Bench:
+def small_bench(folder: Path) -> StudySetup:
     repository = ModelRepository(folder / "models", folder / "shipped")
-    return make_bench(small_images(), 0.5, repository, threads=1, device=CPU)
+    return make_study_setup(small_images(), 0.5, repository, threads=1, device=CPU)
 
 
-def described(bench: Bench, config: RecipeConfig, **fields: Any) -> Description:
+def described(setup: StudySetup, config: RecipeConfig, **fields: Any) -> Description:
     values = {
         "config": config,
         "share": 0.5,
         "seed": 0,
         "data": "cifar10",
-        "data_digest": bench.images.dataset.digest,
-        "split_digest": bench.images.split.digest,
+        "data_digest": setup.images.dataset.digest,
+        "split_digest": setup.images.split.digest,
     }
     return Description(**(values | fields))
 
 
 def tuned(home: Path, *, trials: int, progress: StudyProgress | None = None, **overrides: Any) -> None:
-    bench = small_bench(home)
+    setup = small_bench(home)
     config = small_recipe("mlp", **({"epochs": 3} | overrides))
-    with open_journal(home, NAME, described(bench, config)) as journal:
-        search(journal, bench, trials=trials, progress=progress or StudyProgress())
+    with open_journal(home, NAME, described(setup, config)) as journal:
+        search(journal, setup, trials=trials, progress=progress or StudyProgress())
 
 
 def results(home: Path) -> list[tuple[str, dict[str, Any], dict[int, float]]]:
@@ -121,7 +121,7 @@ def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     types = iter(("bfloat16", "float32", "float32"))
-    monkeypatch.setattr(loop, "faster_dtype", lambda *_: (next(types), "the faster"))
+    monkeypatch.setattr(loop, "pick_dtype", lambda *_: (next(types), "the faster"))
     note = Trial.set_user_attr
 
     def stopped(trial: Trial, key: str, value: object) -> None:
@@ -150,7 +150,7 @@ def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
         chosen.append("float32")
         return chosen[-1], "the faster"
 
-    monkeypatch.setattr(loop, "faster_dtype", choose)
+    monkeypatch.setattr(loop, "pick_dtype", choose)
     tuned(tmp_path / "whole", trials=3, epochs=1, precision="auto")
     assert len(chosen) == 1
     home = tmp_path / "cut"
@@ -174,11 +174,11 @@ def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, m
 
     whole = bench_module.short_run
 
-    def run(config: RecipeConfig, bench: Bench, folder: Path, **options: Any) -> Any:
+    def run(config: RecipeConfig, setup: StudySetup, folder: Path, **options: Any) -> Any:
         if config.network.activation == "gelu":
             folder.mkdir()
             raise TrainingDivergedError("the loss became nan in step 3 of epoch 1")
-        return whole(config, bench, folder, **options)
+        return whole(config, setup, folder, **options)
 
     monkeypatch.setattr(module, "short_run", run)
     tuned(tmp_path, trials=3, epochs=1)
@@ -204,8 +204,8 @@ def test_other_settings_are_refused_with_their_differences(tmp_path: Path) -> No
 
 
 def test_a_journal_belongs_to_one_process(tmp_path: Path) -> None:
-    bench = small_bench(tmp_path)
-    description = described(bench, small_recipe("mlp"))
+    setup = small_bench(tmp_path)
+    description = described(setup, small_recipe("mlp"))
     with (
         open_journal(tmp_path, NAME, description),
         pytest.raises(CheckpointError, match="another process is tuning small"),
@@ -231,27 +231,27 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
     ran: list[tuple[int, int]] = []
     whole = bench_module.short_run
 
-    def run(config: RecipeConfig, bench: Bench, *arguments: Any, **options: Any) -> Any:
+    def run(config: RecipeConfig, setup: StudySetup, *arguments: Any, **options: Any) -> Any:
         ran.append((config.seed, len(options["judged_on"])))
-        return whole(config, bench, *arguments, **options)
+        return whole(config, setup, *arguments, **options)
 
     monkeypatch.setattr(module, "short_run", run)
-    bench = small_bench(tmp_path)
+    setup = small_bench(tmp_path)
     config = small_recipe("mlp", epochs=1)
-    with open_journal(tmp_path, NAME, described(bench, config)) as journal:
+    with open_journal(tmp_path, NAME, described(setup, config)) as journal:
         for _ in range(given_up):  # its point was half drawn when the process was killed
             journal.study.ask(dict(list(space_of(journal).dimensions.items())[:3]))
-        search(journal, bench, trials=1, progress=StudyProgress())
-        confirm(journal, bench, seeds=2, progress=StudyProgress())
+        search(journal, setup, trials=1, progress=StudyProgress())
+        confirm(journal, setup, seeds=2, progress=StudyProgress())
         assert read_confirmation(journal.study) is None
         assert ran == []
         point = space_of(journal).planned()[3]
         journal.study.enqueue_trial(point)
         lucky = journal.study.ask(dict(space_of(journal).dimensions))
         journal.study.tell(lucky, 1.0)
-        confirm(journal, bench, seeds=2, progress=StudyProgress())
-        assert ran == [(1, len(bench.fresh)), (1, len(bench.fresh)), (2, len(bench.fresh)), (2, len(bench.fresh))]
-        confirm(journal, bench, seeds=3, progress=StudyProgress())
+        confirm(journal, setup, seeds=2, progress=StudyProgress())
+        assert ran == [(1, len(setup.fresh)), (1, len(setup.fresh)), (2, len(setup.fresh)), (2, len(setup.fresh))]
+        confirm(journal, setup, seeds=3, progress=StudyProgress())
         assert [seed for seed, _ in ran] == [1, 1, 2, 2, 3, 3]
         found = read_confirmation(journal.study)
     assert found is not None
@@ -262,14 +262,14 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
 
 def test_the_images_of_a_study_are_a_share_and_the_fresh_ones_lie_outside() -> None:
     images: Images = small_images()
-    bench = make_bench(images, 0.5, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
-    train = bench.images.part("train").images_NHWC.reshape(80, -1)
-    fresh = bench.fresh.images_NHWC.reshape(40, -1)
+    setup = make_study_setup(images, 0.5, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
+    train = setup.images.part("train").images_NHWC.reshape(80, -1)
+    fresh = setup.fresh.images_NHWC.reshape(40, -1)
     assert len({image.tobytes() for image in (*train, *fresh)}) == 120
-    assert set(bench.images.split.train) < set(images.split.train)
-    assert (bench.images.split.validation == images.split.validation).all()
+    assert set(setup.images.split.train) < set(images.split.train)
+    assert (setup.images.split.validation == images.split.validation).all()
     with pytest.raises(ConfigurationError, match="give a share"):
-        make_bench(images, 1.0, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
+        make_study_setup(images, 1.0, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
 
 
 def _python(code: str) -> int:

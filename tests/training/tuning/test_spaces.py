@@ -82,7 +82,7 @@ def test_a_point_is_planned_be_it_that_an_older_release_searched_less() -> None:
     assert not space.is_planned({**space.baseline, "activation": "relu", "loss": "mse"})
 
 
-def test_another_optimiser_brings_its_own_rates_and_the_loss_its_labels() -> None:
+def test_another_optimizer_brings_its_own_rates_and_the_loss_its_labels() -> None:
     config = recipe_config("mlp_labels")
     space = space_for(config)
     sgd = space.config({**space.baseline, "optimizer": "sgd", "rate": 2.0, "weight_decay": 3.0}).optimization

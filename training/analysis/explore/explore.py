@@ -27,7 +27,7 @@ class Findings:
         schema_version: of this structure.
         name: of the data set.
         class_names: in the order of the labels.
-        licence: terms of use and provenance.
+        license: terms of use and provenance.
         digest: sha256 of the data set, `ImageDataset.digest`.
         split_digest: sha256 of the division of its training images, `Split.digest`.
         statistics: counts, values, brightness and contrast.
@@ -89,7 +89,7 @@ def draw(dataset: ImageDataset, split: Split, findings: Findings, progress: Prog
 
 
 def write(findings: Findings, figures: dict[str, dict[str, bytes]], out: Path) -> None:
-    """Write the findings as JSON, the figures in light colours, and the page."""
+    """Write the findings as JSON, the figures in light colors, and the page."""
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, themes in figures.items():

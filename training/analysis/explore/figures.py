@@ -30,9 +30,9 @@ def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -
     names = list(next(iter(class_counts.values())))
     figure, axes = _axes(theme, height=0.9 + 0.3 * len(names))
     left_K = np.zeros(len(names))
-    for (part, counts), colour in zip(class_counts.items(), theme.parts, strict=True):
+    for (part, counts), color in zip(class_counts.items(), theme.parts, strict=True):
         counts_K = np.array([counts[name] for name in names])
-        axes.barh(names, counts_K, left=left_K, color=colour, label=part, height=0.72)
+        axes.barh(names, counts_K, left=left_K, color=color, label=part, height=0.72)
         left_K += counts_K
     axes.invert_yaxis()
     axes.grid(axis="x", color=theme.grid)
@@ -48,8 +48,8 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
     """How often each of the 256 values occurs in each channel."""
     figure, axes = _axes(theme, height=3.2)
     names = ("red", "green", "blue")
-    for counts_V, name, colour in zip(counts_CV, names, theme.channels, strict=True):
-        axes.step(np.arange(256), counts_V / counts_V.sum(), where="mid", color=colour, label=name, lw=1.4)
+    for counts_V, name, color in zip(counts_CV, names, theme.channels, strict=True):
+        axes.step(np.arange(256), counts_V / counts_V.sum(), where="mid", color=color, label=name, lw=1.4)
     axes.set_xlim(0, 255)
     axes.set_xticks((0, 64, 128, 192, 255))
     axes.set_ylim(0, 1.12 * (counts_CV / counts_CV.sum(axis=1, keepdims=True)).max())
@@ -97,7 +97,7 @@ def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: 
     mosaic.show(axes)
     for row, (name, _) in enumerate(rows):
         middle = mosaic.top(row) + height / 2
-        write_lines(axes, -gap * 2, middle, name, size=_TEXT, colour=theme.text)
+        write_lines(axes, -gap * 2, middle, name, size=_TEXT, color=theme.text)
     return figure
 
 

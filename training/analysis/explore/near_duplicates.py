@@ -1,4 +1,4 @@
-"""Pairs of images that show nearly the same: re-encoded, re-coloured, cropped or mirrored copies of one photograph.
+"""Pairs of images that show nearly the same: re-encoded, re-colored, cropped or mirrored copies of one photograph.
 
 They are found in two steps. First every image is made into a thumbnail of 8x8 pixels, whose values are whitened:
 turned along the principal components of all thumbnails and divided by their standard deviations. That takes away
@@ -20,7 +20,7 @@ SIMILARITY_THRESHOLD = 0.8
 """Cosine of two whitened thumbnails from which a pair is a candidate.
 
 Of CIFAR-10's 427 pairs of test and training image that pass both thresholds, all but a handful are one photograph or
-neighbours in one series, judged by eye; from 0.7 on about every tenth is neither.
+neighbors in one series, judged by eye; from 0.7 on about every tenth is neither.
 """
 
 CORRELATION_THRESHOLD = 0.6
@@ -136,8 +136,8 @@ class NearDuplicateIndex:
         return pairs.take(pairs.correlation_P >= CORRELATION_THRESHOLD)
 
     def _whiten(self, thumbnails_ND: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        centred_ND: npt.NDArray[np.float32] = thumbnails_ND - self._mean_D
-        return _unit(centred_ND @ self._whitening_DD)
+        centered_ND: npt.NDArray[np.float32] = thumbnails_ND - self._mean_D
+        return _unit(centered_ND @ self._whitening_DD)
 
 
 def _thumbnails(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -158,8 +158,8 @@ def _thumbnails(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 def _whitening(thumbnails_ND: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean [D] and whitening matrix [D, D] of the thumbnails."""
     mean_D = thumbnails_ND.mean(axis=0)
-    centred_ND = thumbnails_ND - mean_D
-    variances_D, components_DD = np.linalg.eigh((centred_ND.T @ centred_ND).astype(np.float64) / len(centred_ND))
+    centered_ND = thumbnails_ND - mean_D
+    variances_D, components_DD = np.linalg.eigh((centered_ND.T @ centered_ND).astype(np.float64) / len(centered_ND))
     # Where all images are alike there is no variance; the second term keeps the division finite.
     floor = max(_WHITENING_FLOOR * float(variances_D.max()), 1e-12)
     return mean_D, (components_DD / np.sqrt(variances_D.clip(min=0) + floor)).astype(np.float32)
@@ -175,12 +175,12 @@ def _correlations(
     correlation_P = np.empty(len(first_P), dtype=np.float32)
     for start in range(0, len(first_P), _BLOCK):
         block = slice(start, start + _BLOCK)
-        product_PD = _centred(first_NHWC[first_P[block]]) * _centred(second_NHWC[second_P[block]])
+        product_PD = _centered(first_NHWC[first_P[block]]) * _centered(second_NHWC[second_P[block]])
         correlation_P[block] = product_PD.sum(axis=1)
     return correlation_P
 
 
-def _centred(images_PHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def _centered(images_PHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     pixels_PHWC = images_PHWC.astype(np.float32)
     pixels_PHWC -= pixels_PHWC.mean(axis=(1, 2), keepdims=True)
     return _unit(pixels_PHWC.reshape(len(pixels_PHWC), -1))

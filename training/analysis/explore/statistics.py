@@ -11,7 +11,7 @@ from training.data.preprocessing import channel_statistics, scale_pixels, value_
 from training.data.splits import Split
 from training.data.types import ImageDataset, LabelledImages
 
-# Weights of red, green and blue in the luma of ITU-R BT.601, the grey that most image libraries compute.
+# Weights of red, green and blue in the luma of ITU-R BT.601, the gray that most image libraries compute.
 _LUMA_C = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BLOCK = 1_000
 """Images turned into floats at a time, which bounds the memory."""

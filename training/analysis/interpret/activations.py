@@ -19,21 +19,21 @@ from core.records.base import ReportedData, ReportedModel
 from core.repository.manifest import GRAPHS, Manifest
 from core.statistics.calibration import softmax
 from training.analysis.explore.near_duplicates import NearDuplicateIndex
-from training.analysis.interpret.fourier import colour_matrix
-from training.analysis.interpret.maximise import (
+from training.analysis.interpret.fourier import color_matrix
+from training.analysis.interpret.maximize import (
     CLASS_OBJECTIVE,
     STEPS,
     Objective,
     block_layers,
     excitations,
     liveliest_channels,
-    maximise,
+    maximize,
 )
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified
 from training.evaluation.reproduce import require_same_classes
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.networks import Classifier
 from training.publish.republish import stored_classifier
 from training.run.atomic_write import write_atomically
@@ -45,7 +45,7 @@ QUICK_STEPS = 8
 KEPT_PREFIX = ".kept-"
 """Of the names of files that keep the images of a group until all are made."""
 _SAMPLE = 500
-"""Training images that tell which channels are lively, and how colours vary."""
+"""Training images that tell which channels are lively, and how colors vary."""
 Pixels = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
@@ -64,7 +64,7 @@ class Model:
 
     def probabilities(self, images_NHWC: Pixels, *, threads: int) -> npt.NDArray[np.float64]:
         """What the version serves, [N, K]."""
-        logits_NK = answer(self.folder / GRAPHS["fp32"], images_NHWC, threads=threads)
+        logits_NK = predict_logits(self.folder / GRAPHS["fp32"], images_NHWC, threads=threads)
         return softmax(logits_NK, self.manifest.calibration["fp32"].temperature)
 
 
@@ -85,7 +85,7 @@ class Studio:
         images: the data set.
         index: finds the nearest training image.
         sample_NHWC: training images that tell which channels are lively.
-        colours_CC: from `colour_matrix`.
+        colors_CC: from `color_matrix`.
         folder: where the PNGs go.
         threads: of onnxruntime.
         quick: few steps, seeds and channels.
@@ -94,7 +94,7 @@ class Studio:
     images: Images
     index: NearDuplicateIndex
     sample_NHWC: Pixels
-    colours_CC: npt.NDArray[np.float32]
+    colors_CC: npt.NDArray[np.float32]
     folder: Path
     threads: int
     quick: bool
@@ -137,7 +137,7 @@ def make_activations(
         images=images,
         index=NearDuplicateIndex(dataset.training.images_NHWC),
         sample_NHWC=sample_NHWC,
-        colours_CC=colour_matrix(sample_NHWC),
+        colors_CC=color_matrix(sample_NHWC),
         folder=folder,
         threads=threads,
         quick=quick,
@@ -232,13 +232,13 @@ def _made(model: Model, group: Group, studio: Studio, tell: Callable[[int], None
         "steps": studio.steps,
         "class_objective": CLASS_OBJECTIVE,
     }
-    key = hashlib.sha256(json.dumps([work, studio.colours_CC.tolist()], sort_keys=True).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([work, studio.colors_CC.tolist()], sort_keys=True).encode()).hexdigest()[:16]
     path = studio.folder / f"{KEPT_PREFIX}{key}.npz"
     spec = model.manifest.input
 
     def ascend(steps: int) -> Pixels:
-        return maximise(
-            model.network, group.objectives, height=spec.height, width=spec.width, colours_CC=studio.colours_CC,
+        return maximize(
+            model.network, group.objectives, height=spec.height, width=spec.width, colors_CC=studio.colors_CC,
             seed=group.seed, steps=steps, progress=tell,
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How good a version's explanations are: attribute -> delete and insert -> disturb -> randomise -> judge."""
+"""How good a version's explanations are: attribute -> delete and insert -> disturb -> randomize -> judge."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import torch
 
 from core.records.base import ReportedModel
 from core.records.display_names import plain
-from core.records.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomised
+from core.records.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomized
 from core.repository.manifest import Manifest
 from core.statistics.resampling import mean_estimate
 from training.analysis.interpret import methods
 from training.analysis.interpret.control import DRAWS, curves_against_moved
 from training.analysis.interpret.methods import attribute, fitting, is_flat, target_class
-from training.analysis.interpret.randomisation import cascade, rank_correlations
+from training.analysis.interpret.randomization import cascade, rank_correlations
 from training.analysis.interpret.removal import STEPS, Probability, area, blurred
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
@@ -29,15 +29,15 @@ from training.data.test_subset import stratified, subset_of_test
 from training.evaluation.reproduce import require_same_classes
 from training.networks import Classifier
 from training.publish.republish import stored_classifier
-from training.run.resume_cache import Memo
+from training.run.resume_cache import ResumeCache
 
 IMAGES, QUICK_IMAGES = 100, 10
 DISTURBED, QUICK_DISTURBED = 40, 4
-"""Images, of those, for sensitivity and randomisation, which explain each of them many times."""
+"""Images, of those, for sensitivity and randomization, which explain each of them many times."""
 DISTURBANCES = 3
 RADIUS = 0.02
 """Of the noise in every value: 5 of 255 steps, which hardly show."""
-MOST_CORRELATION = 0.5
+MAX_CORRELATION = 0.5
 """Of maps before and after all weights are fresh, up to which a method depends on the weights: a quarter of the
 variance of the ranks in common."""
 SEED = 0
@@ -55,7 +55,7 @@ class Subject:
         pixels_NHWC: of the images, in [0, 1].
         target_N: the class that is explained of each.
         few: positions of the images that are explained many times.
-        colour_C: what deleted pixels become.
+        color_C: what deleted pixels become.
         temperature: that the probabilities have.
     """
 
@@ -63,7 +63,7 @@ class Subject:
     pixels_NHWC: Pixels
     target_N: Labels
     few: Labels
-    colour_C: tuple[float, ...]
+    color_C: tuple[float, ...]
     temperature: float
 
     def probability(self, chosen: npt.NDArray[np.bool_]) -> Probability:
@@ -81,7 +81,7 @@ class Subject:
     @property
     def deletion(self) -> tuple[Pixels, Pixels]:
         """What the images are before and after all pixels were taken out."""
-        return self.pixels_NHWC, np.full_like(self.pixels_NHWC, self.colour_C)
+        return self.pixels_NHWC, np.full_like(self.pixels_NHWC, self.color_C)
 
     @cached_property
     def insertion(self) -> tuple[Pixels, Pixels]:
@@ -130,12 +130,12 @@ def evaluate_explanations(
         manifest.calibration["fp32"].temperature,
     )
     model = ReportedModel.of(manifest)
-    memo = Memo(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings()})
+    memo = ResumeCache(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings()})
     names = fitting(classifier)
     evaluated = []
     for done, name in enumerate(names):
         progress(name, done, len(names))
-        result = memo.recall(name, partial(_as_json, name, subject))
+        result = memo.get_or_compute(name, partial(_as_json, name, subject))
         evaluated.append(MethodEvaluation.model_validate(result))
     progress("done", len(names), len(names))
     unfit = () if "grad_cam" in names else (f"{plain('grad_cam')}, as the network has no feature maps",)
@@ -183,7 +183,7 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
             "deletion_curve": _curve(deletion_NS, deletion_moved_NS),
             "insertion_curve": _curve(insertion_NS, insertion_moved_NS),
             "sensitivity": mean_estimate(sensitivity(name, shown, maps_NHW[shown.few])),
-            "cascade": randomised(name, shown, maps_NHW[shown.few]),
+            "cascade": randomized(name, shown, maps_NHW[shown.few]),
         }
     )
     return measured.model_copy(update={"checks": tuple(_checks(measured))})
@@ -214,14 +214,14 @@ def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Double
     return largest_F
 
 
-def randomised(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[Randomised, ...]:
+def randomized(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[Randomized, ...]:
     """How alike the maps stay while weights become fresh from the last layer to the first."""
     pixels_FHWC, target_F = subject.pixels_NHWC[subject.few], subject.target_N[subject.few]
     _, height, width, _ = pixels_FHWC.shape
     rows = []
     for layer, network in cascade(subject.classifier, height=height, width=width, seed=SEED):
         fresh_FHW = attribute(name, network, pixels_FHWC, target_F, seed=SEED)
-        rows.append(Randomised(layer=layer, correlation=mean_estimate(rank_correlations(maps_FHW, fresh_FHW))))
+        rows.append(Randomized(layer=layer, correlation=mean_estimate(rank_correlations(maps_FHW, fresh_FHW))))
     return tuple(rows)
 
 
@@ -249,9 +249,9 @@ def _checks(measured: MethodEvaluation) -> list[Check]:
     last = measured.cascade[-1].correlation
     reason = (
         f"rank correlation {last.value:.3f} (95 % interval {last.low:.3f} to {last.high:.3f}) with maps of fresh "
-        f"weights, all of which must lie at or below {MOST_CORRELATION}"
+        f"weights, all of which must lie at or below {MAX_CORRELATION}"
     )
-    checks.append(Check(name="randomisation", passed=last.high <= MOST_CORRELATION, reason=reason))
+    checks.append(Check(name="randomisation", passed=last.high <= MAX_CORRELATION, reason=reason))
     return checks
 
 
@@ -265,5 +265,5 @@ def settings() -> dict[str, float]:
         "moved_maps": DRAWS,
         "sensitivity_radius": RADIUS,
         "sensitivity_draws": DISTURBANCES,
-        "most_correlation": MOST_CORRELATION,
+        "most_correlation": MAX_CORRELATION,
     }

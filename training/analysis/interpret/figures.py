@@ -15,7 +15,7 @@ from PIL import Image
 from core.records.activations import ModelActivations
 from core.records.display_names import plain
 from core.records.explanations import Explanations, MethodEvaluation, MethodName
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from training.plots.image_grid import map_picture, mosaic_figure
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above
 from training.plots.theme import Theme
@@ -54,12 +54,12 @@ def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
     titles = ("deletion", "insertion", "sensitivity", "likeness, weights fresh")
     figure, panels = grid_of_axes(theme, 2, 2, height=1.1 + 2 * (0.5 + 0.34 * len(names)), sharey=True)
     for position, (axes, title) in enumerate(zip(panels, titles, strict=True)):
-        for number, (report, colour, marker) in enumerate(zip(reports, theme.parts, MARKERS, strict=False)):
+        for number, (report, color, marker) in enumerate(zip(reports, theme.parts, MARKERS, strict=False)):
             found = {method.method: _deciding(method)[position] for method in report.methods}
             shown = [(place, found[name]) for place, name in enumerate(names) if found.get(name) is not None]
             values, reach = error_bars([estimate for _, estimate in shown if estimate is not None])
             places = [place + (number - (len(reports) - 1) / 2) * 0.24 for place, _ in shown]
-            axes.errorbar(values, places, xerr=reach, fmt=marker, ms=5, color=colour, label=report.model.reference)
+            axes.errorbar(values, places, xerr=reach, fmt=marker, ms=5, color=color, label=report.model.reference)
         axes.set_title(title, fontsize=TEXT, color=theme.text)
         if position < 2:
             axes.axvline(0, color=theme.muted, lw=1)
@@ -83,8 +83,8 @@ def cascade_figure(report: Explanations, theme: Theme) -> Figure:
     for method in report.methods:
         if method.cascade:
             values = [1.0, *(row.correlation.value for row in method.cascade)]
-            colour, marker = looks[method.method]
-            axes.plot(range(len(values)), values, color=colour, marker=marker, ms=5, lw=1.4, label=plain(method.method))
+            color, marker = looks[method.method]
+            axes.plot(range(len(values)), values, color=color, marker=marker, ms=5, lw=1.4, label=plain(method.method))
     most = report.settings["most_correlation"]
     axes.axhline(most, color=theme.muted, lw=1, ls="--", label=f"passes: at most {most:g} in the end")
     axes.set_ylim(-0.1, 1.05)
@@ -131,7 +131,7 @@ def first_layer_figure(pictures_NHWC: Pixels, theme: Theme, *, columns: int = 8)
     return mosaic_figure(rows, captions=(), headings=(), theme=theme, caption_width=0.0)
 
 
-def _deciding(method: MethodEvaluation) -> tuple[Estimate | None, ...]:
+def _deciding(method: MethodEvaluation) -> tuple[ConfidenceInterval | None, ...]:
     last = method.cascade[-1].correlation if method.cascade else None
     return method.deletion_gain, method.insertion_gain, method.sensitivity, last
 

@@ -12,7 +12,7 @@ Pictures = npt.NDArray[np.uint8]
 
 
 def first_layer_pictures(classifier: Classifier, *, height: int, width: int, count: int) -> tuple[str, Pictures]:
-    """A name for what is shown, and uint8 pictures [n, h, w, 3]: grey is 0, each scaled by its own largest weight.
+    """A name for what is shown, and uint8 pictures [n, h, w, 3]: gray is 0, each scaled by its own largest weight.
 
     Of dense units, which see the whole image, those with the largest weights are shown; of a convolution all filters,
     up to `count`. In the whitened network the first filters are not trained but computed from the images.

@@ -27,7 +27,7 @@ def removal_curves(
 ) -> Doubles:
     """Probability while pixels change from `start` to `end`, the most important first, float64 [M, N, steps + 1].
 
-    For deletion the image is the start and a plain colour the end; for insertion a blurred image is the start and the
+    For deletion the image is the start and a plain color the end; for insertion a blurred image is the start and the
     image the end. Both are shown once for all orders.
 
     Args:
@@ -64,6 +64,6 @@ def area(curve_NS: Doubles) -> Doubles:
 
 
 def blurred(pixels_NHWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Without what could be recognised: a Gaussian with a standard deviation of an eighth of the longer side."""
+    """Without what could be recognized: a Gaussian with a standard deviation of an eighth of the longer side."""
     deviation = max(pixels_NHWC.shape[1:3]) / _BLURS_PER_SIDE
     return np.asarray(ndimage.gaussian_filter(pixels_NHWC, (0, deviation, deviation, 0), mode="nearest"), np.float32)

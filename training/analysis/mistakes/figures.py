@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from core.records.mistakes import Mistakes, Notable, Pattern
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from training.plots.image_grid import map_picture, mosaic_figure
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme
@@ -20,7 +20,7 @@ _LABELS = {
     "brightness": "brightness: mean luma",
     "contrast": "contrast: deviation of luma",
     "edges": "edges: mean slope of luma",
-    "off_centre": "saliency off centre (half sides)",
+    "off_centre": "saliency off center (half sides)",
     "similarity": "similarity to training images",
 }
 
@@ -30,11 +30,11 @@ def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
     names = [row.label for row in mistakes.models[0].classes]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.32 * len(names))
     places = np.arange(len(names), dtype=np.float64)
-    for number, (model, colour, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
+    for number, (model, color, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
         errors = {row.label: row.error for row in model.classes}
         values, reach = error_bars([errors[name] for name in names])
         axes.errorbar(
-            values, places + (number - 0.5) * 0.2, xerr=reach, fmt=marker, ms=5, color=colour,
+            values, places + (number - 0.5) * 0.2, xerr=reach, fmt=marker, ms=5, color=color,
             label=model.model.reference,
         )  # fmt: skip
     axes.set_yticks(places, names)
@@ -50,10 +50,10 @@ def confusions_figure(mistakes: Mistakes, theme: Theme) -> Figure:
     """The most frequent confusions of each model, as shares of the true class with 95 % intervals."""
     most = max(len(model.confusions) for model in mistakes.models)
     figure, panels = grid_of_axes(theme, 2, 1, height=1.2 + 2 * 0.24 * max(most, 2), sharex=True)
-    for axes, model, colour in zip(panels, mistakes.models, theme.parts, strict=False):
+    for axes, model, color in zip(panels, mistakes.models, theme.parts, strict=False):
         values, reach = error_bars([row.rate for row in model.confusions])
         names = [f"{row.label} as {row.answer}" for row in model.confusions]
-        axes.barh(names, values, xerr=reach, color=colour, error_kw={"ecolor": theme.text, "elinewidth": 1})
+        axes.barh(names, values, xerr=reach, color=color, error_kw={"ecolor": theme.text, "elinewidth": 1})
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         percent_axis(axes.xaxis)
@@ -73,13 +73,13 @@ def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
     figure, panels = grid_of_axes(theme, rows, 2, height=0.6 + 2.1 * rows, sharey=True)
     for axes, name in zip(panels, names, strict=False):
         borders: dict[tuple[str, ...], str] = {}
-        for number, (model, colour, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
+        for number, (model, color, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
             pattern = next(each for each in model.patterns if each.name == name)
-            errors: list[Estimate] = [part.error for part in pattern.bins]
+            errors: list[ConfidenceInterval] = [part.error for part in pattern.bins]
             values, reach = error_bars(errors)
             places = np.arange(len(errors)) + 0.5 + (number - 0.5) * 0.12
             axes.errorbar(
-                places, values, yerr=reach, color=colour, marker=marker, ms=4, lw=1.4, label=model.model.reference
+                places, values, yerr=reach, color=color, marker=marker, ms=4, lw=1.4, label=model.model.reference
             )
             borders.setdefault(_borders(pattern), model.model.reference)
         axes.xaxis.remove_overlapping_locs = False

@@ -34,7 +34,7 @@ from training.analysis.mistakes.patterns import pattern
 from training.analysis.mistakes.properties import gradient_session, image_properties, off_centre, saliency_maps
 from training.data.split_dataset import Images
 from training.data.test_subset import SEED, stratified
-from training.run.resume_cache import Memo
+from training.run.resume_cache import ResumeCache
 
 SURE = 0.9
 """Probability from which an answer counts as sure."""
@@ -135,15 +135,17 @@ def find_mistakes(
         position_N = stratified(dataset.test.labels_N, QUICK_IMAGES)
     images_NHWC, labels_N = dataset.test.images_NHWC[position_N], dataset.test.labels_N[position_N]
     weights = [ReportedModel.of(side.manifest).weights for side in (first, second)]
-    memo = Memo(memory, {"weights": weights, "data": dataset.digest, "images": len(position_N)})
+    memo = ResumeCache(memory, {"weights": weights, "data": dataset.digest, "images": len(position_N)})
     progress("properties of the images", 0, len(position_N))
-    properties = _arrays(memo.recall("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC)))
+    properties = _arrays(
+        memo.get_or_compute("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC))
+    )
     sides, answers = [], []
     for judged in (first, second):
         probability_NK = judged.answers.probabilities["fp32"][position_N].astype(np.float64)
         answers.append(probability_NK)
-        off_centre_N = _off_centre(judged, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
-        own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_centre_N}
+        off_center_N = _off_center(judged, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
+        own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_center_N}
         sides.append(_of_model(judged.manifest, labels_N, probability_NK, own))
     progress("done", len(position_N), len(position_N))
     names = dataset.class_names
@@ -204,8 +206,8 @@ def _arrays(lists: Mapping[PropertyName, list[float]]) -> dict[PropertyName, Dou
     return {name: np.array(values) for name, values in lists.items()}
 
 
-def _off_centre(
-    judged: Judged, images_NHWC: Pixels, target_N: Labels, memo: Memo, threads: int, progress: Progress
+def _off_center(
+    judged: Judged, images_NHWC: Pixels, target_N: Labels, memo: ResumeCache, threads: int, progress: Progress
 ) -> Doubles:
     """How far off the middle the saliency of each answer lies, [N]; a block of images at a time."""
     session = gradient_session(judged.folder, threads=threads)
@@ -219,7 +221,7 @@ def _off_centre(
     for start in range(0, len(images_NHWC), _BLOCK):
         progress(f"saliency of {reference}", start, len(images_NHWC))
         block = slice(start, start + _BLOCK)
-        parts += memo.recall(f"off centre {reference} {start}", partial(measured, block))
+        parts += memo.get_or_compute(f"off center {reference} {start}", partial(measured, block))
     return np.array(parts)
 
 

@@ -31,7 +31,7 @@ DESCRIPTIONS: Mapping[PropertyName, str] = MappingProxyType(
     {
         "brightness": "mean luma, 0 to 1",
         "contrast": "standard deviation of the luma, 0 to 0.5",
-        "edges": "mean slope of the luma between neighbouring pixels (Sobel), per pixel",
+        "edges": "mean slope of the luma between neighboring pixels (Sobel), per pixel",
         "off_centre": "distance of the saliency's centroid from the middle, in half sides of the image",
         "similarity": "cosine of whitened thumbnails with the most similar training image, at most 1",
     }

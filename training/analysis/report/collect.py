@@ -24,11 +24,11 @@ from core.records.mistakes import Mistakes
 from core.records.paths import ReportName, report_path
 from core.records.robustness import Robustness, compare_robustness
 from core.records.studies import AugmentationStudy, Tuning
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.statistics.proportions import proportion
 from training.analysis.mistakes.find import Judged, compare_judged
-from training.analysis.report.findings import Findings, Side, Together
+from training.analysis.report.findings import Agreement, Findings, VersionResults
 from training.publish.publish import HISTORY_NAME
 from training.run.checkpoint import EpochRecord
 
@@ -36,7 +36,7 @@ AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
 
 
 @dataclass(frozen=True)
-class Shelf:
+class RecordStore:
     """Where records are looked for.
 
     Attributes:
@@ -80,7 +80,7 @@ class Shelf:
         return [each for each in found if each.data_digest == manifest.data.digest]
 
 
-def collect(first: Judged, second: Judged, shelf: Shelf) -> Findings:
+def collect(first: Judged, second: Judged, records: RecordStore) -> Findings:
     """Everything about two versions.
 
     Raises:
@@ -89,13 +89,13 @@ def collect(first: Judged, second: Judged, shelf: Shelf) -> Findings:
     """
     pairwise = compare_judged(first, second)
     one, other = first.manifest, second.manifest
-    activations = shelf.find(Activations, one, other)
-    mistakes = shelf.find(Mistakes, one, other)
-    exploration = shelf.exploration(one)
+    activations = records.find(Activations, one, other)
+    mistakes = records.find(Mistakes, one, other)
+    exploration = records.exploration(one)
     if exploration is None:
         raise DataError(f"no record of the data set {one.data.name}: make it with `duet report`")
     sides = [
-        _side(judged, number, pairwise, activations, mistakes, shelf, same_family=one.family == other.family)
+        _side(judged, number, pairwise, activations, mistakes, records, same_family=one.family == other.family)
         for number, judged in enumerate((first, second))
     ]
     return Findings(
@@ -107,17 +107,17 @@ def collect(first: Judged, second: Judged, shelf: Shelf) -> Findings:
         activations=activations,
         mistakes=mistakes,
         together=together(first, second),
-        tunings=tuple(shelf.studies(Tuning, "tuning", one)),
-        augmentation=tuple(shelf.studies(AugmentationStudy, "augmentation", one)),
-        quick=shelf.quick,
+        tunings=tuple(records.studies(Tuning, "tuning", one)),
+        augmentation=tuple(records.studies(AugmentationStudy, "augmentation", one)),
+        quick=records.quick,
     )
 
 
-def together(first: Judged, second: Judged) -> Together:
+def together(first: Judged, second: Judged) -> Agreement:
     """What the agreement of two versions says about their answers to the same test images."""
     labels_N, one_N, other_N = first.answers.labels, first.answers.predicted(), second.answers.predicted()
     agree_N = one_N == other_N
-    return Together(
+    return Agreement(
         agree=proportion(int(agree_N.sum()), len(agree_N)),
         right_when_agreed=_share(one_N[agree_N] == labels_N[agree_N]),
         first_right_otherwise=_share(one_N[~agree_N] == labels_N[~agree_N]),
@@ -139,13 +139,13 @@ def _side(
     pairwise: Pairwise,
     activations: Activations,
     mistakes: Mistakes,
-    shelf: Shelf,
+    records: RecordStore,
     *,
     same_family: bool,
-) -> Side:
+) -> VersionResults:
     manifest = judged.manifest
     probability = (pairwise.first, pairwise.second)[number]
-    return Side(
+    return VersionResults(
         name=manifest.reference if same_family else manifest.family,
         manifest=manifest,
         scores=current_scores(
@@ -153,12 +153,12 @@ def _side(
         ),
         probability=probability,
         history=read_history(judged.folder),
-        robustness=shelf.find(Robustness, manifest),
-        explanations=shelf.find(Explanations, manifest),
+        robustness=records.find(Robustness, manifest),
+        explanations=records.find(Explanations, manifest),
         activations=activations.models[number],
         mistakes=mistakes.models[number],
         surest_mistakes=mistakes.confident[number],
-        latency=shelf.find(Latency, manifest),
+        latency=records.find(Latency, manifest),
         served_bytes=manifest.served_bytes,
     )
 
@@ -170,6 +170,6 @@ def _surest(judged: Judged, images: int) -> npt.NDArray[np.bool_]:
     return np.asarray((judged.answers.predicted() == judged.answers.labels)[surest])
 
 
-def _share(right_N: Iterable[bool]) -> Estimate | None:
+def _share(right_N: Iterable[bool]) -> ConfidenceInterval | None:
     right = np.asarray(right_N, np.bool_)
     return proportion(int(right.sum()), len(right)) if len(right) else None

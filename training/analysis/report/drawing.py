@@ -1,4 +1,4 @@
-"""Figures as SVG that follow the light or dark theme of whatever shows them: colours of a theme become variables."""
+"""Figures as SVG that follow the light or dark theme of whatever shows them: colors of a theme become variables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 def svg(draw: Draw) -> str:
     """The figure as an SVG element without a size of its own; the same figure gives the same text.
 
-    Its colours are CSS variables, see `variables`; text is text.
+    Its colors are CSS variables, see `variables`; text is text.
     """
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "duet"}):
@@ -33,8 +33,8 @@ def svg(draw: Draw) -> str:
     drawn = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawn, count=1)
     drawn = re.sub(r"\s*<style type=\"text/css\">.*?</style>", "", drawn, count=1, flags=re.DOTALL)
     drawn = drawn.replace("'DejaVu Sans'", "sans-serif").replace("\n ", " ")
-    for name, colour in _colours(LIGHT).items():
-        drawn = re.sub(rf"{colour}\b", f"var(--{name})", drawn, flags=re.IGNORECASE)
+    for name, color in _colors(LIGHT).items():
+        drawn = re.sub(rf"{color}\b", f"var(--{name})", drawn, flags=re.IGNORECASE)
     return drawn.strip() + "\n"
 
 
@@ -65,16 +65,16 @@ def standalone(drawn: str) -> str:
 
 def variables(theme: Theme) -> str:
     """The variables of all figures as CSS declarations."""
-    return " ".join(f"--{name}: {colour};" for name, colour in _colours(theme).items())
+    return " ".join(f"--{name}: {color};" for name, color in _colors(theme).items())
 
 
-def _colours(theme: Theme) -> dict[str, str]:
-    """Every colour of a theme by the name of its variable; of equal ones the first name counts."""
+def _colors(theme: Theme) -> dict[str, str]:
+    """Every color of a theme by the name of its variable; of equal ones the first name counts."""
     named: dict[str, str] = {}
     for field in fields(theme):
         value = getattr(theme, field.name)
         if isinstance(value, tuple):
-            named |= {f"{field.name}-{number}": colour for number, colour in enumerate(value)}
+            named |= {f"{field.name}-{number}": color for number, color in enumerate(value)}
         elif value.startswith("#"):
             named[field.name] = value
     return named

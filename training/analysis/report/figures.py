@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from core.records.studies import AugmentationStudy, Tuning
-from core.repository.estimate import Estimate
-from training.analysis.report.findings import Findings, Side
+from core.repository.confidence_interval import ConfidenceInterval
+from training.analysis.report.findings import Findings, VersionResults
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme
 
 _DARK_TEXT, _LIGHT_TEXT = "#101010", "#fafafa"
-"""On cells of a colour map, which is the same in both themes."""
+"""On cells of a color map, which is the same in both themes."""
 _FEWEST = 20
 """Images in a bin, at least, for its accuracy to be drawn: of fewer it jumps about."""
 
@@ -27,10 +27,10 @@ def curves_figure(findings: Findings, theme: Theme) -> Figure:
     for row, side in enumerate(findings.sides):
         for axes, measure in zip(panels[2 * row : 2 * row + 2], ("accuracy", "loss"), strict=True):
             epochs = [record.epoch for record in side.history]
-            for part, colour, style in (("train", theme.parts[0], "-"), ("validation", theme.parts[1], "--")):
+            for part, color, style in (("train", theme.parts[0], "-"), ("validation", theme.parts[1], "--")):
                 values = [getattr(record, f"{part}_{measure}") for record in side.history]
                 if None not in values:
-                    axes.plot(epochs, values, color=colour, ls=style, lw=1.6, label=part)
+                    axes.plot(epochs, values, color=color, ls=style, lw=1.6, label=part)
             axes.set_title(f"{side.reference}: {measure}", fontsize=TEXT, color=theme.text)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
             axes.set_xlabel("epoch", fontsize=TEXT - 1)
@@ -42,15 +42,15 @@ def curves_figure(findings: Findings, theme: Theme) -> Figure:
 
 
 def classes_figure(findings: Findings, theme: Theme) -> Figure:
-    """Share of each class that either recognises, with 95 % intervals; a star: significant after Holm."""
+    """Share of each class that either recognizes, with 95 % intervals; a star: significant after Holm."""
     rows = findings.pairwise.per_class
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.34 * len(rows))
     places = np.arange(len(rows), dtype=np.float64)
-    for number, (side, own, colour) in enumerate(zip(findings.sides, ("first", "second"), theme.parts, strict=False)):
-        estimates: list[Estimate] = [getattr(row, own) for row in rows]
+    for number, (side, own, color) in enumerate(zip(findings.sides, ("first", "second"), theme.parts, strict=False)):
+        estimates: list[ConfidenceInterval] = [getattr(row, own) for row in rows]
         values, reach = error_bars(estimates)
         axes.errorbar(
-            values, places + (number - 0.5) * 0.24, xerr=reach, fmt=MARKERS[number], ms=5, color=colour,
+            values, places + (number - 0.5) * 0.24, xerr=reach, fmt=MARKERS[number], ms=5, color=color,
             label=side.reference,
         )  # fmt: skip
     axes.set_yticks(places, [f"{row.label} *" if row.significant else row.label for row in rows])
@@ -62,7 +62,7 @@ def classes_figure(findings: Findings, theme: Theme) -> Figure:
     return figure
 
 
-def confusion_figure(side: Side, theme: Theme) -> Figure:
+def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
     """What each class is taken for, as shares of the true class in percent."""
     labels = [row.label for row in side.scores.per_class]
     counts_KK = np.array(side.scores.confusion_matrix)
@@ -87,16 +87,16 @@ def reliability_figure(findings: Findings, theme: Theme) -> Figure:
     """Accuracy against confidence of both, and how many images either is how sure of."""
     figure, [top, bottom] = grid_of_axes(theme, 2, 1, height=5.2, sharex=True, height_ratios=(3, 1.2))
     top.plot([0, 1], [0, 1], color=theme.muted, ls=":", lw=1.2, label="as sure as right")
-    for number, (side, colour) in enumerate(zip(findings.sides, theme.parts, strict=False)):
+    for number, (side, color) in enumerate(zip(findings.sides, theme.parts, strict=False)):
         filled = [part for part in side.scores.reliability.bins if part.count]
         bins = [part for part in filled if part.count >= _FEWEST]
         top.plot(
-            [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins], color=colour,
+            [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins], color=color,
             marker=MARKERS[number], ms=4, lw=1.4, label=side.reference,
         )  # fmt: skip
         total = sum(part.count for part in filled)
         bottom.plot(
-            [part.confidence or 0.0 for part in filled], [part.count / total for part in filled], color=colour,
+            [part.confidence or 0.0 for part in filled], [part.count / total for part in filled], color=color,
             marker=MARKERS[number], ms=4, lw=1.4,
         )  # fmt: skip
     top.set_ylabel("accuracy")
@@ -130,11 +130,11 @@ def steps_figure(study: AugmentationStudy, theme: Theme) -> Figure:
     figure, [axes] = grid_of_axes(theme, 1, 1, height=3.4)
     names = list(dict.fromkeys(each.step for each in study.steps))
     recipes: Sequence[str] = list(dict.fromkeys(each.recipe for each in study.steps))
-    for number, (recipe, colour) in enumerate(zip(recipes, theme.parts, strict=False)):
+    for number, (recipe, color) in enumerate(zip(recipes, theme.parts, strict=False)):
         rows = [each for each in study.steps if each.recipe == recipe]
         values, reach = error_bars([each.accuracy for each in rows])
         places: list[Any] = [names.index(each.step) for each in rows]
-        axes.errorbar(places, values, yerr=reach, marker=MARKERS[number % 2], ms=5, lw=1.4, color=colour, label=recipe)
+        axes.errorbar(places, values, yerr=reach, marker=MARKERS[number % 2], ms=5, lw=1.4, color=color, label=recipe)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
     percent_axis(axes.yaxis)
     axes.set_ylabel("validation accuracy")
@@ -142,5 +142,5 @@ def steps_figure(study: AugmentationStudy, theme: Theme) -> Figure:
     return figure
 
 
-def _in_points(estimate: Estimate) -> Estimate:
-    return Estimate(value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high)
+def _in_points(estimate: ConfidenceInterval) -> ConfidenceInterval:
+    return ConfidenceInterval(value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high)

@@ -12,14 +12,14 @@ from core.records.latency import Latency
 from core.records.mistakes import Mistakes, ModelMistakes, Notable
 from core.records.robustness import Robustness, RobustnessDifference
 from core.records.studies import AugmentationStudy, Tuning
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import Scores
 from core.repository.manifest import Manifest
 from training.run.checkpoint import EpochRecord
 
 
 @dataclass(frozen=True)
-class Side:
+class VersionResults:
     """One of the two versions.
 
     Attributes:
@@ -57,7 +57,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Together:
+class Agreement:
     """What it says that two versions agree, or do not.
 
     Attributes:
@@ -69,12 +69,12 @@ class Together:
         second_right_when_sure: as `first_right_when_sure`.
     """
 
-    agree: Estimate
-    right_when_agreed: Estimate | None
-    first_right_otherwise: Estimate | None
-    second_right_otherwise: Estimate | None
-    first_right_when_sure: Estimate | None
-    second_right_when_sure: Estimate | None
+    agree: ConfidenceInterval
+    right_when_agreed: ConfidenceInterval | None
+    first_right_otherwise: ConfidenceInterval | None
+    second_right_otherwise: ConfidenceInterval | None
+    first_right_when_sure: ConfidenceInterval | None
+    second_right_when_sure: ConfidenceInterval | None
 
 
 @dataclass(frozen=True)
@@ -95,19 +95,19 @@ class Findings:
         quick: whether robustness, interpretation and mistakes are those of a quick look at few images.
     """
 
-    first: Side
-    second: Side
+    first: VersionResults
+    second: VersionResults
     exploration: Exploration
     pairwise: Pairwise
     robustness: tuple[RobustnessDifference, ...]
     activations: Activations
     mistakes: Mistakes
-    together: Together
+    together: Agreement
     tunings: tuple[Tuning, ...]
     augmentation: tuple[AugmentationStudy, ...]
     quick: bool
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[VersionResults, VersionResults]:
         """Both."""
         return self.first, self.second

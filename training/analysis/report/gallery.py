@@ -61,7 +61,7 @@ def pictured_figures(
         models: both, to explain images with.
         judged: both, to explain mistakes with.
         images: the data set.
-        made_at: where the images of activation maximisation lie.
+        made_at: where the images of activation maximization lie.
         threads: of onnxruntime.
     """
     dataset = images.dataset

@@ -17,7 +17,7 @@ from training.run.environment import cpu_name
 
 BATCHES = (1, 32)
 _SECONDS, _QUICK_SECONDS = 3.0, 0.3
-_FEWEST_RUNS = 10
+_MIN_RUNS = 10
 
 
 def measure_latency(manifest: Manifest, folder: Path, *, quick: bool = False) -> Latency:
@@ -49,7 +49,7 @@ def _runs(graph: Path, manifest: Manifest, batch: int, seconds: float) -> npt.ND
     session = open_session(graph, threads=1)
     session.run(["logits"], inputs)
     taken: list[float] = []
-    while len(taken) < _FEWEST_RUNS or sum(taken) < seconds:
+    while len(taken) < _MIN_RUNS or sum(taken) < seconds:
         started = time.thread_time()
         session.run(["logits"], inputs)
         taken.append(time.thread_time() - started)

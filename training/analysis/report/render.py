@@ -31,7 +31,7 @@ from training.plots.theme import DARK, LIGHT
 
 FIGURES_NAME = "findings"
 """The folder of the figures beside the Markdown page."""
-_LONGEST_CELL = 45
+_MAX_CELL_LENGTH = 45
 """Letters in a cell of a table that is read by columns."""
 _WORDS = {
     "comparison": comparison,
@@ -112,7 +112,7 @@ def html(page: str, figures: Mapping[str, str]) -> str:
 def _kind(tokens: Sequence[Token], start: int) -> str:
     """Whether the cells of a table are short, and stay on one line, or prose."""
     end = next(number for number in range(start, len(tokens)) if tokens[number].type == "table_close")
-    return "prose" if max(len(token.content) for token in tokens[start:end]) > _LONGEST_CELL else "short"
+    return "prose" if max(len(token.content) for token in tokens[start:end]) > _MAX_CELL_LENGTH else "short"
 
 
 def _figure(token: Token, figures: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from training.analysis.report.collect import collect
 from training.analysis.report.drawing import standalone, svg
 from training.analysis.report.findings import Findings
 from training.analysis.report.gallery import pictured_figures, plain_figures
-from training.analysis.report.make import Workshop, activations_folder, make_missing
+from training.analysis.report.make import ReportContext, activations_folder, make_missing
 from training.analysis.report.render import FIGURES_NAME, html, linked_figures, markdown
 from training.analysis.report.sources import SOURCES_NAME, sources
 from training.run.atomic_write import write_atomically
@@ -40,31 +40,31 @@ class Report:
     figures: Mapping[str, str]
 
 
-def make_report(workshop: Workshop) -> Report:
+def make_report(context: ReportContext) -> Report:
     """Make what is missing, and the report from it; errors as of `make_missing` and `collect`.
 
     Raises:
         ConfigurationError: it is the same version twice.
     """
-    work = workshop.work
+    work = context.work
     one, other = work.references
     if one == other:
         raise ConfigurationError(f"a report is on two versions, and {one} was named twice: name another one beside it")
     first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
     compare_judged(first, second)  # before hours are spent on versions that cannot be compared
-    make_missing(workshop)
-    findings = collect(first, second, workshop.shelf)
+    make_missing(context)
+    findings = collect(first, second, context.records)
     text = markdown(findings)
-    drawing = workshop.progress.add_task("drawing", total=None)
+    drawing = context.progress.add_task("drawing", total=None)
     draws = plain_figures(findings) | pictured_figures(
-        findings, work.models, (first, second), work.images, activations_folder(workshop), threads=work.threads
+        findings, work.models, (first, second), work.images, activations_folder(context), threads=work.threads
     )
     wanted = linked_figures(text)
     figures = {}
     for done, name in enumerate(wanted):
-        workshop.progress.update(drawing, description=f"drawing: {name}", completed=done, total=len(wanted))
+        context.progress.update(drawing, description=f"drawing: {name}", completed=done, total=len(wanted))
         figures[name] = svg(draws[name])
-    workshop.progress.update(drawing, description="drawing: done", completed=len(wanted))
+    context.progress.update(drawing, description="drawing: done", completed=len(wanted))
     return Report(findings, text, figures)
 
 

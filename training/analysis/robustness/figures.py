@@ -27,8 +27,8 @@ def levels_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
     rows = -(-len(names) // _COLUMNS)
     figure, panels = grid_of_axes(theme, rows, _COLUMNS, height=0.6 + 1.65 * rows, sharey=True)
     for axes, name in zip(panels, names, strict=False):
-        for report, colour, marker in zip(reports, theme.parts, MARKERS, strict=False):
-            _line(axes, report, name, colour, marker)
+        for report, color, marker in zip(reports, theme.parts, MARKERS, strict=False):
+            _line(axes, report, name, color, marker)
         axes.set_title(plain(name), fontsize=TEXT, color=theme.text)
         axes.set_ylim(0, 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, steps=[1, 2, 5, 10]))
@@ -50,11 +50,11 @@ def means_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.38 * len(names))
     places = np.arange(len(names), dtype=np.float64)
     share = 0.8 / len(reports)
-    for number, (report, rows, colour) in enumerate(zip(reports, means, theme.parts, strict=False)):
+    for number, (report, rows, color) in enumerate(zip(reports, means, theme.parts, strict=False)):
         values, errors = error_bars([row.accuracy for row in rows])
         offset = (number - (len(reports) - 1) / 2) * share
         axes.barh(
-            places + offset, values, height=share * 0.9, xerr=errors, color=colour, label=report.model.reference,
+            places + offset, values, height=share * 0.9, xerr=errors, color=color, label=report.model.reference,
             error_kw={"ecolor": theme.text, "elinewidth": 1},
         )  # fmt: skip
     axes.set_yticks(places, [plain(name) for name in names])
@@ -80,12 +80,12 @@ def samples_figure(image_HWC: npt.NDArray[np.uint8], seed: int, theme: Theme) ->
     return class_rows_figure(rows, theme)
 
 
-def _line(axes: Any, report: Robustness, name: str, colour: str, marker: str) -> None:
+def _line(axes: Any, report: Robustness, name: str, color: str, marker: str) -> None:
     levels = (report.clean, *report.named(name))
     places = [_place(level.setting, level.level, name) for level in levels]
     values, errors = error_bars([level.accuracy for level in levels])
     axes.errorbar(
-        places, values, yerr=errors, color=colour, marker=marker, ms=3, lw=1.4, elinewidth=1,
+        places, values, yerr=errors, color=color, marker=marker, ms=3, lw=1.4, elinewidth=1,
         label=report.model.reference,
     )  # fmt: skip
 

@@ -26,6 +26,6 @@ def robustness_figures(reports: Sequence[Robustness], dataset: ImageDataset) -> 
 def write_robustness_figures(
     reports: Sequence[Robustness], dataset: ImageDataset, folder: Path, *, quick: bool
 ) -> list[Path]:
-    """Draw them in light colours into `folder` and return their paths."""
+    """Draw them in light colors into `folder` and return their paths."""
     names = "-".join(report.model.reference for report in reports)
     return write_figures(robustness_figures(reports, dataset), folder, f"{names}{'.quick' if quick else ''}")

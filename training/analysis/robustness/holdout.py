@@ -15,7 +15,7 @@ from training.analysis.robustness.corruptions import EXTRA_CORRUPTIONS, corrupte
 from training.data.split_dataset import Images
 from training.data.test_subset import SEED as SUBSET_SEED
 from training.data.test_subset import stratified
-from training.export.run_onnx import answer_in
+from training.export.run_onnx import predict_logits_in
 
 IMAGES = 2_500
 SEVERITIES = (2, 4)
@@ -42,7 +42,7 @@ def measure_corrupted_holdout(
     conditions = []
     for name in EXTRA_CORRUPTIONS:
         for severity in SEVERITIES:
-            logits_NK = answer_in(session, corrupted(name, severity, images_NHWC, SEED))
+            logits_NK = predict_logits_in(session, corrupted(name, severity, images_NHWC, SEED))
             flagged_N = np.asarray(energy(logits_NK) > calibration.ood_threshold)
             conditions.append(CorruptedCondition.of(name, severity, logits_NK.argmax(axis=1) == labels_N, flagged_N))
     return CorruptedHoldout(

@@ -25,10 +25,10 @@ from training.analysis.robustness.scores import score_logits
 from training.data.split_dataset import Images
 from training.data.test_subset import subset_of_test
 from training.evaluation.reproduce import require_same_classes
-from training.export.run_onnx import answer_in
+from training.export.run_onnx import predict_logits_in
 from training.networks import Classifier
 from training.publish.republish import stored_classifier
-from training.run.resume_cache import Memo
+from training.run.resume_cache import ResumeCache
 
 IMAGES = 2_000
 QUICK_IMAGES = 100
@@ -76,20 +76,22 @@ def measure_robustness(
     subset, data = subset_of_test(images.dataset, len(images.dataset.test) if count is None else count)
     model = ReportedModel.of(manifest)
     session = open_session(folder / GRAPHS["fp32"], threads=threads)
-    memo = Memo(memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES})
+    memo = ResumeCache(
+        memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES}
+    )
     trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
 
     calibration = manifest.calibration["fp32"]
 
     def measured(trial: Trial) -> dict[str, Any]:
-        logits_NK = answer_in(session, trial.change(subset.images_NHWC))
+        logits_NK = predict_logits_in(session, trial.change(subset.images_NHWC))
         right_N = logits_NK.argmax(axis=1) == subset.labels_N
         return {"right": pack_bits(right_N), **_figures(trial, logits_NK, subset.labels_N, calibration)}
 
     conditions = []
     for done, trial in enumerate(trials):
         progress(f"{trial.name} {trial.level}", done, len(trials))
-        known = dict(memo.recall(f"{trial.name} {trial.level}", partial(measured, trial)))
+        known = dict(memo.get_or_compute(f"{trial.name} {trial.level}", partial(measured, trial)))
         right_N = unpack_bits(known.pop("right"), len(subset))
         conditions.append(Condition.of(trial.name, trial.kind, trial.level, trial.setting, right_N, **known))
     progress("done", len(trials), len(trials))

@@ -13,7 +13,7 @@ def sample_bilinear(images_NHWC: Floats, rows_NHW: Floats, columns_NHW: Floats) 
 
     Args:
         images_NHWC: float [N, H, W, C].
-        rows_NHW: for each pixel of the result the row that it is taken from, in pixels from the first one's centre.
+        rows_NHW: for each pixel of the result the row that it is taken from, in pixels from the first one's center.
         columns_NHW: its column.
     """
     _, height, width, _ = images_NHWC.shape

@@ -59,19 +59,19 @@ def spatter(
     return np.asarray(images_NHWC * (1 - opacity_NHW1) + opacity_NHW1 * _MUD_C)
 
 
-def canny_edges(grey_NHW: Floats) -> Bools:
+def canny_edges(gray_NHW: Floats) -> Bools:
     """Edges of 8-bit images (Canny 1986), bool [N, H, W]: thin ridges of the gradient, linked by hysteresis.
 
     Args:
-        grey_NHW: float64 [N, H, W], whole values in 0 to 255.
+        gray_NHW: float64 [N, H, W], whole values in 0 to 255.
     """
     # ndimage.sobel would smooth across images as well.
     down_NHW, right_NHW = (
-        ndimage.correlate(grey_NHW, sobel, mode="nearest") for sobel in (_SOBEL[None], _SOBEL.T[None])
+        ndimage.correlate(gray_NHW, sobel, mode="nearest") for sobel in (_SOBEL[None], _SOBEL.T[None])
     )
     steep_NHW = np.abs(down_NHW) + np.abs(right_NHW)
     padded = np.pad(steep_NHW, ((0, 0), (1, 1), (1, 1)))
-    height, width = grey_NHW.shape[1:]
+    height, width = gray_NHW.shape[1:]
 
     def beside(below: int, right: int) -> Floats:
         return np.asarray(padded[:, 1 + below : 1 + below + height, 1 + right : 1 + right + width])
@@ -86,13 +86,13 @@ def canny_edges(grey_NHW: Floats) -> Bools:
     return np.asarray(ndimage.binary_propagation(thin_NHW & (steep_NHW > _HIGH), _IN_PLANE, thin_NHW), np.bool_)
 
 
-def equalized(grey_NHW: npt.NDArray[np.uint8]) -> Floats:
+def equalized(gray_NHW: npt.NDArray[np.uint8]) -> Floats:
     """Histogram equalization of each image: values become 255 times their rank among all of its pixels.
 
     An image of one value keeps it.
     """
-    result_NHW = np.empty(grey_NHW.shape)
-    for image_HW, equal_HW in zip(grey_NHW, result_NHW, strict=True):
+    result_NHW = np.empty(gray_NHW.shape)
+    for image_HW, equal_HW in zip(gray_NHW, result_NHW, strict=True):
         counts = np.bincount(image_HW.ravel(), minlength=256)
         lowest = counts[image_HW.min()]
         if lowest == image_HW.size:

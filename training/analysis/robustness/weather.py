@@ -33,8 +33,8 @@ def snow(
     flakes_NHW1 = zoomed(random.normal(mean, deviation, size=shape), zoom)
     flakes_NHW1 = np.where(flakes_NHW1 < threshold, 0, flakes_NHW1).clip(0, 1)
     flakes_NHW1 = moved(np.floor(flakes_NHW1 * 255) / 255, random.uniform(-135, -45, size=shape[0]), radius, blur)
-    grey_NHW1 = (images_NHWC @ _LUMA_C)[..., None]
-    pale_NHWC = clear * images_NHWC + (1 - clear) * np.maximum(images_NHWC, 1.5 * grey_NHW1 + 0.5)
+    gray_NHW1 = (images_NHWC @ _LUMA_C)[..., None]
+    pale_NHWC = clear * images_NHWC + (1 - clear) * np.maximum(images_NHWC, 1.5 * gray_NHW1 + 0.5)
     return np.asarray(pale_NHWC + flakes_NHW1 + flakes_NHW1[:, ::-1, ::-1])
 
 
@@ -64,7 +64,7 @@ def contrast(images_NHWC: Floats, _: np.random.Generator, kept: float) -> Floats
 def saturate(images_NHWC: Floats, _: np.random.Generator, factor: float, added: float) -> Floats:
     """HSV saturation of every pixel times `factor`, plus `added`, at most 1; hue and value stay.
 
-    Grey has hue 0, so that added saturation turns it red, as in CIFAR-10-C.
+    Gray has hue 0, so that added saturation turns it red, as in CIFAR-10-C.
     """
     value_NHW1 = images_NHWC.max(axis=-1, keepdims=True)
     below_NHWC = value_NHW1 - images_NHWC
@@ -93,9 +93,9 @@ def plasma(count: int, side: int, roughness: float, random: np.random.Generator)
         corners = map_NHW[:, ::step, ::step]
         below = corners + np.roll(corners, -1, axis=1)
         map_NHW[:, half::step, half::step] = _wobbled(below + np.roll(below, -1, axis=2), height, random)
-        centres = map_NHW[:, half::step, half::step]
-        beside = centres + np.roll(centres, 1, axis=1) + corners + np.roll(corners, -1, axis=2)
-        under = centres + np.roll(centres, 1, axis=2) + corners + np.roll(corners, -1, axis=1)
+        centers = map_NHW[:, half::step, half::step]
+        beside = centers + np.roll(centers, 1, axis=1) + corners + np.roll(corners, -1, axis=2)
+        under = centers + np.roll(centers, 1, axis=2) + corners + np.roll(corners, -1, axis=1)
         map_NHW[:, ::step, half::step] = _wobbled(beside, height, random)
         map_NHW[:, half::step, ::step] = _wobbled(under, height, random)
         step, height = half, height / roughness

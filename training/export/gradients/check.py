@@ -1,7 +1,7 @@
 """Agreement of gradient.onnx with autograd in float64.
 
 A network of ReLU and max-pooling is piecewise linear. If an image lies closer to the border of its linear region than
-the rounding of float32, the graph may compute in the neighbouring region, where the gradient differs. For such an image
+the rounding of float32, the graph may compute in the neighboring region, where the gradient differs. For such an image
 the check reads the region from the graph, requires that the border is within rounding, and compares the graph with the
 float64 gradient of that region. The number of such images says nothing about the graph: it grows with the number of
 activations, and so with the size of the images.
@@ -24,7 +24,7 @@ from core.repository.onnx_session import open_session
 from training.data.preprocessing import one_hot, scale_pixels
 from training.export.gradients.graph import recorded_features
 from training.export.gradients.linear_regions import PieceProbe, following
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.networks import Classifier
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_gradient(
             (times the largest logit if that is above 1).
     """
     pixels_NHWC = scale_pixels(images_NHWC)
-    model_NK = answer(folder / GRAPHS["fp32"], images_NHWC, threads=threads)
+    model_NK = predict_logits(folder / GRAPHS["fp32"], images_NHWC, threads=threads)
     target_NK = one_hot(model_NK.argmax(axis=1), model_NK.shape[1])
     target_NK[1::2] = np.random.default_rng(0).standard_normal(target_NK[1::2].shape)
 

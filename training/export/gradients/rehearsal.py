@@ -14,7 +14,7 @@ from training.export.gradients.check import check_gradient
 from training.export.gradients.graph import export_gradient
 from training.export.to_onnx import export_model
 from training.networks import Classifier
-from training.networks.init import initialise, whiten
+from training.networks.init import initialize, whiten
 
 _IMAGES = 4
 
@@ -33,7 +33,7 @@ def rehearse_export(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) 
         ExportError: a graph cannot be written, or disagrees with the network.
     """
     trial = copy.deepcopy(classifier).cpu()
-    initialise(trial, torch.Generator().manual_seed(0))
+    initialize(trial, torch.Generator().manual_seed(0))
     some_NHWC = images_NHWC[:_IMAGES]
     whiten(trial, torch.from_numpy(some_NHWC))
     trial.eval()

@@ -18,16 +18,16 @@ from filelock import FileLock, Timeout
 from core.errors import CheckpointError, ConfigurationError
 from core.recipes import Augmentation, RecipeConfig, recipe_config
 from core.records.studies import TaughtBy
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.statistics.student import student_mean
 from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import read_teacher
 from training.run.atomic_write import write_atomically
-from training.tuning.ablation.bench import Bench, final_accuracy, short_run
 from training.tuning.ablation.places import require_room
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
 """Each adds to those before it; the last needs a teacher."""
@@ -68,8 +68,8 @@ class Cell:
     recipe: str
     step: str
     accuracies: tuple[float, ...]
-    accuracy: Estimate
-    difference: Estimate | None
+    accuracy: ConfidenceInterval
+    difference: ConfidenceInterval | None
 
 
 def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> RecipeConfig:
@@ -112,7 +112,7 @@ def require_used(recipe: RecipeConfig, changed: RecipeConfig) -> None:
 def run_study(
     recipes: Sequence[RecipeConfig],
     seeds: int,
-    bench: Bench,
+    setup: StudySetup,
     folder: Path,
     *,
     teacher: str | None,
@@ -125,7 +125,7 @@ def run_study(
     Args:
         recipes: at their reduced number of epochs.
         seeds: how many, from 0.
-        bench: images and machine.
+        setup: images and machine.
         folder: of the study; made if it does not exist.
         teacher: version to distil from in the last step, such as teacher@1; None leaves that step out.
         progress: is told where the study is.
@@ -142,14 +142,14 @@ def run_study(
     # Seeds first: stopped early, a study has all steps with fewer seeds.
     wanted = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
     # The step that needs the teacher is the last: what is wrong with it would show after hours.
-    read = [read_teacher(step_config(recipe, steps[-1], teacher), bench.images, bench.repository) for recipe in recipes]
+    read = [read_teacher(step_config(recipe, steps[-1], teacher), setup.images, setup.repository) for recipe in recipes]
     taught_by = next((_taught_by(one.manifest) for one in read if one is not None), None)
     runs = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder)
         with FileLock(folder / ".lock").acquire(timeout=0):
-            images = bench.images
+            images = setup.images
             earlier = _earlier(folder, images)
             kept_teacher = _require_same_teacher(earlier, taught_by, folder)
             done = {(run.recipe, run.step, run.seed): run for run in earlier.runs}
@@ -160,7 +160,7 @@ def run_study(
                 if key in done:
                     _require_same(done[key], config, folder)
                 else:
-                    done[key] = _do(config, step, bench, folder, progress)
+                    done[key] = _do(config, step, setup, folder, progress)
                     _write(folder, replace(earlier, teacher=kept_teacher, runs=list(done.values())))
                 runs.append(done[key])
             progress.runs("study", done=len(wanted), total=len(wanted))
@@ -236,10 +236,10 @@ def read_study(folder: Path) -> Study:
         ) from error
 
 
-def _do(config: RecipeConfig, step: str, bench: Bench, folder: Path, progress: StudyProgress) -> Run:
+def _do(config: RecipeConfig, step: str, setup: StudySetup, folder: Path, progress: StudyProgress) -> Run:
     run_folder = folder / "run" / f"{config.recipe}-{STEPS.index(step)}-{config.seed}"
-    judged_on = bench.images.part("validation")
-    result = short_run(config, bench, run_folder, judged_on=judged_on, reporter=progress)
+    judged_on = setup.images.part("validation")
+    result = short_run(config, setup, run_folder, judged_on=judged_on, reporter=progress)
     accuracy = final_accuracy(result)
     progress.line(f"{config.recipe} {step}, seed {config.seed}: {accuracy:.2%} in {result.seconds:.0f} s")
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))

@@ -35,7 +35,7 @@ def figure(found: Sequence[Cell]) -> Figure:
     drawn = Figure(figsize=(7, 3.8), layout="constrained")
     axes = drawn.subplots()
     for number, recipe in enumerate(dict.fromkeys(one.recipe for one in found)):
-        colour, marker = LIGHT.parts[number % len(LIGHT.parts)], _MARKERS[number % len(_MARKERS)]
+        color, marker = LIGHT.parts[number % len(LIGHT.parts)], _MARKERS[number % len(_MARKERS)]
         some = [one for one in found if one.recipe == recipe]
         places = [STEPS.index(one.step) for one in some]
         means = [one.accuracy.value for one in some]
@@ -43,9 +43,9 @@ def figure(found: Sequence[Cell]) -> Figure:
             [one.accuracy.value - one.accuracy.low for one in some],
             [one.accuracy.high - one.accuracy.value for one in some],
         ]
-        axes.errorbar(places, means, yerr=reach, color=colour, marker=marker, capsize=3, label=recipe)
+        axes.errorbar(places, means, yerr=reach, color=color, marker=marker, capsize=3, label=recipe)
         for place, one in zip(places, some, strict=True):
-            axes.scatter([place] * len(one.accuracies), one.accuracies, color=colour, s=8, alpha=0.5)
+            axes.scatter([place] * len(one.accuracies), one.accuracies, color=color, s=8, alpha=0.5)
     ranks = sorted({STEPS.index(one.step) for one in found})
     axes.set_xticks(ranks, [STEPS[rank] for rank in ranks])
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))

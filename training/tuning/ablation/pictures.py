@@ -9,13 +9,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-_COLOURS, _DPI = 64, 100
+_COLORS, _DPI = 64, 100
 
 
 def save_small(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG of 64 colours, a third as large as one of all."""
+    """Write the figure as a PNG of 64 colors, a third as large as one of all."""
     FigureCanvasAgg(figure)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=_DPI)
     with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+        picture.convert("RGB").quantize(_COLORS).save(path, optimize=True)

@@ -11,7 +11,7 @@ from core.files.disk_space import MIB, require_space
 STUDIES_NAME = "studies"
 ROOM = 256 * MIB
 """Bytes that a study's runs take on the disk: two checkpoints, while one takes the other's place, of a network of eight
-million weights, its running mean and two moments of its optimiser: the largest recipe's."""
+million weights, its running mean and two moments of its optimizer: the largest recipe's."""
 
 
 def study_folder(home: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from service.api.common.openapi_bodies import success
 from service.api.routes.v2.references import path_parameters, reference_in
 from service.engine.engine import Engine
-from service.engine.loaded_model import ServedVersion
+from service.engine.loaded_model import ModelVariant
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -31,8 +31,8 @@ from service.errors import (
     UnsupportedEncodingError,
     VersionRefusedError,
 )
-from service.http.disconnect import Connection
-from service.http.fast_routes import HotRoute
+from service.http.disconnect import DisconnectWatcher
+from service.http.fast_routes import FastRoute
 from service.openinference.answer import Answer, answer_of
 from service.openinference.body import JSON_LENGTH, decompressed, read_framing
 from service.openinference.call import Call, read_call
@@ -40,7 +40,7 @@ from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
 from service.openinference.messages import InferenceResponse
 
-router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=HotRoute)
+router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=FastRoute)
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
@@ -117,7 +117,7 @@ async def _infer(request: Request) -> Response:
     deadline = context.deadline
     if call.timeout_seconds is not None:
         deadline = min(deadline, context.started + call.timeout_seconds)
-    connection = Connection(request.receive)
+    connection = DisconnectWatcher(request.receive)
     try:
         inference = await engine.infer(
             served,
@@ -132,17 +132,17 @@ async def _infer(request: Request) -> Response:
     return _response(answer_of(call, served, inference.outputs))
 
 
-async def _read(request: Request, served: ServedVersion) -> tuple[Call, float]:
+async def _read(request: Request, served: ModelVariant) -> tuple[Call, float]:
     """The call in the body, which is let go of with this, and the seconds that reading it took once it had come."""
     state, headers = request.scope["state"], request.scope["headers"]
     framing = read_framing(headers)
-    body = await state["uploads"].read_whole(headers, request.receive, deadline=state["context"].deadline)
+    body = await state["body_reader"].read_whole(headers, request.receive, deadline=state["context"].deadline)
     started = time.perf_counter()
     if framing.encoding is not None:
         limit = state["settings"].max_body_bytes
         body = await asyncio.to_thread(decompressed, body, framing.encoding, limit)
     shape_HWC = (*served.size, served.manifest.input.channels)
-    call = read_call(body, framing.json_length, shape_HWC, most_images=state["settings"].queue_size)
+    call = read_call(body, framing.json_length, shape_HWC, max_images=state["settings"].queue_size)
     return call, time.perf_counter() - started
 
 

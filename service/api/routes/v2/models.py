@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from service.api.common.openapi_bodies import success
-from service.api.deps import CatalogueDep, EngineDep
+from service.api.deps import CatalogDep, EngineDep
 from service.api.routes.v2.references import ChampionDep, VersionDep
 from service.engine.engine import Engine
 from service.engine.versions import existing_versions
@@ -20,7 +20,7 @@ from service.errors import (
     UnknownModelVersionError,
     VersionRefusedError,
 )
-from service.models.catalogue import Catalogue, Reference
+from service.models.catalog import ModelCatalog, ModelRef
 from service.openinference.contract import model_metadata
 from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import MODEL_EXAMPLE, MODEL_READY_EXAMPLE
@@ -48,15 +48,15 @@ _READY_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{model}", responses=_METADATA_RESPONSES)
-def v2_model(reference: ChampionDep, catalogue: CatalogueDep, request: Request) -> ModelMetadata:
+def v2_model(reference: ChampionDep, catalog: CatalogDep, request: Request) -> ModelMetadata:
     """Describe a model's champion: input, outputs, versions, class names and temperature."""
-    return _metadata(reference, catalogue, request)
+    return _metadata(reference, catalog, request)
 
 
 @router.get("/{model}/versions/{version}", responses=_METADATA_RESPONSES)
-def v2_version(reference: VersionDep, catalogue: CatalogueDep, request: Request) -> ModelMetadata:
+def v2_version(reference: VersionDep, catalog: CatalogDep, request: Request) -> ModelMetadata:
     """Describe one version, as above."""
-    return _metadata(reference, catalogue, request)
+    return _metadata(reference, catalog, request)
 
 
 @router.get("/{model}/ready", responses=_READY_RESPONSES)
@@ -71,17 +71,17 @@ async def v2_version_ready(reference: VersionDep, engine: EngineDep, request: Re
     return await _ready(reference, engine, request)
 
 
-def _metadata(reference: Reference, catalogue: Catalogue, request: Request) -> ModelMetadata:
-    manifest = catalogue.resolve(reference)
+def _metadata(reference: ModelRef, catalog: ModelCatalog, request: Request) -> ModelMetadata:
+    manifest = catalog.resolve(reference)
     preferred = request.state.settings.precision
     return model_metadata(
         manifest,
-        existing_versions(catalogue.repository, manifest.family),
+        existing_versions(catalog.repository, manifest.family),
         preferred if preferred in manifest.calibration else "fp32",
     )
 
 
-async def _ready(reference: Reference, engine: Engine, request: Request) -> ModelReady:
+async def _ready(reference: ModelRef, engine: Engine, request: Request) -> ModelReady:
     deadline = request.state.context.deadline
     served = await engine.loaded(reference.family, reference.version, deadline=deadline)
     return ModelReady(name=served.family)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from service.engine.versions import existing_versions
 from service.errors import UnknownModelVersionError
-from service.models.catalogue import Reference
+from service.models.catalog import ModelRef
 
 _MODEL = "the model's name"
 _VERSION = "its number within the model, or `champion`"
@@ -19,7 +19,7 @@ ModelName = Annotated[str, Path(description=_MODEL)]
 VersionName = Annotated[str, Path(description=_VERSION)]
 
 
-async def reference_in(request: Request) -> Reference:
+async def reference_in(request: Request) -> ModelRef:
     """What the path's parameters `model` and, if it has one, `version` name; neither need exist.
 
     Raises:
@@ -27,24 +27,24 @@ async def reference_in(request: Request) -> Reference:
     """
     model, version = request.path_params["model"], request.path_params.get("version")
     if version is None:
-        return Reference(model, None)
+        return ModelRef(model, None)
     try:
-        return Reference.parse(f"{model}@{version}")
+        return ModelRef.parse(f"{model}@{version}")
     except ValueError:
         existing = await asyncio.to_thread(existing_versions, request.state.repository, model)
         raise UnknownModelVersionError(model, version, existing) from None
 
 
-async def _champion(model: ModelName, request: Request) -> Reference:
+async def _champion(model: ModelName, request: Request) -> ModelRef:
     return await reference_in(request)
 
 
-async def _version(model: ModelName, version: VersionName, request: Request) -> Reference:
+async def _version(model: ModelName, version: VersionName, request: Request) -> ModelRef:
     return await reference_in(request)
 
 
-ChampionDep = Annotated[Reference, Depends(_champion)]
-VersionDep = Annotated[Reference, Depends(_version)]
+ChampionDep = Annotated[ModelRef, Depends(_champion)]
+VersionDep = Annotated[ModelRef, Depends(_version)]
 
 
 def path_parameters(path: str) -> list[dict[str, Any]]:

@@ -6,14 +6,14 @@ import pytest
 from core.schemas.api import CompareResponse
 from core.statistics.calibration import softmax
 from core.statistics.divergence import jensen_shannon_bits
-from tests.support.onnx_models import expected_logits, grey_png, write_onnx_version
+from tests.support.onnx_models import expected_logits, gray_png, write_onnx_version
 from tests.support.service import RunningApp
 
 RAW = {"content-type": "image/png"}
 
 
-async def compared(running: RunningApp, grey: int, query: str = "") -> CompareResponse:
-    answer = await running.client.post(f"/compare{query}", content=grey_png(grey), headers=RAW)
+async def compared(running: RunningApp, gray: int, query: str = "") -> CompareResponse:
+    answer = await running.client.post(f"/compare{query}", content=gray_png(gray), headers=RAW)
     assert answer.status_code == 200, answer.text
     return CompareResponse.model_validate_json(answer.content)
 
@@ -27,7 +27,7 @@ async def test_both_champions_answer_and_disagree_on_black(running: RunningApp) 
     assert comparison.agree is False
 
 
-async def test_both_agree_on_middle_grey(running: RunningApp) -> None:
+async def test_both_agree_on_middle_gray(running: RunningApp) -> None:
     comparison = await compared(running, 128)
     assert comparison.agree is True
     assert comparison.divergence < 0.01

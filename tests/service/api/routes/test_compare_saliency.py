@@ -18,7 +18,7 @@ from PIL import Image
 from core.repository.manifest import GRADIENT_GRAPH
 from core.schemas.api import CompareResponse
 from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
-from tests.support.onnx_models import CLASSES, SIZE, grey_png, write_onnx_version
+from tests.support.onnx_models import CLASSES, SIZE, gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
@@ -53,7 +53,7 @@ def pixels(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 async def test_both_families_are_explained_by_the_same_methods(explaining: RunningApp) -> None:
-    answer = await explained(explaining, grey_png(200), saliency=BOTH, target="light")
+    answer = await explained(explaining, gray_png(200), saliency=BOTH, target="light")
     assert answer.saliency
     assert [(one.model, one.version, one.target.label) for one in answer.saliency] == [
         ("mlp", 1, "light"),
@@ -71,7 +71,7 @@ async def test_both_families_are_explained_by_the_same_methods(explaining: Runni
 
 
 async def test_each_model_explains_its_own_answer_where_no_target_is_named(explaining: RunningApp) -> None:
-    answer = await explained(explaining, grey_png(0), saliency="input_x_gradient")
+    answer = await explained(explaining, gray_png(0), saliency="input_x_gradient")
     assert answer.saliency
     assert not answer.agree
     assert [one.label for one in answer.predictions] == ["white", "black"]
@@ -79,8 +79,8 @@ async def test_each_model_explains_its_own_answer_where_no_target_is_named(expla
 
 
 async def test_the_answer_is_that_of_a_plain_comparison_and_more(explaining: RunningApp) -> None:
-    plain = (await ask(explaining, grey_png(96), top_k=2)).json()
-    more = (await ask(explaining, grey_png(96), top_k=2, saliency="saliency")).json()
+    plain = (await ask(explaining, gray_png(96), top_k=2)).json()
+    more = (await ask(explaining, gray_png(96), top_k=2, saliency="saliency")).json()
     assert "saliency" not in plain
     assert set(more) == {*plain, "saliency"}
     for name in ("predictions", "agree", "divergence"):
@@ -91,14 +91,14 @@ async def test_the_answer_is_that_of_a_plain_comparison_and_more(explaining: Run
 async def test_what_saliency_says_of_one_model_is_said_here_of_each(explaining: RunningApp) -> None:
     query: dict[str, Any] = {"steps": 5, "window": 3, "stride": 2, "baseline": "white"}
     methods = "occlusion,integrated_gradients"
-    answer = (await ask(explaining, grey_png(96), saliency=methods, target="2", **query)).json()
+    answer = (await ask(explaining, gray_png(96), saliency=methods, target="2", **query)).json()
     for found in answer["saliency"]:
         told = {"model": found["model"], "method": methods, "target": "2", **query}
-        alone = await explaining.client.post("/saliency", params=told, content=grey_png(96), headers=RAW)
+        alone = await explaining.client.post("/saliency", params=told, content=gray_png(96), headers=RAW)
         assert alone.headers["content-type"] == "image/png"
         assert base64.b64decode(found.pop("picture").removeprefix("data:image/png;base64,")) == alone.content
         told["format"] = "json"
-        alone = await explaining.client.post("/saliency", params=told, content=grey_png(96), headers=RAW)
+        alone = await explaining.client.post("/saliency", params=told, content=gray_png(96), headers=RAW)
         assert found == {name: alone.json()[name] for name in found}
 
 
@@ -107,14 +107,14 @@ async def test_one_picture_has_the_image_and_each_models_map_in_a_row_per_method
     explaining: RunningApp, how: dict[str, Any]
 ) -> None:
     query = {"saliency": "saliency,input_x_gradient", "target": "light"}
-    answer = await ask(explaining, grey_png(96), **query, **how)
+    answer = await ask(explaining, gray_png(96), **query, **how)
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["vary"] == "Accept"
     side = 256
     gap = side // SIZE
     assert pixels(answer.content).shape == (2 * side + gap, 3 * side + 2 * gap, 3)
     assert (pixels(answer.content)[:side, :side] == 96).all()
-    as_json = (await ask(explaining, grey_png(96), **query)).json()
+    as_json = (await ask(explaining, gray_png(96), **query)).json()
     assert answer.headers["x-duet-agree"] == str(as_json["agree"]).lower()
     assert float(answer.headers["x-duet-divergence"]) == as_json["divergence"]
     for one in as_json["saliency"]:
@@ -122,13 +122,13 @@ async def test_one_picture_has_the_image_and_each_models_map_in_a_row_per_method
         for each in one["maps"]:
             del each["values"]
     assert json.loads(answer.headers["x-duet-saliency"]) == as_json["saliency"]
-    blended = await ask(explaining, grey_png(96), **query, **how, layout="blend")
+    blended = await ask(explaining, gray_png(96), **query, **how, layout="blend")
     assert pixels(blended.content).shape == (2 * side + gap, 2 * side + gap, 3)
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/*", "image/png;q=0.5, */*"])
 async def test_json_where_it_is_all_the_same(explaining: RunningApp, accept: str | None) -> None:
-    answer = await ask(explaining, grey_png(9), accept=accept, saliency="saliency")
+    answer = await ask(explaining, gray_png(9), accept=accept, saliency="saliency")
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -145,13 +145,13 @@ async def test_versions_of_other_sizes_and_classes_are_explained_each_at_its_own
         test_labels=(0, 1),
         extra_files={GRADIENT_GRAPH: graph},
     )
-    answer = await explained(explaining, grey_png(255), models="big@1,cnn", saliency="grad_cam")
+    answer = await explained(explaining, gray_png(255), models="big@1,cnn", saliency="grad_cam")
     assert answer.saliency
     assert [np.array(one.maps[0].values).shape for one in answer.saliency] == [(16, 16), (SIZE, SIZE)]
     assert [one.target.label for one in answer.saliency] == ["day", "white"]
-    picture = await ask(explaining, grey_png(255), models="big@1,cnn", saliency="grad_cam", format="png")
+    picture = await ask(explaining, gray_png(255), models="big@1,cnn", saliency="grad_cam", format="png")
     assert pixels(picture.content).shape[0] == 256
-    refused = await ask(explaining, grey_png(255), models="big@1,cnn", saliency="grad_cam", target="white")
+    refused = await ask(explaining, gray_png(255), models="big@1,cnn", saliency="grad_cam", target="white")
     assert assert_problem(refused, 422, "unknown-target")["classes"] == ["night", "day"]
 
 
@@ -159,18 +159,18 @@ async def test_a_method_that_does_not_fit_one_of_them_is_refused_with_those_that
     explaining: RunningApp,
 ) -> None:
     for models in ("mlp,cnn", "cnn,mlp"):
-        answer = await ask(explaining, grey_png(9), models=models, saliency="saliency,grad_cam")
+        answer = await ask(explaining, gray_png(9), models=models, saliency="saliency,grad_cam")
         problem = assert_problem(answer, 422, "method-does-not-fit")
         assert problem["method"] == "grad_cam"
         assert problem["available"] == BOTH.split(",")
         assert "mlp@1" in problem["detail"]
-    assert (await explained(explaining, grey_png(9), models="cnn,cnn@1", saliency="grad_cam")).saliency
+    assert (await explained(explaining, gray_png(9), models="cnn,cnn@1", saliency="grad_cam")).saliency
 
 
 async def test_a_version_without_the_graph_says_to_publish_it_again(explaining: RunningApp) -> None:
-    answer = await ask(explaining, grey_png(9), models="cnn@1,cnn@2", saliency="saliency")
+    answer = await ask(explaining, gray_png(9), models="cnn@1,cnn@2", saliency="saliency")
     assert "duet export cnn@2" in assert_problem(answer, 409, "no-gradient")["detail"]
-    assert (await ask(explaining, grey_png(9), models="cnn@1,cnn@2")).status_code == 200
+    assert (await ask(explaining, gray_png(9), models="cnn@1,cnn@2")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -197,22 +197,22 @@ async def test_a_version_without_the_graph_says_to_publish_it_again(explaining: 
 async def test_parameters_out_of_range_or_without_saliency_are_named(
     explaining: RunningApp, query: str, parameter: str
 ) -> None:
-    answer = await explaining.client.post(f"/compare?{query}", content=grey_png(9), headers=RAW)
+    answer = await explaining.client.post(f"/compare?{query}", content=gray_png(9), headers=RAW)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == [parameter]
 
 
 async def test_bad_requests_are_refused(explaining: RunningApp) -> None:
     unknown = assert_problem(
-        await ask(explaining, grey_png(9), saliency="saliency", target="tiger"), 422, "unknown-target"
+        await ask(explaining, gray_png(9), saliency="saliency", target="tiger"), 422, "unknown-target"
     )
     assert unknown["classes"] == list(CLASSES)
-    answer = await ask(explaining, grey_png(9), saliency="saliency", accept="application/x-npy")
+    answer = await ask(explaining, gray_png(9), saliency="saliency", accept="application/x-npy")
     assert assert_problem(answer, 406, "not-acceptable")["available"] == ["application/json", "image/png"]
     assert_problem(await ask(explaining, b"no image", saliency="saliency"), 422, "unreadable-image")
     assert_problem(await ask(explaining, b"", saliency="saliency"), 422, "no-image")
-    assert_problem(await ask(explaining, grey_png(9), saliency="saliency", models="mlp,vit"), 404, "unknown-model")
-    explaining.state["explainer"].check_room()
+    assert_problem(await ask(explaining, gray_png(9), saliency="saliency", models="mlp,vit"), 404, "unknown-model")
+    explaining.state["explainer"].check_capacity()
 
 
 async def test_precision_is_that_of_the_answers_and_fp32_is_explained(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_precision_is_that_of_the_answers_and_fp32_is_explained(tmp_path: 
     set_champions(models, cnn=1, mlp=1)
     async with running_app(settings_for(tmp_path)) as app:
         int8, fp32 = [
-            await explained(app, grey_png(96), saliency="input_x_gradient", precision=precision, target="grey")
+            await explained(app, gray_png(96), saliency="input_x_gradient", precision=precision, target="grey")
             for precision in ("int8", "fp32")
         ]
     assert [one.precision for one in int8.predictions] == ["int8", "int8"]
@@ -235,13 +235,13 @@ async def test_it_takes_one_place_among_explanations(explaining: RunningApp) -> 
     explainer = explaining.state["explainer"]
     real, never = explainer.in_background, asyncio.get_running_loop().create_future()
     explainer.in_background = lambda _: asyncio.shield(never)
-    asking = asyncio.create_task(ask(explaining, grey_png(9), saliency="saliency"))
+    asking = asyncio.create_task(ask(explaining, gray_png(9), saliency="saliency"))
     while not explainer._running:  # noqa: ASYNC110  there is no event for it
         await asyncio.sleep(0)
-    refused = await ask(explaining, grey_png(9), saliency="saliency")
+    refused = await ask(explaining, gray_png(9), saliency="saliency")
     assert assert_problem(refused, 429, "too-many-explanations")["retry_after_ms"] >= 1
-    assert (await ask(explaining, grey_png(9))).status_code == 200
+    assert (await ask(explaining, gray_png(9))).status_code == 200
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     explainer.in_background = real
-    assert (await explained(explaining, grey_png(9), saliency="saliency")).saliency
+    assert (await explained(explaining, gray_png(9), saliency="saliency")).saliency

@@ -96,32 +96,32 @@ async def follow(app: ListeningApp, job_id: str) -> Peer:
 
 async def test_hundreds_that_hang_up_leave_nothing_behind(home: Path, broker: Broker) -> None:
     async with listening(home, broker) as app:
-        desk = app.state["jobs"]
-        assert desk is not None
+        job_service = app.state["jobs"]
+        assert job_service is not None
         job_id = await new_job(app)
         state = app.server.server_state
         await until(lambda: asyncio.sleep(0, not state.connections))
         for _ in range(2):
             crowd = [await follow(app, job_id) for _ in range(200)]
-            await until(lambda: asyncio.sleep(0, desk.feed.listeners == 200))
-            connected = int(desk.store.client.info("clients")["connected_clients"])
+            await until(lambda: asyncio.sleep(0, job_service.feed.listeners == 200))
+            connected = int(job_service.store.client.info("clients")["connected_clients"])
             for i, peer in enumerate(crowd):
                 peer.hang_up(rudely=i % 2 == 0)
-            await until(lambda: asyncio.sleep(0, desk.feed.listeners == 0))
+            await until(lambda: asyncio.sleep(0, job_service.feed.listeners == 0))
             await until(lambda: asyncio.sleep(0, not state.connections and not state.tasks))
-            assert int(desk.store.client.info("clients")["connected_clients"]) <= connected < 50
-        assert desk.store.get(job_id).state == "queued"
+            assert int(job_service.store.client.info("clients")["connected_clients"]) <= connected < 50
+        assert job_service.store.get(job_id).state == "queued"
 
 
 async def test_a_service_that_drains_lets_its_listeners_go_at_once(home: Path, broker: Broker) -> None:
     async with listening(home, broker, drain_seconds=600, deadline_seconds=600) as app:
-        desk = app.state["jobs"]
-        assert desk is not None
+        job_service = app.state["jobs"]
+        assert job_service is not None
         job_id = await new_job(app)
         host, port = app.address
         async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as client:
             crowd = [asyncio.create_task(client.get(f"/jobs/{job_id}/events")) for _ in range(20)]
-            await until(lambda: asyncio.sleep(0, desk.feed.listeners == 20))
+            await until(lambda: asyncio.sleep(0, job_service.feed.listeners == 20))
             app.state["lifecycle"].draining = True
             for each in crowd:
                 answer = await each
@@ -130,8 +130,8 @@ async def test_a_service_that_drains_lets_its_listeners_go_at_once(home: Path, b
 
 async def test_a_listener_is_told_of_an_event_within_its_request(home: Path, broker: Broker) -> None:
     async with listening(home, broker) as app:
-        desk = app.state["jobs"]
-        assert desk is not None
+        job_service = app.state["jobs"]
+        assert job_service is not None
         job_id = await new_job(app)
         host, port = app.address
         async with (
@@ -148,12 +148,12 @@ async def test_a_listener_is_told_of_an_event_within_its_request(home: Path, bro
                 return "end"
 
             assert await next_event() == "submitted"
-            claim = desk.store.claim(job_id, worker="w", lease_seconds=60)
+            claim = job_service.store.claim(job_id, worker="w", lease_seconds=60)
             assert claim is not None
             assert await next_event() == "claimed"
-            desk.store.request_cancel(job_id)
+            job_service.store.request_cancel(job_id)
             assert await next_event() == "cancelling"
-            desk.store.finish(job_id, claim.token, "cancelled")
+            job_service.store.finish(job_id, claim.token, "cancelled")
             assert await next_event() == "finished"
             assert await next_event() == "end"
 

@@ -129,9 +129,9 @@ async def test_trying_again_in_every_state(jobs_app: RunningApp, broker: Broker)
 
 async def test_a_retry_that_no_worker_can_run_is_refused_and_changes_nothing(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
-    desk = desk_of(jobs_app)
-    desk.store.request_cancel(job_id)
-    desk.heartbeats.beat(worker_report("one", ready=False))
+    job_service = desk_of(jobs_app)
+    job_service.store.request_cancel(job_id)
+    job_service.heartbeats.beat(worker_report("one", ready=False))
     answer = await jobs_app.client.post(f"/jobs/{job_id}/retry", headers=WITH_KEY)
     assert_problem(answer, 503, "training-not-ready")
     assert (await job(jobs_app, job_id))["state"] == "cancelled"

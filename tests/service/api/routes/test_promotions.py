@@ -26,8 +26,8 @@ from core.repository.evaluation_records import EvaluationRecord, write_record
 from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
 from core.schemas.promotions import EvaluationPage, GatedMove, Move, PromotionPage
-from tests.support.holdouts import GREY_LABELS_N, corrupted_record, predictions_file, write_judged_version
-from tests.support.onnx_models import grey_png
+from tests.support.holdouts import GRAY_LABELS_N, corrupted_record, predictions_file, write_judged_version
+from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, write_home
 
@@ -65,7 +65,7 @@ async def post(running: RunningApp, path: str, **body: Any) -> httpx.Response:
 
 async def answering(running: RunningApp) -> tuple[int, str]:
     """Version and label that answer for a black picture."""
-    answer = await running.client.post("/predict", content=grey_png(0), headers={"content-type": "image/png"})
+    answer = await running.client.post("/predict", content=gray_png(0), headers={"content-type": "image/png"})
     prediction = answer.json()["predictions"][0]
     return prediction["version"], prediction["label"]
 
@@ -201,7 +201,7 @@ async def test_what_does_not_exist_is_said_to_be_unknown(running: RunningApp, me
 
 async def test_a_preview_with_missing_figures_is_not_remembered(running: RunningApp, home: Path) -> None:
     """They may be measured any time, as `duet evaluate --robustness` does."""
-    content = {PREDICTIONS_NAME: predictions_file(home / "made", np.ones(len(GREY_LABELS_N), bool), GREY_LABELS_N)}
+    content = {PREDICTIONS_NAME: predictions_file(home / "made", np.ones(len(GRAY_LABELS_N), bool), GRAY_LABELS_N)}
     manifest = write_judged_version(home / "models", 4, extra_files=content)
 
     async def corrupted_accuracy() -> float | None:
@@ -267,10 +267,10 @@ async def test_a_look_that_began_before_a_promotion_does_not_take_it_back(
     async with running_app(settings_for(home, poll_seconds=3600)) as running:
         models = running.state["engine"].models
         monkeypatch.setattr(ModelRepository, "champions", slow_at_first)
-        first = asyncio.create_task(models.look())
+        first = asyncio.create_task(models.poll())
         await asyncio.to_thread(has_read.wait)
         set_champions(home / "models", cnn=3, mlp=1)
-        second = asyncio.create_task(models.look())
+        second = asyncio.create_task(models.poll())
         await asyncio.wait([second], timeout=0.3)
         may_go_on.set()
         await asyncio.gather(first, second)

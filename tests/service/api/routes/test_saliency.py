@@ -23,7 +23,7 @@ from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplan
 from service.saliency.explainer import Explainer
 from tests.support.explanations import at_once
 from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
-from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_logits, grey_png, write_onnx_version
+from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_logits, gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
@@ -86,7 +86,7 @@ async def test_every_method_gives_what_the_linear_model_implies(either: RunningA
 
 async def test_the_answer_says_what_was_explained_and_how(explaining: RunningApp) -> None:
     answer = await as_json(
-        explaining, grey_png(brightness_of("light")), method="occlusion,integrated_gradients", steps=5
+        explaining, gray_png(brightness_of("light")), method="occlusion,integrated_gradients", steps=5
     )
     logits_K = expected_logits(brightness_of("light"))
     assert (answer.model, answer.version, answer.filename, answer.predicted) == ("cnn", 1, None, "light")
@@ -160,20 +160,20 @@ async def test_the_header_accept_chooses_where_the_format_does_not(
     explaining: RunningApp, accept: str | None, media_type: str
 ) -> None:
     headers = RAW if accept is None else {**RAW, "accept": accept}
-    answer = await explaining.client.post("/saliency", content=grey_png(9), headers=headers)
+    answer = await explaining.client.post("/saliency", content=gray_png(9), headers=headers)
     assert (answer.headers["content-type"], answer.headers["vary"]) == (media_type, "Accept")
-    forced = await explaining.client.post("/saliency?format=json", content=grey_png(9), headers=headers)
+    forced = await explaining.client.post("/saliency?format=json", content=gray_png(9), headers=headers)
     assert forced.headers["content-type"] == "application/json"
 
 
 async def test_several_lines_of_the_header_accept_are_one_list(explaining: RunningApp) -> None:
     lines = [*RAW.items(), ("accept", "text/html"), ("accept", "image/png;q=0.5"), ("accept", "application/json")]
-    answer = await explaining.client.post("/saliency", content=grey_png(9), headers=lines)
+    answer = await explaining.client.post("/saliency", content=gray_png(9), headers=lines)
     assert answer.headers["content-type"] == "application/json"
 
 
 async def test_a_form_is_read_as_well_and_names_its_file(explaining: RunningApp) -> None:
-    files = {"file": ("rex.png", grey_png(200, size=20), "image/png")}
+    files = {"file": ("rex.png", gray_png(200, size=20), "image/png")}
     answer = await explaining.client.post("/saliency?format=json", files=files)
     parsed = SaliencyResponse.model_validate_json(answer.content)
     assert parsed.filename == "rex.png"
@@ -184,7 +184,7 @@ async def test_a_form_is_read_as_well_and_names_its_file(explaining: RunningApp)
 async def test_pictures_of_flat_maps_are_drawn(explaining: RunningApp) -> None:
     for layout in ("side_by_side", "blend"):
         query = {"method": ALL, "layout": layout}
-        answer = await explaining.client.post("/saliency", params=query, content=grey_png(0), headers=RAW)
+        answer = await explaining.client.post("/saliency", params=query, content=gray_png(0), headers=RAW)
         with Image.open(io.BytesIO(answer.content)) as drawn:
             drawn.load()
             assert drawn.format == "PNG"
@@ -193,17 +193,17 @@ async def test_pictures_of_flat_maps_are_drawn(explaining: RunningApp) -> None:
 
 async def test_a_target_may_be_a_label_or_an_index(explaining: RunningApp) -> None:
     for target in ("grey", "2"):
-        assert (await as_json(explaining, grey_png(9), target=target)).target.label == "grey"
+        assert (await as_json(explaining, gray_png(9), target=target)).target.label == "grey"
 
 
 async def test_smoothgrad_is_the_same_again_with_the_same_seed(explaining: RunningApp) -> None:
-    one, same = [(await as_json(explaining, grey_png(9), method="smoothgrad", seed=3)).maps for _ in range(2)]
+    one, same = [(await as_json(explaining, gray_png(9), method="smoothgrad", seed=3)).maps for _ in range(2)]
     assert one == same
 
 
 async def test_an_unknown_target_is_told_the_classes(explaining: RunningApp) -> None:
     for target in ("tiger", "5", "-1", "", "9" * 30):
-        answer = await explaining.client.post("/saliency", params={"target": target}, content=grey_png(9), headers=RAW)
+        answer = await explaining.client.post("/saliency", params={"target": target}, content=gray_png(9), headers=RAW)
         problem = assert_problem(answer, 422, "unknown-target")
         assert problem["classes"] == list(CLASSES)
         assert "4 white" in problem["detail"]
@@ -236,27 +236,27 @@ async def test_an_unknown_target_is_told_the_classes(explaining: RunningApp) -> 
     ],
 )
 async def test_parameters_out_of_range_are_named(explaining: RunningApp, query: str, parameter: str) -> None:
-    answer = await explaining.client.post(f"/saliency?{query}", content=grey_png(9), headers=RAW)
+    answer = await explaining.client.post(f"/saliency?{query}", content=gray_png(9), headers=RAW)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == [parameter]
 
 
 async def test_an_unknown_method_is_told_those_there_are(explaining: RunningApp) -> None:
-    answer = await explaining.client.post("/saliency?method=saliency,lime", content=grey_png(9), headers=RAW)
+    answer = await explaining.client.post("/saliency?method=saliency,lime", content=gray_png(9), headers=RAW)
     detail = assert_problem(answer, 422, "invalid-parameters")["detail"]
     assert "'lime'" in detail
     assert all(method in detail for method in ALL.split(","))
 
 
 async def test_grad_cam_of_a_dense_network_is_refused_with_the_methods_that_fit(explaining: RunningApp) -> None:
-    answer = await explaining.client.post("/saliency?model=mlp&method=grad_cam", content=grey_png(9), headers=RAW)
+    answer = await explaining.client.post("/saliency?model=mlp&method=grad_cam", content=gray_png(9), headers=RAW)
     problem = assert_problem(answer, 422, "method-does-not-fit")
     assert problem["available"] == [method for method in ALL.split(",") if method != "grad_cam"]
     assert "mlp@1" in problem["detail"]
 
 
 async def test_a_version_without_the_graph_says_to_publish_it_again(explaining: RunningApp) -> None:
-    answer = await explaining.client.post("/saliency?version=2", content=grey_png(9), headers=RAW)
+    answer = await explaining.client.post("/saliency?version=2", content=gray_png(9), headers=RAW)
     problem = assert_problem(answer, 409, "no-gradient")
     assert "duet export cnn@2" in problem["detail"]
 
@@ -267,11 +267,11 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
     set_champions(models, cnn=1)
     async with running_app(settings_for(tmp_path)) as app:
         for _ in range(2):
-            answer = await app.client.post("/saliency", content=grey_png(9), headers=RAW)
+            answer = await app.client.post("/saliency", content=gray_png(9), headers=RAW)
             problem = assert_problem(answer, 409, "version-refused")
             assert "gradient.onnx cannot be opened" in problem["detail"]
             assert str(tmp_path) not in answer.text
-        assert (await app.client.post("/predict", content=grey_png(9), headers=RAW)).status_code == 200
+        assert (await app.client.post("/predict", content=gray_png(9), headers=RAW)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
     [("model=vit", 404, "unknown-model"), ("version=7", 404, "unknown-version")],
 )
 async def test_unknown_models_are_refused(explaining: RunningApp, query: str, status: int, slug: str) -> None:
-    answer = await explaining.client.post(f"/saliency?{query}", content=grey_png(9), headers=RAW)
+    answer = await explaining.client.post(f"/saliency?{query}", content=gray_png(9), headers=RAW)
     assert_problem(answer, status, slug)
 
 
@@ -289,11 +289,11 @@ async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
     assert_problem(await post("/saliency", content=b"", headers=RAW), 422, "no-image")
     assert_problem(await post("/saliency", json={}), 415, "unsupported-media-type")
     assert_problem(await post("/saliency", content=b"x" * 200_001, headers=RAW), 413, "body-too-large")
-    assert_problem(await post("/saliency", files={"image": grey_png(9)}), 422, "wrong-field")
-    two = [("file", grey_png(1)), ("file", grey_png(2))]
+    assert_problem(await post("/saliency", files={"image": gray_png(9)}), 422, "wrong-field")
+    two = [("file", gray_png(1)), ("file", gray_png(2))]
     assert_problem(await post("/saliency", files=two), 422, "too-many-files")
     unacceptable = {**RAW, "accept": "text/html"}
-    assert_problem(await post("/saliency", content=grey_png(9), headers=unacceptable), 406, "not-acceptable")
+    assert_problem(await post("/saliency", content=gray_png(9), headers=unacceptable), 406, "not-acceptable")
     assert_problem(await explaining.client.put("/saliency"), 405, "method-not-allowed")
 
 
@@ -302,9 +302,9 @@ async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explai
     assert served
     assert served.gradient
     assert served.gradient._opening is None
-    await asyncio.gather(*(as_json(explaining, grey_png(9)) for _ in range(3)))
+    await asyncio.gather(*(as_json(explaining, gray_png(9)) for _ in range(3)))
     opened = await served.gradient.opened()
-    await as_json(explaining, grey_png(9))
+    await as_json(explaining, gray_png(9))
     assert await served.gradient.opened() is opened
 
 
@@ -329,7 +329,7 @@ async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
         return open_session(path, threads=threads)
 
     monkeypatch.setattr("service.engine.gradient_model.open_session", counted)
-    await asyncio.gather(*(as_json(explaining, grey_png(9), version=version) for version in (1, 3, 4, 5)))
+    await asyncio.gather(*(as_json(explaining, gray_png(9), version=version) for version in (1, 3, 4, 5)))
     assert (len(opened), most) == (4, 1)
 
 
@@ -347,7 +347,7 @@ class Client:
 
 
 async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
-    explainer, going_on = Explainer(at_once, most=2), asyncio.Event()
+    explainer, going_on = Explainer(at_once, max_explanations=2), asyncio.Event()
 
     async def work() -> int:
         await going_on.wait()
@@ -356,19 +356,19 @@ async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
     running = [asyncio.create_task(explainer.in_time(work, 1e9, Client())) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(TooManyExplanationsError) as raised:
-        explainer.check_room()
+        explainer.check_capacity()
     assert raised.value.fields["retry_after_ms"] >= 1
     assert raised.value.headers["Retry-After"] == "1"
     with pytest.raises(TooManyExplanationsError):
         await explainer.in_time(work, 1e9, Client())
     going_on.set()
     assert await asyncio.gather(*running) == [3, 3]
-    explainer.check_room()
+    explainer.check_capacity()
 
 
 @pytest.mark.parametrize("reason", ["hang up", "deadline"])
 async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) -> None:
-    explainer, client, ended = Explainer(at_once, most=1), Client(), asyncio.Event()
+    explainer, client, ended = Explainer(at_once, max_explanations=1), Client(), asyncio.Event()
 
     async def work() -> None:
         try:
@@ -389,7 +389,7 @@ async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) 
         with pytest.raises(ClientGoneError):
             await asking
         await ended.wait()
-    explainer.check_room()
+    explainer.check_capacity()
 
 
 async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its_place(tmp_path: Path) -> None:
@@ -399,12 +399,12 @@ async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its
         real = explainer.in_background
         never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         explainer.in_background = lambda _: asyncio.shield(never)
-        asking = asyncio.create_task(app.client.post("/saliency?format=json", content=grey_png(9), headers=RAW))
+        asking = asyncio.create_task(app.client.post("/saliency?format=json", content=gray_png(9), headers=RAW))
         while not explainer._running:  # noqa: ASYNC110  as above
             await asyncio.sleep(0)
-        refused = await app.client.post("/saliency", content=grey_png(9), headers=RAW)
+        refused = await app.client.post("/saliency", content=gray_png(9), headers=RAW)
         assert assert_problem(refused, 429, "too-many-explanations")["retry_after_ms"] >= 1
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         explainer.in_background = real
-        assert (await app.client.post("/saliency", content=grey_png(9), headers=RAW)).status_code == 200
+        assert (await app.client.post("/saliency", content=gray_png(9), headers=RAW)).status_code == 200

@@ -25,7 +25,7 @@ from tests.support.job_api import (
     submitted,
     worker_report,
 )
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, settings_for, until
 from tests.support.versions import write_version
@@ -85,7 +85,7 @@ async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(
 
 async def test_a_data_set_that_is_too_small_is_refused(jobs_app: RunningApp, home: Path) -> None:
     (datasets_folder(home) / "pets" / "cat").mkdir(parents=True)
-    (datasets_folder(home) / "pets" / "cat" / "1.png").write_bytes(grey_png(0))
+    (datasets_folder(home) / "pets" / "cat" / "1.png").write_bytes(gray_png(0))
     body = TRAIN | {"data": "folder:pets", "family": "pets"}
     problem = assert_problem(
         await jobs_app.client.post("/train", json=body, headers=WITH_KEY), 422, "invalid-parameters"
@@ -278,7 +278,7 @@ async def test_a_broker_that_is_away_stops_jobs_alone_and_is_found_again(home: P
         assert "retry-after" in answer.headers
         for path in ("/jobs", f"/jobs/{before}", f"/jobs/{before}/events", f"/jobs/{before}/log"):
             assert_problem(await app.client.get(path), 503, "broker-unavailable")
-        image = {"content": grey_png(0), "headers": {"content-type": "image/png"}}
+        image = {"content": gray_png(0), "headers": {"content-type": "image/png"}}
         for path in ("/predict", "/compare"):
             assert (await app.client.post(path, **image)).status_code == 200  # type: ignore[arg-type]
         assert await app.is_ready()

@@ -6,7 +6,7 @@ import pytest
 
 from core.repository.manifest import read_manifest
 from core.schemas.models import VersionCheck
-from tests.support.onnx_models import grey_png, write_onnx_version
+from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
@@ -16,7 +16,7 @@ CARD = "# cnn@2\n\n<script>alert(1)</script> \u00e9\n"
 @pytest.fixture
 def version(running: RunningApp) -> str:
     models = running.state["repository"].home_models
-    files = {"README.md": CARD.encode(), "figures/history.png": grey_png(3)}
+    files = {"README.md": CARD.encode(), "figures/history.png": gray_png(3)}
     write_onnx_version(models / "cnn" / "2", "cnn", 2, extra_files=files)
     return "/models/cnn/versions/2"
 
@@ -29,7 +29,7 @@ async def test_a_card_is_told_as_it_was_written(running: RunningApp, version: st
 
 async def test_a_figure_is_a_picture(running: RunningApp, version: str) -> None:
     answer = await running.client.get(f"{version}/figures/history.png")
-    assert (answer.status_code, answer.content) == (200, grey_png(3))
+    assert (answer.status_code, answer.content) == (200, gray_png(3))
     assert answer.headers["content-type"] == "image/png"
 
 

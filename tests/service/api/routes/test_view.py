@@ -9,13 +9,13 @@ from PIL import Image
 
 from core.images.decode import decode_image
 from core.images.tta_views import averaged, views
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import AveragedViewsRecord, Calibration
 from core.repository.onnx_session import open_session
 from core.schemas.api import Prediction
 from core.statistics.calibration import softmax
 from core.statistics.energy import energy
-from tests.support.onnx_models import CLASSES, SIZE, grey_png, write_onnx_version
+from tests.support.onnx_models import CLASSES, SIZE, gray_png, write_onnx_version
 from tests.support.pictures import encode, noise
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, set_champions, write_home
@@ -27,7 +27,7 @@ OF_AVERAGES = Calibration(
 RECORD = AveragedViewsRecord(
     views=6,
     calibration=OF_AVERAGES,
-    test_accuracy=Estimate(value=0.9, low=0.8, high=1.0),
+    test_accuracy=ConfidenceInterval(value=0.9, low=0.8, high=1.0),
     test_log_loss=0.3,
     test_ece=0.02,
 )
@@ -74,7 +74,7 @@ async def test_one_view_is_what_is_answered_from_unless_asked(running: RunningAp
 
 
 async def test_several_images_keep_their_order(running: RunningApp) -> None:
-    files = [("file", (f"{grey}.png", grey_png(grey), "image/png")) for grey in (20, 200, 96)]
+    files = [("file", (f"{gray}.png", gray_png(gray), "image/png")) for gray in (20, 200, 96)]
     together = (await running.client.post("/predict?tta=true", files=files)).json()["predictions"]
     for file, one in zip(files, together, strict=True):
         alone = (await running.client.post("/predict?tta=true", files=[file])).json()["predictions"]

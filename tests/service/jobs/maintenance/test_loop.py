@@ -12,7 +12,7 @@ from core.errors import BrokerUnavailableError
 from core.repository.repository import ModelRepository
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.maintenance.loop import keep_up
+from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.keys import QUEUED
@@ -26,7 +26,7 @@ from tests.support.messages import waiting
 @contextmanager
 def kept_up(reaper: Reaper, retention: Retention) -> Iterator[threading.Thread]:
     stop = threading.Event()
-    thread = threading.Thread(target=keep_up, args=(reaper, retention, stop), kwargs={"every_seconds": 0.02})
+    thread = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), kwargs={"every_seconds": 0.02})
     thread.start()
     try:
         yield thread

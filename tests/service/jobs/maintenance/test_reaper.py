@@ -9,7 +9,7 @@ from core.errors import BrokerUnavailableError
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.reaper import Reaped, Reaper
-from service.jobs.store.keys import QUEUED, TASK_NAME, queue_key, turn_key
+from service.jobs.store.keys import QUEUED, TASK_NAME, leader_key, queue_key
 from service.jobs.store.store import JobStore
 from tests.service.jobs.store.test_fencing import together
 from tests.support.broker import Broker
@@ -141,9 +141,9 @@ def test_many_reapers_at_once_resume_a_job_once(store: JobStore, dispatcher: Dis
 def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> None:
     job = submit(store)
     age(store, job.id)
-    store.client.set(turn_key("reaper"), "another process", px=60_000)
+    store.client.set(leader_key("reaper"), "another process", px=60_000)
     assert reaper.run_once() == Reaped()
-    store.client.delete(turn_key("reaper"))
+    store.client.delete(leader_key("reaper"))
     assert reaper.run_once() == Reaped(sent_again=(job.id,))
 
 

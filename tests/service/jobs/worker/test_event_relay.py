@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import BrokerUnavailableError
 from core.jobs.events import AddedEvent, Note, Permission, Permit, Progress, ReportedEvent, to_line
-from service.jobs.worker.event_relay import MOST_WAITING, Relay
+from service.jobs.worker.event_relay import MAX_WAITING, EventForwarder
 
 
 class MemoryStore:
@@ -42,8 +42,8 @@ def answers() -> list[Permission]:
 
 
 @pytest.fixture
-def relay(store: MemoryStore, answers: list[Permission]) -> Relay:
-    return Relay(store, "a", 1, answers.append)
+def forwarder(store: MemoryStore, answers: list[Permission]) -> EventForwarder:
+    return EventForwarder(store, "a", 1, answers.append)
 
 
 def progress(step: int) -> Progress:
@@ -51,26 +51,28 @@ def progress(step: int) -> Progress:
 
 
 def test_events_are_stored_before_what_was_asked_is_answered(
-    relay: Relay, store: MemoryStore, answers: list[Permission]
+    forwarder: EventForwarder, store: MemoryStore, answers: list[Permission]
 ) -> None:
     asked = [Permit(number=1, action="checkpoint"), Permit(number=2, action="publish")]
-    relay.take([to_line(asked[0]), to_line(Note(text="later")), to_line(asked[1])])
-    relay.flush()
+    forwarder.receive([to_line(asked[0]), to_line(Note(text="later")), to_line(asked[1])])
+    forwarder.flush()
     assert store.done == [[Note(text="later")], "checkpoint", "publish"]
     assert answers == [Permission(number=1, granted=True), Permission(number=2, granted=False)]
-    assert relay.refused
+    assert forwarder.refused
 
 
-def test_what_the_broker_did_not_take_waits(relay: Relay, store: MemoryStore, answers: list[Permission]) -> None:
+def test_what_the_broker_did_not_take_waits(
+    forwarder: EventForwarder, store: MemoryStore, answers: list[Permission]
+) -> None:
     store.away = True
-    relay.take([to_line(Note(text="one")), to_line(Permit(number=1, action="checkpoint"))])
+    forwarder.receive([to_line(Note(text="one")), to_line(Permit(number=1, action="checkpoint"))])
     with pytest.raises(BrokerUnavailableError):
-        relay.flush()
-    relay.take([to_line(Note(text="two"))])
+        forwarder.flush()
+    forwarder.receive([to_line(Note(text="two"))])
     assert answers == []
     store.away = False
-    relay.flush()
-    relay.flush()
+    forwarder.flush()
+    forwarder.flush()
     assert store.done == [[Note(text="one")], [Note(text="two")], "checkpoint"]
     assert answers == [Permission(number=1, granted=True)]
     # What may have been taken is sent again as the same batch, which the store keeps once.
@@ -78,24 +80,24 @@ def test_what_the_broker_did_not_take_waits(relay: Relay, store: MemoryStore, an
     assert store.batches[1] != store.batches[2]
 
 
-def test_while_the_broker_is_away_old_progress_makes_room(relay: Relay, store: MemoryStore) -> None:
-    for step in range(2 * MOST_WAITING):
-        relay.add(progress(step))
-    relay.add(Note(text="kept"))
+def test_while_the_broker_is_away_old_progress_makes_room(forwarder: EventForwarder, store: MemoryStore) -> None:
+    for step in range(2 * MAX_WAITING):
+        forwarder.add(progress(step))
+    forwarder.add(Note(text="kept"))
     for step in range(10):
-        relay.add(progress(step))
-    relay.flush()
+        forwarder.add(progress(step))
+    forwarder.flush()
     (stored,) = store.done
     assert isinstance(stored, list)
-    assert len(stored) <= MOST_WAITING
+    assert len(stored) <= MAX_WAITING
     assert Note(text="kept") in stored
     assert stored[-1] == progress(9)
 
 
-def test_of_a_flood_the_newest_stays(relay: Relay, store: MemoryStore) -> None:
-    for number in range(MOST_WAITING + 5):
-        relay.add(Note(text=str(number)))
-    relay.flush()
+def test_of_a_flood_the_newest_stays(forwarder: EventForwarder, store: MemoryStore) -> None:
+    for number in range(MAX_WAITING + 5):
+        forwarder.add(Note(text=str(number)))
+    forwarder.flush()
     (stored,) = store.done
     assert isinstance(stored, list)
-    assert [stored[0], stored[-1], len(stored)] == [Note(text="5"), Note(text=str(MOST_WAITING + 4)), MOST_WAITING]
+    assert [stored[0], stored[-1], len(stored)] == [Note(text="5"), Note(text=str(MAX_WAITING + 4)), MAX_WAITING]

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.jobs.worker.line_reader import LineReader, TooLong
+from service.jobs.worker.line_reader import LineReader, OversizedLine
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def test_lines_come_when_they_are_whole(pipe: tuple[LineReader, int]) -> None:
 def test_a_line_that_is_too_long_is_counted_and_not_kept(pipe: tuple[LineReader, int]) -> None:
     reader, writes = pipe
     os.write(writes, b"short\n" + b"x" * 11 + b"\nnext\n")
-    assert reader.read() == [b"short", TooLong(11), b"next"]
+    assert reader.read() == [b"short", OversizedLine(11), b"next"]
     for _ in range(100):
         os.write(writes, b"y" * 1000)
         assert reader.read() == []
     os.write(writes, b"\nafter\n" + b"z" * 12)
-    assert reader.read() == [TooLong(100_000), b"after"]
+    assert reader.read() == [OversizedLine(100_000), b"after"]
     os.close(writes)
-    assert reader.read() == [TooLong(12)]
+    assert reader.read() == [OversizedLine(12)]

@@ -45,7 +45,7 @@ DEAF = """
 """
 
 
-class Desk:
+class RunnerSetup:
     """A runner, what it sent and decided, and the jobs it is given."""
 
     def __init__(self, broker: Broker, folder: Path) -> None:
@@ -104,25 +104,25 @@ class Desk:
 
 
 @pytest.fixture
-def desk(broker: Broker, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(broker, tmp_path)
-    yield desk
-    desk.jobs.store.client.close()
+def setup(broker: Broker, tmp_path: Path) -> Iterator[RunnerSetup]:
+    setup = RunnerSetup(broker, tmp_path)
+    yield setup
+    setup.jobs.store.client.close()
 
 
-def test_a_job_runs_to_its_result(desk: Desk) -> None:
-    record = desk.run('tell("stage", name="fit"); print("hello"); tell("result", result={"a": [1]})')
+def test_a_job_runs_to_its_result(setup: RunnerSetup) -> None:
+    record = setup.run('tell("stage", name="fit"); print("hello"); tell("result", result={"a": [1]})')
     assert (record.state, record.result, record.attempt, record.worker) == ("succeeded", {"a": [1]}, 1, "one")
-    assert desk.jobs.kinds(record.id) == ["submitted", "claimed", "stage", "result", "finished"]
-    heading, printed = desk.log(record.id).splitlines()
+    assert setup.jobs.kinds(record.id) == ["submitted", "claimed", "stage", "result", "finished"]
+    heading, printed = setup.log(record.id).splitlines()
     assert printed == "hello"
     assert f"attempt 1 (token {record.token}) by one, request of-the-test" in heading
 
 
-def test_the_child_gets_what_it_needs_and_no_secret(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_what_it_needs_and_no_secret(setup: RunnerSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_REDIS_URL", "redis://:secret@nowhere")
     monkeypatch.setenv("DUET_API_KEYS", "admin:0123456789abcdef")
-    record = desk.run(
+    record = setup.run(
         """
         import time
         ends = time.monotonic() + 30  # it may run before it is told to give way, which ends with the policy
@@ -141,7 +141,7 @@ def test_the_child_gets_what_it_needs_and_no_secret(desk: Desk, monkeypatch: pyt
     assert isinstance(environment, dict)
     assert "DUET_REDIS_URL" not in environment
     assert "DUET_API_KEYS" not in environment
-    assert environment["DUET_HOME"] == str(desk.folder / "home")
+    assert environment["DUET_HOME"] == str(setup.folder / "home")
     assert environment["OMP_NUM_THREADS"] == record.result["threads"] == "3"
     assert environment["REQUEST_ID"] == "of-the-test"
     assert record.result["nice"] == min(19, os.nice(0) + 10)
@@ -151,8 +151,8 @@ def test_the_child_gets_what_it_needs_and_no_secret(desk: Desk, monkeypatch: pyt
     assert record.result["parameters"] == record.parameters
 
 
-def test_garbage_on_the_pipe_becomes_notes(desk: Desk) -> None:
-    record = desk.run(
+def test_garbage_on_the_pipe_becomes_notes(setup: RunnerSetup) -> None:
+    record = setup.run(
         """
         write(b"garbage\\n\\x00\\xff\\xfe\\n[1, 2]\\n\\n")
         write(b'{"event": "finished", "state": "succeeded"}\\n{"event": "progress"}\\n')
@@ -163,7 +163,7 @@ def test_garbage_on_the_pipe_becomes_notes(desk: Desk) -> None:
         """
     )
     assert record.state == "succeeded"
-    *complaints, still_here, cut = desk.notes(record.id)
+    *complaints, still_here, cut = setup.notes(record.id)
     assert len(complaints) == 7
     assert all(text.startswith("the job's process wrote on its event pipe what is no event") for text in complaints)
     assert "3,000,02" in complaints[-1]
@@ -171,128 +171,128 @@ def test_garbage_on_the_pipe_becomes_notes(desk: Desk) -> None:
     assert "cut o" in cut
 
 
-def test_a_flood_of_garbage_is_not_kept(desk: Desk) -> None:
-    record = desk.run('write(b"garbage\\n" * 200_000); tell("result", result={})')
+def test_a_flood_of_garbage_is_not_kept(setup: RunnerSetup) -> None:
+    record = setup.run('write(b"garbage\\n" * 200_000); tell("result", result={})')
     assert record.state == "succeeded"
-    assert len(desk.notes(record.id)) == 20
-    assert desk.notes(record.id)[-1].endswith("no more such lines are noted")
+    assert len(setup.notes(record.id)) == 20
+    assert setup.notes(record.id)[-1].endswith("no more such lines are noted")
 
 
-def test_what_the_child_says_of_its_failure_is_the_job_s(desk: Desk) -> None:
-    record = desk.run('tell("failed", error="DataError", message="there is no data"); sys.exit(1)')
+def test_what_the_child_says_of_its_failure_is_the_job_s(setup: RunnerSetup) -> None:
+    record = setup.run('tell("failed", error="DataError", message="there is no data"); sys.exit(1)')
     assert record.state == "failed"
     assert record.error is not None
     assert (record.error.type, record.error.message) == ("DataError", "there is no data")
-    assert desk.sent == []
+    assert setup.sent == []
 
 
-def test_a_crash_is_resumed_once(desk: Desk) -> None:
-    job = desk.jobs.submit(send=False)
-    runner = desk.runner('tell("note", text="up"); os.kill(os.getpid(), signal.SIGKILL)')
+def test_a_crash_is_resumed_once(setup: RunnerSetup) -> None:
+    job = setup.jobs.submit(send=False)
+    runner = setup.runner('tell("note", text="up"); os.kill(os.getpid(), signal.SIGKILL)')
     runner.run(job)
-    assert desk.jobs.store.get(job).state == "queued"
-    assert desk.sent == [job]
+    assert setup.jobs.store.get(job).state == "queued"
+    assert setup.sent == [job]
     runner.run(job)
-    record = desk.jobs.store.get(job)
-    assert (record.state, record.attempt, desk.sent) == ("failed", 2, [job])
+    record = setup.jobs.store.get(job)
+    assert (record.state, record.attempt, setup.sent) == ("failed", 2, [job])
     assert record.error is not None
     assert "SIGKILL" in record.error.message
-    assert desk.jobs.kinds(job) == [
+    assert setup.jobs.kinds(job) == [
         "submitted", "claimed", "note", "interrupted", "claimed", "note", "interrupted", "finished",
     ]  # fmt: skip
-    tokens = [stored.token for stored in desk.jobs.stored(job) if stored.event.event == "note"]
+    tokens = [stored.token for stored in setup.jobs.stored(job) if stored.event.event == "note"]
     assert tokens[0] is not None
     assert tokens[1] is not None
     assert tokens[0] < tokens[1]
 
 
-def test_an_end_without_a_word_is_a_crash_too(desk: Desk) -> None:
-    job = desk.jobs.submit(send=False)
-    desk.runner("sys.exit(1)").run(job)
-    assert desk.jobs.store.get(job).state == "queued"
-    assert "status 1 and no word" in str(desk.jobs.events(job))
+def test_an_end_without_a_word_is_a_crash_too(setup: RunnerSetup) -> None:
+    job = setup.jobs.submit(send=False)
+    setup.runner("sys.exit(1)").run(job)
+    assert setup.jobs.store.get(job).state == "queued"
+    assert "status 1 and no word" in str(setup.jobs.events(job))
 
 
-def test_cancelling_asks_first(desk: Desk) -> None:
-    runner, job = desk.runner(ENDLESS), desk.jobs.submit(send=False)
-    with desk.running(runner, job):
-        desk.jobs.until_told(job, "progress")
-        assert desk.jobs.store.request_cancel(job).state == "cancelling"
-    assert desk.jobs.store.get(job).state == "cancelled"
-    assert desk.jobs.kinds(job) == ["submitted", "claimed", "stage", "cancelling", "finished"]
+def test_cancelling_asks_first(setup: RunnerSetup) -> None:
+    runner, job = setup.runner(ENDLESS), setup.jobs.submit(send=False)
+    with setup.running(runner, job):
+        setup.jobs.until_told(job, "progress")
+        assert setup.jobs.store.request_cancel(job).state == "cancelling"
+    assert setup.jobs.store.get(job).state == "cancelled"
+    assert setup.jobs.kinds(job) == ["submitted", "claimed", "stage", "cancelling", "finished"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("child", [STUBBORN, DEAF], ids=["stubborn", "deaf"])
-def test_cancelling_reaches_the_whole_group_in_ten_seconds(child: str, desk: Desk) -> None:
-    runner, job = desk.runner(child), desk.jobs.submit(send=False)
-    with desk.running(runner, job):
-        desk.jobs.until_told(job, "note")
+def test_cancelling_reaches_the_whole_group_in_ten_seconds(child: str, setup: RunnerSetup) -> None:
+    runner, job = setup.runner(child), setup.jobs.submit(send=False)
+    with setup.running(runner, job):
+        setup.jobs.until_told(job, "note")
         (pid,) = processes_of(job)
         assert len(group_of(pid)) == (2 if child is STUBBORN else 1)
-        desk.jobs.store.request_cancel(job)
-    record = desk.jobs.store.get(job)
-    cancelling = next(stored.at for stored in desk.jobs.stored(job) if stored.event.event == "cancelling")
+        setup.jobs.store.request_cancel(job)
+    record = setup.jobs.store.get(job)
+    cancelling = next(stored.at for stored in setup.jobs.stored(job) if stored.event.event == "cancelling")
     assert record.state == "cancelled"
     assert record.finished_at is not None
     assert (record.finished_at - cancelling).total_seconds() < 10
-    desk.jobs.until(lambda: group_of(pid) == [])  # on a busy machine, to be killed takes a moment too
+    setup.jobs.until(lambda: group_of(pid) == [])  # on a busy machine, to be killed takes a moment too
 
 
-def test_a_job_that_was_cancelled_before_it_began_does_not_begin(desk: Desk) -> None:
-    job = desk.jobs.submit(send=False)
-    desk.jobs.store.request_cancel(job)
-    desk.runner(ENDLESS).run(job)
-    assert desk.jobs.kinds(job) == ["submitted", "finished"]
-    assert not (desk.folder / "home").exists()
+def test_a_job_that_was_cancelled_before_it_began_does_not_begin(setup: RunnerSetup) -> None:
+    job = setup.jobs.submit(send=False)
+    setup.jobs.store.request_cancel(job)
+    setup.runner(ENDLESS).run(job)
+    assert setup.jobs.kinds(job) == ["submitted", "finished"]
+    assert not (setup.folder / "home").exists()
 
 
-def test_cancelled_too_late_it_has_its_result_and_is_not_promoted(desk: Desk) -> None:
+def test_cancelled_too_late_it_has_its_result_and_is_not_promoted(setup: RunnerSetup) -> None:
     runner, job = (
-        desk.runner(
+        setup.runner(
             """
             tell("published", reference="mlp@7", test_accuracy=0.5)
             tell("result", result={"reference": "mlp@7"})
             assert hear()["event"] == "cancel"
             """
         ),
-        desk.jobs.submit(send=False),
+        setup.jobs.submit(send=False),
     )
-    with desk.running(runner, job):
-        desk.jobs.until_told(job, "result")
-        desk.jobs.store.request_cancel(job)
-    record = desk.jobs.store.get(job)
-    assert (record.state, record.result, desk.decided) == ("cancelled", {"reference": "mlp@7"}, [])
+    with setup.running(runner, job):
+        setup.jobs.until_told(job, "result")
+        setup.jobs.store.request_cancel(job)
+    record = setup.jobs.store.get(job)
+    assert (record.state, record.result, setup.decided) == ("cancelled", {"reference": "mlp@7"}, [])
 
 
-def test_a_permit_is_granted_while_the_job_is_ours(desk: Desk) -> None:
-    record = desk.run('tell("result", result={"granted": [ask(1), ask(2, "publish")]})')
+def test_a_permit_is_granted_while_the_job_is_ours(setup: RunnerSetup) -> None:
+    record = setup.run('tell("result", result={"granted": [ask(1), ask(2, "publish")]})')
     assert record.result == {"granted": [True, True]}
-    assert "permit" not in desk.jobs.kinds(record.id)
+    assert "permit" not in setup.jobs.kinds(record.id)
 
 
-def test_who_lost_the_job_may_not_write_and_is_killed(desk: Desk) -> None:
+def test_who_lost_the_job_may_not_write_and_is_killed(setup: RunnerSetup) -> None:
     """The old worker is told by the first thing that it asks of the broker."""
-    runner = desk.runner(STUBBORN, worker="old", job_lease_seconds=1)
-    job = desk.jobs.submit(send=False)
-    with desk.running(runner, job):
-        desk.jobs.until_told(job, "note")
+    runner = setup.runner(STUBBORN, worker="old", job_lease_seconds=1)
+    job = setup.jobs.submit(send=False)
+    with setup.running(runner, job):
+        setup.jobs.until_told(job, "note")
         (pid,) = processes_of(job)
-        store = desk.jobs.store
+        store = setup.jobs.store
         old = store.get(job)
         assert old.token is not None
         store.interrupt(job, old.token, "somebody thought it dead")
         new = store.claim(job, worker="new", lease_seconds=60)
         assert new is not None
-    desk.jobs.until(lambda: group_of(pid) == [])  # killed, and gone as soon as the system gets to it
+    setup.jobs.until(lambda: group_of(pid) == [])  # killed, and gone as soon as the system gets to it
     assert not store.permit(job, old.token, "checkpoint")
     record = store.get(job)
     assert (record.state, record.worker, record.token) == ("running", "new", new.token)
-    assert desk.jobs.kinds(job) == ["submitted", "claimed", "note", "interrupted", "claimed"]
+    assert setup.jobs.kinds(job) == ["submitted", "claimed", "note", "interrupted", "claimed"]
 
 
-def test_a_time_limit_reaches_the_child(desk: Desk) -> None:
-    record = desk.run(ENDLESS, job_seconds=0.5)
+def test_a_time_limit_reaches_the_child(setup: RunnerSetup) -> None:
+    record = setup.run(ENDLESS, job_seconds=0.5)
     assert record.state == "failed"
     assert record.error is not None
     assert record.error.type == "TimeLimitError"
@@ -300,60 +300,60 @@ def test_a_time_limit_reaches_the_child(desk: Desk) -> None:
     assert processes_of(record.id) == []
 
 
-def test_a_shutdown_gives_jobs_back_as_often_as_it_happens(desk: Desk) -> None:
-    job = desk.jobs.submit(send=False)
+def test_a_shutdown_gives_jobs_back_as_often_as_it_happens(setup: RunnerSetup) -> None:
+    job = setup.jobs.submit(send=False)
     for attempt in (1, 2, 3):
-        runner = desk.runner(ENDLESS)
-        with desk.running(runner, job):
-            desk.jobs.until_told(job, "stage", attempt)
+        runner = setup.runner(ENDLESS)
+        with setup.running(runner, job):
+            setup.jobs.until_told(job, "stage", attempt)
             runner.stopping.set()
-        record = desk.jobs.store.get(job)
-        assert (record.state, record.attempt, desk.sent) == ("queued", attempt, [job] * attempt)
+        record = setup.jobs.store.get(job)
+        assert (record.state, record.attempt, setup.sent) == ("queued", attempt, [job] * attempt)
     runner.run(job)
-    assert desk.jobs.store.get(job).state == "queued"
+    assert setup.jobs.store.get(job).state == "queued"
 
 
-def test_too_little_disk_is_noticed_before_the_start(desk: Desk) -> None:
-    record = desk.run(ENDLESS, job_free_mib=10**9)
+def test_too_little_disk_is_noticed_before_the_start(setup: RunnerSetup) -> None:
+    record = setup.run(ENDLESS, job_free_mib=10**9)
     assert record.state == "failed"
     assert record.error is not None
     assert record.error.type == "LowDiskError"
     assert "DUET_JOB_FREE_MIB" in record.error.message
-    assert desk.jobs.kinds(record.id) == ["submitted", "claimed", "finished"]
+    assert setup.jobs.kinds(record.id) == ["submitted", "claimed", "finished"]
 
 
-def test_an_interpreter_that_is_not_there_fails_the_job(desk: Desk) -> None:
-    record = desk.run(ENDLESS, training_python=desk.folder / "none")
+def test_an_interpreter_that_is_not_there_fails_the_job(setup: RunnerSetup) -> None:
+    record = setup.run(ENDLESS, training_python=setup.folder / "none")
     assert record.state == "failed"
     assert record.error is not None
     assert "No such file" in record.error.message
 
 
 @pytest.mark.parametrize("refusal", [None, CorruptVersionError("its files changed")])
-def test_what_was_published_is_put_forward(refusal: Exception | None, desk: Desk) -> None:
-    desk.refusal = refusal
+def test_what_was_published_is_put_forward(refusal: Exception | None, setup: RunnerSetup) -> None:
+    setup.refusal = refusal
     child = 'tell("published", reference="mlp@7", test_accuracy=0.5); tell("result", result={"reference": "mlp@7"})'
-    record = desk.run(child)
+    record = setup.run(child)
     assert record.state == "succeeded"
-    assert desk.decided == [("mlp@7", "never")]
+    assert setup.decided == [("mlp@7", "never")]
     if refusal is None:
-        assert desk.jobs.kinds(record.id)[-3:] == ["result", "promoted", "finished"]
+        assert setup.jobs.kinds(record.id)[-3:] == ["result", "promoted", "finished"]
         assert record.result == {"reference": "mlp@7", "promoted": True}
     else:
         assert record.result == {"reference": "mlp@7", "promoted": False}
-        assert desk.notes(record.id) == ["mlp@7 was published and not promoted: its files changed"]
+        assert setup.notes(record.id) == ["mlp@7 was published and not promoted: its files changed"]
 
 
-def test_an_evaluation_promotes_nothing(desk: Desk) -> None:
-    job = desk.jobs.submit(EvaluateParameters(), send=False)
-    desk.runner('tell("result", result={"kind": job.kind})').run(job)
-    assert desk.jobs.store.get(job).result == {"kind": "evaluate"}
-    assert desk.decided == []
+def test_an_evaluation_promotes_nothing(setup: RunnerSetup) -> None:
+    job = setup.jobs.submit(EvaluateParameters(), send=False)
+    setup.runner('tell("result", result={"kind": job.kind})').run(job)
+    assert setup.jobs.store.get(job).result == {"kind": "evaluate"}
+    assert setup.decided == []
 
 
 def test_a_job_goes_on_while_the_broker_is_away(mortal_broker: Broker, tmp_path: Path) -> None:
     """Killed in mid-job and started again: nothing told meanwhile is lost, and what was asked is answered then."""
-    desk = Desk(mortal_broker, tmp_path)
+    setup = RunnerSetup(mortal_broker, tmp_path)
     go = tmp_path / "go"
     child = f"""
         tell("note", text="before")
@@ -364,29 +364,29 @@ def test_a_job_goes_on_while_the_broker_is_away(mortal_broker: Broker, tmp_path:
         tell("note", text="meanwhile")
         tell("result", result={{"granted": ask(1)}})
     """
-    runner, job = desk.runner(child), desk.jobs.submit(send=False)
-    with desk.running(runner, job) as thread:
-        desk.jobs.until_told(job, "note")
+    runner, job = setup.runner(child), setup.jobs.submit(send=False)
+    with setup.running(runner, job) as thread:
+        setup.jobs.until_told(job, "note")
         mortal_broker.kill()
         go.touch()
         time.sleep(1.5)
         assert thread.is_alive()
         mortal_broker.restart()
-    record = desk.jobs.store.get(job)
+    record = setup.jobs.store.get(job)
     assert (record.state, record.attempt, record.result) == ("succeeded", 1, {"granted": True})
-    assert desk.notes(job) == ["before", "meanwhile"]
-    assert [event.step for event in desk.jobs.events(job) if event.event == "progress"] == [2999]
-    desk.jobs.store.client.close()
+    assert setup.notes(job) == ["before", "meanwhile"]
+    assert [event.step for event in setup.jobs.events(job) if event.event == "progress"] == [2999]
+    setup.jobs.store.client.close()
 
 
 def test_a_shutdown_does_not_wait_for_a_broker_that_stays_away(mortal_broker: Broker, tmp_path: Path) -> None:
-    desk = Desk(mortal_broker, tmp_path)
-    runner, job = desk.runner(ENDLESS), desk.jobs.submit(send=False)
-    with desk.running(runner, job) as thread:
-        desk.jobs.until_told(job, "stage")
+    setup = RunnerSetup(mortal_broker, tmp_path)
+    runner, job = setup.runner(ENDLESS), setup.jobs.submit(send=False)
+    with setup.running(runner, job) as thread:
+        setup.jobs.until_told(job, "stage")
         mortal_broker.kill()
         runner.stopping.set()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert processes_of(job) == []
-    desk.jobs.store.client.close()
+    setup.jobs.store.client.close()

@@ -11,13 +11,13 @@ Images = npt.NDArray[np.uint8]
 
 
 def pictures(count: int, *, seed: int = 0, height: int = 32, width: int = 32) -> Images:
-    """uint8 [count, height, width, 3]: noise with the spectrum of photographs, and a colour cast."""
+    """uint8 [count, height, width, 3]: noise with the spectrum of photographs, and a color cast."""
     generator = np.random.default_rng(seed)
     frequency_HW = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
     frequency_HW[0, 0] = np.inf
     noise_NCHW = generator.normal(size=(count, 3, height, width))
-    grey_N1HW = generator.normal(size=(count, 1, height, width))
-    field = np.fft.ifft2(np.fft.fft2(grey_N1HW + 0.5 * noise_NCHW) / frequency_HW).real
+    gray_N1HW = generator.normal(size=(count, 1, height, width))
+    field = np.fft.ifft2(np.fft.fft2(gray_N1HW + 0.5 * noise_NCHW) / frequency_HW).real
     field /= field.std(axis=(1, 2, 3), keepdims=True)
     cast_NC11 = generator.normal(0, 25, size=(count, 3, 1, 1))
     return np.clip(128 + cast_NC11 + 50 * field, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)

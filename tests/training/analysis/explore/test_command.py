@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from core.errors import DataError
 from duet.commands.explore import explore
 from tests.support.cifar_files import small_dataset
-from training.data import load as catalogue
+from training.data import load as catalog
 from training.data.types import ImageDataset
 
 
@@ -27,7 +27,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert (data_dir, download) == (tmp_path / "data", True)
         return small_dataset()
 
-    monkeypatch.setattr(catalogue, "DATASETS", {"small": load})
+    monkeypatch.setattr(catalog, "DATASETS", {"small": load})
     monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
 
 

@@ -53,7 +53,7 @@ def pixels(figure: Figure) -> np.ndarray:
     ],
     ids=["class_counts", "values", "distribution", "rows", "captioned"],
 )
-def test_every_figure_is_a_column_wide_in_the_colours_of_the_theme(
+def test_every_figure_is_a_column_wide_in_the_colors_of_the_theme(
     draw: Callable[[Theme], Figure], theme: Theme
 ) -> None:
     image_HWC = pixels(draw(theme))

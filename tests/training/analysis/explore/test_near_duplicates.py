@@ -100,6 +100,6 @@ def test_correlation_is_about_the_mean_of_each_channel_and_decides(monkeypatch: 
     assert len(index.lookup(copy[None])) == 0
 
 
-def test_another_colour_cast_is_still_the_same_picture() -> None:
+def test_another_color_cast_is_still_the_same_picture() -> None:
     tinted = np.clip(REFERENCE[30] + np.array([15, -10, -15]), 0, 255).astype(np.uint8)
     assert found(NearDuplicateIndex(REFERENCE).lookup(tinted[None])) == [(0, 30, False)]

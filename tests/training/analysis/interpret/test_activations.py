@@ -46,7 +46,7 @@ def test_each_class_has_its_image_and_the_cnn_its_channels(
     assert np.mean([image.excitation > image.before for image in cnn.images[10:]]) >= 0.75
     assert made.class_objective == "log_odds"
     for images in (mlp.images, cnn.images[:10]):
-        # Before the ascent, nearly the same grey for every class, this is a tenth.
+        # Before the ascent, nearly the same gray for every class, this is a tenth.
         assert np.mean([image.own_probability for image in images]) > 0.1
 
 

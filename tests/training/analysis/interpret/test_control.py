@@ -31,21 +31,21 @@ def test_maps_are_moved_by_steps_of_their_own_and_every_second_is_turned() -> No
 
 
 def patch_unless_rough(pixels_NHWC: np.ndarray) -> np.ndarray:
-    """How bright the object at (2 to 10, 2 to 10) is, and next to nothing where pixels differ from their neighbours."""
-    grey_NHW = pixels_NHWC.mean(axis=3)
-    rough_N = np.abs(np.diff(grey_NHW, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(grey_NHW, axis=2)).mean(axis=(1, 2))
-    return np.asarray(grey_NHW[:, 2:10, 2:10].mean(axis=(1, 2)) * np.exp(-10 * rough_N), np.float64)
+    """How bright the object at (2 to 10, 2 to 10) is, and next to nothing where pixels differ from their neighbors."""
+    gray_NHW = pixels_NHWC.mean(axis=3)
+    rough_N = np.abs(np.diff(gray_NHW, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(gray_NHW, axis=2)).mean(axis=(1, 2))
+    return np.asarray(gray_NHW[:, 2:10, 2:10].mean(axis=(1, 2)) * np.exp(-10 * rough_N), np.float64)
 
 
-def bumps(images: int, *, centre: float) -> np.ndarray:
-    """Smooth maps that are highest at (centre, centre)."""
-    places = np.arange(SIDE) - centre
+def bumps(images: int, *, center: float) -> np.ndarray:
+    """Smooth maps that are highest at (center, center)."""
+    places = np.arange(SIDE) - center
     return np.tile(np.exp(-(places[:, None] ** 2 + places**2) / 18), (images, 1, 1))
 
 
 def test_a_coarse_map_in_the_right_place_wins_where_noise_hurts_more_than_any_loss() -> None:
     images_NHWC, black_NHWC = np.ones((30, SIDE, SIDE, 3), np.float32), np.zeros((30, SIDE, SIDE, 3), np.float32)
-    right_NHW, wrong_NHW = bumps(30, centre=5.5), bumps(30, centre=12.5)
+    right_NHW, wrong_NHW = bumps(30, center=5.5), bumps(30, center=12.5)
     own_NS, moved_NS = curves_against_moved(patch_unless_rough, images_NHWC, black_NHWC, right_NHW, seed=0)
     scattered_NHW = np.random.default_rng(0).random(right_NHW.shape)
     (scattered_NS,) = removal_curves(patch_unless_rough, images_NHWC, black_NHWC, [scattered_NHW])

@@ -13,7 +13,7 @@ from tests.training.analysis.interpret.test_methods import small_cnn
 from training.analysis.interpret.control import curves_against_moved
 from training.analysis.interpret.evaluate import SEED, Subject, evaluate_method, sensitivity
 from training.analysis.interpret.methods import attribute
-from training.analysis.interpret.randomisation import cascade, layers_in_order, rank_correlations
+from training.analysis.interpret.randomization import cascade, layers_in_order, rank_correlations
 from training.analysis.interpret.removal import area, blurred, removal_curves
 
 

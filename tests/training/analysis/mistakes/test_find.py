@@ -92,8 +92,8 @@ def test_the_record_agrees_with_the_stored_answers(
         assert sum(part.images for part in model.patterns[0].bins) == found.data.images
     shares = found.overlap
     assert shares.only_first.value + shares.both.value == pytest.approx(found.models[0].error.value)
-    off_centres = [next(each for each in model.patterns if each.name == "off_centre") for model in found.models]
-    assert off_centres[0].bins != off_centres[1].bins  # each model's own saliency
+    off_centers = [next(each for each in model.patterns if each.name == "off_centre") for model in found.models]
+    assert off_centers[0].bins != off_centers[1].bins  # each model's own saliency
     for draw in mistake_figures(found, judged, pair.images.dataset, threads=1).values():
         assert png(draw(LIGHT)) != png(draw(DARK))
 

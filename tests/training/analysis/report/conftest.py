@@ -7,7 +7,7 @@ import pytest
 from core.repository.alias_files import read_aliases
 from core.repository.repository import ModelRepository
 from training.analysis.mistakes.find import Judged
-from training.analysis.report.collect import Shelf, collect
+from training.analysis.report.collect import RecordStore, collect
 from training.analysis.report.findings import Findings
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -24,7 +24,7 @@ def shipped_findings() -> Findings:
     )
     reports = models / "reports"
     quick = not list((reports / "mistakes").glob("*[0-9].json"))
-    return collect(first, second, Shelf([reports], quick))
+    return collect(first, second, RecordStore([reports], quick))
 
 
 @pytest.fixture(scope="package")

@@ -15,10 +15,10 @@ def a_figure(theme: Theme) -> Figure:
     return class_rows_figure([("cat", pictures_NHWC)], theme)
 
 
-def test_colours_of_the_theme_become_variables_and_text_stays_text() -> None:
+def test_colors_of_the_theme_become_variables_and_text_stays_text() -> None:
     drawn = svg(a_figure)
-    for colour in (LIGHT.surface, LIGHT.text):
-        assert colour not in drawn
+    for color in (LIGHT.surface, LIGHT.text):
+        assert color not in drawn
     assert "var(--surface)" in drawn
     assert "var(--text)" in drawn
     texts = [element.text for element in ElementTree.fromstring(drawn).iter() if element.tag.endswith("}text")]

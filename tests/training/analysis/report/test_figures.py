@@ -79,7 +79,7 @@ def test_methods_look_the_same_for_both_versions_and_unlike_each_other(shipped: 
     assert set(looks) == {
         "saliency", "input x gradient", "SmoothGrad", "integrated gradients", "Grad-CAM", "occlusion",
     }  # fmt: skip
-    assert len({colour for colour, _ in looks.values()}) == len({marker for _, marker in looks.values()}) == len(looks)
+    assert len({color for color, _ in looks.values()}) == len({marker for _, marker in looks.values()}) == len(looks)
 
 
 def test_figures_name_things_as_the_text_does(shipped: Findings) -> None:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.gallery import numbered
 
 
 def test_figures_are_numbered_by_the_whole_name_of_their_version(shipped: Findings) -> None:
-    def named(side: Side, family: str, version: int) -> Side:
+    def named(side: VersionResults, family: str, version: int) -> VersionResults:
         manifest = side.manifest.model_copy(update={"family": family, "version": version})
         return dataclasses.replace(side, manifest=manifest)
 

@@ -15,7 +15,7 @@ from core.records.paths import report_path
 from core.records.studies import AugmentationStudy, Tuning
 from core.statistics.proportions import difference_of_proportions
 from tests.training.tuning.test_report import NAME, made_up
-from training.analysis.report.collect import Shelf
+from training.analysis.report.collect import RecordStore
 from training.analysis.report.findings import Findings
 from training.analysis.report.gallery import plain_figures
 from training.analysis.report.render import linked_figures, markdown
@@ -119,7 +119,7 @@ def test_studies_of_other_images_are_left_out(shipped: Findings, tmp_path: Path)
     for name, digest in (("same", manifest.data.digest), ("other", "0" * 64)):
         record = study.model_copy(update={"name": name, "data_digest": digest})
         write_report(report_path(tmp_path, "augmentation", name), record)
-    found = Shelf([tmp_path], quick=False).studies(AugmentationStudy, "augmentation", manifest)
+    found = RecordStore([tmp_path], quick=False).studies(AugmentationStudy, "augmentation", manifest)
     assert [each.name for each in found] == ["same"]
 
 

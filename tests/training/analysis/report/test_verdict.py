@@ -6,18 +6,18 @@ import dataclasses
 
 import pytest
 
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words import costs, verdict
 
 
 def taught(
-    side: Side,
+    side: VersionResults,
     seconds: float,
     answers: float | None,
     teacher: str | None = "cnn@3",
     start: str | None = None,
     cpu: str = "one of many",
-) -> Side:
+) -> VersionResults:
     """The side as if it had trained so long on that processor, and its teacher had taken so long to answer."""
     config = dict(side.manifest.config) | {"distillation": {"teacher": teacher}, "init_from": start}
     cost = side.manifest.cost.model_copy(update={"training_seconds": seconds, "teacher_seconds": answers})
@@ -70,7 +70,7 @@ def test_times_of_different_machines_are_not_compared(shipped: Findings) -> None
     assert of_training(shipped, first, taught(second, 1200, None, None, cpu="another")) == []
 
 
-def of_training(findings: Findings, first: Side, second: Side) -> list[str]:
+def of_training(findings: Findings, first: VersionResults, second: VersionResults) -> list[str]:
     """What is said of the time that the first took to train, were the findings about these two."""
     changed = dataclasses.replace(findings, first=first, second=second)
     return [

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 
 from core.comparison.pairwise import ClassDifference
-from core.records.explanations import Check, MethodEvaluation, Randomised
+from core.records.explanations import Check, MethodEvaluation, Randomized
 from core.records.studies import AugmentationStudy, Choice, Confirmed, Step, TaughtBy, Tuning
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.comparison import compare_paired
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words import (
     comparison,
     costs,
@@ -24,8 +24,8 @@ from training.analysis.report.words import (
 )
 
 
-def an(value: float, low: float, high: float) -> Estimate:
-    return Estimate(value=value, low=low, high=high)
+def an(value: float, low: float, high: float) -> ConfidenceInterval:
+    return ConfidenceInterval(value=value, low=low, high=high)
 
 
 def with_classes(findings: Findings, *rows: tuple[str, float, float, bool]) -> Findings:
@@ -67,12 +67,12 @@ def test_the_better_one_is_named_whichever_it_is(shipped: Findings) -> None:
 def test_classes_are_told_by_who_is_ahead_after_holm(shipped: Findings) -> None:
     every = with_classes(shipped, ("cat", 0.4, 0.8, True), ("dog", 0.5, 0.7, True))
     assert comparison.classes(every) == (
-        "The cnn recognises more images of every class; after Holm's correction the difference is significant in all "
+        "The cnn recognizes more images of every class; after Holm's correction the difference is significant in all "
         "two (most of cat, +40.0 (+35.0 to +45.0) points; least of dog, +20.0 (+15.0 to +25.0) points)."
     )
     mixed = with_classes(shipped, ("cat", 0.4, 0.8, True), ("dog", 0.9, 0.7, True), ("owl", 0.5, 0.5, False))
     assert comparison.classes(mixed) == (
-        "The mlp recognises significantly more images of dog; the cnn recognises significantly more images of cat; in "
+        "The mlp recognizes significantly more images of dog; the cnn recognizes significantly more images of cat; in "
         "owl the difference may be chance."
     )
     none = with_classes(shipped, ("cat", 0.7, 0.8, False), ("dog", 0.8, 0.7, False))
@@ -80,7 +80,7 @@ def test_classes_are_told_by_who_is_ahead_after_holm(shipped: Findings) -> None:
 
 
 def test_robustness_is_told_by_the_sign_of_the_interval(shipped: Findings) -> None:
-    def changed(difference: Estimate, kept: Estimate) -> Findings:
+    def changed(difference: ConfidenceInterval, kept: ConfidenceInterval) -> Findings:
         rows = tuple(
             row.model_copy(update={"difference": difference, "kept_difference": kept}) for row in shipped.robustness
         )
@@ -119,7 +119,7 @@ def a_method(*failed: str, flat: int = 0, images: int = 10) -> MethodEvaluation:
         sensitivity=gain,
         deletion_curve=None,
         insertion_curve=None,
-        cascade=() if last is None else (Randomised(layer="first", correlation=last),),
+        cascade=() if last is None else (Randomized(layer="first", correlation=last),),
         checks=tuple(
             Check(name=name, passed=name not in failed, reason="the figures")
             for name in ("deletion", "insertion", "randomisation")
@@ -159,7 +159,7 @@ def test_methods_that_fail_are_reported_as_failing(shipped: Findings) -> None:
         (
             an(0.01, -0.02, 0.05),
             an(0.6, 0.55, 0.65),
-            "**fails** randomisation; not shown to pass insertion",
+            "**fails** randomization; not shown to pass insertion",
             "SmoothGrad fails for the mlp: its maps stay much the same when the network's weights are replaced by "
             "fresh ones (the figures); putting in the pixels it names is not shown to raise the probability faster "
             "than with the map moved (the figures).",
@@ -175,10 +175,10 @@ def test_methods_that_fail_are_reported_as_failing(shipped: Findings) -> None:
     ],
 )
 def test_what_an_interval_does_not_decide_is_not_told_as_a_failure(
-    shipped: Findings, gain: Estimate, last: Estimate, verdict_told: str, told: str
+    shipped: Findings, gain: ConfidenceInterval, last: ConfidenceInterval, verdict_told: str, told: str
 ) -> None:
     method = a_method("insertion", "randomisation").model_copy(
-        update={"insertion_gain": gain, "cascade": (Randomised(layer="first", correlation=last),)}
+        update={"insertion_gain": gain, "cascade": (Randomized(layer="first", correlation=last),)}
     )
     side = with_methods(shipped, method).first
     assert interpretation.verdict(side.explanations, method) == verdict_told
@@ -210,7 +210,9 @@ def test_flat_maps_are_flagged(shipped: Findings) -> None:
         (an(0.95, 0.94, 0.96), an(0.955, 0.945, 0.965), "is no clear gain"),
     ],
 )
-def test_asking_both_is_held_against_being_sure(shipped: Findings, agreed: Estimate, sure: Estimate, said: str) -> None:
+def test_asking_both_is_held_against_being_sure(
+    shipped: Findings, agreed: ConfidenceInterval, sure: ConfidenceInterval, said: str
+) -> None:
     together = dataclasses.replace(shipped.together, right_when_agreed=agreed, second_right_when_sure=sure)
     told = verdict.implications(dataclasses.replace(with_paired(shipped, 600, 900), together=together))
     assert said in next(line for line in told if "a person should look at" in line)
@@ -226,7 +228,7 @@ def test_asking_both_is_held_against_being_sure(shipped: Findings, agreed: Estim
 def test_mistakes_are_held_against_each_other_where_there_are_any(
     shipped: Findings, accuracy: float, said: str
 ) -> None:
-    def right(side: Side, share: float) -> Side:
+    def right(side: VersionResults, share: float) -> VersionResults:
         scores = side.scores.model_copy(update={"accuracy": an(share, share, share)})
         return dataclasses.replace(side, scores=scores)
 
@@ -273,7 +275,7 @@ def test_what_was_trained_on_names_the_conditions_it_overlaps(shipped: Findings)
 
 
 def test_flags_are_told_where_they_were_measured(shipped: Findings) -> None:
-    def with_rates(side: Side, rate: float | None) -> Side:
+    def with_rates(side: VersionResults, rate: float | None) -> VersionResults:
         changed = {"flag_rate": rate, "coverage": rate}
         conditions = [each.model_copy(update=changed) for each in side.robustness.conditions]
         report = side.robustness.model_copy(update={"conditions": tuple(conditions)})
@@ -300,8 +302,8 @@ def test_transfer_is_told_by_its_interval(shipped: Findings) -> None:
         ]
         return interpretation.transfer(dataclasses.replace(shipped, first=sides[0], second=sides[1]))
 
-    assert told(1.0, 0.0).startswith("Images made for the mlp are recognised more often by the cnn")
-    assert told(0.0, 1.0).startswith("Images made for the cnn are recognised more often by the mlp")
+    assert told(1.0, 0.0).startswith("Images made for the mlp are recognized more often by the cnn")
+    assert told(0.0, 1.0).startswith("Images made for the cnn are recognized more often by the mlp")
     assert "cannot be told" in told(0.5, 0.5)
 
 
@@ -381,7 +383,7 @@ def test_choices_are_told_by_their_intervals() -> None:
         (an(0.02, -0.01, 0.05), "which luck can explain"),
     ],
 )
-def test_a_confirmation_decides_what_the_best_trial_is_worth(gain: Estimate, said: str) -> None:
+def test_a_confirmation_decides_what_the_best_trial_is_worth(gain: ConfidenceInterval, said: str) -> None:
     assert helps.outcome(a_tuning(confirmed=Confirmed(seeds=3, gain=gain))).endswith(f"points, {said}.")
     assert helps.outcome(a_tuning()).endswith("part of it is luck.")
     assert "none was better than the recipe" in helps.outcome(a_tuning(changes={}))

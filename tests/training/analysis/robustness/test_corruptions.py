@@ -18,7 +18,7 @@ def random() -> np.random.Generator:
     return np.random.default_rng(3)
 
 
-def grey(value: float, images: int = 1, side: int = 32) -> Floats:
+def gray(value: float, images: int = 1, side: int = 32) -> Floats:
     return np.full((images, side, side, 3), value)
 
 
@@ -65,19 +65,19 @@ def test_chance_differs_between_images_severities_and_seeds() -> None:
 
 
 def test_gaussian_noise_has_its_deviation() -> None:
-    noisy = noise.gaussian_noise(grey(0.5, 8), random(), 0.1)
+    noisy = noise.gaussian_noise(gray(0.5, 8), random(), 0.1)
     assert noisy.std() == pytest.approx(0.1, rel=0.02)
     assert noisy.mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_shot_noise_has_the_variance_of_counted_photons() -> None:
-    noisy = noise.shot_noise(grey(0.5, 8), random(), 50)
+    noisy = noise.shot_noise(gray(0.5, 8), random(), 50)
     assert noisy.mean() == pytest.approx(0.5, abs=0.01)
     assert noisy.var() == pytest.approx(0.5 / 50, rel=0.05)
 
 
 def test_impulse_noise_strikes_its_share_half_of_it_white() -> None:
-    noisy = noise.impulse_noise(grey(0.5, 16), random(), 0.07)
+    noisy = noise.impulse_noise(gray(0.5, 16), random(), 0.07)
     assert np.mean(noisy == 1) == pytest.approx(0.035, abs=0.003)
     assert np.mean(noisy == 0) == pytest.approx(0.035, abs=0.003)
     assert set(np.unique(noisy)) == {0, 0.5, 1}
@@ -93,14 +93,14 @@ def test_impulse_noise_strikes_its_share_half_of_it_white() -> None:
     ],
 )
 def test_blur_leaves_a_plain_image_as_it_is(blurred: Callable[[Floats], Floats]) -> None:
-    image_NHWC = grey(102 / 255)
+    image_NHWC = gray(102 / 255)
     np.testing.assert_allclose(blurred(image_NHWC), image_NHWC, atol=1e-9)
 
 
 def test_defocus_spreads_a_point_over_a_disk_of_its_radius() -> None:
     spread_HW = blur.defocus_blur(point(), random(), 1.0, 0.05)[0, :, :, 0]
     expected_HW = np.zeros((33, 33))
-    expected_HW[[16, 15, 17, 16, 16], [16, 16, 16, 15, 17]] = 0.2  # the middle and its four neighbours
+    expected_HW[[16, 15, 17, 16, 16], [16, 16, 16, 15, 17]] = 0.2  # the middle and its four neighbors
     np.testing.assert_allclose(spread_HW, expected_HW, atol=1e-9)
 
 
@@ -139,7 +139,7 @@ def test_brightness_raises_the_largest_channel_and_keeps_the_hue() -> None:
     image_NHWC = np.array([0.5, 0.25, 0.1]).reshape(1, 1, 1, 3)
     np.testing.assert_allclose(weather.brightness(image_NHWC, random(), 0.25)[0, 0, 0], [0.75, 0.375, 0.15])
     np.testing.assert_allclose(weather.brightness(image_NHWC, random(), 0.9)[0, 0, 0], [1.0, 0.5, 0.2])
-    np.testing.assert_allclose(weather.brightness(grey(0.0), random(), 0.3), 0.3)
+    np.testing.assert_allclose(weather.brightness(gray(0.0), random(), 0.3), 0.3)
 
 
 def test_clouds_span_the_whole_range_and_are_rougher_where_asked() -> None:
@@ -154,7 +154,7 @@ def test_clouds_span_the_whole_range_and_are_rougher_where_asked() -> None:
 def test_fog_keeps_the_brightest_value_and_black() -> None:
     foggy = weather.fog(pictures() / 255, random(), 0.5, 3)
     assert np.all(foggy.max(axis=(1, 2, 3)) <= (pictures() / 255).max(axis=(1, 2, 3)) + 1e-9)
-    np.testing.assert_array_equal(weather.fog(grey(0), random(), 0.5, 3), grey(0))
+    np.testing.assert_array_equal(weather.fog(gray(0), random(), 0.5, 3), gray(0))
 
 
 def test_elastic_without_strength_and_skew_is_the_identity() -> None:

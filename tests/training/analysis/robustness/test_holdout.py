@@ -11,7 +11,7 @@ from tests.support.published_pair import PublishedPair
 from training.analysis.robustness import holdout
 from training.analysis.robustness.corruptions import EXTRA_CORRUPTIONS, corrupted
 from training.data.test_subset import stratified
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def test_every_extra_kind_is_measured_at_two_severities(pair: PublishedPair) -> 
     expected = [(name, severity) for name in EXTRA_CORRUPTIONS for severity in (2, 4)]
     assert [(each.name, each.severity) for each in record.conditions] == expected
     part, graph = pair.images.part("holdout"), pair.folder(pair.cnn) / GRAPHS["fp32"]
-    logits_NK = answer(graph, corrupted("saturate", 4, part.images_NHWC, 0), threads=1)
+    logits_NK = predict_logits(graph, corrupted("saturate", 4, part.images_NHWC, 0), threads=1)
     flagged_N = energy(logits_NK) > pair.cnn.calibration["fp32"].ood_threshold
     right_N = logits_NK.argmax(axis=1) == part.labels_N
     assert record.conditions[-1] == CorruptedCondition.of("saturate", 4, right_N, flagged_N)

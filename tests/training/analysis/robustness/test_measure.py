@@ -22,7 +22,7 @@ from training.analysis.robustness.gallery import robustness_figures
 from training.data.split_dataset import Images
 from training.data.splits import split_for
 from training.data.test_subset import subset_of_test
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.plots.save import png
 from training.plots.theme import DARK, LIGHT
 from training.publish.republish import stored_classifier
@@ -51,11 +51,13 @@ def test_every_condition_is_measured_on_the_exported_graph(
     assert "frost" in report.left_out[0]
     subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
     graph = pair.folder(pair.cnn) / GRAPHS["fp32"]
-    foggy_N = answer(graph, corrupted("fog", 5, subset.images_NHWC, 0), threads=1).argmax(axis=1) == subset.labels_N
+    foggy_N = (
+        predict_logits(graph, corrupted("fog", 5, subset.images_NHWC, 0), threads=1).argmax(axis=1) == subset.labels_N
+    )
     condition = report.named("fog")[4]
     assert condition.answered_right(len(subset)).tolist() == foggy_N.tolist()
     assert condition.accuracy.value == foggy_N.mean()
-    clean_N = answer(graph, subset.images_NHWC, threads=1).argmax(axis=1) == subset.labels_N
+    clean_N = predict_logits(graph, subset.images_NHWC, threads=1).argmax(axis=1) == subset.labels_N
     assert report.clean.accuracy.value == clean_N.mean()
 
 
@@ -65,7 +67,7 @@ def test_flags_confidence_calibration_and_coverage_are_those_of_the_thresholds(
     condition, calibration = reports[1].named("contrast")[2], pair.cnn.calibration["fp32"]
     subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
     graph = pair.folder(pair.cnn) / GRAPHS["fp32"]
-    logits_NK = answer(graph, corrupted("contrast", 3, subset.images_NHWC, 0), threads=1)
+    logits_NK = predict_logits(graph, corrupted("contrast", 3, subset.images_NHWC, 0), threads=1)
     probabilities_NK = softmax(logits_NK, calibration.temperature)
     sets_NK = prediction_set_mask(probabilities_NK, calibration.conformal_threshold)
     assert condition.flag_rate == np.mean(energy(logits_NK) > calibration.ood_threshold)

@@ -17,7 +17,7 @@ from training.export.gradients import export_gradient
 from training.export.to_onnx import export_model
 from training.export.weights import save_weights
 from training.networks import Classifier, build_classifier
-from training.networks.init import initialise
+from training.networks.init import initialize
 
 HEIGHT, WIDTH, CLASSES = 16, 20, 7
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 
 def small_network(kind: str, *, activation: Any = "relu", seed: int = 0) -> Classifier:
-    """Random weights; batch normalisations have statistics worth getting wrong."""
+    """Random weights; batch normalizations have statistics worth getting wrong."""
     configs: dict[str, MLPNetwork | CNNNetwork] = {
         "mlp": MLPNetwork(hidden=(48, 24), activation=activation, dropout=0.2),
         "residual mlp": MLPNetwork(hidden=(24,), blocks=2, activation=activation, dropout=0.2),
@@ -48,7 +48,7 @@ def around(*layers: nn.Module, seed: int = 0) -> Classifier:
 
 def shaken(classifier: Classifier, seed: int) -> Classifier:
     draw = torch.Generator().manual_seed(seed)
-    initialise(classifier, draw)
+    initialize(classifier, draw)
     for module in classifier.modules():
         if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
             nn.init.normal_(module.bias, std=0.1, generator=draw)

@@ -42,8 +42,8 @@ def on_the_edge(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     classifier = around(Flatten(960), dense, nn.ReLU(), nn.Linear(200, CLASSES))
     with torch.no_grad():
         pixels = torch.from_numpy(some_images(1) / 255).float()
-        normalised = (pixels - classifier.mean) / classifier.std
-        reached = nn.functional.linear(normalised.permute(0, 3, 1, 2).reshape(1, 960).double(), dense.weight.double())
+        normalized = (pixels - classifier.mean) / classifier.std
+        reached = nn.functional.linear(normalized.permute(0, 3, 1, 2).reshape(1, 960).double(), dense.weight.double())
         dense.bias[::2] = -reached[0, ::2].float()
     return classifier, export_both(classifier, tmp_path_factory.mktemp("edge"))
 

@@ -28,7 +28,7 @@ from tests.training.export.gradients.networks import (
     some_targets,
 )
 from training.export.gradients import export_gradient
-from training.export.run_onnx import answer
+from training.export.run_onnx import predict_logits
 from training.export.weights import WEIGHTS_NAME, save_weights
 from training.networks import Classifier
 
@@ -125,7 +125,7 @@ def test_different_images_have_different_gradients(exported: Exported) -> None:
 def test_logits_are_those_of_the_served_model(exported: Exported) -> None:
     _, folder = exported
     images_NHWC = some_images(23)
-    served_NK = answer(folder / GRAPHS["fp32"], images_NHWC, threads=1)
+    served_NK = predict_logits(folder / GRAPHS["fp32"], images_NHWC, threads=1)
     logits_NK = run(folder, (images_NHWC / 255).astype(np.float32), some_targets(23))["logits"]
     np.testing.assert_allclose(logits_NK, served_NK, atol=1e-5)
 

@@ -54,7 +54,7 @@ NETWORKS = {
         nn.Conv2d(3, 8, 3), nn.GELU(), nn.Conv2d(8, 8, 3, groups=4), nn.GELU(), *head(8 * 12 * 16)
     ),
     "pooling that drops a row": around(nn.Conv2d(3, 8, 2), nn.MaxPool2d(2), nn.GELU(), *head(8 * 7 * 9)),
-    "pooling before normalisation": around(
+    "pooling before normalization": around(
         nn.Conv2d(3, 8, 3), nn.MaxPool2d(3), nn.BatchNorm2d(8), nn.GELU(), *head(8 * 4 * 6)
     ),
     "mean over places": around(nn.Conv2d(3, 8, 3), nn.SiLU(), MeanOverPlaces(), nn.Linear(8, CLASSES)),

@@ -24,7 +24,7 @@ from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import Teacher
 from training.pipeline.train import new_classifier
 from training.tuning.ablation import augmentation
-from training.tuning.ablation import bench as bench_module
+from training.tuning.ablation import study_setup as bench_module
 from training.tuning.ablation.augmentation import (
     STEPS,
     Run,
@@ -37,15 +37,15 @@ from training.tuning.ablation.augmentation import (
     strengths,
 )
 from training.tuning.ablation.augmentation_report import figure, write_report
-from training.tuning.ablation.bench import Bench, make_bench
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import StudySetup, make_study_setup
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def setup(tmp_path_factory: pytest.TempPathFactory) -> StudySetup:
     folder = tmp_path_factory.mktemp("bench")
     repository = ModelRepository(folder / "models", folder / "shipped")
-    return make_bench(small_images(), 0.5, repository, threads=1, device=CPU)
+    return make_study_setup(small_images(), 0.5, repository, threads=1, device=CPU)
 
 
 def made_up(accuracy_of: dict[tuple[str, int], float], recipe: str = "mlp_labels") -> list[Run]:
@@ -93,7 +93,7 @@ def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: 
 
 
 def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[tuple[str, int]] = []
     whole = bench_module.short_run
@@ -107,7 +107,7 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     recipes = [small_recipe(kind, epochs=1, **{"augmentation.mixup": 0.3}) for kind in ("mlp", "cnn")]
 
     def study(configs: list[RecipeConfig]) -> list[Run]:
-        return run_study(configs, 2, bench, tmp_path, teacher=None, progress=StudyProgress()).runs
+        return run_study(configs, 2, setup, tmp_path, teacher=None, progress=StudyProgress()).runs
 
     monkeypatch.setattr(augmentation, "short_run", run)
     with pytest.raises(KeyboardInterrupt):
@@ -126,39 +126,39 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     assert len(read_study(tmp_path).runs) == len(runs)
     with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --name"):
         study([recipe.with_overrides({"batch_size": 60}) for recipe in recipes])
-    other = make_bench(small_images(), 0.4, bench.repository, threads=1, device=CPU)
+    other = make_study_setup(small_images(), 0.4, setup.repository, threads=1, device=CPU)
     with pytest.raises(ConfigurationError, match="other images"):
         run_study(recipes, 2, other, tmp_path, teacher=None, progress=StudyProgress())
 
 
 def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
     repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
-    seen = {"digest": bench.images.dataset.digest, "trained_on": ("train", "validation")}
+    seen = {"digest": setup.images.dataset.digest, "trained_on": ("train", "validation")}
     write_version(repository.home_models / "cnn" / "1", data=make_manifest().data.model_copy(update=seen))
     with pytest.raises(ConfigurationError, match="cnn@1 cannot teach this run"):
         run_study(
-            [small_recipe("mlp")], 2, dataclasses.replace(bench, repository=repository), tmp_path / "study",
+            [small_recipe("mlp")], 2, dataclasses.replace(setup, repository=repository), tmp_path / "study",
             teacher="cnn@1", progress=StudyProgress(),
         )  # fmt: skip
     assert not (tmp_path / "study").exists()
 
 
 def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
     weights = FileRecord(bytes=1, sha256="a" * 64)
     another = make_manifest("teacher", files={WEIGHTS_NAME: weights})
-    network = new_classifier(small_recipe("mlp"), bench.images)
+    network = new_classifier(small_recipe("mlp"), setup.images)
     monkeypatch.setattr(augmentation, "read_teacher", lambda *_arguments: Teacher(another, network))
-    split, digest = bench.images.split.digest, bench.images.dataset.digest
+    split, digest = setup.images.split.digest, setup.images.dataset.digest
     stored = dataclasses.asdict(Study(digest, split, 8, None, [])) | {"teacher": A_TEACHER.model_dump(mode="json")}
     (tmp_path / "results.json").write_text(json.dumps(stored))
     with pytest.raises(ConfigurationError, match=r"begun with a teacher@1 of other weights.*another --name"):
-        run_study([small_recipe("mlp")], 2, bench, tmp_path, teacher="teacher@1", progress=StudyProgress())
+        run_study([small_recipe("mlp")], 2, setup, tmp_path, teacher="teacher@1", progress=StudyProgress())
     assert json.loads((tmp_path / "results.json").read_text()) == stored
 
 
@@ -171,12 +171,12 @@ def test_results_of_another_release_are_named_and_left_as_they_are(tmp_path: Pat
 
 
 def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
     let_disks_have(monkeypatch, 255 * MIB)
     with pytest.raises(LowDiskError, match="a study is not begun with less than 256 MiB"):
-        run_study([small_recipe("mlp")], 2, bench, tmp_path, teacher=None, progress=StudyProgress())
+        run_study([small_recipe("mlp")], 2, setup, tmp_path, teacher=None, progress=StudyProgress())
 
 
 def test_differences_are_taken_seed_by_seed() -> None:

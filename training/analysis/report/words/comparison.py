@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.comparison.pairwise import ClassDifference
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words.style import (
     SIGNIFICANCE,
     counted,
@@ -20,7 +20,7 @@ from training.analysis.report.words.style import (
 )
 
 
-def winner(findings: Findings) -> tuple[Side, Side] | None:
+def winner(findings: Findings) -> tuple[VersionResults, VersionResults] | None:
     """The version that is significantly more accurate, and the other one; None where neither is."""
     paired = findings.pairwise.paired
     if paired.mcnemar_p >= SIGNIFICANCE:
@@ -70,11 +70,11 @@ def classes(findings: Findings) -> str:
             continue
         if len(won) == len(rows):
             told.append(
-                f"the {side.name} recognises more images of every class; after Holm's correction the difference is "
+                f"the {side.name} recognizes more images of every class; after Holm's correction the difference is "
                 f"significant in all {counted(len(rows))}"
             )
         else:
-            told.append(f"the {side.name} recognises significantly more images of {listed([row.label for row in won])}")
+            told.append(f"the {side.name} recognizes significantly more images of {listed([row.label for row in won])}")
         most, least = (pick(won, key=lambda row: sign * row.difference.value) for pick in (max, min))
         if most is not least:
             told[-1] += (
@@ -89,7 +89,7 @@ def classes(findings: Findings) -> str:
 
 
 def hardest(findings: Findings) -> str:
-    """The classes that each version recognises least and most."""
+    """The classes that each version recognizes least and most."""
     told = []
     for name, own in ((findings.first.name, "first"), (findings.second.name, "second")):
         shares = sorted(
@@ -97,7 +97,7 @@ def hardest(findings: Findings) -> str:
         )
         (worst, least), (best, most) = shares[0], shares[-1]
         told.append(
-            f"The hardest class for the {name} is {worst}, of which it recognises {interval(least)}, the easiest "
+            f"The hardest class for the {name} is {worst}, of which it recognizes {interval(least)}, the easiest "
             f"{best} with {interval(most)}."
         )
     return " ".join(told)
@@ -139,13 +139,13 @@ def calibration(findings: Findings) -> str:
     )
 
 
-def if_calibrated(side: Side) -> str:
+def if_calibrated(side: VersionResults) -> str:
     """Mean and 95th percentile of the error that a perfectly calibrated model would show, for a table."""
     perfect = side.probability.ece_if_calibrated
     return f"{percent(perfect.mean, 2)}, {percent(perfect.percentile_95, 2)}"
 
 
-def _calibrated(side: Side) -> str:
+def _calibrated(side: VersionResults) -> str:
     """The calibration error beside that of a perfectly calibrated model."""
     perfect = side.probability.ece_if_calibrated
     inside = side.probability.ece.value <= perfect.percentile_95
@@ -156,7 +156,7 @@ def _calibrated(side: Side) -> str:
     )
 
 
-def temperature(side: Side) -> str:
+def temperature(side: VersionResults) -> str:
     """What the temperature that was fitted says about the network before."""
     fitted = side.manifest.calibration["fp32"].temperature
     before = side.scores.ece_before_temperature
@@ -171,7 +171,7 @@ def temperature(side: Side) -> str:
     )
 
 
-def prediction_sets(side: Side) -> str:
+def prediction_sets(side: VersionResults) -> str:
     """Whether prediction sets keep their promise, and how large they are."""
     sets = side.scores.prediction_sets
     kept = ""
@@ -189,7 +189,7 @@ def prediction_sets(side: Side) -> str:
     )
 
 
-def strangers(side: Side) -> str:
+def strangers(side: VersionResults) -> str:
     """How well images of no class are told from test images; empty where that was not measured."""
     rows = side.scores.strange or ()
     if not rows:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.repository.manifest import Precision
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words.style import counted, factor, listed, percent
 
 
-def architecture(side: Side) -> str:
+def architecture(side: VersionResults) -> str:
     """The network in words, from its configuration."""
     network: Mapping[str, Any] = side.manifest.config["network"]
     if network["kind"] == "mlp":
@@ -32,7 +32,7 @@ def architecture(side: Side) -> str:
     )
 
 
-def training(side: Side) -> str:
+def training(side: VersionResults) -> str:
     """How it was trained."""
     manifest = side.manifest
     config = manifest.config
@@ -75,7 +75,7 @@ def training(side: Side) -> str:
     )
 
 
-def minutes(side: Side) -> str:
+def minutes(side: VersionResults) -> str:
     """Wall time of the training and what that does not hold, such as the training of the teacher."""
     cost, teacher = side.manifest.cost, _teacher(side)
     notes = []
@@ -90,28 +90,28 @@ def minutes(side: Side) -> str:
     return f"{told} ({'; '.join(notes)})" if notes else told
 
 
-def whole_time(side: Side) -> bool:
+def whole_time(side: VersionResults) -> bool:
     """Whether the time told is that of all training from chance on, answers learnt from included, but the teacher's."""
     return _start(side) is None and (_teacher(side) is None or side.manifest.cost.teacher_seconds is not None)
 
 
-def same_machine(first: Side, second: Side) -> bool:
+def same_machine(first: VersionResults, second: VersionResults) -> bool:
     """Whether both were trained by the same processor and threads, or device: else their times tell of the machines."""
     one, other = first.manifest.environment, second.manifest.environment
     return (one.cpu, one.device, one.threads) == (other.cpu, other.device, other.threads)
 
 
-def _teacher(side: Side) -> str | None:
+def _teacher(side: VersionResults) -> str | None:
     teacher: str | None = (side.manifest.config.get("distillation") or {}).get("teacher")
     return teacher
 
 
-def _start(side: Side) -> str | None:
+def _start(side: VersionResults) -> str | None:
     start: str | None = side.manifest.config.get("init_from")
     return start
 
 
-def curves(side: Side) -> str:
+def curves(side: VersionResults) -> str:
     """What the last epoch of the training says."""
     last = side.history[-1]
     measured = f"The {side.name} ends with {percent(last.train_accuracy)} of its augmented training images right"
@@ -134,7 +134,7 @@ def ratios(findings: Findings) -> str:
     )
 
 
-def milliseconds(side: Side, precision: Precision, batch: int) -> str:
+def milliseconds(side: VersionResults, precision: Precision, batch: int) -> str:
     """A cell of the table: measured time for an image; empty where there is no such graph."""
     timing = side.latency.of(precision, batch)
     return "" if timing is None else f"{timing.ms.value:.2f} ({timing.ms.low:.2f} to {timing.ms.high:.2f})"
@@ -158,7 +158,7 @@ def slower(findings: Findings) -> str:
     )
 
 
-def quantised(side: Side) -> str:
+def quantized(side: VersionResults) -> str:
     """What int8 gives; empty where it was not tried."""
     record = side.manifest.quantization
     if record is None:

@@ -7,7 +7,7 @@ from core.records.display_names import plain
 from core.records.explanations import CheckName, Explanations, MethodEvaluation
 from core.statistics.proportions import difference_of_proportions, proportion
 from training.analysis.interpret.evaluate import DISTURBED, QUICK_DISTURBED
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words.style import (
     counted,
     direction,
@@ -38,7 +38,7 @@ def measured(findings: Findings) -> str:
     """On how many images the methods were measured."""
     few = QUICK_DISTURBED if findings.quick else DISTURBED
     return (
-        f"Measured on {findings.first.explanations.data.images} test images, sensitivity and randomisation, which "
+        f"Measured on {findings.first.explanations.data.images} test images, sensitivity and randomization, which "
         f"explain each of them many times, on {few} of those."
     )
 
@@ -74,7 +74,7 @@ def cells(method: MethodEvaluation) -> list[str]:
     ]
 
 
-def passing(side: Side) -> str:
+def passing(side: VersionResults) -> str:
     """Which methods pass all checks for a version."""
     methods = side.explanations.methods
     good = [plain(each.method) for each in methods if not each.failed]
@@ -85,7 +85,7 @@ def passing(side: Side) -> str:
     return f"For the {side.name}, {listed(good)} {'pass' if len(good) > 1 else 'passes'} every check."
 
 
-def failing(side: Side) -> list[str]:
+def failing(side: VersionResults) -> list[str]:
     """One sentence for each method that does not pass, with the figures that decide or do not."""
     told = []
     for method in side.explanations.methods:
@@ -101,13 +101,13 @@ def failing(side: Side) -> list[str]:
     return told
 
 
-def flat(side: Side) -> str:
+def flat(side: VersionResults) -> str:
     """Maps that say nothing; empty where there is none."""
     found = [f"{each.flat} of {plain(each.method)}" for each in side.explanations.methods if each.flat]
     return f"Flat maps of the {side.name}, which say nothing and are left out: {listed(found)}." if found else ""
 
 
-def best(side: Side) -> str:
+def best(side: VersionResults) -> str:
     """The methods that find the pixels that matter best, by insertion; empty where none passes all checks."""
     gains = {
         plain(each.method): each.insertion_gain
@@ -123,7 +123,7 @@ def best(side: Side) -> str:
 
 
 def recognised(made: ModelActivations, name: str, other: str) -> str:
-    """Whether the images made for a version's classes are recognised, by itself and by the other version."""
+    """Whether the images made for a version's classes are recognized, by itself and by the other version."""
     classes = [image for image in made.images if image.kind == "class"]
     nearest = max(classes, key=lambda image: image.nearest.similarity)
     copies = sum(image.nearest.similarity >= COPY for image in classes)
@@ -153,7 +153,7 @@ def transfer(findings: Findings) -> str:
         return f"Whose images mean more to the other network cannot be told ({points(difference, 0)} points)."
     more, less = (first, second) if sign > 0 else (second, first)
     return (
-        f"Images made for the {more.name} are recognised more often by the {less.name} than the other way round (by "
+        f"Images made for the {more.name} are recognized more often by the {less.name} than the other way round (by "
         f"{points(difference if sign > 0 else turned(difference), 0)} points)."
     )
 

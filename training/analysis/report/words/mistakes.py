@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.records.display_names import plain
 from core.records.mistakes import Pattern, PropertyName
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words.style import clauses, direction, interval, listed, percent, points, sentence
 
 _MORE: dict[PropertyName, str] = {
@@ -33,7 +33,7 @@ def shared(findings: Findings) -> str:
     )
 
 
-def hardest(side: Side) -> str:
+def hardest(side: VersionResults) -> str:
     """The hardest classes and the most frequent confusions of a version."""
     classes = listed([f"{row.label} ({interval(row.error)})" for row in side.mistakes.classes[:3]])
     pairs = listed([f"{row.label} for {row.answer} ({interval(row.rate)})" for row in side.mistakes.confusions[:3]])
@@ -41,7 +41,7 @@ def hardest(side: Side) -> str:
     return told + (f" Of all pairs it most often takes {pairs}; shares are of the true class." if pairs else "")
 
 
-def confidence(side: Side) -> str:
+def confidence(side: VersionResults) -> str:
     """How sure wrong answers are."""
     found = side.mistakes.confidence
     if found.wrong is None or found.right is None or found.sure_of_wrong is None:
@@ -53,7 +53,7 @@ def confidence(side: Side) -> str:
     )
 
 
-def patterns(side: Side) -> str:
+def patterns(side: VersionResults) -> str:
     """Which properties of images go with mistakes."""
     more = [each for each in side.mistakes.patterns if direction(each.trend) > 0]
     less = [each for each in side.mistakes.patterns if direction(each.trend) < 0]
@@ -78,7 +78,7 @@ def candidates(findings: Findings) -> str:
     )
 
 
-def strongest(side: Side) -> str:
+def strongest(side: VersionResults) -> str:
     """The property that tells wrong from right answers best."""
     known = [each for each in side.mistakes.patterns if each.separation is not None]
     if not known:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.records.display_names import plain
 from core.records.robustness import CORRUPTION_KINDS, Condition, RobustnessDifference
-from training.analysis.report.findings import Findings, Side
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words.style import counted, direction, interval, listed, percent, points, sentence, turned
 
 ALL = "all corruptions"
@@ -46,7 +46,7 @@ def corruptions(findings: Findings) -> list[RobustnessDifference]:
     return [row for row in findings.robustness if row.name in names]
 
 
-def severities(side: Side) -> list[tuple[str, str]]:
+def severities(side: VersionResults) -> list[tuple[str, str]]:
     """Of each corruption, what its levels mean, the easiest first: ("gaussian noise", "deviation 0.04, 0.06")."""
     conditions = side.robustness.of_kind(*CORRUPTION_KINDS)
     return [
@@ -195,7 +195,7 @@ def trained_on(findings: Findings) -> str:
     )
 
 
-def caveats(side: Side) -> str:
+def caveats(side: VersionResults) -> str:
     """What the benchmark is, and is not."""
     record = side.robustness
     return (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 
 SIGNIFICANCE = 0.05
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_LEAST_P = 1e-300
+_MIN_P = 1e-300
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -16,23 +16,23 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{share:.{digits}%}"
 
 
-def interval(estimate: Estimate, digits: int = 1) -> str:
+def interval(estimate: ConfidenceInterval, digits: int = 1) -> str:
     """A share with its interval: 90.7% (90.2% to 91.3%)."""
     return f"{estimate.value:.{digits}%} ({estimate.low:.{digits}%} to {estimate.high:.{digits}%})"
 
 
-def points(estimate: Estimate, digits: int = 1) -> str:
+def points(estimate: ConfidenceInterval, digits: int = 1) -> str:
     """A difference of shares in points with its interval: +1.2 (+0.4 to +2.0)."""
     value, low, high = (_signed(100 * x, digits) for x in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"
 
 
-def number(estimate: Estimate, digits: int = 3) -> str:
+def number(estimate: ConfidenceInterval, digits: int = 3) -> str:
     """A figure with its interval."""
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
-def signed(estimate: Estimate, digits: int = 3) -> str:
+def signed(estimate: ConfidenceInterval, digits: int = 3) -> str:
     """A difference with its interval, signs shown."""
     value, low, high = (_signed(x, digits) for x in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"
@@ -40,7 +40,7 @@ def signed(estimate: Estimate, digits: int = 3) -> str:
 
 def p_value(p: float) -> str:
     """A p value as people read it; what a float cannot hold is said to be below the least it can."""
-    if p < _LEAST_P:
+    if p < _MIN_P:
         return "below 1e-300"
     return f"{p:.1e}" if p < 0.001 else f"{p:.3f}"
 
@@ -70,16 +70,16 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def direction(estimate: Estimate) -> int:
+def direction(estimate: ConfidenceInterval) -> int:
     """1 where the whole interval lies above 0, -1 where it lies below, 0 where it holds 0."""
     if estimate.low > 0:
         return 1
     return -1 if estimate.high < 0 else 0
 
 
-def turned(estimate: Estimate) -> Estimate:
+def turned(estimate: ConfidenceInterval) -> ConfidenceInterval:
     """The difference the other way round."""
-    return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low)
+    return ConfidenceInterval(value=-estimate.value, low=-estimate.high, high=-estimate.low)
 
 
 def factor(ratio: float) -> str:

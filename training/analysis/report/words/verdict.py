@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.records.display_names import plain
-from core.repository.estimate import Estimate
-from training.analysis.report.findings import Findings, Side
+from core.repository.confidence_interval import ConfidenceInterval
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.words.comparison import winner
 from training.analysis.report.words.costs import megabytes, minutes, same_machine, whole_time
 from training.analysis.report.words.robustness import ALL, row_of
@@ -32,13 +32,13 @@ class Difference:
     weakness: str
 
 
-def strengths(findings: Findings, side: Side) -> list[str]:
+def strengths(findings: Findings, side: VersionResults) -> list[str]:
     """What a version is better at than the other."""
     own = 1 if side is findings.first else -1
     return [each.strength for each in differences(findings) if each.sign == own]
 
 
-def weaknesses(findings: Findings, side: Side) -> list[str]:
+def weaknesses(findings: Findings, side: VersionResults) -> list[str]:
     """What a version is worse at than the other."""
     own = 1 if side is findings.first else -1
     return [each.weakness for each in differences(findings) if each.sign == -own]
@@ -226,7 +226,7 @@ def _choice(findings: Findings) -> Iterator[str]:
     yield f"Where a short list is of use, show the prediction sets: {listed(lists)}."
 
 
-def _doubt(better: str, agree: float, agreed: Estimate, sure: Estimate) -> str:
+def _doubt(better: str, agree: float, agreed: ConfidenceInterval, sure: ConfidenceInterval) -> str:
     """Which answers a person should look at: those the two disagree on, or those the better one is not sure of."""
     told = (
         f"where both agree, on {percent(agree)} of the images, {interval(agreed)} of the answers are right, and of as "
@@ -288,5 +288,5 @@ def _explained(findings: Findings) -> Iterator[str]:
             yield f"To explain the {side.name}, show any of {listed(good)}: all passed every check."
 
 
-def _apart(first: Estimate, second: Estimate) -> bool:
+def _apart(first: ConfidenceInterval, second: ConfidenceInterval) -> bool:
     return first.high < second.low or second.high < first.low

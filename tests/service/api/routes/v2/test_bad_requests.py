@@ -20,7 +20,7 @@ from tests.support.openinference import (
     binary_body,
     described,
     framed,
-    greys,
+    grays,
     json_body,
     raw_body,
 )
@@ -28,7 +28,7 @@ from tests.support.service import ListeningApp, RunningApp, listening_app, runni
 from tests.support.wire import Peer, head, request
 
 INFER = "/v2/models/cnn/infer"
-ONE = greys(0)
+ONE = grays(0)
 SIZE = ONE.nbytes
 
 
@@ -97,8 +97,8 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(
             framed({"inputs": [tensor(shape=[2**64 + 1, 8, 8, 3])]}, bytes(SIZE)), 400, "at most 16", id="beyond 64 bit"
         ),
-        pytest.param(binary_body(greys(*range(17))), 400, "at most 16 images", id="too many, binary"),
-        pytest.param(raw_body(greys(*range(17))), 400, "at most 16 images", id="too many, raw"),
+        pytest.param(binary_body(grays(*range(17))), 400, "at most 16 images", id="too many, binary"),
+        pytest.param(raw_body(grays(*range(17))), 400, "at most 16 images", id="too many, raw"),
         pytest.param(framed({"inputs": [tensor(SIZE - 1)]}, bytes(SIZE)), 400, "needs 192", id="size one too small"),
         pytest.param(framed({"inputs": [tensor(SIZE + 1)]}, bytes(SIZE)), 400, "needs 192", id="size one too large"),
         pytest.param(framed({"inputs": [tensor(2**70)]}, bytes(SIZE)), 400, "needs 192", id="size enormous"),
@@ -152,7 +152,7 @@ async def test_a_bad_request_is_told_what_is_wrong_and_the_next_is_served(
     told = assert_error(answer, status)
     assert message in told
     assert len(told) < 300
-    assert running.lane("cnn").waiting == 0
+    assert running.queue("cnn").pending == 0
     good, headers = binary_body(ONE)
     assert (await running.client.post(INFER, content=good, headers=headers)).status_code == 200
 
@@ -267,16 +267,16 @@ async def test_a_client_that_hangs_up_frees_the_places_of_its_images(
 ) -> None:
     caplog.set_level("INFO", logger="duet.access")
     async with listening_app(settings_for(home)) as app:
-        lane = app.lane("cnn")
-        with gated(lane) as gate:
+        queue = app.queue("cnn")
+        with gated(queue) as gate:
             staying = [await Peer.connect(app.address) for _ in range(2)]
             for peer in staying:
                 await peer.send(request(*wired(raw_body(ONE)), path=INFER))
             await gate.held(2)
             async with await Peer.connect(app.address) as leaving:
-                await leaving.send(request(*wired(binary_body(greys(1, 2, 3))), path=INFER))
-                await until(lambda: asyncio.sleep(0, lane.waiting == 3))
-            await until(lambda: asyncio.sleep(0, lane.waiting == 0))
+                await leaving.send(request(*wired(binary_body(grays(1, 2, 3))), path=INFER))
+                await until(lambda: asyncio.sleep(0, queue.pending == 3))
+            await until(lambda: asyncio.sleep(0, queue.pending == 0))
             gate.open()
             for peer in staying:
                 assert (await peer.answer()).status == 200

@@ -15,7 +15,7 @@ import pytest
 
 from core.statistics.calibration import softmax
 from tests.support.gates import gated
-from tests.support.onnx_models import CLASSES, expected_logits, grey_png, write_onnx_version
+from tests.support.onnx_models import CLASSES, expected_logits, gray_png, write_onnx_version
 from tests.support.openinference import (
     LENGTH,
     Body,
@@ -23,13 +23,13 @@ from tests.support.openinference import (
     Pixels,
     assert_error,
     binary_body,
-    greys,
+    grays,
     json_body,
     raw_body,
 )
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, until
 
-GREYS = (0, 96, 255)
+GRAYS = (0, 96, 255)
 INFER = "/v2/models/cnn/infer"
 
 
@@ -88,24 +88,24 @@ async def infer(running: RunningApp, body: Body, path: str = INFER) -> httpx.Res
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param(json_body(greys(*GREYS)), id="flat JSON"),
-        pytest.param(json_body(greys(*GREYS), nested=True), id="nested JSON"),
-        pytest.param(json_body(greys(*GREYS), parameters={"binary_data_output": True}), id="JSON, answered as binary"),
-        pytest.param(binary_body(greys(*GREYS)), id="binary"),
-        pytest.param(binary_body(greys(*GREYS), parameters={"binary_data_output": True}), id="binary both ways"),
-        pytest.param(raw_body(greys(*GREYS)), id="raw"),
-        pytest.param(compressed(json_body(greys(*GREYS)), "gzip"), id="gzipped JSON"),
-        pytest.param(compressed(binary_body(greys(*GREYS)), "deflate"), id="deflated binary"),
-        pytest.param(compressed(raw_body(greys(*GREYS)), "gzip"), id="gzipped raw"),
+        pytest.param(json_body(grays(*GRAYS)), id="flat JSON"),
+        pytest.param(json_body(grays(*GRAYS), nested=True), id="nested JSON"),
+        pytest.param(json_body(grays(*GRAYS), parameters={"binary_data_output": True}), id="JSON, answered as binary"),
+        pytest.param(binary_body(grays(*GRAYS)), id="binary"),
+        pytest.param(binary_body(grays(*GRAYS), parameters={"binary_data_output": True}), id="binary both ways"),
+        pytest.param(raw_body(grays(*GRAYS)), id="raw"),
+        pytest.param(compressed(json_body(grays(*GRAYS)), "gzip"), id="gzipped JSON"),
+        pytest.param(compressed(binary_body(grays(*GRAYS)), "deflate"), id="deflated binary"),
+        pytest.param(compressed(raw_body(grays(*GRAYS)), "gzip"), id="gzipped raw"),
     ],
 )
 async def test_every_form_of_a_question_has_the_answer_of_predict(running: RunningApp, body: Body) -> None:
     found = tensors(await infer(running, body))
-    logits_NK = np.stack([expected_logits(grey) for grey in GREYS])
+    logits_NK = np.stack([expected_logits(gray) for gray in GRAYS])
     np.testing.assert_allclose(found["logits"], logits_NK, atol=1e-3)
     np.testing.assert_allclose(found["probabilities"], softmax(found["logits"], 1.25), rtol=1e-6)
 
-    files = [("file", grey_png(grey)) for grey in GREYS]
+    files = [("file", gray_png(gray)) for gray in GRAYS]
     predictions = (await running.client.post(f"/predict?top_k={len(CLASSES)}", files=files)).json()["predictions"]
     assert found["label"] == [one["label"] for one in predictions]
     for prediction, probabilities_K in zip(predictions, found["probabilities"], strict=True):
@@ -114,10 +114,10 @@ async def test_every_form_of_a_question_has_the_answer_of_predict(running: Runni
 
 
 async def test_an_answer_says_what_answered_and_what_that_means(running: RunningApp) -> None:
-    fields = head_of(await infer(running, json_body(greys(7), id="a question")))
+    fields = head_of(await infer(running, json_body(grays(7), id="a question")))
     assert (fields["model_name"], fields["model_version"], fields["id"]) == ("cnn", "1", "a question")
     assert fields["parameters"] == {"precision": "fp32", "temperature": 1.25, "labels": "\n".join(CLASSES)}
-    assert "id" not in head_of(await infer(running, json_body(greys(7))))
+    assert "id" not in head_of(await infer(running, json_body(grays(7))))
 
 
 async def test_requested_outputs_alone_are_answered_each_as_it_was_wanted(running: RunningApp) -> None:
@@ -125,7 +125,7 @@ async def test_requested_outputs_alone_are_answered_each_as_it_was_wanted(runnin
         {"name": "label", "parameters": {"binary_data": True}},
         {"name": "probabilities", "parameters": {"classification": 2}},
     ]
-    answer = await infer(running, binary_body(greys(0, 255), outputs=outputs))
+    answer = await infer(running, binary_body(grays(0, 255), outputs=outputs))
     assert [output["name"] for output in head_of(answer)["outputs"]] == ["label", "probabilities"]
     found = tensors(answer)
     assert found["label"] == ["black", "white"]
@@ -138,14 +138,14 @@ async def test_requested_outputs_alone_are_answered_each_as_it_was_wanted(runnin
 
 async def test_one_image_and_many_go_through_the_same_batcher_as_predict(home: Path) -> None:
     async with running_app(settings_for(home, threads=2)) as running:
-        cnn = running.lane("cnn")
+        cnn = running.queue("cnn")
         with gated(cnn) as gate:
-            busy = [asyncio.create_task(infer(running, raw_body(greys(0)))) for _ in range(2)]
+            busy = [asyncio.create_task(infer(running, raw_body(grays(0)))) for _ in range(2)]
             await gate.held(2)
-            mine = asyncio.create_task(infer(running, binary_body(greys(*GREYS))))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 3))
-            predict = asyncio.create_task(running.client.post("/predict", files={"file": grey_png(191)}))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 4))
+            mine = asyncio.create_task(infer(running, binary_body(grays(*GRAYS))))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 3))
+            predict = asyncio.create_task(running.client.post("/predict", files={"file": gray_png(191)}))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 4))
             gate.open()
             await asyncio.gather(*busy)
             assert tensors(await mine)["label"] == ["black", "grey", "white"]
@@ -155,15 +155,15 @@ async def test_one_image_and_many_go_through_the_same_batcher_as_predict(home: P
 
 
 async def test_each_of_many_concurrent_requests_gets_its_own_answer(running: RunningApp) -> None:
-    async def logits(grey: int) -> Pixels:
-        images_NHWC = greys(*range(grey, grey + 1 + grey % 5))
-        answer = await infer(running, (binary_body, json_body, raw_body)[grey % 3](images_NHWC))
+    async def logits(gray: int) -> Pixels:
+        images_NHWC = grays(*range(gray, gray + 1 + gray % 5))
+        answer = await infer(running, (binary_body, json_body, raw_body)[gray % 3](images_NHWC))
         found: Pixels = tensors(answer)["logits"]
         return found
 
-    found = await asyncio.gather(*(logits(grey) for grey in range(30)))
-    for grey, logits_NK in enumerate(found):
-        expected_NK = [expected_logits(each) for each in range(grey, grey + 1 + grey % 5)]
+    found = await asyncio.gather(*(logits(gray) for gray in range(30)))
+    for gray, logits_NK in enumerate(found):
+        expected_NK = [expected_logits(each) for each in range(gray, gray + 1 + gray % 5)]
         np.testing.assert_allclose(logits_NK, expected_NK, atol=1e-3)
 
 
@@ -172,7 +172,7 @@ async def test_versions_are_numbers_or_the_champion(running: RunningApp) -> None
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
 
     async def label(version: str) -> tuple[str, str]:
-        answer = await infer(running, json_body(greys(0)), f"/v2/models/cnn/versions/{version}/infer")
+        answer = await infer(running, json_body(grays(0)), f"/v2/models/cnn/versions/{version}/infer")
         return head_of(answer)["model_version"], tensors(answer)["label"][0]
 
     assert await label("1") == ("1", "black")
@@ -185,11 +185,11 @@ async def test_versions_are_numbers_or_the_champion(running: RunningApp) -> None
 
     await until(is_promoted)
     assert await label("1") == ("1", "black")
-    assert head_of(await infer(running, json_body(greys(0))))["model_version"] == "2"
+    assert head_of(await infer(running, json_body(grays(0))))["model_version"] == "2"
 
 
 @pytest.fixture
-async def quantised(home: Path) -> AsyncIterator[RunningApp]:
+async def quantized(home: Path) -> AsyncIterator[RunningApp]:
     """An app whose cnn has an int8 variant."""
     write_onnx_version(home / "models" / "cnn" / "2", "cnn", 2, int8=True)
     set_champions(home / "models", cnn=2, mlp=1)
@@ -198,9 +198,9 @@ async def quantised(home: Path) -> AsyncIterator[RunningApp]:
 
 
 @pytest.mark.parametrize("path", [INFER, "/v2/models/cnn/versions/2/infer"])
-async def test_the_precision_is_a_parameter_of_the_request(quantised: RunningApp, path: str) -> None:
+async def test_the_precision_is_a_parameter_of_the_request(quantized: RunningApp, path: str) -> None:
     for precision, temperature in (("fp32", 1.25), ("int8", 2.5)):
-        answer = await infer(quantised, json_body(greys(96), parameters={"precision": precision}), path)
+        answer = await infer(quantized, json_body(grays(96), parameters={"precision": precision}), path)
         fields, found = head_of(answer), tensors(answer)
         assert fields["parameters"]["precision"] == precision
         assert fields["parameters"]["temperature"] == temperature
@@ -208,51 +208,51 @@ async def test_the_precision_is_a_parameter_of_the_request(quantised: RunningApp
         np.testing.assert_allclose(found["probabilities"], softmax(found["logits"], temperature), rtol=1e-5)
 
 
-async def test_a_precision_that_was_not_published_is_a_404(quantised: RunningApp) -> None:
-    answer = await infer(quantised, json_body(greys(96), parameters={"precision": "int8"}), "/v2/models/mlp/infer")
+async def test_a_precision_that_was_not_published_is_a_404(quantized: RunningApp) -> None:
+    answer = await infer(quantized, json_body(grays(96), parameters={"precision": "int8"}), "/v2/models/mlp/infer")
     assert assert_error(answer, 404) == "mlp@1 was published without int8: it has fp32"
 
 
 async def test_a_full_queue_is_a_429_with_the_time_to_wait(home: Path) -> None:
     async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
-        cnn = running.lane("cnn")
+        cnn = running.queue("cnn")
         with gated(cnn) as gate:
-            asked = [asyncio.create_task(infer(running, raw_body(greys(0)))) for _ in range(2)]
+            asked = [asyncio.create_task(infer(running, raw_body(grays(0)))) for _ in range(2)]
             await gate.held(2)
-            asked.append(asyncio.create_task(infer(running, raw_body(greys(0, 0, 0)))))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 3))
-            too_many = await infer(running, raw_body(greys(0, 0)))
+            asked.append(asyncio.create_task(infer(running, raw_body(grays(0, 0, 0)))))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 3))
+            too_many = await infer(running, raw_body(grays(0, 0)))
             assert "images are waiting for cnn@1: try again in" in assert_error(too_many, 429)
             assert int(too_many.headers["retry-after"]) >= 1
-            asked.append(asyncio.create_task(infer(running, raw_body(greys(0)))))
-            await until(lambda: asyncio.sleep(0, cnn.waiting == 4))
+            asked.append(asyncio.create_task(infer(running, raw_body(grays(0)))))
+            await until(lambda: asyncio.sleep(0, cnn.pending == 4))
             before_its_body: tuple[bytes, Headers] = (b"no request", {})
             assert_error(await infer(running, before_its_body), 429)
             gate.open()
             assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200] * 4
-        assert cnn.waiting == 0
-        assert tensors(await infer(running, raw_body(greys(0))))["label"] == ["black"]
+        assert cnn.pending == 0
+        assert tensors(await infer(running, raw_body(grays(0))))["label"] == ["black"]
 
 
 async def test_a_clients_own_timeout_is_kept_and_never_beyond_the_services(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=5)) as running:
-        with gated(running.lane("cnn")):
-            late = await infer(running, json_body(greys(0), parameters={"timeout": 100_000}))
+        with gated(running.queue("cnn")):
+            late = await infer(running, json_body(grays(0), parameters={"timeout": 100_000}))
             assert "deadline" in assert_error(late, 504)
-            assert running.lane("cnn").waiting == 0
-        patient = json_body(greys(0), parameters={"timeout": 10**15})
+            assert running.queue("cnn").pending == 0
+        patient = json_body(grays(0), parameters={"timeout": 10**15})
         assert tensors(await infer(running, patient))["label"] == ["black"]
     async with running_app(settings_for(home, deadline_seconds=0)) as hurried:
-        assert_error(await infer(hurried, json_body(greys(0), parameters={"timeout": 10**15})), 504)
+        assert_error(await infer(hurried, json_body(grays(0), parameters={"timeout": 10**15})), 504)
 
 
 async def test_a_query_is_ignored(running: RunningApp) -> None:
-    assert tensors(await infer(running, raw_body(greys(0)), f"{INFER}?trace=1&top_k=-3"))["label"] == ["black"]
+    assert tensors(await infer(running, raw_body(grays(0)), f"{INFER}?trace=1&top_k=-3"))["label"] == ["black"]
 
 
 async def test_the_metrics_count_images_and_routes(running: RunningApp) -> None:
-    await infer(running, raw_body(greys(*GREYS)))
-    await infer(running, raw_body(greys(0)), "/v2/models/cnn/versions/1/infer")
+    await infer(running, raw_body(grays(*GRAYS)))
+    await infer(running, raw_body(grays(0)), "/v2/models/cnn/versions/1/infer")
     await infer(running, (b"", {}))
     scraped = (await running.client.get("/metrics")).text
     for line in (

@@ -15,11 +15,11 @@ from tritonclient.http import aio
 from tritonclient.utils import InferenceServerException
 
 from core.statistics.calibration import softmax
-from tests.support.onnx_models import CLASSES, expected_logits, grey_png, write_onnx_version
-from tests.support.openinference import Pixels, greys
+from tests.support.onnx_models import CLASSES, expected_logits, gray_png, write_onnx_version
+from tests.support.openinference import Pixels, grays
 from tests.support.service import ServiceProcess, service_process, write_home
 
-GREYS = (0, 30, 96, 128, 200, 255)
+GRAYS = (0, 30, 96, 128, 200, 255)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,9 @@ def images(images_NHWC: Pixels, *, binary: bool = True) -> Any:
     return tensor.set_data_from_numpy(images_NHWC, binary_data=binary)
 
 
-def assert_right(result: Any, shown: tuple[int, ...] = GREYS) -> None:
-    """All three outputs of cnn@1 for pictures of these greys."""
-    expected_NK = np.stack([expected_logits(grey) for grey in shown])
+def assert_right(result: Any, shown: tuple[int, ...] = GRAYS) -> None:
+    """All three outputs of cnn@1 for pictures of these grays."""
+    expected_NK = np.stack([expected_logits(gray) for gray in shown])
     logits_NK = result.as_numpy("logits")
     assert logits_NK.dtype == np.float32
     np.testing.assert_allclose(logits_NK, expected_NK, atol=1e-3)
@@ -87,7 +87,7 @@ def test_server_and_models_are_live_ready_and_described(client: Any) -> None:
 def test_infer(client: Any, binary: bool, compression: str | None) -> None:
     result = client.infer(
         "cnn",
-        [images(greys(*GREYS), binary=binary)],
+        [images(grays(*GRAYS), binary=binary)],
         request_id="42",
         request_compression_algorithm=compression,
         response_compression_algorithm=compression,
@@ -98,8 +98,8 @@ def test_infer(client: Any, binary: bool, compression: str | None) -> None:
 
 
 def test_the_answer_is_that_of_predict(service: ServiceProcess, client: Any) -> None:
-    result = client.infer("cnn", [images(greys(*GREYS))])
-    files = [("file", grey_png(grey)) for grey in GREYS]
+    result = client.infer("cnn", [images(grays(*GRAYS))])
+    files = [("file", gray_png(gray)) for gray in GRAYS]
     answer = httpx.post(f"{service.url}/predict?top_k=5", files=files).json()
     assert [one["label"].encode() for one in answer["predictions"]] == labels_of(result)
     for one, probabilities_K in zip(answer["predictions"], result.as_numpy("probabilities"), strict=True):
@@ -112,7 +112,7 @@ def test_requested_outputs(client: Any) -> None:
         triton.InferRequestedOutput("probabilities", class_count=2),
         triton.InferRequestedOutput("logits", binary_data=False),
     ]
-    result = client.infer("cnn", [images(greys(0, 255))], outputs=outputs)
+    result = client.infer("cnn", [images(grays(0, 255))], outputs=outputs)
     assert [output["name"] for output in result.get_response()["outputs"]] == ["probabilities", "logits"]
     assert result.as_numpy("label") is None
     assert result.as_numpy("logits").shape == (2, 5)
@@ -122,33 +122,33 @@ def test_requested_outputs(client: Any) -> None:
 
 
 def test_versions_and_precisions(client: Any) -> None:
-    image = [images(greys(0))]
+    image = [images(grays(0))]
     assert labels_of(client.infer("cnn", image, model_version="2")) == [b"white"]
     assert labels_of(client.infer("cnn", image, model_version="champion")) == [b"black"]
-    result = client.infer("mlp", [images(greys(96))], model_version="2", parameters={"precision": "int8"})
+    result = client.infer("mlp", [images(grays(96))], model_version="2", parameters={"precision": "int8"})
     assert result.get_response()["parameters"]["precision"] == "int8"
     np.testing.assert_allclose(result.as_numpy("logits")[0], expected_logits(96, "int8"), atol=1e-3)
 
 
 def test_async_infer(client: Any) -> None:
-    asked = [client.async_infer("cnn", [images(greys(grey))], request_id=str(grey)) for grey in range(0, 256, 8)]
-    for grey, request in zip(range(0, 256, 8), asked, strict=True):
+    asked = [client.async_infer("cnn", [images(grays(gray))], request_id=str(gray)) for gray in range(0, 256, 8)]
+    for gray, request in zip(range(0, 256, 8), asked, strict=True):
         result = request.get_result()
-        assert_right(result, (grey,))
-        assert result.get_response()["id"] == str(grey)
+        assert_right(result, (gray,))
+        assert result.get_response()["id"] == str(gray)
 
 
 async def test_infer_with_asyncio(service: ServiceProcess) -> None:
     async with aio.InferenceServerClient(address(service)) as client:
         assert await client.is_server_ready()
-        assert_right(await client.infer("cnn", [images(greys(*GREYS))]))
-        assert_right(await client.infer("cnn", [images(greys(*GREYS), binary=False)]))
+        assert_right(await client.infer("cnn", [images(grays(*GRAYS))]))
+        assert_right(await client.infer("cnn", [images(grays(*GRAYS), binary=False)]))
         with pytest.raises(InferenceServerException, match="no model 'vit'"):
-            await client.infer("vit", [images(greys(0))])
+            await client.infer("vit", [images(grays(0))])
 
 
 def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> None:
-    body, length = triton.InferenceServerClient.generate_request_body([images(greys(*GREYS))])
+    body, length = triton.InferenceServerClient.generate_request_body([images(grays(*GRAYS))])
     headers = {"Inference-Header-Content-Length": str(length)}
     answer = httpx.post(f"{service.url}/v2/models/cnn/infer", content=body, headers=headers)
     parsed = triton.InferenceServerClient.parse_response_body(
@@ -160,9 +160,9 @@ def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> N
 @pytest.mark.parametrize(
     ("name", "sent", "datatype", "message"),
     [
-        ("image", greys(0), "UINT8", "no input 'image'"),
-        ("images", greys(0).astype(np.float32), "FP32", "is UINT8, not 'FP32'"),
-        ("images", greys(0)[0], "UINT8", r"shape \[-1, 8, 8, 3\]"),
+        ("image", grays(0), "UINT8", "no input 'image'"),
+        ("images", grays(0).astype(np.float32), "FP32", "is UINT8, not 'FP32'"),
+        ("images", grays(0)[0], "UINT8", r"shape \[-1, 8, 8, 3\]"),
         ("images", np.zeros((1, 3, 8, 8), np.uint8), "UINT8", r"shape \[-1, 8, 8, 3\]"),
         ("images", np.zeros((0, 8, 8, 3), np.uint8), "UINT8", "from 1 on"),
         ("images", np.zeros((65, 8, 8, 3), np.uint8), "UINT8", "at most 64 images"),
@@ -174,23 +174,23 @@ def test_wrong_inputs_are_told_so(client: Any, name: str, sent: Any, datatype: s
     with pytest.raises(InferenceServerException, match=message) as refused:
         client.infer("cnn", [tensor])
     assert refused.value.status() == "400"
-    assert_right(client.infer("cnn", [images(greys(*GREYS))]))
+    assert_right(client.infer("cnn", [images(grays(*GRAYS))]))
 
 
 def test_shared_memory_is_refused_rather_than_ignored(client: Any) -> None:
     output = triton.InferRequestedOutput("logits")
     output.set_shared_memory("mine", 20)
     with pytest.raises(InferenceServerException, match="shared_memory_region"):
-        client.infer("cnn", [images(greys(0))], outputs=[output])
+        client.infer("cnn", [images(grays(0))], outputs=[output])
     with pytest.raises(InferenceServerException, match="nothing is at /v2/systemsharedmemory"):
         client.get_system_shared_memory_status()
 
 
 def test_unknown_models_versions_and_outputs_are_told_so(client: Any) -> None:
     calls: list[tuple[Callable[[], Any], str]] = [
-        (lambda: client.infer("vit", [images(greys(0))]), "404"),
-        (lambda: client.infer("cnn", [images(greys(0))], model_version="9"), "404"),
-        (lambda: client.infer("cnn", [images(greys(0))], outputs=[triton.InferRequestedOutput("scores")]), "400"),
+        (lambda: client.infer("vit", [images(grays(0))]), "404"),
+        (lambda: client.infer("cnn", [images(grays(0))], model_version="9"), "404"),
+        (lambda: client.infer("cnn", [images(grays(0))], outputs=[triton.InferRequestedOutput("scores")]), "400"),
         (lambda: client.get_model_metadata("vit"), "404"),
     ]
     for call, status in calls:
@@ -207,6 +207,6 @@ def test_a_server_that_is_told_to_stop_is_no_longer_ready(tmp_path: Path) -> Non
             while client.is_server_ready():
                 pass
             assert client.is_server_live()
-            assert_right(client.infer("cnn", [images(greys(*GREYS))]))
+            assert_right(client.infer("cnn", [images(grays(*GRAYS))]))
         service.terminate()
         assert service.wait() == 0

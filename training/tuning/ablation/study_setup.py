@@ -15,7 +15,7 @@ from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
 from training.data.splits import SEED, Split, make_split
 from training.data.types import LabelledImages
-from training.fit.distillation import read_teacher, teacher_answers
+from training.fit.distillation import read_teacher, soft_labels
 from training.fit.loop import FitInputs, FitResult, fit
 from training.fit.teacher_rounds import RoundAnswers
 from training.pipeline.train import new_classifier
@@ -25,11 +25,11 @@ from training.tuning.ablation.places import ROOM
 
 _FRESH = 10_000
 """Images, at most, that a study keeps for its confirmation."""
-_LARGEST_SHARE = 0.9
+_MAX_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Bench:
+class StudySetup:
     """Images and machine of a study.
 
     Attributes:
@@ -47,15 +47,15 @@ class Bench:
     device: torch.device
 
 
-def make_bench(
+def make_study_setup(
     images: Images, share: float, repository: ModelRepository, *, threads: int, device: torch.device
-) -> Bench:
+) -> StudySetup:
     """Draw the share of the training images that a study works with; the same share, the same images.
 
     Raises:
         ConfigurationError: the share is out of range, or leaves too few images.
     """
-    if not 0 < share <= _LARGEST_SHARE:
+    if not 0 < share <= _MAX_SHARE:
         raise ConfigurationError(f"a study cannot work on {share:g} of the images: give a share in (0, 0.9]")
     split, labels_N = images.split, images.dataset.training.labels_N
     kept = round(share * len(split.train))
@@ -65,7 +65,7 @@ def make_bench(
     drawn = make_split(labels_N[split.train], validation=kept, holdout=fresh, seed=SEED)
     fresh_N = split.train[drawn.holdout]
     training = images.dataset.training
-    return Bench(
+    return StudySetup(
         images=Images(images.dataset, Split(split.train[drawn.validation], split.validation, split.holdout)),
         fresh=LabelledImages(training.images_NHWC[fresh_N], training.labels_N[fresh_N]),
         repository=repository,
@@ -76,7 +76,7 @@ def make_bench(
 
 def short_run(
     config: RecipeConfig,
-    bench: Bench,
+    setup: StudySetup,
     folder: Path,
     *,
     judged_on: LabelledImages,
@@ -87,7 +87,7 @@ def short_run(
 
     Args:
         config: of the run.
-        bench: what it is run on.
+        setup: what it is run on.
         folder: keeps the checkpoint; made if it does not exist.
         judged_on: images whose accuracy is measured after every epoch.
         reporter: is told what happens.
@@ -100,7 +100,7 @@ def short_run(
     """
     require_judged(config)
     folder.mkdir(parents=True, exist_ok=True)
-    images = bench.images
+    images = setup.images
     checkpoint = load_checkpoint(folder) if (folder / CHECKPOINT_NAME).exists() else None
     if checkpoint is not None:
         require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
@@ -113,16 +113,16 @@ def short_run(
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher=_answers(config, bench, classifier.mean_colour, reporter),
+        teacher=_answers(config, setup, classifier.mean_color, reporter),
     )
     return fit(
         classifier,
         config,
         inputs,
         folder,
-        reporter=Watched(reporter, on_epoch),
-        threads=bench.threads,
-        device=bench.device,
+        reporter=WatchedRun(reporter, on_epoch),
+        threads=setup.threads,
+        device=setup.device,
         resume_from=checkpoint,
     )
 
@@ -147,20 +147,22 @@ def final_accuracy(result: FitResult) -> float:
     return accuracy
 
 
-def _answers(config: RecipeConfig, bench: Bench, fill_C: Tensor, reporter: Reporter) -> Sequence[RoundAnswers] | None:
+def _answers(
+    config: RecipeConfig, setup: StudySetup, fill_C: Tensor, reporter: Reporter
+) -> Sequence[RoundAnswers] | None:
     """The teacher's answers for the images of the study, as its rounds change just these."""
-    teacher = read_teacher(config, bench.images, bench.repository)
+    teacher = read_teacher(config, setup.images, setup.repository)
     if teacher is None:
         return None
-    cache = bench.repository.home_models.with_name("cache") / "teachers"
-    torch.set_num_threads(bench.threads)
-    answers = teacher_answers(
-        teacher, config, bench.images, cache, fill_C=fill_C, reporter=reporter, device=bench.device, room=ROOM
+    cache = setup.repository.home_models.with_name("cache") / "teachers"
+    torch.set_num_threads(setup.threads)
+    answers = soft_labels(
+        teacher, config, setup.images, cache, fill_C=fill_C, reporter=reporter, device=setup.device, room=ROOM
     )
     return answers.rounds
 
 
-class Watched:
+class WatchedRun:
     """A reporter that passes everything on, and each epoch to a second listener too."""
 
     def __init__(self, reporter: Reporter, on_epoch: Callable[[EpochRecord], None]) -> None:

@@ -19,7 +19,7 @@ Doubles = npt.NDArray[np.float64]
 def cascade(classifier: Classifier, *, height: int, width: int, seed: int) -> Iterator[tuple[str, Classifier]]:
     """Networks with fresh weights in the last layer, the last two, and so on down to the first; each with its name.
 
-    A layer is a module that brings weights or running statistics of its own; normalisations become fresh together with
+    A layer is a module that brings weights or running statistics of its own; normalizations become fresh together with
     the layer before them.
 
     Args:
@@ -64,7 +64,7 @@ def layers_in_order(classifier: Classifier, *, height: int, width: int) -> list[
 def rank_correlations(first_NHW: Doubles, second_NHW: Doubles) -> Doubles:
     """Spearman's correlation of each pair of maps, by absolute value, float64 [N]; 0 where one of them is flat."""
     ranks = [rankdata(np.abs(maps_NHW).reshape(len(maps_NHW), -1), axis=1) for maps_NHW in (first_NHW, second_NHW)]
-    centred = [ranks_NP - ranks_NP.mean(axis=1, keepdims=True) for ranks_NP in ranks]
-    lengths_N = np.prod([np.linalg.norm(ranks_NP, axis=1) for ranks_NP in centred], axis=0)
-    products_N = (centred[0] * centred[1]).sum(axis=1)
+    centered = [ranks_NP - ranks_NP.mean(axis=1, keepdims=True) for ranks_NP in ranks]
+    lengths_N = np.prod([np.linalg.norm(ranks_NP, axis=1) for ranks_NP in centered], axis=0)
+    products_N = (centered[0] * centered[1]).sum(axis=1)
     return np.asarray(products_N / np.where(lengths_N > 0, lengths_N, 1))

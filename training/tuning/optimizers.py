@@ -1,6 +1,6 @@
-"""What the spaces of both families have in common: loss, optimiser, rate and weight decay.
+"""What the spaces of both families have in common: loss, optimizer, rate and weight decay.
 
-A rate that suits one optimiser is useless to another. So each comes with settings of its own, the recipe's optimiser
+A rate that suits one optimizer is useless to another. So each comes with settings of its own, the recipe's optimizer
 with the recipe's, and the search looks for factors.
 """
 
@@ -20,8 +20,8 @@ _SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
-class HandSet:
-    """Settings with which an optimiser is known to work for a family."""
+class Defaults:
+    """Settings with which an optimizer is known to work for a family."""
 
     learning_rate: float
     weight_decay: float
@@ -29,8 +29,8 @@ class HandSet:
     vector_learning_rate: float = 3e-3
 
 
-def optimisation_dimensions(base: Optimization, hand_set: Mapping[str, HandSet]) -> dict[str, BaseDistribution]:
-    """Loss, optimiser, and factors of its learning rates and its weight decay."""
+def optimization_dimensions(base: Optimization, hand_set: Mapping[str, Defaults]) -> dict[str, BaseDistribution]:
+    """Loss, optimizer, and factors of its learning rates and its weight decay."""
     names = tuple(dict.fromkeys([*hand_set, base.optimizer]))
     return {
         "loss": CategoricalDistribution(("cross_entropy", "smoothed", "mse")),
@@ -40,7 +40,7 @@ def optimisation_dimensions(base: Optimization, hand_set: Mapping[str, HandSet])
     }
 
 
-def optimisation_baseline(base: Optimization) -> Point:
+def optimization_baseline(base: Optimization) -> Point:
     """Where the recipe stands."""
     smoothed = "smoothed" if base.label_smoothing > 0 else "cross_entropy"
     return {
@@ -51,14 +51,14 @@ def optimisation_baseline(base: Optimization) -> Point:
     }
 
 
-def optimisation_at(point: Point, base: Optimization, hand_set: Mapping[str, HandSet]) -> dict[str, Any]:
+def optimization_at(point: Point, base: Optimization, hand_set: Mapping[str, Defaults]) -> dict[str, Any]:
     """The settings at a point, by their dotted names."""
     own = point["optimizer"] == base.optimizer
     known = hand_set.get(point["optimizer"])
     decay = known.weight_decay if known is not None else 0.0
     if own:
         decay = base.weight_decay or decay
-        known = HandSet(base.learning_rate, decay, base.momentum, base.vector_learning_rate)
+        known = Defaults(base.learning_rate, decay, base.momentum, base.vector_learning_rate)
     if known is None:
         raise ValueError(f"no settings for {point['optimizer']}")
     settings = {
@@ -68,7 +68,7 @@ def optimisation_at(point: Point, base: Optimization, hand_set: Mapping[str, Han
         "weight_decay": decay * point["weight_decay"],
         "momentum": known.momentum,
     }
-    if point["loss"] != optimisation_baseline(base)["loss"]:
+    if point["loss"] != optimization_baseline(base)["loss"]:
         settings["loss"] = "mse" if point["loss"] == "mse" else "cross_entropy"
         settings["label_smoothing"] = (base.label_smoothing or _SMOOTHING) if point["loss"] == "smoothed" else 0.0
     return {f"optimization.{name}": value for name, value in settings.items()}

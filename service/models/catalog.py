@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import CorruptVersionError
-from core.repository.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
@@ -16,14 +16,14 @@ from service.errors import UnknownModelVersionError, VersionRefusedError
 
 
 @dataclass(frozen=True)
-class Reference:
+class ModelRef:
     """A model as a client names it: `cnn` for its champion, `cnn@3` for one version."""
 
     family: str
     version: int | None
 
     @classmethod
-    def parse(cls, text: str) -> Reference:
+    def parse(cls, text: str) -> ModelRef:
         """Read a reference.
 
         Raises:
@@ -40,7 +40,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ModelCatalog:
     """Reads a repository; errors are the API's.
 
     Attributes:
@@ -105,7 +105,7 @@ class Catalogue:
         except CorruptVersionError as error:
             raise VersionRefusedError(family, version, str(error)) from error
 
-    def resolve(self, reference: Reference) -> Manifest:
+    def resolve(self, reference: ModelRef) -> Manifest:
         """The manifest of the version that a reference stands for.
 
         Raises:
@@ -138,6 +138,6 @@ class Catalogue:
         )
 
 
-def _test_accuracy(manifest: Manifest) -> Estimate:
+def _test_accuracy(manifest: Manifest) -> ConfidenceInterval:
     images = manifest.data.counts["test"]
     return proportion(round(manifest.metrics.test_accuracy * images), images)

@@ -1,4 +1,4 @@
-"""Cascading randomisation (Adebayo et al. 2018): a map that outlives the weights explains the image, not the model."""
+"""Cascading randomization (Adebayo et al. 2018): a map that outlives the weights explains the image, not the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.publish.republish import stored_classifier
 pytestmark = pytest.mark.slow
 
 
-def randomised(network: Classifier, layers: int) -> Classifier:
+def randomized(network: Classifier, layers: int) -> Classifier:
     """A copy whose last layers have fresh weights."""
     changed = copy.deepcopy(network)
     weighted = [layer for layer in changed.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
@@ -48,7 +48,7 @@ async def test_fresh_weights_from_the_top_down_change_the_maps(
     told = parameters(steps=8, window=8, stride=4)
     maps = []
     for layers in (0, 1, 3):
-        pair = exported(family, randomised(network, layers) if layers else network, tmp_path / str(layers))
+        pair = exported(family, randomized(network, layers) if layers else network, tmp_path / str(layers))
         maps.append(
             {
                 method: [

@@ -20,7 +20,7 @@ _WHITE_IS_ZERO = 0
 def raw_mode(image: ImageFile) -> str:
     """How the pixels are stored in the file, such as `RGB;16B`; ask before they are loaded.
 
-    Pillow reduces 16-bit colour to 8 bits while loading, so that the loaded image no longer tells.
+    Pillow reduces 16-bit color to 8 bits while loading, so that the loaded image no longer tells.
     """
     arguments = image.tile[0][3] if image.tile else None
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -46,11 +46,11 @@ def to_rgb(image: Image.Image, stored_as: str) -> tuple[Image.Image, list[str]]:
         )
     notes = _conversion_notes(image.mode, stored_as)
     if image.mode.startswith("I;16"):
-        image = _grey_of_16_bits(image, stored_as)
+        image = _gray_of_16_bits(image, stored_as)
     elif "transparency" in image.info:
         image.info["transparency"] = _key_of_8_bits(image.info["transparency"], stored_as)
     if image.has_transparency_data:
-        if image.mode == "La":  # premultiplied grey, which Pillow cannot convert in one step
+        if image.mode == "La":  # premultiplied gray, which Pillow cannot convert in one step
             image = image.convert("LA")
         if image.mode != "RGBA":
             image = image.convert("RGBA")
@@ -63,28 +63,28 @@ def to_rgb(image: Image.Image, stored_as: str) -> tuple[Image.Image, list[str]]:
 
 
 def _conversion_notes(mode: str, stored_as: str) -> list[str]:
-    grey = mode.startswith("I;16") or stored_as.startswith("LA;16")
+    gray = mode.startswith("I;16") or stored_as.startswith("LA;16")
     depth = "16-bit " if ";16" in stored_as else "12-bit " if ";12" in stored_as else ""
-    if mode in ("RGB", "RGBA") and not grey:
+    if mode in ("RGB", "RGBA") and not gray:
         return [f"converted from {depth}RGB"] if depth else []
-    return [f"converted from {depth}{'greyscale' if grey else _NAMES.get(mode, mode)}"]
+    return [f"converted from {depth}{'greyscale' if gray else _NAMES.get(mode, mode)}"]
 
 
-def _grey_of_16_bits(image: Image.Image, stored_as: str) -> Image.Image:
-    """Mode L, or LA where the file names one grey value as transparent."""
+def _gray_of_16_bits(image: Image.Image, stored_as: str) -> Image.Image:
+    """Mode L, or LA where the file names one gray value as transparent."""
     samples_HW = np.asarray(image)
-    grey_HW = (samples_HW >> (4 if ";12" in stored_as else 8)).astype(np.uint8)
+    gray_HW = (samples_HW >> (4 if ";12" in stored_as else 8)).astype(np.uint8)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
-        grey_HW = 255 - grey_HW  # Pillow inverts these for 8 bits and less only
-    grey = Image.fromarray(grey_HW)
+        gray_HW = 255 - gray_HW  # Pillow inverts these for 8 bits and less only
+    gray = Image.fromarray(gray_HW)
     key = image.info.get("transparency")
     if key is None:
-        return grey
-    return Image.merge("LA", (grey, Image.fromarray(np.where(samples_HW == key, 0, 255).astype(np.uint8))))
+        return gray
+    return Image.merge("LA", (gray, Image.fromarray(np.where(samples_HW == key, 0, 255).astype(np.uint8))))
 
 
 def _key_of_8_bits(key: int | bytes | tuple[int, ...], stored_as: str) -> int | bytes | tuple[int, ...]:
-    """A PNG's transparent colour on the 8-bit scale of the loaded pixels; Pillow leaves it as stored."""
+    """A PNG's transparent color on the 8-bit scale of the loaded pixels; Pillow leaves it as stored."""
     if isinstance(key, tuple) and ";16" in stored_as:
         return tuple(sample >> 8 for sample in key)
     if isinstance(key, int):

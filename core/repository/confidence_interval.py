@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Estimate(BaseModel):
+class ConfidenceInterval(BaseModel):
     """`low` and `high` bound the 95 % interval around `value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Activation maximisation: images that excite a class or a channel of a network most, found by gradient ascent."""
+"""Activation maximization: images that excite a class or a channel of a network most, found by gradient ascent."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Objective:
     layer: int | None = None
 
 
-def maximise(
+def maximize(
     classifier: Classifier,
     objectives: Sequence[Objective],
     *,
     height: int,
     width: int,
-    colours_CC: npt.NDArray[np.float32],
+    colors_CC: npt.NDArray[np.float32],
     seed: int,
     steps: int = STEPS,
     progress: Callable[[int], None] = lambda step: None,
@@ -54,12 +54,12 @@ def maximise(
         objectives: what each image shall excite.
         height: of the images.
         width: of the images.
-        colours_CC: from `colour_matrix`.
+        colors_CC: from `color_matrix`.
         seed: of the first images and of the jitter.
         steps: of Adam.
         progress: is told how many steps are done.
     """
-    images = FourierImages(len(objectives), height, width, colours_CC, seed)
+    images = FourierImages(len(objectives), height, width, colors_CC, seed)
     random = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(images.parameters(), lr=RATE)
     for step in range(steps):

@@ -5,42 +5,42 @@ import torch
 
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier
 from tests.training.analysis.interpret.test_methods import small_cnn
-from training.analysis.interpret.fourier import FourierImages, colour_matrix
+from training.analysis.interpret.fourier import FourierImages, color_matrix
 from training.analysis.interpret.jitter import jittered
-from training.analysis.interpret.maximise import (
+from training.analysis.interpret.maximize import (
     Objective,
     block_layers,
     excitations,
     liveliest_channels,
-    maximise,
+    maximize,
     raised,
 )
 from training.analysis.interpret.nets import first_layer_pictures
 
-COLOURS_CC = np.eye(3, dtype=np.float32)
+COLORS_CC = np.eye(3, dtype=np.float32)
 
 
-def test_the_colour_matrix_gives_the_correlations_of_the_images() -> None:
+def test_the_color_matrix_gives_the_correlations_of_the_images() -> None:
     random = np.random.default_rng(0)
     mixed_P3 = 128 + random.normal(size=(4096, 3)) @ np.array([[30.0, 25, 20], [0, 10, 5], [0, 0, 5]])
     images_NHWC = mixed_P3.clip(0, 255).astype(np.uint8).reshape(16, 16, 16, 3)
-    matrix_CC = colour_matrix(images_NHWC)
+    matrix_CC = color_matrix(images_NHWC)
     made_P3 = random.normal(size=(20_000, 3)) @ matrix_CC
     np.testing.assert_allclose(np.corrcoef(made_P3.T), np.corrcoef(mixed_P3.T), atol=0.05)
     np.testing.assert_allclose(matrix_CC, matrix_CC.T, atol=1e-6)
 
 
-def test_spectra_render_to_pixels_that_begin_nearly_grey_and_follow_the_seed() -> None:
-    images = FourierImages(2, 9, 12, COLOURS_CC, seed=3)
+def test_spectra_render_to_pixels_that_begin_nearly_gray_and_follow_the_seed() -> None:
+    images = FourierImages(2, 9, 12, COLORS_CC, seed=3)
     pixels = images()
     assert pixels.shape == (2, 9, 12, 3)
     assert 0.3 < pixels.min() < pixels.max() < 0.7
-    assert torch.equal(pixels, FourierImages(2, 9, 12, COLOURS_CC, seed=3)())
-    assert not torch.equal(pixels, FourierImages(2, 9, 12, COLOURS_CC, seed=4)())
+    assert torch.equal(pixels, FourierImages(2, 9, 12, COLORS_CC, seed=3)())
+    assert not torch.equal(pixels, FourierImages(2, 9, 12, COLORS_CC, seed=4)())
 
 
 def test_contrast_is_limited_and_what_is_below_stays() -> None:
-    images = FourierImages(1, 16, 16, COLOURS_CC, seed=3)
+    images = FourierImages(1, 16, 16, COLORS_CC, seed=3)
     with torch.no_grad():
         faint = torch.logit(images()).std()
         images.spectrum.mul_(2)
@@ -50,7 +50,7 @@ def test_contrast_is_limited_and_what_is_below_stays() -> None:
 
 
 def test_the_lowest_frequencies_weigh_most() -> None:
-    scale = FourierImages(1, 32, 32, COLOURS_CC, seed=0).scale
+    scale = FourierImages(1, 32, 32, COLORS_CC, seed=0).scale
     assert scale.shape == (32, 17)
     assert scale[0, 0] == scale.max() == 32
     assert scale[0, 16] == 2
@@ -73,14 +73,14 @@ def test_ascent_raises_each_logit_of_its_own() -> None:
     classifier, _ = linear_classifier()
     objectives = [Objective(unit) for unit in range(3)]
     start, made = (
-        maximise(classifier, objectives, height=SIDE, width=SIDE, colours_CC=COLOURS_CC, seed=0, steps=steps)
+        maximize(classifier, objectives, height=SIDE, width=SIDE, colors_CC=COLORS_CC, seed=0, steps=steps)
         for steps in (0, 60)
     )
     logits = [excitations(classifier, torch.from_numpy(each).float() / 255, objectives) for each in (start, made)]
     assert torch.all(logits[1] > logits[0])
     assert made.shape == (3, SIDE, SIDE, 3)
     assert made.dtype == np.uint8
-    repeated = maximise(classifier, objectives, height=SIDE, width=SIDE, colours_CC=COLOURS_CC, seed=0, steps=60)
+    repeated = maximize(classifier, objectives, height=SIDE, width=SIDE, colors_CC=COLORS_CC, seed=0, steps=60)
     np.testing.assert_array_equal(made, repeated)
 
 
@@ -94,7 +94,7 @@ def test_what_raises_all_logits_alike_does_not_lead_to_another_class() -> None:
     dense(classifier).bias[:] = -0.5 * SIDE * SIDE * 3 * common_K
     objectives = [Objective(unit) for unit in range(3)]
     start, made = (
-        maximise(classifier, objectives, height=SIDE, width=SIDE, colours_CC=COLOURS_CC, seed=0, steps=steps)
+        maximize(classifier, objectives, height=SIDE, width=SIDE, colors_CC=COLORS_CC, seed=0, steps=steps)
         for steps in (0, 60)
     )
     pixels_SHWC = torch.from_numpy(made).float() / 255
@@ -120,7 +120,7 @@ def test_ascent_raises_channels_of_a_block() -> None:
     channels = liveliest_channels(classifier, sample, blocks["block 2"], 2)
     objectives = [Objective(channel, blocks["block 2"]) for channel in channels]
     start, made = (
-        maximise(classifier, objectives, height=SIDE, width=SIDE, colours_CC=COLOURS_CC, seed=0, steps=steps)
+        maximize(classifier, objectives, height=SIDE, width=SIDE, colors_CC=COLORS_CC, seed=0, steps=steps)
         for steps in (0, 40)
     )
     values = [excitations(classifier, torch.from_numpy(each).float() / 255, objectives) for each in (start, made)]
@@ -136,7 +136,7 @@ def test_the_liveliest_channel_is_the_one_that_changes() -> None:
     assert liveliest_channels(classifier, sample, 1, 1) == [3]
 
 
-def test_weights_become_pictures_with_grey_for_nothing() -> None:
+def test_weights_become_pictures_with_gray_for_nothing() -> None:
     classifier, weights_KHWC = linear_classifier()
     dense(classifier).weight[0] = 0
     name, pictures = first_layer_pictures(classifier, height=SIDE, width=SIDE, count=9)

@@ -75,13 +75,13 @@ class TestTransparency:
         np.testing.assert_array_equal(result.pixels_HWC, rgba[..., :3])
         assert result.notes == ()
 
-    def test_grey_with_alpha(self) -> None:
+    def test_gray_with_alpha(self) -> None:
         result = decoded(encode(Image.merge("LA", [Image.new("L", (2, 1), 100), Image.new("L", (2, 1), 51)]), "PNG"))
         assert pixels(result) == [(224, 224, 224)] * 2
         assert result.notes == ("converted from greyscale", FLATTENED)
 
-    def test_premultiplied_grey(self) -> None:
-        """100 at full opacity, and 40 % of white light under a grey of 20 that was multiplied already."""
+    def test_premultiplied_gray(self) -> None:
+        """100 at full opacity, and 40 % of white light under a gray of 20 that was multiplied already."""
         result = decoded(tiff(np.array([[[100, 255], [20, 153]]], dtype=np.uint8), photometric=1, extra=1))
         assert pixels(result) == [(100,) * 3, (122,) * 3]
         assert result.notes == ("converted from greyscale", FLATTENED)
@@ -102,7 +102,7 @@ class TestTransparency:
         assert pixels(decoded(encode(image, "GIF", transparency=0))) == [WHITE, (40, 50, 60)]
 
     @pytest.mark.parametrize(
-        ("depth", "colour_type", "row", "key", "expected"),
+        ("depth", "color_type", "row", "key", "expected"),
         [
             (1, 0, b"\x40", struct.pack(">H", 0), [WHITE, WHITE]),
             (2, 0, b"\x10", struct.pack(">H", 0), [WHITE, (85,) * 3]),
@@ -114,30 +114,30 @@ class TestTransparency:
             (16, 2, b"\x12\0\x34\0\x56\0\x12\0\x34\0\x78\0", b"\x12\0\x34\0\x56\0", [WHITE, (0x12, 0x34, 0x78)]),
         ],
     )
-    def test_a_png_that_names_one_colour_transparent(
-        self, depth: int, colour_type: int, row: bytes, key: bytes, expected: list[tuple[int, ...]]
+    def test_a_png_that_names_one_color_transparent(
+        self, depth: int, color_type: int, row: bytes, key: bytes, expected: list[tuple[int, ...]]
     ) -> None:
-        result = decoded(png(depth, colour_type, row, key))
+        result = decoded(png(depth, color_type, row, key))
         assert pixels(result) == expected
         assert result.notes[-1] == FLATTENED
 
 
 class TestSixteenBits:
-    GREYS = np.array([[0, 257 * 100, 257 * 200, 65_535]], dtype=np.uint16)
+    GRAYS = np.array([[0, 257 * 100, 257 * 200, 65_535]], dtype=np.uint16)
 
     @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
     def test_greyscale_is_scaled_and_not_clipped(self, file_format: str) -> None:
-        result = decoded(encode(Image.fromarray(self.GREYS), file_format), 4)
+        result = decoded(encode(Image.fromarray(self.GRAYS), file_format), 4)
         assert pixels(result) == [BLACK, (100,) * 3, (200,) * 3, WHITE]
         assert result.notes == ("converted from 16-bit greyscale",)
 
     @pytest.mark.parametrize("order", ["<", ">"])
     def test_greyscale_tiff_of_either_byte_order(self, order: str) -> None:
-        result = decoded(tiff(self.GREYS.astype(f"{order}u2"), photometric=1), 4)
+        result = decoded(tiff(self.GRAYS.astype(f"{order}u2"), photometric=1), 4)
         assert pixels(result) == [BLACK, (100,) * 3, (200,) * 3, WHITE]
 
     def test_greyscale_tiff_where_zero_is_white(self) -> None:
-        result = decoded(tiff(self.GREYS, photometric=0), 4)
+        result = decoded(tiff(self.GRAYS, photometric=0), 4)
         assert pixels(result) == [WHITE, (155,) * 3, (55,) * 3, BLACK]
 
     def test_twelve_bits(self) -> None:
@@ -152,7 +152,7 @@ class TestSixteenBits:
     def test_greyscale_rotated_by_exif(self) -> None:
         exif = Image.Exif()
         exif[0x0112] = 3
-        result = decoded(encode(Image.fromarray(self.GREYS), "PNG", exif=exif), 4)
+        result = decoded(encode(Image.fromarray(self.GRAYS), "PNG", exif=exif), 4)
         assert pixels(result) == [WHITE, (200,) * 3, (100,) * 3, BLACK]
         assert result.notes == ("rotated by EXIF orientation 3", "converted from 16-bit greyscale")
 
@@ -168,7 +168,7 @@ class TestSixteenBits:
         assert pixels(result) == [(0, 7, 255), (1, 2, 3)]
         assert result.notes == ("converted from 16-bit RGB",)
 
-    def test_grey_with_alpha_png(self) -> None:
+    def test_gray_with_alpha_png(self) -> None:
         result = decoded(png(16, 4, struct.pack(">4H", 257 * 100, 65_535, 257 * 100, 0)))
         assert pixels(result) == [(100,) * 3, WHITE]
         assert result.notes == ("converted from 16-bit greyscale", FLATTENED)
@@ -186,7 +186,7 @@ class TestSixteenBits:
             decoded(tiff(samples_HW, photometric=1, sample_format=sample_format))
 
 
-class TestColourModels:
+class TestColorModels:
     @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
     def test_cmyk(self, file_format: str) -> None:
         """Full cyan ink absorbs the red; a JPEG may be off by its own loss."""

@@ -14,8 +14,8 @@ from training.augment.transforms import round_of_changes
 from training.fit.loop import FitInputs
 from training.pipeline.train import new_classifier
 from training.publish.republish import stored_classifier
-from training.tuning.ablation import bench as bench_module
-from training.tuning.ablation.bench import make_bench, short_run
+from training.tuning.ablation import study_setup as bench_module
+from training.tuning.ablation.study_setup import make_study_setup, short_run
 
 
 class _BegunError(Exception):
@@ -39,7 +39,7 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
             "augmentation.mixup": 1.0, "augmentation.cutout": 6,
         },
     )  # fmt: skip
-    bench = make_bench(images, 0.5, repository, threads=1, device=CPU)
+    setup = make_study_setup(images, 0.5, repository, threads=1, device=CPU)
     given: list[FitInputs] = []
 
     def fit(_: Any, __: Any, inputs: FitInputs, *arguments: Any, **options: Any) -> None:
@@ -48,7 +48,7 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
 
     monkeypatch.setattr(bench_module, "fit", fit)
     with pytest.raises(_BegunError):
-        short_run(config, bench, tmp_path / "short", judged_on=bench.fresh, reporter=RecordingReporter())
+        short_run(config, setup, tmp_path / "short", judged_on=setup.fresh, reporter=RecordingReporter())
 
     classifier = stored_classifier(teacher, repository.folder("cnn", 1))
     pictures_NHWC = torch.from_numpy(given[0].train.images_NHWC)
@@ -56,7 +56,7 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
     answers = given[0].teacher
     assert N == 80
     assert answers is not None
-    painted_C = new_classifier(config, bench.images).mean_colour
+    painted_C = new_classifier(config, setup.images).mean_color
     for number in range(2):
         changes = round_of_changes(N, H, W, config.augmentation, number)
         pixels_NHWC = changes.pixels(changes.pictures(pack(pictures_NHWC), pack(painted_C)))
