@@ -46,7 +46,7 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --targ
 # the service starts sooner, and its file system can stay read-only. -P, or it would be this folder's packages whose
 # bytecode is made.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server.server, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
+RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server.main, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 # A checkout may be private to its owner; the service runs as someone else.

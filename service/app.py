@@ -197,5 +197,5 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         models,
         batcher,
         decoder,
-        recorded,
+        recorded.observe_answer,
     )

@@ -50,7 +50,7 @@ def captum(folder: Path) -> Callable[[], object]:
     from captum.attr import IntegratedGradients
 
     from core.repository.manifest import read_manifest
-    from training.publish.republish import stored_classifier
+    from training.export.weights import stored_classifier
 
     torch.set_num_threads(1)
     manifest = read_manifest(folder)

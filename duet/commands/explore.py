@@ -11,7 +11,7 @@ from duet.commands.data import Data, DataDir, Download
 from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
-    from training.analysis.explore.explore import Findings
+    from training.analysis.explore.findings import Findings
 
 
 def explore(

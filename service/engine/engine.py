@@ -24,9 +24,10 @@ from service.engine.render import divergence_bits, render_prediction
 from service.engine.tta import NOTE, averaged_inference
 from service.engine.upload import Upload
 from service.errors import DeadlineExceededError
-from service.observability.metrics import Metrics
 
 Result = TypeVar("Result")
+ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
+"""Told of every answer: the model, seconds of decoding, what the queue and the run took, and seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,11 @@ class Comparison:
 class Engine:
     """One process's models, batcher and decoder."""
 
-    def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, metrics: Metrics) -> None:
+    def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, observe_answer: ObserveAnswer) -> None:
         self.models = models
         self._batcher = batcher
         self._decoder = decoder
-        self._metrics = metrics
+        self._observe_answer = observe_answer
 
     async def find(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
@@ -143,7 +144,7 @@ class Engine:
             inference = averaged_inference(parts, calibration)
         else:
             inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
-        self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+        self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         outputs, also_noted = inference.outputs, (NOTE,) if tta else ()
         answers = [
             render_prediction(served, outputs, row, upload.filename, image.notes + also_noted, top_k, calibration)
@@ -175,7 +176,7 @@ class Engine:
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
         inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
-        self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+        self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         return inference
 
     async def decode(
@@ -213,7 +214,7 @@ class Engine:
         decode_seconds = time.perf_counter() - started
         inferences = await self._infer(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
-            self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+            self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         answers = [
             render_prediction(served, inference.outputs, 0, upload.filename, image.notes, top_k, served.calibration)
             for served, inference, image in zip(versions, inferences, images, strict=True)

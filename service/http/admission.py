@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
+from core.repository.manifest import Precision
 from service.engine.engine import Engine
 from service.engine.queue import ModelQueue
 from service.errors import ProblemError, QueueFullError
-from service.http.fast_routes import QueryParser
-
-if TYPE_CHECKING:
-    from service.api.routes.predict import PredictQuery
 
 PREDICT = b"/predict"
+
+
+class ModelQuery(Protocol):
+    """What the query string of /predict says of the model."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def version(self) -> int | None:
+        """None for the champion."""
+        ...
+
+    @property
+    def precision(self) -> Precision | None:
+        """None for the one that the service prefers."""
+        ...
 
 
 class AdmissionControl:
     """Counts who goes in; used from one event loop."""
 
-    def __init__(self, engine: Engine, parse: QueryParser[PredictQuery]) -> None:
+    def __init__(self, engine: Engine, parse: Callable[[bytes], ModelQuery]) -> None:
         """`parse` reads the query string of /predict."""
         self._engine = engine
         self._parse = parse

@@ -1,4 +1,4 @@
-"""Runs the app under uvicorn, and stops it without losing a request."""
+"""The server of one process: runs the app under uvicorn, and stops it without losing a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import uvicorn
 import uvloop
@@ -19,11 +19,8 @@ from core.errors import ConfigurationError
 from service.app import create_app
 from service.http.lifecycle import Lifecycle
 from service.observability.logging import configure_logging
-from service.security.authenticator import create_authenticator
-from service.server.banner import announce
 from service.server.http_protocol import HttpProtocol
 from service.server.idle_connections import SlowConnectionReaper
-from service.server.workers import supervise
 from service.settings import Settings
 
 BACKLOG = 2048
@@ -33,35 +30,6 @@ LAST_REQUEST_SECONDS = 0.2
 log = logging.getLogger("duet.service")
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what was accepted and return.
-
-    Raises:
-        ConfigurationError: the address cannot be listened on, the key cannot be kept, or the broker cannot be run.
-    """
-    configure_logging(settings.log_level, settings.log_format)
-    create_authenticator(settings)  # for its key: one that cannot be kept is said before anything else happens
-    with _bound(settings, shared=False) as bound, _with_jobs(settings) as settings:
-        log.info("settings", extra={"settings": settings.model_dump(mode="json")})
-        if settings.workers > 1:
-            # Set after binding, these let workers in; set before, they would have let this service in beside another.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            supervise(settings, bound)
-        else:
-            bound.listen(BACKLOG)
-            _serve_on(bound, settings, lambda address: announce(address, settings))
-
-
-def _with_jobs(settings: Settings) -> AbstractContextManager[Settings]:
-    """What runs jobs, where the settings name no broker that it runs beside; and the settings that know where it is."""
-    if settings.redis_url is not None or not settings.embedded_broker:
-        return nullcontext(settings)
-    from service.server.local_jobs import jobs_beside
-
-    return jobs_beside(settings)
-
-
 def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:
     """Serve in this process beside other workers; `on_listening` is told the address once it takes requests.
 
@@ -69,11 +37,12 @@ def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> 
         ConfigurationError: the address cannot be listened on.
     """
     configure_logging(settings.log_level, settings.log_format)
-    with _bound(settings, shared=True) as bound:
-        _serve_on(bound, settings, on_listening)
+    with bind_socket(settings, shared=True) as bound:
+        serve_on(bound, settings, on_listening)
 
 
-def _serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
+def serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
+    """Serve on a socket until asked to stop; `on_listening` is told the address once it takes requests."""
     server = DrainingServer(settings, on_listening)
     _spare_the_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -91,7 +60,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _bound(settings: Settings, *, shared: bool) -> socket.socket:
+def bind_socket(settings: Settings, *, shared: bool) -> socket.socket:
     """A socket bound to the address; where it is shared, the kernel deals connections out to all that listen there."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -24,6 +24,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from service.observability.metrics import MULTIPROCESS_VARIABLE
 from service.server.banner import announce
+from service.server.server import serve_as_worker
 from service.settings import Settings
 from service.supervisor.backoff import Backoff
 
@@ -148,8 +149,6 @@ def _said_so(announced: Connection) -> bool:
 
 def run_worker(settings: Settings, announces: Connection) -> None:
     """The whole of a worker process: serve on the shared port until asked to stop, or until the parent is gone."""
-    from service.server.server import serve_as_worker  # here, because the server imports this module
-
     threading.Thread(target=_follow_parent, daemon=True, name="parent").start()
     serve_as_worker(settings, on_listening=lambda _address: announces.send(os.getpid()))
 

@@ -22,7 +22,7 @@ class Blocked(MetaPathFinder):
 
 sys.meta_path.insert(0, Blocked())
 
-import service.server.server
+import service.server.main
 from service.app import create_app
 from service.settings import Settings
 from duet import Client
@@ -72,6 +72,6 @@ def test_the_client_needs_nothing_of_the_server() -> None:
 
 def test_celery_waits_for_the_first_job() -> None:
     """It would take a tenth of the time to the first answer."""
-    program = "import sys, service.server.server; print([name for name in ('celery', 'kombu') if name in sys.modules])"
+    program = "import sys, service.server.main; print([name for name in ('celery', 'kombu') if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "[]"

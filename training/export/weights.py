@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from core.errors import ExportError
-from training.networks import Classifier
+from core.recipes import RecipeConfig
+from core.repository.manifest import Manifest
+from training.networks import Classifier, build_classifier
 
 WEIGHTS_NAME = "weights.safetensors"
 _INLINE_BYTES = 16_384
@@ -95,3 +97,22 @@ def _make_external(tensor: TensorProto, location: str, offset: int, length: int)
     del tensor.external_data[:]
     for key, value in (("location", location), ("offset", offset), ("length", length)):
         tensor.external_data.add(key=key, value=str(value))
+
+
+def stored_classifier(manifest: Manifest, folder: Path) -> Classifier:
+    """The network of a version with its weights, in evaluation mode on the CPU.
+
+    Raises:
+        RuntimeError: the weights do not fit the configuration in the manifest.
+    """
+    spec = manifest.input
+    classifier = build_classifier(
+        RecipeConfig.model_validate(manifest.config).network,
+        height=spec.height,
+        width=spec.width,
+        classes=len(manifest.class_names),
+        mean=spec.mean,
+        std=spec.std,
+    )
+    load_weights(classifier, folder)
+    return classifier.eval()

@@ -29,13 +29,12 @@ from training.augment.packed_pixels import pack
 from training.augment.transforms import Changes, round_of_changes
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images, trained_on
-from training.export.weights import WEIGHTS_NAME
+from training.export.weights import WEIGHTS_NAME, stored_classifier
 from training.fit.dtype import autocast, pick_inference_dtype
 from training.fit.hints import Projection, kept_features, last_dense
 from training.fit.teacher_rounds import AnswersFolder, StoredRounds
 from training.networks import Classifier
 from training.networks.whitened import pool_first
-from training.publish.republish import stored_classifier
 from training.run.atomic_write import write_atomically
 from training.run.checkpoint import Dtype
 from training.run.reporter import Reporter

@@ -6,15 +6,13 @@ Versions never change, so whatever adds a file or a figure to the contract reach
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from core.errors import DataError
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
-from training.export.weights import load_weights
-from training.networks import Classifier, build_classifier
+from training.export.weights import stored_classifier
 from training.publish.publish import HISTORY_NAME, Origin, publish_version
 from training.run.checkpoint import EpochRecord
 from training.run.environment import source_digest
@@ -50,25 +48,6 @@ def republish(
         class_biases=manifest.class_biases if manifest.class_biases and manifest.class_biases.kept else None,
     )
     return publish_version(classifier, origin, images, repository, family, reporter=reporter)
-
-
-def stored_classifier(manifest: Manifest, folder: Path) -> Classifier:
-    """The network of a version with its weights, in evaluation mode on the CPU.
-
-    Raises:
-        RuntimeError: the weights do not fit the configuration in the manifest.
-    """
-    spec = manifest.input
-    classifier = build_classifier(
-        RecipeConfig.model_validate(manifest.config).network,
-        height=spec.height,
-        width=spec.width,
-        classes=len(manifest.class_names),
-        mean=spec.mean,
-        std=spec.std,
-    )
-    load_weights(classifier, folder)
-    return classifier.eval()
 
 
 def _require_same_images(manifest: Manifest, images: Images) -> None:

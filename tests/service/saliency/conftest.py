@@ -15,8 +15,8 @@ from service.engine.postprocess import RunBatch, with_postprocessing
 from tests.support.shipped import predecessor, shipped_folder
 from training.export.gradients import export_gradient
 from training.export.to_onnx import export_model
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.publish.republish import stored_classifier
 
 CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5, ood_threshold=0.0, ood_flag_rate=0.05)
 PICTURE = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"

@@ -17,8 +17,8 @@ from service.saliency.methods import MethodName
 from tests.service.saliency.conftest import exported
 from tests.support.explanations import explained, parameters
 from tests.support.shipped import predecessor, shipped_folder
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.publish.republish import stored_classifier
 
 pytestmark = pytest.mark.slow
 

@@ -16,9 +16,9 @@ from tests.support.training_runs import CPU, RecordingReporter, small_images, sm
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_of_changes
 from training.data.split_dataset import Images
+from training.export.weights import stored_classifier
 from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels
 from training.fit.hints import Projection, kept_features, last_dense
-from training.publish.republish import stored_classifier
 
 Trained = tuple[ModelRepository, Manifest]
 

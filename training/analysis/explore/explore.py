@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.progress import Progress
 
 from core.errors import ConfigurationError
-from training.analysis.explore.duplicates import Duplicates, find_duplicates
+from training.analysis.explore.duplicates import find_duplicates
+from training.analysis.explore.findings import Findings
 from training.analysis.explore.gallery import gallery
 from training.analysis.explore.page import render_page
-from training.analysis.explore.statistics import Statistics, describe
+from training.analysis.explore.statistics import describe
 from training.data.splits import Split
 from training.data.types import ImageDataset
 from training.plots.save import png
 from training.plots.theme import DARK, LIGHT
-
-
-@dataclass(frozen=True)
-class Findings:
-    """The whole of explore.json.
-
-    Attributes:
-        schema_version: of this structure.
-        name: of the data set.
-        class_names: in the order of the labels.
-        license: terms of use and provenance.
-        digest: sha256 of the data set, `ImageDataset.digest`.
-        split_digest: sha256 of the division of its training images, `Split.digest`.
-        statistics: counts, values, brightness and contrast.
-        duplicates: what occurs more than once.
-    """
-
-    schema_version: int
-    name: str
-    class_names: tuple[str, ...]
-    licence: str
-    digest: str
-    split_digest: str
-    statistics: Statistics
-    duplicates: Duplicates
 
 
 def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) -> Findings:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from training.analysis.explore.findings import Findings
 from training.plots.theme import DARK, LIGHT
-
-if TYPE_CHECKING:
-    from training.analysis.explore.explore import Findings
 
 
 def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) -> str:

@@ -34,8 +34,8 @@ from training.data.split_dataset import Images
 from training.data.test_subset import stratified
 from training.evaluation.reproduce import require_same_classes
 from training.export.run_onnx import predict_logits
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.publish.republish import stored_classifier
 from training.run.atomic_write import write_atomically
 
 CLASS_SEEDS, QUICK_CLASS_SEEDS = 4, 1

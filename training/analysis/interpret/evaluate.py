@@ -27,8 +27,8 @@ from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified, subset_of_test
 from training.evaluation.reproduce import require_same_classes
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.publish.republish import stored_classifier
 from training.run.resume_cache import ResumeCache
 
 IMAGES, QUICK_IMAGES = 100, 10

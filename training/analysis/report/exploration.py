@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.records.exploration import Channel, ClassLook, Exploration
-from training.analysis.explore.explore import Findings
+from training.analysis.explore.findings import Findings
 
 
 def exploration_record(found: Findings) -> Exploration:

@@ -26,8 +26,8 @@ from training.data.split_dataset import Images
 from training.data.test_subset import subset_of_test
 from training.evaluation.reproduce import require_same_classes
 from training.export.run_onnx import predict_logits_in
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.publish.republish import stored_classifier
 from training.run.resume_cache import ResumeCache
 
 IMAGES = 2_000

@@ -12,7 +12,8 @@ from rich.progress import Progress
 
 from core.errors import ConfigurationError
 from tests.training.analysis.explore.pictures import altered, dataset_of, pictures
-from training.analysis.explore.explore import Findings, explore, find
+from training.analysis.explore.explore import explore, find
+from training.analysis.explore.findings import Findings
 from training.analysis.explore.page import render_page
 from training.data.splits import split_for
 from training.data.types import ImageDataset

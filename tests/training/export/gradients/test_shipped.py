@@ -16,8 +16,8 @@ from tests.training.export.gradients.networks import exact_gradient, relative_er
 from training.data.preprocessing import scale_pixels
 from training.export.gradients import check_gradient, export_gradient
 from training.export.to_onnx import export_model
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.publish.republish import stored_classifier
 
 PICTURE = Path(__file__).parents[4] / "docs" / "images" / "cat.jpg"
 Exported = tuple[Classifier, Path]

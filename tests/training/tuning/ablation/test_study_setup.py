@@ -11,9 +11,9 @@ from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_of_changes
+from training.export.weights import stored_classifier
 from training.fit.loop import FitInputs
 from training.pipeline.train import new_classifier
-from training.publish.republish import stored_classifier
 from training.tuning.ablation import study_setup as bench_module
 from training.tuning.ablation.study_setup import make_study_setup, short_run
 
