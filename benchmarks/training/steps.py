@@ -14,11 +14,11 @@ from torch import Tensor
 from benchmarks.training.ceiling import settle
 from core.recipes import RecipeConfig
 from training.augment.batches import Batch, Batches
+from training.augment.teacher_rounds import RoundAnswers
 from training.data.types import LabelledImages
 from training.fit.dtype import autocast
 from training.fit.losses import training_loss
 from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.fit.teacher_rounds import RoundAnswers
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
 from training.run.checkpoint import Dtype

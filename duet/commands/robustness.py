@@ -96,7 +96,7 @@ def _measure_holdout(
     from core.records.base import ReportedModel, write_report
     from core.records.paths import report_path
     from core.repository.manifest import GRAPHS
-    from training.analysis.robustness.holdout import measure_corrupted_holdout
+    from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 
     if read_corrupted(repository, manifest) is not None or images.split.digest != manifest.data.split_digest:
         return

@@ -12,10 +12,10 @@ from core.recipes import RecipeConfig
 from training.augment.outlier_exposure import outlier_images
 from training.augment.packed_pixels import pack, scale_packed, unpack
 from training.augment.robust import augment_robustly
+from training.augment.teacher_rounds import RoundAnswers
 from training.augment.transforms import Changes, draw_changes, round_of_changes
 from training.data.preprocessing import one_hot, scale_pixels
 from training.data.types import LabelledImages
-from training.fit.teacher_rounds import RoundAnswers
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ from core.recipes.leakage import check_no_leakage
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.augment.packed_pixels import pack
+from training.augment.teacher_rounds import AnswersFolder, StoredRounds
 from training.augment.transforms import Changes, round_of_changes
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images, trained_on
 from training.export.weights import WEIGHTS_NAME, stored_classifier
 from training.fit.dtype import autocast, pick_inference_dtype
 from training.fit.hints import Projection, kept_features, last_dense
-from training.fit.teacher_rounds import AnswersFolder, StoredRounds
 from training.networks import Classifier
 from training.networks.whitened import pool_first
 from training.run.atomic_write import write_atomically

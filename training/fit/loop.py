@@ -19,6 +19,7 @@ from torch import Tensor
 from core.recipes import Optimization, RecipeConfig
 from training.augment.batches import Batch, Batches
 from training.augment.packed_pixels import unpack
+from training.augment.teacher_rounds import RoundAnswers
 from training.data.preprocessing import one_hot, scale_pixels
 from training.data.types import LabelledImages
 from training.fit.divergence import (
@@ -33,7 +34,6 @@ from training.fit.hints import HintHead, kept_features, last_dense
 from training.fit.init_from import load_initial
 from training.fit.losses import classification_loss, training_loss
 from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.fit.teacher_rounds import RoundAnswers
 from training.networks import Classifier
 from training.networks.init import initialize, whiten
 from training.networks.layers import seed_dropout

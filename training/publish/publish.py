@@ -36,9 +36,9 @@ from core.repository.manifest import (
 from core.repository.predictions import PREDICTIONS_NAME, save_predictions
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository
-from training.analysis.robustness.holdout import measure_corrupted_holdout
 from training.data.split_dataset import Images, trained_on
 from training.evaluation.class_biases import debias
+from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
 from training.export.to_onnx import export_model

@@ -7,9 +7,9 @@ import torch
 from core.recipes import RecipeConfig
 from tests.support.training_runs import CPU, small_recipe
 from training.augment.batches import Batches
+from training.augment.teacher_rounds import RoundAnswers
 from training.augment.transforms import round_of_changes
 from training.data.types import LabelledImages
-from training.fit.teacher_rounds import RoundAnswers
 
 N, CLASSES = 40, 10
 IMAGES = LabelledImages(

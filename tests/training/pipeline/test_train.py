@@ -19,8 +19,8 @@ from core.statistics.calibration import softmax
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
-from training.analysis.robustness.holdout import measure_corrupted_holdout
 from training.data.split_dataset import Images
+from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation
 from training.export import parity
 from training.export.gradients import rehearsal

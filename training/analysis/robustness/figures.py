@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from core.records.display_names import plain
 from core.records.robustness import MeanAccuracy, Robustness, mean_accuracies
 from training.analysis.explore.figures import class_rows_figure
-from training.analysis.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme
 

@@ -19,11 +19,11 @@ from core.repository.onnx_session import open_session
 from core.statistics.calibration import softmax
 from core.statistics.conformal import prediction_set_mask
 from training.analysis.robustness.attack import EPSILONS, attacked
-from training.analysis.robustness.corruptions import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
-from training.analysis.robustness.geometry import ROTATIONS, SHIFTS, rotated, shifted
-from training.analysis.robustness.scores import score_logits
+from training.corruptions.cifar10c import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
+from training.corruptions.geometry import ROTATIONS, SHIFTS, rotated, shifted
 from training.data.split_dataset import Images
 from training.data.test_subset import subset_of_test
+from training.evaluation.corruption_scores import score_logits
 from training.evaluation.reproduce import require_same_classes
 from training.export.run_onnx import predict_logits_in
 from training.export.weights import stored_classifier

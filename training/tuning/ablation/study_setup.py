@@ -12,12 +12,12 @@ from torch import Tensor
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
 from core.repository.repository import ModelRepository
+from training.augment.teacher_rounds import RoundAnswers
 from training.data.split_dataset import Images
 from training.data.splits import SEED, Split, make_split
 from training.data.types import LabelledImages
 from training.fit.distillation import read_teacher, soft_labels
 from training.fit.loop import FitInputs, FitResult, fit
-from training.fit.teacher_rounds import RoundAnswers
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import CHECKPOINT_NAME, EpochRecord, load_checkpoint, require_same_run
 from training.run.reporter import Reporter

@@ -17,8 +17,8 @@ from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.robustness import measure
 from training.analysis.robustness.attack import attacked
-from training.analysis.robustness.corruptions import CORRUPTIONS, corrupted
 from training.analysis.robustness.gallery import robustness_figures
+from training.corruptions.cifar10c import CORRUPTIONS, corrupted
 from training.data.split_dataset import Images
 from training.data.splits import split_for
 from training.data.test_subset import subset_of_test

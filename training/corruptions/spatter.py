@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from training.analysis.robustness.blur import gaussian_blur
+from training.corruptions.blur import gaussian_blur
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

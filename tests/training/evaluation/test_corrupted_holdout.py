@@ -8,9 +8,9 @@ from core.records.corrupted_holdout import CorruptedCondition, CorruptedHoldout
 from core.repository.manifest import GRAPHS
 from core.statistics.energy import energy
 from tests.support.published_pair import PublishedPair
-from training.analysis.robustness import holdout
-from training.analysis.robustness.corruptions import EXTRA_CORRUPTIONS, corrupted
+from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, corrupted
 from training.data.test_subset import stratified
+from training.evaluation import corrupted_holdout
 from training.export.run_onnx import predict_logits
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,9 @@ pytestmark = pytest.mark.slow
 
 def measured(pair: PublishedPair) -> CorruptedHoldout:
     graph, calibration = pair.folder(pair.cnn) / GRAPHS["fp32"], pair.cnn.calibration["fp32"]
-    return holdout.measure_corrupted_holdout(graph, ReportedModel.of(pair.cnn), pair.images, calibration, threads=1)
+    return corrupted_holdout.measure_corrupted_holdout(
+        graph, ReportedModel.of(pair.cnn), pair.images, calibration, threads=1
+    )
 
 
 def test_every_extra_kind_is_measured_at_two_severities(pair: PublishedPair) -> None:
@@ -40,7 +42,7 @@ def test_a_large_holdout_is_measured_in_part_and_other_images_have_another_key(
     pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measured(pair)
-    monkeypatch.setattr(holdout, "IMAGES", 12)
+    monkeypatch.setattr(corrupted_holdout, "IMAGES", 12)
     part = measured(pair)
     assert (part.data.images, part.data.seed is None) == (12, False)
     assert part.images_key != whole.images_key

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from training.analysis.robustness.blur import moved, zoomed
+from training.corruptions.blur import moved, zoomed
 
 Floats = npt.NDArray[np.float64]
 _LUMA_C = np.array([0.299, 0.587, 0.114])

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from training.analysis.robustness import blur, digital, noise, weather
-from training.analysis.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from training.corruptions import blur, digital, noise, weather
+from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core.errors import CheckpointError
-from training.fit.teacher_rounds import AnswersFolder, StoredRounds
+from training.augment.teacher_rounds import AnswersFolder, StoredRounds
 
 LOGITS = torch.tensor([[2.0, -4.0], [1.0, 8.0]]).half()
 HINTS = torch.tensor([[1.0], [3.0]]).half()

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.analysis.robustness import blur, corruptions, noise, weather
-from training.analysis.robustness.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES, corrupted
-from training.analysis.robustness.spatter import canny_edges, equalized, spatter
+from training.corruptions import blur, cifar10c, noise, weather
+from training.corruptions.cifar10c import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES, corrupted
+from training.corruptions.spatter import canny_edges, equalized, spatter
 
 Floats = npt.NDArray[np.float64]
 
@@ -120,7 +120,7 @@ def test_water_that_never_reaches_the_threshold_changes_nothing() -> None:
 def test_blocks_bound_the_memory_and_have_chance_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     images_NHWC = colored(1).repeat(4, axis=0)
     whole_NHWC = corrupted("speckle_noise", 3, images_NHWC, 0)
-    monkeypatch.setattr(corruptions, "_BLOCK_PIXELS", 2 * 32 * 32)
+    monkeypatch.setattr(cifar10c, "_BLOCK_PIXELS", 2 * 32 * 32)
     blocks_NHWC = corrupted("speckle_noise", 3, images_NHWC, 0)
     np.testing.assert_array_equal(blocks_NHWC[:2], whole_NHWC[:2])
     assert not np.array_equal(blocks_NHWC[2:], blocks_NHWC[:2])

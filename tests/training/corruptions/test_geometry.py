@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.analysis.robustness.geometry import rotated, shifted
-from training.analysis.robustness.sampling import grid, mirrored, sample_bilinear
+from training.corruptions.geometry import rotated, shifted
+from training.corruptions.sampling import grid, mirrored, sample_bilinear
 
 
 def images(count: int = 4) -> np.ndarray:

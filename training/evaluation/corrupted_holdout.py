@@ -11,7 +11,7 @@ from core.records.corrupted_holdout import CorruptedCondition, CorruptedHoldout
 from core.repository.manifest import Calibration
 from core.repository.onnx_session import open_session
 from core.statistics.energy import energy
-from training.analysis.robustness.corruptions import EXTRA_CORRUPTIONS, corrupted
+from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, corrupted
 from training.data.split_dataset import Images
 from training.data.test_subset import SEED as SUBSET_SEED
 from training.data.test_subset import stratified

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from training.analysis.robustness.sampling import grid, mirrored, sample_bilinear, take
+from training.corruptions.sampling import grid, mirrored, sample_bilinear, take
 
 Pixels = npt.NDArray[np.uint8]
 SHIFTS = (1, 2, 3, 4)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.statistics.calibration import expected_calibration_error, softmax
 from core.statistics.energy import energy
-from training.analysis.robustness.corruptions import EXTRA_CORRUPTIONS, SEVERITIES, corrupted
+from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, SEVERITIES, corrupted
 
 Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]

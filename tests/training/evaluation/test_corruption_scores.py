@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.analysis.robustness.corruptions import EXTRA_CORRUPTIONS, corrupted
-from training.analysis.robustness.scores import score_extra_corruptions, score_logits
+from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, corrupted
+from training.evaluation.corruption_scores import score_extra_corruptions, score_logits
 
 
 def test_figures_of_logits_are_those_of_their_definitions() -> None:

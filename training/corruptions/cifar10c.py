@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.records.robustness import ConditionKind
-from training.analysis.robustness import blur, digital, noise, weather
-from training.analysis.robustness.spatter import spatter
+from training.corruptions import blur, digital, noise, weather
+from training.corruptions.spatter import spatter
 
 NAME = "CIFAR-10-C (regenerated)"
 LEFT_OUT = "frost is left out: it is made of photographs of frozen panes, which are no part of this project"
