@@ -37,7 +37,7 @@ lint: .venv-dev/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable .
+	.venv/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve]'
 	touch $@
 
 .venv-training/ready: pyproject.toml constraints.txt
@@ -48,19 +48,19 @@ lint: .venv-dev/ready
 
 .venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,dev]'
 	touch $@
 
 # What the tests need besides comes as new as it can be had with the oldest.
 .venv-oldest/ready: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[dev]' onnx
+	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[serve,dev]' onnx
 	touch $@
 
 ## constraints: lock the newest versions that pyproject.toml allows, and write down the oldest
 constraints:
 	$(PYTHON) -m venv --clear .venv-constraints
-	.venv-constraints/bin/python -m pip install $(PIP_QUIET) --editable '.[training,dev,benchmarks]'
+	.venv-constraints/bin/python -m pip install $(PIP_QUIET) --editable '.[serve,training,dev,benchmarks]'
 	.venv-constraints/bin/python .ci/constraints.py
 	rm -rf .venv-constraints
 

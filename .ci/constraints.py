@@ -48,14 +48,17 @@ def locked(project: dict[str, Any]) -> list[str]:
 
 def oldest(project: dict[str, Any]) -> list[str]:
     """A line for everything that the service needs, at its lower bound."""
-    return sorted(map(_lower_bound, map(Requirement, project["dependencies"])))
+    asked = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
+    return sorted(map(_lower_bound, map(Requirement, asked)))
 
 
 def _needed_by(name: str, extras: Iterable[str]) -> Iterator[Requirement]:
     try:
         lines = requires(name) or []
     except PackageNotFoundError:
-        raise SystemExit(f"{name} is not installed: run `pip install -e '.[training,benchmarks,dev]'` first") from None
+        raise SystemExit(
+            f"{name} is not installed: run `pip install -e '.[serve,training,benchmarks,dev]'` first"
+        ) from None
     for requirement in map(Requirement, lines):
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):

@@ -47,3 +47,10 @@ def test_what_installs_the_project_keeps_to_the_lock() -> None:
         for line in re.sub(r"\\\n\s*", "", recipe).splitlines():
             if " install " in line and "pip" in line and "--no-deps" not in line and ".venv-constraints" not in line:
                 assert re.search(r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt", line), line
+
+
+def test_a_package_of_several_extras_has_the_same_bounds_in_each() -> None:
+    bounds: dict[str, set[str]] = {}
+    for requirement in map(Requirement, ASKED):
+        bounds.setdefault(canonicalize_name(requirement.name), set()).add(str(requirement.specifier))
+    assert {name: found for name, found in bounds.items() if len(found) > 1} == {}
