@@ -9,8 +9,8 @@ import typer
 
 from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
-from duet.commands.robustness import evaluate_robustness
 from duet.commands.extras import require_training
+from duet.commands.robustness import evaluate_robustness
 
 if TYPE_CHECKING:
     from core.evaluation import Evaluation

@@ -13,8 +13,8 @@ from tritonclient import http as triton
 from tritonclient.http import aio
 from tritonclient.utils import InferenceServerException
 
-from core.statistics.calibration import softmax
 from core.release import release
+from core.statistics.calibration import softmax
 from tests.support.onnx_models import CLASSES, expected_logits, grey_png, write_onnx_version
 from tests.support.openinference import Pixels, greys
 from tests.support.service import ServiceProcess, service_process, write_home
