@@ -3,8 +3,9 @@
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
+PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: serve test compose-test lint test-oldest constraints clean
+.PHONY: serve dev check test test-all compose-test lint test-oldest constraints clean
 
 ifndef DUET_TRAINING_PYTHON
 serve: export DUET_TRAINING_PYTHON = .venv-training/bin/python
@@ -15,9 +16,25 @@ endif
 serve: .venv/ready
 	.venv/bin/duet serve
 
-## test: install everything, torch included, and run all tests, two files at a time
+## dev: serve without a broker, and start again whenever a file of core or service changes
+dev: .venv-dev/ready
+	.venv-dev/bin/uvicorn service.app:create_app --factory --reload --reload-dir core --reload-dir service \
+	  --port $${DUET_PORT:-8000}
+
+## check: unit tests and ruff, under two minutes on two cores: before every commit
+check: .venv-dev/ready
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+	$(PYTEST) -m "not slow and not full and not browser"
+
+## test: install everything, torch included, and run the tests of every change, two files at a time
 test: .venv-dev/ready
-	.venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m "not full and (smoke or not browser)"
+
+## test-all: every test, those with the oldest versions and, where a Docker engine answers, those of the containers
+test-all: .venv-dev/ready
+	DUET_TEST_DOCKER=$$(docker info >/dev/null 2>&1 && echo 1) $(PYTEST)
+	$(MAKE) test-oldest
 
 ## compose-test: build the images, run their whole story and print what it took (needs a Docker engine)
 compose-test: .venv-dev/ready
