@@ -82,34 +82,34 @@ def test_wheel_with_serve_serves_models_or_says_how_to_get_them(environment: Pat
         f"{tmp_path / 'empty' / 'models'}: set DUET_SHIPPED_MODELS to the folder `models` of a checkout of Duet, or "
         "train a version with `duet train`",
     )
-    label, _ = served(environment, tmp_path / "home", DUET_SHIPPED_MODELS=str(ROOT / "models"))
-    assert label == "cat"
+    assert served(environment, tmp_path / "home", DUET_SHIPPED_MODELS=str(ROOT / "models"))[0] == "cat"
 
 
 def served(environment: Path, home: Path, **changes: str) -> tuple[str | None, str]:
     """Start the service; what it says the cat is, if it has models, and the second line that it prints."""
     home.mkdir()
-    process = subprocess.Popen(
-        [environment / "bin" / "duet", "serve", "--port", "0"],
-        cwd=home, env=settings(home, **changes), stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        printed = [process.stdout.readline().strip() for _ in range(2)]
-        while not printed[0].startswith("Duet is listening"):  # log lines come before it
-            printed = [printed[1], process.stdout.readline().strip()]
-        found = re.search(r"http://\S+", printed[0])
-        assert found is not None
-        if "DUET_SHIPPED_MODELS" not in changes:
-            return None, printed[1]
-        with httpx.Client(base_url=found[0], timeout=60) as client:
-            while client.get("/readyz").status_code != 200:
-                time.sleep(0.1)
-            answer = client.post("/predict", content=CAT.read_bytes(), headers={"Content-Type": "image/jpeg"})
-            return answer.json()["predictions"][0]["label"], printed[1]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+    command = [environment / "bin" / "duet", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=home, env=settings(home, **changes), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            printed = [process.stdout.readline().strip() for _ in range(2)]
+            found = re.search(r"http://\S+", printed[0])
+            assert found is not None, printed
+            return label(found[0]) if "DUET_SHIPPED_MODELS" in changes else None, printed[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def label(url: str) -> str:
+    """What the service says of the cat, once its models are loaded."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.1)
+        answer = client.post("/predict", content=CAT.read_bytes(), headers={"Content-Type": "image/jpeg"})
+        said: str = answer.json()["predictions"][0]["label"]
+        return said
 
 
 def site_packages(environment: Path) -> Path:

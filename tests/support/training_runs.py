@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.onnx._internal._lazy_import import onnxscript_apis
 
 from core.recipes import RecipeConfig, recipe_config
 from tests.support.cifar_files import small_dataset
@@ -19,6 +21,9 @@ from training.pipeline import new_classifier
 from training.progress import Written
 
 CPU = torch.device("cpu")
+
+# Building the exporter's table of operators for each of the two exports takes a seventh of a small training.
+onnxscript_apis.get_torchlib_ops = cache(onnxscript_apis.get_torchlib_ops)
 
 
 def small_images(*, per_class_train: int = 20, seed: int = 0) -> Images:

@@ -20,7 +20,7 @@ from tests.support.shipped import predecessor, shipped_folder
 from training.networks import Classifier
 from training.republish import stored_classifier
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 
 def randomised(network: Classifier, layers: int) -> Classifier:

@@ -156,8 +156,8 @@ def test_features_and_their_gradient_are_those_of_the_last_convolution_s_activat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["mlp", "cnn"])
-@pytest.mark.parametrize("activation", ["gelu", "silu", "tanh"])
+@pytest.mark.parametrize("kind", [pytest.param("mlp", marks=pytest.mark.full), "cnn"])
+@pytest.mark.parametrize("activation", ["gelu", "silu", pytest.param("tanh", marks=pytest.mark.full)])
 def test_every_activation_has_its_gradient(kind: str, activation: str, tmp_path: Path) -> None:
     classifier = small_network(kind, activation=activation)
     export_gradient_alone(classifier, tmp_path)
