@@ -3,6 +3,9 @@
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
+COMPILE = .venv-constraints/bin/uv pip compile pyproject.toml --quiet --python-version 3.11 --no-header --no-annotate
+# torch names these itself, to the last digit, and others for another machine.
+OF_TORCH = ^(cuda|nvidia)-|^triton==
 PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: serve dev check test test-all compose-test lint test-oldest constraints clean
@@ -74,11 +77,14 @@ lint: .venv-dev/ready
 	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[serve,dev]' onnx
 	touch $@
 
-## constraints: lock the newest versions that pyproject.toml allows, and write down the oldest
+## constraints: lock the newest versions that pyproject.toml allows, and the oldest of what the service needs
 constraints:
 	$(PYTHON) -m venv --clear .venv-constraints
-	.venv-constraints/bin/python -m pip install $(PIP_QUIET) --editable '.[serve,training,dev,benchmarks]'
-	.venv-constraints/bin/python .ci/constraints.py
+	.venv-constraints/bin/python -m pip install $(PIP_QUIET) uv
+	$(COMPILE) --all-extras --upgrade --output-file .venv-constraints/newest.txt
+	grep -vE '$(OF_TORCH)' .venv-constraints/newest.txt > constraints.txt
+	$(COMPILE) --extra serve --resolution lowest-direct --no-deps --output-file .venv-constraints/oldest.txt
+	cp .venv-constraints/oldest.txt constraints-oldest.txt
 	rm -rf .venv-constraints
 
 ## clean: remove the environments
