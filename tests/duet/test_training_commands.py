@@ -16,6 +16,8 @@ from tests.support.training_runs import small_images
 from training import requests
 from training.images import Images
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "--set", "epochs=2", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
     "--threads", "1",

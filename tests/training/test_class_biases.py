@@ -29,6 +29,8 @@ from training.publish import Origin, publish_version
 from training.reevaluate import disagreements, evaluate_version, published_evaluation
 from training.republish import republish
 
+pytestmark = pytest.mark.slow
+
 HISTORY = (
     EpochRecord(
         epoch=1,

@@ -18,6 +18,8 @@ from training.networks.first_weights import initialise
 from training.parity import check_parity
 from training.weights import WEIGHTS_NAME, load_weights, point_into_weights, save_weights
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
 
 

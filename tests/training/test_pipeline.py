@@ -29,6 +29,8 @@ from training.reevaluate import disagreements, evaluate_version, published_evalu
 from training.robustness.holdout import measure_corrupted_holdout
 from training.runs import held, require_free
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images() -> Images:

@@ -19,6 +19,8 @@ from training.images import Images
 from training.pipeline import new_classifier
 from training.quantize import calibration_images, quantize
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("mlp", "cnn")
 
 

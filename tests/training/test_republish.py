@@ -10,6 +10,8 @@ from tests.support.training_runs import CPU, RecordingReporter, small_images, sm
 from training.pipeline import train_version
 from training.republish import republish
 
+pytestmark = pytest.mark.slow
+
 
 def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     let_int8_fail(monkeypatch)

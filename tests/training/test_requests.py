@@ -20,6 +20,8 @@ from training.pipeline import new_classifier
 from training.reevaluate import require_same_classes
 from training.requests import images_for, prepare, run_request
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"night": 14, "grass": 16, "snow": 12}
 DATA = "folder:colours"
 
@@ -62,7 +64,7 @@ def run(
     )
 
 
-@pytest.mark.parametrize("kind", ["mlp", pytest.param("cnn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
 def test_a_folder_becomes_a_version_with_classes_and_size_of_its_own(
     kind: str, home: Path, repository: ModelRepository
 ) -> None:

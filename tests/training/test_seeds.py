@@ -17,6 +17,8 @@ from training.images import Images
 from training.pipeline import train_version
 from training.seeds import Goal, Spread, accuracy_goal, spreads, train_seeds, write_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images() -> Images:

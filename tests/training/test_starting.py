@@ -26,6 +26,8 @@ from training.republish import republish
 from training.starting import Start, initial_weights, read_start
 from training.weights import read_weights
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"night": 14, "grass": 16, "snow": 12}
 
 

@@ -21,6 +21,8 @@ from training.pipeline import train_version
 from training.republish import stored_classifier
 from training.teacher import Answers, Teacher, read_teacher, teacher_answers
 
+pytestmark = pytest.mark.slow
+
 Trained = tuple[ModelRepository, Manifest]
 
 ORANGE = torch.tensor([200, 110, 40], dtype=torch.uint8)

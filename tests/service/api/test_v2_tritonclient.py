@@ -19,6 +19,8 @@ from tests.support.onnx_models import CLASSES, expected_logits, grey_png, write_
 from tests.support.openinference import Pixels, greys
 from tests.support.service import ServiceProcess, service_process, write_home
 
+pytestmark = pytest.mark.slow
+
 GREYS = (0, 30, 96, 128, 200, 255)
 
 

@@ -17,6 +17,8 @@ from training.republish import stored_classifier
 from training.studies import bench as bench_module
 from training.studies.bench import make_bench, short_run
 
+pytestmark = pytest.mark.slow
+
 
 class _BegunError(Exception):
     """Raised instead of fitting."""
