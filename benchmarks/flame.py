@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 
 ROOT_FRAME = "Runner.run"
 _FRAME = re.compile(r"^(?P<function>.*) \((?P<file>.*?)(:\d+)?\)$")
-_COLOURS = {"service/": "#0072B2", "core/": "#009E73", "PIL/": "#E69F00", "onnxruntime/": "#D55E00"}
+_COLORS = {"service/": "#0072B2", "core/": "#009E73", "PIL/": "#E69F00", "onnxruntime/": "#D55E00"}
 _OTHER = "#9a9a9a"
-_LEAST_SHARE = 0.004
+_MIN_SHARE = 0.004
 
 
 @dataclass
@@ -70,8 +70,8 @@ def draw(root: Frame, path: Path) -> None:
 
 def _draw(axes: Axes, node: Frame, left: float, depth: int, total: int) -> int:
     width = node.samples / total
-    colour = next((colour for start, colour in _COLOURS.items() if node.file.startswith(start)), _OTHER)
-    axes.barh(depth + 0.5, width, left=left, height=0.94, color=colour, edgecolor="white", linewidth=0.5)
+    color = next((color for start, color in _COLORS.items() if node.file.startswith(start)), _OTHER)
+    axes.barh(depth + 0.5, width, left=left, height=0.94, color=color, edgecolor="white", linewidth=0.5)
     label = f"{node.name} {width:.1%}" if width > 0.06 else node.name
     room = int(width * 200)
     if room >= 5:
@@ -81,7 +81,7 @@ def _draw(axes: Axes, node: Frame, left: float, depth: int, total: int) -> int:
         )
     deepest = depth
     for called in sorted(node.called.values(), key=lambda frame: -frame.samples):
-        if called.samples / total >= _LEAST_SHARE:
+        if called.samples / total >= _MIN_SHARE:
             deepest = max(deepest, _draw(axes, called, left, depth + 1, total))
             left += called.samples / total
     return deepest

@@ -28,9 +28,9 @@ import httpx
 import psutil
 
 from service.broker import embedded_url
-from service.jobs.connection import connect
-from service.jobs.heartbeat import Heartbeats
-from service.logs import configure_logging
+from service.jobs.store.heartbeats import Heartbeats
+from service.jobs.store.redis_client import connect
+from service.observability.logging import configure_logging
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "cat.jpg"

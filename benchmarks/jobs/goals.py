@@ -15,10 +15,10 @@ WORDS: dict[Circumstance, str] = {
     "free": "sent as the job before ends",
     "queued": "waiting behind a job, from its end",
 }
-_MOST_TO_CLAIM_MS = 500.0
-_MOST_TO_BROWSER_MS = 200.0
-_MOST_P99_RATIO = 3.0
-_MOST_IDLE_CPU = 1.0
+_MAX_TO_CLAIM_MS = 500.0
+_MAX_TO_BROWSER_MS = 200.0
+_MAX_P99_RATIO = 3.0
+_MAX_IDLE_CPU = 1.0
 
 
 def judge(results: Results) -> Iterator[Goal]:
@@ -26,18 +26,18 @@ def judge(results: Results) -> Iterator[Goal]:
     for circumstance, words in WORDS.items():
         claims = [begun.claimed_ms for begun in results.begun if begun.circumstance == circumstance]
         if claims:
-            yield compared(f"to the claim, ms: {words}", spread(claims), operator.le, _MOST_TO_CLAIM_MS, digits=0)
+            yield compared(f"to the claim, ms: {words}", spread(claims), operator.le, _MAX_TO_CLAIM_MS, digits=0)
     if results.heard_ms:
         for percent in (50, 99):
             value = percentile(results.heard_ms, percent)
             what = f"event stored to read by a client, p{percent} of {len(results.heard_ms)}, ms"
-            yield compared(what, Spread(value, value, value), operator.le, _MOST_TO_BROWSER_MS, digits=0)
+            yield compared(what, Spread(value, value, value), operator.le, _MAX_TO_BROWSER_MS, digits=0)
     if results.pairs:
         ratio = spread(each.beside.p99_ms / each.alone.p99_ms for each in results.pairs)
-        yield compared("p99 of /predict beside a training, over without", ratio, operator.le, _MOST_P99_RATIO)
+        yield compared("p99 of /predict beside a training, over without", ratio, operator.le, _MAX_P99_RATIO)
     if results.idle_worker_cpu is not None:
         share = 100 * results.idle_worker_cpu
-        yield compared("CPU of the idle worker, % of a core", Spread(share, share, share), operator.le, _MOST_IDLE_CPU)
+        yield compared("CPU of the idle worker, % of a core", Spread(share, share, share), operator.le, _MAX_IDLE_CPU)
 
 
 def figures(results: Results) -> Iterator[tuple[str, str]]:

@@ -18,8 +18,8 @@ from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.messages import HOST
 from benchmarks.serving.processes import ServerProcess, free_port, server_process
 from service.broker import embedded_url
-from service.jobs.connection import connect
-from service.jobs.heartbeat import Heartbeats, WorkerReport
+from service.jobs.store.heartbeats import Heartbeats, WorkerReport
+from service.jobs.store.redis_client import connect
 
 KEY = "the-key-of-the-benchmark"
 START_SECONDS = 120.0

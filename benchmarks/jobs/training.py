@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving.pictures import drawn_pictures
-from core.labelled_folders import DATASETS_NAME, FOLDER_PREFIX
+from core.images.labelled_folders import DATASETS_NAME, FOLDER_PREFIX
 
 _FOLDER = "drawn"
 _CLASSES, _PICTURES_PER_CLASS = 10, 60

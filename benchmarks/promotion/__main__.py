@@ -16,7 +16,7 @@ from benchmarks.promotion.bench import Plan, run
 from benchmarks.promotion.home import FAMILY, make_home
 from benchmarks.promotion.results import Results
 from benchmarks.serving.pictures import drawn_pictures
-from core.home import shipped_models
+from core.files.home import shipped_models
 
 PICTURES = 64
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from core.alias_files import ALIASES_NAME, AliasFile
-from core.manifest import MANIFEST_NAME
-from core.repository import MODELS_NAME, ModelRepository
+from core.repository.alias_files import ALIASES_NAME, AliasFile
+from core.repository.manifest import MANIFEST_NAME
+from core.repository.repository import MODELS_NAME, ModelRepository
 
 FAMILY = "switched"
 

@@ -16,7 +16,7 @@ from benchmarks.saliency.run import PARTS, Plan, run
 from benchmarks.serving.machine import cpu_name
 from benchmarks.serving.plan import choose, split
 from benchmarks.serving.tables import TextTable, goals_table
-from core.home import shipped_models
+from core.files.home import shipped_models
 
 
 def main(

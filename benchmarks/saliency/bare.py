@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.manifest import GRADIENT_GRAPH, GRAPHS
-from core.sessions import open_session
+from core.repository.manifest import GRADIENT_GRAPH, GRAPHS
+from core.repository.onnx_session import open_session
 
 STEPS = 32
 BATCH = 32
@@ -49,8 +49,8 @@ def captum(folder: Path) -> Callable[[], object]:
     import torch
     from captum.attr import IntegratedGradients
 
-    from core.manifest import read_manifest
-    from training.republish import stored_classifier
+    from core.repository.manifest import read_manifest
+    from training.export.weights import stored_classifier
 
     torch.set_num_threads(1)
     manifest = read_manifest(folder)

@@ -11,11 +11,11 @@ from benchmarks.saliency.run import Results
 from benchmarks.serving.goals import Goal, compared
 from benchmarks.serving.spread import Spread, spread
 
-_MOST_OF_FORWARD = 5.0
-_MOST_OF_CAPTUM = 0.6
-_MOST_P99 = 2.0
-_MOST_REFUSED = 0.0
-_LEAST_OF_RAW = 0.9
+_MAX_OF_FORWARD = 5.0
+_MAX_OF_CAPTUM = 0.6
+_MAX_P99 = 2.0
+_MAX_REFUSED = 0.0
+_MIN_OF_RAW = 0.9
 
 
 def judge(results: Results) -> Iterator[Goal]:
@@ -23,23 +23,23 @@ def judge(results: Results) -> Iterator[Goal]:
     if _has(results, "served picture"):
         picture = _ratio(results, "served picture", "forward")
         yield compared(
-            "served saliency, PNG, of one image over its fp32 forward time", picture, operator.le, _MOST_OF_FORWARD
+            "served saliency, PNG, of one image over its fp32 forward time", picture, operator.le, _MAX_OF_FORWARD
         )
         yield _reported("the bare gradient graph over the same", _ratio(results, "gradient", "forward"))
     if _has(results, "served path"):
         what = f"integrated gradients, {STEPS} steps, over torch + captum"
-        yield compared(f"{what}: served", _ratio(results, "served path", "captum"), operator.le, _MOST_OF_CAPTUM)
-        yield compared(f"{what}: the bare graph", _ratio(results, "path", "captum"), operator.le, _MOST_OF_CAPTUM)
+        yield compared(f"{what}: served", _ratio(results, "served path", "captum"), operator.le, _MAX_OF_CAPTUM)
+        yield compared(f"{what}: the bare graph", _ratio(results, "path", "captum"), operator.le, _MAX_OF_CAPTUM)
     if results.crowds:
         p99 = spread(each.beside_p99_ms / each.alone_p99_ms for each in results.crowds)
         what = "p99 of /predict at half load while explanations run flat out, over without"
-        yield compared(what, p99, operator.le, _MOST_P99)
+        yield compared(what, p99, operator.le, _MAX_P99)
         refused = spread(each.refused for each in results.crowds)
-        yield compared("share of those predictions that was refused", refused, operator.le, _MOST_REFUSED)
+        yield compared("share of those predictions that was refused", refused, operator.le, _MAX_REFUSED)
     if _has(results, "triton"):
         share = _ratio(results, "batch", "triton")
         what = f"tritonclient infer, batch {BATCH} uint8, images/s over onnxruntime's"
-        yield compared(what, share, operator.ge, _LEAST_OF_RAW)
+        yield compared(what, share, operator.ge, _MIN_OF_RAW)
 
 
 def figures(results: Results) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from benchmarks.serving.plan import Plan, choose, client_count, split
 from benchmarks.serving.report import markdown, print_report, write_json
 from benchmarks.serving.results import BODIES, PRECISIONS
 from benchmarks.serving.run import run
-from core.home import shipped_models
+from core.files.home import shipped_models
 
 
 class Generator(StrEnum):

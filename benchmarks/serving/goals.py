@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.serving.ratios import CellFigures, cell_figures, find_figures, paired_ratio
 from benchmarks.serving.results import Body, Cell, Overload, Results
 from benchmarks.serving.spread import Spread, spread
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 GENERATOR_ROOM = 0.15
 FLAT = 1.05

@@ -12,7 +12,7 @@ from benchmarks.serving.results import Load
 from benchmarks.serving.targets import wait_until_ready
 
 ClosedLoop = Callable[..., Load]
-MOST_OF_ITS_RATE = 0.5
+MAX_OF_ITS_RATE = 0.5
 _CLIENTS = 32
 _SECONDS = 1.0
 
@@ -35,8 +35,8 @@ def require_headroom(load: Load, generator_per_second: float) -> None:
     Raises:
         LeftOutError: the load came nearer to the generator's own rate than is safe.
     """
-    if load.per_second > MOST_OF_ITS_RATE * generator_per_second:
+    if load.per_second > MAX_OF_ITS_RATE * generator_per_second:
         raise LeftOutError(
-            f"{load.per_second:,.0f} requests/s is more than {MOST_OF_ITS_RATE:.0%} of the "
+            f"{load.per_second:,.0f} requests/s is more than {MAX_OF_ITS_RATE:.0%} of the "
             f"{generator_per_second:,.0f} that the load generator reaches by itself"
         )

@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.pictures import Pixels
-from core.manifest import GRAPHS, Manifest, Precision
-from core.repository import ModelRepository
-from core.sessions import open_session
+from core.repository.manifest import GRAPHS, Manifest, Precision
+from core.repository.onnx_session import open_session
+from core.repository.repository import ModelRepository
 
 
 @dataclass(frozen=True)

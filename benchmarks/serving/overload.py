@@ -27,12 +27,12 @@ from benchmarks.serving.processes import ServerProcess, resident_mb
 from benchmarks.serving.results import Load, Overload
 from benchmarks.serving.spread import percentile
 from benchmarks.serving.targets import Targets
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 CAPACITY_CLIENTS = 64
 SETTLE_SHARE = 0.2
 LATEST_SEND_MS = 20.0
-_LONGEST_WAIT_MS = 60_000
+_MAX_WAIT_MS = 60_000
 
 
 def overload_rounds(bench: Bench, targets: Targets) -> Iterator[Overload]:
@@ -135,7 +135,7 @@ def retry_after_ms(answer: Answer) -> float | None:
         return None
     if header is None or not header.isdecimal() or not isinstance(milliseconds, int | float):
         return None
-    if not 0 < milliseconds <= _LONGEST_WAIT_MS or int(header) != math.ceil(milliseconds / 1000):
+    if not 0 < milliseconds <= _MAX_WAIT_MS or int(header) != math.ceil(milliseconds / 1000):
         return None
     return float(milliseconds)
 

@@ -1,7 +1,7 @@
 """The pictures that are sent: distinct PNG files of the model's size, drawn from a seed or CIFAR-10's test images.
 
 A drawn picture is a cloudy background (amplitudes that fall with spatial frequency, as in photographs), an ellipse in
-another colour and some grain; that makes PNG files about as long as those of CIFAR-10's images, where a flat picture
+another color and some grain; that makes PNG files about as long as those of CIFAR-10's images, where a flat picture
 would be ten times shorter and faster to decode.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.serving.errors import BenchmarkError
 
 Pixels = npt.NDArray[np.uint8]
 
-# Read here rather than through training.datasets, which needs torchvision.
+# Read here rather than through training.data, which needs torchvision.
 _CIFAR_TEST = ("cifar-10-batches-py", "test_batch", "40351d587109b95175f43aff81a1287e")
 
 
@@ -72,10 +72,10 @@ def as_png(image_HWC: Pixels) -> bytes:
 
 
 def _draw(generator: np.random.Generator, height: int, width: int) -> Pixels:
-    background_HWC = _colour(generator) + 40 * _clouds(generator, height, width)[..., None] * generator.uniform(
+    background_HWC = _color(generator) + 40 * _clouds(generator, height, width)[..., None] * generator.uniform(
         0.8, 1.2, 3
     )
-    inside_HWC = _colour(generator) + 25 * _clouds(generator, height, width)[..., None]
+    inside_HWC = _color(generator) + 25 * _clouds(generator, height, width)[..., None]
     picture_HWC = np.where(_ellipse(generator, height, width)[..., None], inside_HWC, background_HWC)
     grain_HW1 = generator.normal(0, generator.uniform(0, 3), (height, width, 1))
     return np.clip(picture_HWC + grain_HW1, 0, 255).astype(np.uint8)
@@ -93,12 +93,12 @@ def _clouds(generator: np.random.Generator, height: int, width: int) -> npt.NDAr
 
 def _ellipse(generator: np.random.Generator, height: int, width: int) -> npt.NDArray[np.bool_]:
     rows, columns = np.mgrid[0:height, 0:width]
-    centre_row, centre_column = generator.uniform(0.3, 0.7, 2) * (height, width)
+    center_row, center_column = generator.uniform(0.3, 0.7, 2) * (height, width)
     radius_row, radius_column = generator.uniform(0.15, 0.35, 2) * (height, width)
-    distance_HW = ((rows - centre_row) / radius_row) ** 2 + ((columns - centre_column) / radius_column) ** 2
+    distance_HW = ((rows - center_row) / radius_row) ** 2 + ((columns - center_column) / radius_column) ** 2
     return np.asarray(distance_HW <= 1)
 
 
-def _colour(generator: np.random.Generator) -> npt.NDArray[np.float64]:
+def _color(generator: np.random.Generator) -> npt.NDArray[np.float64]:
     """Of a random brightness and little saturation, as most of what is photographed has."""
     return np.asarray(generator.uniform(60, 190) + generator.normal(0, 20, 3))

@@ -10,12 +10,12 @@ from typing import Literal, TypeVar, get_args
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.results import BODIES, PRECISIONS, TARGETS, Body, Cell, TargetName
 from benchmarks.serving.targets import BODIES_OF
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 Part = Literal["load", "overload", "workers", "start", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)
 CLIENTS = (1, 8, 32, 64, 256)
-MOST_CLIENTS = 1024
+MAX_CLIENTS = 1024
 T = TypeVar("T", bound=str)
 
 
@@ -116,6 +116,6 @@ def client_count(text: str) -> int:
     Raises:
         BenchmarkError: it is not a number from 1 to 1,024.
     """
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_CLIENTS:
-        raise BenchmarkError(f"--clients {text}: give whole numbers from 1 to {MOST_CLIENTS}, such as 1,32")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_CLIENTS:
+        raise BenchmarkError(f"--clients {text}: give whole numbers from 1 to {MAX_CLIENTS}, such as 1,32")
     return int(text)

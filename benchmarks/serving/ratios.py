@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.serving.results import Body, Cell, Sample, TargetName
 from benchmarks.serving.spread import Spread, spread
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 
 @dataclass(frozen=True)

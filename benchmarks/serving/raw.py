@@ -22,7 +22,7 @@ from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.machine import pinned
 from benchmarks.serving.processes import ROOT
 from benchmarks.serving.results import RawSpeed
-from core.sessions import open_session
+from core.repository.onnx_session import open_session
 
 BATCH = 32
 _WARM_RUNS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 TargetName = Literal["duet", "naive", "mosec"]
 Body = Literal["multipart", "raw"]

@@ -9,7 +9,7 @@ from benchmarks.serving.goals import Goal, judge
 from benchmarks.serving.ratios import cell_figures
 from benchmarks.serving.results import Overload, Results
 from benchmarks.serving.spread import spread
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 BUSY = 0.5
 WHOLE_CORE = 0.95

@@ -25,7 +25,7 @@ from benchmarks.serving.model import Model
 from benchmarks.serving.pictures import Pictures
 from benchmarks.serving.processes import ServerProcess, free_port, server_process
 from benchmarks.serving.results import BODIES, Body, TargetName
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 BODIES_OF: Mapping[TargetName, tuple[Body, ...]] = MappingProxyType(
     {"duet": BODIES, "naive": ("multipart",), "mosec": ("raw",)}

@@ -20,8 +20,8 @@ from benchmarks.training.run import Results, run
 from benchmarks.training.tables import tables
 from core.cores import available_cores
 from core.recipes import recipe_config
-from training.compute import pick_device
-from training.datasets.catalogue import load_images
+from training.data.load import load_images
+from training.fit.dtype import pick_device
 
 QUICK_IMAGES = 1_000
 

@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from training.checkpoint import Dtype
+from training.run.checkpoint import Dtype
 
 SIDES = (1024, 2048)
 """Of square matrices; the faster one counts."""

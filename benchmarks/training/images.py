@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.datasets.splits import Split
-from training.images import Images
+from training.data.split_dataset import Images
+from training.data.splits import Split
 
 
 def few_images(images: Images, count: int) -> Images:

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from core.recipes import RecipeConfig
-from training.datasets.base import LabelledImages
+from training.data.types import LabelledImages
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
-from training.randomness import generator
+from training.run.rng import generator
 
 _REACH = 4
 """Pixels of padding around the picture that is cropped, as in He et al. 2015."""

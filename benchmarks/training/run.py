@@ -13,18 +13,18 @@ from benchmarks.training.ceiling import ceiling_flops
 from benchmarks.training.plain import plain_epochs
 from benchmarks.training.steps import StepTimes, time_steps
 from core.recipes import RecipeConfig
-from training.checkpoint import Dtype, EpochRecord
-from training.compute import faster_dtype
-from training.fit import FitInputs, fit
-from training.images import Images
-from training.losses import classification_loss
+from training.data.preprocessing import one_hot, scale_pixels
+from training.data.split_dataset import Images
+from training.fit.dtype import pick_dtype
+from training.fit.loop import FitInputs, fit
+from training.fit.losses import classification_loss
 from training.networks import Classifier, count_macs
-from training.networks.first_weights import initialise, whiten
-from training.pipeline import new_classifier
-from training.preprocessing import one_hot, scale_pixels
-from training.randomness import generator
-from training.studies.bench import Watched
-from training.studies.progress import StudyProgress
+from training.networks.init import initialize, whiten
+from training.pipeline.train import new_classifier
+from training.run.checkpoint import Dtype, EpochRecord
+from training.run.rng import generator
+from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import WatchedRun
 
 PASSES = 3
 """A backward pass multiplies twice as often as the forward pass before it."""
@@ -128,7 +128,7 @@ def _recipe(config: RecipeConfig, images: Images, target: float, threads: int, d
     with tempfile.TemporaryDirectory() as folder, StudyProgress() as progress:
         try:
             fit(
-                new_classifier(config, images), config, inputs, Path(folder), reporter=Watched(progress, on_epoch),
+                new_classifier(config, images), config, inputs, Path(folder), reporter=WatchedRun(progress, on_epoch),
                 threads=threads, device=device,
             )  # fmt: skip
         except _ReachedError:
@@ -163,7 +163,7 @@ def _plain(config: RecipeConfig, images: Images, target: float, device: torch.de
 def _fresh(config: RecipeConfig, images: Images, device: torch.device) -> Classifier:
     """The recipe's network with its first weights."""
     classifier = new_classifier(config, images)
-    initialise(classifier, generator(config.seed))
+    initialize(classifier, generator(config.seed))
     whiten(classifier, torch.from_numpy(images.part("train").images_NHWC))
     return classifier.to(device)
 
@@ -176,7 +176,7 @@ def _dtype(config: RecipeConfig, images: Images, device: torch.device) -> Dtype:
     pixels_NHWC = scale_pixels(torch.from_numpy(train.images_NHWC[:size])).to(device)
     onehot_NK = torch.from_numpy(one_hot(train.labels_N[:size], len(images.dataset.class_names))).to(device)
     classifier = _fresh(config, images, device)
-    dtype, _ = faster_dtype(
+    dtype, _ = pick_dtype(
         classifier, pixels_NHWC, lambda logits_NK: classification_loss(logits_NK, onehot_NK, config.optimization)
     )
     return dtype

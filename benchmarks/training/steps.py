@@ -1,4 +1,4 @@
-"""Where the time of a step goes: augmentation, forward, backward, optimiser; with the parts that a run is made of."""
+"""Where the time of a step goes: augmentation, forward, backward, optimizer; with the parts that a run is made of."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor
 
 from benchmarks.training.ceiling import settle
 from core.recipes import RecipeConfig
-from training.batches import Batch, Batches
-from training.checkpoint import Dtype
-from training.compute import autocast
-from training.datasets.base import LabelledImages
-from training.losses import training_loss
+from training.augment.batches import Batch, Batches
+from training.augment.teacher_rounds import RoundAnswers
+from training.data.types import LabelledImages
+from training.fit.dtype import autocast
+from training.fit.losses import training_loss
+from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
-from training.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.randomness import generator
-from training.rounds import RoundAnswers
+from training.run.checkpoint import Dtype
+from training.run.rng import generator
 
 PARTS = ("augmentation", "forward", "backward", "optimiser")
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def time_steps(
         teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (_WARM_UP + steps)
     batches = Batches(
         images, classes, config,
-        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher=teacher, device=device,
+        fill_C=classifier.mean_color, mirrored_N=mirrored_N, teacher=teacher, device=device,
     )  # fmt: skip
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)

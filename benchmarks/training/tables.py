@@ -8,7 +8,7 @@ from benchmarks.serving.tables import TextTable
 from benchmarks.training.run import Results
 from benchmarks.training.steps import PARTS
 
-MOST_AUGMENTATION = 0.05
+MAX_AUGMENTATION = 0.05
 """Share of a step that augmentation may take."""
 
 
@@ -22,11 +22,11 @@ def _steps(results: Sequence[Results]) -> TextTable:
     rows = []
     for one in results:
         parts = [f"{1000 * one.step.seconds[part]:.1f} ({one.step.share(part):.1%})" for part in PARTS]
-        kept = "yes" if one.step.share("augmentation") <= MOST_AUGMENTATION else "no"
+        kept = "yes" if one.step.share("augmentation") <= MAX_AUGMENTATION else "no"
         rows.append((one.recipe, one.dtype, f"{one.step.images_per_second:,.0f}", *parts, kept))
     headings = (
         "recipe", ">compute type", ">images/s", *(f">{part} ms" for part in PARTS),
-        f">augmentation at most {MOST_AUGMENTATION:.0%}",
+        f">augmentation at most {MAX_AUGMENTATION:.0%}",
     )  # fmt: skip
     return TextTable("A step", headings, tuple(rows))
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from core.api import EvaluatedModel, MetricsComparison
 from core.comparison.current_scores import current_scores
 from core.comparison.evaluated import EvaluatedVersion
+from core.comparison.pairwise import Pairwise, ProbabilityScores, compare_answers
 from core.comparison.robustness import RobustnessComparison, side_by_side
+from core.comparison.schemas import EvaluatedModel, MetricsComparison
+from core.comparison.significance import significance
 from core.errors import DataError
-from core.manifest import Manifest
-from core.reports.latency import Latency
-from core.reports.lookup import AnyVersionRecord, find_report
-from core.reports.pairwise import Pairwise, ProbabilityScores, compare_answers
-from core.reports.robustness import Robustness
-from core.reports.significance import significance
-from core.repository import ModelRepository
+from core.records.latency import Latency
+from core.records.lookup import AnyVersionRecord, find_report
+from core.records.robustness import Robustness
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 
 _REMEMBERED = 32
 
@@ -30,7 +30,7 @@ class VersionComparer:
     """
 
     def __init__(self, repository: ModelRepository, layers: Sequence[Path]) -> None:
-        """`layers` are the folders of records, in the order in which they count: see `core.reports.places`."""
+        """`layers` are the folders of records, in the order in which they count: see `core.records.paths`."""
         self._repository = repository
         self._layers = tuple(layers)
         self._pairwise = lru_cache(_REMEMBERED)(_pairwise)

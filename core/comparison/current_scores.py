@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.evaluation import Scores
-from core.manifest import Manifest
-from core.reports.pairwise import ProbabilityScores
+from core.comparison.pairwise import ProbabilityScores
+from core.repository.evaluation import Scores
+from core.repository.manifest import Manifest
 from core.statistics.coverage import coverage_band
 
 

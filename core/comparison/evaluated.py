@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import CorruptVersionError, DataError, NotEvaluatedError, explain
-from core.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
-from core.integrity import file_problems
-from core.manifest import Manifest
-from core.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
-from core.repository import ModelRepository
+from core.repository.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
+from core.repository.integrity import file_problems
+from core.repository.manifest import Manifest
+from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
+from core.repository.repository import ModelRepository
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.estimate import Estimate
-from core.reports.record import ReportedData
-from core.reports.robustness import ConditionKind, Robustness, RobustnessDifference, compare_robustness
+from core.records.base import ReportedData
+from core.records.robustness import ConditionKind, Robustness, RobustnessDifference, compare_robustness
+from core.repository.confidence_interval import ConfidenceInterval
 
 
 class _Answer(BaseModel):
@@ -18,8 +18,8 @@ class RobustnessLevel(_Answer):
 
     level: int = Field(description="higher is harder, from 1")
     setting: str = Field(description="what the level means")
-    first: Estimate = Field(description="accuracy of the first version")
-    second: Estimate
+    first: ConfidenceInterval = Field(description="accuracy of the first version")
+    second: ConfidenceInterval
 
 
 class RobustnessCondition(_Answer):
@@ -37,8 +37,8 @@ class RobustnessComparison(_Answer):
     benchmark: str = Field(description="what the corruptions are, and are not")
     left_out: tuple[str, ...] = Field(description="corruptions of the benchmark that are missing, with the reason")
     data: ReportedData
-    first_clean: Estimate = Field(description="accuracy of the first version on these images as they are")
-    second_clean: Estimate
+    first_clean: ConfidenceInterval = Field(description="accuracy of the first version on these images as they are")
+    second_clean: ConfidenceInterval
     all_corruptions: RobustnessDifference = Field(description="averaged over all corruptions and their levels")
     first_flag_rate: float | None = Field(
         None,

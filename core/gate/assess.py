@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from core.errors import DataError, RepositoryError
 from core.gate.costs import measure_costs
-from core.gate.evidence import Evidence, read_evidence
-from core.gate.judge import judge
+from core.gate.decide import decide
+from core.gate.holdout import Evidence, read_evidence
 from core.gate.report import GateReport, Ground
 from core.gate.thresholds import GateThresholds
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 
 
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
@@ -51,7 +51,7 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
         costs = measure_costs(*sides)
     except (DataError, RepositoryError) as error:
         return without_comparison("not_comparable", f"{new} cannot be compared with {old}: {error}", *sides)
-    return judge(sides[1], sides[0], costs, thresholds)
+    return decide(sides[1], sides[0], costs, thresholds)
 
 
 def require_comparable(candidate: Evidence, champion: Evidence) -> None:

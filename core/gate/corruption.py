@@ -6,11 +6,11 @@ difference of two versions is by bootstrap over the images, the same ones drawn 
 
 from __future__ import annotations
 
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.report import Range, Verdict, VerdictName, allowed_up_to
 from core.gate.thresholds import GateThresholds
-from core.reports.corrupted_holdout import CorruptedHoldout, Shares
-from core.reports.names import plain
+from core.records.corrupted_holdout import CorruptedHoldout, Shares
+from core.records.display_names import plain
 from core.statistics.resampling import mean_estimate
 
 _NAMES: tuple[VerdictName, VerdictName] = ("corrupted_accuracy", "corrupted_flags")

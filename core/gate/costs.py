@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.latency import Latency, measure_latency
 
 

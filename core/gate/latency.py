@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import CorruptVersionError
-from core.estimate import Estimate
-from core.gate.evidence import Evidence
-from core.sessions import open_session
+from core.gate.holdout import Evidence
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.onnx_session import open_session
 from core.statistics.intervals import bootstrap_interval
 
 NICENESS = 5
 CPU_SECONDS = 0.3
 WALL_SECONDS = 1.0
-_FEWEST_ROUNDS = 10
+_MIN_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Latency:
         champion_ms: as `candidate_ms`.
     """
 
-    ratio: Estimate
+    ratio: ConfidenceInterval
     candidate_ms: float
     champion_ms: float
 
@@ -59,7 +59,7 @@ def _measure(runs: Sequence[Callable[[], None]]) -> Latency:
         _seconds(run)  # the first run on a thread allocates
     rounds_R2: list[list[float]] = []
     cpu_end, wall_end = time.thread_time() + CPU_SECONDS, time.monotonic() + WALL_SECONDS
-    while len(rounds_R2) < _FEWEST_ROUNDS or (time.thread_time() < cpu_end and time.monotonic() < wall_end):
+    while len(rounds_R2) < _MIN_ROUNDS or (time.thread_time() < cpu_end and time.monotonic() < wall_end):
         order = (0, 1) if len(rounds_R2) % 2 else (1, 0)
         seconds = [0.0, 0.0]
         for side in order:
@@ -69,7 +69,7 @@ def _measure(runs: Sequence[Callable[[], None]]) -> Latency:
     ratios_R = seconds_R2[:, 0] / seconds_R2[:, 1]
     low, high = bootstrap_interval(lambda drawn_R: float(np.median(drawn_R)), ratios_R, resamples=500)
     candidate_ms, champion_ms = (float(median) for median in 1e3 * np.median(seconds_R2, axis=0))
-    return Latency(Estimate(value=float(np.median(ratios_R)), low=low, high=high), candidate_ms, champion_ms)
+    return Latency(ConfidenceInterval(value=float(np.median(ratios_R)), low=low, high=high), candidate_ms, champion_ms)
 
 
 def _runner(version: Evidence) -> Callable[[], None]:

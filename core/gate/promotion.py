@@ -6,13 +6,13 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from core.alias_files import Promotion
-from core.aliases import promote
 from core.errors import ChampionMovedError
 from core.gate.assess import assess
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
-from core.repository import ModelRepository
+from core.repository.alias_files import Promotion
+from core.repository.champions import promote
+from core.repository.repository import ModelRepository
 
 Policy = Literal["never", "if_better", "always"]
 

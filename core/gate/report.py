@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.gate.thresholds import GateThresholds
-from core.manifest import FamilyName
+from core.repository.manifest import FamilyName
 from core.statistics.comparison import PairedComparison
 
 VerdictName = Literal[

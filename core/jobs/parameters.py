@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from core.errors import ConfigurationError
-from core.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
-from core.manifest import FamilyName
+from core.images.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
 from core.recipes import Config, RecipeConfig, recipe_config
+from core.repository.manifest import FamilyName
 
 JobKind = Literal["train", "evaluate"]
 PromotionPolicy = Literal["never", "if_better", "always"]

@@ -13,9 +13,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
-from core.manifest import Geometry
 from core.recipes.config import Settings
 from core.recipes.networks import CNNNetwork, MLPNetwork
+from core.repository.manifest import Geometry
 
 
 class Augmentation(Settings):
@@ -26,11 +26,11 @@ class Augmentation(Settings):
         False, description="mirror each image in every other epoch, instead of drawing anew (Jordan 2024)"
     )
     translate: int = Field(0, ge=0, le=16, description="largest shift in pixels along each axis, edges reflected")
-    rotate: float = Field(0.0, ge=0, le=180, description="largest turn about the centre in degrees")
+    rotate: float = Field(0.0, ge=0, le=180, description="largest turn about the center in degrees")
     stretch: float = Field(
         0.0, ge=0, le=0.5, description="largest share by which height and width change, each on its own"
     )
-    cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean colour")
+    cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean color")
     mixup: float = Field(
         0.0, ge=0, le=10, description="alpha of the Beta distribution by which pairs of images are mixed; 0: none"
     )
@@ -63,7 +63,7 @@ class Augmentation(Settings):
 
 
 class Optimization(Settings):
-    """The optimiser, its schedule and the loss."""
+    """The optimizer, its schedule and the loss."""
 
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, description="peak learning rate")
@@ -128,7 +128,7 @@ class RecipeConfig(Settings):
     )
     geometry: Geometry | None = Field(
         None,
-        description="fit of images that are not square: the centre square, bars around, or stretched; null: that of "
+        description="fit of images that are not square: the center square, bars around, or stretched; null: that of "
         "init_from, or crop",
     )
     init_from: str | None = Field(

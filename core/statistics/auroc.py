@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.intervals import normal_quantile
 
 
 def auroc(
     low_N: npt.NDArray[np.floating[Any]], high_M: npt.NDArray[np.floating[Any]], confidence: float = 0.95
-) -> Estimate:
+) -> ConfidenceInterval:
     """The probability that a score of `high_M` is above one of `low_N`, ties counting half, with its interval.
 
     The interval is that of DeLong, DeLong & Clarke-Pearson (1988), "Comparing the areas under two or more correlated
@@ -35,7 +35,7 @@ def auroc(
     area = float(above_M.mean())
     error = math.sqrt(above_M.var(ddof=1) / len(high_M) + below_N.var(ddof=1) / len(low_N))
     margin = normal_quantile(confidence) * error
-    return Estimate(value=area, low=max(0.0, area - margin), high=min(1.0, area + margin))
+    return ConfidenceInterval(value=area, low=max(0.0, area - margin), high=min(1.0, area + margin))
 
 
 def _share_below(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation import CalibratedECE, Reliability, ReliabilityBin
+from core.repository.evaluation import CalibratedECE, Reliability, ReliabilityBin
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -18,7 +18,7 @@ BINS = 15
 _DRAWN_AT_ONCE = 1_000_000
 """Labels drawn at a time by `calibrated_ece`, which bounds its memory to some MB."""
 # Probabilities are stored as float32; what is smaller than its least normal number cannot be told from 0.
-_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 def softmax(logits_NK: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]:
@@ -34,7 +34,7 @@ def softmax(logits_NK: Floats, temperature: float = 1.0) -> npt.NDArray[np.float
 
 
 def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
-    """The temperature that minimises the log loss of softmax(logits / temperature) (Guo et al. 2017).
+    """The temperature that minimizes the log loss of softmax(logits / temperature) (Guo et al. 2017).
 
     The loss is convex in 1 / temperature, so a bounded search over log temperature finds its minimum, within
     [0.01, 100]; it ends near a bound where every image is classified right, or none better than by chance.
@@ -51,13 +51,13 @@ def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
     logits = np.asarray(logits_NK, dtype=np.float64)
     if not len(logits) or not np.isfinite(logits).all():
         raise ValueError("a temperature is fitted on finite logits of at least one image")
-    centred_NK = logits - logits.max(axis=1, keepdims=True)
-    true_N = (centred_NK * onehot_NK).sum(axis=1)
+    centered_NK = logits - logits.max(axis=1, keepdims=True)
+    true_N = (centered_NK * onehot_NK).sum(axis=1)
 
     def loss(log_temperature: float) -> float:
         inverse = math.exp(-log_temperature)
-        normaliser_N = np.log(np.exp(centred_NK * inverse).sum(axis=1))
-        return float(np.mean(normaliser_N - true_N * inverse))
+        normalizer_N = np.log(np.exp(centered_NK * inverse).sum(axis=1))
+        return float(np.mean(normalizer_N - true_N * inverse))
 
     low, high = _TEMPERATURES
     found = minimize_scalar(loss, bounds=(math.log(low), math.log(high)), method="bounded", options={"xatol": 1e-7})
@@ -65,7 +65,7 @@ def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
 
 
 def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, npt.NDArray[np.float64]]:
-    """Temperature and class biases that together minimise the log loss of softmax(logits / temperature + biases).
+    """Temperature and class biases that together minimize the log loss of softmax(logits / temperature + biases).
 
     Vector scaling (Guo et al. 2017) with one scale for all classes. The loss is convex in 1 / temperature and the
     biases, so L-BFGS from temperature 1 and no biases finds its minimum. The biases sum to 0, because a constant
@@ -95,10 +95,10 @@ def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, 
         largest_N1 = scaled_NK.max(axis=1, keepdims=True)
         exponentials_NK = np.exp(scaled_NK - largest_N1)
         sums_N1 = exponentials_NK.sum(axis=1, keepdims=True)
-        normaliser_N = (largest_N1 + np.log(sums_N1))[:, 0]
+        normalizer_N = (largest_N1 + np.log(sums_N1))[:, 0]
         gaps_NK = (exponentials_NK / sums_N1 - targets_NK) / images
         gradient = np.concatenate([[(gaps_NK * logits).sum()], gaps_NK.sum(axis=0)])
-        return float(np.mean(normaliser_N - (targets_NK * scaled_NK).sum(axis=1))), gradient
+        return float(np.mean(normalizer_N - (targets_NK * scaled_NK).sum(axis=1))), gradient
 
     low, high = _TEMPERATURES
     found = minimize(
@@ -203,7 +203,7 @@ def log_loss(probabilities_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
         probabilities_NK: [N, K], rows sum to 1.
         onehot_NK: [N, K].
     """
-    clipped_NK = np.maximum(np.asarray(probabilities_NK, dtype=np.float64), _LEAST_PROBABILITY)
+    clipped_NK = np.maximum(np.asarray(probabilities_NK, dtype=np.float64), _MIN_PROBABILITY)
     return float(-(np.log(clipped_NK) * onehot_NK).sum(axis=1).mean())
 
 

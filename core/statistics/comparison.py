@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.intervals import normal_quantile
 from core.statistics.mcnemar import mcnemar_exact
 
@@ -22,7 +22,9 @@ class PairedComparison(BaseModel):
     images: int
     first_accuracy: float
     second_accuracy: float
-    difference: Estimate = Field(description="first minus second accuracy, with a 95 % interval for matched pairs")
+    difference: ConfidenceInterval = Field(
+        description="first minus second accuracy, with a 95 % interval for matched pairs"
+    )
     both_right: int
     only_first_right: int
     only_second_right: int
@@ -73,7 +75,7 @@ def compare_paired(
     )
 
 
-def paired_difference(only_first: int, only_second: int, images: int) -> Estimate:
+def paired_difference(only_first: int, only_second: int, images: int) -> ConfidenceInterval:
     """Difference in accuracy, first minus second, with the adjusted Wald 95 % interval for matched pairs.
 
     Agresti & Min 2005, "Simple, improved confidence intervals for comparing matched proportions": add one half
@@ -81,10 +83,10 @@ def paired_difference(only_first: int, only_second: int, images: int) -> Estimat
     its coverage when the two rarely differ, and does not shrink to a point when they never do.
     """
     adjusted = images + 2
-    centre = (only_first - only_second) / adjusted
-    margin = normal_quantile(0.95) / adjusted * math.sqrt(only_first + only_second + 1 - centre**2 * adjusted)
+    center = (only_first - only_second) / adjusted
+    margin = normal_quantile(0.95) / adjusted * math.sqrt(only_first + only_second + 1 - center**2 * adjusted)
     value = (only_first - only_second) / images
-    return Estimate(value=value, low=max(-1.0, centre - margin), high=min(1.0, centre + margin))
+    return ConfidenceInterval(value=value, low=max(-1.0, center - margin), high=min(1.0, center + margin))
 
 
 def cohen_kappa(first_N: npt.NDArray[np.integer[Any]], second_N: npt.NDArray[np.integer[Any]]) -> float | None:

@@ -56,7 +56,7 @@ def beta_binomial_cdf(trials: int, alpha: float, beta: float) -> npt.NDArray[np.
 
     log P(0) comes from log-gamma functions. The rest follows from P(k + 1) / P(k) =
     (trials - k) (k + alpha) / ((k + 1) (trials - k - 1 + beta)), summed in logarithms, so that nothing underflows
-    on the way. The result is normalised, which takes away the rounding that all terms share.
+    on the way. The result is normalized, which takes away the rounding that all terms share.
 
     Args:
         trials: at least 1.

@@ -33,11 +33,11 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         return 0.0, 1.0
     share = successes / trials
     scale = 1 + z * z / trials
-    centre = (share + z * z / (2 * trials)) / scale
+    center = (share + z * z / (2 * trials)) / scale
     margin = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     # The bounds at no and at all successes are exactly 0 and 1; rounding would miss them by an ulp.
-    low = 0.0 if successes == 0 else max(0.0, centre - margin)
-    high = 1.0 if successes == trials else min(1.0, centre + margin)
+    low = 0.0 if successes == 0 else max(0.0, center - margin)
+    high = 1.0 if successes == trials else min(1.0, center + margin)
     return low, high
 
 
@@ -74,7 +74,7 @@ def bootstrap_confusion(
     """Bootstrap resamples of a confusion matrix, int64 [B, K, K]; each sums to as many images as the original.
 
     Drawing N images with replacement fills the matrix's cells multinomially with the cells' observed shares, so
-    every statistic of the matrix (precision, recall, F1, ...) gets its interval from one vectorised draw.
+    every statistic of the matrix (precision, recall, F1, ...) gets its interval from one vectorized draw.
 
     Args:
         confusion_KK: counts [K, K], none negative.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from core.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.intervals import wilson_interval
 
 
-def proportion(successes: int, trials: int) -> Estimate:
+def proportion(successes: int, trials: int) -> ConfidenceInterval:
     """Share of successes, with Wilson's interval.
 
     Raises:
@@ -17,10 +17,10 @@ def proportion(successes: int, trials: int) -> Estimate:
     if trials < 1:
         raise ValueError("a proportion needs at least one trial")
     low, high = wilson_interval(successes, trials)
-    return Estimate(value=successes / trials, low=low, high=high)
+    return ConfidenceInterval(value=successes / trials, low=low, high=high)
 
 
-def difference_of_proportions(first: tuple[int, int], second: tuple[int, int]) -> Estimate:
+def difference_of_proportions(first: tuple[int, int], second: tuple[int, int]) -> ConfidenceInterval:
     """First less second proportion of two separate samples, each (successes, trials), with Newcombe's interval.
 
     Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10: made of both
@@ -33,4 +33,4 @@ def difference_of_proportions(first: tuple[int, int], second: tuple[int, int]) -
     value = one.value - other.value
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)
-    return Estimate(value=value, low=value - below, high=value + above)
+    return ConfidenceInterval(value=value, low=value - below, high=value + above)

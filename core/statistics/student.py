@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 
 
-def student_mean(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+def student_mean(values: Sequence[float], confidence: float = 0.95) -> ConfidenceInterval:
     """The mean of `values` with its interval by Student's t (Student 1908, "The probable error of a mean").
 
     It takes the values for draws from a normal distribution.
@@ -29,7 +29,7 @@ def student_mean(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     margin = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * error
-    return Estimate(value=mean, low=mean - margin, high=mean + margin)
+    return ConfidenceInterval(value=mean, low=mean - margin, high=mean + margin)
 
 
 def mean_at_least(values: Sequence[float], confidence: float = 0.95) -> float:

@@ -18,7 +18,7 @@ def serve(
 ) -> None:
     """Serve the models and run jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
     require_serve("duet serve")
-    from service.server import serve as run
+    from service.server.main import serve as run
     from service.settings import read_settings
 
     given: dict[str, Any] = {"host": host, "port": port, "embedded_worker": worker}

@@ -11,9 +11,9 @@ from duet.commands.data import Data, DataDir, Download, Threads
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
-    from core.manifest import Manifest
-    from core.repository import ModelRepository
-    from training.pipeline import Run
+    from core.repository.manifest import Manifest
+    from core.repository.repository import ModelRepository
+    from training.pipeline.train import Run
 
 
 class PromotePolicy(StrEnum):
@@ -56,16 +56,16 @@ def train(
     require_training("duet train")
     from core.cores import available_cores
     from core.errors import ConfigurationError
-    from core.home import duet_home, ensure_home
-    from core.labelled_folders import default_family
+    from core.files.home import duet_home, ensure_home
+    from core.files.run_paths import named_run
+    from core.images.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
-    from core.repository import ModelRepository
-    from core.runs import named_run
-    from training.compute import pick_device
-    from training.pipeline import prepare_run
-    from training.progress import ConsoleReporter
-    from training.requests import prepare, run_request
-    from training.runs import require_free
+    from core.repository.repository import ModelRepository
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import prepare, run_request
+    from training.pipeline.train import prepare_run
+    from training.run.reporter import ConsoleReporter
+    from training.run.run_folder import require_free
 
     repository = ModelRepository.open()
     changes = dict(parse_override(text) for text in overrides or [])
@@ -111,8 +111,8 @@ def _words(data: str) -> list[str]:
     Raises:
         DataError: the name is none that a folder can have.
     """
-    from core.home import duet_home
-    from core.labelled_folders import dataset_folder, folder_of
+    from core.files.home import duet_home
+    from core.images.labelled_folders import dataset_folder, folder_of
 
     folder = folder_of(data)
     return [] if folder is None else [dataset_folder(duet_home(), folder).name]
@@ -143,7 +143,7 @@ def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePol
 def _describe(run: Run) -> None:
     from rich import print as rich_print
 
-    from training.images import trained_on
+    from training.data.split_dataset import trained_on
     from training.networks import count_macs, count_parameters
 
     dataset = run.images.dataset

@@ -17,7 +17,7 @@ def worker(
 ) -> None:
     """Run training and evaluation jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
     require_serve("duet worker")
-    from service.jobs.worker import run_worker
+    from service.jobs.worker.worker import run_worker
     from service.settings import read_settings
 
     given: dict[str, Any] = {"worker_queues": queues, "worker_jobs": jobs}

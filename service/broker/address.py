@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from core.errors import ConfigurationError
-from core.home import HOME_MODE
+from core.files.home import HOME_MODE
 
 BROKER_NAME = "broker"
 SOCKET_NAME = "broker.sock"
-LONGEST_SOCKET_BYTES = 100
+MAX_SOCKET_BYTES = 100
 """The address of a unix socket holds 104 bytes on some systems and 108 on others, its final zero among them."""
 _RUNTIME = Path("/tmp")  # noqa: S108  its folders are checked; TMPDIR may differ between the processes that look here
 
@@ -26,7 +26,7 @@ def broker_folder(home: Path) -> Path:
 def socket_path(home: Path) -> Path:
     """The broker's socket: beside its data or, where that path is too long for a socket, in a short runtime folder."""
     beside = broker_folder(home) / SOCKET_NAME
-    if len(os.fsencode(beside)) <= LONGEST_SOCKET_BYTES:
+    if len(os.fsencode(beside)) <= MAX_SOCKET_BYTES:
         return beside
     which = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     return _RUNTIME / f"duet-{os.geteuid()}-{which}" / SOCKET_NAME

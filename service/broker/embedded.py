@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from core.home import ensure_home
+from core.files.home import ensure_home
 from service.broker.address import broker_folder, embedded_url, ensure_private, socket_path
 from service.broker.binary import server_binary
 from service.supervisor.program import Program

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import ConfigurationError
-from core.home import ensure_home
+from core.files.home import ensure_home
 from service.broker.address import broker_folder, ensure_private
 
 

@@ -1,8 +1,8 @@
 """Reads a zip of class folders that a stranger may have made.
 
 Nothing is ever extracted under a name from the archive: contents come out as bytes, and labels as names of one folder
-that `core.labelled_folders` has checked. What is left to guard is memory and time: the size of the table of contents,
-the bytes that unpacking gives, and methods of compression that ask for memory of their own.
+that `core.images.labelled_folders` has checked. What is left to guard is memory and time: the size of the table of
+contents, the bytes that unpacking gives, and methods of compression that ask for memory of their own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.labelled_folders import label_problem
-from service.datasets.candidates import Candidate, Skipped, too_large
+from core.images.labelled_folders import label_problem
+from service.datasets.files import Candidate, Skipped, too_large
 from service.datasets.limits import Limits
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 
 MAX_RATIO = 100
 """How much larger than the archive its contents may be, where they are large: images are compressed already."""
 HARMLESS_BYTES = 64 * 1024 * 1024
-"""Contents up to this may have any ratio: small images of one colour compress well."""
+"""Contents up to this may have any ratio: small images of one color compress well."""
 ENTRY_BYTES = 256
 """Room in the table of contents for one file: 46 bytes and its name, some times over."""
-_LEAST_TABLE_BYTES = 1024 * 1024
+_MIN_TABLE_BYTES = 1024 * 1024
 
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
@@ -77,7 +77,7 @@ class _TableTooLargeError(Exception):
 
 def _opened(file: BinaryIO, limits: Limits) -> zipfile.ZipFile:
     bounded = _Bounded(io.FileIO(file.fileno(), closefd=False))
-    bounded.most = max(limits.images * ENTRY_BYTES, _LEAST_TABLE_BYTES)
+    bounded.most = max(limits.images * ENTRY_BYTES, _MIN_TABLE_BYTES)
     try:
         archive = zipfile.ZipFile(bounded)
         bounded.most = None

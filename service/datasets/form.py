@@ -7,10 +7,10 @@ from pathlib import Path
 
 from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
 
-from service.datasets.candidates import Candidate, Skipped, too_large
+from service.datasets.files import Candidate, Skipped, too_large
 from service.datasets.limits import Limits
 from service.errors import MalformedBodyError, TooManyFilesError, WrongFieldError
-from service.multipart import FIELD, LONGEST_BOUNDARY
+from service.http.multipart import FIELD, MAX_BOUNDARY_LENGTH
 
 _CHUNK = 1024 * 1024
 
@@ -47,16 +47,16 @@ def write_single_file(path: Path, content_type: str, target: Path) -> None:
                 out.write(event)
 
 
-def _events(path: Path, content_type: str, most: int) -> Iterator[str | bytes | bytearray | None]:
+def _events(path: Path, content_type: str, max_parts: int) -> Iterator[str | bytes | bytearray | None]:
     """For each file its name, then its content in pieces, then None."""
     boundary = parse_options_header(content_type)[1].get("boundary")
-    if not boundary or len(boundary) > LONGEST_BOUNDARY:
+    if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
         raise MalformedBodyError(
-            f"the Content-Type multipart/form-data names no boundary of 1 to {LONGEST_BOUNDARY} characters"
+            f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
         )
     files = 0
     try:
-        with path.open("rb") as stream, PushMultipartParser(boundary, max_segment_count=most) as parser:
+        with path.open("rb") as stream, PushMultipartParser(boundary, max_segment_count=max_parts) as parser:
             while not parser.closed:
                 # An empty piece says that the body ends here.
                 for event in parser.parse(stream.read(_CHUNK)):
@@ -68,8 +68,8 @@ def _events(path: Path, content_type: str, most: int) -> Iterator[str | bytes | 
                     files += 1
                     yield event.filename or f"file {files}"
     except ParserLimitReached as error:
-        if files == most:
-            raise TooManyFilesError(most) from error
+        if files == max_parts:
+            raise TooManyFilesError(max_parts) from error
         raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from error
     except MultipartError as error:
         raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from error

@@ -15,8 +15,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import UnknownDatasetError
-from core.home import ensure_home
-from core.labelled_folders import LabelledFolder, changing, dataset_folder, datasets_folder, read_folder
+from core.files.home import ensure_home
+from core.images.labelled_folders import LabelledFolder, changing, dataset_folder, datasets_folder, read_folder
 from service.datasets.limits import Limits
 from service.errors import DatasetTooLargeError
 

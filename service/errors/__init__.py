@@ -17,7 +17,7 @@ ProblemError
 ├── GateRefusedError 409            NothingToRollBackToError 409
 ├── KeyRequiredError 401            KeyRefusedError 401            ScopeRequiredError 403
 ├── HostNotAllowedError 403         CrossOriginError 403
-├── NoSuchJobError 404              JobEndedError 409              JobStandsError 409
+├── JobNotFoundError 404              JobFinishedError 409              JobNotRetryableError 409
 ├── IdempotencyKeyReusedError 422   RequestInFlightError 409       TooManyStreamsError 429
 ├── JobsNotConfiguredError 503      BrokerDownError 503            TrainingNotReadyError 503
 ├── NoSuchDatasetError 404          DatasetMediaTypeError 415      DatasetTooLargeError 413
@@ -52,10 +52,10 @@ from service.errors.inference import InvalidInferenceError, UnsupportedEncodingE
 from service.errors.jobs import (
     BrokerDownError,
     IdempotencyKeyReusedError,
-    JobEndedError,
+    JobFinishedError,
+    JobNotFoundError,
+    JobNotRetryableError,
     JobsNotConfiguredError,
-    JobStandsError,
-    NoSuchJobError,
     RequestInFlightError,
     TooManyStreamsError,
     TrainingNotReadyError,
@@ -118,8 +118,9 @@ __all__ = [
     "InternalServiceError",
     "InvalidInferenceError",
     "InvalidParametersError",
-    "JobEndedError",
-    "JobStandsError",
+    "JobFinishedError",
+    "JobNotFoundError",
+    "JobNotRetryableError",
     "JobsNotConfiguredError",
     "KeyRefusedError",
     "KeyRequiredError",
@@ -130,7 +131,6 @@ __all__ = [
     "NoGradientError",
     "NoImageError",
     "NoSuchDatasetError",
-    "NoSuchJobError",
     "NoSuchSampleError",
     "NoSuchVersionFileError",
     "NoUsableImageError",

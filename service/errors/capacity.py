@@ -28,14 +28,14 @@ class QueueFullError(ProblemError):
 
     status, slug, title = 429, "queue-full", "The queue is full"
 
-    def __init__(self, model: str, waiting: int, retry_after_seconds: float) -> None:
+    def __init__(self, model: str, pending: int, retry_after_seconds: float) -> None:
         """`model` is a reference such as `cnn@3`, or what else has the queue; `retry_after_seconds` is how long the
         standing queue takes to drain at its measured rate.
         """
         self.model, _, self.version = model.partition("@")
         milliseconds = max(1, math.ceil(retry_after_seconds * 1000))
         super().__init__(
-            f"{waiting} images are waiting for {model}: try again in {milliseconds} ms",
+            f"{pending} images are waiting for {model}: try again in {milliseconds} ms",
             headers={"Retry-After": str(math.ceil(milliseconds / 1000))},
             retry_after_ms=milliseconds,
         )

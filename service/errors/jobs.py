@@ -6,13 +6,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Self
 
+import core.errors
 from core.errors import (
     BrokerUnavailableError,
     IdempotencyConflictError,
     IdempotencyInFlightError,
     JobError,
-    JobFinishedError,
-    JobNotRetryableError,
     UnknownJobError,
 )
 from service.errors.base import ProblemError
@@ -20,7 +19,7 @@ from service.errors.base import ProblemError
 _EXAMPLE_ID = "019a1b2c3d4e5f60718293a4b5c6d7e8"
 
 
-class NoSuchJobError(ProblemError):
+class JobNotFoundError(ProblemError):
     """No job has this id, or it was removed after its time."""
 
     status, slug, title = 404, "unknown-job", "There is no such job"
@@ -30,7 +29,7 @@ class NoSuchJobError(ProblemError):
         return cls(f"no job '{_EXAMPLE_ID}': GET /jobs lists those that exist; old ones are removed in time")
 
 
-class JobEndedError(ProblemError):
+class JobFinishedError(ProblemError):
     """The job has ended, so that there is nothing to cancel."""
 
     status, slug, title = 409, "job-ended", "The job has ended"
@@ -40,7 +39,7 @@ class JobEndedError(ProblemError):
         return cls(f"job {_EXAMPLE_ID} cannot be cancelled: it has succeeded already")
 
 
-class JobStandsError(ProblemError):
+class JobNotRetryableError(ProblemError):
     """The job has not ended or has succeeded, so that there is nothing to try again."""
 
     status, slug, title = 409, "job-not-retryable", "The job cannot be tried again"
@@ -78,9 +77,9 @@ class TooManyStreamsError(ProblemError):
 
     status, slug, title = 429, "too-many-streams", "Too many event streams are open"
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(
-            f"{most} event streams are open here: ask for /jobs/{{job_id}} now and then instead, or try again later",
+            f"{limit} event streams are open here: ask for /jobs/{{job_id}} now and then instead, or try again later",
             headers={"Retry-After": "10"},
         )
 
@@ -138,9 +137,9 @@ class TrainingNotReadyError(ProblemError):
 
 
 _PROBLEMS: dict[type[JobError], type[ProblemError]] = {
-    UnknownJobError: NoSuchJobError,
-    JobFinishedError: JobEndedError,
-    JobNotRetryableError: JobStandsError,
+    UnknownJobError: JobNotFoundError,
+    core.errors.JobFinishedError: JobFinishedError,
+    core.errors.JobNotRetryableError: JobNotRetryableError,
     IdempotencyConflictError: IdempotencyKeyReusedError,
     IdempotencyInFlightError: RequestInFlightError,
     BrokerUnavailableError: BrokerDownError,

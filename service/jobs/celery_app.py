@@ -15,13 +15,13 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Queue
 
-from service.jobs.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, celery_url
-from service.jobs.keys import CELERY_PREFIX, QUEUES
+from service.jobs.store.keys import CELERY_PREFIX, QUEUES
+from service.jobs.store.redis_client import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, celery_url
 
 WORKER_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
         # Each thread only watches a child process; forking a pool would copy this process's threads.
-        "pool": "service.jobs.pool:WakingPool",
+        "pool": "service.jobs.worker.pool:WakingPool",
         "without_gossip": True,  # workers need not know of each other: the claim decides
         "without_mingle": True,
         "without_heartbeat": True,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from core.jobs.records import JobRecord
-from service.jobs.keys import TASK_NAME
+from service.jobs.store.keys import TASK_NAME
 
 if TYPE_CHECKING:
     from celery import Celery

@@ -10,8 +10,8 @@ import orjson
 
 from core.statistics.calibration import softmax
 from service.engine.arrays import Floats
-from service.engine.outputs import Outputs
-from service.engine.served import ServedVersion
+from service.engine.loaded_model import ModelVariant
+from service.engine.postprocess import Outputs
 from service.openinference.call import Call, Wanted
 from service.openinference.contract import meaning
 
@@ -29,7 +29,7 @@ class Answer:
     json_length: int | None
 
 
-def answer_of(call: Call, served: ServedVersion, outputs: Outputs) -> Answer:
+def answer_of(call: Call, served: ModelVariant, outputs: Outputs) -> Answer:
     """What `served` answers to `call`; `outputs` are those of its images."""
     described: list[dict[str, Any]] = []
     binary: list[bytes] = []
@@ -59,7 +59,7 @@ def answer_of(call: Call, served: ServedVersion, outputs: Outputs) -> Answer:
     return Answer(b"".join((json, *binary)), len(json)) if binary else Answer(json, None)
 
 
-def _values(wanted: Wanted, served: ServedVersion, outputs: Outputs) -> Floats | list[str]:
+def _values(wanted: Wanted, served: ModelVariant, outputs: Outputs) -> Floats | list[str]:
     """float32 [N, K], or the strings of BYTES in row-major order."""
     if wanted.name == "label":
         return [served.labels[order[0]] for order in outputs.order]

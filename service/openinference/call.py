@@ -9,7 +9,7 @@ from reprlib import repr as shortened
 from pydantic import ValidationError
 
 from core.errors import explain
-from core.manifest import Precision
+from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
 from service.errors import InvalidInferenceError, MalformedBodyError
 from service.openinference.body import split
@@ -52,14 +52,14 @@ class Call:
     timeout_seconds: float | None
 
 
-def read_call(body: bytes, json_length: int | None, shape_HWC: ImageShape, most_images: int) -> Call:
+def read_call(body: bytes, json_length: int | None, shape_HWC: ImageShape, max_images: int) -> Call:
     """Read a body that is not compressed.
 
     Args:
         body: JSON, then binary tensors; or one tensor alone.
         json_length: bytes of JSON, as of `Framing`.
         shape_HWC: of the images that the model takes.
-        most_images: most that one request may hold.
+        max_images: most that one request may hold.
 
     Raises:
         MalformedBodyError: it cannot be taken apart, or its JSON is none.
@@ -67,13 +67,13 @@ def read_call(body: bytes, json_length: int | None, shape_HWC: ImageShape, most_
     """
     if json_length == 0:
         everything = tuple(Wanted(name, binary=True) for name in OUTPUTS)
-        return Call(None, raw_images(body, shape_HWC, most_images), everything, None, None)
+        return Call(None, raw_images(body, shape_HWC, max_images), everything, None, None)
     json, binary = split(body, json_length)
     request = _parsed(json)
     parameters = request.parameters or RequestParameters()
     return Call(
         request.id,
-        images_of(request.inputs, binary, shape_HWC, most_images),
+        images_of(request.inputs, binary, shape_HWC, max_images),
         _wanted(request.outputs or (), binary_by_default=parameters.binary_data_output),
         parameters.precision,
         parameters.timeout / 1e6 if parameters.timeout else None,  # 0 is how clients say that they set none

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from core.manifest import Manifest, Precision
+from core.repository.manifest import Manifest, Precision
 from service.openinference.messages import ModelMetadata, Parameter, TensorMetadata
 
 OutputName: TypeAlias = Literal["logits", "probabilities", "label"]

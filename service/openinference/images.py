@@ -20,14 +20,14 @@ ImageShape: TypeAlias = tuple[int, int, int]
 """Height, width, channels."""
 
 
-def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageShape, most_images: int) -> Pixels:
+def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageShape, max_images: int) -> Pixels:
     """The images that a request holds, uint8 [N, H, W, C] with 1 <= N <= most_images.
 
     Args:
         inputs: as the request describes them.
         binary: what follows its JSON.
         shape_HWC: of the images that the model takes.
-        most_images: most that one request may hold.
+        max_images: most that one request may hold.
 
     Raises:
         InvalidInferenceError: the inputs are not exactly that one tensor, or its bytes are more or fewer.
@@ -35,7 +35,7 @@ def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageSha
     tensor = _only(inputs)
     if tensor.datatype != INPUT_DATATYPE:
         raise InvalidInferenceError(f"the input {INPUT!r} is {INPUT_DATATYPE}, not {shortened(tensor.datatype)}")
-    shape_NHWC = _checked_shape(tensor.shape, shape_HWC, most_images)
+    shape_NHWC = _checked_shape(tensor.shape, shape_HWC, max_images)
     stated = tensor.parameters.binary_data_size if tensor.parameters else None
     if stated is not None:
         if tensor.data is not None:
@@ -50,7 +50,7 @@ def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageSha
     return np.frombuffer(pixels, np.uint8).reshape(shape_NHWC)
 
 
-def raw_images(body: bytes, shape_HWC: ImageShape, most_images: int) -> Pixels:
+def raw_images(body: bytes, shape_HWC: ImageShape, max_images: int) -> Pixels:
     """The images of a body that is nothing but their bytes; how many there are follows from its length.
 
     Raises:
@@ -63,7 +63,7 @@ def raw_images(body: bytes, shape_HWC: ImageShape, most_images: int) -> Pixels:
             f"a raw body holds images of {size} bytes each ({_written(shape_HWC)}): {len(body)} bytes are no whole "
             "number of them"
         )
-    return np.frombuffer(body, np.uint8).reshape(_checked_shape((images, *shape_HWC), shape_HWC, most_images))
+    return np.frombuffer(body, np.uint8).reshape(_checked_shape((images, *shape_HWC), shape_HWC, max_images))
 
 
 def _only(inputs: Sequence[RequestInput]) -> RequestInput:
@@ -77,14 +77,14 @@ def _only(inputs: Sequence[RequestInput]) -> RequestInput:
     return inputs[0]
 
 
-def _checked_shape(shape: tuple[int, ...], shape_HWC: ImageShape, most_images: int) -> tuple[int, ...]:
+def _checked_shape(shape: tuple[int, ...], shape_HWC: ImageShape, max_images: int) -> tuple[int, ...]:
     if len(shape) != 4 or shape[1:] != shape_HWC or shape[0] < 1:
         raise InvalidInferenceError(
             f"the input {INPUT!r} has the shape [{_written((-1, *shape_HWC))}], with any number of images from 1 on, "
             f"not {shortened(list(shape))}"
         )
-    if shape[0] > most_images:
-        raise InvalidInferenceError(f"at most {most_images} images are taken in one request: send several requests")
+    if shape[0] > max_images:
+        raise InvalidInferenceError(f"at most {max_images} images are taken in one request: send several requests")
     return shape
 
 

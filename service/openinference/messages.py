@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 Parameter: TypeAlias = str | int | float | bool
 
 # A list stops at its first bad element: a body of millions of them would otherwise make millions of errors.
-MOST_TENSORS = 16
-MOST_DIMENSIONS = 16
-MOST_MICROSECONDS = 2**64 - 1
+MAX_TENSORS = 16
+MAX_DIMENSIONS = 16
+MAX_MICROSECONDS = 2**64 - 1
 """Other servers read a timeout as an unsigned number of 64 bits."""
 
 
@@ -52,7 +52,7 @@ class RequestParameters(_Sent):
     binary_data_output: bool = Field(False, description="whether outputs come after the JSON instead of within")
     precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
     timeout: int | None = Field(
-        None, ge=0, le=MOST_MICROSECONDS, description="microseconds, where less than the service's own deadline"
+        None, ge=0, le=MAX_MICROSECONDS, description="microseconds, where less than the service's own deadline"
     )
 
 
@@ -60,7 +60,7 @@ class RequestInput(_Sent):
     """A tensor that is sent."""
 
     name: str
-    shape: Annotated[tuple[int, ...], FailFast(), Field(max_length=MOST_DIMENSIONS)]
+    shape: Annotated[tuple[int, ...], FailFast(), Field(max_length=MAX_DIMENSIONS)]
     datatype: str
     parameters: InputParameters | None = None
     data: list[Any] | None = Field(None, description="row-major, nested or flat; absent where it is sent as binary")
@@ -78,8 +78,8 @@ class InferenceRequest(_Sent):
 
     id: str | None = Field(None, description="echoed in the answer")
     parameters: RequestParameters | None = None
-    inputs: Annotated[tuple[RequestInput, ...], FailFast(), Field(max_length=MOST_TENSORS)]
-    outputs: Annotated[tuple[RequestOutput, ...] | None, FailFast(), Field(max_length=MOST_TENSORS)] = Field(
+    inputs: Annotated[tuple[RequestInput, ...], FailFast(), Field(max_length=MAX_TENSORS)]
+    outputs: Annotated[tuple[RequestOutput, ...] | None, FailFast(), Field(max_length=MAX_TENSORS)] = Field(
         None, description="in the order in which they are wanted; all where none is named"
     )
 

@@ -16,15 +16,15 @@ def baseline_image(name: Baseline, image_HWC: Pixels, mean: tuple[float, ...]) -
     """The baseline of an image, uint8 [H, W, 3]: whole pixel values, so that the served graph can be asked about it.
 
     Args:
-        name: black; white; `mean`, one colour, that of the training images; or `blur`, the image itself, blurred by a
+        name: black; white; `mean`, one color, that of the training images; or `blur`, the image itself, blurred by a
             Gaussian with a standard deviation of an eighth of its longer side.
         image_HWC: uint8 [H, W, 3].
         mean: of the training images' channels, in [0, 1].
     """
     if name == "blur":
         return _blurred(image_HWC)
-    colour_C = {"black": np.zeros(3), "white": np.ones(3), "mean": np.array(mean)}[name]
-    return np.broadcast_to(np.rint(255 * colour_C).astype(np.uint8), image_HWC.shape)
+    color_C = {"black": np.zeros(3), "white": np.ones(3), "mean": np.array(mean)}[name]
+    return np.broadcast_to(np.rint(255 * color_C).astype(np.uint8), image_HWC.shape)
 
 
 def _blurred(image_HWC: Pixels) -> Pixels:

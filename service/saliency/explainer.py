@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.engine.lane import Inference, Watched
-from service.engine.served import ServedVersion
+from service.engine.gradient_model import GradientModel
+from service.engine.loaded_model import ModelVariant
+from service.engine.queue import DisconnectSource, Inference
 from service.errors import (
     DeadlineExceededError,
     MethodDoesNotFitError,
@@ -22,7 +23,6 @@ from service.errors import (
     UnknownTargetError,
 )
 from service.saliency.baselines import baseline_image
-from service.saliency.gradients import GradientModel
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import InBackground, Runs
 
@@ -51,24 +51,24 @@ class Explanation:
 class Explainer:
     """Makes explanations in the background of predictions; used from one event loop."""
 
-    def __init__(self, in_background: InBackground, *, most: int) -> None:
-        """`most` explanations at a time."""
+    def __init__(self, in_background: InBackground, *, max_explanations: int) -> None:
+        """`max_explanations` explanations at a time."""
         self.in_background = in_background
-        self._most = most
+        self._max_explanations = max_explanations
         self._running = 0
         self._usual_seconds = _FIRST_GUESS_SECONDS
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         """Refuse before work is spent on a request that would not be taken.
 
         Raises:
             TooManyExplanationsError: as many as allowed are being made.
         """
-        if self._running >= self._most:
+        if self._running >= self._max_explanations:
             raise TooManyExplanationsError(self._running, self._usual_seconds)
 
     async def in_time(
-        self, work: Callable[[], Coroutine[Any, Any, Result]], deadline: float, client: Watched
+        self, work: Callable[[], Coroutine[Any, Any, Result]], deadline: float, client: DisconnectSource
     ) -> Result:
         """The result of `work`, which takes one of the places; it ends early when nobody can use its result any more.
 
@@ -105,7 +105,7 @@ class Explainer:
 
     async def explain(
         self,
-        served: ServedVersion,
+        served: ModelVariant,
         image_HWC: Pixels,
         methods: Sequence[MethodName],
         parameters: Parameters,
@@ -125,7 +125,7 @@ class Explainer:
         """
         [gradients] = await fitting_gradients([served], methods)
         started = time.perf_counter()
-        runs = Runs(served.lane.run, gradients, self.in_background)
+        runs = Runs(served.queue.run, gradients, self.in_background)
         async for _, logits_NK in runs.logits(1, lambda _: image_HWC[np.newaxis]):
             logits_K = logits_NK[0]
         subject = Subject(
@@ -140,7 +140,7 @@ class Explainer:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        self.check_room()
+        self.check_capacity()
         self._running += 1
         started = time.perf_counter()
         try:
@@ -150,7 +150,7 @@ class Explainer:
             self._usual_seconds += _NEWEST_WEIGHT * (time.perf_counter() - started - self._usual_seconds)
 
 
-async def fitting_gradients(versions: Sequence[ServedVersion], methods: Sequence[MethodName]) -> list[GradientModel]:
+async def fitting_gradients(versions: Sequence[ModelVariant], methods: Sequence[MethodName]) -> list[GradientModel]:
     """The open gradient graph of each version, once it is certain that every method fits every one of them.
 
     Raises:

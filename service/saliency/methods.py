@@ -224,6 +224,6 @@ def _quadrature(steps: int) -> tuple[Doubles, Doubles]:
 
 
 def _bilinear(small: int, large: int) -> Doubles:
-    """Weights [large, small] of linear interpolation between pixel centres; the outermost pixels extend outwards."""
-    centres = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(np.subtract.outer(centres, np.arange(small)))))
+    """Weights [large, small] of linear interpolation between pixel centers; the outermost pixels extend outwards."""
+    centers = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(np.subtract.outer(centers, np.arange(small)))))

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.saliency.colours import DIVERGING, SEQUENTIAL
+from service.saliency.colors import DIVERGING, SEQUENTIAL
 from service.saliency.methods import Doubles
 from service.saliency.page import page
 
@@ -39,7 +39,7 @@ def picture(image_HWC: Pixels, panels: Sequence[Panel], layout: Layout) -> bytes
     Args:
         image_HWC: uint8, as the model saw it.
         panels: the maps, of the same height and width.
-        layout: `side_by_side` has the image first and the maps in full colour, `blend` each map over the image in grey,
+        layout: `side_by_side` has the image first and the maps in full color, `blend` each map over the image in gray,
             `map` the maps alone.
     """
     return page([_row([image_HWC] * len(panels), panels, layout)])
@@ -57,18 +57,18 @@ def comparison_picture(images: Sequence[Pixels], panels: Sequence[Sequence[Panel
 
 
 def _row(images: Sequence[Pixels], panels: Sequence[Panel], layout: Layout) -> list[Pixels]:
-    coloured = [_coloured(panel) for panel in panels]
+    colored = [_colored(panel) for panel in panels]
     if layout == "map":
-        return coloured
+        return colored
     if layout == "side_by_side":
-        return [images[0], *coloured]
-    return [_blended(*each) for each in zip(images, panels, coloured, strict=True)]
+        return [images[0], *colored]
+    return [_blended(*each) for each in zip(images, panels, colored, strict=True)]
 
 
 def _strength(panel: Panel) -> Doubles:
     """The map on [0, 1], or on [-1, 1] where it is signed; 0 where it is flat.
 
-    One pixel that stands out would leave the rest in one colour, so the strongest hundredth is drawn alike.
+    One pixel that stands out would leave the rest in one color, so the strongest hundredth is drawn alike.
     """
     map_HW = panel.map_HW
     if is_flat(map_HW):
@@ -80,15 +80,15 @@ def _strength(panel: Panel) -> Doubles:
     return np.asarray(np.clip(map_HW / strongest, -1, 1))
 
 
-def _coloured(panel: Panel) -> Pixels:
+def _colored(panel: Panel) -> Pixels:
     strength_HW = _strength(panel)
     table = DIVERGING if panel.signed else SEQUENTIAL
     share_HW = (strength_HW + 1) / 2 if panel.signed else strength_HW
     return table[np.rint(share_HW * (len(table) - 1)).astype(np.intp)]
 
 
-def _blended(image_HWC: Pixels, panel: Panel, colours_HWC: Pixels) -> Pixels:
+def _blended(image_HWC: Pixels, panel: Panel, colors_HWC: Pixels) -> Pixels:
     """The stronger a pixel, the less of the image shows through."""
-    grey_HW1 = image_HWC.mean(axis=-1, keepdims=True)
+    gray_HW1 = image_HWC.mean(axis=-1, keepdims=True)
     cover_HW1 = 0.25 + 0.65 * np.abs(_strength(panel))[..., np.newaxis]
-    return np.asarray(np.rint((1 - cover_HW1) * grey_HW1 + cover_HW1 * colours_HWC), np.uint8)
+    return np.asarray(np.rint((1 - cover_HW1) * gray_HW1 + cover_HW1 * colors_HWC), np.uint8)

@@ -11,9 +11,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from service.engine.arrays import Floats, Pixels
-from service.engine.outputs import RunBatch
-from service.saliency.gradients import GradientModel
-from service.saliency.pace import Pace
+from service.engine.gradient_model import GradientModel
+from service.engine.pace import Pace
+from service.engine.postprocess import RunBatch
 
 Result = TypeVar("Result")
 Array = TypeVar("Array", Pixels, Floats)

@@ -17,7 +17,7 @@ from service.errors import (
     ProblemError,
     ScopeRequiredError,
 )
-from service.security.gatekeeper import Caller, Gatekeeper
+from service.security.authenticator import Authenticator, Caller
 from service.security.keys import Scope
 from service.security.sessions import COOKIE
 
@@ -40,12 +40,12 @@ BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 CookieSession = Annotated[str | None, Security(_COOKIE)]
 
 
-async def _gatekeeper(request: Request) -> Gatekeeper:
-    gatekeeper: Gatekeeper = request.state.gatekeeper
-    return gatekeeper
+async def _gatekeeper(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.state.authenticator
+    return authenticator
 
 
-GatekeeperDep = Annotated[Gatekeeper, Depends(_gatekeeper)]
+GatekeeperDep = Annotated[Authenticator, Depends(_gatekeeper)]
 
 
 async def _presented(header: HeaderKey, bearer: BearerKey) -> str | None:
@@ -58,9 +58,9 @@ PresentedKey = Annotated[str | None, Depends(_presented)]
 
 
 def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    async def check(request: Request, gatekeeper: GatekeeperDep, key: PresentedKey, cookie: CookieSession) -> Caller:
-        gatekeeper.check_host(request.headers)
-        caller = gatekeeper.caller(request.headers, key, cookie)
+    async def check(request: Request, authenticator: GatekeeperDep, key: PresentedKey, cookie: CookieSession) -> Caller:
+        authenticator.check_host(request.headers)
+        caller = authenticator.caller(request.headers, key, cookie)
         if caller is None:
             raise KeyRequiredError
         if scope not in caller.scopes:

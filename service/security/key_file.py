@@ -6,10 +6,10 @@ import os
 import secrets
 from pathlib import Path
 
-from core.durability import sync
 from core.errors import ConfigurationError
-from core.home import ensure_home
-from service.security.keys import SHORTEST_KEY
+from core.files.durable import sync
+from core.files.home import ensure_home
+from service.security.keys import MIN_KEY_LENGTH
 
 KEY_FILE = "api_key"
 _KEY_MODE = 0o600
@@ -30,7 +30,7 @@ def generated_key(home: Path) -> str:
         raise ConfigurationError(
             f"cannot keep the API key in {path} ({error}): make DUET_HOME writable, or set DUET_API_KEYS"
         ) from error
-    if len(key) < SHORTEST_KEY:
+    if len(key) < MIN_KEY_LENGTH:
         raise ConfigurationError(f"{path} holds no key: delete it, and a new one is made at the next start")
     return key
 

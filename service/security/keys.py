@@ -13,7 +13,7 @@ Scope = Literal["jobs", "admin"]
 """`jobs` starts and steers jobs; `admin` moves champions as well, and may do all that `jobs` may."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-SHORTEST_KEY = 16
+MIN_KEY_LENGTH = 16
 # Visible ASCII, because keys travel in headers; without the comma, which separates them in the settings.
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
@@ -88,9 +88,10 @@ def _parse(entry: str, number: int) -> ApiKey:
             f"entry {number} does not begin with {' or '.join(f'{scope}:' for scope in SCOPES)}: "
             "write scope:key, separated by commas, such as jobs:KEY,admin:KEY2"
         )
-    if len(secret) < SHORTEST_KEY:
+    if len(secret) < MIN_KEY_LENGTH:
         raise ValueError(
-            f"the key of entry {number} has fewer than {SHORTEST_KEY} characters: make one with `openssl rand -hex 32`"
+            f"the key of entry {number} has fewer than {MIN_KEY_LENGTH} characters: make one with `openssl rand "
+            f"-hex 32`"
         )
     if not _KEY.fullmatch(secret):
         raise ValueError(f"the key of entry {number} has a character other than visible ASCII, or a comma")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 10.0
 STABLE_SECONDS = 30.0
 
 
 class Backoff:
     """Pauses that double from one end to the next; what ran for half a minute begins from the first again."""
 
-    def __init__(self, longest_seconds: float = LONGEST_PAUSE_SECONDS) -> None:
+    def __init__(self, longest_seconds: float = MAX_PAUSE_SECONDS) -> None:
         self._longest_seconds = longest_seconds
         self._pause_seconds = FIRST_PAUSE_SECONDS
 

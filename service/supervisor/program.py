@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LEASH = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Program:
         Raises:
             OSError: it cannot be started.
         """
-        leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(int(self.orphaned))]
+        leash = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), str(int(self.orphaned))]
         command = [*leash, str(self.niceness), str(self.lock or ""), *self.command]
         environment = {**os.environ, **self.environment}
         if self.output is None:

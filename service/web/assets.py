@@ -15,7 +15,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-"""By the end of the name; a file of another kind, such as a licence, is not served."""
+"""By the end of the name; a file of another kind, such as a license, is not served."""
 
 _COMPRESSED_ALREADY = frozenset({".woff2"})
 _DIGEST_LENGTH = 12

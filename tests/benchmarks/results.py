@@ -16,7 +16,7 @@ from benchmarks.serving.results import (
     Setup,
     TargetName,
 )
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 SETUP = Setup(
     model="cnn@7",

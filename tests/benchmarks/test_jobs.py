@@ -22,8 +22,8 @@ from benchmarks.jobs.training import small_training
 from benchmarks.serving.errors import BenchmarkError
 from benchmarks.serving.messages import HOST
 from benchmarks.serving.processes import ROOT
+from core.images.labelled_folders import read_folder
 from core.jobs.parameters import TrainParameters
-from core.labelled_folders import read_folder
 
 
 def pair(alone_ms: float, beside_ms: float) -> Pair:

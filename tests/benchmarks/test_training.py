@@ -10,7 +10,7 @@ from benchmarks.training.run import Racer, Results, run
 from benchmarks.training.steps import PARTS, StepTimes
 from benchmarks.training.tables import tables
 from tests.support.training_runs import CPU, small_images, small_recipe
-from training.images import Images
+from training.data.split_dataset import Images
 
 
 @pytest.fixture(scope="module")

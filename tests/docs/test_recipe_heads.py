@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.evaluation import read_evaluation
-from core.manifest import Manifest, read_manifest
 from core.recipes import RECIPES, RecipeConfig, recipe_config
+from core.repository.evaluation import read_evaluation
+from core.repository.manifest import Manifest, read_manifest
 
 ROOT = Path(__file__).parents[2]
 RECORDS = [

@@ -36,7 +36,7 @@ def duet(home: Path, monkeypatch: pytest.MonkeyPatch) -> Duet:
         (("--data", "folder:../colours", *FAMILY), "'../colours' cannot name a data set"),
         (("--data", "folder:cifar10", *FAMILY), "is the name of a built-in data set"),
         (("--data", "folder:nope", *FAMILY), "no data set 'nope'"),
-        (("--data", "folder:nope", *FAMILY), "existing data sets: colours, few"),
+        (("--data", "folder:nope", *FAMILY), "existing data sets: colors, few"),
         (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 4"),
         (("--data", "colours", *FAMILY), "there are cifar10, and folder:NAME"),
         (("--data", "folder:colours", *FAMILY, "--image-size", "4"), "image_size: Input should be greater than"),

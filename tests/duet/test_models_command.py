@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from core.estimate import Estimate
 from core.gate import latency
-from core.manifest import QuantizationRecord
-from core.repository import ModelRepository
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.manifest import QuantizationRecord
+from core.repository.repository import ModelRepository
 from duet.cli import main
 from tests.support.holdouts import write_judged_version
 from tests.support.versions import CREATED_AT, write_aliases, write_version
@@ -141,7 +141,7 @@ def test_show_prints_the_trial_of_int8(duet: Duet, repository: ModelRepository) 
         calibration_images=160,
         speedup_batch_1=1.25,
         speedup_batch_32=3.5,
-        holdout_difference=Estimate(value=-0.001, low=-0.004, high=0.002),
+        holdout_difference=ConfidenceInterval(value=-0.001, low=-0.004, high=0.002),
         published=False,
         verdict="less than 1.5 times as fast as float32",
     )

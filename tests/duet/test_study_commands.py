@@ -10,7 +10,7 @@ import pytest
 from duet.cli import main
 from tests.support.training_runs import small_images
 from tests.support.versions import make_manifest, write_version
-from training import requests
+from training.pipeline import requests
 
 SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from core.aliases import history
-from core.evaluation import read_evaluation
-from core.repository import ModelRepository
+from core.repository.champions import history
+from core.repository.evaluation import read_evaluation
+from core.repository.repository import ModelRepository
 from tests.support.duet_command import Duet, duet_command
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import small_images
-from training import requests
-from training.images import Images
+from training.data.split_dataset import Images
+from training.pipeline import requests
 
 pytestmark = pytest.mark.slow
 

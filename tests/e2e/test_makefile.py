@@ -14,8 +14,8 @@ import pytest
 
 from service.app import create_app
 from service.supervisor.program import Program
-from service.supervisor.setup_state import read_setup
-from service.supervisor.training_setup import TrainingSetup
+from service.supervisor.training_env import TrainingSetup
+from service.supervisor.training_env_state import read_setup
 from tests.support.children import lines_of, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 from tests.support.markdown import PAGES, ROOT, RUN, Block, blocks
 from tests.support.newcomer import Site, made_and_served
 

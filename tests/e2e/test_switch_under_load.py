@@ -10,13 +10,13 @@ from benchmarks.promotion.bench import Plan, run
 from benchmarks.promotion.load import Answers, Load, Seen, requests_of
 from benchmarks.promotion.results import Results, Switch
 from benchmarks.serving.messages import Answer
-from core.aliases import history
-from core.repository import ModelRepository
+from core.repository.champions import history
+from core.repository.repository import ModelRepository
 from tests.support.holdouts import write_judged_version
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import set_champions
 
-PNGS = [grey_png(brightness) for brightness in (0, 64, 191, 255)]
+PNGS = [gray_png(brightness) for brightness in (0, 64, 191, 255)]
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.datasets.base import ImageDataset
-from training.datasets.cifar10 import load_cifar10
+from training.data.cifar10 import load_cifar10
+from training.data.types import ImageDataset
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = 5
@@ -28,7 +28,7 @@ def write_cifar_files(
 ) -> list[tuple[str, str]]:
     """Write data_batch_1 to 5, test_batch and batches.meta into `folder`; returns the (name, md5) of each.
 
-    Every class is a smooth coloured pattern of its own under noise, so that a network can learn them.
+    Every class is a smooth colored pattern of its own under noise, so that a network can learn them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(seed)
@@ -91,9 +91,9 @@ def _images(per_class: int, generator: np.random.Generator) -> tuple[npt.NDArray
 
 
 def _pattern(label: int) -> npt.NDArray[np.float64]:
-    """float64 [3, 32, 32]: stripes whose direction, width and colour belong to the class."""
+    """float64 [3, 32, 32]: stripes whose direction, width and color belong to the class."""
     rows, columns = np.mgrid[0:32, 0:32] / 32
     angle = np.pi * label / len(CLASS_NAMES)
     stripes = np.sin(2 * np.pi * (1 + label % 3) * (rows * np.sin(angle) + columns * np.cos(angle)))
-    colour_C11 = np.random.default_rng(label).uniform(-1, 1, size=(3, 1, 1))
-    return np.asarray(128 + 60 * colour_C11 * stripes + 30 * colour_C11)
+    color_C11 = np.random.default_rng(label).uniform(-1, 1, size=(3, 1, 1))
+    return np.asarray(128 + 60 * color_C11 * stripes + 30 * color_C11)

@@ -54,7 +54,7 @@ from training.jobs.main import main
 sys.exit(main(sys.argv[3:]))
 """
 _SMALL_DATA = """\
-from training.datasets import cifar10
+from training.data import cifar10
 cifar10.load_cifar10.__kwdefaults__["files"] = {files!r}
 """
 

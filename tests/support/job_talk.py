@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.jobs.events import Permission, Permit, ReportedEvent, read_child_message
-from service.jobs.child import Child
+from service.jobs.worker.child_process import Child
 
 PATIENCE_S = 180.0
 

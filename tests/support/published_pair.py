@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from core.manifest import Manifest
-from core.repository import ModelRepository
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
-from training.images import Images
-from training.pipeline import train_version
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from training.data.split_dataset import Images
 
 FAMILIES = ("mlp", "cnn")
 

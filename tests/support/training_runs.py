@@ -12,13 +12,16 @@ import torch
 from torch.onnx._internal._lazy_import import onnxscript_apis
 
 from core.recipes import RecipeConfig, recipe_config
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 from tests.support.cifar_files import small_dataset
-from training.checkpoint import Checkpoint, EpochRecord
-from training.datasets.splits import split_for
-from training.fit import FitInputs, FitResult, fit
-from training.images import Images, trained_on
-from training.pipeline import new_classifier
-from training.progress import Written
+from training.data.split_dataset import Images, trained_on
+from training.data.splits import split_for
+from training.fit.loop import FitInputs, FitResult, fit
+from training.pipeline.train import new_classifier, prepare_run, train
+from training.run.checkpoint import Checkpoint, EpochRecord
+from training.run.reporter import Reporter, Written
+from training.run.run_folder import held, settle_publishing
 
 CPU = torch.device("cpu")
 
@@ -78,6 +81,27 @@ def small_fit(
         device=CPU,
         resume_from=resume_from,
     )
+
+
+def train_version(
+    config: RecipeConfig,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume: bool = False,
+) -> Manifest:
+    """`training.pipeline.train.train_version` without the rehearsal of the export, which takes longer than a small
+    run.
+    """
+    with held(run_folder):
+        settle_publishing(run_folder, repository)
+        run = prepare_run(config, images, repository, family, run_folder, resume=resume)
+        return train(run, reporter=reporter, threads=threads, device=device)
 
 
 class RecordingReporter:

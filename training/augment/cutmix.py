@@ -1,6 +1,6 @@
 """CutMix: a rectangle of an image shows that of another one, and the label is mixed by area (Yun et al. 2019).
 
-Images are packed, int32 [N, H, W]; see `training.packed`.
+Images are packed, int32 [N, H, W]; see `training.augment.packed_pixels`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Boxes:
 def draw_boxes(count: int, height: int, width: int, share: float, generator: torch.Generator) -> Boxes:
     """Rectangles for about `share` of `count` images.
 
-    The area is uniform between none and all of the image before it is cut off at the edges, the centre anywhere in the
+    The area is uniform between none and all of the image before it is cut off at the edges, the center anywhere in the
     image, and the proportions are those of the image.
     """
     uniform_4N = torch.rand(4, count, generator=generator, device=generator.device)
@@ -54,9 +54,9 @@ def draw_boxes(count: int, height: int, width: int, share: float, generator: tor
     return Boxes(top_N, bottom_N, left_N, right_N, 1 - area_N.to(torch.float32) / (height * width))
 
 
-def _interval(centre_N: Tensor, length_N: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def _interval(center_N: Tensor, length_N: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """First pixel and the one after the last of intervals cut off at 0 and `size`, int64 [N] each."""
-    first_N = (centre_N - length_N / 2).round()
+    first_N = (center_N - length_N / 2).round()
     last_N = first_N + length_N.round()
     return first_N.clamp(0, size).long(), last_N.clamp(0, size).long()
 

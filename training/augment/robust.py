@@ -13,8 +13,8 @@ from torch import Tensor
 from core.recipes import Augmentation
 from training.augment.augmix import augmix
 from training.augment.frequency_mixing import mix_frequencies
+from training.augment.packed_pixels import pack, unpack
 from training.augment.texture_mixing import mix_textures
-from training.packed import pack, unpack
 
 
 def augment_robustly(images_NHW: Tensor, labels_N: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import DataError
-from core.evaluation_records import EvaluationRecord, write_record
 from core.jobs.events import Note, Result, Stage
 from core.jobs.parameters import EvaluateParameters
-from core.manifest import Geometry, Manifest
-from core.repository import ModelRepository
-from training.images import Images
+from core.repository.evaluation_records import EvaluationRecord, write_record
+from core.repository.manifest import Geometry, Manifest
+from core.repository.repository import ModelRepository
+from training.data.split_dataset import Images
+from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation, require_same_classes
 from training.jobs.worker_line import WorkerLine
-from training.reevaluate import disagreements, evaluate_version, published_evaluation, require_same_classes
-from training.requests import images_for
+from training.pipeline.requests import images_for
 
 
 def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, line: WorkerLine, *, threads: int) -> None:

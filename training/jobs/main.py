@@ -16,7 +16,7 @@ from contextlib import suppress
 from enum import IntEnum
 
 from core.errors import DuetError
-from core.home import duet_home
+from core.files.home import duet_home
 from core.jobs.events import Failed
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from training.jobs.lifeline import follow_parent

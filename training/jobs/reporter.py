@@ -9,9 +9,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from core.jobs.events import Epoch, FitStarted, Note, Progress, Stage
-from training.checkpoint import EpochRecord
 from training.jobs.worker_line import WorkerLine
-from training.progress import Written
+from training.run.checkpoint import EpochRecord
+from training.run.reporter import Written
 
 PAUSE_SECONDS = 0.2
 """Between two progress events: for an eye five a second are many, and each one is written to the broker's disk."""

@@ -6,17 +6,17 @@ import time
 from pathlib import Path
 
 from core.errors import CheckpointError
+from core.files.run_paths import named_run
 from core.jobs.events import Note, Published, Result
 from core.jobs.parameters import TrainParameters
-from core.manifest import Manifest
-from core.repository import ModelRepository
-from core.runs import named_run
-from training.checkpoint import CHECKPOINT_NAME
-from training.compute import pick_device
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
+from training.fit.dtype import pick_device
 from training.jobs.reporter import EventReporter
 from training.jobs.worker_line import WorkerLine
-from training.requests import run_request
-from training.runs import held, published_as, settle_publishing
+from training.pipeline.requests import run_request
+from training.run.checkpoint import CHECKPOINT_NAME
+from training.run.run_folder import held, published_as, settle_publishing
 
 LOOK_SECONDS = 0.5
 
@@ -25,7 +25,7 @@ def train(job_id: str, parameters: TrainParameters, home: Path, line: WorkerLine
     """Train and publish what the parameters describe; after an attempt that published, only tell of it again.
 
     Raises:
-        DuetError: as `training.requests.run_request`.
+        DuetError: as `training.pipeline.requests.run_request`.
         JobCancelledError, NotPermittedError: the worker wants it to stop; the last checkpoint stays.
     """
     reporter = EventReporter(line, epochs=parameters.config().epochs)

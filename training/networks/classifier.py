@@ -1,4 +1,4 @@
-"""A network together with the normalisation of its input: the one module that is trained, exported and explained."""
+"""A network together with the normalization of its input: the one module that is trained, exported and explained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.networks.whitened import build_whitened_cnn
 class Classifier(nn.Module):
     """pixels float32 [N, H, W, 3] in [0, 1] -> logits float [N, K].
 
-    Normalisation is part of the forward pass, so that training, the exported graph and the explanations all
+    Normalization is part of the forward pass, so that training, the exported graph and the explanations all
     speak of the same pixels. `mean` and `std` are per channel on the [0, 1] scale.
     """
 
@@ -31,17 +31,17 @@ class Classifier(nn.Module):
 
     def forward(self, pixels_NHWC: Tensor) -> Tensor:
         """Logits float [N, K] of pixels float32 [N, H, W, 3] in [0, 1]."""
-        # A permuted NHWC tensor is channels_last in memory, which is what the convolutions want. Normalising after the
+        # A permuted NHWC tensor is channels_last in memory, which is what the convolutions want. Normalizing after the
         # permutation gives the same bits; onnxruntime is several times faster with planes than with pixels of three.
-        logits: Tensor = self.network(self.normalised(pixels_NHWC.permute(0, 3, 1, 2)))
+        logits: Tensor = self.network(self.normalized(pixels_NHWC.permute(0, 3, 1, 2)))
         return logits
 
     @property
-    def mean_colour(self) -> Tensor:
+    def mean_color(self) -> Tensor:
         """uint8 [3]: the mean as a pixel, which cutout paints."""
         return (self.mean * 255).round().to(torch.uint8)
 
-    def normalised(self, pixels_NCHW: Tensor) -> Tensor:
+    def normalized(self, pixels_NCHW: Tensor) -> Tensor:
         """What the network sees: each channel less its mean, over its standard deviation."""
         return (pixels_NCHW - self.mean[:, None, None]) / self.std[:, None, None]
 

@@ -12,9 +12,9 @@ from training.networks.layers import ACTIVATIONS, Dropout, Flatten
 
 
 def build_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
-    """Blocks of (convolution, batch normalisation, activation) ended by 2x2 max-pooling, then dense layers.
+    """Blocks of (convolution, batch normalization, activation) ended by 2x2 max-pooling, then dense layers.
 
-    Input: float [N, 3, height, width], normalised. Output: float [N, classes].
+    Input: float [N, 3, height, width], normalized. Output: float [N, classes].
 
     Raises:
         ConfigurationError: the image is too small for that many halvings.
@@ -27,7 +27,7 @@ def build_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> n
     for channels in config.channels:
         layers: list[nn.Module] = []
         for _ in range(config.convolutions):
-            # No bias: batch normalisation has one.
+            # No bias: batch normalization has one.
             layers += [
                 nn.Conv2d(channels_in, channels, 3, padding=1, bias=False),
                 nn.BatchNorm2d(channels),

@@ -1,6 +1,6 @@
 """A 3x3 convolution whose weights' gradient is computed faster for small feature maps.
 
-oneDNN vectorises that gradient along rows, and wastes most of its work where a row has 3 or 7 pixels. So the images of
+oneDNN vectorizes that gradient along rows, and wastes most of its work where a row has 3 or 7 pixels. So the images of
 a batch are put side by side, a column of zeros between them, and make few wide pictures of many narrow ones. The sum is
 the same one. Measured with bfloat16 on a core with AMX, batches of 500, in ms for the gradient of the weights:
 
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 _WIDEST = 8
 """In pixels: maps no wider than this are put side by side."""
-_NEIGHBOURS = 10
+_NEIGHBORS = 10
 
 
 class Convolution(nn.Conv2d):
@@ -56,24 +56,24 @@ class _SideBySide(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
         of_x = _gradients(gradient, x, weight, [True, False, False])[0] if ctx.needs_input_grad[0] else None
-        neighbours = _neighbours(len(x))
+        neighbors = _neighbors(len(x))
         of_weight = _gradients(
-            side_by_side(gradient, neighbours), side_by_side(x, neighbours), weight, [False, True, False]
+            side_by_side(gradient, neighbors), side_by_side(x, neighbors), weight, [False, True, False]
         )[1]
         return of_x, of_weight
 
 
-def side_by_side(images_NCHW: Tensor, neighbours: int) -> Tensor:
-    """[N, C, H, W] -> [N / neighbours, C, H, neighbours * (W + 1)], channels last, zeros after each image's columns."""
+def side_by_side(images_NCHW: Tensor, neighbors: int) -> Tensor:
+    """[N, C, H, W] -> [N / neighbors, C, H, neighbors * (W + 1)], channels last, zeros after each image's columns."""
     N, C, H, W = images_NCHW.shape
-    rows = images_NCHW.new_zeros(N // neighbours, H, neighbours, W + 1, C)
-    rows[:, :, :, :W] = images_NCHW.permute(0, 2, 3, 1).reshape(-1, neighbours, H, W, C).permute(0, 2, 1, 3, 4)
-    return rows.reshape(N // neighbours, H, neighbours * (W + 1), C).permute(0, 3, 1, 2)
+    rows = images_NCHW.new_zeros(N // neighbors, H, neighbors, W + 1, C)
+    rows[:, :, :, :W] = images_NCHW.permute(0, 2, 3, 1).reshape(-1, neighbors, H, W, C).permute(0, 2, 1, 3, 4)
+    return rows.reshape(N // neighbors, H, neighbors * (W + 1), C).permute(0, 3, 1, 2)
 
 
-def _neighbours(count: int) -> int:
+def _neighbors(count: int) -> int:
     """The largest divisor of `count` that is no larger than it should be."""
-    return next(number for number in range(_NEIGHBOURS, 0, -1) if count % number == 0)
+    return next(number for number in range(_NEIGHBORS, 0, -1) if count % number == 0)
 
 
 def _gradients(gradient: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]) -> tuple[Tensor | None, ...]:

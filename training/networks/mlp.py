@@ -34,7 +34,7 @@ def build_mlp(config: MLPNetwork, *, height: int, width: int, classes: int) -> n
 
     With residual blocks, the last hidden layer has no non-linearity of its own: the blocks bring theirs.
 
-    Input: float [N, 3, height, width], normalised. Output: float [N, classes].
+    Input: float [N, 3, height, width], normalized. Output: float [N, classes].
     """
     layers: list[nn.Module] = [Flatten(3 * height * width)]
     units = 3 * height * width

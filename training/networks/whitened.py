@@ -41,7 +41,7 @@ class Whitening(nn.Conv2d):
         """Take the eigenvectors of the patches' second moments, each divided by its root mean square.
 
         Args:
-            images_NCHW: float, normalised training images.
+            images_NCHW: float, normalized training images.
         """
         patches_PD = _patches(images_NCHW.double())
         moments_DD = patches_PD.T @ patches_PD / len(patches_PD)
@@ -54,11 +54,11 @@ class Whitening(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """3x3 convolutions, each with batch normalisation and an activation; the first also halves the image.
+    """3x3 convolutions, each with batch normalization and an activation; the first also halves the image.
 
-    Max-pooling commutes with whatever rises with its input. Training pools first, so that normalisation and activation
-    see a quarter of the values. What is exported pools last, where normalisation can be folded into the convolution.
-    That needs a normalisation without a trained scale, which could be negative; the next layer's weights do its work.
+    Max-pooling commutes with whatever rises with its input. Training pools first, so that normalization and activation
+    see a quarter of the values. What is exported pools last, where normalization can be folded into the convolution.
+    That needs a normalization without a trained scale, which could be negative; the next layer's weights do its work.
 
     `pools_first` says that evaluation in torch, which folds nothing, shall pool first too; see `pool_first`.
     """
@@ -100,7 +100,7 @@ class Block(nn.Module):
 def build_whitened_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
     """Whitening, blocks, a maximum over the remaining image, dense layers.
 
-    Input: float [N, 3, height, width], normalised. Output: float [N, classes].
+    Input: float [N, 3, height, width], normalized. Output: float [N, classes].
 
     Raises:
         ConfigurationError: the image is too small for that many halvings.

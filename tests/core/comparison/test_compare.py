@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from core.api import MetricsComparison
 from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import read_evaluated
+from core.comparison.pairwise import Pairwise, compare_answers
 from core.comparison.robustness import side_by_side
+from core.comparison.schemas import MetricsComparison
+from core.comparison.significance import significance
 from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
-from core.reports.pairwise import Pairwise, compare_answers
-from core.reports.significance import significance
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import set_champions

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from core.comparison.current_scores import current_scores
 from core.comparison.evaluated import read_evaluated
-from core.evaluation import CalibratedECE
-from core.reports.pairwise import compare_answers
-from core.repository import ModelRepository
+from core.comparison.pairwise import compare_answers
+from core.repository.evaluation import CalibratedECE
+from core.repository.repository import ModelRepository
 from core.statistics.coverage import coverage_band
 from tests.support.onnx_models import write_onnx_version
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.gate.corruption import corruption_verdicts
-from core.gate.judge import judge
+from core.gate.decide import decide
 from core.gate.thresholds import GateThresholds
 from tests.support.holdouts import Rights, costs, evidence, rights
 
@@ -26,7 +26,7 @@ CHAMPION = evidence(1, rights(50, 50, 50, 50), corrupted=(first(1_600), first(10
 
 def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_500), first(100)))
-    report = judge(CHAMPION, candidate, costs(), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
     verdict = report.verdict("corrupted_accuracy")
     assert verdict.value == pytest.approx(0.05)
@@ -37,7 +37,7 @@ def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
         "a loss of +5.00 points"
     ) in report.summary
     assert report.verdict("corrupted_flags").passed
-    assert judge(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_accuracy_loss=0.06)).passed
+    assert decide(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_accuracy_loss=0.06)).passed
 
 
 @pytest.mark.parametrize(("right", "passed"), [(1_560, True), (1_550, True), (1_530, False)])
@@ -63,11 +63,11 @@ def test_the_loss_is_paired_image_by_image() -> None:
 
 def test_more_flags_by_more_than_is_allowed_stop_a_version() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_600), first(300)))
-    report = judge(CHAMPION, candidate, costs(), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
     assert report.verdict("corrupted_flags").value == pytest.approx(0.1)
     assert "15.0% are flagged instead of 5.0%, an increase of +10.00 points" in report.summary
-    assert judge(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_flag_increase=0.1)).passed
+    assert decide(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_flag_increase=0.1)).passed
     # Fewer flags and more right answers are no harm.
     better = evidence(3, rights(0, 0, 0, 0), corrupted=(first(2_000), first(0)))
     assert all(verdict.passed for verdict in corruption_verdicts(better, candidate, DEFAULTS))
@@ -77,7 +77,7 @@ def test_more_flags_by_more_than_is_allowed_stop_a_version() -> None:
 def test_what_was_not_measured_stops_no_version_and_says_so(missing: int) -> None:
     sides = {1: CHAMPION, 2: evidence(2, rights(40, 40, 40, 40), corrupted=(first(0), first(2_000)))}
     sides[missing] = dataclasses.replace(sides[missing], corrupted=None)
-    report = judge(sides[1], sides[2], costs(), DEFAULTS)
+    report = decide(sides[1], sides[2], costs(), DEFAULTS)
     assert report.passed
     for name in ("corrupted_accuracy", "corrupted_flags"):
         verdict = report.verdict(name)

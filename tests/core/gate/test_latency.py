@@ -13,7 +13,7 @@ import pytest
 from core.errors import CorruptVersionError
 from core.gate import latency
 from core.gate.costs import measure_costs
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.latency import NICENESS, measure_latency
 from tests.support.holdouts import rights, split_of
 from tests.support.onnx_models import write_onnx_version

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.aliases import history, promote
 from core.errors import ChampionMovedError, CorruptVersionError, RepositoryError, UnknownVersionError
 from core.gate import latency, promotion
 from core.gate.assess import assess
 from core.gate.promotion import Decision, Policy, promote_on_evidence
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
-from core.manifest import DataRecord, Manifest
-from core.predictions import PREDICTIONS_NAME
-from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
-from core.reports.places import report_path
-from core.reports.record import write_report
-from core.repository import ModelRepository
-from tests.support.holdouts import GREY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
+from core.records.base import write_report
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
+from core.records.paths import report_path
+from core.repository.champions import history, promote
+from core.repository.manifest import DataRecord, Manifest
+from core.repository.predictions import PREDICTIONS_NAME
+from core.repository.repository import ModelRepository
+from tests.support.holdouts import GRAY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.processes import run_together
 from tests.support.versions import make_manifest, write_aliases
@@ -138,7 +138,7 @@ def test_another_holdout_is_refused_with_both_digests(repository: ModelRepositor
 
 def test_other_images_under_the_same_digests_are_found_out(repository: ModelRepository) -> None:
     folder = repository.home_models / "cnn" / "5"
-    content = predictions_file(folder, np.ones(199, bool), GREY_LABELS_N[:199])
+    content = predictions_file(folder, np.ones(199, bool), GRAY_LABELS_N[:199])
     write_onnx_version(folder, "cnn", 5, extra_files={"predictions.npz": content})
     assert decide(repository, 5).report.ground == "not_comparable"
 
@@ -234,7 +234,7 @@ def write_record(folder: Path, manifest: Manifest, right_N: Rights) -> None:
 
 def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
-    labels_N = GREY_LABELS_N
+    labels_N = GRAY_LABELS_N
     content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", np.ones(len(labels_N), bool), labels_N)}
     manifests = [
         write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=content)
@@ -258,7 +258,7 @@ def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -
 
 def test_the_record_among_a_version_s_files_is_read_and_a_damaged_one_said(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
-    right_N, labels_N = np.ones(len(GREY_LABELS_N), bool), GREY_LABELS_N
+    right_N, labels_N = np.ones(len(GRAY_LABELS_N), bool), GRAY_LABELS_N
     content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", right_N, labels_N)}
     record = corrupted_record(make_manifest("cnn", 1), np.ones(40, bool), np.zeros(40, bool))
     for version, stored in ((1, record.model_dump_json()), (2, record.model_dump_json()), (3, "{}")):

@@ -65,7 +65,7 @@ def test_other_images_cannot_be_compared(labels: int, first: int, second: int) -
 
 class TestPairedDifference:
     def test_by_hand(self) -> None:
-        """b = 12, c = 2, n = 50: centre 10 / 52, variance (15 - 100 / 52) / 52**2."""
+        """b = 12, c = 2, n = 50: center 10 / 52, variance (15 - 100 / 52) / 52**2."""
         difference = paired_difference(12, 2, 50)
         margin = 1.959964 * math.sqrt(15 - 100 / 52) / 52
         assert difference.value == 0.2

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.broker import EmbeddedBroker, embedded_url
 from service.broker.address import socket_path
-from service.supervisor.keeper import Keeper
+from service.supervisor.restarting_process import RestartingProcess
 from tests.support.children import wait_until
 
 
@@ -34,7 +34,7 @@ def home() -> Iterator[Path]:
 def running(home: Path) -> Iterator[Redis]:
     """The broker of `home`, kept running; a client of it."""
     broker = EmbeddedBroker(home)
-    keeper = Keeper(broker.prepare())
+    keeper = RestartingProcess(broker.prepare())
     keeper.start()
     try:
         wait_until(broker.answers)

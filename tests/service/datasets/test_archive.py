@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.datasets.archive import HARMLESS_BYTES, read_archive
-from service.datasets.candidates import Candidate, Skipped
+from service.datasets.files import Candidate, Skipped
 from service.datasets.limits import Limits
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 

@@ -11,7 +11,7 @@ from core.errors import BrokerUnavailableError
 from core.jobs.events import read_job_event
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.store import Claim, JobStore
+from service.jobs.store.store import Claim, JobStore
 from tests.support.broker import Broker
 from tests.support.jobs import claimed, entries, names, notes, progress, submit
 from tests.support.messages import waiting

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.manifest import read_manifest
+from core.repository.manifest import read_manifest
 from tests.support.browser import (
     NARROW,
     SHIPPED,

@@ -157,7 +157,7 @@ def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Bro
 def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
     browser: Browser, trainings: TrainingSite, tmp_path: Path
 ) -> None:
-    (tmp_path / "some.zip").write_bytes(colours_zip())
+    (tmp_path / "some.zip").write_bytes(colors_zip())
     with visiting(browser, trainings.url) as visit:
         page = signed_in(visit, "/ui/jobs?data")
         page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "some.zip")
@@ -174,7 +174,7 @@ def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
 
 
 def test_a_broken_zip_is_refused_with_what_to_do(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
-    (tmp_path / "broken.zip").write_bytes(colours_zip()[:-30])
+    (tmp_path / "broken.zip").write_bytes(colors_zip()[:-30])
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")
         page = signed_in(visit, "/ui/jobs?data")
@@ -186,7 +186,7 @@ def test_a_broken_zip_is_refused_with_what_to_do(browser: Browser, trainings: Tr
 
 
 def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
-    (tmp_path / "ended.zip").write_bytes(colours_zip())
+    (tmp_path / "ended.zip").write_bytes(colors_zip())
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 401")
         page = signed_in(visit, "/ui/jobs?data")
@@ -208,7 +208,7 @@ def test_images_are_brought_trained_on_and_become_a_champion(
     browser: Browser, trainings: TrainingSite, tmp_path: Path
 ) -> None:
     """A zip, then a folder with more; then the real training on them, watched until its version answers."""
-    (tmp_path / "Colours.zip").write_bytes(colours_zip())
+    (tmp_path / "Colours.zip").write_bytes(colors_zip())
     more = tmp_path / "more" / "grass"
     more.mkdir(parents=True)
     for number in (3, 90, 91):
@@ -224,13 +224,13 @@ def test_images_are_brought_trained_on_and_become_a_champion(
         expect(page.locator("#data-name-error")).to_contain_text("built-in")
         page.get_by_label("Name of the data set", exact=True).fill("colours")
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_text("41 images added to colours, 1 file left out.")).to_be_visible()
+        expect(page.get_by_text("41 images added to colors, 1 file left out.")).to_be_visible()
         expect(page.get_by_text("colours/night/<b>broken.png")).to_be_visible()
         assert_accessible(page)
 
         page.get_by_label("Or a folder", exact=True).set_input_files(tmp_path / "more")
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_text("2 images added to colours, 1 there already, 1 file left out.")).to_be_visible()
+        expect(page.get_by_text("2 images added to colors, 1 there already, 1 file left out.")).to_be_visible()
         expect(page.get_by_text("it lies in no folder of a class")).to_be_visible()
         colours = page.locator(".data-list > li").filter(has_text="colours")
         expect(colours).to_contain_text("3 classes · 43 images")
@@ -248,17 +248,17 @@ def test_images_are_brought_trained_on_and_become_a_champion(
         page.get_by_label("Hidden", exact=True).fill("16")
         page.get_by_role("button", name="Start the training").click()
         page.wait_for_url("**/ui/jobs?job=*")
-        expect(page.get_by_role("heading", name="Published colours@1")).to_be_visible(timeout=120_000)
+        expect(page.get_by_role("heading", name="Published colors@1")).to_be_visible(timeout=120_000)
         expect(page.get_by_text("Now champion", exact=True)).to_be_visible()
         expect(page.locator(".gate")).to_contain_text("has no champion")
         points = page.evaluate("() => document.querySelectorAll('figure.chart')[0].querySelectorAll('tbody tr').length")
         assert points == 4
         page.get_by_role("link", name="colours@1").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Models / colours@1")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Models / colors@1")
         expect(page.get_by_role("heading", name="Model card")).to_be_visible()
 
 
-def colours_zip() -> bytes:
+def colors_zip() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for label, count in CLASSES.items():

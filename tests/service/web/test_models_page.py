@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from core.manifest import MANIFEST_NAME, read_manifest
+from core.repository.manifest import MANIFEST_NAME, read_manifest
 from tests.support.browser import (
     ADMIN_KEY,
     JOBS_KEY,
@@ -27,7 +27,7 @@ from tests.support.browser import (
     visiting,
 )
 from tests.support.holdouts import write_judged_version
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import set_champions
 from tests.support.versions import write_files
 
@@ -68,7 +68,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     folder = home / "models"
     for version, wrong in ((1, 12), (2, 0), (3, 20)):
         write_judged_version(folder, version, wrong=wrong)
-    add_files(folder / "cnn" / "2", {"README.md": CARD.encode(), "figures/history.png": grey_png(64, size=200)})
+    add_files(folder / "cnn" / "2", {"README.md": CARD.encode(), "figures/history.png": gray_png(64, size=200)})
     (folder / "cnn" / "4").mkdir()
     (folder / "cnn" / "4" / "manifest.json").write_text("{}")
     set_champions(folder, cnn=1)

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from service.api.job_examples import JOB_EXAMPLE
-from service.api.recipes import RECIPE_LIST
+from service.api.examples.jobs import JOB_EXAMPLE
+from service.api.routes.recipes import RECIPE_LIST
 from service.web.pages import ASSETS_PATH
 from tests.support.browser import Visit, needs_chromium, served_site, sign_in, visiting
 from tests.support.service import ServiceProcess, write_home

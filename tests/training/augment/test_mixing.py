@@ -8,9 +8,9 @@ from core.errors import SettingsError
 from core.recipes import Augmentation
 from tests.support.training_runs import small_recipe
 from training.augment.frequency_mixing import mix_frequencies
+from training.augment.packed_pixels import pack, unpack
 from training.augment.robust import _partners_of_class, augment_robustly
 from training.augment.texture_mixing import mix_textures
-from training.packed import pack, unpack
 
 RANDOM = np.random.default_rng(0)
 IMAGES = torch.from_numpy(RANDOM.integers(100, 150, (200, 3, 16, 18), dtype=np.uint8))

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from core.evaluation_records import list_records
 from core.jobs.events import Cancel, Epoch, Failed, FitStarted, Note, Permit, Progress, Published, Result, Stage
-from core.repository import ModelRepository
+from core.repository.evaluation_records import list_records
+from core.repository.repository import ModelRepository
 from tests.support.job_children import ROOT, child_doing, real_child
 from tests.support.job_talk import PATIENCE_S, Talk, talking
 from tests.support.process_groups import group_of
-from training.checkpoint import load_checkpoint
 from training.jobs.main import ExitStatus
+from training.run.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
 SMALL = {

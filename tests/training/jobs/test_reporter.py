@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from core.jobs.events import Epoch, FitStarted, Note, Permit, Progress, Stage
-from training.checkpoint import EpochRecord
 from training.jobs.reporter import EventReporter
 from training.jobs.stopping import JobCancelledError
 from training.jobs.worker_line import WorkerLine
+from training.run.checkpoint import EpochRecord
 
 
 class HeardLine(WorkerLine):

@@ -4,11 +4,11 @@ from torch import nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork, MLPNetwork, recipe_config
+from training.fit.optimizers import build_optimizer
 from training.networks import Classifier, build_classifier, count_macs, count_parameters
-from training.networks.first_weights import initialise
+from training.networks.init import initialize
 from training.networks.layers import Dropout, Flatten, seed_dropout
 from training.networks.mlp import ResidualBlock
-from training.optimizers import build_optimizer
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
@@ -62,7 +62,7 @@ def test_a_wide_first_layer_is_followed_by_a_non_linearity_and_stays_below_15_mi
 
 def test_a_residual_block_starts_by_adding_nothing() -> None:
     network = classifier(MLPNetwork(hidden=(16,), blocks=2))
-    initialise(network, draw())
+    initialize(network, draw())
     blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
     x = torch.rand(3, 16)
     assert len(blocks) == 2
@@ -79,11 +79,11 @@ def test_the_convolutional_network_has_pooling_and_two_dense_layers() -> None:
     assert any(isinstance(module, nn.MaxPool2d) for module in modules)
 
 
-def test_normalisation_is_part_of_the_forward_pass() -> None:
+def test_normalization_is_part_of_the_forward_pass() -> None:
     network = classifier(MLPNetwork(hidden=(4,)))
     pixels = torch.rand(2, 32, 32, 3)
-    normalised = (pixels - torch.tensor(MEAN)) / torch.tensor(STD)
-    assert torch.allclose(network(pixels), network.network(normalised.permute(0, 3, 1, 2)))
+    normalized = (pixels - torch.tensor(MEAN)) / torch.tensor(STD)
+    assert torch.allclose(network(pixels), network.network(normalized.permute(0, 3, 1, 2)))
 
 
 def test_parameters_and_macs_by_hand() -> None:
@@ -110,7 +110,7 @@ def test_first_weights_follow_the_generator_alone() -> None:
     networks = [classifier(recipe_config("cnn_baseline").network) for _ in range(3)]
     for network, seed in zip(networks, (1, 1, 2), strict=True):
         torch.manual_seed(seed * 100)
-        initialise(network, draw(seed))
+        initialize(network, draw(seed))
     first, again, other = (torch.cat([p.flatten() for p in network.parameters()]) for network in networks)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -118,7 +118,7 @@ def test_first_weights_follow_the_generator_alone() -> None:
 
 def test_first_predictions_are_close_to_uniform() -> None:
     network = classifier(recipe_config("mlp_baseline").network)
-    initialise(network, draw())
+    initialize(network, draw())
     probabilities = network(torch.rand(64, 32, 32, 3)).softmax(1)
     assert float(probabilities.detach().max()) < 0.3
 

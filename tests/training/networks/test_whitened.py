@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from training.networks import Classifier, build_classifier
-from training.networks.first_weights import initialise, whiten
+from training.networks.init import initialize, whiten
 from training.networks.whitened import Block, Whitening, freeze_whitening_bias, pool_first
 
 CONFIG = CNNNetwork(design="whitened", channels=(32, 40), convolutions=3, residual=True, hidden=())
@@ -19,12 +19,12 @@ def draw(seed: int = 0) -> torch.Generator:
 
 def classifier(config: CNNNetwork = CONFIG, height: int = 32, width: int = 32) -> Classifier:
     network = build_classifier(config, height=height, width=width, classes=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
-    initialise(network, draw())
+    initialize(network, draw())
     return network
 
 
 def pictures(n: int = 40, side: int = 32) -> Tensor:
-    """uint8 images whose neighbouring pixels are alike."""
+    """uint8 images whose neighboring pixels are alike."""
     coarse = torch.rand(n, 3, side // 4, side // 4, generator=draw(5))
     smooth = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
     return (smooth.permute(0, 2, 3, 1) * 255).to(torch.uint8)
@@ -47,7 +47,7 @@ def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() ->
     whiten(network, images)
     layer = next(module for module in network.modules() if isinstance(module, Whitening))
     with torch.no_grad():
-        answers = layer(network.normalised(images.permute(0, 3, 1, 2) / 255))
+        answers = layer(network.normalized(images.permute(0, 3, 1, 2) / 255))
     assert torch.equal(layer.weight[:12], -layer.weight[12:])
     rows = answers[:, :12].permute(1, 0, 2, 3).reshape(12, -1)
     moments = rows @ rows.T / rows.shape[1]
@@ -92,7 +92,7 @@ def test_the_whitening_layer_is_never_trained() -> None:
 def test_a_first_layer_that_does_not_whiten_is_trained_from_random_weights() -> None:
     network = classifier(CONFIG.model_copy(update={"whitening": False}))
     layer = next(module for module in network.modules() if isinstance(module, Whitening))
-    initialise(network, draw(5))
+    initialize(network, draw(5))
     before = layer.weight.detach().clone()
     whiten(network, pictures())
     assert torch.equal(layer.weight, before)
@@ -105,7 +105,7 @@ def test_blocks_that_do_not_start_as_identity_keep_their_random_weights() -> Non
     drawn = {}
     for identity in (True, False):
         network = classifier(CONFIG.model_copy(update={"identity": identity}))
-        initialise(network, draw(5))
+        initialize(network, draw(5))
         drawn[identity] = next(module for module in network.modules() if isinstance(module, Block)).convolutions[0]
     x = torch.rand(2, 24, 8, 8)
     assert torch.equal(drawn[True](x)[:, :24], x)
@@ -131,7 +131,7 @@ def test_pooling_first_or_last_is_the_same_function(activation: str) -> None:
     in_training = copy.deepcopy(evaluated)
     for module in in_training.modules():
         if isinstance(module, Block):
-            module.training = True  # of the block alone: its normalisation still uses the stored statistics
+            module.training = True  # of the block alone: its normalization still uses the stored statistics
     pool_first(pooled_first)
     pixels = torch.rand(5, 32, 32, 3, generator=draw())
     assert torch.allclose(evaluated(pixels), pooled_first(pixels), atol=1e-5)

@@ -1,0 +1,28 @@
+"""An event of a job as it stands in its stream at the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.jobs.events import read_job_event
+from core.jobs.stored_event import StoredEvent
+from service.jobs.store.records import from_milliseconds
+
+EVENT_ID_PATTERN = r"^[0-9]{1,15}(-[0-9]{1,9})?$"
+
+
+def stored_event(event_id: str, fields: Mapping[str, str]) -> StoredEvent:
+    """The event in an entry of the stream."""
+    return StoredEvent(
+        id=event_id,
+        at=from_milliseconds(int(event_id.partition("-")[0])),
+        attempt=int(fields["attempt"]),
+        token=int(fields["token"]) if fields["token"] else None,
+        event=read_job_event(fields["event"]),
+    )
+
+
+def event_order(event_id: str) -> tuple[int, int]:
+    """What sorts ids as the stream does."""
+    milliseconds, _, number = event_id.partition("-")
+    return int(milliseconds), int(number or 0)

@@ -1,0 +1,57 @@
+"""A thread that starts a program and waits for it; see Program.start for why one does both."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from contextlib import suppress
+
+from service.supervisor.program import Program
+
+
+class SupervisedProcess(ABC):
+    """Base of what looks after a program; nothing is started before `start`."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._supervise, name=program.name, daemon=True)
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._thread.start()
+
+    def kill(self) -> None:
+        """End the program and what is left of its process group at once."""
+        self._signal(signal.SIGKILL, whole_group=True)
+
+    @abstractmethod
+    def _supervise(self) -> None:
+        """What the thread does, until `_stopping` is set or nothing is left to do."""
+
+    def _begin(self) -> subprocess.Popen[bytes] | None:
+        """The program, started now; None once nothing is to start any more. Raises OSError as Program.start does."""
+        with self._starting:
+            if self._stopping.is_set():
+                return None
+            self._process = self._program.start()
+        return self._process
+
+    def _ask_to_end(self, *, whole_group: bool) -> None:
+        """Start nothing more, send SIGTERM, and wait as long as the program may take."""
+        with self._starting:
+            self._stopping.set()
+        self._signal(signal.SIGTERM, whole_group=whole_group)
+        self._thread.join(self._program.stop_seconds)
+
+    def _signal(self, number: signal.Signals, *, whole_group: bool) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            (os.killpg if whole_group else os.kill)(process.pid, number)

@@ -1,0 +1,1 @@
+"""Evaluation of a trained network: scores, calibration, test-time augmentation and OOD detection."""

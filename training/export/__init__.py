@@ -1,0 +1,1 @@
+"""Export to ONNX: graphs, parity checks, quantization and gradient graphs."""

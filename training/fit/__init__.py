@@ -1,0 +1,1 @@
+"""The training loop with its losses, optimizers, weight averages and distillation."""

@@ -1,0 +1,287 @@
+"""The training loop: epochs of augmented batches, a validation pass and a checkpoint after each.
+
+A run is decided by its configuration, the data, the number of threads and the compute type. Randomness is drawn
+from generators seeded by (seed, epoch), so that a run resumed after any epoch ends with the same weights as one
+that was never interrupted, and needs no generator state on disk.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.recipes import Optimization, RecipeConfig
+from training.augment.batches import Batch, Batches
+from training.augment.packed_pixels import unpack
+from training.augment.teacher_rounds import RoundAnswers
+from training.data.preprocessing import one_hot, scale_pixels
+from training.data.types import LabelledImages
+from training.fit.divergence import (
+    require_finite_answers,
+    require_finite_loss,
+    require_finite_validation,
+    require_finite_weights,
+)
+from training.fit.dtype import autocast, pick_dtype
+from training.fit.ema import WeightEMA
+from training.fit.hints import HintHead, kept_features, last_dense
+from training.fit.init_from import load_initial
+from training.fit.losses import classification_loss, training_loss
+from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
+from training.networks import Classifier
+from training.networks.init import initialize, whiten
+from training.networks.layers import seed_dropout
+from training.networks.whitened import freeze_whitening_bias
+from training.run.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
+from training.run.reporter import Reporter
+from training.run.rng import generator
+
+_EVALUATION_BATCH = 500
+_PROBED = 2
+"""Images that show whether a network which is not validated still answers with numbers."""
+_STEPS_BETWEEN_REPORTS = 20
+"""On an accelerator."""
+_INITIALIZE, _EPOCH, _MIRROR = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """The images of a run: training and, unless it trains on them too, validation images.
+
+    `teacher` holds a teacher's answers to every training image as each round changes it. `source_digest` says which
+    source trains; it is kept in the checkpoints, for a run that goes on under another one to tell.
+    """
+
+    train: LabelledImages
+    validation: LabelledImages | None
+    classes: int
+    data_digest: str
+    split_digest: str
+    teacher: Sequence[RoundAnswers] | None = None
+    source_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained network in evaluation mode on the CPU, and how it came about."""
+
+    classifier: Classifier
+    history: tuple[EpochRecord, ...]
+    dtype: Dtype
+    threads: int
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs, those before an interruption included."""
+        return sum(record.seconds for record in self.history)
+
+
+def fit(
+    classifier: Classifier,
+    config: RecipeConfig,
+    inputs: FitInputs,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume_from: Checkpoint | None = None,
+    initial: Mapping[str, Tensor] | None = None,
+) -> FitResult:
+    """Train `classifier` as `config` says and leave a checkpoint in `run_folder` after every epoch.
+
+    Where it does not resume, the first weights are drawn, and `initial`, by their names, put over those.
+
+    Raises:
+        TrainingDivergedError: the loss, the weights or the answers became NaN or infinite; the last checkpoint stays.
+        CheckpointError: a checkpoint could not be written.
+    """
+    threads = threads if resume_from is None else resume_from.threads
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    # Deterministic algorithms fill every new tensor, so that a read of what was never written repeats. No operation
+    # here reads such memory, and the fills take a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
+    if resume_from is None:
+        # Before the network moves to its device: the generator is one of the processor, for the same weights anywhere.
+        initialize(classifier, generator(config.seed, _INITIALIZE))
+    loop = _Loop(classifier, config, inputs, device)
+    dtype = _start_or_restore(loop, reporter, resume_from, initial or {})
+    history = [] if resume_from is None else list(resume_from.history)
+    reporter.fit_started(
+        steps=loop.total_steps,
+        done=len(history) * loop.steps_per_epoch,
+        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {loop.steps_per_epoch} steps, "
+        f"{threads} threads, {dtype}, {device}",
+    )
+    try:
+        for epoch in range(len(history), config.epochs):
+            history.append(loop.epoch(epoch, dtype, reporter))
+            checkpoint = Checkpoint(
+                config,
+                inputs.data_digest,
+                inputs.split_digest,
+                dtype,
+                threads,
+                classifier.state_dict(),
+                loop.optimizer.state_dict(),
+                None if loop.mean is None else loop.mean.classifier.state_dict(),
+                tuple(history),
+                inputs.source_digest,
+                str(torch.__version__),
+                None if loop.hints is None else loop.hints.state_dict(),
+            )
+            reporter.writing("checkpoint")
+            save_checkpoint(run_folder, checkpoint)
+            reporter.epoch(history[-1], config.epochs)
+    finally:
+        reporter.fit_ended()
+    return FitResult(loop.result.cpu().eval(), tuple(history), dtype, threads)
+
+
+def _start_or_restore(
+    loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
+) -> Dtype:
+    """Complete the first weights or load the checkpoint's; returns the compute type of the whole run."""
+    if checkpoint is not None:
+        loop.classifier.load_state_dict(checkpoint.network)
+        loop.optimizer.load_state_dict(checkpoint.optimizer)
+        if loop.hints is not None and checkpoint.hints is not None:
+            loop.hints.load_state_dict(checkpoint.hints)
+        if loop.mean is not None and checkpoint.averaged is not None:
+            loop.mean.classifier.load_state_dict(checkpoint.averaged)
+        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
+        return checkpoint.dtype
+    whiten(loop.classifier, unpack(loop.batches.images_NHW))
+    load_initial(loop.classifier, initial)
+    if loop.mean is not None:
+        loop.mean.classifier.load_state_dict(loop.classifier.state_dict())
+    if loop.config.precision != "auto":
+        return loop.config.precision
+    batch = loop.batches.plain(torch.arange(min(loop.config.batch_size, len(loop.batches))))
+    dtype, reason = pick_dtype(
+        loop.classifier, batch.pixels_LHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
+    )
+    reporter.note(reason)
+    return dtype
+
+
+class _Loop:
+    """The tensors of a run and one epoch over them."""
+
+    def __init__(self, classifier: Classifier, config: RecipeConfig, inputs: FitInputs, device: torch.device) -> None:
+        self.classifier = classifier.to(device)
+        self.config = config
+        self.device = device
+        self.batches = Batches(
+            inputs.train,
+            inputs.classes,
+            config,
+            fill_C=classifier.mean_color,
+            mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
+            teacher=inputs.teacher,
+            device=device,
+        )
+        self.validation = inputs.validation
+        self.optimizer = build_optimizer(classifier, config.optimization)
+        self.hints = _hint_head(classifier, inputs.teacher, device)
+        if self.hints is not None:
+            self.optimizer.add_param_group(self.hints.parameter_group(config.optimization))
+        self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
+        averaged_steps = config.optimization.averaging * self.steps_per_epoch
+        self.mean = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
+
+    @property
+    def result(self) -> Classifier:
+        """The network to evaluate and to publish."""
+        return self.classifier if self.mean is None else self.mean.classifier
+
+    def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
+        """One pass over the training images in a new order, then one over the validation images."""
+        started = time.perf_counter()
+        draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
+        seed_dropout(self.classifier, draw)
+        self.classifier.train()
+        freeze_whitening_bias(self.classifier, epoch)
+        order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
+        # Nearly equal parts rather than full batches and a rest: batch normalization dislikes tiny batches.
+        for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
+            steps = epoch * self.steps_per_epoch + number
+            rate = learning_rate(self.config.optimization, steps, self.total_steps)
+            set_learning_rate(self.optimizer, rate)
+            batch = self.batches.augmented(index_N, epoch, draw)
+            totals += self._step(batch, dtype) * len(index_N)
+            if self.mean is not None:
+                self.mean.update(self.classifier, steps + 1)
+            seen += len(index_N)
+            # Reading a figure waits for the device, which could work on the next steps meanwhile.
+            if (number + 1) % self.steps_between_reports == 0 or number + 1 == self.steps_per_epoch:
+                loss, accuracy = (totals / seen).tolist()
+                require_finite_loss(loss, epoch=epoch, step=number)
+            reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
+        validation_loss, validation_accuracy = self._validate(dtype)
+        self._require_finite(epoch, validation_loss, dtype)
+        seconds = time.perf_counter() - started
+        return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds)
+
+    def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
+        """One step of the optimizer; the mean loss and the accuracy of the batch, float64 [2], on the device."""
+        with kept_features(self.classifier) as features, autocast(self.device, dtype):
+            logits_LK = self.classifier(batch.pixels_LHWC)
+        loss = training_loss(logits_LK, batch, self.config)
+        if self.hints is not None and batch.hints_NF is not None:
+            hint_loss = self.hints(features[0][: len(batch.hints_NF)], batch.hints_NF)
+            loss = loss + self.config.distillation.hint_weight * hint_loss
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        right_N = logits_LK[: len(batch.onehot_NK)].argmax(1) == batch.onehot_NK.argmax(1)
+        return torch.stack([loss.detach().double(), right_N.double().mean()])
+
+    @torch.no_grad()
+    def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
+        if self.validation is None:
+            return None, None
+        classifier = self.result.eval()
+        images_NHWC, labels_N = self.validation.images_NHWC, self.validation.labels_N
+        loss_sum, right = 0.0, 0
+        for start in range(0, len(labels_N), _EVALUATION_BATCH):
+            part = slice(start, start + _EVALUATION_BATCH)
+            pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[part]).to(self.device))
+            onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.batches.onehot_NK.shape[1])).to(self.device)
+            with autocast(self.device, dtype):
+                logits_NK = classifier(pixels_NHWC)
+            plain = Optimization(learning_rate=1.0, loss="cross_entropy")
+            loss_sum += classification_loss(logits_NK, onehot_NK, plain).item() * len(onehot_NK)
+            right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
+        return loss_sum / len(labels_N), right / len(labels_N)
+
+    @torch.no_grad()
+    def _require_finite(self, epoch: int, validation_loss: float | None, dtype: Dtype) -> None:
+        """Check what the epoch ended with. A running mean takes in every step, so that it tells of the network too."""
+        require_finite_weights(self.result, epoch=epoch)
+        if validation_loss is not None:
+            require_finite_validation(validation_loss, epoch=epoch)
+            return
+        probed = self.batches.plain(torch.arange(min(_PROBED, len(self.batches))))
+        with autocast(self.device, dtype):
+            logits_NK = self.result.eval()(probed.pixels_LHWC)
+        require_finite_answers(logits_NK, epoch=epoch)
+
+
+def _hint_head(classifier: Classifier, teacher: Sequence[RoundAnswers] | None, device: torch.device) -> HintHead | None:
+    """A head for the hints that the teacher's answers bring; None if they bring none."""
+    hints_NF = None if teacher is None else teacher[0].hints_NF
+    if hints_NF is None:
+        return None
+    return HintHead(last_dense(classifier).in_features, hints_NF.shape[1]).to(device)

@@ -1,0 +1,53 @@
+"""The colors of figures and page, light and dark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colors as #rrggbb.
+
+    Attributes:
+        name: `light` or `dark`.
+        surface: what figures lie on.
+        text: of labels.
+        muted: of lines and secondary text.
+        grid: of grid lines.
+        accent: of a single series.
+        parts: of train, validation, holdout and test; Okabe and Ito's colors, which people with any common
+            color vision tell apart.
+        channels: of red, green and blue.
+    """
+
+    name: str
+    surface: str
+    text: str
+    muted: str
+    grid: str
+    accent: str
+    parts: tuple[str, str, str, str]
+    channels: tuple[str, str, str]
+
+
+LIGHT = Theme(
+    name="light",
+    surface="#ffffff",
+    text="#1b1d21",
+    muted="#5c626b",
+    grid="#e3e5e8",
+    accent="#0072b2",
+    parts=("#0072b2", "#e69f00", "#009e73", "#cc79a7"),
+    channels=("#d1342f", "#2a8f3c", "#2f62d1"),
+)
+DARK = Theme(
+    name="dark",
+    surface="#1d2025",
+    text="#eceef1",
+    muted="#a3aab4",
+    grid="#343941",
+    accent="#56b4e9",
+    parts=("#56b4e9", "#e69f00", "#2fbf94", "#dd95bc"),
+    channels=("#ff7a70", "#5fce74", "#7aa5ff"),
+)

@@ -1,0 +1,1 @@
+"""Publishing of a trained version with its model card and figures."""

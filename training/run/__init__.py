@@ -1,0 +1,1 @@
+"""The state of a run: its folder, checkpoints, environment, progress and random numbers."""
