@@ -9,7 +9,7 @@ import typer
 
 from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 
 def report(
