@@ -76,6 +76,7 @@ async def test_app_without_settings_reads_the_environment(tmp_path: Path, monkey
     monkeypatch.setenv("DUET_MAX_FILES", "3")
     app = create_app()
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
         assert state["settings"].max_files == 3
 
 

@@ -56,7 +56,7 @@ def settings(home: Path, **changes: str) -> dict[str, str]:
 
 
 def duet(environment: Path, home: Path, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    command = [environment / "bin" / "duet", *words]
+    command = [str(environment / "bin" / "duet"), *words]
     return subprocess.run(command, cwd=home, env=settings(home, **changes), capture_output=True, text=True, timeout=120)
 
 
@@ -88,7 +88,7 @@ def test_wheel_with_serve_serves_models_or_says_how_to_get_them(environment: Pat
 def served(environment: Path, home: Path, **changes: str) -> tuple[str | None, str]:
     """Start the service; what it says the cat is, if it has models, and the second line that it prints."""
     home.mkdir()
-    command = [environment / "bin" / "duet", "serve", "--port", "0"]
+    command = [str(environment / "bin" / "duet"), "serve", "--port", "0"]
     with subprocess.Popen(
         command, cwd=home, env=settings(home, **changes), stdout=subprocess.PIPE, text=True
     ) as process:

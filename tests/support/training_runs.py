@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.onnx._internal._lazy_import import onnxscript_apis
+from torch.onnx._internal import _lazy_import
 
 from core.recipes import RecipeConfig, recipe_config
 from core.repository.manifest import Manifest
@@ -26,7 +26,8 @@ from training.run.run_folder import held, settle_publishing
 CPU = torch.device("cpu")
 
 # Building the exporter's table of operators for each of the two exports takes a seventh of a small training.
-onnxscript_apis.get_torchlib_ops = cache(onnxscript_apis.get_torchlib_ops)
+_APIS = _lazy_import.onnxscript_apis  # type: ignore[attr-defined]
+_APIS.get_torchlib_ops = cache(_APIS.get_torchlib_ops)
 
 
 def small_images(*, per_class_train: int = 20, seed: int = 0) -> Images:
