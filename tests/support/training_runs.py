@@ -26,7 +26,7 @@ from training.run.run_folder import held, settle_publishing
 CPU = torch.device("cpu")
 
 # Building the exporter's table of operators for each of the two exports takes a seventh of a small training.
-_APIS = _lazy_import.onnxscript_apis  # type: ignore[attr-defined]
+_APIS: Any = _lazy_import.onnxscript_apis  # type: ignore[attr-defined]
 _APIS.get_torchlib_ops = cache(_APIS.get_torchlib_ops)
 
 
