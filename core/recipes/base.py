@@ -118,7 +118,7 @@ class RecipeConfig(Settings):
     seed: int = Field(0, ge=0, lt=2**63)
     include_validation: bool = Field(False, description="also train on the validation images, for a final run")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="compute type; auto times both for a few steps and keeps the faster"
+        "auto", description="compute type; auto is bfloat16 if the device multiplies it in hardware, else float32"
     )
     image_size: int | None = Field(
         None,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.onnx._internal import _lazy_import
 
 from core.recipes import RecipeConfig, recipe_config
 from core.repository.manifest import Manifest
@@ -24,10 +22,6 @@ from training.run.reporter import Reporter, Written
 from training.run.run_folder import held, settle_publishing
 
 CPU = torch.device("cpu")
-
-# Building the exporter's table of operators for each of the two exports takes a seventh of a small training.
-_APIS: Any = _lazy_import.onnxscript_apis  # type: ignore[attr-defined]
-_APIS.get_torchlib_ops = cache(_APIS.get_torchlib_ops)
 
 
 def small_images(*, per_class_train: int = 20, seed: int = 0) -> Images:
