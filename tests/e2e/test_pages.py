@@ -1,7 +1,7 @@
-"""Code blocks of the pages: each is run as it stands and must print what the page says, with one `make serve` for all.
+"""Code blocks of the pages: each is run as it stands and must print what the page says, with one `make serve`.
 
-Blocks that cannot be run here say so on the page; see tests/support/markdown.py. Training commands run in the environment
-that README puts on PATH, on made-up images in CIFAR-10's format, so that they take seconds.
+Blocks that cannot be run here say so on the page; see tests/support/markdown.py. Training commands run in the
+environment that README puts on PATH, on made-up images in CIFAR-10's format, so that they take seconds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield served
 
 
-def run(block: Block, folder: Path, *, timeout: float = 280, **environment: str) -> str:
+def run(block: Block, folder: Path, environment: Mapping[str, str], *, timeout: float = 280) -> str:
     """Run a block in `folder` and return what it prints."""
     start = ["python", "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     done = subprocess.run(
-        [*start, block.text], cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=timeout
+        [*start, block.text],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
     assert done.returncode == 0, f"{block.where} failed: {done.stderr}{done.stdout}"
     return done.stdout
@@ -68,7 +73,7 @@ def test_every_block_answers_as_the_page_says(page: Path, site: Site, tmp_path: 
     for block in (block for block in ALL[page] if not block.mark):
         if block.language in RUN:
             here = Block(**{**vars(block), "text": block.text.replace(ADDRESS, site.address)})
-            printed = run(here, tmp_path, **environment)
+            printed = run(here, tmp_path, environment)
         elif block.language == "json":
             agree(json.loads(block.text), json.loads(printed), block.where)
         else:
@@ -124,7 +129,7 @@ def test_training_commands_run(site: Site, tmp_path: Path) -> None:
         "DUET_DATA_DIR": str(data),
     }
     for block in TRAINING:
-        run(block, ROOT, timeout=600, **environment)
+        run(block, ROOT, environment, timeout=600)
     repository = ModelRepository(tmp_path / "home" / "models", ROOT / "models")
     assert [repository.versions(family) for family in ("cnn", "mlp")] == [[3, 4, 5], [2, 4, 5]]
     assert list((tmp_path / "home").rglob("*.html")), "duet explore wrote no page"
