@@ -70,7 +70,7 @@ def test_training_time_says_what_it_includes(
     [
         (an(0.1, 0.05, 0.2), an(0.2, 0.1, 0.3), "passes"),
         (an(-0.1, -0.2, -0.05), an(0.6, 0.55, 0.65), "**fails** insertion and randomisation"),
-        (an(0.01, -0.02, 0.05), an(0.6, 0.55, 0.65), "**fails** randomization; undecided: insertion"),
+        (an(0.01, -0.02, 0.05), an(0.6, 0.55, 0.65), "**fails** randomisation; undecided: insertion"),
         (an(0.01, -0.02, 0.05), an(0.499, 0.485, 0.511), "undecided: insertion and randomisation"),
     ],
 )
