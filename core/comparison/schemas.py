@@ -14,11 +14,11 @@ from core.records.latency import Latency
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import EvaluatedData, Scores
 from core.repository.manifest import CostRecord, EnvironmentRecord, Precision, QuantizationRecord
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 from core.statistics.comparison import PairedComparison
 
 
-class EvaluatedModel(Answer):
+class EvaluatedModel(ResponseModel):
     """One side of GET /metrics/compare."""
 
     model: str
@@ -40,7 +40,7 @@ class EvaluatedModel(Answer):
     latency: Latency | None = Field(description="of one image on a named machine; null where that is not recorded")
 
 
-class MetricsComparison(Answer):
+class MetricsComparison(ResponseModel):
     """Answer of GET /metrics/compare: both versions on the same test images, and their difference.
 
     Differences are first minus second.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ConfigurationError, DataError, explain
 from core.files.durable import atomic_replace
 from core.repository.manifest import Manifest, Sha256
+
+Bools = npt.NDArray[np.bool_]
 
 
 class Record(BaseModel):
@@ -79,3 +84,13 @@ def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
         raise DataError(f"cannot read {path} ({error.strerror}): make it with `duet interpret` first") from error
     except ValidationError as error:
         raise DataError(f"{path} is not such a record: {explain(error)}; make it again") from error
+
+
+def pack_bits(values_N: Bools) -> str:
+    """Bool [N] as text: one bit per value, packed, in base64."""
+    return b64encode(np.packbits(values_N).tobytes()).decode("ascii")
+
+
+def unpack_bits(text: str, count: int) -> Bools:
+    """The bool [count] that `pack_bits` was called with."""
+    return np.unpackbits(np.frombuffer(b64decode(text), np.uint8), count=count).astype(np.bool_)

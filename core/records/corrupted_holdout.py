@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.records.base import Record, ReportedData, ReportedModel
-from core.records.bits import Bools, pack_bits, unpack_bits
+from core.records.base import Bools, Record, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.manifest import Probability, Sha256
 
 CORRUPTED_HOLDOUT_NAME = "corrupted_holdout.json"
@@ -21,7 +20,7 @@ Shares = npt.NDArray[np.float64]
 
 
 class CorruptedCondition(Record):
-    """One kind of corruption at one severity; bits are as in `core.records.bits`, in the order of the holdout."""
+    """One kind of corruption at one severity; bits are as in `core.records.base.pack_bits`, in the order of the holdout."""
 
     name: str
     severity: int = Field(ge=1, le=5)

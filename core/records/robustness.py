@@ -10,8 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.errors import DataError, DifferentImagesError
-from core.records.base import Record, ReportedData, ReportedModel
-from core.records.bits import Bools, pack_bits, unpack_bits
+from core.records.base import Bools, Record, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Probability
 from core.statistics.proportions import proportion

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from core.errors import RepositoryError, explain
-from core.files.durable import atomic_replace, sync
+from core.files.durable import atomic_replace, remove_temporaries, sync
 from core.repository.manifest import FamilyName
 
 ALIASES_NAME = "aliases.json"
@@ -105,6 +105,7 @@ def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
         champions={**aliases.champions, promotion.family: promotion.to_version}, last_entry=promotion.entry
     )
     try:
+        remove_temporaries(models / ALIASES_NAME)
         _append(models / TRAIL_NAME, promotion.model_dump_json().encode())
         atomic_replace(models / ALIASES_NAME, after.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:

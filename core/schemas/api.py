@@ -15,17 +15,22 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.repository.manifest import Precision
-from core.schemas.base import Answer
 
 
-class ClassProbability(Answer):
+class ResponseModel(BaseModel):
+    """Base of all response schemas: frozen; unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ClassProbability(ResponseModel):
     """One class and how probable the model holds it to be."""
 
     label: str
     probability: float
 
 
-class OutOfDistribution(Answer):
+class OutOfDistribution(ResponseModel):
     """Whether the image looks like nothing the model was trained on: the energy of its logits against a threshold."""
 
     score: float = Field(description="energy, -logsumexp(logits); higher is stranger")
@@ -33,7 +38,7 @@ class OutOfDistribution(Answer):
     flag: bool = Field(description="true where the score is above the threshold")
 
 
-class Prediction(Answer):
+class Prediction(ResponseModel):
     """One model's answer to one image."""
 
     filename: str | None = Field(description="as the client named the file; null for a raw body")
@@ -49,7 +54,7 @@ class Prediction(Answer):
     notes: tuple[str, ...] = Field(description="what was done to the image before the model saw it")
 
 
-class Timing(Answer):
+class Timing(ResponseModel):
     """Where the time of one request went, in milliseconds."""
 
     decode: float
@@ -58,7 +63,7 @@ class Timing(Answer):
     total: float = Field(description="from the request's head to its answer, the upload included")
 
 
-class PredictResponse(Answer):
+class PredictResponse(ResponseModel):
     """Answer of POST /predict: one prediction per file, in the order they were sent."""
 
     predictions: tuple[Prediction, ...]
@@ -66,7 +71,7 @@ class PredictResponse(Answer):
     request_id: str
 
 
-class Completeness(Answer):
+class Completeness(ResponseModel):
     """How far integrated gradients are from summing to what they should, in units of the logit."""
 
     attributed: float = Field(description="the sum of the map")
@@ -75,7 +80,7 @@ class Completeness(Answer):
     relative_gap: float | None = Field(description="the gap over |expected|; null where that is 0")
 
 
-class SaliencyTarget(Answer):
+class SaliencyTarget(ResponseModel):
     """The class whose logit is explained."""
 
     label: str
@@ -84,7 +89,7 @@ class SaliencyTarget(Answer):
     probability: float
 
 
-class SaliencyMap(Answer):
+class SaliencyMap(ResponseModel):
     """What one method says of each pixel of the image as the model saw it."""
 
     method: str
@@ -101,7 +106,7 @@ class SaliencyMap(Answer):
         return np.array(self.values, np.float32)
 
 
-class ModelExplanation(Answer):
+class ModelExplanation(ResponseModel):
     """What several methods say of one model's answer, in POST /compare."""
 
     model: str
@@ -116,7 +121,7 @@ class ModelExplanation(Answer):
         return b64decode(self.picture.partition(",")[2])
 
 
-class CompareResponse(Answer):
+class CompareResponse(ResponseModel):
     """Answer of POST /compare: what each model says of the same image, and how far apart they are."""
 
     predictions: tuple[Prediction, ...] = Field(description="one per model, in the order they were asked for")
@@ -131,7 +136,7 @@ class CompareResponse(Answer):
     request_id: str
 
 
-class SaliencyTiming(Answer):
+class SaliencyTiming(ResponseModel):
     """Where the time of an explanation went, in milliseconds."""
 
     queue: float = Field(description="waiting for predictions, which go first")
@@ -139,7 +144,7 @@ class SaliencyTiming(Answer):
     total: float = Field(description="from the request's head to its answer, the upload included")
 
 
-class SaliencyResponse(Answer):
+class SaliencyResponse(ResponseModel):
     """Answer of POST /saliency as JSON: one map per method, in the order they were asked for."""
 
     filename: str | None = Field(description="as the client named the file; null for a raw body")
@@ -153,7 +158,7 @@ class SaliencyResponse(Answer):
     request_id: str
 
 
-class FittingMethod(Answer):
+class FittingMethod(ResponseModel):
     """A method that can explain a version's answers."""
 
     method: str
@@ -161,7 +166,7 @@ class FittingMethod(Answer):
     parameters: tuple[str, ...] = Field(description="those that the method takes")
 
 
-class FittingMethods(Answer):
+class FittingMethods(ResponseModel):
     """Answer of GET /saliency."""
 
     model: str
@@ -169,13 +174,13 @@ class FittingMethods(Answer):
     methods: tuple[FittingMethod, ...] = Field(description="none where the version was published without gradient.onnx")
 
 
-class SampleCount(Answer):
+class SampleCount(ResponseModel):
     """Answer of GET /samples."""
 
     count: int = Field(description="test images at hand; 0 where there are none")
 
 
-class ModelReadiness(Answer):
+class ModelReadiness(ResponseModel):
     """What one family serves, or why it serves nothing, or not what it should."""
 
     model: str
@@ -184,20 +189,20 @@ class ModelReadiness(Answer):
     reason: str | None = Field(description="why these two differ; null where they agree")
 
 
-class Readiness(Answer):
+class Readiness(ResponseModel):
     """Answer of GET /readyz; `degraded` where a champion could not be loaded but another one is served."""
 
     state: Literal["ready", "degraded"]
     models: tuple[ModelReadiness, ...]
 
 
-class Liveness(Answer):
+class Liveness(ResponseModel):
     """Answer of GET /livez."""
 
     status: Literal["alive"] = "alive"
 
 
-class SessionAnswer(Answer):
+class SessionAnswer(ResponseModel):
     """Answer of /session: what the one who asks may do, by key or cookie."""
 
     scopes: tuple[Literal["jobs", "admin"], ...] = Field(description="none without a key or a session")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pydantic import Field
 
 from core.images.labelled_folders import LabelledFolder
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class ClassCount(Answer):
+class ClassCount(ResponseModel):
     """One class of a data set."""
 
     label: str
     images: int = Field(ge=0)
 
 
-class DatasetSummary(Answer):
+class DatasetSummary(ResponseModel):
     """A data set in a list."""
 
     name: str
@@ -26,20 +26,20 @@ class DatasetSummary(Answer):
     trainable: bool = Field(description="whether there are enough classes, and enough images in each")
 
 
-class DatasetList(Answer):
+class DatasetList(ResponseModel):
     """Answer of GET /datasets."""
 
     datasets: tuple[DatasetSummary, ...] = Field(description="in the order of their names")
 
 
-class SkippedFile(Answer):
+class SkippedFile(ResponseModel):
     """A file that is not part of a data set, and why."""
 
     file: str
     reason: str
 
 
-class DatasetDetail(Answer):
+class DatasetDetail(ResponseModel):
     """Answer of GET /datasets/{name}, and of DELETE."""
 
     name: str
@@ -52,7 +52,7 @@ class DatasetDetail(Answer):
     skipped: tuple[SkippedFile, ...] = Field(description="what lies in its folder and is in no class")
 
 
-class DatasetUpload(Answer):
+class DatasetUpload(ResponseModel):
     """Answer of POST /datasets/{name}."""
 
     dataset: DatasetDetail = Field(description="the data set with what was added")

@@ -8,10 +8,10 @@ from pydantic import Field, JsonValue
 
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobRecord
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class JobLinks(Answer):
+class JobLinks(ResponseModel):
     """Where everything about the job is."""
 
     job: str
@@ -27,14 +27,14 @@ class JobAnswer(JobRecord):
     links: JobLinks
 
 
-class JobList(Answer):
+class JobList(ResponseModel):
     """Answer of GET /jobs."""
 
     jobs: tuple[JobAnswer, ...] = Field(description="newest first")
     next_cursor: str | None = Field(description="`cursor` of the next page; null on the last")
 
 
-class JobAccepted(Answer):
+class JobAccepted(ResponseModel):
     """Answer of POST /train and POST /evaluate: the same whenever a request is sent again with its Idempotency-Key."""
 
     id: str

@@ -9,10 +9,10 @@ from pydantic import Field
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository.repository import Layer
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class ModelSummary(Answer):
+class ModelSummary(ResponseModel):
     """A family in GET /models."""
 
     model: str
@@ -20,13 +20,13 @@ class ModelSummary(Answer):
     versions: tuple[int, ...]
 
 
-class ModelList(Answer):
+class ModelList(ResponseModel):
     """Answer of GET /models."""
 
     models: tuple[ModelSummary, ...]
 
 
-class VersionSummary(Answer):
+class VersionSummary(ResponseModel):
     """A version in GET /models/{model}; what its manifest would say is null where that cannot be read."""
 
     version: int
@@ -40,7 +40,7 @@ class VersionSummary(Answer):
     refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
 
 
-class ModelDetail(Answer):
+class ModelDetail(ResponseModel):
     """Answer of GET /models/{model}."""
 
     model: str
@@ -48,7 +48,7 @@ class ModelDetail(Answer):
     versions: tuple[VersionSummary, ...]
 
 
-class VersionDetail(Answer):
+class VersionDetail(ResponseModel):
     """Answer of GET /models/{model}/versions/{version}."""
 
     model: str
@@ -58,7 +58,7 @@ class VersionDetail(Answer):
     manifest: Manifest
 
 
-class FileCheck(Answer):
+class FileCheck(ResponseModel):
     """One file of a version, hashed."""
 
     name: str
@@ -67,7 +67,7 @@ class FileCheck(Answer):
     problem: str | None = Field(description="how the file differs from that; null where it does not")
 
 
-class VersionCheck(Answer):
+class VersionCheck(ResponseModel):
     """Answer of GET /models/{model}/versions/{version}/check."""
 
     model: str

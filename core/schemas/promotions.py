@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from core.gate.report import GateReport
 from core.repository.alias_files import Promotion
 from core.repository.evaluation import Evaluation
-from core.schemas.api import ModelReadiness
-from core.schemas.base import Answer
+from core.schemas.api import ModelReadiness, ResponseModel
 
 ASKED = "asked for through the API"
 MAX_REASON = 1000
@@ -44,7 +43,7 @@ class RollbackRequest(_Body):
     )
 
 
-class Move(Answer):
+class Move(ResponseModel):
     """A champion has moved; answer of POST .../rollback."""
 
     promotion: Promotion = Field(description="as the audit trail has it; entry 0 where nothing had to change")
@@ -58,14 +57,14 @@ class GatedMove(Move):
     gate: GateReport = Field(description="what the gate found; it may have refused, if the promotion was forced")
 
 
-class PromotionPage(Answer):
+class PromotionPage(ResponseModel):
     """Answer of GET /models/{model}/promotions: a part of the audit trail, newest first."""
 
     promotions: tuple[Promotion, ...]
     next_cursor: int | None = Field(description="`cursor` of the next page; null on the last one")
 
 
-class VersionEvaluation(Answer):
+class VersionEvaluation(ResponseModel):
     """What was measured of a version, when it was published or by a later job."""
 
     job: str | None = Field(description="the job that measured it; null for the evaluation it was published with")
@@ -77,7 +76,7 @@ class VersionEvaluation(Answer):
     )
 
 
-class EvaluationPage(Answer):
+class EvaluationPage(ResponseModel):
     """Answer of GET /models/{model}/versions/{version}/evaluations: the published one, then jobs', newest first."""
 
     model: str

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import Field
 
 from core.recipes import RecipeConfig
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class Recipe(Answer):
+class Recipe(ResponseModel):
     """A recipe: a full configuration, under a name."""
 
     name: str
@@ -19,7 +19,7 @@ class Recipe(Answer):
     config: RecipeConfig = Field(description="all settings; `overrides` of POST /train changes them")
 
 
-class RecipeList(Answer):
+class RecipeList(ResponseModel):
     """Answer of GET /recipes; forms can be made from the two schemas."""
 
     recipes: tuple[Recipe, ...]

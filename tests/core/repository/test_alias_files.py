@@ -114,6 +114,7 @@ def test_a_kill_at_any_line_leaves_champion_and_trail_agreed(
         go_to(repository, 4)
         assert moves(repository) == [*expected, (champion, 4)]
         assert go_back(repository) == champion
+        assert not list(repository.home_models.glob("*.tmp"))
     assert changed == sorted(changed)
     assert changed.count(False) > 40
     assert changed.count(True) > 3
