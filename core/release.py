@@ -1,4 +1,4 @@
-"""Which release of the project this is; pyproject.toml alone says it."""
+"""Release number of the project, from the installed distribution."""
 
 from __future__ import annotations
 

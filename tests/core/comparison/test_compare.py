@@ -7,7 +7,7 @@ import pytest
 
 from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import read_evaluated
-from core.comparison.pairwise import Pairwise, compare_answers
+from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.robustness import side_by_side
 from core.comparison.schemas import MetricsComparison
 from core.comparison.significance import significance
@@ -62,7 +62,7 @@ def test_the_words_are_those_of_the_numbers(repository: ModelRepository) -> None
     comparison = compared(repository, "cnn", "mlp")
     rows: Any = comparison
     assert comparison.significance == significance("cnn@2", "mlp@1", rows)
-    assert comparison.significance.headline == "cnn@2 and mlp@1 give the same answers"
+    assert comparison.significance.headline == "cnn@2 and mlp@1 make the same predictions"
 
 
 def test_a_side_says_what_the_version_costs(repository: ModelRepository, tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelR
         (tmp_path / what).mkdir(exist_ok=True)
         (tmp_path / what / "mlp@1.json").write_text("{}", encoding="utf-8")
     notes = " ".join(compared(repository, "cnn@1", "mlp@1", tmp_path).notes)
-    assert "robustness/mlp@1.json is not such a record" in notes
-    assert "latency/mlp@1.json is not such a record" in notes
+    assert "robustness/mlp@1.json is not a valid record" in notes
+    assert "latency/mlp@1.json is not a valid record" in notes
     assert str(tmp_path) not in notes
 
 
@@ -147,9 +147,9 @@ def test_the_bootstrap_is_drawn_once_for_a_pair(repository: ModelRepository, mon
 
     def counted(*sides: Any) -> Pairwise:
         drawn.append(sides)
-        return compare_answers(*sides)
+        return compare_predictions(*sides)
 
-    monkeypatch.setattr("core.comparison.compare.compare_answers", counted)
+    monkeypatch.setattr("core.comparison.compare.compare_predictions", counted)
     comparer = VersionComparer(repository, ())
 
     def compare(first: int, second: int) -> MetricsComparison:

@@ -47,5 +47,5 @@ def test_a_home_is_created_for_its_owner_and_an_existing_one_is_left_alone(tmp_p
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for impossible in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ConfigurationError, match="point DUET_HOME at a folder that you can write to"):
+        with pytest.raises(ConfigurationError, match="set DUET_HOME to a folder that you can write to"):
             ensure_home(impossible)

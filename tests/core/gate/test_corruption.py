@@ -1,4 +1,4 @@
-"""The guards of robustness: what counts as worse, what chance explains, and what was not measured."""
+"""Robustness guards of the gate: limits, chance, and versions without a measurement."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
     assert verdict.interval is not None
     assert (verdict.limit, verdict.interval.low > 0.02) == (0.02, True)
     assert (
-        "of 2,000 holdout images under saturate, spatter (severities 2, 4) 75.0% are answered right instead of 80.0%, "
+        "of 2,000 holdout images under saturate, spatter (severities 2, 4) 75.0% are classified correctly instead of "
+        "80.0%, "
         "a loss of +5.00 points"
     ) in report.summary
     assert report.verdict("corrupted_flags").passed
@@ -82,7 +83,9 @@ def test_what_was_not_measured_stops_no_version_and_says_so(missing: int) -> Non
     for name in ("corrupted_accuracy", "corrupted_flags"):
         verdict = report.verdict(name)
         assert (verdict.value, verdict.limit, verdict.passed) == (None, None, True)
-        assert f"not measured on corrupted images: cnn@{missing}; `duet evaluate REF --robustness`" in verdict.sentence
+        assert (
+            f"not measured on corrupted images: cnn@{missing}; run `duet evaluate REF --robustness`" in verdict.sentence
+        )
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"split_digest": "e" * 64}])

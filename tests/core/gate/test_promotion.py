@@ -101,7 +101,7 @@ def test_the_first_version_passes_because_there_is_no_champion(repository: Model
     decision = decide(repository, 3)
     assert repository.champion("cnn") == 3
     assert decision.report.ground == "no_champion"
-    assert decision.report.summary == "cnn@3 may be served: cnn has no champion that it would replace"
+    assert decision.report.summary == "cnn@3 may be promoted: cnn has no champion"
 
 
 def test_the_champion_again_changes_nothing(repository: ModelRepository) -> None:
@@ -192,7 +192,7 @@ def test_a_champion_that_changes_meanwhile_is_judged_against(
 
 
 def test_a_promotion_over_a_champion_that_has_gone_is_an_error(repository: ModelRepository) -> None:
-    with pytest.raises(ChampionMovedError, match="the champion of cnn is 1 by now, no longer 4"):
+    with pytest.raises(ChampionMovedError, match="the champion of cnn changed from 4 to 1"):
         promote(repository, "cnn", 2, actor="ada", reason="late", over=4)
     assert history(repository) == []
 

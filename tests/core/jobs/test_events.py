@@ -60,7 +60,7 @@ def test_an_event_of_a_child_travels_as_one_line(event: Config) -> None:
 @pytest.mark.parametrize("event", ADDED, ids=lambda event: event.event)
 def test_a_child_cannot_say_what_is_the_workers_to_say(event: Config) -> None:
     assert read_job_event(to_text(event)) == event
-    with pytest.raises(JobEventError, match="not a message of a job"):
+    with pytest.raises(JobEventError, match="not a job message"):
         read_child_message(to_line(event))
 
 

@@ -90,5 +90,5 @@ def test_a_damaged_record_is_named(layers: tuple[Path, Path]) -> None:
     path = report_path(layers[0], "robustness", "cnn@1")
     path.parent.mkdir(parents=True)
     path.write_text('{"model": ')
-    with pytest.raises(DataError, match=r"cnn@1\.json is not such a record.*make it again"):
+    with pytest.raises(DataError, match=r"cnn@1\.json is not a valid record.*make it again"):
         find_report(Robustness, [a_manifest("a")], layers)

@@ -61,7 +61,7 @@ def test_shipped_and_damaged_versions_and_other_families_stay(repository: ModelR
 
 
 def test_keeping_none_is_refused(repository: ModelRepository) -> None:
-    with pytest.raises(ValueError, match="must stay"):
+    with pytest.raises(ValueError, match="keep at least 1"):
         prune_unpromoted(repository, "cnn", keep=0, before=LATER)
 
 

@@ -114,7 +114,7 @@ def test_leaving_without_publishing_gives_the_number_back(repository: ModelRepos
 
 @pytest.mark.parametrize("family", ["", "CNN", "../cnn", "cnn/1", ".staging", "c" * 33])
 def test_an_invalid_family_name_is_refused(repository: ModelRepository, family: str) -> None:
-    with pytest.raises(PublishError, match="cannot name a model family"), reserve(repository, family):
+    with pytest.raises(PublishError, match="is not a valid family name"), reserve(repository, family):
         pass
     assert not repository.home_models.exists()
 
