@@ -50,7 +50,7 @@ def test_nothing_of_a_file_is_ever_run(tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "run"),)
 
     read_test_images(write(tmp_path / "data", filenames=[Trap()]))
-    with pytest.raises(DataError, match="square pictures"):
+    with pytest.raises(DataError, match="square images"):
         read_test_images(write(tmp_path / "data", data=Trap()))
     assert not (tmp_path / "run").exists()
 
@@ -66,7 +66,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path, changes: dict[str
 
 
 def test_pixels_in_another_order_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="another order"):
+    with pytest.raises(DataError, match="Fortran order"):
         read_test_images(write(tmp_path, data=np.asfortranarray(np.zeros((2500, 192), np.uint8))))
 
 
