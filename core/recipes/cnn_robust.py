@@ -10,7 +10,7 @@ from core.recipes.networks import CNNNetwork
 
 
 def cnn_robust() -> RecipeConfig:
-    """The network of cnn_best on pictures changed by AugMix, frequency mixing, texture mixing and CutMix."""
+    """The network of cnn_best on images augmented by AugMix, frequency mixing, texture mixing and CutMix."""
     return RecipeConfig(
         recipe="cnn_robust",
         network=CNNNetwork(

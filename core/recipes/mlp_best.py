@@ -11,7 +11,7 @@ from core.recipes.networks import MLPNetwork
 
 
 def mlp_best() -> RecipeConfig:
-    """The network of mlp_labels, learning from the answers of the champion of the family cnn."""
+    """The network of mlp_labels, distilled from the champion of the family cnn."""
     return RecipeConfig(
         recipe="mlp_best",
         network=MLPNetwork(hidden=(512,), blocks=6, expansion=2.0, activation="gelu"),

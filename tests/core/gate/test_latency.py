@@ -1,4 +1,4 @@
-"""What a graph costs, measured on real ones of known proportion."""
+"""Latency and size measurements on graphs of known relative cost."""
 
 from __future__ import annotations
 

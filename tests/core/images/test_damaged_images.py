@@ -1,4 +1,4 @@
-"""What is refused, with which error; and that no bytes at all raise any other."""
+"""Unsupported and damaged images: only image errors are raised, for any bytes."""
 
 from __future__ import annotations
 

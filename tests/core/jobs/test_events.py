@@ -108,5 +108,5 @@ def test_a_message_with_the_wrong_fields_is_garbage_too(line: bytes) -> None:
 def test_a_line_may_not_be_as_long_as_it_likes() -> None:
     text = "x" * (MAX_LINE_BYTES - len(to_line(Note(text=""))))
     assert read_child_message(to_line(Note(text=text))) == Note(text=text)
-    with pytest.raises(JobEventError, match="longer than"):
+    with pytest.raises(JobEventError, match="the limit is"):
         read_child_message(to_line(Note(text=text + "x")))
