@@ -9,8 +9,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from core.errors import UnsupportedImageError
 
-_NAMES = {"1": "black and white", "L": "greyscale", "LA": "greyscale", "La": "greyscale", "LAB": "CIELAB"}
-_NAMES |= {"P": "palette colours", "PA": "palette colours"}
+_NAMES = {"1": "black and white", "L": "grayscale", "LA": "grayscale", "La": "grayscale", "LAB": "CIELAB"}
+_NAMES |= {"P": "palette colors", "PA": "palette colors"}
 _OPAQUE = (255, 255)
 
 _PHOTOMETRIC_TAG = 262
@@ -67,7 +67,7 @@ def _conversion_notes(mode: str, stored_as: str) -> list[str]:
     depth = "16-bit " if ";16" in stored_as else "12-bit " if ";12" in stored_as else ""
     if mode in ("RGB", "RGBA") and not gray:
         return [f"converted from {depth}RGB"] if depth else []
-    return [f"converted from {depth}{'greyscale' if gray else _NAMES.get(mode, mode)}"]
+    return [f"converted from {depth}{'grayscale' if gray else _NAMES.get(mode, mode)}"]
 
 
 def _gray_of_16_bits(image: Image.Image, stored_as: str) -> Image.Image:

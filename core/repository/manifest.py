@@ -85,7 +85,7 @@ class EnvironmentRecord(_Record):
 
 
 class LicenceRecord(_Record):
-    """Licences and origin of data and weights."""
+    """Licenses and origin of data and weights."""
 
     weights: str
     data: str

@@ -35,7 +35,7 @@ class TestRefused:
             (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         ],
     )
-    def test_an_image_outside_the_allow_list_is_called_by_its_name(self, data: bytes, name: str) -> None:
+    def test_unsupported_format_is_named(self, data: bytes, name: str) -> None:
         with pytest.raises(UnsupportedImageError, match=f"{name} files are not supported"):
             at_32(data)
 

@@ -52,7 +52,7 @@ def test_what_is_in_no_class_is_named_and_links_are_not_followed(tmp_path: Path)
     }
 
 
-def test_a_name_that_is_no_utf8_is_listed_so_that_it_can_be_sent(tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 1})
     (path / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
     (path / "night" / os.fsdecode(b"na\xefve")).mkdir()
@@ -70,7 +70,7 @@ def test_names_are_those_of_data_sets_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "../pets", "pets/cat", "/etc", "", ".", "Pets", "a" * 65, "pets\n", "-pets"])
-def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+def test_invalid_data_set_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="is not a valid data set name"):
         dataset_folder(tmp_path, name)
 
@@ -80,7 +80,7 @@ def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
         read_folder(tmp_path, "cifar10")
 
 
-def test_a_data_set_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
+def test_unknown_data_set_lists_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownDatasetError, match="existing data sets: none yet"):
         read_folder(tmp_path, "pets")
     write_labelled_folder(tmp_path, "colours", {"night": 1})
@@ -145,7 +145,7 @@ def test_labels_that_no_folder_should_have_are_refused(label: str) -> None:
     assert label_problem(label)
 
 
-def test_data_are_told_apart_by_their_prefix() -> None:
+def test_folder_prefix_selects_a_labelled_folder() -> None:
     assert folder_of("folder:pets") == "pets"
     assert folder_of("cifar10") is None
     assert default_family("cnn", "cifar10") == "cnn"

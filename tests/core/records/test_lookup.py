@@ -71,7 +71,7 @@ def test_a_record_of_other_weights_or_other_data_under_the_same_name_is_not_take
     assert find_report(Robustness, [manifest], layers) is None
 
 
-def test_a_quick_record_is_only_found_when_asked_for(layers: tuple[Path, Path]) -> None:
+def test_quick_record_is_only_found_with_quick(layers: tuple[Path, Path]) -> None:
     manifest = a_manifest("a")
     write_report(report_path(layers[0], "robustness", "cnn@1", quick=True), robustness(manifest))
     assert find_report(Robustness, [manifest], layers) is None

@@ -61,7 +61,7 @@ def test_what_other_processes_do_is_seen(repository: ModelRepository) -> None:
 
 
 @pytest.mark.parametrize("family", ["dog", "", "../home/models/cnn", "/", "CNN"])
-def test_an_unknown_family_is_told_which_exist(repository: ModelRepository, family: str) -> None:
+def test_unknown_family_lists_the_existing_ones(repository: ModelRepository, family: str) -> None:
     with pytest.raises(UnknownFamilyError, match="existing families: cnn, own"):
         repository.versions(family)
 
@@ -203,7 +203,7 @@ def test_references_resolve(repository: ModelRepository, text: str, expected: tu
 
 
 @pytest.mark.parametrize("text", ["cnn@3", "cnn@", "cnn@01", "cnn@-1", "cnn@latest", "cnn@1@2", "cnn@1.0"])
-def test_a_reference_to_no_version_is_told_which_exist(repository: ModelRepository, text: str) -> None:
+def test_unknown_version_in_a_reference_lists_the_existing_ones(repository: ModelRepository, text: str) -> None:
     with pytest.raises(UnknownVersionError, match="existing versions: 1, 2, 10"):
         repository.resolve(text)
 
@@ -219,7 +219,7 @@ def test_a_champion_that_is_gone_is_an_error(repository: ModelRepository) -> Non
         repository.resolve("cnn")
 
 
-def test_a_reference_to_no_family_is_told_which_exist(repository: ModelRepository) -> None:
+def test_unknown_family_in_a_reference_lists_the_existing_ones(repository: ModelRepository) -> None:
     with pytest.raises(UnknownFamilyError, match="existing families: cnn, own"):
         repository.resolve("dog@1")
 
