@@ -1,4 +1,4 @@
-"""The version number of the project: pyproject.toml alone has it."""
+"""One number, in pyproject.toml; everything else that says it reads it there."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ ROOT = Path(__file__).resolve().parents[2]
 NUMBER = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
-def test_installed_version_is_this_release() -> None:
+def test_what_is_installed_is_this_release() -> None:
     assert release() == NUMBER, "the project was installed before pyproject.toml changed: install it again"
     assert duet.__version__ == NUMBER
 
 
-def test_openapi_has_the_version() -> None:
+def test_the_description_of_the_api_says_it() -> None:
     assert json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))["info"]["version"] == NUMBER
 
 
-def test_newest_release_in_the_changelog_is_the_version() -> None:
-    headings = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings[0] == NUMBER
+def test_the_changelog_begins_with_it() -> None:
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    unreleased, newest = (headings[:1], headings[1]) if headings[0] == "Unreleased" else ([], headings[0])
+    assert newest == NUMBER
+    assert "Unreleased" not in headings[len(unreleased) :]
 
 
-def test_version_number_is_only_in_pyproject() -> None:
+def test_no_code_says_it_a_second_time() -> None:
     saying = [
         str(path.relative_to(ROOT))
         for package in ("core", "service", "training", "duet")
