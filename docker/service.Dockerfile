@@ -1,4 +1,4 @@
-# The API: the core install, the shipped models, no torch. Built from the root of the repository:
+# The API: the install with the extra `serve`, the shipped models, no torch. Built from the root of the repository:
 #   docker build -f docker/service.Dockerfile -t duet-service .
 # Only instructions that the classic builder knows as well as BuildKit.
 
@@ -13,7 +13,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['serve'], sep='\n')" \
       > requirements.txt \
     && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt -c constraints.txt
 # What is never loaded:

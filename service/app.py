@@ -55,7 +55,7 @@ from service.models.sample_images import Samples
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import create_authenticator
-from service.settings import Settings
+from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
 from service.web.pages import read_site
@@ -90,13 +90,14 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = None) -> FastAPI:
     """The API as an ASGI app; models are loaded in the background once its lifespan has begun.
 
     Args:
-        settings: how it runs.
+        settings: how it runs; by default as the environment says, as `make dev` needs it.
         lifecycle: shared with the server, which says there when it has been asked to stop.
     """
+    settings = settings or read_settings()
     lifecycle = lifecycle or Lifecycle()
     recorded = Metrics(release())
 

@@ -13,11 +13,9 @@ from benchmarks.training.ceiling import ceiling_flops
 from benchmarks.training.plain import plain_epochs
 from benchmarks.training.steps import StepTimes, time_steps
 from core.recipes import RecipeConfig
-from training.data.preprocessing import one_hot, scale_pixels
 from training.data.split_dataset import Images
 from training.fit.dtype import pick_dtype
 from training.fit.loop import FitInputs, fit
-from training.fit.losses import classification_loss
 from training.networks import Classifier, count_macs
 from training.networks.init import initialize, whiten
 from training.pipeline.train import new_classifier
@@ -87,7 +85,7 @@ def run(
         TrainingDivergedError: the recipe's loss is no longer finite.
     """
     torch.set_num_threads(threads)
-    dtype = _dtype(config, images, device)
+    dtype = _dtype(config, device)
     console.print(f"{config.recipe} in {dtype}: the parts of a step")
     train = images.part("train")
     step = time_steps(_fresh(config, images, device), config, train, dtype=dtype, device=device, steps=steps)
@@ -168,15 +166,5 @@ def _fresh(config: RecipeConfig, images: Images, device: torch.device) -> Classi
     return classifier.to(device)
 
 
-def _dtype(config: RecipeConfig, images: Images, device: torch.device) -> Dtype:
-    if config.precision != "auto":
-        return config.precision
-    train = images.part("train")
-    size = min(config.batch_size, len(train))
-    pixels_NHWC = scale_pixels(torch.from_numpy(train.images_NHWC[:size])).to(device)
-    onehot_NK = torch.from_numpy(one_hot(train.labels_N[:size], len(images.dataset.class_names))).to(device)
-    classifier = _fresh(config, images, device)
-    dtype, _ = pick_dtype(
-        classifier, pixels_NHWC, lambda logits_NK: classification_loss(logits_NK, onehot_NK, config.optimization)
-    )
-    return dtype
+def _dtype(config: RecipeConfig, device: torch.device) -> Dtype:
+    return pick_dtype(device) if config.precision == "auto" else config.precision

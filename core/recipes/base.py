@@ -118,7 +118,7 @@ class RecipeConfig(Settings):
     seed: int = Field(0, ge=0, lt=2**63)
     include_validation: bool = Field(False, description="train on the validation images too, for a final run")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="compute type; auto measures both for a few steps and uses the faster one"
+        "auto", description="compute type; auto is bfloat16 if the device multiplies it in hardware, else float32"
     )
     image_size: int | None = Field(
         None,

@@ -9,8 +9,8 @@ import typer
 
 from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.extras import require_training
 from duet.commands.robustness import evaluate_robustness
-from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
     from core.repository.evaluation import Evaluation

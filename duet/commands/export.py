@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from duet.commands.data import DataDir, DataOfVersion, Download
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 
 def export(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from duet.commands.extras import require_gate
+
 if TYPE_CHECKING:
     from core.gate.report import GateReport
     from core.repository.alias_files import Promotion
@@ -113,6 +115,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
 @app.command()
 def gate(reference: Reference, as_json: AsJson = False) -> None:
     """Say whether a version may replace the champion of its family, and why; exit code 1 if not. Changes nothing."""
+    require_gate("duet models gate")
     from core.gate.assess import assess
     from core.repository.repository import ModelRepository
     from service.settings import read_settings
@@ -136,6 +139,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion of its family if it passes the gate against the present one; exit code 1 if not."""
+    require_gate("duet models promote")
     from core.gate.promotion import promote_on_evidence
     from core.repository.repository import ModelRepository
     from service.settings import read_settings
@@ -238,7 +242,9 @@ def _all_references(repository: ModelRepository) -> list[str]:
 
 
 def _nothing_in(repository: ModelRepository) -> str:
-    return f"there are no model versions in {repository.shipped} or {repository.home_models}"
+    from core.files.home import no_versions
+
+    return no_versions(repository.shipped, repository.home_models)
 
 
 def _echo_result(result: dict[str, Any]) -> None:

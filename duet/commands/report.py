@@ -9,7 +9,7 @@ import typer
 
 from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 
 def report(
@@ -26,10 +26,10 @@ def report(
     download: Download = False,
     threads: Threads = None,
 ) -> None:
-    """Write one page on two versions: comparison, robustness, explanations, mistakes, costs, and what follows.
+    """Write one page of tables and figures on two versions: comparison, robustness, explanations, mistakes, costs.
 
-    What is not measured yet, or was measured of other weights, is measured first; the same command again goes on where
-    it stopped.
+    Missing records, and records of other weights, are measured first. If interrupted, run the same command again to
+    continue.
     """
     require_training("duet report")
     import torch

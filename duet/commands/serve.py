@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from duet.commands.extras import require_serve
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; DUET_HOST by default.")] = None,
@@ -15,6 +17,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the models and run jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
+    require_serve("duet serve")
     from service.server.main import serve as run
     from service.settings import read_settings
 

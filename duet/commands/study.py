@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from duet.commands.data import DataDir, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 app = typer.Typer(help="Answer a question with many short runs, judged on validation images.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duet.commands.data import Data, DataDir, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
     from core.repository.manifest import Manifest

@@ -121,7 +121,7 @@ def command(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_quick_run_measures_every_part(tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "out.md"
     options = ["--recipe", "mlp_baseline", "--family", "mlp", "--job-nice", "0", "--quick"]

@@ -72,6 +72,7 @@ def test_a_child_that_cannot_measure_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_two_cores
+@pytest.mark.full
 def test_a_short_run_measures_every_part(tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "out.md"
     options = ["--family", "mlp", "--rounds", "1", "--seconds", "0.2", "--out", str(out), "--markdown", str(page)]

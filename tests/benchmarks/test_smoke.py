@@ -68,7 +68,7 @@ def test_a_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
         assert "Goals" in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
 @pytest.mark.parametrize("generator", ["python", pytest.param("wrk", marks=needs_wrk)])
 def test_an_interrupted_run_stops_its_servers(models: Path, generator: str, number: signal.Signals) -> None:
     options = ["--only", "duet", "--clients", "8", "--seconds", "60", "--generator", generator]

@@ -9,6 +9,8 @@ import pytest
 from tests.support.duet_command import Duet, duet_command
 from tests.support.labelled_folders import write_labelled_folder
 
+pytestmark = pytest.mark.slow
+
 FAMILY = ("--family", "colours")
 
 

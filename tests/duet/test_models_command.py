@@ -112,7 +112,10 @@ def test_an_empty_repository_says_where_it_looked(duet: Duet, tmp_path: Path, mo
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "nowhere"))
     listed = duet("models", "list")
     assert (listed.code, duet("models", "list", "--json").json) == (0, [])
-    assert listed.out == f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}\n"
+    assert listed.out == (
+        f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}: set "
+        "DUET_SHIPPED_MODELS to the folder `models` of a checkout of Duet, or train a version with `duet train`\n"
+    )
     verified = duet("models", "verify")
     assert (verified.code, verified.err) == (1, f"duet: {listed.out}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.duet_command import Duet, duet_command
-from tests.support.published_pair import PublishedPair, publish_pair
+from tests.support.published_pair import PublishedPair, copied_pair, published_pair
 from training.pipeline import requests
 
 pytestmark = pytest.mark.slow
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublishedPair]:
     home = tmp_path_factory.mktemp("home")
-    return home, publish_pair(home)
+    return home, copied_pair(published_pair(tmp_path_factory), home)
 
 
 @pytest.fixture

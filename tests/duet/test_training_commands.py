@@ -16,6 +16,8 @@ from tests.support.training_runs import small_images
 from training.data.split_dataset import Images
 from training.pipeline import requests
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "--set", "epochs=2", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
     "--threads", "1",

@@ -81,7 +81,7 @@ async def test_from_a_zip_to_predictions_with_classes_of_its_own(
             assert prediction.notes
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     [commands] = [block.text for block in blocks(ROOT / "docs" / "own-images.md") if block.language == "bash"]
     (tmp_path / "colours.zip").write_bytes(colors_zip())

@@ -20,7 +20,7 @@ PNGS = [gray_png(brightness) for brightness in (0, 64, 191, 255)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_no_request_fails_while_champions_change(tmp_path: Path, workers: int) -> None:
     """A promotion, a rollback and both again, against a real service; version 2 takes black for white."""
     write_judged_version(tmp_path / "models", 1, wrong=10)

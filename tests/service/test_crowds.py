@@ -21,7 +21,9 @@ from tests.support.service import ListeningApp, listening_app, set_champions, se
 from tests.support.wire import FORM, Answer, Peer, answer_on, form, request
 
 GRAPHS: Sequence[tuple[str, Precision]] = (("cnn", "fp32"), ("cnn", "int8"), ("mlp", "fp32"))
-THREADS = pytest.mark.parametrize("threads", [1, 2], ids=["on the event loop", "on threads"])
+THREADS = pytest.mark.parametrize(
+    "threads", [1, pytest.param(2, marks=pytest.mark.full)], ids=["on the event loop", "on threads"]
+)
 
 
 async def ask(peer: Peer, grays: Sequence[int], query: str = "", *, path: str = "/predict") -> dict[str, Any]:

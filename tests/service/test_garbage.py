@@ -142,7 +142,7 @@ async def test_a_request_is_gone_when_its_client_is(home: Path, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_a_request_is_gone_when_its_model_has_failed(home: Path, path: str, threads: int) -> None:
     def fails(_: Pixels) -> Outputs:
         raise MemoryError("no room")

@@ -16,7 +16,7 @@ from tests.support.service import ServiceProcess, service_process
 from tests.support.wire import FORM, answer_on, form, head, request
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.full,
     pytest.mark.skipif(sys.platform != "linux", reason="the size of the process is looked up in /proc"),
 ]
 MIB = 1024 * 1024

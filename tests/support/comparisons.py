@@ -27,7 +27,7 @@ def write_robustness(layer: Path, manifest: Manifest, *, clean: float, seed: int
     """A record of this version, right on the first images of 40, as many as `clean` and the condition leave."""
     record = Robustness(
         model=ReportedModel.of(manifest),
-        data=ReportedData(name="greys", digest=manifest.data.digest, images=IMAGES, seed=seed),
+        data=ReportedData(name="grays", digest=manifest.data.digest, images=IMAGES, seed=seed),
         benchmark="CIFAR-10-C (regenerated)",
         left_out=("frost: it needs photographs",),
         seed=0,

@@ -188,5 +188,5 @@ def _evaluation(classes: Sequence[str], labels_N: Labels, answers_N: Labels, dat
         prediction_sets=PredictionSets(target=0.9, coverage=made_up, mean_size=1.5, singletons=0.5),
         ood_flag_rate=0.05,
     )
-    data = EvaluatedData(name="greys", split="test", digest=data_digest, images=len(labels_N))
+    data = EvaluatedData(name="grays", split="test", digest=data_digest, images=len(labels_N))
     return Evaluation(data=data, class_names=tuple(classes), scores={"fp32": scores})

@@ -29,10 +29,9 @@ from core.repository.repository import ModelRepository
 from training.augment.packed_pixels import pack
 from training.augment.teacher_rounds import AnswersFolder, StoredRounds
 from training.augment.transforms import Changes, round_of_changes
-from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images, trained_on
 from training.export.weights import WEIGHTS_NAME, stored_classifier
-from training.fit.dtype import autocast, pick_inference_dtype
+from training.fit.dtype import autocast, pick_dtype
 from training.fit.hints import Projection, kept_features, last_dense
 from training.networks import Classifier
 from training.networks.whitened import pool_first
@@ -181,7 +180,7 @@ def _complete(
     )
     begun = time.perf_counter()
     pool_first(classifier)
-    dtype = _dtype(folder.path, classifier, scale_pixels(images_NHWC[:_BATCH]).to(device), reporter)
+    dtype = _dtype(folder.path, device)
     images_NHW = pack(images_NHWC)
     N, H, W = images_NHW.shape
     started = time.perf_counter()
@@ -222,12 +221,11 @@ def _projection(folder: Path, features_NF: Tensor) -> Projection:
     return Projection.load(path)
 
 
-def _dtype(folder: Path, classifier: Classifier, pixels_NHWC: Tensor, reporter: Reporter) -> Dtype:
-    """The compute type that this folder's answers are made with; chosen when the first is made."""
+def _dtype(folder: Path, device: torch.device) -> Dtype:
+    """Compute type of this folder's rounds, chosen when the first is computed; other machines keep it."""
     path = folder / "dtype"
     if not path.exists():
-        dtype, reason = pick_inference_dtype(classifier, pixels_NHWC)
-        reporter.note(reason)
+        dtype = pick_dtype(device)
         atomic_replace(path, dtype.encode())
     return cast(Dtype, path.read_text())
 

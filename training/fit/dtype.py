@@ -1,20 +1,13 @@
-"""Choosing where and in which number format a network is trained."""
+"""Device and compute type of a training run."""
 
 from __future__ import annotations
 
-import copy
-import time
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
 
-from training.networks.layers import seed_dropout
 from training.run.checkpoint import Dtype
+from training.run.environment import cpu_extensions
 
-_TIMED_STEPS = 3
-_CLEARLY = 1.3
-"""How much faster bfloat16 must be: on a machine where the two are close, noise shall not decide a run's weights."""
+_BFLOAT16_EXTENSIONS = frozenset({"amx_bf16", "avx512_bf16"})
 
 
 def pick_device() -> torch.device:
@@ -27,56 +20,12 @@ def autocast(device: torch.device, dtype: Dtype) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16")
 
 
-def pick_dtype(network: nn.Module, pixels_NHWC: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Dtype, str]:
-    """Time forward and backward passes in float32 and in bfloat16; bfloat16 if it is clearly faster.
+def pick_dtype(device: torch.device) -> Dtype:
+    """bfloat16 if the device multiplies it in hardware, float32 otherwise.
 
-    bfloat16 is much faster where the processor multiplies it in hardware and a trap where it is emulated, so it is
-    measured rather than looked up. The network itself is left as it was: a copy is timed.
-
-    Args:
-        network: the network to train, on its device.
-        pixels_NHWC: a batch of float32 pixels on the same device.
-        loss: logits -> scalar.
-
-    Returns:
-        The dtype and a sentence with both times.
+    The machine alone decides, not a measurement, so that a command that is run twice on one machine gives the same
+    weights. Emulated bfloat16 is slower than float32.
     """
-    trial = copy.deepcopy(network).train()
-    seed_dropout(trial, torch.Generator(pixels_NHWC.device).manual_seed(0))
-
-    def step(dtype: Dtype) -> None:
-        with autocast(pixels_NHWC.device, dtype):
-            logits_NK = trial(pixels_NHWC)
-        loss(logits_NK).backward()
-        trial.zero_grad()
-
-    return _faster(step, "a step", cuda=pixels_NHWC.is_cuda)
-
-
-@torch.inference_mode()
-def pick_inference_dtype(network: nn.Module, pixels_NHWC: Tensor) -> tuple[Dtype, str]:
-    """As `pick_dtype`, for forward passes alone, of a network in evaluation mode."""
-
-    def answer(dtype: Dtype) -> None:
-        with autocast(pixels_NHWC.device, dtype):
-            network(pixels_NHWC)
-
-    return _faster(answer, f"a batch of {len(pixels_NHWC)}", cuda=pixels_NHWC.is_cuda)
-
-
-def _faster(run: Callable[[Dtype], None], what: str, *, cuda: bool) -> tuple[Dtype, str]:
-    seconds: dict[Dtype, float] = {}
-    candidates: tuple[Dtype, ...] = ("float32", "bfloat16")
-    for dtype in candidates:
-        times = []
-        for _ in range(_TIMED_STEPS + 1):
-            started = time.perf_counter()
-            run(dtype)
-            if cuda:
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - started)
-        seconds[dtype] = min(times[1:])  # the first run allocates and picks kernels
-    clearly_faster = seconds["float32"] > _CLEARLY * seconds["bfloat16"]
-    chosen: Dtype = "bfloat16" if clearly_faster else "float32"
-    milliseconds = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
-    return chosen, f"computing in {chosen} ({what} takes {milliseconds})"
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if _BFLOAT16_EXTENSIONS & set(cpu_extensions()) else "float32"

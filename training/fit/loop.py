@@ -164,12 +164,7 @@ def _start_or_restore(
         loop.mean.classifier.load_state_dict(loop.classifier.state_dict())
     if loop.config.precision != "auto":
         return loop.config.precision
-    batch = loop.batches.plain(torch.arange(min(loop.config.batch_size, len(loop.batches))))
-    dtype, reason = pick_dtype(
-        loop.classifier, batch.pixels_LHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
-    )
-    reporter.note(reason)
-    return dtype
+    return pick_dtype(loop.device)
 
 
 class _Loop:

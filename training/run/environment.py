@@ -46,16 +46,23 @@ def source_digest() -> str:
 
 def cpu_name() -> str:
     """The processor's name as the system gives it, with the extensions that decide the speed of inference."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields: dict[str, str] = {}
-    for line in lines:
-        key, _, value = line.partition(":")
-        fields[key.strip()] = value.strip()
-    flags = set(fields.get("flags", "").split())
-    known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-    extensions = [name for name in known if name in flags]
-    name = fields.get("model name", platform.machine())
+    extensions = cpu_extensions()
+    name = _cpu_fields().get("model name") or platform.processor() or platform.machine()
     return f"{name} ({', '.join(extensions)})" if extensions else name
+
+
+def cpu_extensions() -> tuple[str, ...]:
+    """Instruction set extensions of the processor that decide the speed of inference; empty outside Linux."""
+    flags = set(_cpu_fields().get("flags", "").split())
+    known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+    return tuple(name for name in known if name in flags)
+
+
+def _cpu_fields() -> dict[str, str]:
+    """Fields of /proc/cpuinfo, of the last processor; empty on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -94,12 +94,13 @@ def _roll_back(repository: ModelRepository) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.full)], ids=["some lines", "every line"])
 @pytest.mark.parametrize(("change", "after"), [(_promote_3, 3), (_roll_back, 1)])
 def test_a_kill_at_any_line_leaves_champion_and_trail_agreed(
-    tmp_path: Path, change: Callable[[ModelRepository], None], after: int
+    tmp_path: Path, change: Callable[[ModelRepository], None], after: int, stride: int
 ) -> None:
     changed, void = [], 0
-    for step in count(1):
+    for step in count(1, stride):
         repository = make_repository(tmp_path / str(step))
         go_to(repository, 1, 2)
         if not killed_at(step, [champions, alias_files, durable], change, repository):
@@ -116,9 +117,9 @@ def test_a_kill_at_any_line_leaves_champion_and_trail_agreed(
         assert go_back(repository) == champion
         assert not list(repository.home_models.glob("*.tmp"))
     assert changed == sorted(changed)
-    assert changed.count(False) > 40
-    assert changed.count(True) > 3
-    assert void > 3
+    assert changed.count(False) > 40 // stride
+    assert changed.count(True) > 3 // stride
+    assert void > 3 // stride
 
 
 def _move_about(repository: ModelRepository, own: int) -> None:

@@ -69,7 +69,7 @@ async def check(served: ModelVariant, count: int, threads: int) -> None:
     assert len(set(sizes)) > 3
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_batched_answers_are_those_of_single_images(tmp_path: Path, threads: int) -> None:
     for served in tiny(tmp_path):
         await check(served, 64, threads)

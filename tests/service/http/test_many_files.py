@@ -47,7 +47,7 @@ async def test_compare_refuses_them_as_well(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_where_they_are_allowed_all_are_answered_in_order(home: Path, threads: int) -> None:
     settings = settings_for(
         home, max_files=TEN_THOUSAND, queue_size=TEN_THOUSAND, deadline_seconds=120, threads=threads

@@ -88,7 +88,7 @@ async def test_a_late_answer_is_a_504_and_the_next_request_is_served(home: Path)
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path, path: str, threads: int) -> None:
     async with running_app(settings_for(home, deadline_seconds=0, threads=threads)) as running:
         for _ in range(3):

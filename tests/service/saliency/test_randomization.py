@@ -20,7 +20,7 @@ from tests.support.shipped import predecessor, shipped_folder
 from training.export.weights import stored_classifier
 from training.networks import Classifier
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 
 def randomized(network: Classifier, layers: int) -> Classifier:

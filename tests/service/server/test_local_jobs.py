@@ -67,7 +67,7 @@ def predict(service: ServiceProcess) -> str:
     return label
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_sigterm_leaves_nothing_running(home: Path, workers: str) -> None:
     with serving(home, DUET_WORKERS=workers) as service:
         started = descendants(service.process.pid)
@@ -80,7 +80,7 @@ def test_sigterm_leaves_nothing_running(home: Path, workers: str) -> None:
         assert not [line for line in service.log if line["level"] == "error"]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_sigkill_leaves_nothing_running(home: Path, workers: str) -> None:
     with serving(home, DUET_WORKERS=workers) as service:
         started = descendants(service.process.pid)
@@ -90,6 +90,7 @@ def test_sigkill_leaves_nothing_running(home: Path, workers: str) -> None:
         assert predict(next_one) == "white"
 
 
+@pytest.mark.full
 def test_ctrl_c_in_a_terminal_reaches_broker_and_worker_after_the_api_has_finished(home: Path) -> None:
     with serving(home) as service:
         [broker], [worker] = beside(service, BROKER), beside(service, WORKER)
@@ -139,12 +140,14 @@ def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
         assert predict(service) == "white"
 
 
+@pytest.mark.full
 def test_without_a_worker_the_broker_runs_alone(home: Path) -> None:
     with serving(home, DUET_EMBEDDED_WORKER="0") as service:
         [broker] = child_processes(service.process.pid)
         assert beside(service, BROKER) == [broker]
 
 
+@pytest.mark.full
 def test_with_a_broker_that_it_is_given_it_starts_nothing_and_shares_its_home(home: Path) -> None:
     with (
         serving(home, DUET_EMBEDDED_WORKER="0"),
@@ -154,6 +157,7 @@ def test_with_a_broker_that_it_is_given_it_starts_nothing_and_shares_its_home(ho
         assert predict(other) == "white"
 
 
+@pytest.mark.full
 def test_secrets_of_a_broker_are_not_in_the_log(home: Path) -> None:
     with service_process(home, DUET_REDIS_URL="redis://:hunter2@127.0.0.1:1/0") as service:
         assert predict(service) == "white"

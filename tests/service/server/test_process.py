@@ -19,6 +19,8 @@ from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, service_process, write_home
 from tests.support.wire import answer_on, head
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 100_000
 
 

@@ -71,7 +71,7 @@ async def test_a_head_that_never_ends_is_given_up_without_a_word(
     await until_alone(listening)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 async def test_hundreds_that_say_nothing_are_let_go(listening: ListeningApp) -> None:
     silent = [await Peer.connect(listening.address) for _ in range(300)]
     for peer in silent[::2]:

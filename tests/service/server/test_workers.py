@@ -180,6 +180,7 @@ def test_a_parent_that_is_killed_takes_its_workers_along(service: ServiceProcess
         assert ask_anew(next_one) == "white"
 
 
+@pytest.mark.full
 def test_a_second_signal_waits_for_nobody(service: ServiceProcess) -> None:
     children = child_processes(service.process.pid)
     with socket.create_connection(service.address, timeout=60) as connection:
@@ -193,6 +194,7 @@ def test_a_second_signal_waits_for_nobody(service: ServiceProcess) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 
+@pytest.mark.full
 def test_a_signal_to_the_whole_group_is_no_second_one(home: Path) -> None:
     """As a terminal sends it, or systemd: each worker has it twice, and still gives notice."""
     with service_process(home, DUET_WORKERS="2", DUET_DRAIN_NOTICE_SECONDS="600") as service:
@@ -209,7 +211,7 @@ def test_a_signal_to_the_whole_group_is_no_second_one(home: Path) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("delay", [0.1, *(pytest.param(delay, marks=pytest.mark.full) for delay in (0.0, 0.3, 0.6))])
 def test_sigterm_while_workers_start_ends_them_too(home: Path, delay: float) -> None:
     """Whatever the moment: before a worker has a process, while it imports, while it loads."""
     process = subprocess.Popen(
@@ -234,18 +236,20 @@ def test_sigterm_while_workers_start_ends_them_too(home: Path, delay: float) -> 
     wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["2", pytest.param("1", marks=pytest.mark.full)])
 def test_a_port_that_workers_hold_is_refused_to_another_service(
     service: ServiceProcess, home: Path, workers: str
 ) -> None:
     assert_refused(service, home, workers)
 
 
+@pytest.mark.full
 def test_a_port_that_one_process_holds_is_refused_to_workers(home: Path) -> None:
     with service_process(home) as service:
         assert_refused(service, home, "2")
 
 
+@pytest.mark.full
 def test_the_port_stays_held_while_no_worker_lives(service: ServiceProcess) -> None:
     for pid in service.workers:
         os.kill(pid, signal.SIGKILL)
@@ -276,6 +280,7 @@ def assert_refused(service: ServiceProcess, home: Path, workers: str) -> None:
     assert ask_anew(service) == "white"
 
 
+@pytest.mark.full
 def test_the_lines_of_workers_do_not_mix(service: ServiceProcess) -> None:
     """They share one pipe, and under load each writes many lines at a time."""
     with calling(service.address, 12) as callers:

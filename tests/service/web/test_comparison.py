@@ -60,6 +60,7 @@ def section(page: Page, heading: str) -> Any:
     return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))
 
 
+@pytest.mark.smoke
 def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: ServiceProcess) -> None:
     data = compared(site)
     page = visit.open("/metrics/compare")

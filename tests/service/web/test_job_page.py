@@ -71,6 +71,7 @@ def _compact(table: list[list[str]]) -> str:
     return "[" + ",".join("[" + ",".join(f'"{cell}"' for cell in row) + "]" for row in table) + "]"
 
 
+@pytest.mark.smoke
 def test_a_curve_grows_with_its_events_and_a_reload_shows_the_same(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(overrides={"epochs": 4})
     with visiting(browser, trainings.url) as visit:
@@ -184,6 +185,7 @@ def test_a_failure_is_told_as_text(browser: Browser, trainings: TrainingSite) ->
         assert_fits(page)
 
 
+@pytest.mark.smoke
 def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(overrides={"epochs": 4}, recipe="mlp_best")
     pace.progress(10, 40, 4, loss=1.0)

@@ -50,6 +50,7 @@ def complaint(page: Page, label: str) -> str:
     return " ".join(page.locator(f"#{part}").inner_text() for part in described)
 
 
+@pytest.mark.smoke
 def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, trainings: TrainingSite) -> None:
     pace = trainings.trainings.next()
     with visiting(browser, trainings.url, size=NARROW) as visit:

@@ -87,6 +87,7 @@ def version_row(page: Page, reference: str) -> Locator:
     return page.locator(".version-row").filter(has=page.get_by_role("link", name=reference, exact=True))
 
 
+@pytest.mark.smoke
 def test_a_better_version_is_promoted_with_the_gates_report_and_rolled_back(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url, size=WIDE) as visit:
         visit.expect("status of 401")

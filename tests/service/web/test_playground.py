@@ -104,7 +104,7 @@ def give(page: Page, kind: str, content: bytes, name: str, media_type: str) -> N
     )
 
 
-@pytest.mark.parametrize("kind", ["drop", "paste"])
+@pytest.mark.parametrize("kind", [pytest.param("drop", marks=pytest.mark.smoke), "paste"])
 def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: ServiceProcess, kind: str) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)

@@ -37,6 +37,7 @@ def test_every_page_is_accessible_fits_its_window_and_does_not_jump(
             assert layout_shift(opened) < 0.02
 
 
+@pytest.mark.smoke
 def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         visit.expect("status of 401")
@@ -83,6 +84,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, site
         assert page.evaluate(dark)
 
 
+@pytest.mark.smoke
 def test_the_api_reference_works_under_the_policy(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = visit.open("/docs")

@@ -106,7 +106,7 @@ def test_the_real_cifar10_gets_the_stored_split() -> None:
 
 
 @pytest.mark.cifar10
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_documented_command_writes_the_stored_file(tmp_path: Path) -> None:
     real_cifar10()
     out = tmp_path / "split.npz"

@@ -29,6 +29,8 @@ from training.publish.republish import republish
 from training.run.checkpoint import EpochRecord
 from training.run.environment import environment_record, source_digest
 
+pytestmark = pytest.mark.slow
+
 HISTORY = (
     EpochRecord(
         epoch=1,

@@ -19,6 +19,8 @@ from training.export.run_onnx import predict_logits
 from training.export.to_onnx import export_model
 from training.pipeline.train import new_classifier
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("mlp", "cnn")
 
 

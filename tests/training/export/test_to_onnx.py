@@ -18,6 +18,8 @@ from training.export.weights import WEIGHTS_NAME, load_weights, point_into_weigh
 from training.networks import Classifier, build_classifier
 from training.networks.init import initialize
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
 
 

@@ -20,6 +20,8 @@ from training.export.weights import stored_classifier
 from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels
 from training.fit.hints import Projection, kept_features, last_dense
 
+pytestmark = pytest.mark.slow
+
 Trained = tuple[ModelRepository, Manifest]
 
 ORANGE = torch.tensor([200, 110, 40], dtype=torch.uint8)

@@ -26,6 +26,8 @@ from training.pipeline.train import new_classifier
 from training.publish.republish import republish
 from training.run.checkpoint import load_checkpoint
 
+pytestmark = pytest.mark.slow
+
 COLORS = {"night": 14, "grass": 16, "snow": 12}
 
 

@@ -112,6 +112,7 @@ def test_a_training_killed_in_every_epoch_ends_with_the_same_weights(
     assert weights(home, "mlp@1") == weights(published[0], "mlp@1")
 
 
+@pytest.mark.full
 def test_cancelled_in_mid_fit_it_keeps_its_checkpoint(data: Path, home: Path) -> None:
     with training(data, home, overrides={"epochs": 2000}) as talk:
         for message in talk.messages():
@@ -181,6 +182,7 @@ def test_an_evaluation_writes_records_and_leaves_the_version_alone(data: Path, p
     assert "no champion" in of(talk, Failed)[0].message
 
 
+@pytest.mark.full
 def test_a_new_attempt_waits_while_an_old_one_still_holds_the_folder(data: Path, home: Path) -> None:
     with training(data, home, overrides={"epochs": 2000}) as old:
         for message in old.messages():

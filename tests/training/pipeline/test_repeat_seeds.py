@@ -16,6 +16,8 @@ from training.data.split_dataset import Images
 from training.pipeline import train as pipeline
 from training.pipeline.repeat_seeds import Goal, Spread, accuracy_goal, spreads, train_seeds, write_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images() -> Images:

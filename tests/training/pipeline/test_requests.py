@@ -20,6 +20,8 @@ from training.evaluation.reproduce import require_same_classes
 from training.pipeline.requests import images_for, prepare, run_request
 from training.pipeline.train import new_classifier
 
+pytestmark = pytest.mark.slow
+
 COLORS = {"night": 14, "grass": 16, "snow": 12}
 DATA = "folder:colours"
 
@@ -62,7 +64,7 @@ def run(
     )
 
 
-@pytest.mark.parametrize("kind", ["mlp", pytest.param("cnn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
 def test_a_folder_becomes_a_version_with_classes_and_size_of_its_own(
     kind: str, home: Path, repository: ModelRepository
 ) -> None:

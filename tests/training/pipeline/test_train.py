@@ -31,6 +31,8 @@ from training.run.checkpoint import CHECKPOINT_NAME
 from training.run.environment import source_digest
 from training.run.run_folder import held, require_free
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images() -> Images:

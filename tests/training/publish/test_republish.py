@@ -9,6 +9,8 @@ from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.publish.republish import republish
 
+pytestmark = pytest.mark.slow
+
 
 def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     let_int8_fail(monkeypatch)

@@ -1,53 +1,36 @@
-"""Findings as a Markdown page, and that page as HTML with its figures inside."""
+"""Markdown pages from records: a neutral report on any two versions, the findings page, and the report as HTML."""
 
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError, select_autoescape
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from core.errors import ConfigurationError, DataError
+from core.records.display_names import plain
+from training.analysis.report import cells, number_format
+from training.analysis.report.claims import Claims
 from training.analysis.report.drawing import inlined, variables
 from training.analysis.report.findings import Findings
-from training.analysis.report.words import (
-    comparison,
-    costs,
-    data,
-    helps,
-    interpretation,
-    mistakes,
-    robustness,
-    style,
-    verdict,
-)
 from training.plots.theme import DARK, LIGHT
 
 FIGURES_NAME = "findings"
-"""The folder of the figures beside the Markdown page."""
+"""Folder of the figures, beside the Markdown page."""
+REPORT_TEMPLATE, FINDINGS_TEMPLATE = "report.md.j2", "findings.md.j2"
 _MAX_CELL_LENGTH = 45
-"""Letters in a cell of a table that is read by columns."""
-_WORDS = {
-    "comparison": comparison,
-    "costs": costs,
-    "data": data,
-    "helps": helps,
-    "interpretation": interpretation,
-    "mistakes": mistakes,
-    "robustness": robustness,
-    "verdict": verdict,
-    "interval": style.interval,
-    "number": style.number,
-    "p_value": style.p_value,
-    "points": style.points,
-    "signed": style.signed,
-}
+"""Longest cell text, in characters, of a table whose cells stay on one line."""
+_FAMILIES = ("mlp", "cnn")
+"""Families of the two versions that the findings page compares, in its order."""
 
 
 class _Renderer(RendererHTML):
@@ -66,13 +49,35 @@ class _Renderer(RendererHTML):
         return "</table></div>"
 
 
-def markdown(findings: Findings) -> str:
-    """The page, with links to figures in the folder `findings` beside it."""
-    text = _environment().get_template("findings.md.j2").render(findings=findings, **_WORDS)
-    lines = [line.rstrip() for line in text.splitlines()]
-    # Loops and conditions of the template leave empty lines behind.
-    kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
-    return "\n".join(kept).strip() + "\n"
+def report_page(findings: Findings) -> str:
+    """Markdown of the neutral report on any two versions: tables and figures with fixed captions.
+
+    Raises:
+        DataError: the records lack a figure of the template.
+    """
+    return _markdown(REPORT_TEMPLATE, {"f": findings})
+
+
+def findings_page(findings: Findings) -> str:
+    """Markdown of docs/findings.md: hand-written text whose numbers and claims come from the records.
+
+    Raises:
+        ConfigurationError: the two versions are not an mlp and a cnn, in this order.
+        DataError: the records lack a figure of the template, or contradict one of its sentences.
+    """
+    families = tuple(side.manifest.family for side in findings.sides)
+    if families != _FAMILIES:
+        raise ConfigurationError(
+            f"docs/findings.md compares mlp with cnn, not {' with '.join(families)}: run `duet report mlp cnn --docs`"
+        )
+    claims = Claims()
+    mlp, cnn = findings.sides
+    conditions = {row.name: row for row in findings.robustness}
+    text = _markdown(
+        FINDINGS_TEMPLATE, {"f": findings, "mlp": mlp, "cnn": cnn, "conditions": conditions, "claim": claims.guard}
+    )
+    claims.require_all(FINDINGS_TEMPLATE)
+    return text
 
 
 def linked_figures(page: str) -> list[str]:
@@ -85,7 +90,7 @@ def html(page: str, figures: Mapping[str, str]) -> str:
     """The Markdown page as one HTML file that needs no other.
 
     Args:
-        page: from `markdown`.
+        page: from `report_page`.
         figures: SVGs from `drawing.svg` by name; all that the page shows.
     """
     reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
@@ -124,11 +129,34 @@ def _anchor(heading: str) -> str:
     return heading.lower().replace(",", "").replace(" ", "-")
 
 
+def _markdown(template: str, values: Mapping[str, Any]) -> str:
+    try:
+        text = _environment().get_template(template).render(values)
+    except (UndefinedError, TypeError, DataError) as error:
+        raise DataError(f"{_line_of(error)}: no figure for this placeholder in the records ({error})") from error
+    lines = [line.rstrip() for line in text.splitlines()]
+    # Blocks of the template leave empty lines behind.
+    kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
+    return "\n".join(kept).strip() + "\n"
+
+
+def _line_of(error: Exception) -> str:
+    """File name and line of the innermost template that raised the error."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".j2")]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}"
+
+
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=select_autoescape(("html.j2",), ("md.j2",)),
         undefined=StrictUndefined,
+        finalize=number_format.recorded,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    formats = ("percent", "interval", "points", "signed", "number", "decimal", "p_value", "megabytes", "joined")
+    environment.filters |= {name: getattr(number_format, name) for name in formats}
+    environment.filters |= {"count": "{:,}".format, "zip": zip, "negated": number_format.negated, "plain": plain}
+    environment.globals["cells"] = cells
+    return environment

@@ -1,4 +1,4 @@
-"""The whole report: missing records -> findings -> figures -> files."""
+"""Report of two versions: missing records -> findings -> figures -> files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.analysis.report.drawing import standalone, svg
 from training.analysis.report.findings import Findings
 from training.analysis.report.gallery import pictured_figures, plain_figures
 from training.analysis.report.make import ReportContext, activations_folder, make_missing
-from training.analysis.report.render import FIGURES_NAME, html, linked_figures, markdown
+from training.analysis.report.render import FIGURES_NAME, findings_page, html, linked_figures, report_page
 from training.analysis.report.sources import SOURCES_NAME, sources
 
 PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
@@ -30,9 +30,9 @@ class Report:
     """A report, ready to be written.
 
     Attributes:
-        findings: what it says.
-        text: as Markdown.
-        figures: those that it shows, as SVG, by name.
+        findings: records of both versions.
+        text: Markdown of the neutral report.
+        figures: SVG of each figure in it, by name.
     """
 
     findings: Findings
@@ -54,7 +54,7 @@ def make_report(context: ReportContext) -> Report:
     compare_judged(first, second)  # before hours are spent on versions that cannot be compared
     make_missing(context)
     findings = collect(first, second, context.records)
-    text = markdown(findings)
+    text = report_page(findings)
     drawing = context.progress.add_task("drawing", total=None)
     draws = plain_figures(findings) | pictured_figures(
         findings, work.models, (first, second), work.images, activations_folder(context), threads=work.threads
@@ -84,21 +84,23 @@ def write_page(report: Report, out: Path) -> Path:
 
 
 def write_docs(report: Report, docs: Path) -> Path:
-    """Write `docs`/findings.md with its figures in `docs`/findings, in place of those that were there.
+    """Write the findings page to `docs`/findings.md and replace its figures in `docs`/findings.
 
-    Beside the figures goes what they were drawn from, so that those of older records are noticed.
+    Digests of what the figures were drawn from are stored beside them, so that a test notices outdated figures.
 
     Raises:
-        ConfigurationError: the folder cannot be written to.
+        ConfigurationError: the folder cannot be written to, or the versions are not an mlp and a cnn.
+        DataError: the records contradict a sentence of the page or lack one of its figures; nothing is written.
     """
+    text = findings_page(report.findings)
     path, folder = docs / TEXT_NAME, docs / FIGURES_NAME
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name, drawn in report.figures.items():
-            (folder / f"{name}.svg").write_text(standalone(drawn), encoding="utf-8")
+        for name in linked_figures(text):
+            (folder / f"{name}.svg").write_text(standalone(report.figures[name]), encoding="utf-8")
         write_report(folder / SOURCES_NAME, sources(report.findings, folder))
-        path.write_text(report.text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot write to {docs} ({error.strerror})") from error
     return path

@@ -21,7 +21,7 @@ from tests.support.job_children import real_child
 from tests.support.job_workers import Jobs, Worker, workers
 from tests.support.process_groups import processes_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 SMALL: dict[str, JsonValue] = {"network.hidden": [16], "batch_size": 50, "precision": "float32", "epochs": 4}
 SLOWER = """
 import time

@@ -88,6 +88,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_resumes_the_job(
     assert_one_at_a_time(jobs, job)
 
 
+@pytest.mark.full
 def test_a_worker_that_was_frozen_past_its_lease_writes_nothing_more(jobs: Jobs, start: Start, tmp_path: Path) -> None:
     """Its child goes on until it has to ask, and waits; the next attempt is let in when the first one's file is."""
     first = start()
@@ -135,6 +136,7 @@ def test_a_killed_broker_loses_no_job_and_runs_none_twice(mortal_broker: Broker,
     jobs.store.client.close()
 
 
+@pytest.mark.full
 def test_a_worker_that_starts_without_a_broker_waits_for_it(mortal_broker: Broker, tmp_path: Path) -> None:
     mortal_broker.kill()
     with workers(mortal_broker, tmp_path, double(tmp_path / "python", STEPS)) as start:
@@ -164,6 +166,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back_at_no_cost(jobs: Jobs, star
     assert_one_at_a_time(jobs, job)
 
 
+@pytest.mark.full
 def test_a_busy_worker_leaves_what_it_cannot_start_to_others(jobs: Jobs, start: Start) -> None:
     start()
     busy = jobs.submit(steps(100))
@@ -184,6 +187,7 @@ def test_queues_are_separate(jobs: Jobs, start: Start) -> None:
     assert jobs.store.get(train).state == "queued"
 
 
+@pytest.mark.full
 def test_jobs_wait_until_their_environment_is_there(broker: Broker, jobs: Jobs, tmp_path: Path) -> None:
     python = tmp_path / "environment" / "bin" / "python"
     since = datetime(2026, 1, 2, tzinfo=UTC)

@@ -75,7 +75,7 @@ def test_copies_that_straddle_the_split_are_counted_where_they_matter() -> None:
 
 
 @pytest.mark.cifar10
-@pytest.mark.slow
+@pytest.mark.full
 def test_what_is_known_of_cifar10() -> None:
     dataset = real_cifar10()
     found = find_duplicates(dataset, split_for(dataset))

@@ -141,6 +141,7 @@ def test_other_images_than_those_of_the_answers_are_refused(
         find_mistakes(*judged, Images(other, split_for(other)), tmp_path / "kept.jsonl", threads=1)
 
 
+@pytest.mark.slow
 def test_a_version_without_an_evaluation_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
     folder = shutil.copytree(pair.folder(pair.cnn), tmp_path / "1")
     (folder / "evaluation.json").unlink()

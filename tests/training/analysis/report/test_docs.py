@@ -11,7 +11,7 @@ import pytest
 from core.records.base import read_report
 from tests.training.analysis.report.conftest import ROOT
 from training.analysis.report.findings import Findings
-from training.analysis.report.render import linked_figures, markdown
+from training.analysis.report.render import findings_page, linked_figures, report_page
 from training.analysis.report.sources import SOURCES_NAME, Sources, sources
 
 PAGE, FIGURES = ROOT / "docs" / "findings.md", ROOT / "docs" / "findings"
@@ -26,12 +26,16 @@ def figures() -> dict[str, Path]:
 
 
 def test_the_page_is_what_versions_and_records_make_it(shipped: Findings) -> None:
-    assert PAGE.read_text(encoding="utf-8") == markdown(shipped), RENEW
+    assert PAGE.read_text(encoding="utf-8") == findings_page(shipped), RENEW
 
 
 def test_the_page_shows_every_picture_and_nothing_else_lies_about(figures: dict[str, Path]) -> None:
     assert sorted(linked_figures(PAGE.read_text(encoding="utf-8"))) == sorted(figures), RENEW
     assert {path for path in FIGURES.iterdir() if path not in figures.values()} == {FIGURES / SOURCES_NAME}, RENEW
+
+
+def test_the_report_draws_every_picture_of_the_page(shipped: Findings) -> None:
+    assert set(linked_figures(findings_page(shipped))) <= set(linked_figures(report_page(shipped)))
 
 
 def test_pictures_were_drawn_from_these_manifests_and_records(shipped: Findings) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.support.published_pair import PublishedPair
 from training.analysis.report.latency import BATCHES, measure_latency
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_graph_is_timed_alone_and_in_batches(pair: PublishedPair) -> None:

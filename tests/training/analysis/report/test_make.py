@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from core.errors import ConfigurationError, DataError, DifferentImagesError
 from core.records.base import read_report, write_report
+from core.records.corrupted_holdout import CorruptedHoldout
 from core.records.exploration import Exploration
 from core.records.latency import Latency
 from core.records.lookup import NAMES, find_report
@@ -28,7 +29,7 @@ from training.analysis.mistakes.find import Judged
 from training.analysis.report import make, write
 from training.analysis.report.collect import collect, together
 from training.analysis.report.make import ReportContext, make_missing
-from training.analysis.report.render import html, linked_figures, markdown
+from training.analysis.report.render import html, report_page
 from training.analysis.report.sources import SOURCES_NAME, Sources, sources
 from training.analysis.report.write import make_report, write_docs, write_page, write_records
 
@@ -179,22 +180,28 @@ def test_agreement_is_counted_on_the_stored_answers(judged: tuple[Judged, Judged
     assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
 
 
-def test_the_whole_report_is_written(context: ReportContext, tmp_path: Path) -> None:
+def test_the_whole_report_is_written(context: ReportContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = make_report(context)
     page = write_page(report, tmp_path / "out")
     assert page.read_text(encoding="utf-8") == html(report.text, report.figures)
+    assert report.text == report_page(report.findings)
+    assert "**Quick report**" in report.text
+    assert "No tuning is recorded. Run `duet tune" in report.text
+
     docs = tmp_path / "docs"
     (docs / "findings").mkdir(parents=True)
     (docs / "findings" / "stale.svg").write_text("")
+    monkeypatch.setattr(write, "findings_page", lambda _: "![curves](findings/curves.svg)\n")
     write_docs(report, docs)
-    assert (docs / "findings.md").read_text(encoding="utf-8") == report.text == markdown(report.findings)
-    pictures = {f"{name}.svg" for name in linked_figures(report.text)}
-    assert {path.name for path in (docs / "findings").iterdir()} == pictures | {SOURCES_NAME}
-    drawn_from = read_report(docs / "findings" / SOURCES_NAME, Sources)
-    assert drawn_from == sources(report.findings, docs / "findings")
-    assert drawn_from.pictures.keys() == pictures
-    assert "A quick look." in report.text
-    assert "No tuning is recorded. `duet tune" in report.text
+    assert (docs / "findings.md").read_text(encoding="utf-8") == "![curves](findings/curves.svg)\n"
+    assert {path.name for path in (docs / "findings").iterdir()} == {"curves.svg", SOURCES_NAME}
+    assert read_report(docs / "findings" / SOURCES_NAME, Sources) == sources(report.findings, docs / "findings")
+
+
+def test_docs_that_the_records_contradict_are_not_written(context: ReportContext, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"contradict \d+ claims|no figure for this placeholder"):
+        write_docs(make_report(context), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_records_that_ship_make_the_same_findings(
@@ -209,7 +216,8 @@ def test_records_that_ship_make_the_same_findings(
     assert (tmp_path / "corrupted_holdout" / "old@1.json").read_text() == "of the gate"
     assert not (tmp_path / "robustness" / "old@1.json").exists()
     assert collect(*judged, dataclasses.replace(context.records, layers=[tmp_path])) == findings
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NAMES.values(), "exploration"])
+    written = {*NAMES.values(), "exploration"} - {NAMES[CorruptedHoldout]}
+    assert {path.name for path in tmp_path.iterdir()} == written
 
 
 def test_a_data_set_divided_otherwise_is_another_one(context: ReportContext, pair: PublishedPair) -> None:

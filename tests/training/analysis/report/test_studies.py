@@ -18,7 +18,7 @@ from tests.training.tuning.test_report import NAME, made_up
 from training.analysis.report.collect import RecordStore
 from training.analysis.report.findings import Findings
 from training.analysis.report.gallery import plain_figures
-from training.analysis.report.render import linked_figures, markdown
+from training.analysis.report.render import linked_figures, report_page
 from training.analysis.report.studies import augmentation_studies, tunings
 from training.plots.save import png
 from training.plots.theme import DARK, LIGHT
@@ -126,10 +126,10 @@ def test_studies_of_other_images_are_left_out(shipped: Findings, tmp_path: Path)
 def test_the_page_takes_studies_in_and_has_a_figure_of_each(shipped: Findings, tmp_path: Path) -> None:
     made_up(tmp_path)
     findings = dataclasses.replace(shipped, tunings=(tuning_of(tmp_path),), augmentation=(study_of(tmp_path),))
-    text = markdown(findings)
+    text = report_page(findings)
     assert "### Tuning of mlp_labels" in text
     assert "No tuning is recorded" not in text
-    assert "No study of augmentation" not in text
+    assert "No augmentation study" not in text
     assert "### Augmentation of mlp_labels and cnn_fast\n" in text
     figures = plain_figures(findings)
     wanted = [name for name in linked_figures(text) if name.startswith(("choices-", "steps-"))]

@@ -32,6 +32,8 @@ from training.export.run_onnx import predict_logits
 from training.export.weights import WEIGHTS_NAME, save_weights
 from training.networks import Classifier
 
+pytestmark = pytest.mark.slow
+
 Exported = tuple[Classifier, Path]
 
 
@@ -155,9 +157,8 @@ def test_features_and_their_gradient_are_those_of_the_last_convolution_s_activat
     assert relative_errors(answers["feature_gradient"], gradient.numpy()).max() < 1e-5
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["mlp", "cnn"])
-@pytest.mark.parametrize("activation", ["gelu", "silu", "tanh"])
+@pytest.mark.parametrize("kind", [pytest.param("mlp", marks=pytest.mark.full), "cnn"])
+@pytest.mark.parametrize("activation", ["gelu", "silu", pytest.param("tanh", marks=pytest.mark.full)])
 def test_every_activation_has_its_gradient(kind: str, activation: str, tmp_path: Path) -> None:
     classifier = small_network(kind, activation=activation)
     export_gradient_alone(classifier, tmp_path)

@@ -25,6 +25,8 @@ from training.export.weights import save_weights
 from training.networks import Classifier
 from training.networks.layers import Flatten
 
+pytestmark = pytest.mark.slow
+
 
 class Residual(nn.Module):
     def __init__(self, *layers: nn.Module) -> None:
@@ -67,7 +69,6 @@ NETWORKS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_are_autograd_s(name: str, tmp_path: Path) -> None:
     classifier = NETWORKS[name]

@@ -19,6 +19,8 @@ from training.export.to_onnx import export_model
 from training.export.weights import stored_classifier
 from training.networks import Classifier
 
+pytestmark = pytest.mark.slow
+
 PICTURE = Path(__file__).parents[4] / "docs" / "images" / "cat.jpg"
 Exported = tuple[Classifier, Path]
 
@@ -50,7 +52,6 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return classifier, folder
 
 
-@pytest.mark.slow
 def test_gradients_agree_with_float64_on_pictures_clear_and_noisy(exported: Exported) -> None:
     classifier, folder = exported
     record = check_gradient(folder, classifier, pictures(), threads=1)
@@ -58,7 +59,6 @@ def test_gradients_agree_with_float64_on_pictures_clear_and_noisy(exported: Expo
     assert record.other_pieces <= 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", ["mlp", "cnn"])
 def test_the_champion_s_own_file_agrees_as_well(family: str, tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path, shipped_models())
@@ -70,7 +70,6 @@ def test_the_champion_s_own_file_agrees_as_well(family: str, tmp_path: Path) -> 
     assert record.max_relative_error < 2e-6
 
 
-@pytest.mark.slow
 def test_captum_s_saliency_agrees(exported: Exported) -> None:
     classifier, folder = exported
     pixels_NHWC = scale_pixels(small_dataset().test.images_NHWC[:10])

@@ -17,6 +17,8 @@ from training.pipeline.train import new_classifier
 from training.tuning.ablation import study_setup as bench_module
 from training.tuning.ablation.study_setup import make_study_setup, short_run
 
+pytestmark = pytest.mark.slow
+
 
 class _BegunError(Exception):
     """Raised instead of fitting."""

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from core.release import release
 from service.openinference.messages import ModelMetadata
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.openinference import assert_error
@@ -16,7 +16,7 @@ async def test_the_server_names_itself_and_its_extensions(running: RunningApp, p
     answer = await running.client.get(path)
     assert answer.json() == {
         "name": "duet",
-        "version": version("duet"),
+        "version": release(),
         "extensions": ["binary_tensor_data", "classification", "parameters"],
     }
 
@@ -56,6 +56,7 @@ async def test_a_model_describes_its_tensors_and_what_they_mean(running: Running
         ],
         "parameters": {
             "version": "1",
+            "geometry": "stretch",
             "precision": "fp32",
             "temperature": 1.25,
             "labels": "black\ndark\ngrey\nlight\nwhite",
