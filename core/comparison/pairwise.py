@@ -1,4 +1,4 @@
-"""Any two versions on the same images, from the answers that were stored: which is better, at what, and how surely."""
+"""Pairwise comparison of two versions from their stored predictions: scores, differences, intervals and tests."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ Labels = npt.NDArray[np.integer[Any]]
 
 
 class ProbabilityScores(Record):
-    """How good one version's probabilities are."""
+    """Scores of one version's probabilities."""
 
     log_loss: ConfidenceInterval = Field(description="mean of -ln p(true class), natural logarithm")
     brier: ConfidenceInterval = Field(
         description="mean squared distance between probabilities and one-hot label, on [0, 2]"
     )
     ece: ConfidenceInterval = Field(
-        description="calibration error; the interval is freed of the bootstrap's upward bias"
+        description="calibration error; the interval is corrected for the bootstrap's upward bias"
     )
     ece_if_calibrated: CalibratedECE = Field(
-        description="what the calibration error of a perfectly calibrated model with the same confidences would be"
+        description="calibration error of a perfectly calibrated model with the same confidences"
     )
     confusion_rates: tuple[tuple[ConfidenceInterval, ...], ...] = Field(
-        description="row: true class, column: predicted; share of the true class, with Wilson's interval; a class "
-        "without images has empty rows"
+        description="row: true class, column: predicted; share of the true class with Wilson's interval; empty rows "
+        "for classes without images"
     )
 
 
 class ClassDifference(Record):
-    """What share of one class each version recognizes."""
+    """Recall of one class for both versions."""
 
     label: str
     images: int
     first: ConfidenceInterval = Field(description="recall of the first version")
     second: ConfidenceInterval
     difference: ConfidenceInterval = Field(description="first minus second, for matched pairs")
-    p: float = Field(description="of McNemar's exact test on the images of this class")
+    p: float = Field(description="p of McNemar's exact test on the images of this class")
     holm_p: float = Field(description="the same after Holm's correction over all classes")
-    significant: bool = Field(description="whether `holm_p` is below 0.05")
+    significant: bool = Field(description="true if `holm_p` is below 0.05")
 
 
 class Pairwise(Record):
@@ -66,38 +66,38 @@ class Pairwise(Record):
     first: ProbabilityScores
     second: ProbabilityScores
     paired: PairedComparison
-    log_loss_difference: ConfidenceInterval = Field(description="first minus second, by the same resamples of images")
+    log_loss_difference: ConfidenceInterval = Field(description="first minus second, with the same resamples of images")
     brier_difference: ConfidenceInterval
     ece_difference: ConfidenceInterval
     per_class: tuple[ClassDifference, ...]
 
 
-def compare_answers(
+def compare_predictions(
     data: tuple[EvaluatedData, EvaluatedData],
     class_names: tuple[tuple[str, ...], tuple[str, ...]],
-    answers: tuple[SplitPredictions, SplitPredictions],
+    predictions: tuple[SplitPredictions, SplitPredictions],
     *,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Pairwise:
-    """Compare two versions by their stored answers in fp32; of each pair the first version's comes first.
+    """Compare the stored fp32 predictions of two versions; each pair has the first version first.
 
     Args:
-        data: what each was evaluated on.
-        class_names: of each.
-        answers: of each.
+        data: evaluated images of each version.
+        class_names: of each version.
+        predictions: of each version.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
     Raises:
-        DifferentImagesError: they did not answer to the same images of the same classes.
+        DifferentImagesError: images or classes differ.
     """
-    one, other = answers
+    one, other = predictions
     same = np.array_equal(one.index, other.index) and np.array_equal(one.labels, other.labels)
     if data[0] != data[1] or class_names[0] != class_names[1] or not same:
         raise DifferentImagesError(data[0].digest, data[1].digest)
     labels_N, names = one.labels, class_names[0]
-    first_NK, second_NK = (side.probabilities["fp32"].astype(np.float64) for side in answers)
+    first_NK, second_NK = (side.probabilities["fp32"].astype(np.float64) for side in predictions)
     first_NM, second_NM = (_per_image(side_NK, labels_N) for side_NK in (first_NK, second_NK))
     first_BM, second_BM = (
         resampled_means(side_NM, resamples=resamples, seed=seed) for side_NM in (first_NM, second_NM)
@@ -120,12 +120,12 @@ def compare_answers(
 def class_differences(
     labels_N: Labels, first_N: Labels, second_N: Labels, names: tuple[str, ...]
 ) -> tuple[ClassDifference, ...]:
-    """Each class that has images: what share of it either recognizes, and whether the two differ there.
+    """Recall and significance of the difference for each class with images.
 
     Args:
         labels_N: true classes.
-        first_N: answers of the first version.
-        second_N: answers of the second one.
+        first_N: predicted classes of the first version.
+        second_N: predicted classes of the second version.
         names: of the classes.
     """
     present = [k for k in range(len(names)) if np.any(labels_N == k)]
@@ -154,7 +154,7 @@ def class_differences(
 
 
 def _per_image(probabilities_NK: Floats, labels_N: Labels) -> Floats:
-    """[N, 2 + bins]: log loss, Brier score, and right less confidence in the column of the confidence's bin."""
+    """[N, 2 + bins]: log loss, Brier score, and correctness minus confidence in the column of the confidence's bin."""
     images = np.arange(len(labels_N))
     onehot_NK = np.eye(probabilities_NK.shape[1])[labels_N]
     confidence_N = probabilities_NK.max(axis=1)

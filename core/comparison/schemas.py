@@ -1,4 +1,4 @@
-"""Comparison of two versions on the test images, as the API answers it."""
+"""API schemas of the comparison of two versions."""
 
 from __future__ import annotations
 
@@ -14,49 +14,45 @@ from core.records.latency import Latency
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import EvaluatedData, Scores
 from core.repository.manifest import CostRecord, EnvironmentRecord, Precision, QuantizationRecord
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 from core.statistics.comparison import PairedComparison
 
 
-class EvaluatedModel(Answer):
+class EvaluatedModel(ResponseModel):
     """One side of GET /metrics/compare."""
 
     model: str
     version: int
-    precision: Precision = Field(description="of the graph whose scores these are")
-    champion: bool = Field(description="whether this version answers when none is asked for")
+    precision: Precision = Field(description="precision of the scored graph")
+    champion: bool = Field(description="true if the version is the champion of its family")
     architecture: Literal["mlp", "cnn"]
     recipe: str
     created_at: datetime
-    scores: Scores = Field(
-        description="as measured when the version was published; figures that older records lack are computed now"
-    )
+    scores: Scores = Field(description="published scores; scores that older records lack are computed now")
     probability: ProbabilityScores = Field(description="log loss, Brier score, calibration error and confusion rates")
     cost: CostRecord
-    environment: EnvironmentRecord = Field(description="what it was trained with: `cost.training_seconds` are of it")
+    environment: EnvironmentRecord = Field(description="training environment, which `cost.training_seconds` refers to")
     files: dict[str, int] = Field(description="size of each file of the version, in bytes")
-    served_bytes: int = Field(description="of the graph in fp32 and its weights")
-    quantization: QuantizationRecord | None = Field(description="the int8 variant; null where that was not tried")
-    latency: Latency | None = Field(description="of one image on a named machine; null where that is not recorded")
+    served_bytes: int = Field(description="size of the fp32 graph and its weights")
+    quantization: QuantizationRecord | None = Field(description="the int8 variant; null if not tried")
+    latency: Latency | None = Field(description="latency per image on a named machine; null if not recorded")
 
 
-class MetricsComparison(Answer):
-    """Answer of GET /metrics/compare: both versions on the same test images, and their difference.
+class MetricsComparison(ResponseModel):
+    """Response of GET /metrics/compare: both versions on the same test images, and their differences.
 
     Differences are first minus second.
     """
 
     data: EvaluatedData
     class_names: tuple[str, ...]
-    significance: Significance = Field(description="whether the difference is more than chance, in words")
+    significance: Significance = Field(description="significance of the difference, in words")
     first: EvaluatedModel
     second: EvaluatedModel
-    paired: PairedComparison = Field(description="from the stored answers of both models to each image")
-    log_loss_difference: ConfidenceInterval = Field(
-        description="by the bootstrap, both sides from the same resamples of images"
-    )
+    paired: PairedComparison = Field(description="from the stored predictions of both models")
+    log_loss_difference: ConfidenceInterval = Field(description="paired bootstrap over images")
     brier_difference: ConfidenceInterval
     ece_difference: ConfidenceInterval
-    per_class: tuple[ClassDifference, ...] = Field(description="the share of each class that either recognizes")
-    robustness: RobustnessComparison | None = Field(description="null where one of them has no record; see `notes`")
-    notes: tuple[str, ...] = Field(description="what is missing from this comparison, and what would make it")
+    per_class: tuple[ClassDifference, ...] = Field(description="recall of each class")
+    robustness: RobustnessComparison | None = Field(description="null if one version has no record; see `notes`")
+    notes: tuple[str, ...] = Field(description="missing parts of the comparison, and the commands to measure them")

@@ -1,4 +1,4 @@
-"""The verdict on two versions in words, made of the numbers and of nothing else."""
+"""Significance verdict: the accuracy difference of two versions in words."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ _MAX_NAMES = 4
 
 
 class Significance(BaseModel):
-    """Whether the difference in accuracy is more than chance, as a word for programs and as sentences for people."""
+    """Significance of the difference in accuracy, as a value for programs and sentences for people."""
 
     model_config = ConfigDict(frozen=True)
 
     verdict: Verdict = Field(description="by McNemar's exact test, at 0.05")
-    better: str | None = Field(description="the more accurate version; null where they cannot be told apart")
+    better: str | None = Field(description="the more accurate version; null if not distinguishable")
     headline: str = Field(description="the verdict in a few words")
-    sentence: str = Field(
-        description="the verdict with its numbers: accuracy, interval, p, and how many classes differ"
-    )
+    sentence: str = Field(description="the verdict with accuracy, interval, p, and number of different classes")
     first_better_classes: tuple[str, ...] = Field(
         description="classes that the first version recognizes better after Holm's correction"
     )
@@ -32,11 +30,11 @@ class Significance(BaseModel):
 
 
 def significance(first: str, second: str, pairwise: Pairwise) -> Significance:
-    """Say in words what `pairwise` shows.
+    """Describe the result of `pairwise` in words.
 
     Args:
-        first: what the first version is called, such as cnn@2.
-        second: what the second one is called.
+        first: name of the first version, such as cnn@2.
+        second: name of the second version.
         pairwise: the comparison of the two.
     """
     verdict = _verdict(pairwise)
@@ -69,7 +67,7 @@ def _headline(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
     if verdict == "second_better":
         return f"{second} is more accurate than {first}"
     if pairwise.paired.agreement == 1:
-        return f"{first} and {second} give the same answers"
+        return f"{first} and {second} make the same predictions"
     return f"{first} and {second} cannot be told apart by accuracy"
 
 
@@ -77,11 +75,11 @@ def _accuracy(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
     paired, data = pairwise.paired, pairwise.data
     images = f"the same {data.images:,} {data.split} images of {data.name}"
     if paired.agreement == 1:
-        return f"{first} and {second} give the same answer to each of {images}, of which {_right(paired.both_right)}."
-    turned = verdict == "second_better"
+        return f"{first} and {second} make the same prediction for each of {images}: {_correct(paired.both_right)}."
+    swapped = verdict == "second_better"
     shares = paired.first_accuracy, paired.second_accuracy
-    better, worse = reversed(shares) if turned else shares
-    sign = -1 if turned else 1
+    better, worse = reversed(shares) if swapped else shares
+    sign = -1 if swapped else 1
     ends = sorted((sign * paired.difference.low, sign * paired.difference.high))
     return (
         f"{_headline(first, second, verdict, pairwise)} on {images}: {_percent(better)} against {_percent(worse)}, "
@@ -91,7 +89,7 @@ def _accuracy(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
 
 
 def _classes(sides: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[ClassDifference]) -> str:
-    """How many classes each side recognizes better; the side that is named first leads."""
+    """Number of classes that each side recognizes better; the better side comes first."""
     if not any(labels for _, labels in sides):
         return f"After Holm's correction none of the {len(rows)} classes differs by more than chance."
     (leader, ahead), (other, behind) = sorted(sides, key=lambda side: not side[1])
@@ -108,8 +106,8 @@ def _named(labels: tuple[str, ...]) -> str:
     return f"{len(labels)} ({', '.join(labels)})" if len(labels) <= _MAX_NAMES else str(len(labels))
 
 
-def _right(images: int) -> str:
-    return f"{images:,} {'is' if images == 1 else 'are'} right"
+def _correct(images: int) -> str:
+    return f"{images:,} {'is' if images == 1 else 'are'} correct"
 
 
 def _percent(share: float) -> str:
@@ -117,7 +115,7 @@ def _percent(share: float) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{round(100 * share, 2) + 0.0:.2f}"  # what rounds to zero has no sign
+    return f"{round(100 * share, 2) + 0.0:.2f}"  # no sign for a rounded zero
 
 
 def _p(p: float) -> str:

@@ -1,4 +1,4 @@
-"""Free disk space, checked before long work begins that would fail without it."""
+"""Free disk space check before long-running work."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ MIB = 1024 * 1024
 
 
 def require_space(folder: Path, needed: int, *, what: str, advice: str) -> None:
-    """Check that so many bytes are free on the disk of `folder`.
+    """Check that `needed` bytes are free on the disk of `folder`.
 
     Args:
-        folder: the folder to be filled; it need not exist yet.
+        folder: the folder to be filled; it may not exist yet.
         needed: bytes.
-        what: the work to begin, such as `a job`.
-        advice: what to do if there is no room.
+        what: the work to start, such as `a job`; part of the error message.
+        advice: action for the user; part of the error message.
 
     Raises:
-        LowDiskError: less is free; the message says how much, and gives the advice.
-        OSError: the disk does not answer.
+        LowDiskError: fewer bytes are free.
+        OSError: the disk cannot be queried.
     """
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise LowDiskError(
-            f"{free // MIB:,} MiB are free where {folder} lies, and {what} is not begun with less than "
-            f"{-(-needed // MIB):,} MiB: {advice}"
+            f"{free // MIB:,} MiB are free on the disk of {folder}, but {what} needs {-(-needed // MIB):,} MiB: "
+            f"{advice}"
         )

@@ -1,11 +1,12 @@
-"""Writes that survive a kill and a power cut, and locks that end with the process that holds them."""
+"""Atomic and durable file writes, and file locks that the kernel releases when their process ends."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -15,7 +16,7 @@ LOCK_TIMEOUT_S = 60.0
 
 
 def write_fsync(path: Path, content: bytes) -> None:
-    """Write a whole file and wait until it is on disk; its folder entry is only safe after `sync_folder`."""
+    """Write a file and flush it to disk; `sync` on its folder makes the name durable too."""
     with path.open("wb") as stream:
         stream.write(content)
         stream.flush()
@@ -23,7 +24,7 @@ def write_fsync(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or the names in a folder, are on disk."""
+    """Flush the content of a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -31,27 +32,46 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def atomic_replace(path: Path, content: bytes) -> None:
-    """Replace `path` in one step: readers, and a restart after a kill, see the old content or the new, whole.
+def atomic_replace(path: Path, content: bytes | memoryview | Callable[[BinaryIO], object]) -> None:
+    """Replace `path` in one step: after a kill or a power cut it has the whole old or the whole new content.
+
+    Args:
+        path: the file; its folder exists.
+        content: the bytes, or a function that writes them to a stream.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; `path` keeps its old content.
+    """
+    temporary = _temporary(path, str(os.getpid()))
+    try:
+        with temporary.open("wb") as stream:
+            if isinstance(content, bytes | memoryview):
+                stream.write(content)
+            else:
+                content(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove the temporary files of processes that were killed in `atomic_replace(path, ...)`.
 
     The caller holds a lock that keeps other writers of `path` away.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write_fsync(temporary, content)
-        temporary.rename(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+    for left in path.parent.glob(_temporary(path, "*").name):
+        left.unlink()
 
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; the kernel frees it when the process ends in whatever way.
+    """Hold the lock file `path`; the kernel releases it when the process ends, even after a kill.
 
     Raises:
-        RepositoryError: another process has held it for a minute, or the file cannot be opened.
+        RepositoryError: another process has held the lock for a minute, or the file cannot be opened.
     """
     lock = FileLock(path, timeout=LOCK_TIMEOUT_S)
     try:
@@ -66,3 +86,7 @@ def file_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _temporary(path: Path, process: str) -> Path:
+    return path.with_name(f".{path.name}.{process}.tmp")

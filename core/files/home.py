@@ -1,4 +1,4 @@
-"""Where Duet keeps its state, and where the models that ship with it lie."""
+"""Locations of the writable state (DUET_HOME) and of the shipped models."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ HOME_MODE = 0o700
 
 
 def duet_home() -> Path:
-    """The folder of all writable state: `DUET_HOME`, or `.duet` in the working directory. Absolute; may not exist."""
+    """Absolute path of DUET_HOME, by default `.duet` in the working directory; it may not exist."""
     return _folder(os.environ.get("DUET_HOME") or ".duet")
 
 
 def ensure_home(home: Path) -> Path:
-    """Create `home` readable by its owner alone; one that exists is left as it is.
+    """Create `home`, readable only by its owner; an existing folder is not changed.
 
     Raises:
-        ConfigurationError: it cannot be created, or is something other than a folder.
+        ConfigurationError: it cannot be created, or is not a folder.
     """
     try:
         home.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot keep state in {home} ({error.strerror}): point DUET_HOME at a folder that you can write to"
+            f"cannot create the state folder {home} ({error.strerror}): set DUET_HOME to a folder that you can write to"
         ) from error
     return home
 
 
 def shipped_models() -> Path:
-    """The read-only models of the project: `DUET_SHIPPED_MODELS`, or `models/` beside the `core` package. Absolute."""
+    """Absolute path of the shipped, read-only models: DUET_SHIPPED_MODELS, or `models/` beside the `core` package."""
     configured = os.environ.get("DUET_SHIPPED_MODELS")
     return _folder(configured) if configured else Path(__file__).resolve().parents[2] / "models"
 

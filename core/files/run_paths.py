@@ -1,4 +1,4 @@
-"""Where runs of training and jobs keep what they write: DUET_HOME/runs/<name>/."""
+"""Run folders of trainings and jobs: DUET_HOME/runs/<name>/."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from core.errors import ConfigurationError
 
 RUNS_NAME = "runs"
 LOG_NAME = "log.txt"
-"""What a job's child process printed, all attempts one after the other."""
+"""Output of a job's child process, all attempts in order."""
 
 
 def named_run(home: Path, name: str) -> Path:
-    """The folder of the run called `name`, or of the job with that id; it need not exist.
+    """Folder of the run `name`, or of the job with that id; it may not exist.
 
     Raises:
-        ConfigurationError: the name could leave the folder of runs.
+        ConfigurationError: the name is not a valid file name for a run.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise ConfigurationError(f"{name!r} cannot name a run: use letters, digits, dots, - and _, a letter first")
+        raise ConfigurationError(
+            f"{name!r} is not a valid run name: use letters, digits, dots, - and _, starting with a letter or digit"
+        )
     return home / RUNS_NAME / name

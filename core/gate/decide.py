@@ -1,9 +1,8 @@
-"""The decision: what speaks for a version, what against it, and what follows.
+"""Gate decision: a gain or a lower cost lets a version pass, guards can stop it.
 
-A version passes if it is significantly more accurate than the champion, or cheaper and not inferior; and if nothing
-else became worse: no class, not the calibration, not the answers to corrupted images,
-and the cost by no more than is allowed. A guard stops a version
-only where its interval leaves no doubt, so that chance alone, on a small holdout, does not.
+A version passes if it is significantly more accurate than the champion, or cheaper and not inferior, and all guards
+pass: no class, calibration, robustness or cost is worse than its limit. A guard fails only if the whole interval is
+beyond the limit, so that chance on a small holdout does not stop a version.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from core.statistics.comparison import PairedComparison
 
 
 def decide(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: GateThresholds) -> GateReport:
-    """Judge a candidate against the champion of its family on the images that both answered.
+    """Compare a candidate with the champion of its family.
 
     Args:
-        champion: what is served now.
-        candidate: answered the same images.
-        costs: the candidate's relative to the champion's.
-        thresholds: what is asked for.
+        champion: the current champion.
+        candidate: a version with the same holdout images and classes.
+        costs: of the candidate relative to the champion.
+        thresholds: limits of the gate.
     """
     comparison = compare(candidate, champion)
     classes = class_verdicts(candidate, champion, thresholds.significance)
@@ -65,8 +64,8 @@ def _summary(new: str, old: str, ground: Ground, guards: tuple[Verdict, ...]) ->
         return f"{new} may replace {old}: it is cheaper and not less accurate, and nothing else became worse"
     if ground == "worse_elsewhere":
         against = "; ".join(guard.sentence for guard in guards if not guard.passed)
-        return f"{new} may not replace {old}, although it would be a gain: {against}"
-    return f"{new} may not replace {old}: it is neither significantly more accurate, nor cheaper without a loss"
+        return f"{new} may not replace {old}, although it is a gain: {against}"
+    return f"{new} may not replace {old}: it is neither significantly more accurate, nor cheaper and not inferior"
 
 
 def _gain(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
@@ -80,9 +79,9 @@ def _gain(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
         limit=thresholds.significance,
         passed=passed,
         sentence=(
-            f"{comparison.first_accuracy:.2%} of {comparison.images:,} holdout images are right instead of "
+            f"{comparison.first_accuracy:.2%} of {comparison.images:,} holdout images are correct instead of "
             f"{comparison.second_accuracy:.2%}, a difference of {100 * difference.value:+.2f} points "
-            f"({100 * difference.low:+.2f} to {100 * difference.high:+.2f}); McNemar's p is {_p(p)}, to be below "
+            f"({100 * difference.low:+.2f} to {100 * difference.high:+.2f}); McNemar's p is {_p(p)}, the limit is "
             f"{thresholds.significance:g}: {counted}"
         ),
     )
@@ -91,7 +90,7 @@ def _gain(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
 def _non_inferiority(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
     difference, margin = comparison.difference, thresholds.non_inferiority_margin
     passed = difference.low > -margin
-    at_worst = "even at the low end of the interval it is not less accurate"
+    at_worst = "at the low end of the interval it is not less accurate"
     if difference.low < 0:
         allowed = f"{100 * margin:.2f} is allowed"
         at_worst = f"at the low end of the interval it is {-100 * difference.low:.2f} points less accurate, {allowed}"
@@ -116,7 +115,7 @@ def _cheaper(costs: Costs, thresholds: GateThresholds) -> Verdict:
         passed=passed,
         sentence=(
             f"it takes {costs.latency.ratio.value:.2f} times the time and {size:.2f} times the space: "
-            f"{'' if passed else 'not '}cheaper, which is up to {limit:g} and {1 / limit:.2f} times"
+            f"{'' if passed else 'not '}cheaper, the limits are {limit:g} and {1 / limit:.2f} times"
         ),
     )
 
@@ -134,7 +133,7 @@ def _classes(classes: tuple[ClassVerdict, ...], thresholds: GateThresholds) -> V
         limit=thresholds.significance,
         passed=not worse,
         sentence=(
-            f"significantly worse, after Holm's correction, is {named}" if worse else "no class is significantly worse"
+            f"significantly worse after Holm's correction: {named}" if worse else "no class is significantly worse"
         ),
     )
 
@@ -150,7 +149,7 @@ def _calibration(candidate: Evidence, champion: Evidence, thresholds: GateThresh
         passed=loss.low <= limit,
         sentence=(
             f"the expected calibration error is {new:.4f} instead of {old:.4f}, {loss.value:+.4f} "
-            f"({loss.low:+.4f} to {loss.high:+.4f}): {allowed_up_to(loss.low <= limit)} {limit:g} more"
+            f"({loss.low:+.4f} to {loss.high:+.4f}): {allowed_up_to(loss.low <= limit)} {limit:g}"
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What is stored of a version that the gate judges: its manifest and its answers to the holdout."""
+"""Holdout predictions and manifest of a version, as the gate reads them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from core.repository.repository import ModelRepository
 
 @dataclass(frozen=True)
 class Evidence:
-    """A version as the gate sees it: N holdout images, K classes.
+    """Gate input for one version: N holdout images, K classes.
 
     Attributes:
         manifest: of the version.
-        folder: where its files lie.
-        holdout: its answers, of which those in fp32 are judged.
-        corrupted: its answers to corrupted holdout images; None where that was not measured.
+        folder: of the version.
+        holdout: predictions; the gate uses those in fp32.
+        corrupted: results on corrupted holdout images; None if not measured.
     """
 
     manifest: Manifest
@@ -38,17 +38,17 @@ class Evidence:
 
     @property
     def graph(self) -> Path:
-        """The graph whose answers are judged and whose latency is measured."""
+        """Path of the fp32 graph."""
         return self.folder / GRAPHS["fp32"]
 
     @property
     def served_bytes(self) -> int:
-        """Size of that graph and its weights."""
+        """Size of the fp32 graph and its weights, in bytes."""
         return self.manifest.served_bytes
 
     @property
     def record(self) -> HoldoutRecord:
-        """Which images these are."""
+        """Description and digest of the holdout images."""
         data, holdout = self.manifest.data, self.holdout
         digest = hashlib.sha256(f"{data.digest} {data.split_digest} ".encode())
         for array in (holdout.index, holdout.labels):
@@ -62,15 +62,15 @@ class Evidence:
 
 
 def read_evidence(repository: ModelRepository, manifest: Manifest) -> Evidence:
-    """What a version answered to the holdout, whose files have been verified.
+    """Read the gate input of a version whose files have been verified.
 
     Raises:
-        UnknownFamilyError, UnknownVersionError: there is no such version any more.
-        DataError: it has no usable predictions of the holdout, or its record of corrupted images is damaged.
+        UnknownFamilyError, UnknownVersionError: the version does not exist any more.
+        DataError: it has no usable holdout predictions, or its record of corrupted images is damaged.
     """
     folder = repository.folder(manifest.family, manifest.version)
     if PREDICTIONS_NAME not in manifest.files:
-        raise DataError(f"{manifest.reference} has no {PREDICTIONS_NAME}; publish it again with `duet export`")
+        raise DataError(f"{manifest.reference} has no {PREDICTIONS_NAME}: publish it again with `duet export`")
     try:
         holdout = load_predictions(folder, "holdout")
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -84,7 +84,7 @@ def read_evidence(repository: ModelRepository, manifest: Manifest) -> Evidence:
 
 
 def read_corrupted(repository: ModelRepository, manifest: Manifest) -> CorruptedHoldout | None:
-    """What a version answered to corrupted holdout images, as published or as measured later; None without either.
+    """Read the results on corrupted holdout images, published or measured later; None without either.
 
     Raises:
         DataError: the record cannot be read.

@@ -1,4 +1,4 @@
-"""How long one version takes for an image, relative to another, measured beside a service that must not feel it."""
+"""Latency ratio of two versions, measured as CPU time at low priority so that a running service is not slowed down."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Latency:
     """CPU time of one image on one thread.
 
     Attributes:
-        ratio: the candidate's over the champion's, median over rounds.
+        ratio: candidate divided by champion, median over rounds.
         candidate_ms: median, in milliseconds.
         champion_ms: as `candidate_ms`.
     """
@@ -40,14 +40,13 @@ class Latency:
 
 
 def measure_latency(candidate: Evidence, champion: Evidence) -> Latency:
-    """Run both graphs in turn for a few tenths of a second, or a little longer where the machine is busy.
+    """Run both graphs alternately for 0.3 seconds of CPU time, at most 1 second of wall time.
 
-    The runs are on a thread of their own with a low priority, and what is measured is that thread's CPU time, which
-    does not grow while requests or other programs have the core. Each round gives one ratio, so that a processor that
-    changes its speed changes both sides alike.
+    The runs are on a separate thread of low priority. Its CPU time does not include waiting for the core. Each round
+    gives one ratio, so that changes of the clock frequency affect both sides.
 
     Raises:
-        CorruptVersionError: a graph does not open or run.
+        CorruptVersionError: a graph cannot be loaded or run.
     """
     runs = (_runner(candidate), _runner(champion))
     with ThreadPoolExecutor(1, thread_name_prefix="gate-latency", initializer=_yield_to_others) as thread:
@@ -73,7 +72,7 @@ def _measure(runs: Sequence[Callable[[], None]]) -> Latency:
 
 
 def _runner(version: Evidence) -> Callable[[], None]:
-    """Runs the graph on one image of noise; raises CorruptVersionError where it cannot."""
+    """A function that runs the graph on one image of noise; raises CorruptVersionError if it cannot."""
     size = version.manifest.input
     shape = (1, size.height, size.width, size.channels)
     image_NHWC = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -99,7 +98,7 @@ def _seconds(run: Callable[[], None]) -> float:
 
 
 def _yield_to_others() -> None:
-    """Give this thread a low priority; Linux has one for each thread, elsewhere it is the process's and stays."""
+    """Lower the priority of this thread; only Linux has priorities per thread."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -1,4 +1,4 @@
-"""Candidate against champion on the same holdout images: overall, class by class, and in calibration."""
+"""Paired tests of candidate and champion on the same holdout images: overall, per class, and calibration."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 def compare(candidate: Evidence, champion: Evidence) -> PairedComparison:
-    """Their answers to the same images, the candidate's first."""
+    """Paired comparison of accuracy; the candidate is first."""
     return compare_paired(candidate.holdout.labels, candidate.holdout.predicted(), champion.holdout.predicted())
 
 
 def class_verdicts(candidate: Evidence, champion: Evidence, significance: float) -> tuple[ClassVerdict, ...]:
-    """For each class that has images, whether the candidate recognizes significantly fewer of them.
+    """For each class with images, test if the candidate recognizes significantly fewer of them.
 
-    McNemar's exact test, one-sided, on the images of one class; over all classes by Holm's correction.
+    McNemar's exact test, one-sided, per class, with Holm's correction over all classes.
     """
     labels_N = candidate.holdout.labels
     new_N, old_N = candidate.holdout.predicted() == labels_N, champion.holdout.predicted() == labels_N
@@ -56,10 +56,9 @@ def class_verdicts(candidate: Evidence, champion: Evidence, significance: float)
 
 
 def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, float, ConfidenceInterval]:
-    """Expected calibration error of both, and the candidate's less the champion's with its bootstrap interval.
+    """Expected calibration error of both, and candidate minus champion with its paired bootstrap interval.
 
-    Both are resampled by the same images. An expected calibration error is biased upwards on few images; that of the
-    difference mostly cancels.
+    The upward bias of the calibration error on few images mostly cancels in the difference.
     """
     new, old = _errors(candidate), _errors(champion)
     new_error, old_error = (
@@ -71,7 +70,7 @@ def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, fl
 
 
 def _errors(side: Evidence) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Of each image, the bin (low, high] of its confidence, and right (0 or 1) less confidence."""
+    """Per image: bin (low, high] of its confidence, and correctness (0 or 1) minus confidence."""
     probabilities_NK, labels_N = side.holdout.probabilities["fp32"], side.holdout.labels
     confidence_N = probabilities_NK.max(axis=1).astype(np.float64)
     edges = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]

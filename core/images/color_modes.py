@@ -1,4 +1,4 @@
-"""Every pixel type that the image readers produce, converted to 8-bit RGB, with a note of what was done."""
+"""Color mode conversion: every pixel type of the image readers to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from core.errors import UnsupportedImageError
 
-_NAMES = {"1": "black and white", "L": "greyscale", "LA": "greyscale", "La": "greyscale", "LAB": "CIELAB"}
-_NAMES |= {"P": "palette colours", "PA": "palette colours"}
+_NAMES = {"1": "black and white", "L": "grayscale", "LA": "grayscale", "La": "grayscale", "LAB": "CIELAB"}
+_NAMES |= {"P": "palette colors", "PA": "palette colors"}
 _OPAQUE = (255, 255)
 
 _PHOTOMETRIC_TAG = 262
@@ -18,9 +18,9 @@ _WHITE_IS_ZERO = 0
 
 
 def raw_mode(image: ImageFile) -> str:
-    """How the pixels are stored in the file, such as `RGB;16B`; ask before they are loaded.
+    """Storage mode of the pixels in the file, such as `RGB;16B`, before they are loaded.
 
-    Pillow reduces 16-bit color to 8 bits while loading, so that the loaded image no longer tells.
+    Pillow reduces 16-bit color to 8 bits while loading; the loaded image does not have this information.
     """
     arguments = image.tile[0][3] if image.tile else None
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -28,16 +28,16 @@ def raw_mode(image: ImageFile) -> str:
 
 
 def to_rgb(image: Image.Image, stored_as: str) -> tuple[Image.Image, list[str]]:
-    """The image in mode RGB, transparency flattened on white, and what was done to get there.
+    """Convert to mode RGB, with transparency flattened on white; also return notes on the conversion.
 
-    Of samples of 16 (12) bits the high 8 bits are kept, which maps their range onto [0, 255].
+    16-bit and 12-bit samples keep their high 8 bits, which maps their range to [0, 255].
 
     Args:
         image: loaded, of any mode.
-        stored_as: what `raw_mode` said of it.
+        stored_as: result of `raw_mode`.
 
     Raises:
-        UnsupportedImageError: signed, 32-bit or floating-point samples, whose range no header states.
+        UnsupportedImageError: signed, 32-bit or floating-point samples, whose range is unknown.
     """
     if image.mode in ("I", "F"):
         raise UnsupportedImageError(
@@ -67,11 +67,11 @@ def _conversion_notes(mode: str, stored_as: str) -> list[str]:
     depth = "16-bit " if ";16" in stored_as else "12-bit " if ";12" in stored_as else ""
     if mode in ("RGB", "RGBA") and not gray:
         return [f"converted from {depth}RGB"] if depth else []
-    return [f"converted from {depth}{'greyscale' if gray else _NAMES.get(mode, mode)}"]
+    return [f"converted from {depth}{'grayscale' if gray else _NAMES.get(mode, mode)}"]
 
 
 def _gray_of_16_bits(image: Image.Image, stored_as: str) -> Image.Image:
-    """Mode L, or LA where the file names one gray value as transparent."""
+    """Convert to mode L, or LA if the file declares one gray value transparent."""
     samples_HW = np.asarray(image)
     gray_HW = (samples_HW >> (4 if ";12" in stored_as else 8)).astype(np.uint8)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
@@ -84,7 +84,7 @@ def _gray_of_16_bits(image: Image.Image, stored_as: str) -> Image.Image:
 
 
 def _key_of_8_bits(key: int | bytes | tuple[int, ...], stored_as: str) -> int | bytes | tuple[int, ...]:
-    """A PNG's transparent color on the 8-bit scale of the loaded pixels; Pillow leaves it as stored."""
+    """A PNG's transparent color on the 8-bit scale of the loaded pixels; Pillow keeps the stored value."""
     if isinstance(key, tuple) and ";16" in stored_as:
         return tuple(sample >> 8 for sample in key)
     if isinstance(key, int):

@@ -1,11 +1,11 @@
-"""From the bytes of an upload, or of a file in a folder of images, to the uint8 pixels that a model takes.
+"""Image decoding: from the bytes of an upload or file to the uint8 pixels of a model input.
 
-The readers below are called directly rather than through `PIL.Image.open`: nothing outside the allow-list is
-ever imported, and the size is judged by this project's limit before Pillow has an opinion of its own.
+The Pillow readers are called directly, not through `PIL.Image.open`: only allowed formats are imported, and the size
+limit of this project applies before Pillow's own.
 
-The allow-list is what browsers, phones, scanners and data sets write and what every Pillow wheel can read:
-PNG, JPEG, WebP, GIF, BMP and TIFF. Formats that run other programs (EPS), embed further files (ICO, PSD) or
-are met once in a decade stay out, since every decoder is code that strangers can reach.
+The allow-list has the formats that browsers, phones, scanners and data sets write and that every Pillow wheel reads:
+PNG, JPEG, WebP, GIF, BMP and TIFF. Formats that run other programs (EPS), embed other files (ICO, PSD) or are rare are
+not allowed, because every decoder is exposed to untrusted input.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _READERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
     (b"II+\0", TiffImageFile),
     (b"MM\0+", TiffImageFile),
 )
-# Known by name only to tell the sender what was sent: offset, signature, name.
+# Other formats, recognized only for the error message: offset, signature, name.
 _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypavi", "AVIF"),
     (4, b"ftyphei", "HEIC"),
@@ -76,15 +76,15 @@ _ORIENTATIONS = {
     8: ("rotated", Image.Transpose.ROTATE_90),
 }
 
-# A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still leaves this many times the model's size:
-# a photograph then takes a third of the time, and what is left to the filter hides the difference.
+# A JPEG is decoded at the smallest scale of 1/1, 1/2, 1/4, 1/8 that leaves at least this many times the model's size.
+# A photograph then takes a third of the time, and resizing hides the difference.
 _DRAFT_FACTOR = 8
-# Counting a GIF's frames means walking the file, which a hostile one can make slow; past this only "several".
+# Counting the frames of a GIF reads the whole file. Larger files only get the note "several".
 _COUNTED_GIF_BYTES = 1_000_000
 
 
 class Crop(NamedTuple):
-    """A part of an image, in pixels of the image as a viewer shows it, that is after its EXIF orientation."""
+    """A crop rectangle, in pixels after EXIF orientation."""
 
     left: int
     top: int
@@ -94,12 +94,12 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image as the model takes it, and what was done to get there.
+    """Model input decoded from an image file.
 
     Attributes:
-        pixels_HWC: uint8 [H, W, 3], RGB at the model's size, read-only.
-        notes: what was done to the image, in order; empty where nothing was.
-        original_size: width and height as a viewer shows the image, that is after its EXIF orientation.
+        pixels_HWC: uint8 [H, W, 3], RGB in the size of the model input, read-only.
+        notes: changes made to the image, in order; empty without changes.
+        original_size: width and height after EXIF orientation.
     """
 
     pixels_HWC: npt.NDArray[np.uint8]
@@ -118,24 +118,23 @@ def decode_image(
 ) -> DecodedImage:
     """Decode one image into uint8 RGB [height, width, 3]; thread-safe.
 
-    EXIF orientation is applied, transparency is flattened on white (what a page or a print shows behind it),
-    16-bit samples are scaled to 8 bits, other color models are converted to RGB without their ICC profile, of
-    an animation the first frame is taken, and what has another size is fitted as `fit_image` says. An
-    8-bit RGB image of the right size comes back bit for bit.
+    Steps: the first frame of an animation is taken, EXIF orientation is applied, other color modes are converted to RGB
+    without their ICC profile, 16-bit samples are scaled to 8 bits, transparency is flattened on white, and the image is
+    fitted by `fit_image`. An 8-bit RGB image of the right size is returned unchanged.
 
     Args:
         data: a whole PNG, JPEG, WebP, GIF, BMP or TIFF file.
         height: of the result, in pixels, at least 1.
         width: of the result, in pixels, at least 1.
-        geometry: how an image of other proportions is fitted.
-        max_pixels: the most pixels an image may have; judged by the header, before pixels are decoded.
-        crop: the part that is taken and fitted; the whole image where there is none.
+        geometry: fit of an image with another aspect ratio.
+        max_pixels: largest allowed number of pixels, checked from the header before decoding.
+        crop: the part to use; by default the whole image.
 
     Raises:
-        CropError: the part is not within the image.
-        UnsupportedImageError: an image, but of a format or a pixel type that is not read here.
+        CropError: the crop is not within the image.
+        UnsupportedImageError: an image of an unsupported format or pixel type.
         ImageTooLargeError: more than `max_pixels` pixels, or a side over 65,535 pixels.
-        ImageError: not an image, empty, damaged or cut short.
+        ImageError: not an image, empty, damaged or truncated.
     """
     return _decode_at(data, (width, height), (geometry,), max_pixels, crop)[geometry]
 
@@ -143,10 +142,9 @@ def decode_image(
 def decode_images(
     data: bytes, inputs: Sequence[ModelInput], *, max_pixels: int = MAX_PIXELS, crop: Crop | None = None
 ) -> list[DecodedImage]:
-    """Decode one image for several models; each result is exactly that of `decode_image`, which has the details.
+    """Decode one image for several models; each result equals that of `decode_image`.
 
-    The file is decoded once for all inputs of one size: of a large JPEG, the resolution that is decoded depends on the
-    size of the result.
+    The file is decoded once per input size, because the decoded resolution of a large JPEG depends on it.
     """
     geometries: dict[tuple[int, int], dict[Geometry, None]] = {}
     for height, width, geometry in inputs:
@@ -158,7 +156,7 @@ def decode_images(
 def _decode_at(
     data: bytes, wanted: tuple[int, int], geometries: tuple[Geometry, ...], max_pixels: int, crop: Crop | None
 ) -> dict[Geometry, DecodedImage]:
-    """The image, decoded once and fitted into the wanted width and height in each of the ways."""
+    """Decode the image once and fit it into the wanted width and height with each geometry."""
     width, height = wanted
     plain = crop is None and height * width <= max_pixels
     plain_HWC = decode_plain_png(data, height=height, width=width) if plain else None
@@ -171,8 +169,8 @@ def _decode_at(
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"the image is larger than {_megapixels(max_pixels)}; scale it down first") from error
-    except Exception as error:  # on damaged bytes Pillow's readers raise whatever their parsing runs into
-        raise ImageError(f"the {reader.format} image is damaged or cut short; send the whole file") from error
+    except Exception as error:  # Pillow's readers raise many kinds of errors on damaged data
+        raise ImageError(f"the {reader.format} image is damaged or truncated; send the whole file") from error
     taken_size = original_size
     if crop is not None:
         image, taken_size = _cropped(image, original_size, crop), (crop.width, crop.height)
@@ -190,15 +188,15 @@ def _decode_at(
 def _decode(
     reader: type[ImageFile], data: bytes, wanted: tuple[int, int], max_pixels: int, crop: Crop | None
 ) -> tuple[Image.Image, list[str], tuple[int, int]]:
-    """The upright RGB image, at its own size or, for a large JPEG, a fraction of it; notes; upright size."""
+    """Decode to the upright RGB image (of a large JPEG at a reduced scale), notes, and the full upright size."""
     opened = reader(io.BytesIO(data))
     _refuse_too_large(opened.size, max_pixels)
     size = opened.size
     notes = _frame_notes(opened, len(data))
-    # Pillow turns a TIFF upright by itself while loading, and forgets the tag.
+    # Pillow rotates a TIFF upright while loading and drops the tag.
     turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
     if isinstance(opened, JpegImageFile):
-        # The shorter side of what is taken counts: for a crop it fills the input, and it has the least to spare else.
+        # The shorter side decides: it has the least resolution to spare.
         shorter = min(size if crop is None else (crop.width, crop.height))
         reduction = max(1, shorter // (_DRAFT_FACTOR * max(wanted)))
         opened.draft(opened.mode, (max(1, size[0] // reduction), max(1, size[1] // reduction)))
@@ -220,14 +218,11 @@ def _decode(
 
 
 def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image.Image:
-    """The part of an image that may have been decoded at a fraction of its size.
-
-    Its edges then lie on the smaller pixels, of which many make one of the model's.
-    """
+    """Crop an image that may have been decoded at a reduced scale; edges are rounded to the decoded pixels."""
     right, bottom = crop.left + crop.width, crop.top + crop.height
     if right > original[0] or bottom > original[1]:
         raise CropError(
-            f"the part {crop.width}x{crop.height} at {crop.left},{crop.top} is not within the image, which has "
+            f"the crop {crop.width}x{crop.height} at {crop.left},{crop.top} is not within the image, which has "
             f"{original[0]}x{original[1]} pixels"
         )
     across, down = image.width / original[0], image.height / original[1]
@@ -243,15 +238,15 @@ def _reader_of(data: bytes) -> type[ImageFile]:
             return reader
     for offset, signature, name in _FOREIGN:
         if data.startswith(signature, offset):
-            raise UnsupportedImageError(f"{name} files are not read here; convert it to {ALLOWED}")
-    raise ImageError(f"the data is not an image that is read here; send a {ALLOWED} file")
+            raise UnsupportedImageError(f"{name} files are not supported; convert the image to {ALLOWED}")
+    raise ImageError(f"the data is not an image of a supported format; send a {ALLOWED} file")
 
 
 def _refuse_too_large(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"the image has {width}x{height} pixels; at most {_megapixels(max_pixels)} are read, so scale it down first"
+            f"the image has {width}x{height} pixels; the limit is {_megapixels(max_pixels)}, so scale it down first"
         )
     if max(size) > MAX_SIDE:
         raise ImageTooLargeError(
@@ -275,7 +270,7 @@ def _frame_notes(image: ImageFile, length: int) -> list[str]:
 def _orientation(image: Image.Image, notes: list[str]) -> int | None:
     try:
         value = image.getexif().get(_ORIENTATION_TAG)
-    except Exception:  # a picture whose EXIF block is damaged is still a picture, and viewers show it
+    except Exception:  # viewers show images with a damaged EXIF block too
         notes.append("damaged EXIF block ignored")
         return None
     return value if isinstance(value, int) else None

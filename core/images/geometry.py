@@ -1,8 +1,4 @@
-"""The fit of an image into the input of a model, by one function for training and for serving.
-
-A model takes images of one size. An image of other proportions is stretched, cropped or padded to it, as the manifest
-of the version says.
-"""
+"""Image geometry: stretch, crop or pad of an image into the model input, shared by training and serving."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ PAD_COLOR = (128, 128, 128)
 
 
 class ModelInput(NamedTuple):
-    """The size in pixels of the images a model takes, and how other images are fitted into it."""
+    """Size of the model input in pixels, and the fit of other images into it."""
 
     height: int
     width: int
@@ -31,22 +27,22 @@ def fit_image(
 ) -> npt.NDArray[np.uint8]:
     """Fit an RGB image into exactly height x width.
 
-    - `stretch`: the whole image is resized; its proportions change.
-    - `crop`: the largest centered part of the wanted proportions is resized; what is outside of it is cut off.
-    - `pad`: the whole image is resized in its own proportions and centered between bars of `PAD_COLOR`.
+    - `stretch`: the whole image is resized; its aspect ratio changes.
+    - `crop`: the largest centered part with the target aspect ratio is resized.
+    - `pad`: the whole image is resized, keeps its aspect ratio, and is centered between bars of `PAD_COLOR`.
 
-    Where the space left over is odd, the part or the image is half a pixel to the left of the center, or above it. The
-    filter is bicubic, widened when shrinking so that it averages all pixels it covers (antialiasing); Lanczos is
-    sharper but rings around edges, a box blurs. An image that has the size already is returned bit for bit.
+    If the remaining space is odd, the part or the image is half a pixel left of the center, or above it. The filter is
+    bicubic with antialiasing: Lanczos rings around edges, a box filter blurs. An image of the right size is returned
+    unchanged.
 
     Args:
         image: mode RGB, or uint8 [h, w, 3].
         height: of the result, in pixels, at least 1.
         width: of the result, in pixels, at least 1.
-        geometry: how the proportions are reconciled.
+        geometry: `stretch`, `crop` or `pad`.
 
     Returns:
-        uint8 [height, width, 3], read-only where it is not the array that was passed in.
+        uint8 [height, width, 3]; read-only, or the array that was passed in.
 
     Raises:
         ValueError: not an RGB image, or a size below 1.
@@ -86,14 +82,14 @@ def fit_notes(size: tuple[int, int], *, height: int, width: int, geometry: Geome
         notes.append(f"resized from {size[0]}x{size[1]}")
     if fitted != wanted:
         notes.append(f"padded to a {shape}" if width == height else f"padded to {shape}")
-    # Less than a pixel's worth of stretching is rounding, not a change of proportions.
+    # A difference of less than a pixel is rounding.
     if geometry == "stretch" and abs(size[0] * height / size[1] - width) >= 1:
         notes.append("stretched, its proportions differ")
     return notes
 
 
 def _largest_within(outer: tuple[int, int], proportions: tuple[int, int]) -> tuple[int, int]:
-    """The largest width and height within `outer` of the given proportions, rounded, at least 1 pixel each."""
+    """The largest width and height within `outer` with the given aspect ratio, rounded, at least 1 pixel each."""
     (outer_width, outer_height), (width, height) = outer, proportions
     if outer_width * height >= outer_height * width:
         return max(1, min(outer_width, round(outer_height * width / height))), outer_height

@@ -1,7 +1,7 @@
-"""Labelled images that users bring: DUET_HOME/datasets/<name>/<class>/<image>, a class per folder.
+"""Labelled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
 
-Folders are made by `POST /datasets/{name}` or by hand. What lies in a class folder is told apart by decoding it, not by
-its name; names that begin with a dot belong to systems and to uploads under way, and are never looked at.
+Folders are made by `POST /datasets/{name}` or by hand. File types are recognized by content, not by name. Names that
+begin with a dot (system files, unfinished uploads) are ignored.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from core.errors import ConfigurationError, DataError, UnknownDatasetError
 from core.files.durable import file_lock
 
 FOLDER_PREFIX = "folder:"
-"""Begins the name by which commands and jobs call such a data set, as in `folder:pets`."""
+"""Prefix of such data sets in commands and jobs, as in `folder:pets`."""
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 DatasetName = Annotated[str, Field(pattern=NAME_PATTERN)]
 RESERVED_NAMES = frozenset({"cifar10"})
-"""Built-in data sets, one of which is downloaded into this very place."""
+"""Built-in data sets; CIFAR-10 is downloaded into the same folder."""
 MIN_CLASSES = 2
 MAX_CLASSES = 1_000
 MIN_IMAGES_PER_CLASS = 4
-"""One image each to learn from, to tune by, to calibrate on and to test with."""
+"""One image each for train, validation, holdout and test."""
 MAX_LABEL_CHARACTERS = 100
 
 DATASETS_NAME = "datasets"
@@ -40,7 +40,7 @@ _LOCK_NAME = ".lock"
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file in a class folder, which may or may not be an image."""
+    """A file in a class folder; it may not be an image."""
 
     path: Path
     bytes: int
@@ -48,14 +48,13 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class LabelledFolder:
-    """The files of a data set as they lie on disk at one moment; none has been opened.
+    """Listing of a data set at one time; no file has been opened.
 
     Attributes:
         name: of the data set.
         path: its folder.
-        files: those of each class, both in order of their names; a class may have none.
-        skipped: what lies among them and is not looked at, with the reason, by its path within the data set as
-            `shown` has it.
+        files: by class; classes and files are sorted by name, and a class may be empty.
+        skipped: ignored entries: path within the data set, formatted by `shown`, and reason.
     """
 
     name: str
@@ -65,25 +64,24 @@ class LabelledFolder:
 
     @property
     def data(self) -> str:
-        """What commands and jobs call it, such as `folder:pets`."""
+        """Name in commands and jobs, such as `folder:pets`."""
         return FOLDER_PREFIX + self.name
 
     @property
     def images(self) -> int:
-        """Files of all classes."""
+        """Number of files in all classes."""
         return sum(len(files) for files in self.files.values())
 
     @property
     def bytes(self) -> int:
-        """Their size on disk."""
+        """Size of all files in bytes."""
         return sum(file.bytes for files in self.files.values() for file in files)
 
     @cached_property
     def digest(self) -> str:
-        """sha256, as 64 hexadecimal digits, over classes, file names and sizes.
+        """sha256 of classes, file names and sizes, as 64 hexadecimal digits.
 
-        Contents are not read. Uploaded files are named after their content, so that for them equal digests mean equal
-        images.
+        Contents are not read. Uploaded files are named by their content, so equal digests mean equal images.
         """
         digest = hashlib.sha256()
         for label, files in self.files.items():
@@ -94,17 +92,17 @@ class LabelledFolder:
         return digest.hexdigest()
 
     def shortfalls(self) -> list[str]:
-        """Why nothing can be trained on it yet, a phrase each; empty where something can."""
+        """Reasons against training on the data set, a phrase each; empty if it is trainable."""
         return shortfalls({label: len(files) for label, files in self.files.items()})
 
 
 def shortfalls(images: Mapping[str, int]) -> list[str]:
-    """Why classes with so many images each cannot be trained on, a phrase each; empty where they can."""
+    """Reasons against training, a phrase each, from the number of images of each class; empty if trainable."""
     found = []
     if len(images) < MIN_CLASSES:
         found.append(f"it has {_counted(len(images), 'class', 'classes')} and needs at least {MIN_CLASSES}")
     if len(images) > MAX_CLASSES:
-        found.append(f"it has {len(images):,} classes, and at most {MAX_CLASSES:,} are taken")
+        found.append(f"it has {len(images):,} classes, the limit is {MAX_CLASSES:,}")
     for label, count in images.items():
         if count < MIN_IMAGES_PER_CLASS:
             has = "is empty" if not count else f"has {_counted(count, 'image', 'images')}"
@@ -113,64 +111,64 @@ def shortfalls(images: Mapping[str, int]) -> list[str]:
 
 
 def folder_of(data: str) -> str | None:
-    """NAME of `folder:NAME`, or None where `data` is the name of a built-in data set."""
+    """NAME of `folder:NAME`; None for a built-in data set."""
     return data.removeprefix(FOLDER_PREFIX) if data.startswith(FOLDER_PREFIX) else None
 
 
 def default_family(kind: str, data: str) -> str:
-    """The family that a network of this kind is published under where nobody names one.
+    """Default family of a network of this kind.
 
     Raises:
-        ConfigurationError: `data` is a folder, whose classes are not those that the family of the kind tells apart.
+        ConfigurationError: `data` is a folder, whose classes do not fit the default family.
     """
     if folder_of(data) is not None:
         raise ConfigurationError(
-            f"name the family to publish under: {data} has classes of its own, and would not fit among the versions of "
-            f"{kind}"
+            f"no family given: {data} has other classes than the versions of {kind}, so name a family to publish under"
         )
     return kind
 
 
 def datasets_folder(home: Path) -> Path:
-    """Where all labelled folders lie; it need not exist."""
+    """Folder of all labelled folders; it may not exist."""
     return home / DATASETS_NAME
 
 
 def dataset_folder(home: Path, name: str) -> Path:
-    """Where the data set called `name` lies; it need not exist.
+    """Folder of the data set `name`; it may not exist.
 
     Raises:
-        DataError: the name is not one, so that it could lead out of the folder of data sets.
+        DataError: the name is not valid or reserved.
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise DataError(
-            f"{name!r} cannot name a data set: use up to 64 lower-case letters, digits, - and _, no sign first"
+            f"{name!r} is not a valid data set name: use up to 64 lower-case letters, digits, - and _, starting with a "
+            "letter or digit"
         )
     if name in RESERVED_NAMES:
-        raise DataError(f"{name!r} is the name of a built-in data set: choose another")
+        raise DataError(f"{name!r} is the name of a built-in data set: choose another name")
     return datasets_folder(home) / name
 
 
 def label_problem(label: str) -> str | None:
-    """Why `label` cannot name a class and its folder, as a phrase; None where it can."""
+    """Problem of `label` as the name of a class and its folder, as a phrase; None if valid."""
     if not 0 < len(label) <= MAX_LABEL_CHARACTERS:
-        return f"a class has a name of 1 to {MAX_LABEL_CHARACTERS} characters"
+        return f"a class name must have 1 to {MAX_LABEL_CHARACTERS} characters"
     if not label.isprintable() or "/" in label or "\\" in label:
-        return "the name of a class has no slashes and no characters that cannot be seen"
+        return "a class name must not contain slashes or unprintable characters"
     if label.startswith(".") or label != label.strip():
-        return "the name of a class does not begin with a dot, nor begin or end with a space"
+        return "a class name must not begin with a dot, nor begin or end with a space"
     if len(label.encode()) > 255 or not unicodedata.is_normalized("NFC", label):
-        return "the name of a class is short enough for a folder, and composed (NFC)"
+        return "a class name must fit into 255 bytes and be in Unicode normal form NFC"
     return None
 
 
 def shown(path: str) -> str:
-    r"""A path as text that can be printed and sent: a byte that is not UTF-8 is written as `\xe9`, say."""
+    r"""A path as printable text; bytes that are not UTF-8 are escaped, such as `\xe9`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def dataset_names(home: Path) -> list[str]:
-    """The data sets that there are, sorted."""
+    """Names of the existing data sets, sorted."""
     return sorted(
         entry.name
         for entry in _entries(datasets_folder(home))
@@ -181,11 +179,11 @@ def dataset_names(home: Path) -> list[str]:
 
 
 def read_folder(home: Path, name: str) -> LabelledFolder:
-    """List the data set called `name`; a listing is never made while an upload moves its files in.
+    """List the data set `name`, under the lock that uploads hold while they move files.
 
     Raises:
-        DataError: the name is not one.
-        UnknownDatasetError: there is no such data set; the message lists those that there are.
+        DataError: the name is not valid.
+        UnknownDatasetError: there is no such data set; the message lists the existing ones.
     """
     path = dataset_folder(home, name)
     if path.is_symlink() or not path.is_dir():
@@ -193,14 +191,14 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
         linked = "; a link to a folder elsewhere is not followed" if path.is_symlink() else ""
         raise UnknownDatasetError(
             f"no data set {name!r} in {path.parent}; existing data sets: {existing}{linked}. Send images to "
-            f"POST /datasets/{name}, or make the folder, with a folder of images in it for each class"
+            f"POST /datasets/{name}, or create the folder with one subfolder of images per class"
         )
     with changing(home):
         return _listed(name, path)
 
 
 def changing(home: Path) -> AbstractContextManager[None]:
-    """Hold what keeps listings and moves of files apart, of all data sets and processes; the folder exists."""
+    """Lock for listings and file moves, shared by all data sets and processes; the folder exists."""
     return file_lock(datasets_folder(home) / _LOCK_NAME)
 
 
@@ -229,9 +227,9 @@ def _listed(name: str, path: Path) -> LabelledFolder:
 
 def _class_problem(entry: os.DirEntry[str]) -> str | None:
     if entry.is_symlink():
-        return "a link, which is not followed: it could lead out of the folder of data sets"
+        return "a link, which is not followed: it may leave the folder of data sets"
     if not entry.is_dir():
-        return "not in the folder of a class"
+        return "not in a class folder"
     return label_problem(entry.name)
 
 

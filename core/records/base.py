@@ -1,25 +1,30 @@
-"""What all records have in common: how they are written, read, and name what they speak of."""
+"""Base of all analysis records: reading, writing, version and data fields, packed booleans."""
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ConfigurationError, DataError, explain
 from core.files.durable import atomic_replace
 from core.repository.manifest import Manifest, Sha256
 
+Bools = npt.NDArray[np.bool_]
+
 
 class Record(BaseModel):
-    """Frozen, and strict about its fields, so that a file of another schema is noticed."""
+    """Frozen model that rejects unknown fields, so that files of another schema are detected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ReportedModel(Record):
-    """The version that a record speaks of; its digest tells it from one of the same number elsewhere."""
+    """Version of a record; the weights' digest distinguishes versions with the same number in other homes."""
 
     family: str
     version: int
@@ -43,22 +48,22 @@ class ReportedModel(Record):
 
 
 class ReportedData(Record):
-    """The images that a record speaks of: some or all of the test images of a data set, or of the part it names."""
+    """Images of a record: some or all test images of a data set, or of the part in `name`."""
 
     name: str
     digest: Sha256 = Field(description="of the whole data set")
-    images: int = Field(gt=0, description="how many images were used")
-    seed: int | None = Field(description="that drew them; null where all were used")
+    images: int = Field(gt=0, description="number of images used")
+    seed: int | None = Field(description="seed of the sample; null if all images were used")
 
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def write_report(path: Path, record: Record) -> None:
-    """Write `record` as indented JSON, in one step; folders are made.
+    """Write `record` as indented JSON, atomically; missing folders are created.
 
     Raises:
-        ConfigurationError: the disk refused.
+        ConfigurationError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +73,7 @@ def write_report(path: Path, record: Record) -> None:
 
 
 def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
-    """Read what `write_report` wrote.
+    """Read a record.
 
     Raises:
         DataError: there is no such file, or it is not a record of this kind.
@@ -78,4 +83,14 @@ def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}): make it with `duet interpret` first") from error
     except ValidationError as error:
-        raise DataError(f"{path} is not such a record: {explain(error)}; make it again") from error
+        raise DataError(f"{path} is not a valid record: {explain(error)}; make it again") from error
+
+
+def pack_bits(values_N: Bools) -> str:
+    """Bool [N] as text: one bit per value, packed, in base64."""
+    return b64encode(np.packbits(values_N).tobytes()).decode("ascii")
+
+
+def unpack_bits(text: str, count: int) -> Bools:
+    """The bool [count] that `pack_bits` was called with."""
+    return np.unpackbits(np.frombuffer(b64decode(text), np.uint8), count=count).astype(np.bool_)

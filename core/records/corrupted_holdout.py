@@ -1,7 +1,7 @@
-"""Accuracy and flag rate of a version on corrupted holdout images, which the promotion gate compares.
+"""Record of accuracy and flag rate on corrupted holdout images, which the promotion gate compares.
 
-The corruptions are the four extra kinds of CIFAR-10-C, never those that robustness is reported on. A version has this
-record among its files; those published before it existed have it in the folder of reports where it was measured later.
+The corruptions are the four extra kinds of CIFAR-10-C, never those of the robustness report. New versions have this
+record among their files. For older versions it is measured later and stored in the folder of reports.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.records.base import Record, ReportedData, ReportedModel
-from core.records.bits import Bools, pack_bits, unpack_bits
+from core.records.base import Bools, Record, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.manifest import Probability, Sha256
 
 CORRUPTED_HOLDOUT_NAME = "corrupted_holdout.json"
@@ -21,18 +20,18 @@ Shares = npt.NDArray[np.float64]
 
 
 class CorruptedCondition(Record):
-    """One kind of corruption at one severity; bits are as in `core.records.bits`, in the order of the holdout."""
+    """One kind of corruption at one severity; bits are packed by `pack_bits`, in the order of the holdout."""
 
     name: str
     severity: int = Field(ge=1, le=5)
     accuracy: Probability
     flag_rate: Probability = Field(description="share of images flagged as out of distribution")
-    right: str = Field(description="bits: images answered right")
-    flagged: str = Field(description="bits: images flagged")
+    right: str = Field(description="packed bits: correctly classified images")
+    flagged: str = Field(description="packed bits: flagged images")
 
     @classmethod
     def of(cls, name: str, severity: int, right_N: Bools, flagged_N: Bools) -> CorruptedCondition:
-        """The condition under which `right_N` of the images were answered right and `flagged_N` flagged, bool [N]."""
+        """The condition from correct (`right_N`) and flagged (`flagged_N`) images, bool [N]."""
         return cls(
             name=name,
             severity=severity,
@@ -48,8 +47,8 @@ class CorruptedHoldout(Record):
 
     schema_version: Literal[1] = 1
     model: ReportedModel
-    data: ReportedData = Field(description="`images` and `seed` are of the subset of the holdout")
-    split_digest: Sha256 = Field(description="of the division that the holdout belongs to")
+    data: ReportedData = Field(description="`images` and `seed` of the subset of the holdout")
+    split_digest: Sha256 = Field(description="digest of the split that the holdout belongs to")
     seed: int = Field(description="of the corruptions")
     conditions: tuple[CorruptedCondition, ...] = Field(min_length=1)
 
@@ -65,16 +64,16 @@ class CorruptedHoldout(Record):
 
     @property
     def images_key(self) -> tuple[object, ...]:
-        """Equal for two records exactly where they are of the same changed images."""
+        """Key of the corrupted images: equal for two records of the same images and corruptions."""
         conditions = tuple((each.name, each.severity) for each in self.conditions)
         return self.data, self.split_digest, self.seed, conditions
 
     def share_right(self) -> Shares:
-        """Share of the conditions under which each image is answered right, float64 [N]."""
+        """Share of conditions under which each image is classified correctly, float64 [N]."""
         return self._shares([each.right for each in self.conditions])
 
     def share_flagged(self) -> Shares:
-        """Share of the conditions under which each image is flagged, float64 [N]."""
+        """Share of conditions under which each image is flagged, float64 [N]."""
         return self._shares([each.flagged for each in self.conditions])
 
     def _shares(self, bits: list[str]) -> Shares:

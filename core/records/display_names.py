@@ -1,4 +1,4 @@
-"""What methods, conditions and properties are called in words: the same in figures, tables and sentences."""
+"""Display names of methods, conditions and properties for figures, tables and text."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _OWN: Mapping[str, str] = MappingProxyType(
 
 
 def plain(name: str) -> str:
-    """A name in records, such as grad_cam, as people write it."""
+    """Display name of a name in records, such as Grad-CAM for grad_cam."""
     return _OWN.get(name, name.replace("_", " "))

@@ -1,4 +1,4 @@
-"""How good the explanations of a version are: measured, method by method."""
+"""Record of explanation quality: faithfulness, sensitivity and sanity checks of each method for a version."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ CheckName = Literal["deletion", "insertion", "randomisation"]
 
 
 class Check(Record):
-    """Something a method must do to be believed, and whether it does."""
+    """Result of one quality check of a method."""
 
     name: CheckName
     passed: bool
-    reason: str = Field(description="the figures that decide, in words")
+    reason: str = Field(description="the deciding figures, in words")
 
 
 class Curve(Record):
-    """The mean probability of the explained class while pixels are taken out or put in, most important first."""
+    """Mean probability of the explained class while pixels are deleted or inserted, most important first."""
 
-    shares: tuple[float, ...] = Field(description="of the pixels that are changed")
+    shares: tuple[float, ...] = Field(description="shares of changed pixels")
     probability: tuple[float, ...]
-    random: tuple[float, ...] = Field(description="the same in the order of the map at random places")
+    random: tuple[float, ...] = Field(description="the same in the order of a randomly shifted map")
 
 
 class Randomized(Record):
-    """How much a map still looks like the trained network's, once layers from the top down have fresh weights."""
+    """Sanity check: similarity to the original map after layers from the top down are randomized."""
 
-    layer: str = Field(description="the lowest layer with fresh weights; all layers above have them too")
+    layer: str = Field(description="lowest randomized layer; all layers above are randomized too")
     correlation: ConfidenceInterval = Field(
-        description="Spearman's, between absolute values of the maps; mean over images"
+        description="Spearman correlation of the absolute values of the maps, mean over images"
     )
 
 
@@ -42,20 +42,18 @@ class MethodEvaluation(Record):
     """One method for one version."""
 
     method: MethodName
-    flat: int = Field(description="maps that say nothing, being the same everywhere; the figures are of the others")
+    flat: int = Field(description="maps with equal values everywhere, which are excluded from the figures")
     images: int = Field(description="maps that are not flat")
     deletion: ConfidenceInterval | None = Field(
-        description="area under the curve; lower is better; null where all maps are flat"
+        description="area under the curve; lower is better; null if all maps are flat"
     )
     deletion_gain: ConfidenceInterval | None = Field(
-        description="area for the same map at random places less this; above 0 is better than chance"
+        description="area for randomly shifted maps minus this; above 0 is better than chance"
     )
     insertion: ConfidenceInterval | None = Field(description="area under the curve; higher is better")
-    insertion_gain: ConfidenceInterval | None = Field(
-        description="this less the area for the same map at random places"
-    )
+    insertion_gain: ConfidenceInterval | None = Field(description="this minus the area for randomly shifted maps")
     sensitivity: ConfidenceInterval | None = Field(
-        description="largest relative change of the map under noise that hardly shows (Yeh et al. 2019)"
+        description="largest relative change of the map under barely visible noise (Yeh et al. 2019)"
     )
     deletion_curve: Curve | None
     insertion_curve: Curve | None
@@ -64,26 +62,24 @@ class MethodEvaluation(Record):
 
     @property
     def failed(self) -> tuple[CheckName, ...]:
-        """The checks that the method does not pass."""
+        """Checks that the method fails."""
         return tuple(check.name for check in self.checks if not check.passed)
 
 
 class Explanations(Record):
-    """All methods that fit a version."""
+    """Quality of all methods that a version supports."""
 
     schema_version: Literal[1] = 1
     model: ReportedModel
     data: ReportedData
-    target: str = Field(description="the class that is explained: `predicted`, or a label")
+    target: str = Field(description="explained class: `predicted`, or a label")
     seed: int
     settings: dict[str, float] = Field(description="of methods and measures")
     methods: tuple[MethodEvaluation, ...]
-    unfit: tuple[str, ...] = Field(
-        description="methods that this version's architecture does not have, with the reason"
-    )
+    unfit: tuple[str, ...] = Field(description="methods that the architecture does not support, with the reason")
 
     def undecided(self, method: MethodEvaluation) -> tuple[CheckName, ...]:
-        """The checks that a method of these does not pass, but whose interval also reaches to the passing side."""
+        """Failed checks of a method whose interval includes values that pass."""
         last = method.cascade[-1].correlation if method.cascade else None
         limit = self.settings["most_correlation"]
         across = {

@@ -1,4 +1,4 @@
-"""What a data set holds, in the figures that the written report shows."""
+"""Record of data set exploration: sizes, channel statistics and duplicates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.repository.manifest import Sha256
 
 
 class Channel(Record):
-    """Values of one channel of the training images, on the scale from 0 to 1."""
+    """Statistics of one channel of the training images, on [0, 1]."""
 
     name: Literal["red", "green", "blue"]
     mean: float
@@ -19,7 +19,7 @@ class Channel(Record):
 
 
 class ClassLook(Record):
-    """How the training images of one class look."""
+    """Brightness and contrast of the training images of one class."""
 
     label: str
     brightness: float = Field(description="median over images of the mean luma, 0 to 1")
@@ -27,7 +27,7 @@ class ClassLook(Record):
 
 
 class Exploration(Record):
-    """A data set in numbers."""
+    """Statistics of a data set."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -35,14 +35,14 @@ class Exploration(Record):
     split_digest: Sha256
     height: int
     width: int
-    images: dict[str, int] = Field(description="of train, validation, holdout and test")
-    smallest_class: int = Field(description="training images of the class that has fewest")
+    images: dict[str, int] = Field(description="number in train, validation, holdout and test")
+    smallest_class: int = Field(description="training images of the smallest class")
     largest_class: int
     channels: tuple[Channel, ...]
     brightness: float = Field(description="median over all training images")
     contrast: float
     looks: tuple[ClassLook, ...]
     exact_test_images: int = Field(description="test images with an exact copy among the training images")
-    near_test_images: int = Field(description="test images that show nearly the same as a training image")
-    near_conflicts: int = Field(description="pairs of those whose two labels differ")
+    near_test_images: int = Field(description="test images with a near duplicate among the training images")
+    near_conflicts: int = Field(description="near duplicate pairs with different labels")
     holdout_images: int = Field(description="holdout images with a near duplicate in train or validation")

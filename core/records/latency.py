@@ -1,4 +1,4 @@
-"""How long a version takes for an image on a named machine."""
+"""Record of inference latency of a version on a named machine."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from core.repository.manifest import Precision
 
 
 class Timing(Record):
-    """One precision at one size of batch."""
+    """Latency of one precision at one batch size."""
 
     precision: Precision
-    batch: int = Field(gt=0, description="images in one run of the graph")
-    ms: ConfidenceInterval = Field(
-        description="milliseconds of processor time for each image: median over runs, bootstrap"
-    )
+    batch: int = Field(gt=0, description="images per run of the graph")
+    ms: ConfidenceInterval = Field(description="CPU milliseconds per image: median over runs with bootstrap interval")
     runs: int = Field(gt=0)
 
 
 class Latency(Record):
-    """One version, run by onnxruntime on one thread."""
+    """Latency of one version in onnxruntime on one thread."""
 
     schema_version: Literal[1] = 1
     model: ReportedModel
-    cpu: str = Field(description="the processor, with the extensions that decide the speed of inference")
+    cpu: str = Field(description="processor with its relevant instruction set extensions")
     onnxruntime: str
     timings: tuple[Timing, ...]
 
     def of(self, precision: Precision, batch: int) -> Timing | None:
-        """One of the timings; None where it was not measured."""
+        """The timing of a precision and batch size; None if not measured."""
         return next((each for each in self.timings if (each.precision, each.batch) == (precision, batch)), None)

@@ -1,4 +1,4 @@
-"""Finding the record of the very versions that one asks about, in either layer."""
+"""Record lookup: finds the record of given versions in both layers, checked by the digest of their weights."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
         Mistakes: "mistakes",
     }
 )
-"""What each kind of record is called in the names of files."""
+"""Name of each kind of record in file names."""
 
 
 @dataclass(frozen=True)
 class Found(Generic[AnyVersionRecord]):
-    """A record, and the file that holds it."""
+    """A record and its file."""
 
     record: AnyVersionRecord
     path: Path
@@ -47,16 +47,16 @@ class Found(Generic[AnyVersionRecord]):
 def find_report(
     kind: type[AnyVersionRecord], manifests: Sequence[Manifest], layers: Sequence[Path], *, quick: bool = False
 ) -> Found[AnyVersionRecord] | None:
-    """The first record of exactly these versions, by their weights, on the data that they were made from.
+    """Find the first record of these versions, matched by weights and data set.
 
     Args:
-        kind: of record.
+        kind: type of record.
         manifests: of the one or two versions, in the order of the record.
         layers: from `report_layers`.
-        quick: whether to look for the record of a quick look instead of the whole one.
+        quick: find the record of a quick run on few images instead of the full one.
 
     Raises:
-        DataError: a file of that name is not such a record.
+        DataError: the file is not a valid record.
     """
     for layer in layers:
         path = report_path(layer, NAMES[kind], *(manifest.reference for manifest in manifests), quick=quick)
@@ -68,13 +68,13 @@ def find_report(
 
 
 def belongs(record: VersionRecord, manifests: Sequence[Manifest]) -> bool:
-    """Whether a record speaks of these versions, and of images of the data set that they were made from."""
+    """True if a record is of these versions and of their data set."""
     same_data = isinstance(record, Latency) or all(record.data.digest == each.data.digest for each in manifests)
     return same_data and versions_of(record) == tuple(ReportedModel.of(each) for each in manifests)
 
 
 def versions_of(record: VersionRecord) -> tuple[ReportedModel, ...]:
-    """The versions that a record speaks of."""
+    """The versions of a record."""
     if isinstance(record, Activations | Mistakes):
         return tuple(each.model for each in record.models)
     return (record.model,)

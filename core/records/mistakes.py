@@ -1,4 +1,4 @@
-"""The mistakes of two versions on the same test images."""
+"""Record of classification mistakes of two versions on the same test images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PropertyName = Literal["brightness", "contrast", "edges", "off_centre", "similar
 
 
 class ClassError(Record):
-    """How often the images of one class are taken for another."""
+    """Error rate of one class."""
 
     label: str
     images: int
@@ -21,7 +21,7 @@ class ClassError(Record):
 
 
 class Confusion(Record):
-    """How often one class is taken for one other."""
+    """Frequency of predicting one class as another one."""
 
     label: str
     answer: str
@@ -30,17 +30,17 @@ class Confusion(Record):
 
 
 class Confidence(Record):
-    """How sure a version is where it is wrong, and where it is right."""
+    """Confidence of a version in wrong and in correct predictions."""
 
-    wrong: ConfidenceInterval | None = Field(
-        description="mean top probability of wrong answers; null where there is none"
-    )
+    wrong: ConfidenceInterval | None = Field(description="mean top probability of wrong predictions; null without any")
     right: ConfidenceInterval | None
-    sure_of_wrong: ConfidenceInterval | None = Field(description="share of the wrong answers given with 90 % or more")
+    sure_of_wrong: ConfidenceInterval | None = Field(
+        description="share of wrong predictions with a probability of at least 90 %"
+    )
 
 
 class PropertyBin(Record):
-    """Images whose property lies in [low, high], and how many of them are answered wrong."""
+    """Error rate of the images whose property lies in [low, high]."""
 
     low: float
     high: float
@@ -53,11 +53,11 @@ class Pattern(Record):
 
     name: PropertyName
     description: str
-    bins: tuple[PropertyBin, ...] = Field(description="fifths of the images, in rising order of the property")
-    trend: ConfidenceInterval = Field(description="error rate of the last fifth less that of the first")
+    bins: tuple[PropertyBin, ...] = Field(description="fifths of the images, in ascending order of the property")
+    trend: ConfidenceInterval = Field(description="error rate of the last fifth minus that of the first")
     separation: ConfidenceInterval | None = Field(
-        description="probability that an image answered wrong has more of the property than one answered right; 0.5 "
-        "where the property says nothing; null where all are right or all wrong"
+        description="probability that a wrongly classified image has a higher value than a correct one; 0.5 means no "
+        "relation; null if all are correct or all wrong"
     )
 
 
@@ -66,40 +66,38 @@ class ModelMistakes(Record):
 
     model: ReportedModel
     error: ConfidenceInterval
-    classes: tuple[ClassError, ...] = Field(description="the hardest first")
-    confusions: tuple[Confusion, ...] = Field(description="the most frequent ordered pairs")
+    classes: tuple[ClassError, ...] = Field(description="highest error rate first")
+    confusions: tuple[Confusion, ...] = Field(description="most frequent ordered pairs of classes")
     confidence: Confidence
     patterns: tuple[Pattern, ...]
 
 
 class Overlap(Record):
-    """Which mistakes the two share."""
+    """Overlap of the mistakes of two versions."""
 
-    only_first: ConfidenceInterval = Field(description="share of the images that only the first version answers wrong")
+    only_first: ConfidenceInterval = Field(description="share of the images that only the first version gets wrong")
     only_second: ConfidenceInterval
     both: ConfidenceInterval
-    both_if_independent: float = Field(
-        description="what `both` would be if the mistakes had nothing to do with each other"
-    )
+    both_if_independent: float = Field(description="expected value of `both` for independent mistakes")
     same_answer: ConfidenceInterval | None = Field(
-        description="share of the images both answer wrong where they say the same"
+        description="share of the images that both get wrong with the same prediction"
     )
 
 
-class Answer(Record):
-    """What one version says to an image."""
+class TopClass(Record):
+    """Most probable class of one version for an image."""
 
     label: str
     probability: float
 
 
 class Notable(Record):
-    """One test image and what both versions say."""
+    """One test image with the predictions of both versions."""
 
     position: int = Field(description="among the test images of the data set")
-    label: str = Field(description="its class according to the data set")
-    first: Answer
-    second: Answer
+    label: str = Field(description="class in the data set")
+    first: TopClass
+    second: TopClass
 
 
 class Mistakes(Record):
@@ -110,9 +108,9 @@ class Mistakes(Record):
     models: tuple[ModelMistakes, ModelMistakes]
     overlap: Overlap
     confident: tuple[tuple[Notable, ...], tuple[Notable, ...]] = Field(
-        description="the mistakes that each version is surest of"
+        description="mistakes with the highest confidence, by version"
     )
     label_candidates: tuple[Notable, ...] = Field(
-        description="images on which both agree against the label, both with 90 % or more: candidates for label "
-        "errors, which nobody has looked at"
+        description="images on which both versions agree against the label with at least 90 %: candidates for label "
+        "errors, not reviewed"
     )

@@ -1,6 +1,6 @@
-"""Where records lie: in two layers, as versions do, reports/<what>/<reference>[-<reference>].json in each.
+"""Record paths: reports/<what>/<reference>[-<reference>].json in the home layer and the shipped layer.
 
-What is made here goes to `reports` under DUET_HOME; the records of the versions that ship lie in `reports` beside them.
+New records go to `reports` under DUET_HOME. Records of the shipped versions are in `reports` beside them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ReportName = Literal[
 
 
 def report_layers(home: Path) -> tuple[Path, Path]:
-    """The folders of records in the order in which they count: those made here, then those that ship.
+    """Folders of records in order of precedence: home, then shipped.
 
     Args:
         home: DUET_HOME.
@@ -35,17 +35,17 @@ def report_layers(home: Path) -> tuple[Path, Path]:
 
 
 def report_path(folder: Path, what: ReportName, *references: str, quick: bool = False) -> Path:
-    """The file of a record; those of a quick look have a name of their own.
+    """File of a record; records of quick runs have the suffix `.quick`.
 
     Args:
-        folder: the one that holds all records, such as `reports` under DUET_HOME.
-        what: which kind of record.
-        references: of the one or two versions that it speaks of, such as cnn@2; or the name of a data set or study.
-        quick: whether it was made of a few images only.
+        folder: of all records, such as `reports` under DUET_HOME.
+        what: kind of record.
+        references: of the one or two versions, such as cnn@2; or the name of a data set or study.
+        quick: true for a record of few images.
     """
     return folder / what / f"{'-'.join(references)}{'.quick' if quick else ''}.json"
 
 
 def figures_folder(folder: Path, what: ReportName) -> Path:
-    """Where the figures of such records lie."""
+    """Folder of the figures of this kind of record."""
     return folder / what / FIGURES_NAME

@@ -1,4 +1,4 @@
-"""Robustness of a version: accuracy, flag rate and calibration when images are corrupted, moved, turned or attacked."""
+"""Record of robustness: accuracy, flag rate and calibration on corrupted, shifted, rotated or attacked images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.errors import DataError, DifferentImagesError
-from core.records.base import Record, ReportedData, ReportedModel
-from core.records.bits import Bools, pack_bits, unpack_bits
+from core.records.base import Bools, Record, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Probability
 from core.statistics.proportions import proportion
@@ -23,24 +22,24 @@ CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digi
 
 
 class Condition(Record):
-    """One way to change the images, at one level; figures that are null were not measured."""
+    """Scores under one condition at one level; null: not measured."""
 
     name: str
     kind: ConditionKind
-    level: int = Field(ge=0, description="higher is harder, from 1; 0 of the images as they are")
-    setting: str = Field(description="what the level means")
+    level: int = Field(ge=0, description="higher is harder, from 1; 0 for unchanged images")
+    setting: str = Field(description="meaning of the level")
     accuracy: ConfidenceInterval
-    right: str = Field(description="which images were answered right: a bit each, packed, in base64")
+    right: str = Field(description="packed bits in base64: correctly classified images")
     flag_rate: Probability | None = Field(None, description="share of images flagged as out of distribution")
-    mean_confidence: Probability | None = Field(None, description="mean probability of the answer")
+    mean_confidence: Probability | None = Field(None, description="mean top probability")
     ece: Probability | None = Field(None, description="expected calibration error")
-    coverage: Probability | None = Field(None, description="share of prediction sets that hold the true class")
+    coverage: Probability | None = Field(None, description="share of prediction sets with the true class")
 
     @classmethod
     def of(
         cls, name: str, kind: ConditionKind, level: int, setting: str, right_N: Bools, **figures: float
     ) -> Condition:
-        """The condition under which `right_N`, bool [N], of the images were answered right, with further figures."""
+        """The condition from the correctly classified images `right_N`, bool [N], and other scores."""
         return cls(
             name=name,
             kind=kind,
@@ -52,26 +51,26 @@ class Condition(Record):
         )
 
     def answered_right(self, images: int) -> Bools:
-        """Which images were answered right, bool [images], in the order of the data."""
+        """Correctly classified images, bool [images], in the order of the data."""
         return unpack_bits(self.right, images)
 
 
 class MeanAccuracy(Record):
-    """Accuracy under one condition, or all of a kind, averaged over the levels."""
+    """Accuracy under one condition or all corruptions, averaged over levels."""
 
     name: str
     accuracy: ConfidenceInterval = Field(description="bootstrap over images")
 
 
 class Robustness(Record):
-    """One version under all conditions."""
+    """Scores of one version under all conditions."""
 
     schema_version: Literal[1] = 1
     model: ReportedModel
     data: ReportedData
-    benchmark: str = Field(description="what the corruptions are, and are not")
+    benchmark: str = Field(description="description of the corruptions")
     left_out: tuple[str, ...] = Field(description="corruptions of the benchmark that are missing, with the reason")
-    seed: int = Field(description="of the corruptions' chance")
+    seed: int = Field(description="seed of the corruptions")
     conditions: tuple[Condition, ...]
 
     def of_kind(self, *kinds: ConditionKind) -> tuple[Condition, ...]:
@@ -80,16 +79,16 @@ class Robustness(Record):
 
     @property
     def clean(self) -> Condition:
-        """The images as they are."""
+        """The condition of unchanged images."""
         return self.of_kind("clean")[0]
 
     def mean_over_corruptions(self, figure: ConditionFigure) -> float | None:
-        """A figure averaged over all corruptions and their levels; None where one of them lacks it."""
+        """A score averaged over all corruptions and levels; None if one of them lacks it."""
         values = [getattr(condition, figure) for condition in self.of_kind(*CORRUPTION_KINDS)]
         return None if not values or None in values else float(np.mean(values))
 
     def named(self, name: str) -> tuple[Condition, ...]:
-        """The levels of one condition, the easiest first."""
+        """The levels of one condition, easiest first."""
         return tuple(sorted((each for each in self.conditions if each.name == name), key=lambda each: each.level))
 
 
@@ -103,12 +102,12 @@ class RobustnessDifference(Record):
         description="first minus second accuracy; bootstrap over images, for matched pairs"
     )
     kept_difference: ConfidenceInterval = Field(
-        description="first minus second of the drop: accuracy here less accuracy on the images as they are"
+        description="first minus second of the drop: accuracy here minus accuracy on unchanged images"
     )
 
 
 def mean_accuracies(report: Robustness) -> tuple[MeanAccuracy, ...]:
-    """Accuracy under each condition, averaged over its levels, and first over all corruptions."""
+    """Accuracy under each condition, averaged over levels; the first entry is over all corruptions."""
     return tuple(
         MeanAccuracy(name=name, accuracy=mean_estimate(_share_right(report, conditions)))
         for name, conditions in _groups(report).items()
@@ -116,21 +115,21 @@ def mean_accuracies(report: Robustness) -> tuple[MeanAccuracy, ...]:
 
 
 def compare_robustness(first: Robustness, second: Robustness) -> tuple[RobustnessDifference, ...]:
-    """Two versions under each condition that both know, level by level, and first under all those corruptions.
+    """Differences under each shared condition and level; the first entry is over all shared corruptions.
 
     Raises:
-        DifferentImagesError: they were measured on other data.
-        DataError: on other images of it or by other chance, or there is no corruption that both know.
+        DifferentImagesError: they were measured on different data sets.
+        DataError: images or seeds differ, or no corruption is shared.
     """
     if first.data.digest != second.data.digest:
         raise DifferentImagesError(first.data.digest, second.data.digest)
     if (first.data, first.seed) != (second.data, second.seed):
         names = " and ".join(one.model.reference for one in (first, second))
         raise DataError(
-            f"{names} were measured on other images of the same data, or corrupted by other chance: measure both again "
+            f"{names} were measured on other images of the same data set, or with another seed: measure both again "
             "with `duet evaluate REF --robustness`"
         )
-    first, second = _as_known(first, second), _as_known(second, first)
+    first, second = _shared_levels(first, second), _shared_levels(second, first)
     if not first.of_kind(*CORRUPTION_KINDS):
         raise DataError(
             f"{first.model.reference} and {second.model.reference} were measured under different corruptions; measure "
@@ -155,10 +154,10 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
     )
 
 
-def _as_known(report: Robustness, other: Robustness) -> Robustness:
-    """The record without the levels that the other one has not: two means are compared only over the same ones."""
-    known = {(each.name, each.level) for each in other.conditions}
-    shared = tuple(each for each in report.conditions if (each.name, each.level) in known)
+def _shared_levels(report: Robustness, other: Robustness) -> Robustness:
+    """The record with only the levels of the other one, so that means are over the same levels."""
+    levels = {(each.name, each.level) for each in other.conditions}
+    shared = tuple(each for each in report.conditions if (each.name, each.level) in levels)
     return report.model_copy(update={"conditions": shared})
 
 
@@ -168,6 +167,6 @@ def _groups(report: Robustness) -> dict[str, Sequence[Condition]]:
 
 
 def _share_right(report: Robustness, conditions: Sequence[Condition]) -> npt.NDArray[np.float64]:
-    """Of each image, under what share of the conditions it was answered right."""
+    """Share of the conditions under which each image is classified correctly, float64 [N]."""
     right = [condition.answered_right(report.data.images) for condition in conditions]
     return np.asarray(np.mean(right, axis=0), np.float64)

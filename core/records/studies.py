@@ -1,4 +1,4 @@
-"""What tuning and the augmentation study found out: which choices help which recipe."""
+"""Records of tuning and of the augmentation study: the effect of single choices on a recipe."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from core.repository.manifest import Sha256
 
 
 class Choice(Record):
-    """A trial that differs from the recipe in one choice."""
+    """A trial that differs from the recipe in one setting."""
 
     setting: str = Field(description="activation, loss, optimizer, ...")
     value: str
-    epochs: int = Field(description="that it had, be it that it was ended early; 0: its loss became infinite")
-    accuracy: float | None = Field(description="on the validation images after those epochs; null where it diverged")
+    epochs: int = Field(description="number of epochs, fewer if stopped early; 0: the loss became infinite")
+    accuracy: float | None = Field(description="on the validation images after these epochs; null if it diverged")
     difference: ConfidenceInterval | None = Field(
-        description="accuracy less the recipe's after as many epochs; the interval takes both for separate samples of "
-        "the validation images, and knows nothing of the luck of one seed"
+        description="accuracy minus the recipe's after as many epochs; the interval treats both as separate samples of "
+        "the validation images, and ignores the variance over seeds"
     )
 
 
 class Confirmed(Record):
-    """Recipe and best trial with new seeds, on images that the search had not seen."""
+    """Recipe and best trial with new seeds, on images that the search did not use."""
 
     seeds: int
     gain: ConfidenceInterval = Field(
-        description="accuracy of the best trial less the recipe's, seed by seed; Student's t"
+        description="accuracy of the best trial minus the recipe's, paired by seed; Student's t"
     )
 
 
@@ -46,36 +46,36 @@ class Tuning(Record):
     share: float = Field(description="of the training images")
     minutes: float = Field(description="wall time")
     settings: dict[str, str] = Field(
-        default_factory=dict, description="what was changed in the recipe for every trial, such as its width"
+        default_factory=dict, description="overrides of the recipe for every trial, such as its width"
     )
-    own: dict[str, str] = Field(description="what the recipe itself has of the settings that were tried alone")
+    own: dict[str, str] = Field(description="the recipe's own values of the settings that were tried alone")
     choices: tuple[Choice, ...]
     baseline: float = Field(description="validation accuracy of the recipe as it is")
     best: float = Field(description="validation accuracy of the best trial")
-    changes: dict[str, str] = Field(description="of the best trial; empty where the recipe itself was best")
+    changes: dict[str, str] = Field(description="overrides of the best trial; empty if the recipe was best")
     importances: dict[str, float] = Field(
-        description="by fANOVA over the trials that ran to their end, the largest first; empty where nothing is known"
+        description="fANOVA importances over the completed trials, largest first; empty if unknown"
     )
     unvaried: tuple[str, ...] | None = Field(
         None,
-        description="settings that were searched but not varied among the trials that ran to their end, so that their "
-        "importance is unknown; null of older records, which give them 0",
+        description="settings that did not vary among the completed trials, so that their importance is unknown; null "
+        "in older records, which give them 0",
     )
-    whole: int | None = Field(None, description="trials that ran to their end; null of older records")
+    whole: int | None = Field(None, description="completed trials; null in older records")
     confirmed: Confirmed | None
 
 
 class Step(Record):
-    """One step of an augmentation study: it adds to those before it."""
+    """One step of an augmentation study; steps are cumulative."""
 
     recipe: str
     step: str
     accuracy: ConfidenceInterval = Field(description="on the validation images, mean over seeds; Student's t")
-    difference: ConfidenceInterval | None = Field(description="to the step before, seed by seed; null of the first")
+    difference: ConfidenceInterval | None = Field(description="to the step before, paired by seed; null for the first")
 
 
 class TaughtBy(Record):
-    """The version that a study's step of distillation learns from."""
+    """Teacher of the distillation step of a study."""
 
     reference: str
     recipe: str
@@ -89,16 +89,14 @@ class AugmentationStudy(Record):
     schema_version: Literal[1] = 1
     name: str
     data_digest: Sha256
-    split_digest: Sha256 = Field(description="of the part of the training images that it worked with")
-    images: int = Field(description="that every run is trained on")
+    split_digest: Sha256 = Field(description="digest of the training images that were used")
+    images: int = Field(description="training images of every run")
     seeds: int
     epochs: dict[str, int] = Field(description="of each recipe")
-    settings: dict[str, dict[str, str]] = Field(
-        description="of each recipe, what was changed in it for every step, such as its width"
-    )
+    settings: dict[str, dict[str, str]] = Field(description="by recipe: overrides for every step, such as its width")
     strengths: dict[str, dict[str, str]] = Field(
-        description="of each recipe, how strong its steps are: pixels of shift, side of the square, alpha of mixup"
+        description="by recipe: strength of its steps, such as pixels of shift, side of the cutout, alpha of mixup"
     )
-    teacher: TaughtBy | None = Field(description="null where no step is taught")
+    teacher: TaughtBy | None = Field(description="null without distillation")
     minutes: float = Field(description="of training")
     steps: tuple[Step, ...]

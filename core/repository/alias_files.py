@@ -1,9 +1,8 @@
-"""aliases.json and promotions.jsonl: which version is champion, and the audit trail of how it came to be.
+"""Alias files: aliases.json (the champion of each family) and promotions.jsonl (the audit trail).
 
-The trail is written ahead: entry number `last_entry + 1` is appended and synced first, then aliases.json is
-replaced by one that carries the new champion and that number. A kill between the two leaves an entry numbered
-above `last_entry`, which is void; the next writer takes the same number again, and of several lines with one
-number the last counts. A torn line is left where it is and the next one starts on a line of its own.
+The trail is a write-ahead log. Entry `last_entry + 1` is appended and flushed first. Then aliases.json is replaced with
+the new champion and that number. After a kill between the two steps, the entry above `last_entry` is void and the next
+writer uses the number again. If several lines have one number, the last one counts. A torn line is ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from core.errors import RepositoryError, explain
-from core.files.durable import atomic_replace, sync
+from core.files.durable import atomic_replace, remove_temporaries, sync
 from core.repository.manifest import FamilyName
 
 ALIASES_NAME = "aliases.json"
@@ -24,7 +23,7 @@ TRAIL_NAME = "promotions.jsonl"
 
 
 class AliasFile(BaseModel):
-    """The whole of aliases.json: the champion of each family, and the last entry of the trail that counts."""
+    """Content of aliases.json: the champion of each family, and the number of the last valid trail entry."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,10 +32,10 @@ class AliasFile(BaseModel):
 
 
 class Promotion(BaseModel):
-    """One line of the trail: a family's champion moved from one version to another.
+    """One trail entry: the champion of a family changed.
 
-    `entry` counts from 1 over all families. 0 stands for a promotion that changed nothing, because the version
-    was the champion already; such a one is returned to the caller and never written.
+    `entry` counts from 1 over all families. An entry 0 is never written: it is returned to the caller if the version
+    was already the champion.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +52,7 @@ class Promotion(BaseModel):
 
 
 def read_aliases(models: Path) -> AliasFile:
-    """`models`/aliases.json, or an empty one where there is none.
+    """Read `models`/aliases.json; without the file the result is empty.
 
     Raises:
         RepositoryError: it cannot be read or does not validate.
@@ -73,10 +72,10 @@ def read_aliases(models: Path) -> AliasFile:
 
 
 def read_trail(models: Path, aliases: AliasFile) -> list[Promotion]:
-    """The entries that count, in order; `aliases` was read from the same folder, before.
+    """Read the valid entries, in order; `aliases` was read from the same folder before.
 
     Raises:
-        RepositoryError: the trail cannot be read, or an entry that counts is not in it.
+        RepositoryError: the trail cannot be read, or a valid entry is missing.
     """
     entries = {promotion.entry: promotion for promotion in _readable_lines(models / TRAIL_NAME)}
     counting = range(1, aliases.last_entry + 1)
@@ -90,7 +89,7 @@ def read_trail(models: Path, aliases: AliasFile) -> list[Promotion]:
 
 
 def promoted_versions(models: Path, family: str) -> set[int]:
-    """Every version of a family that the trail names, in entries that count and in void ones."""
+    """Every version of a family that the trail names, void entries included."""
     entries = [promotion for promotion in _readable_lines(models / TRAIL_NAME) if promotion.family == family]
     return {version for entry in entries for version in (entry.from_version, entry.to_version) if version is not None}
 
@@ -99,12 +98,13 @@ def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
     """Append `promotion` to the trail, then make its version champion; the caller holds the alias lock.
 
     Raises:
-        RepositoryError: the disk refused.
+        RepositoryError: the files cannot be written.
     """
     after = AliasFile(
         champions={**aliases.champions, promotion.family: promotion.to_version}, last_entry=promotion.entry
     )
     try:
+        remove_temporaries(models / ALIASES_NAME)
         _append(models / TRAIL_NAME, promotion.model_dump_json().encode())
         atomic_replace(models / ALIASES_NAME, after.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
@@ -114,7 +114,7 @@ def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
 
 
 def _readable_lines(path: Path) -> list[Promotion]:
-    """Every line that is an entry, in the order written; a line torn by a kill is none."""
+    """Every line that is an entry, in the order written; torn lines are skipped."""
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:

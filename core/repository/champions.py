@@ -1,4 +1,4 @@
-"""Promote a version to champion, roll back, and read the audit trail of both."""
+"""Champion changes: promotion, rollback, and the audit trail of both."""
 
 from __future__ import annotations
 
@@ -27,33 +27,34 @@ def promote(
     at: datetime | None = None,
     over: int | Literal["any"] | None = "any",
 ) -> Promotion:
-    """Make a version the champion of its family, after hashing its files.
+    """Make a version the champion of its family, after verifying its files.
 
-    Promoting the champion again changes and records nothing: the answer then has `entry` 0.
+    If the version is already the champion, nothing is recorded and the result has `entry` 0.
 
     Args:
-        repository: where the version lies.
+        repository: that has the version.
         family: of the version.
-        version: to be served from now on.
-        actor: who does it, for the trail.
-        reason: why, for the trail.
-        evidence: what the decision rests on; JSON values.
-        at: the time of the entry, with a time zone; now by default.
-        over: the champion that the decision was made against, None where there was none; another one by now is an
-            error. `any` replaces whichever it is.
+        version: the new champion.
+        actor: who promotes, for the trail.
+        reason: for the trail.
+        evidence: basis of the decision, for the trail; JSON values.
+        at: time of the entry, with a time zone; now by default.
+        over: expected current champion, None for no champion, `any` to skip the check.
 
     Raises:
-        ChampionMovedError: the champion is another one than `over` says.
+        ChampionMovedError: the current champion is not `over`.
         UnknownFamilyError, UnknownVersionError: there is no such version.
         CorruptVersionError: its files do not match its manifest.
-        RepositoryError: actor or reason is empty, an alias file is damaged, or the disk refused.
+        RepositoryError: actor or reason is empty, or an alias file is damaged or cannot be written.
     """
     _require(actor=actor, reason=reason)
     repository.verify(family, version)
     with _alias_lock(repository):
         champion = repository.champion(family)
         if over not in ("any", champion):
-            raise ChampionMovedError(f"the champion of {family} is {champion} by now, no longer {over}: try again")
+            raise ChampionMovedError(
+                f"the champion of {family} changed from {over} to {champion} in the meantime: try again"
+            )
         aliases = read_aliases(repository.home_models)
         promotion = Promotion(
             entry=0 if champion == version else aliases.last_entry + 1,
@@ -72,15 +73,15 @@ def promote(
 
 
 def rollback(repository: ModelRepository, family: str, *, actor: str, reason: str) -> Promotion:
-    """Return to the champion before the present one, one step further back each time.
+    """Return to the previous champion; each further rollback goes back one more step.
 
-    After promoting 1, 2, 3, two rollbacks lead to 2 and 1. A promotion in between starts a new way back from
-    there. A version that is gone or damaged is skipped, and the recorded reason and evidence say so.
+    After promotions of 1, 2 and 3, two rollbacks lead to 2 and then 1. A promotion in between starts a new history
+    from there. A missing or damaged version is skipped, and the recorded reason and evidence name it.
 
     Raises:
         UnknownFamilyError: the family has no version.
-        NothingToRollBackError: no earlier champion is left that can be served.
-        RepositoryError: actor or reason is empty, an alias file is damaged, or the disk refused.
+        NothingToRollBackError: no earlier intact champion is left.
+        RepositoryError: actor or reason is empty, or an alias file is damaged or cannot be written.
     """
     _require(actor=actor, reason=reason)
     repository.versions(family)
@@ -124,10 +125,9 @@ def history(repository: ModelRepository, family: str | None = None) -> list[Prom
 
 
 def _earlier_champions(trail: list[Promotion], family: str, champion: int | None) -> list[int]:
-    """Versions that a rollback may lead to, the nearest first: what the trail has pushed and not yet popped.
+    """Versions that a rollback may lead to, nearest first: the stack of promotions without those rolled back.
 
-    The alias file is the truth. Where a champion was set without an entry (shipped, or by hand), it counts as
-    pushed at that point.
+    The alias file decides. A champion without an entry (shipped, or edited by hand) counts as pushed at that point.
     """
     stack: list[int] = []
     for entry in trail:
@@ -146,7 +146,7 @@ def _earlier_champions(trail: list[Promotion], family: str, champion: int | None
 
 
 def _first_intact(repository: ModelRepository, family: str, versions: list[int]) -> tuple[int | None, list[str]]:
-    """The first version that verifies, or None, and why each one before it does not."""
+    """The first intact version, or None, and the problems of those before it."""
     skipped: list[str] = []
     for version in versions:
         try:
@@ -172,4 +172,4 @@ def _alias_lock(repository: ModelRepository) -> Iterator[None]:
 def _require(**texts: str) -> None:
     for name, text in texts.items():
         if not text.strip():
-            raise RepositoryError(f"the {name} of a promotion or rollback must not be empty: the audit trail keeps it")
+            raise RepositoryError(f"the {name} of a promotion or rollback is empty: give one for the audit trail")

@@ -1,4 +1,4 @@
-"""A measured value with its 95 % interval."""
+"""Confidence interval: a measured value with its 95 % interval."""
 
 from __future__ import annotations
 

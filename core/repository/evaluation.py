@@ -1,7 +1,6 @@
-"""evaluation.json: what was measured of a version on one set of labelled images.
+"""Schema of evaluation.json: all scores of a version on one set of labelled images.
 
-`training` computes and writes it, `service` reads and compares it. Every proportion is on [0, 1] and every
-interval is a 95 % interval.
+Training writes it, the service reads it. Proportions are on [0, 1]; intervals are 95 % intervals.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class AveragedScores(_Record):
 
 
 class ClassScores(_Record):
-    """Precision, recall and F1 of one class; `support` counts the images whose true class it is."""
+    """Precision, recall and F1 of one class; `support` is its number of images."""
 
     label: str
     support: int
@@ -40,23 +39,23 @@ class ClassScores(_Record):
 
 
 class ReliabilityBin(_Record):
-    """Images whose top probability lies in (low, high]: how sure the model was and how often it was right."""
+    """Confidence and accuracy of the images whose top probability lies in (low, high]."""
 
     low: float
     high: float
     count: int
     confidence: float | None = Field(description="mean top probability; null for an empty bin")
-    accuracy: float | None = Field(description="share of right answers; null for an empty bin")
+    accuracy: float | None = Field(description="share of correct predictions; null for an empty bin")
 
 
 class CalibratedECE(_Record):
-    """Expected calibration error of a perfectly calibrated model with the same confidences on as many images.
+    """Expected calibration error of a perfectly calibrated model with the same confidences.
 
-    Its labels are drawn from the confidences, 1,000 times by a fixed seed.
+    Labels are drawn from the confidences, 1,000 times with a fixed seed.
     """
 
     mean: float
-    percentile_95: float = Field(description="an error above it is more than chance, at a level of 5 %")
+    percentile_95: float = Field(description="an error above it is significant at the 5 % level")
 
 
 class Reliability(_Record):
@@ -65,26 +64,26 @@ class Reliability(_Record):
     ece: float
     bins: tuple[ReliabilityBin, ...]
     if_calibrated: CalibratedECE | None = Field(
-        None, description="the error of a perfectly calibrated model, to compare `ece` with; null: not measured"
+        None, description="error of a perfectly calibrated model, for comparison with `ece`; null: not measured"
     )
 
 
 class PredictionSets(_Record):
-    """How the conformal prediction sets did: share that hold the true class, and how many classes they name."""
+    """Coverage and size of the conformal prediction sets."""
 
     target: float
     coverage: ConfidenceInterval
     mean_size: float
-    singletons: float = Field(description="share of sets that name one class")
+    singletons: float = Field(description="share of sets with one class")
     band: tuple[float, float] | None = Field(
         None,
-        description="between which shares the coverage lies in 95 of 100 cases if the promise is kept, by the "
-        "beta-binomial distribution for these images and `calibration_images`; null: not measured",
+        description="95 % band of the coverage if the target holds, by the beta-binomial distribution for these images "
+        "and `calibration_images`; null: not measured",
     )
     calibration_images: int | None = Field(
         None,
-        description="holdout images that the threshold was fitted on; null in older records, whose `band` is "
-        "binomial, takes no account of them and is too narrow",
+        description="holdout images that the threshold was fitted on; null in older records, whose binomial `band` "
+        "ignores them and is too narrow",
     )
 
 
@@ -92,16 +91,16 @@ StrangeKind = Literal["noise", "textures", "flat", "shuffled", "digits"]
 
 
 class StrangeImages(_Record):
-    """How the out-of-distribution score tells images of no class, of one kind, from the test images."""
+    """Separation of one kind of out-of-distribution images from the test images by the energy score."""
 
     kind: StrangeKind
     images: int
-    auroc: ConfidenceInterval = Field(description="probability that one of them scores above a test image")
-    flag_rate: float = Field(description="share of them that is flagged")
+    auroc: ConfidenceInterval = Field(description="probability that such an image scores above a test image")
+    flag_rate: float = Field(description="share of these images that is flagged")
 
 
 class Scores(_Record):
-    """All figures of one precision of a version on one set of images."""
+    """All scores of one precision of a version on one set of images."""
 
     accuracy: ConfidenceInterval
     top2_accuracy: ConfidenceInterval
@@ -114,11 +113,11 @@ class Scores(_Record):
     reliability: Reliability
     prediction_sets: PredictionSets
     ece_before_temperature: float | None = Field(
-        None, description="expected calibration error of the logits as they are; null: not measured"
+        None, description="expected calibration error without temperature; null: not measured"
     )
     ood_flag_rate: float = Field(description="share flagged as out of distribution")
     strange: tuple[StrangeImages, ...] | None = Field(
-        None, description="how images of no class score; null: not measured"
+        None, description="scores of out-of-distribution images; null: not measured"
     )
 
 
@@ -132,7 +131,7 @@ class EvaluatedData(_Record):
 
 
 class Evaluation(_Record):
-    """The whole of evaluation.json."""
+    """Content of evaluation.json."""
 
     schema_version: Literal[1] = 1
     data: EvaluatedData
@@ -140,7 +139,7 @@ class Evaluation(_Record):
     scores: dict[Precision, Scores]
 
     def to_json(self) -> str:
-        """As it stands on disk: indented JSON with a final newline."""
+        """Indented JSON with a final newline, as stored."""
         return self.model_dump_json(indent=2) + "\n"
 
 

@@ -1,6 +1,7 @@
-"""Evaluations of published versions that jobs made later: DUET_HOME/evaluations/<family>/<version>/<job id>.json.
+"""Evaluation records: evaluations that jobs made of published versions.
 
-The version itself, with the evaluation.json it was published with, never changes.
+They are stored as DUET_HOME/evaluations/<family>/<version>/<job id>.json. The version and its evaluation.json never
+change.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ JOB_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class EvaluationRecord(BaseModel):
-    """What one job measured of one version."""
+    """Evaluation of one version by one job."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
-    job: str = Field(pattern=JOB_PATTERN, description="id of the job, by which the record is found")
+    job: str = Field(pattern=JOB_PATTERN, description="id of the job that made the record")
     family: str = Field(pattern=FAMILY_PATTERN)
     version: int = Field(ge=1)
     created_at: datetime
-    data: str = Field(description="what the job was asked to measure on, such as cifar10 or folder:pets")
+    data: str = Field(description="data set of the job, such as cifar10 or folder:pets")
     evaluation: Evaluation
     differences: tuple[str, ...] | None = Field(
-        description="figures that differ from the version's evaluation.json: none means that it was reproduced; null, "
-        "that the version was published with figures of other images"
+        description="figures that differ from the version's evaluation.json; empty if all were reproduced, null if "
+        "that evaluation used other images"
     )
 
 
 def write_record(home: Path, record: EvaluationRecord) -> Path:
-    """Put the record in place in one step; a record of the same job and version is replaced.
+    """Write the record atomically; a record of the same job and version is replaced.
 
     Raises:
-        RepositoryError: the disk refused; nothing of it is kept.
+        RepositoryError: the file cannot be written; an old record is kept.
     """
     folder = _folder(home, record.family, record.version)
     path = folder / f"{record.job}.json"
@@ -52,15 +53,15 @@ def write_record(home: Path, record: EvaluationRecord) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_replace(path, record.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
-        raise RepositoryError(f"the evaluation could not be written to {path}: {error.strerror}") from error
+        raise RepositoryError(f"cannot write the evaluation to {path}: {error.strerror}") from error
     return path
 
 
 def list_records(home: Path, family: str, version: int) -> list[EvaluationRecord]:
-    """All records of a version, newest first; empty where there is none.
+    """All records of a version, newest first.
 
     Raises:
-        CorruptEvaluationError: a file is not a record; the message names it.
+        CorruptEvaluationError: a file is not a record; the message has its path.
     """
     try:
         with os.scandir(_folder(home, family, version)) as entries:
@@ -72,7 +73,7 @@ def list_records(home: Path, family: str, version: int) -> list[EvaluationRecord
 
 
 def read_record(home: Path, family: str, version: int, job: str) -> EvaluationRecord:
-    """The record that a job made of a version.
+    """Read the record of one job for a version.
 
     Raises:
         UnknownEvaluationError: there is none.

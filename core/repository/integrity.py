@@ -1,4 +1,4 @@
-"""Whether the files of a version are those that its manifest names."""
+"""Integrity check: compares the files of a version with the hashes in its manifest."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from core.repository.manifest import MANIFEST_NAME, FileRecord, Manifest, sha256
 
 
 def file_problems(folder: Path, manifest: Manifest) -> list[str]:
-    """Re-hash every file that the manifest names; one sentence for each that is not as recorded.
+    """Hash every file in the manifest; one message for each file that differs.
 
-    A file that the manifest does not name is no part of the version and is not looked at.
+    Files that are not in the manifest are ignored.
     """
     problems = [(name, file_problem(folder, name, record)) for name, record in sorted(manifest.files.items())]
     return [f"{name}: {problem}" for name, problem in problems if problem]
 
 
 def unlisted_files(folder: Path, manifest: Manifest) -> list[str]:
-    """Names, relative to `folder`, of files other than manifest.json that the manifest leaves out."""
+    """Names, relative to `folder`, of the files that are not in the manifest, without manifest.json."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     return sorted(found - manifest.files.keys() - {MANIFEST_NAME})
 
 
 def file_problem(folder: Path, name: str, record: FileRecord) -> str | None:
-    """What is wrong with one file of the version in `folder`, hashed now; None where it is as recorded."""
+    """Problem of one file of the version in `folder`, which is hashed; None if it matches the record."""
     if not _is_plain(name):
         return "not a plain relative file name"
     path = folder / name
     try:
         if not path.resolve(strict=True).is_relative_to(folder.resolve()):
-            return "leads out of the version's folder"
+            return "is outside of the version's folder"
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return "not a regular file"
@@ -45,7 +45,7 @@ def file_problem(folder: Path, name: str, record: FileRecord) -> str | None:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether `name` stays inside a folder by its spelling alone, the same on every platform."""
+    """True if `name` is a relative path inside the folder on every platform."""
     if not name or "\\" in name or ":" in name or not name.isprintable() or name == MANIFEST_NAME:
         return False
     path = PurePosixPath(name)

@@ -1,7 +1,7 @@
-"""manifest.json: what a model version is, where it came from and how it may be used.
+"""Schema of manifest.json: classes, input, provenance, thresholds, costs and file hashes of a model version.
 
-The manifest is the contract between the half that trains and the half that serves. The service learns
-everything it needs here (class names, input size, thresholds) and nothing from code.
+The manifest is the contract between training and serving: the service reads class names, input size and thresholds
+here, not from code.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "int8"]
 Geometry = Literal["stretch", "crop", "pad"]
-"""The fit of an image of other proportions into the input; see `core.images.geometry.fit_image`."""
+"""Fit of an image with another aspect ratio into the input; see `core.images.geometry.fit_image`."""
 GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
-"""The file of each precision; a version has those that its manifest has a calibration for."""
+"""Graph file of each precision; a version has those with a `calibration` entry."""
 _WEIGHTS_SUFFIX = ".safetensors"
 GRADIENT_GRAPH = "gradient.onnx"
-"""The graph that explanations run; a version has it where its manifest has a `gradient` record."""
+"""Graph for explanations; a version has it if its manifest has a `gradient` record."""
 CARD_NAME = "README.md"
 FIGURES = "figures"
-"""The model card, and the folder of its pictures."""
+"""Model card, and folder of its figures."""
 
 
 class _Record(BaseModel):
@@ -42,10 +42,9 @@ class _Record(BaseModel):
 
 
 class InputSpec(_Record):
-    """The image a version expects: uint8 [N, height, width, channels], RGB.
+    """Input of a version: uint8 [N, height, width, channels], RGB.
 
-    `mean` and `std` are per channel on the [0, 1] scale. They are recorded for the reader; the exported
-    graph scales and normalizes by itself, so nobody applies them to what is sent to `model.onnx`.
+    `mean` and `std` are per channel on the [0, 1] scale. They are for information: `model.onnx` normalizes its input.
     """
 
     height: int = Field(gt=0)
@@ -53,27 +52,27 @@ class InputSpec(_Record):
     channels: Literal[3] = 3
     geometry: Geometry = Field(
         "stretch",
-        description="how an image of other proportions is fitted: stretched, cropped to its center or padded; versions "
-        "published before there was a choice stretch",
+        description="fit of an image with another aspect ratio: stretched, cropped to its center or padded; older "
+        "versions without the field stretch",
     )
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
 
 class DataRecord(_Record):
-    """Which images a version was trained and judged on."""
+    """Images that a version was trained and evaluated on."""
 
     name: str
-    digest: Sha256 = Field(description="sha256 over images and labels of the whole data set, in order")
-    split_digest: Sha256 = Field(description="sha256 over the indices that divide the training images")
+    digest: Sha256 = Field(description="sha256 of images and labels of the whole data set, in order")
+    split_digest: Sha256 = Field(description="sha256 of the indices that split the training images")
     counts: dict[Literal["train", "validation", "holdout", "test"], int]
     trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
 
 
 class EnvironmentRecord(_Record):
-    """The machine and the libraries a version was made with."""
+    """Machine and libraries that trained a version."""
 
-    duet: str | None = Field(None, description="release of this project; null where that was not written down yet")
+    duet: str | None = Field(None, description="release of this project; null in older versions")
     python: str
     torch: str
     numpy: str
@@ -86,7 +85,7 @@ class EnvironmentRecord(_Record):
 
 
 class LicenceRecord(_Record):
-    """Under which terms data and weights may be used, and where they come from."""
+    """Licenses and origin of data and weights."""
 
     weights: str
     data: str
@@ -94,34 +93,34 @@ class LicenceRecord(_Record):
 
 
 class CostRecord(_Record):
-    """What a version costs: to store, to run and to have trained."""
+    """Costs of a version: size, inference and training."""
 
     parameters: int = Field(gt=0)
     macs: int = Field(gt=0, description="multiply-accumulates of one image's forward pass")
     training_seconds: float = Field(
-        ge=0, description="wall time of all epochs; data load and a teacher's answers excluded"
+        ge=0, description="wall time of all epochs, without loading data and a teacher's predictions"
     )
     teacher_seconds: float | None = Field(
         default=None,
         ge=0,
-        description="wall time of the teacher's answers to the training images, which other versions may have learnt "
-        "from too; null where there was no teacher, and where the time is not known",
+        description="wall time of the teacher's predictions for the training images, which other runs may share; null "
+        "without a teacher, or if the time is not known",
     )
     epochs: int = Field(ge=0)
 
     @property
     def total_seconds(self) -> float:
-        """Wall time of the epochs and, where it is known, of the teacher's answers."""
+        """Wall time of the epochs and, if known, of the teacher's predictions."""
         return self.training_seconds + (self.teacher_seconds or 0.0)
 
 
 class Calibration(_Record):
     """Thresholds fitted on the holdout for one precision of a version.
 
-    probabilities = softmax(logits / temperature). The prediction set of an image is every class whose
-    probability is at least `conformal_threshold`, and always the most probable one; it holds the true class
-    with probability >= `coverage`. The out-of-distribution score is the energy -logsumexp(logits); an
-    image is flagged when its score is above `ood_threshold`, which a share `ood_flag_rate` of the holdout is.
+    probabilities = softmax(logits / temperature). The prediction set of an image has the most probable class and every
+    class with a probability of at least `conformal_threshold`; it contains the true class with probability >=
+    `coverage`. The out-of-distribution score is the energy -logsumexp(logits). An image is flagged if its score is
+    above `ood_threshold`; a share `ood_flag_rate` of the holdout is.
     """
 
     temperature: float = Field(gt=0)
@@ -132,10 +131,10 @@ class Calibration(_Record):
 
 
 class ClassBiasRecord(_Record):
-    """Class biases that were fitted together with the temperature on the holdout, and whether they are used.
+    """Class biases that were fitted together with the temperature on the holdout.
 
-    Log losses are means over the holdout images, each scored by a fit on the other folds. The biases are kept, and
-    are part of the weights, where `least_fall` is above 0 by more than rounding (1e-6).
+    Log losses are cross-validated means over the holdout images. The biases are kept, as part of the weights, if
+    `least_fall` is above 1e-6.
     """
 
     images: int = Field(gt=0, description="of the holdout")
@@ -150,7 +149,7 @@ class ClassBiasRecord(_Record):
 
 
 class ParityRecord(_Record):
-    """Agreement of the exported graph with the network it was made from, on `images` test images."""
+    """Agreement of the exported graph with the network, on `images` test images."""
 
     images: int = Field(gt=0)
     max_abs_logit_difference: float = Field(ge=0)
@@ -158,35 +157,37 @@ class ParityRecord(_Record):
 
 
 class GradientRecord(_Record):
-    """Agreement of gradient.onnx with autograd in float64, on `images` validation, or else training, images.
+    """Agreement of gradient.onnx with autograd in float64, on `images` validation images, or training images.
 
-    The error of an image is ||g - g64|| / ||g64||, g being the gradient with respect to the pixels or to the features,
-    whichever is worse. Networks of ReLU and max-pooling are linear in pieces; where an image lies on the border of two
-    within the rounding of float32, the graph may answer for the other one. Such images are compared with g64 of the
-    piece that the graph chose, which counts as their error, and are counted in `other_pieces`.
+    The error of an image is ||g - g64|| / ||g64||, the larger one for gradients of pixels and features. Networks of
+    ReLU and max-pooling are piecewise linear. If an image lies on the border of two linear regions within the rounding
+    of float32, the graph may use the other region. Such images are compared with g64 of the region that the graph uses,
+    and are counted in `other_pieces`.
     """
 
     images: int = Field(gt=0)
     max_relative_error: float = Field(ge=0)
     other_pieces: int = Field(ge=0)
     max_other_piece_error: float = Field(
-        ge=0, description="largest error of those against g64 of the piece that float64 chooses"
+        ge=0, description="largest error of these images against g64 of the region that float64 uses"
     )
-    max_logit_difference: float = Field(ge=0, description="to model.onnx's, relative to the largest logit above 1")
-    opset: int = Field(gt=0, description="of ONNX's default operators that the graph needs")
+    max_logit_difference: float = Field(
+        ge=0, description="difference from model.onnx, relative to the largest logit above 1"
+    )
+    opset: int = Field(gt=0, description="ONNX opset that the graph needs")
 
 
 class QuantizationRecord(_Record):
-    """The int8 variant of a version: how it was made, what it was measured to cost and to gain, and the verdict.
+    """The int8 variant of a version: method, speed, accuracy and decision.
 
-    `published` is true where model.int8.onnx is part of the version: it was at least 1.5 times faster than the
-    float32 graph on the machine that made it, and not inferior on the holdout (the lower end of the 95 % interval of
-    the difference in accuracy, int8 minus float32, above -0.5 points).
+    `published` is true if model.int8.onnx is part of the version. That needs a speedup of at least 1.5 over the float32
+    graph on the machine that made it, and non-inferiority on the holdout (lower end of the 95 % interval of the
+    difference in accuracy, int8 minus float32, above -0.5 points).
     """
 
     method: str
-    calibration_images: int = Field(gt=0, description="training images that fixed the ranges of the activations")
-    speedup_batch_1: float = Field(gt=0, description="time of the float32 graph over that of int8, one thread")
+    calibration_images: int = Field(gt=0, description="training images that set the ranges of the activations")
+    speedup_batch_1: float = Field(gt=0, description="time of the float32 graph divided by that of int8, one thread")
     speedup_batch_32: float = Field(gt=0)
     holdout_difference: ConfidenceInterval = Field(description="accuracy on the holdout, int8 minus float32")
     published: bool
@@ -194,16 +195,18 @@ class QuantizationRecord(_Record):
 
 
 class HeadlineMetrics(_Record):
-    """The figures that a list of versions shows; evaluation.json has all of them."""
+    """Main scores of a version; evaluation.json has all."""
 
     test_accuracy: Probability
     test_macro_f1: Probability
     test_log_loss: float = Field(ge=0)
     test_ece: Probability
     holdout_accuracy: Probability
-    validation_accuracy: Probability | None = Field(description="null where the version trained on those images too")
+    validation_accuracy: Probability | None = Field(
+        description="null if the version was trained on the validation images"
+    )
     corrupted_accuracy: Probability | None = Field(
-        default=None, description="on holdout images under four kinds of corruption, their mean; null: not measured"
+        default=None, description="mean on holdout images under four kinds of corruption; null: not measured"
     )
     corrupted_flag_rate: Probability | None = Field(
         default=None, description="share of those images flagged as out of distribution; null: not measured"
@@ -211,9 +214,9 @@ class HeadlineMetrics(_Record):
 
 
 class AveragedViewsRecord(_Record):
-    """What one precision of a version does where the logits for several views of an image are averaged."""
+    """Calibration and scores of one precision with logits averaged over several views of an image."""
 
-    views: int = Field(gt=1, description="mirrored and shifted by a pixel; see core.images.tta_views")
+    views: int = Field(gt=1, description="number of views; see core.images.tta_views")
     calibration: Calibration = Field(description="fitted on the averaged logits of the holdout")
     test_accuracy: ConfidenceInterval
     test_log_loss: float = Field(ge=0)
@@ -221,64 +224,64 @@ class AveragedViewsRecord(_Record):
 
 
 class FileRecord(_Record):
-    """Size in bytes and hash of one file of a version."""
+    """Hash and size of one file of a version."""
 
     sha256: Sha256
     bytes: int = Field(ge=0)
 
 
 class Manifest(_Record):
-    """The whole of manifest.json. `files` names every other file of the version folder."""
+    """Content of manifest.json. `files` has every other file of the version folder."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     family: FamilyName
     version: int = Field(gt=0)
     created_at: datetime
-    architecture: Literal["mlp", "cnn"] = Field(description="which explanations fit; a family may have any name")
+    architecture: Literal["mlp", "cnn"] = Field(description="kind of network, which decides the explanation methods")
     class_names: tuple[str, ...] = Field(min_length=2)
     input: InputSpec
     recipe: str
-    config: dict[str, Any] = Field(description="the recipe's full configuration, seed included")
+    config: dict[str, Any] = Field(description="full configuration, seed included")
     seed: int
     derived_from: str | None = Field(
-        default=None, description="family@version whose weights this one starts from or reuses"
+        default=None, description="family@version whose weights this version starts from or reuses"
     )
-    source_digest: Sha256 = Field(description="sha256 over the source of core and training that made it")
+    source_digest: Sha256 = Field(description="sha256 of the source code of core and training")
     data: DataRecord
     environment: EnvironmentRecord
     licence: LicenceRecord
     cost: CostRecord
     calibration: dict[Precision, Calibration]
     class_biases: ClassBiasRecord | None = Field(
-        default=None, description="null where class biases were not tried: older versions, holdouts below 10 images"
+        default=None, description="null if not tried: older versions, and holdouts below 10 images"
     )
     averaged_views: dict[Precision, AveragedViewsRecord] = Field(
-        default_factory=dict, description="for answers averaged over views; empty where that was not measured"
+        default_factory=dict, description="for predictions averaged over views; empty if not measured"
     )
-    quantization: QuantizationRecord | None = Field(default=None, description="null where int8 was not tried")
-    gradient: GradientRecord | None = Field(default=None, description="null where the version has no gradient.onnx")
+    quantization: QuantizationRecord | None = Field(default=None, description="null if int8 was not tried")
+    gradient: GradientRecord | None = Field(default=None, description="null if the version has no gradient.onnx")
     metrics: HeadlineMetrics
     parity: ParityRecord
     files: dict[str, FileRecord]
 
     @property
     def reference(self) -> str:
-        """The version's short name, such as `cnn@3`."""
+        """Short name, such as `cnn@3`."""
         return f"{self.family}@{self.version}"
 
     @property
     def served_bytes(self) -> int:
-        """Size of the fp32 graph and its weights."""
+        """Size of the fp32 graph and its weights, in bytes."""
         files = self.files.items()
         return sum(record.bytes for name, record in files if name == GRAPHS["fp32"] or name.endswith(_WEIGHTS_SUFFIX))
 
     def to_json(self) -> str:
-        """The manifest as it stands on disk: indented JSON with a final newline."""
+        """Indented JSON with a final newline, as stored."""
         return self.model_dump_json(indent=2) + "\n"
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file's content, as 64 hexadecimal digits."""
+    """sha256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

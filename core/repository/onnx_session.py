@@ -1,4 +1,4 @@
-"""Opening exported models in onnxruntime, in one way for those who serve them and those who judge them."""
+"""onnxruntime sessions for exported models, with the same options in serving and evaluation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# onnxruntime reports use to its vendor and keeps a device id in the home folder unless this is set before it is
-# imported, which is why nothing else in the project imports it.
+# This must be set before onnxruntime is imported, so no other module imports it. Otherwise onnxruntime reports usage to
+# its vendor and stores a device id in the home folder.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
@@ -19,12 +19,12 @@ _ERRORS_ONLY = 3
 
 
 def open_session(path: Path, *, threads: int) -> InferenceSession:
-    """The graph at `path` on the CPU, ready to run; every run uses `threads` threads, the caller's own included.
+    """Load the graph at `path` on the CPU; a run uses `threads` threads, the caller's included.
 
-    Opened by path rather than from bytes, because the weights are external data in a file beside it.
+    The graph is loaded by path because its weights are external data in a file beside it.
 
     Raises:
-        Exception: onnxruntime has no common base for what it raises on a graph it cannot open.
+        Exception: the graph cannot be loaded; onnxruntime's errors have no common base class.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -34,5 +34,5 @@ def open_session(path: Path, *, threads: int) -> InferenceSession:
 
 
 def runtime_version() -> str:
-    """The version of onnxruntime that runs the graphs."""
+    """Version of onnxruntime."""
     return str(onnxruntime.__version__)

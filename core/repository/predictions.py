@@ -1,4 +1,4 @@
-"""predictions.npz: a version's answer to every holdout and test image, so that any two can be compared later."""
+"""predictions.npz: stored probabilities of a version for every holdout and test image."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Split = Literal["holdout", "test"]
 
 @dataclass(frozen=True)
 class SplitPredictions:
-    """Answers to the N images of one split, in the order of the data set.
+    """Predictions for the N images of one split, in the order of the data set.
 
     Attributes:
-        index: int64 [N], position of each image in the part of the data set that the split is taken from.
+        index: int64 [N], positions of the images in the training or test part of the data set.
         labels: int64 [N], true classes.
         probabilities: float32 [N, K] for each precision, after temperature.
     """
@@ -32,7 +32,7 @@ class SplitPredictions:
     probabilities: Mapping[Precision, npt.NDArray[np.float32]]
 
     def predicted(self, precision: Precision = "fp32") -> npt.NDArray[np.int64]:
-        """int64 [N], the most probable class of each image."""
+        """The most probable class of each image, int64 [N]."""
         return np.asarray(self.probabilities[precision].argmax(axis=1), dtype=np.int64)
 
 

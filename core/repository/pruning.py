@@ -1,4 +1,4 @@
-"""Removes versions that nobody ever promoted, to win back disk; the rest of the project never deletes a version."""
+"""Pruning: deletes versions that were never promoted. Nothing else in the project deletes versions."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _REMOVED = ".removed-"
 def prune_unpromoted(
     repository: ModelRepository, family: str, *, keep: int, before: datetime, in_use: Collection[int] = ()
 ) -> list[int]:
-    """Remove a family's versions of the home layer that were never champion, but for the newest `keep` of them.
+    """Delete a family's never promoted versions in the home layer, except the newest `keep`.
 
-    The highest number always stays, so that none is given twice. A kill leaves a version whole or gone.
+    The highest number always stays, so that no number is used twice. After a kill, each version is complete or gone.
 
     Args:
-        repository: where they lie; the shipped layer is never touched.
-        family: whose versions.
-        keep: how many never promoted ones stay; at least 1.
-        before: versions created since then stay, so that one that is still being judged is not removed.
-        in_use: further numbers that stay.
+        repository: whose home layer is pruned; the shipped layer is never changed.
+        family: of the versions.
+        keep: number of never promoted versions to keep; at least 1.
+        before: newer versions stay, because the gate may still evaluate them.
+        in_use: further version numbers to keep.
 
     Returns:
-        The numbers removed, ascending.
+        The deleted version numbers, ascending.
 
     Raises:
         RepositoryError: a file cannot be read or removed.
     """
     folder = repository.home_models / family
     if keep < 1:
-        raise ValueError("the newest version that was never promoted must stay, or its number would be given again")
+        raise ValueError(f"keep={keep}: keep at least 1 version, so that no number is used twice")
     if not folder.is_dir():
         return []
     with file_lock(repository.home_models / LOCK_NAME):
@@ -58,4 +58,4 @@ def _may_go(repository: ModelRepository, family: str, number: int, before: datet
     try:
         return repository.layer(family, number) == "home" and (repository.manifest(family, number).created_at < before)
     except CorruptVersionError:
-        return False  # somebody may want to look into it
+        return False  # kept for inspection

@@ -1,12 +1,12 @@
-"""Publishing a version so that a kill at any instant leaves none of it or all of it.
+"""Crash-safe publishing: a kill at any time leaves all of a version or nothing.
 
     with reserve(repository, "cnn") as staging:
         ...                        # write files into staging.folder
-        staging.publish(manifest)  # of staging.family and staging.version, naming each of those files
+        staging.publish(manifest)  # names each of those files
 
-The number is reserved by making `<family>/.staging/<number>`, on the same file system as the version's place, and
-a lock on `<number>.lock` beside it lives as long as the process: a staging folder whose lock is free was abandoned
-by a process that died, and the next to reserve in the family removes it.
+`reserve` creates the staging folder `<family>/.staging/<number>`, on the file system of the version folder. The process
+holds a lock on `<number>.lock` beside it. If that lock is free, its process died, and the next `reserve` in the family
+removes the staging folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Staging:
-    """A reserved version number and the folder in which its files are gathered."""
+    """Reserved version number and the staging folder for its files."""
 
     def __init__(self, family_folder: Path, version: int) -> None:
         self.family = family_folder.name
@@ -44,15 +44,15 @@ class Staging:
 
     @property
     def reference(self) -> str:
-        """The short name that the version will have, such as `cnn@3`."""
+        """Short name of the future version, such as `cnn@3`."""
         return f"{self.family}@{self.version}"
 
     def publish(self, manifest: Manifest) -> Path:
-        """Put the version in place for good and return its folder; `self.folder` is gone afterwards.
+        """Rename the staging folder to the version folder and return the new path.
 
         Raises:
-            CorruptVersionError: the manifest and the files in the folder do not match each other.
-            PublishError: the disk refused; unless the message says otherwise, nothing was published.
+            CorruptVersionError: the manifest and the files in the folder do not match.
+            PublishError: a file cannot be written; unless the message says otherwise, nothing was published.
         """
         self._check(manifest)
         try:
@@ -65,7 +65,7 @@ class Staging:
             for folder in (self.folder.parent, self._place.parent, self._place.parent.parent):
                 sync(folder)
         except OSError as error:
-            raise PublishError(f"{self.reference} is in place, but may not outlive a power cut: {error}") from error
+            raise PublishError(f"{self.reference} is published, but may be lost in a power cut: {error}") from error
         return self._place
 
     def _check(self, manifest: Manifest) -> None:
@@ -87,26 +87,26 @@ class Staging:
 
 
 def check_family_name(family: str) -> None:
-    """Check that `family` can name a model family; none of that name need exist.
+    """Check that `family` is a valid family name; the family may not exist yet.
 
     Raises:
-        PublishError: it cannot.
+        PublishError: the name is not valid.
     """
     if not re.fullmatch(FAMILY_PATTERN, family):
         raise PublishError(
-            f"{family!r} cannot name a model family: use up to 32 lower-case letters, digits, - and _, a letter first"
+            f"{family!r} is not a valid family name: use up to 32 lower-case letters, digits, - and _, "
+            "starting with a letter"
         )
 
 
 @contextmanager
 def reserve(repository: ModelRepository, family: str) -> Iterator[Staging]:
-    """Reserve the family's next version number for as long as the context lasts; the family may be new.
+    """Reserve the family's next version number inside the context; the family may be new.
 
-    Leaving without `Staging.publish` gives the number back and removes what was written.
+    Leaving the context without `Staging.publish` releases the number and removes the files.
 
     Raises:
-        PublishError: the family's name is not valid, the number cannot be reserved, or the disk became full while
-            files were written.
+        PublishError: the family name is not valid, the number cannot be reserved, or the disk is full.
     """
     check_family_name(family)
     family_folder = repository.home_models / family
@@ -156,10 +156,10 @@ def _try_claim(repository: ModelRepository, family_folder: Path, version: int) -
 
 
 def _next_version(repository: ModelRepository, family_folder: Path) -> int:
-    """One more than any number that stands, is being prepared, or was ever champion.
+    """One more than any number that exists, is staged, or was ever champion.
 
-    A number that the aliases or their trail name is never given again, even if its folder was deleted: a reused
-    one would be served as a champion that nobody promoted.
+    A number in the aliases or the trail is never reused, even if its folder was deleted: the new version would be
+    served as champion without a promotion.
     """
     family = family_folder.name
     staged = [int(path.name) for path in (family_folder / STAGING_NAME).iterdir() if path.name.isdecimal()]
@@ -169,7 +169,7 @@ def _next_version(repository: ModelRepository, family_folder: Path) -> int:
 
 
 def _remove_abandoned(stagings: Path) -> None:
-    """Remove what killed processes left; the caller holds the family's lock, so that no claim is under way."""
+    """Remove staging folders of dead processes; the caller holds the family's lock."""
     for number in {path.name.removesuffix(".lock") for path in stagings.iterdir()}:
         lock = _try_lock(stagings / number) if number.isdecimal() else None
         if lock is None:
@@ -180,8 +180,8 @@ def _remove_abandoned(stagings: Path) -> None:
 
 
 def _try_lock(staging_folder: Path) -> FileLock | None:
-    """The lock that says a staging folder is in use, or None where a living process holds it."""
-    # thread_local=False: the thread that leaves the context need not be the one that entered it.
+    """Acquire the lock of a staging folder; None if a running process holds it."""
+    # thread_local=False: another thread may leave the context.
     lock = FileLock(_lock_path(staging_folder), thread_local=False)
     try:
         lock.acquire(timeout=0)

@@ -1,10 +1,10 @@
-"""The model repository: immutable numbered versions of each family in two layers, and which one is champion.
+"""Model repository: immutable, numbered versions of each family in two layers, and the champion of each family.
 
     <layer>/<family>/<version>/manifest.json and the files that it names
     <layer>/aliases.json
 
-The shipped layer comes with the project and is never written; versions published here go to the home layer. A
-number is unique over both. Other processes publish and promote at any time, so every answer is read from disk.
+The shipped layer comes with the project and is read-only; new versions go to the home layer. A number is unique over
+both layers. Other processes may publish and promote at any time, so every call reads from disk.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}")
 
 @dataclass(frozen=True)
 class ModelRepository:
-    """Reads both layers. Writing is the business of `core.repository.publishing` and `core.repository.champions`."""
+    """Reader of both layers; `core.repository.publishing` and `core.repository.champions` write."""
 
     home_models: Path
     shipped: Path
 
     @classmethod
     def open(cls, home: Path | None = None) -> ModelRepository:
-        """The repository of `home`, by default that of the environment; nothing needs to exist yet."""
+        """The repository of `home`, by default DUET_HOME; the folders may not exist yet."""
         return cls(home_models=(home or duet_home()) / MODELS_NAME, shipped=shipped_models())
 
     def families(self) -> list[str]:
@@ -58,28 +58,28 @@ class ModelRepository:
         return numbers
 
     def numbers(self, family: str) -> list[int]:
-        """As `versions`, but empty for a family that has none. `family` is a valid family name."""
+        """As `versions`, but empty for a family without versions. `family` is a valid family name."""
         names = {name for layer in (self.shipped, self.home_models) for name in _folder_names(layer / family)}
         return sorted(int(name) for name in names if _VERSION_NAME.fullmatch(name))
 
     def folder(self, family: str, version: int) -> Path:
-        """Where the files of a version lie.
+        """Folder of a version.
 
         Raises:
             UnknownFamilyError, UnknownVersionError: there is no such version.
-            CorruptVersionError: both layers have the number, with different content.
+            CorruptVersionError: both layers have the number with different content.
         """
         return self._located(family, version)[1]
 
     def layer(self, family: str, version: int) -> Layer:
-        """Which layer a version lies in; raises as `folder` does."""
+        """Layer of a version; raises as `folder` does."""
         return self._located(family, version)[0]
 
     def manifest(self, family: str, version: int) -> Manifest:
-        """The manifest of a version, with its files unchecked; raises as `folder` does.
+        """Read the manifest of a version without checking its files; raises as `folder` does.
 
         Raises:
-            CorruptVersionError: it does not parse, or is that of another version.
+            CorruptVersionError: the manifest is not valid, or describes another version.
         """
         folder = self.folder(family, version)
         try:
@@ -93,10 +93,10 @@ class ModelRepository:
         return manifest
 
     def verify(self, family: str, version: int) -> Manifest:
-        """The manifest of a version whose every file has been hashed and found as recorded; raises as `manifest` does.
+        """Read the manifest and check the hash of every file; raises as `manifest` does.
 
         Raises:
-            CorruptVersionError: files are missing or changed; the message names each with its reason.
+            CorruptVersionError: files are missing or changed; the message lists them.
         """
         manifest = self.manifest(family, version)
         problems = file_problems(self.folder(family, version), manifest)
@@ -105,11 +105,11 @@ class ModelRepository:
         return manifest
 
     def champion(self, family: str) -> int | None:
-        """The version that a family serves, or None; it may name one that no longer exists."""
+        """Champion of a family, or None; the version may no longer exist."""
         return self.champions().get(family)
 
     def champions(self) -> dict[str, int]:
-        """The champion of every family that has one: by the home's aliases.json, else by the shipped one.
+        """Champions by family, from the home layer's aliases.json, then the shipped one.
 
         Raises:
             RepositoryError: an alias file is damaged.
@@ -117,7 +117,7 @@ class ModelRepository:
         return {**read_aliases(self.shipped).champions, **read_aliases(self.home_models).champions}
 
     def resolve(self, text: str) -> tuple[str, int]:
-        """Family and version that `cnn@3`, `cnn@champion` or `cnn` (the champion as well) stands for; it exists.
+        """Resolve `cnn@3`, `cnn@champion` or `cnn` (the champion) to an existing family and version.
 
         Raises:
             UnknownFamilyError, UnknownVersionError: there is no such version, or the family has no champion.
@@ -133,7 +133,8 @@ class ModelRepository:
             raise UnknownVersionError(f"{family} has no champion, name a version; {_listed(existing)}")
         if champion not in existing:
             raise UnknownVersionError(
-                f"the champion of {family} is version {champion}, which is gone: promote another; {_listed(existing)}"
+                f"the champion of {family} is version {champion}, which does not exist: promote another; "
+                f"{_listed(existing)}"
             )
         return family, champion
 
@@ -146,7 +147,7 @@ class ModelRepository:
             return "home", home
         if home.is_dir() and _manifest_bytes(shipped) != _manifest_bytes(home):
             raise CorruptVersionError(
-                f"{family}@{version}: two different versions carry this number, in {shipped} and {home}: remove one"
+                f"{family}@{version}: two different versions have this number, in {shipped} and {home}: remove one"
             )
         return "shipped", shipped
 

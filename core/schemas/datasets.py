@@ -1,69 +1,71 @@
-"""What the API answers about labelled folders of images, as data; see `core.schemas.api`."""
+"""API schemas of data sets (labelled folders)."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from core.images.labelled_folders import LabelledFolder
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class ClassCount(Answer):
+class ClassCount(ResponseModel):
     """One class of a data set."""
 
     label: str
     images: int = Field(ge=0)
 
 
-class DatasetSummary(Answer):
+class DatasetSummary(ResponseModel):
     """A data set in a list."""
 
     name: str
-    data: str = Field(description="what training jobs call it, such as folder:pets")
+    data: str = Field(description="name in training jobs, such as folder:pets")
     classes: int = Field(ge=0)
-    images: int = Field(ge=0, description="files in the classes; what is no image is found when it is read")
+    images: int = Field(
+        ge=0, description="files in the classes; files that are not images are only found when they are read"
+    )
     bytes: int = Field(ge=0)
-    trainable: bool = Field(description="whether there are enough classes, and enough images in each")
+    trainable: bool = Field(description="true if there are enough classes, and enough images in each")
 
 
-class DatasetList(Answer):
-    """Answer of GET /datasets."""
+class DatasetList(ResponseModel):
+    """Response of GET /datasets."""
 
-    datasets: tuple[DatasetSummary, ...] = Field(description="in the order of their names")
+    datasets: tuple[DatasetSummary, ...] = Field(description="sorted by name")
 
 
-class SkippedFile(Answer):
+class SkippedFile(ResponseModel):
     """A file that is not part of a data set, and why."""
 
     file: str
     reason: str
 
 
-class DatasetDetail(Answer):
-    """Answer of GET /datasets/{name}, and of DELETE."""
+class DatasetDetail(ResponseModel):
+    """Response of GET and DELETE /datasets/{name}."""
 
     name: str
-    data: str = Field(description="what training jobs call it, such as folder:pets")
-    classes: tuple[ClassCount, ...] = Field(description="in the order of their names")
+    data: str = Field(description="name in training jobs, such as folder:pets")
+    classes: tuple[ClassCount, ...] = Field(description="sorted by name")
     images: int = Field(ge=0)
     bytes: int = Field(ge=0)
-    digest: str = Field(description="sha256 over classes, file names and sizes; another one says that it has changed")
-    shortfalls: tuple[str, ...] = Field(description="what is missing for training, a phrase each; empty: nothing")
-    skipped: tuple[SkippedFile, ...] = Field(description="what lies in its folder and is in no class")
+    digest: str = Field(description="sha256 of classes, file names and sizes; changes with the data set")
+    shortfalls: tuple[str, ...] = Field(description="reasons against training, a phrase each; empty if trainable")
+    skipped: tuple[SkippedFile, ...] = Field(description="ignored entries of the folder")
 
 
-class DatasetUpload(Answer):
-    """Answer of POST /datasets/{name}."""
+class DatasetUpload(ResponseModel):
+    """Response of POST /datasets/{name}."""
 
-    dataset: DatasetDetail = Field(description="the data set with what was added")
+    dataset: DatasetDetail = Field(description="the data set after the upload")
     added: int = Field(ge=0)
-    duplicates: int = Field(ge=0, description="images that were there already, in the same class")
-    skipped: int = Field(ge=0, description="files that were left out")
-    skipped_files: tuple[SkippedFile, ...] = Field(description="the first 100 of them, with reasons")
+    duplicates: int = Field(ge=0, description="images that the class already has")
+    skipped: int = Field(ge=0, description="ignored files")
+    skipped_files: tuple[SkippedFile, ...] = Field(description="the first 100 ignored files, with reasons")
 
 
 def summary(folder: LabelledFolder) -> DatasetSummary:
-    """The line of a folder in a list."""
+    """The summary of a folder for a list."""
     return DatasetSummary(
         name=folder.name,
         data=folder.data,
@@ -75,7 +77,7 @@ def summary(folder: LabelledFolder) -> DatasetSummary:
 
 
 def detail(folder: LabelledFolder) -> DatasetDetail:
-    """All that is known of a folder without opening its files."""
+    """The details of a folder; its files are not opened."""
     return DatasetDetail(
         name=folder.name,
         data=folder.data,

@@ -1,4 +1,4 @@
-"""What the API answers about jobs, as data; see `core.schemas.api`."""
+"""API schemas of jobs."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from pydantic import Field, JsonValue
 
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobRecord
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class JobLinks(Answer):
-    """Where everything about the job is."""
+class JobLinks(ResponseModel):
+    """URLs of a job."""
 
     job: str
-    events: str = Field(description="server-sent events, from the first on")
-    log: str = Field(description="what the job's process printed")
-    cancel: str | None = Field(description="POST here to cancel it; null once it has ended")
-    retry: str | None = Field(description="POST here to try it again; null unless it failed or was cancelled")
+    events: str = Field(description="server-sent events, from the first one")
+    log: str = Field(description="output of the job's process")
+    cancel: str | None = Field(description="POST here to cancel the job; null after its end")
+    retry: str | None = Field(description="POST here to retry the job; null unless it failed or was cancelled")
 
 
 class JobAnswer(JobRecord):
-    """A job, and where to go from here."""
+    """A job with its links."""
 
     links: JobLinks
 
 
-class JobList(Answer):
-    """Answer of GET /jobs."""
+class JobList(ResponseModel):
+    """Response of GET /jobs."""
 
     jobs: tuple[JobAnswer, ...] = Field(description="newest first")
-    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page")
 
 
-class JobAccepted(Answer):
-    """Answer of POST /train and POST /evaluate: the same whenever a request is sent again with its Idempotency-Key."""
+class JobAccepted(ResponseModel):
+    """Response of POST /train and POST /evaluate; the same for each request with one Idempotency-Key."""
 
     id: str
     kind: JobKind

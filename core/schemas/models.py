@@ -1,4 +1,4 @@
-"""What the API answers about models and their versions, as data; see `core.schemas.api`."""
+"""API schemas of models and versions."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from pydantic import Field
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository.repository import Layer
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class ModelSummary(Answer):
+class ModelSummary(ResponseModel):
     """A family in GET /models."""
 
     model: str
-    champion: int | None = Field(description="the version that answers when none is asked for")
+    champion: int | None = Field(description="version that is used if a request names none")
     versions: tuple[int, ...]
 
 
-class ModelList(Answer):
-    """Answer of GET /models."""
+class ModelList(ResponseModel):
+    """Response of GET /models."""
 
     models: tuple[ModelSummary, ...]
 
 
-class VersionSummary(Answer):
-    """A version in GET /models/{model}; what its manifest would say is null where that cannot be read."""
+class VersionSummary(ResponseModel):
+    """A version in GET /models/{model}; fields from the manifest are null if it cannot be read."""
 
     version: int
     champion: bool
-    layer: Layer | None = Field(description="shipped with the project, or published under DUET_HOME")
+    layer: Layer | None = Field(description="shipped: part of the project; home: published under DUET_HOME")
     created_at: datetime | None
     recipe: str | None
     metrics: HeadlineMetrics | None
-    test_accuracy: ConfidenceInterval | None = Field(description="that of `metrics`, with Wilson's interval")
+    test_accuracy: ConfidenceInterval | None = Field(description="test accuracy of `metrics` with Wilson's interval")
     cost: CostRecord | None
-    refused: str | None = Field(description="why this version is not served; null where nothing is known against it")
+    refused: str | None = Field(description="why the version cannot be served; null if no problem is known")
 
 
-class ModelDetail(Answer):
-    """Answer of GET /models/{model}."""
+class ModelDetail(ResponseModel):
+    """Response of GET /models/{model}."""
 
     model: str
     champion: int | None
     versions: tuple[VersionSummary, ...]
 
 
-class VersionDetail(Answer):
-    """Answer of GET /models/{model}/versions/{version}."""
+class VersionDetail(ResponseModel):
+    """Response of GET /models/{model}/versions/{version}."""
 
     model: str
     version: int
@@ -58,19 +58,19 @@ class VersionDetail(Answer):
     manifest: Manifest
 
 
-class FileCheck(Answer):
-    """One file of a version, hashed."""
+class FileCheck(ResponseModel):
+    """Integrity of one file of a version."""
 
     name: str
-    bytes: int = Field(description="as its manifest says")
-    sha256: str = Field(description="as its manifest says")
-    problem: str | None = Field(description="how the file differs from that; null where it does not")
+    bytes: int = Field(description="from the manifest")
+    sha256: str = Field(description="from the manifest")
+    problem: str | None = Field(description="difference from the manifest; null if there is none")
 
 
-class VersionCheck(Answer):
-    """Answer of GET /models/{model}/versions/{version}/check."""
+class VersionCheck(ResponseModel):
+    """Response of GET /models/{model}/versions/{version}/check."""
 
     model: str
     version: int
-    intact: bool = Field(description="true where every file is as it was published")
+    intact: bool = Field(description="true if every file matches the manifest")
     files: tuple[FileCheck, ...]

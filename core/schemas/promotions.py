@@ -1,4 +1,4 @@
-"""What the API takes and answers about promotions and evaluations, as data; see `core.schemas.api`."""
+"""API schemas of promotions and evaluations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from core.gate.report import GateReport
 from core.repository.alias_files import Promotion
 from core.repository.evaluation import Evaluation
-from core.schemas.api import ModelReadiness
-from core.schemas.base import Answer
+from core.schemas.api import ModelReadiness, ResponseModel
 
-ASKED = "asked for through the API"
+DEFAULT_REASON = "requested through the API"
 MAX_REASON = 1000
 
 
@@ -21,66 +20,66 @@ class _Body(BaseModel):
 
 
 class PromoteRequest(_Body):
-    """Body of POST /models/{model}/versions/{version}/promote; it may be left out."""
+    """Body of POST /models/{model}/versions/{version}/promote; optional."""
 
     reason: str | None = Field(
-        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="why, for the audit trail"
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
     )
-    force: bool = Field(False, description="promote although the gate refuses; needs a reason")
+    force: bool = Field(False, description="promote even if the gate refuses; needs a reason")
 
     @field_validator("force")
     @classmethod
     def _has_a_reason(cls, force: bool, given: ValidationInfo) -> bool:
         if force and given.data.get("reason") is None:
-            raise ValueError("give a reason as well, which the audit trail keeps")
+            raise ValueError("force needs a reason for the audit trail: give one")
         return force
 
 
 class RollbackRequest(_Body):
-    """Body of POST /models/{model}/rollback; it may be left out."""
+    """Body of POST /models/{model}/rollback; optional."""
 
     reason: str | None = Field(
-        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="why, for the audit trail"
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
     )
 
 
-class Move(Answer):
-    """A champion has moved; answer of POST .../rollback."""
+class Move(ResponseModel):
+    """Response of POST .../rollback."""
 
-    promotion: Promotion = Field(description="as the audit trail has it; entry 0 where nothing had to change")
-    served: bool = Field(description="whether the process that answers serves the champion already")
-    serving: ModelReadiness = Field(description="what it serves, and why that is not the champion where it is not")
+    promotion: Promotion = Field(description="entry of the audit trail; entry 0 if nothing changed")
+    served: bool = Field(description="true if this process already serves the champion")
+    serving: ModelReadiness = Field(description="version that this process serves")
 
 
 class GatedMove(Move):
-    """Answer of POST .../promote."""
+    """Response of POST .../promote."""
 
-    gate: GateReport = Field(description="what the gate found; it may have refused, if the promotion was forced")
+    gate: GateReport = Field(description="report of the gate; it may have refused if the promotion was forced")
 
 
-class PromotionPage(Answer):
-    """Answer of GET /models/{model}/promotions: a part of the audit trail, newest first."""
+class PromotionPage(ResponseModel):
+    """Response of GET /models/{model}/promotions: a page of the audit trail, newest first."""
 
     promotions: tuple[Promotion, ...]
-    next_cursor: int | None = Field(description="`cursor` of the next page; null on the last one")
+    next_cursor: int | None = Field(description="`cursor` of the next page; null on the last page")
 
 
-class VersionEvaluation(Answer):
-    """What was measured of a version, when it was published or by a later job."""
+class VersionEvaluation(ResponseModel):
+    """Evaluation of a version, from its publication or a later job."""
 
-    job: str | None = Field(description="the job that measured it; null for the evaluation it was published with")
+    job: str | None = Field(description="job that measured it; null for the published evaluation")
     created_at: datetime
     evaluation: Evaluation
     differences: tuple[str, ...] | None = Field(
-        description="figures in which a job's evaluation differs from the published one; null where that was of other "
-        "images, and for the published one itself"
+        description="figures that differ from the published evaluation; null if that used other images, and for the "
+        "published evaluation itself"
     )
 
 
-class EvaluationPage(Answer):
-    """Answer of GET /models/{model}/versions/{version}/evaluations: the published one, then jobs', newest first."""
+class EvaluationPage(ResponseModel):
+    """Response of GET /models/{model}/versions/{version}/evaluations: first the published one, then the newest."""
 
     model: str
     version: int
     evaluations: tuple[VersionEvaluation, ...]
-    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page")

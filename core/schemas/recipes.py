@@ -1,4 +1,4 @@
-"""What the API answers about recipes, as data; see `core.schemas.api`."""
+"""API schemas of recipes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from pydantic import Field
 
 from core.recipes import RecipeConfig
-from core.schemas.base import Answer
+from core.schemas.api import ResponseModel
 
 
-class Recipe(Answer):
-    """A recipe: a full configuration, under a name."""
+class Recipe(ResponseModel):
+    """A named full configuration."""
 
     name: str
     description: str
-    family: str = Field(description="family that its versions are published under where nobody names another")
+    family: str = Field(description="default family of its versions")
     config: RecipeConfig = Field(description="all settings; `overrides` of POST /train changes them")
 
 
-class RecipeList(Answer):
-    """Answer of GET /recipes; forms can be made from the two schemas."""
+class RecipeList(ResponseModel):
+    """Response of GET /recipes; the two schemas are made for forms."""
 
     recipes: tuple[Recipe, ...]
     config_schema: dict[str, Any] = Field(description="JSON schema of every `config`")

@@ -1,4 +1,4 @@
-"""Proportions and differences of proportions, as estimates with their intervals."""
+"""Proportions and differences of proportions with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def proportion(successes: int, trials: int) -> ConfidenceInterval:
 
 
 def difference_of_proportions(first: tuple[int, int], second: tuple[int, int]) -> ConfidenceInterval:
-    """First less second proportion of two separate samples, each (successes, trials), with Newcombe's interval.
+    """First minus second proportion of two independent samples, each (successes, trials), with Newcombe's interval.
 
-    Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10: made of both
-    Wilson intervals, so that it stays within [-1, 1] and keeps its coverage near 0 and 1.
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10: combines both
+    Wilson intervals, so it stays within [-1, 1] and keeps its coverage near 0 and 1.
 
     Raises:
         ValueError: no trial, or a count out of range.

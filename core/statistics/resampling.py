@@ -1,4 +1,4 @@
-"""Bootstrap of many means at once: one draw of images serves every figure made of them."""
+"""Bootstrap of many means with one draw of images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def resampled_means(values_NM: npt.NDArray[Any], *, resamples: int = RESAMPLES, 
     Args:
         values_NM: [N, M], N >= 1.
         resamples: B.
-        seed: of the draws; the same seed and N draw the same rows, whatever the columns are.
+        seed: of the draws; the same seed and N draw the same rows for any columns.
 
     Raises:
-        ValueError: there is no row.
+        ValueError: the array has no rows.
     """
     values = np.asarray(values_NM, np.float64)
     if not len(values):
@@ -44,7 +44,7 @@ def mean_estimate(values_N: npt.NDArray[Any], *, resamples: int = RESAMPLES, see
 def mean_estimates(
     values_NM: npt.NDArray[Any], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[ConfidenceInterval, ...]:
-    """As `mean_estimate` of each of the M columns, for hardly more than the time of one: the draws are the same."""
+    """`mean_estimate` of each of the M columns, with shared draws."""
     values = np.asarray(values_NM, np.float64)
     resampled_BM = resampled_means(values, resamples=resamples, seed=seed)
     return tuple(from_resamples(float(values[:, m].mean()), resampled_BM[:, m]) for m in range(values.shape[1]))
@@ -57,10 +57,10 @@ def from_resamples(value: float, resampled_B: Floats) -> ConfidenceInterval:
 
 
 def unbiased(value: float, resampled_B: Floats, *, at_least: float = 0.0) -> ConfidenceInterval:
-    """As `from_resamples`, less the bootstrap's own bias.
+    """As `from_resamples`, with the bootstrap's bias removed.
 
     A statistic that sums absolute values, such as a calibration error, is larger on average in resamples than in the
-    sample, as noise never cancels in it. That excess, mean(resamples) - value, is taken off both ends.
+    sample. The difference, mean(resamples) - value, is subtracted from both ends.
     """
     raw = from_resamples(value, resampled_B)
     bias = float(resampled_B.mean()) - value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import DataError
-from core.images.cifar_reader import LabelledPictures, find_python_batches, read_test_pictures
+from core.images.cifar_reader import LabelledImages, find_python_batches, read_test_images
 from service.saliency.png import enlarged_png
 
 log = logging.getLogger("duet.service")
@@ -31,7 +31,7 @@ class Samples:
         """`places` that may hold a data set, the first one first."""
         self._places = places
         self._lock = threading.Lock()
-        self._read: LabelledPictures | None = None
+        self._read: LabelledImages | None = None
         self._refused = False
 
     def count(self) -> int:
@@ -47,12 +47,12 @@ class Samples:
         label = pictures.class_names[pictures.labels_N[index]]
         return Sample(enlarged_png(pictures.pixels_NHWC[index], 1), label)
 
-    def _pictures(self) -> LabelledPictures | None:
+    def _pictures(self) -> LabelledImages | None:
         with self._lock:
             if self._read is None and not self._refused:
                 try:
                     folder = find_python_batches(*self._places)
-                    self._read = None if folder is None else read_test_pictures(folder, every=_EVERY)
+                    self._read = None if folder is None else read_test_images(folder, every=_EVERY)
                 except DataError as error:
                     self._refused = True
                     log.warning("no test images are shown: %s", error)

@@ -32,8 +32,8 @@ def duet(home: Path, monkeypatch: pytest.MonkeyPatch) -> Duet:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--data", "folder:colours"), "name the family to publish under"),
-        (("--data", "folder:../colours", *FAMILY), "'../colours' cannot name a data set"),
+        (("--data", "folder:colours"), "name a family to publish under"),
+        (("--data", "folder:../colours", *FAMILY), "'../colours' is not a valid data set name"),
         (("--data", "folder:cifar10", *FAMILY), "is the name of a built-in data set"),
         (("--data", "folder:nope", *FAMILY), "no data set 'nope'"),
         (("--data", "folder:nope", *FAMILY), "existing data sets: colors, few"),

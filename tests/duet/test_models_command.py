@@ -233,7 +233,7 @@ def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, ju
     again = duet("models", "promote", "cnn@2", "--reason", "again")
     assert (again.code, again.out) == (
         0,
-        "cnn@2 is the champion already\ncnn@2 is the champion already: nothing changed\n",
+        "cnn@2 is already the champion\ncnn@2 is the champion already: nothing changed\n",
     )
 
     rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
@@ -292,7 +292,7 @@ def test_versions_without_predictions_cannot_be_compared(duet: Duet, repository:
     outcome = duet("models", "promote", "cnn@2", "--reason", "r")
     assert outcome.code == 1
     assert outcome.out == (
-        "cnn@2 cannot be compared with cnn@1: cnn@2 has no predictions.npz; publish it again with `duet export`\n"
+        "cnn@2 cannot be compared with cnn@1: cnn@2 has no predictions.npz: publish it again with `duet export`\n"
     )
     assert repository.champion("cnn") == 1
 

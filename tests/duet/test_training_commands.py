@@ -116,8 +116,8 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(
         (("mlp_baseline", "--set", "epochs"), "not of the form key=value"),
         (("mlp_baseline", "--set", "epochs=-1"), "epochs: Input should be greater than 0"),
         (("mlp_baseline", "--resume"), "nothing to resume"),
-        (("mlp_baseline", "--run", "../x"), "cannot name a run"),
-        (("mlp_baseline", "--family", "Not A Name", *SMALL), "cannot name a model family"),
+        (("mlp_baseline", "--run", "../x"), "is not a valid run name"),
+        (("mlp_baseline", "--family", "Not A Name", *SMALL), "is not a valid family name"),
     ],
 )
 def test_bad_words_are_answered_with_one_clear_line(

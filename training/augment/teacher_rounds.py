@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointError
-from training.run.atomic_write import write_atomically
+from core.files.durable import atomic_replace
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class AnswersFolder:
         known = self.has_logits(number)
         earlier = self.seconds([number]) if known else 0.0
         if earlier is not None:
-            write_atomically(self._seconds(number), lambda stream: stream.write(str(earlier + seconds).encode()))
+            atomic_replace(self._seconds(number), str(earlier + seconds).encode())
         if hints_NF is not None:
-            write_atomically(self._hints(number), partial(np.save, arr=hints_NF.numpy()))
+            atomic_replace(self._hints(number), partial(np.save, arr=hints_NF.numpy()))
         if not known:
-            write_atomically(self._logits(number), partial(np.save, arr=logits_NK.numpy()))
+            atomic_replace(self._logits(number), partial(np.save, arr=logits_NK.numpy()))
 
     def seconds(self, numbers: Sequence[int]) -> float | None:
         """Wall time of these rounds; None if the time of one is not known."""

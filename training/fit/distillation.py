@@ -21,6 +21,7 @@ from torch import Tensor
 
 from core.errors import CheckpointError, ConfigurationError
 from core.files.disk_space import require_space
+from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig
 from core.recipes.leakage import check_no_leakage
 from core.repository.manifest import Manifest
@@ -34,7 +35,6 @@ from training.fit.dtype import autocast, pick_dtype
 from training.fit.hints import Projection, kept_features, last_dense
 from training.networks import Classifier
 from training.networks.whitened import pool_first
-from training.run.atomic_write import write_atomically
 from training.run.checkpoint import Dtype
 from training.run.reporter import Reporter
 
@@ -226,7 +226,7 @@ def _dtype(folder: Path, device: torch.device) -> Dtype:
     path = folder / "dtype"
     if not path.exists():
         dtype = pick_dtype(device)
-        write_atomically(path, lambda stream: stream.write(dtype.encode()))
+        atomic_replace(path, dtype.encode())
     return cast(Dtype, path.read_text())
 
 

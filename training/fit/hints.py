@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.files.durable import atomic_replace
 from core.recipes import Optimization
 from training.networks import Classifier
-from training.run.atomic_write import write_atomically
 from training.run.rng import generator
 
 _DIMENSIONS = 32
@@ -89,7 +89,7 @@ class Projection:
 
     def save(self, path: Path) -> None:
         """Write the projection as .npz."""
-        write_atomically(path, partial(np.savez, mean=self.mean_F.numpy(), matrix=self.matrix_FD.numpy()))
+        atomic_replace(path, partial(np.savez, mean=self.mean_F.numpy(), matrix=self.matrix_FD.numpy()))
 
     @classmethod
     def load(cls, path: Path) -> Projection:

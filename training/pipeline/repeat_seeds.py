@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from core.errors import CheckpointError
+from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.statistics.student import mean_at_least
 from training.fit.distillation import with_exact_teacher
-from training.run.atomic_write import write_atomically
 from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from training.run.run_folder import published_as, settle_publishing
 
@@ -153,7 +153,7 @@ def write_report(path: Path, manifests: Sequence[Manifest], goal: Goal | None = 
     if goal is not None:
         content["goal"] = {"accuracy": goal.accuracy, "mean_at_least": goal.at_least, "reached": goal.reached}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode()))
+    atomic_replace(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _begun(folder: Path, repository: ModelRepository) -> RecipeConfig | None:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import torch
 
 from core.errors import CheckpointError
+from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig
-from training.run.atomic_write import write_atomically
 
 CHECKPOINT_NAME = "checkpoint.pt"
 Dtype = Literal["float32", "bfloat16"]
@@ -89,7 +89,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     written = BytesIO()
     torch.save(content, written)
     try:
-        write_atomically(folder / CHECKPOINT_NAME, lambda stream: stream.write(written.getbuffer()))
+        atomic_replace(folder / CHECKPOINT_NAME, written.getbuffer())
     except OSError as error:
         raise CheckpointError(
             f"cannot save a checkpoint in {folder}: {error}. The last good one is kept; free some space and "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.run.atomic_write import write_atomically
+from core.files.durable import atomic_replace
 
 
 class ResumeCache:
@@ -45,7 +45,7 @@ class ResumeCache:
         whole = "".join(json.dumps(record) + "\n" for record in records)
         if whole != content:
             # Without what is broken, so that the next line begins on a line of its own.
-            write_atomically(self._path, lambda stream: stream.write(whole.encode()))
+            atomic_replace(self._path, whole.encode())
         return dict(records[1:])
 
     def _write(self, name: str, result: Any) -> None:

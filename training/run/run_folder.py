@@ -12,10 +12,10 @@ from torch import nn
 
 from core.errors import CheckpointError
 from core.files.disk_space import MIB, require_space
+from core.files.durable import atomic_replace, remove_temporaries
 from core.files.run_paths import LOG_NAME
 from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
-from training.run.atomic_write import remove_temporaries, write_atomically
 from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
 
 PUBLISHING_NAME = "publishing"
@@ -55,7 +55,7 @@ def published_as(run_folder: Path) -> str | None:
 def mark_publishing(run_folder: Path, manifest: Manifest) -> None:
     """Note which version the run is about to become: a kill may come between that and `mark_published`."""
     line = f"{manifest.reference} {hashlib.sha256(manifest.to_json().encode()).hexdigest()}\n"
-    write_atomically(run_folder / PUBLISHING_NAME, lambda stream: stream.write(line.encode()))
+    atomic_replace(run_folder / PUBLISHING_NAME, line.encode())
 
 
 def settle_publishing(run_folder: Path, repository: ModelRepository) -> None:
@@ -76,7 +76,7 @@ def settle_publishing(run_folder: Path, repository: ModelRepository) -> None:
 
 def mark_published(run_folder: Path, reference: str) -> None:
     """Note that the run has become the version `reference`."""
-    write_atomically(run_folder / PUBLISHED_NAME, lambda stream: stream.write(f"{reference}\n".encode()))
+    atomic_replace(run_folder / PUBLISHED_NAME, f"{reference}\n".encode())
 
 
 def room_for(network: nn.Module) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.comparison.pairwise import ProbabilityScores, compare_answers
+from core.comparison.pairwise import ProbabilityScores, compare_predictions
 from core.comparison.robustness import RobustnessComparison, RobustnessCondition, RobustnessLevel
 from core.comparison.schemas import EvaluatedModel, MetricsComparison
 from core.comparison.significance import significance
@@ -99,7 +99,7 @@ _ROBUSTNESS = RobustnessComparison(
     ),
 )
 _DATA = EvaluatedData(name="cifar10", split="test", digest=_DIGEST, images=len(LABELS_N))
-_PAIRWISE = compare_answers(
+_PAIRWISE = compare_predictions(
     (_DATA, _DATA),
     (CLASS_NAMES, CLASS_NAMES),
     (_answers(ANSWERS_MLP_N), _answers(ANSWERS_CNN_N)),

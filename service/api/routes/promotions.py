@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from core.gate.report import GateReport
 from core.schemas.promotions import (
-    ASKED,
+    DEFAULT_REASON,
     EvaluationPage,
     GatedMove,
     Move,
@@ -93,7 +93,9 @@ async def promote_version(
     warm before it takes over; requests in flight finish on the one that answered before.
     """
     asked = read_body(PromoteRequest, body) if body else PromoteRequest()
-    return await promotions.promote(model, version, actor=caller.actor, reason=asked.reason or ASKED, force=asked.force)
+    return await promotions.promote(
+        model, version, actor=caller.actor, reason=asked.reason or DEFAULT_REASON, force=asked.force
+    )
 
 
 @router.get(
@@ -126,7 +128,7 @@ async def roll_back(
 ) -> Move:
     """Return to the champion before the present one, one step further back each time; no gate is asked."""
     asked = read_body(RollbackRequest, body) if body else RollbackRequest()
-    return await promotions.rollback(model, actor=caller.actor, reason=asked.reason or ASKED)
+    return await promotions.rollback(model, actor=caller.actor, reason=asked.reason or DEFAULT_REASON)
 
 
 @router.get(

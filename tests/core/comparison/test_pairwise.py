@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.comparison.pairwise import Pairwise, compare_answers
+from core.comparison.pairwise import Pairwise, compare_predictions
 from core.errors import DifferentImagesError
 from core.repository.evaluation import EvaluatedData
 from core.repository.predictions import SplitPredictions
@@ -25,7 +25,7 @@ def answers(seed: int, skill: float, images: int = 400) -> SplitPredictions:
 
 
 def compared(first: SplitPredictions, second: SplitPredictions) -> Pairwise:
-    return compare_answers((DATA, DATA), (NAMES, NAMES), (first, second))
+    return compare_predictions((DATA, DATA), (NAMES, NAMES), (first, second))
 
 
 def test_the_scores_are_those_of_their_definitions_and_lie_in_their_intervals() -> None:
@@ -99,7 +99,7 @@ def test_different_data_are_refused_with_both_digests() -> None:
     first = answers(1, 1.0)
     other = DATA.model_copy(update={"digest": "b" * 64})
     with pytest.raises(DifferentImagesError, match=r"a{64}.*b{64}") as caught:
-        compare_answers((DATA, other), (NAMES, NAMES), (first, first))
+        compare_predictions((DATA, other), (NAMES, NAMES), (first, first))
     assert caught.value.digests == ("a" * 64, "b" * 64)
 
 

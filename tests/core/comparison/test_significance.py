@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.comparison.pairwise import Pairwise, compare_answers
+from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.significance import significance
 from core.repository.evaluation import EvaluatedData
 from core.repository.predictions import SplitPredictions
@@ -28,7 +28,7 @@ def pairwise(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> Pairw
         SplitPredictions(np.arange(len(labels_N)), labels_N, {"fp32": np.eye(len(NAMES), dtype=np.float32)[answers_N]})
         for answers_N in (first_N, second_N)
     ]
-    return compare_answers((data, data), (NAMES, NAMES), (sides[0], sides[1]), resamples=20)
+    return compare_predictions((data, data), (NAMES, NAMES), (sides[0], sides[1]), resamples=20)
 
 
 def test_the_second_is_better() -> None:
@@ -53,7 +53,7 @@ def test_the_first_is_better_and_the_same_is_said_of_it() -> None:
     assert backwards.first_better_classes == ("cat", "dog")
 
 
-def test_each_is_better_at_something() -> None:
+def test_each_version_is_better_at_some_classes() -> None:
     said = significance("a", "b", pairwise({"ape": 40, "bat": 40}, {"elk": 20}))
     assert said.verdict == "second_better"
     assert said.sentence.endswith(
@@ -71,7 +71,7 @@ def test_many_classes_are_counted_rather_than_named() -> None:
     assert said.sentence.endswith("After Holm's correction a recognizes 5 of 6 classes better; 1 cannot be told apart.")
 
 
-def test_a_small_difference_is_not_called_one() -> None:
+def test_small_difference_is_not_distinguishable() -> None:
     said = significance("a", "b", pairwise({"cat": 3}, {"dog": 2}))
     assert (said.verdict, said.better) == ("not_distinguishable", None)
     difference = paired_difference(2, 3, 600)
@@ -102,12 +102,12 @@ def test_the_side_without_a_class_is_not_named_first() -> None:
     )
 
 
-def test_answers_that_are_all_the_same_have_no_interval() -> None:
+def test_constant_values_have_a_zero_width_interval() -> None:
     said = significance("cnn@2", "cnn@2", pairwise({}, {}))
     assert said.verdict == "not_distinguishable"
-    assert said.headline == "cnn@2 and cnn@2 give the same answers"
+    assert said.headline == "cnn@2 and cnn@2 make the same predictions"
     assert said.sentence == (
-        "cnn@2 and cnn@2 give the same answer to each of the same 600 test images of zoo, of which 600 are right. "
+        "cnn@2 and cnn@2 make the same prediction for each of the same 600 test images of zoo: 600 are correct. "
         "After Holm's correction none of the 6 classes differs by more than chance."
     )
 

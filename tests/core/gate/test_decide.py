@@ -33,7 +33,7 @@ def test_a_significant_gain_passes() -> None:
     assert report.comparison is not None
     assert report.comparison.mcnemar_p == mcnemar_exact(40, 0)
     assert (report.comparison.only_first_right, report.comparison.only_second_right) == (40, 0)
-    assert "92.00% of 2,000 holdout images are right instead of 90.00%, a difference of +2.00 points" in gain.sentence
+    assert "92.00% of 2,000 holdout images are correct instead of 90.00%, a difference of +2.00 points" in gain.sentence
 
 
 def test_a_gain_that_chance_explains_does_not_pass() -> None:

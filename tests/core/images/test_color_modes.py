@@ -78,13 +78,13 @@ class TestTransparency:
     def test_gray_with_alpha(self) -> None:
         result = decoded(encode(Image.merge("LA", [Image.new("L", (2, 1), 100), Image.new("L", (2, 1), 51)]), "PNG"))
         assert pixels(result) == [(224, 224, 224)] * 2
-        assert result.notes == ("converted from greyscale", FLATTENED)
+        assert result.notes == ("converted from grayscale", FLATTENED)
 
     def test_premultiplied_gray(self) -> None:
         """100 at full opacity, and 40 % of white light under a gray of 20 that was multiplied already."""
         result = decoded(tiff(np.array([[[100, 255], [20, 153]]], dtype=np.uint8), photometric=1, extra=1))
         assert pixels(result) == [(100,) * 3, (122,) * 3]
-        assert result.notes == ("converted from greyscale", FLATTENED)
+        assert result.notes == ("converted from grayscale", FLATTENED)
 
     @pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
     def test_a_palette_with_transparency(self, transparency: int | bytes) -> None:
@@ -93,7 +93,7 @@ class TestTransparency:
         image.putpixel((1, 0), 1)
         result = decoded(encode(image, "PNG", transparency=transparency))
         assert pixels(result) == [WHITE, (40, 50, 60)]
-        assert result.notes == ("converted from palette colours", FLATTENED)
+        assert result.notes == ("converted from palette colors", FLATTENED)
 
     def test_a_transparent_gif(self) -> None:
         image = Image.new("P", (2, 1))
@@ -126,17 +126,17 @@ class TestSixteenBits:
     GRAYS = np.array([[0, 257 * 100, 257 * 200, 65_535]], dtype=np.uint16)
 
     @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
-    def test_greyscale_is_scaled_and_not_clipped(self, file_format: str) -> None:
+    def test_grayscale_is_scaled_and_not_clipped(self, file_format: str) -> None:
         result = decoded(encode(Image.fromarray(self.GRAYS), file_format), 4)
         assert pixels(result) == [BLACK, (100,) * 3, (200,) * 3, WHITE]
-        assert result.notes == ("converted from 16-bit greyscale",)
+        assert result.notes == ("converted from 16-bit grayscale",)
 
     @pytest.mark.parametrize("order", ["<", ">"])
-    def test_greyscale_tiff_of_either_byte_order(self, order: str) -> None:
+    def test_grayscale_tiff_of_either_byte_order(self, order: str) -> None:
         result = decoded(tiff(self.GRAYS.astype(f"{order}u2"), photometric=1), 4)
         assert pixels(result) == [BLACK, (100,) * 3, (200,) * 3, WHITE]
 
-    def test_greyscale_tiff_where_zero_is_white(self) -> None:
+    def test_grayscale_tiff_where_zero_is_white(self) -> None:
         result = decoded(tiff(self.GRAYS, photometric=0), 4)
         assert pixels(result) == [WHITE, (155,) * 3, (55,) * 3, BLACK]
 
@@ -147,14 +147,14 @@ class TestSixteenBits:
         data = data.replace(struct.pack("<HHII", 256, 4, 1, 3), struct.pack("<HHII", 256, 4, 1, 2))
         result = decoded(data)
         assert pixels(result) == [(128,) * 3, WHITE]
-        assert result.notes == ("converted from 12-bit greyscale",)
+        assert result.notes == ("converted from 12-bit grayscale",)
 
-    def test_greyscale_rotated_by_exif(self) -> None:
+    def test_grayscale_rotated_by_exif(self) -> None:
         exif = Image.Exif()
         exif[0x0112] = 3
         result = decoded(encode(Image.fromarray(self.GRAYS), "PNG", exif=exif), 4)
         assert pixels(result) == [WHITE, (200,) * 3, (100,) * 3, BLACK]
-        assert result.notes == ("rotated by EXIF orientation 3", "converted from 16-bit greyscale")
+        assert result.notes == ("rotated by EXIF orientation 3", "converted from 16-bit grayscale")
 
     @pytest.mark.parametrize("order", ["<", ">"])
     def test_rgb_tiff(self, order: str) -> None:
@@ -171,7 +171,7 @@ class TestSixteenBits:
     def test_gray_with_alpha_png(self) -> None:
         result = decoded(png(16, 4, struct.pack(">4H", 257 * 100, 65_535, 257 * 100, 0)))
         assert pixels(result) == [(100,) * 3, WHITE]
-        assert result.notes == ("converted from 16-bit greyscale", FLATTENED)
+        assert result.notes == ("converted from 16-bit grayscale", FLATTENED)
 
     @pytest.mark.parametrize(
         ("samples_HW", "sample_format"),
@@ -203,10 +203,10 @@ class TestColorModels:
             assert pixels(result) == [BLACK, WHITE]
             assert result.notes == ("converted from black and white",)
 
-    def test_greyscale_jpeg(self) -> None:
+    def test_grayscale_jpeg(self) -> None:
         result = decoded(encode(Image.new("L", (8, 8), 77), "JPEG"), 8, 8)
         assert set(pixels(result)) == {(77, 77, 77)}
-        assert result.notes == ("converted from greyscale",)
+        assert result.notes == ("converted from grayscale",)
 
     def test_opaque_palette(self) -> None:
         image = Image.new("P", (2, 1))
@@ -214,7 +214,7 @@ class TestColorModels:
         image.putpixel((1, 0), 1)
         result = decoded(encode(image, "PNG"))
         assert pixels(result) == [(1, 2, 3), (40, 50, 60)]
-        assert result.notes == ("converted from palette colours",)
+        assert result.notes == ("converted from palette colors",)
 
     def test_cielab_tiff(self) -> None:
         """L* = 100 and a* = b* = 0 is white, L* = 0 black."""

@@ -14,7 +14,7 @@ from core.images.geometry import fit_image
 from tests.support.pictures import encode, noise
 
 
-def test_a_part_of_the_right_size_arrives_bit_for_bit() -> None:
+def test_crop_of_the_right_size_is_unchanged() -> None:
     pixels_HWC = noise(50, 80)
     decoded = decode_image(encode(Image.fromarray(pixels_HWC), "PNG"), height=20, width=30, crop=Crop(7, 11, 30, 20))
     np.testing.assert_array_equal(decoded.pixels_HWC, pixels_HWC[11:31, 7:37])

@@ -39,7 +39,7 @@ class TestUnchanged:
         assert decoded.notes == ()
         assert decoded.original_size == (40, 24)
 
-    def test_a_jpeg_of_the_right_size_is_what_the_decoder_gives(self) -> None:
+    def test_jpeg_of_the_right_size_equals_pillow(self) -> None:
         data = encode(Image.fromarray(noise(32, 32)), "JPEG", quality=80)
         np.testing.assert_array_equal(at_32(data).pixels_HWC, np.asarray(Image.open(io.BytesIO(data))))
         assert at_32(data).notes == ()
@@ -114,7 +114,7 @@ class TestResizing:
         "wrong",
         [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), Image.new("RGBA", (4, 4))],
     )
-    def test_anything_but_8_bit_rgb_is_a_mistake_of_the_caller(self, wrong: Any) -> None:
+    def test_input_that_is_not_8_bit_rgb_raises_value_error(self, wrong: Any) -> None:
         with pytest.raises(ValueError, match="expected"):
             fit_image(wrong, geometry="stretch", height=4, width=4)
 
@@ -149,7 +149,7 @@ class TestOrientation:
         )
         assert len(decoded.notes) == (0 if orientation == 1 else 1)
 
-    def test_a_photograph_is_turned_before_it_is_resized(self) -> None:
+    def test_photograph_is_rotated_before_resizing(self) -> None:
         exif = Image.Exif()
         exif[0x0112] = 6
         lower_half_dark_HWC = np.full((480, 640, 3), 255, np.uint8)
@@ -164,7 +164,7 @@ class TestOrientation:
         assert decoded.pixels_HWC[:, :12].max() < 20
         assert decoded.pixels_HWC[:, 20:].min() > 235
 
-    def test_a_tiff_whose_orientation_stands_in_its_xmp_only(self) -> None:
+    def test_tiff_with_orientation_only_in_xmp(self) -> None:
         upright_HWC = noise(16, 24)
         stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright_HWC)))
         data = encode(stored, "TIFF", tiffinfo={700: b'<x tiff:Orientation="6"/>'})
@@ -173,7 +173,7 @@ class TestOrientation:
         assert decoded.original_size == (24, 16)
         assert decoded.notes == ("rotated by EXIF orientation 6",)
 
-    def test_a_damaged_exif_block_is_ignored_aloud(self) -> None:
+    def test_damaged_exif_block_is_ignored_with_a_note(self) -> None:
         pixels_HWC = noise(32, 32)
         data = encode(Image.fromarray(pixels_HWC), "PNG", exif=b"Exif\0\0II*\0\xff\xff")
         decoded = at_32(data)
@@ -212,7 +212,7 @@ class TestFrames:
 
 class TestTooLarge:
     def test_twenty_thousand_squared_is_refused_by_its_header(self) -> None:
-        with pytest.raises(ImageTooLargeError, match=r"20000x20000 pixels; at most 25 megapixels"):
+        with pytest.raises(ImageTooLargeError, match=r"20000x20000 pixels; the limit is 25 megapixels"):
             at_32(png_header(20_000, 20_000))
 
     @pytest.mark.parametrize("side", [5_001, 9_500, 14_000])
@@ -224,7 +224,7 @@ class TestTooLarge:
     def test_exactly_the_limit_is_read(self) -> None:
         data = encode(Image.new("RGB", (100, 50)), "PNG")
         assert decode_image(data, height=8, width=8, max_pixels=5_000).original_size == (100, 50)
-        with pytest.raises(ImageTooLargeError, match=r"at most 0.004999 megapixels"):
+        with pytest.raises(ImageTooLargeError, match=r"the limit is 0.004999 megapixels"):
             decode_image(data, height=8, width=8, max_pixels=4_999)
 
     def test_a_strip_is_refused_for_its_length(self) -> None:

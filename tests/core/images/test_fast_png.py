@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 24, 40
 Pixels = npt.NDArray[np.uint8]
 
 
-def picture(seed: int = 31) -> Pixels:
+def random_image(seed: int = 31) -> Pixels:
     """Smooth and noisy by parts, so that encoders choose every row filter."""
     draw = np.random.default_rng(seed)
     slope_HWC = np.add.outer(np.arange(HEIGHT) * 4, np.arange(WIDTH) * 3)[..., None] + np.array([0, 40, 90])
@@ -78,7 +78,7 @@ def filtered_by_hand(pixels: Pixels, kinds: list[int]) -> bytes:
 
 @given(seed=st.integers(0, 10_000), level=st.integers(0, 9), optimize=st.booleans())
 def test_pixels_are_those_that_were_encoded(seed: int, level: int, optimize: bool) -> None:
-    pixels = picture(seed)
+    pixels = random_image(seed)
     decoded = plain(png(pixels, compress_level=level, optimize=optimize))
     assert decoded is not None
     assert decoded.dtype == np.uint8
@@ -88,24 +88,24 @@ def test_pixels_are_those_that_were_encoded(seed: int, level: int, optimize: boo
 
 @given(kinds=st.lists(st.integers(0, 4), min_size=HEIGHT, max_size=HEIGHT), seed=st.integers(0, 100))
 def test_every_row_filter(kinds: list[int], seed: int) -> None:
-    pixels = picture(seed)
+    pixels = random_image(seed)
     np.testing.assert_array_equal(plain(filtered_by_hand(pixels, kinds)), pixels)
 
 
 def test_pixels_in_several_chunks() -> None:
-    header, data, end = chunks(png(picture()))
+    header, data, end = chunks(png(random_image()))
     parts = [(b"IDAT", data[1][start : start + 100]) for start in range(0, len(data[1]), 100)]
     assert len(parts) > 3
-    np.testing.assert_array_equal(plain(joined([header, *parts, end])), picture())
+    np.testing.assert_array_equal(plain(joined([header, *parts, end])), random_image())
 
 
 def with_chunk(kind: bytes, body: bytes) -> bytes:
-    header, *rest = chunks(png(picture()))
+    header, *rest = chunks(png(random_image()))
     return joined([header, (kind, body), *rest])
 
 
 def interlaced() -> bytes:
-    data = bytearray(png(picture()))
+    data = bytearray(png(random_image()))
     data[28] = 1
     data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
     return bytes(data)
@@ -114,17 +114,17 @@ def interlaced() -> bytes:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: png(picture()[:, :-1]),
-        lambda: png(picture()[..., 0]),
-        lambda: png(np.dstack([picture(), picture()[..., :1]])),
-        lambda: png(picture(), dpi=(72, 72)),
+        lambda: png(random_image()[:, :-1]),
+        lambda: png(random_image()[..., 0]),
+        lambda: png(np.dstack([random_image(), random_image()[..., :1]])),
+        lambda: png(random_image(), dpi=(72, 72)),
         lambda: with_chunk(b"tRNS", bytes(6)),
         lambda: with_chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0\0\0\0\0"),
-        lambda: png(picture()) + b"more",
+        lambda: png(random_image()) + b"more",
         interlaced,
         lambda: b"",
         lambda: b"\x89PNG\r\n\x1a\n",
-        lambda: png(picture())[:45],
+        lambda: png(random_image())[:45],
     ],
     ids=["size", "grey", "alpha", "dpi", "transparent", "exif", "more", "interlaced", "empty", "signature", "cut"],
 )
@@ -132,7 +132,7 @@ def test_the_rest_is_left_to_pillow(make: Callable[[], bytes]) -> None:
     assert plain(make()) is None
 
 
-def test_a_large_file_is_left_to_pillow() -> None:
+def test_large_file_falls_back_to_pillow() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
     data = png(noise)
     assert len(data) > MAX_BYTES
@@ -140,8 +140,8 @@ def test_a_large_file_is_left_to_pillow() -> None:
 
 
 @given(place=st.integers(8, 3000), value=st.integers(1, 255))
-def test_a_damaged_byte_gets_pillows_verdict(place: int, value: int) -> None:
-    data = bytearray(png(picture()))
+def test_damaged_byte_falls_back_to_pillow(place: int, value: int) -> None:
+    data = bytearray(png(random_image()))
     data[place % len(data)] ^= value
 
     def outcome() -> bytes | str:
@@ -157,9 +157,9 @@ def test_a_damaged_byte_gets_pillows_verdict(place: int, value: int) -> None:
 
 
 @pytest.mark.parametrize("keep", range(0, 200, 7))
-def test_pixels_that_end_early_get_pillows_verdict(keep: int) -> None:
+def test_truncated_pixels_fall_back_to_pillow(keep: int) -> None:
     """With checksums that fit: only inflating shows that rows are missing."""
-    header, data, end = chunks(png(picture()))
+    header, data, end = chunks(png(random_image()))
     short = joined([header, (b"IDAT", data[1][:keep]), end])
     assert plain(short) is None
     with pytest.raises(ImageError):
@@ -168,10 +168,10 @@ def test_pixels_that_end_early_get_pillows_verdict(keep: int) -> None:
 
 def test_the_limit_on_pixels_holds() -> None:
     with pytest.raises(ImageError, match="40x24"):
-        decode_image(png(picture()), height=HEIGHT, width=WIDTH, max_pixels=HEIGHT * WIDTH - 1)
+        decode_image(png(random_image()), height=HEIGHT, width=WIDTH, max_pixels=HEIGHT * WIDTH - 1)
 
 
 def test_the_checksum_within_the_pixels_is_not_judged() -> None:
-    header, data, end = chunks(png(picture()))
+    header, data, end = chunks(png(random_image()))
     wrong = data[1][:-1] + bytes([data[1][-1] ^ 1])
-    np.testing.assert_array_equal(plain(joined([header, (b"IDAT", wrong), end])), picture())
+    np.testing.assert_array_equal(plain(joined([header, (b"IDAT", wrong), end])), random_image())

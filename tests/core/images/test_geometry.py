@@ -123,7 +123,7 @@ class TestNotes:
         assert fit_notes((60, 60), height=20, width=60, geometry="crop") == ["cropped to the center 60:20"]
         assert fit_notes((60, 60), height=60, width=100, geometry="pad") == ["padded to 100:60"]
 
-    def test_a_chosen_part_is_fitted_as_if_it_were_the_image(self) -> None:
+    def test_crop_is_fitted_like_a_whole_image(self) -> None:
         data = encode(Image.fromarray(noise(90, 200)), "PNG")
         decoded = decode_image(data, height=32, width=32, geometry="crop", crop=Crop(100, 10, 60, 40))
         np.testing.assert_array_equal(decoded.pixels_HWC, fitted(noise(90, 200)[10:50, 110:150].copy(), "stretch"))
@@ -151,7 +151,7 @@ class TestLargeJPEG:
         decoded = decode_image(data, height=64, width=64, geometry="crop")
         assert np.abs(decoded.pixels_HWC.astype(int) - expected_HWC).max() <= 8
 
-    def test_a_turned_photograph_is_cropped_as_it_is_seen(self) -> None:
+    def test_crop_uses_the_upright_image(self) -> None:
         exif = Image.Exif()
         exif[0x0112] = 6  # to be turned by 90 degrees to the right
         data = encode(Image.fromarray(ramp(600, 1600)), "JPEG", quality=95, exif=exif)

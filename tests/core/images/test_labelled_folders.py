@@ -44,15 +44,15 @@ def test_what_is_in_no_class_is_named_and_links_are_not_followed(tmp_path: Path)
     folder = read_folder(tmp_path, "colours")
     assert {label: len(files) for label, files in folder.files.items()} == {"night": 1}
     assert {file: reason.split(",")[0] for file, reason in folder.skipped} == {
-        " space": "the name of a class does not begin with a dot",
+        " space": "a class name must not begin with a dot",
         "linked": "a link",
-        "loose.png": "not in the folder of a class",
+        "loose.png": "not in a class folder",
         "night/inner": "not a file",
         "night/link": "a link",
     }
 
 
-def test_a_name_that_is_no_utf8_is_listed_so_that_it_can_be_sent(tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 1})
     (path / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
     (path / "night" / os.fsdecode(b"na\xefve")).mkdir()
@@ -70,8 +70,8 @@ def test_names_are_those_of_data_sets_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "../pets", "pets/cat", "/etc", "", ".", "Pets", "a" * 65, "pets\n", "-pets"])
-def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="cannot name a data set"):
+def test_invalid_data_set_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="is not a valid data set name"):
         dataset_folder(tmp_path, name)
 
 
@@ -80,12 +80,12 @@ def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
         read_folder(tmp_path, "cifar10")
 
 
-def test_a_data_set_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
+def test_unknown_data_set_lists_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownDatasetError, match="existing data sets: none yet"):
         read_folder(tmp_path, "pets")
     write_labelled_folder(tmp_path, "colours", {"night": 1})
     (tmp_path / "datasets" / "pets").symlink_to(tmp_path)
-    with pytest.raises(UnknownDatasetError, match="existing data sets: colors; a link to a folder elsewhere"):
+    with pytest.raises(UnknownDatasetError, match="existing data sets: colours; a link to a folder elsewhere"):
         read_folder(tmp_path, "pets")
 
 
@@ -114,9 +114,7 @@ def test_shortfalls_say_how_many_are_needed() -> None:
         "class 'dog' has 1 image and needs at least 4",
         "class 'owl' has 3 images and needs at least 4",
     ]
-    assert shortfalls({str(number): 4 for number in range(1001)}) == [
-        "it has 1,001 classes, and at most 1,000 are taken"
-    ]
+    assert shortfalls({str(number): 4 for number in range(1001)}) == ["it has 1,001 classes, the limit is 1,000"]
 
 
 @pytest.mark.parametrize("label", ["cat", "brick red", "Großer Hund", "犬", "a" * 100, "3", "x.y"])
@@ -147,9 +145,9 @@ def test_labels_that_no_folder_should_have_are_refused(label: str) -> None:
     assert label_problem(label)
 
 
-def test_data_are_told_apart_by_their_prefix() -> None:
+def test_folder_prefix_selects_a_labelled_folder() -> None:
     assert folder_of("folder:pets") == "pets"
     assert folder_of("cifar10") is None
     assert default_family("cnn", "cifar10") == "cnn"
-    with pytest.raises(ConfigurationError, match="name the family to publish under"):
+    with pytest.raises(ConfigurationError, match="name a family to publish under"):
         default_family("cnn", "folder:pets")

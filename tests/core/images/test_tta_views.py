@@ -29,6 +29,6 @@ def test_the_mean_weighs_the_unmoved_views_twice() -> None:
     assert sum(VIEW_WEIGHTS) == 1.0
 
 
-def test_every_view_needs_its_answer() -> None:
+def test_averaged_needs_logits_of_every_view() -> None:
     with pytest.raises(ValueError, match="zip"):
         averaged([np.zeros((1, 2), dtype=np.float32)] * 5)

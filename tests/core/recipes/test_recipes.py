@@ -51,13 +51,13 @@ def test_lists_from_the_command_line_become_tuples() -> None:
         ("optimization.weight_decay", float("nan"), r"weight_decay: .*finite"),
     ],
 )
-def test_bad_overrides_name_the_setting(key: str, value: object, message: str) -> None:
+def test_invalid_override_names_the_setting(key: str, value: object, message: str) -> None:
     with pytest.raises(SettingsError, match=message) as raised:
         recipe_config("cnn_baseline").with_overrides({key: value})
     assert [name for name, _ in raised.value.problems] == [key]
 
 
-def test_all_bad_settings_are_told_at_once_by_the_names_they_were_given_by() -> None:
+def test_all_invalid_settings_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         recipe_config("mlp_baseline").with_overrides({"network": {"hidden": [8, "wide"], "dropout": 2}, "epochs": 0})
     assert sorted(name for name, _ in raised.value.problems) == ["epochs", "network.dropout", "network.hidden"]

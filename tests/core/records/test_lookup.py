@@ -71,7 +71,7 @@ def test_a_record_of_other_weights_or_other_data_under_the_same_name_is_not_take
     assert find_report(Robustness, [manifest], layers) is None
 
 
-def test_a_quick_record_is_only_found_when_asked_for(layers: tuple[Path, Path]) -> None:
+def test_quick_record_is_only_found_with_quick(layers: tuple[Path, Path]) -> None:
     manifest = a_manifest("a")
     write_report(report_path(layers[0], "robustness", "cnn@1", quick=True), robustness(manifest))
     assert find_report(Robustness, [manifest], layers) is None
@@ -90,5 +90,5 @@ def test_a_damaged_record_is_named(layers: tuple[Path, Path]) -> None:
     path = report_path(layers[0], "robustness", "cnn@1")
     path.parent.mkdir(parents=True)
     path.write_text('{"model": ')
-    with pytest.raises(DataError, match=r"cnn@1\.json is not such a record.*make it again"):
+    with pytest.raises(DataError, match=r"cnn@1\.json is not a valid record.*make it again"):
         find_report(Robustness, [a_manifest("a")], layers)

@@ -28,7 +28,7 @@ def trail_lines(repository: ModelRepository) -> list[bytes]:
     return (repository.home_models / "promotions.jsonl").read_bytes().splitlines()
 
 
-def test_a_torn_line_is_tolerated_and_never_glued_to_the_next(repository: ModelRepository) -> None:
+def test_torn_trail_line_is_skipped_and_not_joined_to_the_next(repository: ModelRepository) -> None:
     go_to(repository, 1, 2)
     with (repository.home_models / "promotions.jsonl").open("ab") as trail:
         trail.write(b'{"entry":3,"at":"2026-')
@@ -115,6 +115,7 @@ def test_a_kill_at_any_line_leaves_champion_and_trail_agreed(
         go_to(repository, 4)
         assert moves(repository) == [*expected, (champion, 4)]
         assert go_back(repository) == champion
+        assert not list(repository.home_models.glob("*.tmp"))
     assert changed == sorted(changed)
     assert changed.count(False) > 40 // stride
     assert changed.count(True) > 3 // stride

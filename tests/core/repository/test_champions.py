@@ -93,11 +93,11 @@ def test_a_damaged_or_unknown_version_is_not_promoted(repository: ModelRepositor
 
 
 @pytest.mark.parametrize(("actor", "reason"), [("", "r"), ("a", ""), ("a", " \n")])
-def test_who_and_why_must_be_given(repository: ModelRepository, actor: str, reason: str) -> None:
-    with pytest.raises(RepositoryError, match=r"the (actor|reason) .* must not be empty"):
+def test_actor_and_reason_are_required(repository: ModelRepository, actor: str, reason: str) -> None:
+    with pytest.raises(RepositoryError, match=r"the (actor|reason) .* is empty"):
         promote(repository, "cnn", 2, actor=actor, reason=reason)
     go_to(repository, 2, 3)
-    with pytest.raises(RepositoryError, match=r"the (actor|reason) .* must not be empty"):
+    with pytest.raises(RepositoryError, match=r"the (actor|reason) .* is empty"):
         rollback(repository, "cnn", actor=actor, reason=reason)
     assert repository.champion("cnn") == 3
 

@@ -29,7 +29,7 @@ def repository(tmp_path: Path) -> ModelRepository:
     return repository
 
 
-def test_old_versions_that_nobody_promoted_go(repository: ModelRepository) -> None:
+def test_old_unpromoted_versions_are_pruned(repository: ModelRepository) -> None:
     assert prune_unpromoted(repository, "cnn", keep=2, before=LATER) == [2, 4, 6]
     assert repository.versions("cnn") == [1, 3, 5, 7, 8]
     assert prune_unpromoted(repository, "cnn", keep=2, before=LATER) == []
@@ -45,7 +45,7 @@ def test_what_was_ever_champion_stays_whatever_is_kept(repository: ModelReposito
         assert staging.version == 9
 
 
-def test_new_ones_and_those_in_use_stay(repository: ModelRepository) -> None:
+def test_new_versions_and_those_in_use_are_kept(repository: ModelRepository) -> None:
     assert prune_unpromoted(repository, "cnn", keep=1, before=CREATED_AT) == []
     assert prune_unpromoted(repository, "cnn", keep=1, before=LATER, in_use={2, 6}) == [4, 7]
     assert repository.versions("cnn") == [1, 2, 3, 5, 6, 8]
@@ -61,7 +61,7 @@ def test_shipped_and_damaged_versions_and_other_families_stay(repository: ModelR
 
 
 def test_keeping_none_is_refused(repository: ModelRepository) -> None:
-    with pytest.raises(ValueError, match="must stay"):
+    with pytest.raises(ValueError, match="keep at least 1"):
         prune_unpromoted(repository, "cnn", keep=0, before=LATER)
 
 

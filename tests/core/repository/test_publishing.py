@@ -74,13 +74,13 @@ def test_numbers_follow_both_layers_and_what_is_being_prepared(repository: Model
 
 
 @pytest.mark.parametrize("layer", ["home_models", "shipped"])
-def test_a_number_that_a_champion_had_is_not_given_again(repository: ModelRepository, layer: str) -> None:
+def test_number_of_a_former_champion_is_not_reused(repository: ModelRepository, layer: str) -> None:
     write_aliases(getattr(repository, layer), cnn=3)
     with reserve(repository, "cnn") as staging:
         assert staging.version == 4
 
 
-def test_a_number_in_the_trail_is_not_given_again(repository: ModelRepository) -> None:
+def test_number_in_the_trail_is_not_reused(repository: ModelRepository) -> None:
     for version in (1, 2):
         write_version(repository.home_models / "cnn" / str(version), "cnn", version)
     for version in (2, 1):
@@ -90,9 +90,7 @@ def test_a_number_in_the_trail_is_not_given_again(repository: ModelRepository) -
         assert staging.version == 3
 
 
-def test_a_number_published_since_the_listing_is_passed_over(
-    repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_number_published_meanwhile_is_skipped(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_several(repository, 2)
     monkeypatch.setattr(publishing, "_next_version", lambda *_: 1)
     with reserve(repository, "cnn") as staging:
@@ -100,7 +98,7 @@ def test_a_number_published_since_the_listing_is_passed_over(
         assert stagings(repository) == ["3"]
 
 
-def test_leaving_without_publishing_gives_the_number_back(repository: ModelRepository) -> None:
+def test_leaving_without_publishing_releases_the_number(repository: ModelRepository) -> None:
     with reserve(repository, "cnn") as staging:
         write_files(staging.folder, FILES)
     assert stagings(repository) == []
@@ -114,7 +112,7 @@ def test_leaving_without_publishing_gives_the_number_back(repository: ModelRepos
 
 @pytest.mark.parametrize("family", ["", "CNN", "../cnn", "cnn/1", ".staging", "c" * 33])
 def test_an_invalid_family_name_is_refused(repository: ModelRepository, family: str) -> None:
-    with pytest.raises(PublishError, match="cannot name a model family"), reserve(repository, family):
+    with pytest.raises(PublishError, match="is not a valid family name"), reserve(repository, family):
         pass
     assert not repository.home_models.exists()
 
@@ -174,9 +172,7 @@ def test_other_failures_of_the_caller_pass_through(repository: ModelRepository) 
         (staging.folder / "absent").read_bytes()
 
 
-def test_a_disk_that_refuses_at_any_sync_leaves_nothing_or_a_whole_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failing_sync_leaves_no_version_or_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsync = os.fsync
     published = []
     for failing in range(1, 10):
@@ -196,7 +192,7 @@ def test_a_disk_that_refuses_at_any_sync_leaves_nothing_or_a_whole_version(
         published.append(repository.numbers("cnn") == [1])
         if published[-1]:
             repository.verify("cnn", 1)
-            assert "cnn@1 is in place" in str(caught.value)
+            assert "cnn@1 is published, but may be lost" in str(caught.value)
         else:
             assert "nothing of it is kept" in str(caught.value)
     # Syncs before the rename: three files (the manifest twice) and two folders; after it: three folders.

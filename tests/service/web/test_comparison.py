@@ -189,7 +189,7 @@ def test_what_cannot_be_compared_is_said_and_another_choice_is_at_hand(visit: Vi
 
 def test_names_of_classes_are_shown_as_text(visit: Visit) -> None:
     page = visit.open("/metrics/compare?first=cnn@90&second=cnn@90")
-    page.get_by_role("heading", name="cnn@90 and cnn@90 give the same answers").wait_for()
+    page.get_by_role("heading", name="cnn@90 and cnn@90 make the same predictions").wait_for()
     expect(section(page, "Class by class").get_by_role("group", name=MARKUP)).to_be_visible()
     assert page.locator("#comparison img").count() == 0
 

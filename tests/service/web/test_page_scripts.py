@@ -131,7 +131,7 @@ def test_a_field_has_the_kind_the_range_and_the_help_of_its_setting(page: Page) 
     assert found["augmentation.flip"]["kind"] == "boolean"
     assert (found["image_size"]["kind"], found["image_size"]["optional"]) == ("integer", True)
     assert "empty: that of init_from" in found["image_size"]["help"]
-    assert found["network.dropout"]["help"] == "Share of dense units dropped while training. 0 or more, below 1."
+    assert found["network.dropout"]["help"] == "Share of dense units dropped in training. 0 or more, below 1."
     assert found["optimization.learning_rate"]["help"] == "Peak learning rate. Above 0."
     assert found["optimization.loss"]["help"] == "mse compares softmax with one-hot labels."
     assert "blocks" not in " ".join(path for path in found if path.startswith("network"))

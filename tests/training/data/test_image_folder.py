@@ -155,7 +155,7 @@ def test_files_that_are_no_images_are_left_out_and_named_with_their_number(tmp_p
     dataset, _ = load_folder("colours", home=tmp_path, note=told.append)
     assert len(dataset.training) + len(dataset.test) == 12
     [note] = told
-    assert note.startswith("folder:colors: 12 images used, 5 files left out: loose.png (not in the folder of a class)")
+    assert note.startswith("folder:colors: 12 images used, 5 files left out: loose.png (not in a class folder)")
     for part in ("night/notes.txt (the data is not an image", "night/cut.png (the PNG image is damaged", "grass/empty"):
         assert part in note
     assert re.search(r"grass/(copy.png|0000) \(the same image as grass/(copy.png|0000)\)", note)
@@ -209,7 +209,7 @@ def test_a_folder_without_classes_enough_is_refused_and_what_is_not_looked_at_is
     path = write_labelled_folder(tmp_path, "colours", {"night": 5})
     (path / "grass").symlink_to(path / "night")
     (path / "loose.png").write_bytes(picture("night", 9))
-    refusal = r"needs at least 2; left out: grass \(a link, .*\); loose\.png \(not in the folder of a class\)\."
+    refusal = r"needs at least 2; left out: grass \(a link, .*\); loose\.png \(not in a class folder\)\."
     with pytest.raises(DataError, match=refusal):
         load_folder("colours", home=tmp_path)
 
@@ -217,7 +217,7 @@ def test_a_folder_without_classes_enough_is_refused_and_what_is_not_looked_at_is
 @pytest.mark.parametrize("name", ["../colours", "/etc", "a/b", "cifar10"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     write_labelled_folder(tmp_path, "colours", {"night": 5, "grass": 5})
-    with pytest.raises(DataError, match=r"cannot name a data set|built-in"):
+    with pytest.raises(DataError, match=r"is not a valid data set name|built-in"):
         load_folder(name, home=tmp_path / "datasets")
 
 

@@ -167,7 +167,7 @@ def test_answers_that_would_not_fit_are_not_begun(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_disks_have(monkeypatch, 6 * 160 * 10 * 2 - 1)
-    with pytest.raises(LowDiskError, match=r"asking a teacher 6 times, .* is not begun.*fewer distillation\.rounds"):
+    with pytest.raises(LowDiskError, match=r"asking a teacher 6 times, .* needs .*fewer distillation\.rounds"):
         ask(teacher_of(trained), student(), images, tmp_path)
     assert not list(tmp_path.rglob("*.npy"))
     let_disks_have(monkeypatch, 6 * 160 * 10 * 2)
@@ -179,7 +179,7 @@ def test_answers_that_would_leave_no_room_for_the_run_are_not_begun(
 ) -> None:
     let_disks_have(monkeypatch, 40 * MIB)
     teacher, reporter = teacher_of(trained), RecordingReporter()
-    with pytest.raises(LowDiskError, match=r"and the training after it, is not begun with less than 41 MiB"):
+    with pytest.raises(LowDiskError, match=r"and the training after it, needs 41 MiB"):
         soft_labels(teacher, student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB)
     assert not list(tmp_path.rglob("*.npy"))
 

@@ -333,7 +333,7 @@ def test_a_run_that_the_disk_has_no_room_for_is_not_begun(
     reporter = RecordingReporter(stop_after=1)
     weights = 4 * sum(tensor.numel() for tensor in new_classifier(small_recipe("mlp"), images).parameters())
     let_disks_have(monkeypatch, 10 * weights + 4 * MIB)
-    with pytest.raises(LowDiskError, match="a training of this network is not begun"):
+    with pytest.raises(LowDiskError, match="a training of this network needs"):
         run(repository, images, tmp_path / "run", kind="mlp", reporter=reporter)
     assert reporter.stages == []
     let_disks_have(monkeypatch, 11 * weights + 4 * MIB)
@@ -401,6 +401,6 @@ def test_a_rehearsal_leaves_the_network_alone(kind: str, images: Images) -> None
 def test_a_family_name_that_cannot_be_published_is_refused_before_training(
     repository: ModelRepository, images: Images, tmp_path: Path
 ) -> None:
-    with pytest.raises(PublishError, match="'My Pets' cannot name a model family"):
+    with pytest.raises(PublishError, match="'My Pets' is not a valid family name"):
         train.prepare_run(small_recipe("mlp"), images, repository, "My Pets", tmp_path / "run")
     assert not (tmp_path / "run").exists()

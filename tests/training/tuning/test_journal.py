@@ -36,7 +36,7 @@ def begun(home: Path) -> Path:
 def test_a_tuning_that_the_disk_has_no_room_for_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     description = described()
     let_disks_have(monkeypatch, 255 * MIB)
-    with pytest.raises(LowDiskError, match="a study is not begun with less than 256 MiB"):
+    with pytest.raises(LowDiskError, match="a study needs 256 MiB"):
         open_journal(tmp_path, "mlp", description).__enter__()
     assert not journal_path(tmp_path, "mlp").exists()
     let_disks_have(monkeypatch, 256 * MIB)

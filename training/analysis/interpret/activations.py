@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from core.files.durable import atomic_replace
 from core.records.activations import Activations, MaximisedImage, ModelActivations, NearestImage
 from core.records.base import ReportedData, ReportedModel
 from core.repository.manifest import GRAPHS, Manifest
@@ -36,7 +37,6 @@ from training.evaluation.reproduce import require_same_classes
 from training.export.run_onnx import predict_logits
 from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.run.atomic_write import write_atomically
 
 CLASS_SEEDS, QUICK_CLASS_SEEDS = 4, 1
 CHANNELS, QUICK_CHANNELS = 8, 2
@@ -245,6 +245,6 @@ def _made(model: Model, group: Group, studio: Studio, tell: Callable[[int], None
     if not path.is_file():
         studio.folder.mkdir(parents=True, exist_ok=True)
         made, start = ascend(studio.steps), ascend(0)
-        write_atomically(path, lambda stream: np.savez_compressed(stream, made=made, start=start))
+        atomic_replace(path, lambda stream: np.savez_compressed(stream, made=made, start=start))
     with np.load(path, allow_pickle=False) as stored:
         return stored["made"], stored["start"]

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from core.comparison.pairwise import Pairwise, compare_answers
+from core.comparison.pairwise import Pairwise, compare_predictions
 from core.errors import DataError
 from core.records.base import ReportedData, ReportedModel
 from core.records.mistakes import (
-    Answer,
     ClassError,
     Confidence,
     Confusion,
@@ -24,6 +23,7 @@ from core.records.mistakes import (
     Notable,
     Overlap,
     PropertyName,
+    TopClass,
 )
 from core.repository.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
 from core.repository.manifest import Manifest
@@ -90,7 +90,7 @@ def compare_judged(first: Judged, second: Judged) -> Pairwise:
     Raises:
         DifferentImagesError: they were evaluated on different data.
     """
-    return compare_answers(
+    return compare_predictions(
         (first.evaluation.data, second.evaluation.data),
         (first.evaluation.class_names, second.evaluation.class_names),
         (first.answers, second.answers),
@@ -287,7 +287,7 @@ def _notable(
     n: int, position_N: Labels, labels_N: Labels, first_NK: Doubles, second_NK: Doubles, names: tuple[str, ...]
 ) -> Notable:
     first, second = (
-        Answer(label=names[int(row_K.argmax())], probability=float(row_K.max()))
+        TopClass(label=names[int(row_K.argmax())], probability=float(row_K.max()))
         for row_K in (first_NK[n], second_NK[n])
     )
     return Notable(position=int(position_N[n]), label=names[labels_N[n]], first=first, second=second)

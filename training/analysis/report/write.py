@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigurationError
+from core.files.durable import atomic_replace
 from core.records.base import write_report
 from core.records.corrupted_holdout import CorruptedHoldout
 from core.records.lookup import NAMES, VersionRecord, versions_of
@@ -20,7 +21,6 @@ from training.analysis.report.gallery import pictured_figures, plain_figures
 from training.analysis.report.make import ReportContext, activations_folder, make_missing
 from training.analysis.report.render import FIGURES_NAME, findings_page, html, linked_figures, report_page
 from training.analysis.report.sources import SOURCES_NAME, sources
-from training.run.atomic_write import write_atomically
 
 PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
 
@@ -77,7 +77,7 @@ def write_page(report: Report, out: Path) -> Path:
     path = out / PAGE_NAME
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda stream: stream.write(html(report.text, report.figures).encode()))
+        atomic_replace(path, html(report.text, report.figures).encode())
     except OSError as error:
         raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
     return path

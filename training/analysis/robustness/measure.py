@@ -11,8 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from core.records.base import ReportedModel
-from core.records.bits import pack_bits, unpack_bits
+from core.records.base import ReportedModel, pack_bits, unpack_bits
 from core.records.robustness import Condition, ConditionFigure, ConditionKind, Robustness
 from core.repository.manifest import GRAPHS, Calibration, Manifest
 from core.repository.onnx_session import open_session

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError, ConfigurationError
+from core.files.durable import atomic_replace
 from core.recipes import Augmentation, RecipeConfig, recipe_config
 from core.records.studies import TaughtBy
 from core.repository.confidence_interval import ConfidenceInterval
@@ -24,7 +25,6 @@ from core.statistics.student import student_mean
 from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import read_teacher
-from training.run.atomic_write import write_atomically
 from training.tuning.ablation.places import require_room
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
@@ -275,7 +275,7 @@ def _taught_by(manifest: Manifest) -> TaughtBy:
 def _write(folder: Path, study: Study) -> None:
     teacher = None if study.teacher is None else study.teacher.model_dump(mode="json")
     content = json.dumps(asdict(study) | {"teacher": teacher}, indent=1) + "\n"
-    write_atomically(folder / RESULTS_NAME, lambda stream: stream.write(content.encode()))
+    atomic_replace(folder / RESULTS_NAME, content.encode())
 
 
 def _require_same(run: Run, config: RecipeConfig, folder: Path) -> None:

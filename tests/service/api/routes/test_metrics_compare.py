@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.comparison.current_scores import current_scores
-from core.comparison.pairwise import Pairwise, compare_answers
+from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.schemas import MetricsComparison
 from core.repository.evaluation import read_evaluation
 from core.repository.manifest import read_manifest
@@ -150,9 +150,9 @@ async def test_the_event_loop_goes_on_while_versions_are_compared(
 
     def slow(*sides: Any) -> Pairwise:
         assert answered.wait(60)
-        return compare_answers(*sides)
+        return compare_predictions(*sides)
 
-    monkeypatch.setattr("core.comparison.compare.compare_answers", slow)
+    monkeypatch.setattr("core.comparison.compare.compare_predictions", slow)
     comparing = asyncio.create_task(running.client.get("/metrics/compare"))
     assert (await running.client.get("/livez")).status_code == 200
     answered.set()

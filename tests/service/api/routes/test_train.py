@@ -122,7 +122,7 @@ async def test_weights_of_another_network_are_no_start(jobs_app: RunningApp, bro
     assert problem["errors"][0]["parameter"] == "init_from"
     assert "network.kind is 'cnn' there, 'mlp' here" in problem["detail"]
     unread = await jobs_app.client.post("/train", json=TRAIN | {"init_from": "mlp@1"}, headers=WITH_KEY)
-    assert "does not read here" in assert_problem(unread, 422, "invalid-parameters")["detail"]
+    assert "is not valid in this release" in assert_problem(unread, 422, "invalid-parameters")["detail"]
     assert messages(broker, "train") == 0
     await submitted(jobs_app, TRAIN | {"init_from": "mlp@5"})
 

@@ -125,7 +125,7 @@ def test_damaged_records_are_said_and_made_again(context: ReportContext, pair: P
     notes: list[str] = []
     make_missing(dataclasses.replace(context, note=notes.append))
     for path, note in zip((exploration, latency), notes, strict=True):
-        assert f"{path.name} is not such a record" in note
+        assert f"{path.name} is not a valid record" in note
         assert note.endswith("which is done now")
     assert "timings" in latency.read_text()
     assert context.records.exploration(pair.mlp) is not None

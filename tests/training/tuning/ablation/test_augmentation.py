@@ -175,7 +175,7 @@ def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
 ) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
     let_disks_have(monkeypatch, 255 * MIB)
-    with pytest.raises(LowDiskError, match="a study is not begun with less than 256 MiB"):
+    with pytest.raises(LowDiskError, match="a study needs 256 MiB"):
         run_study([small_recipe("mlp")], 2, setup, tmp_path, teacher=None, progress=StudyProgress())
 
 
