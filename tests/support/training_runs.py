@@ -19,7 +19,7 @@ from training.fit.loop import FitInputs, FitResult, fit
 from training.pipeline.train import new_classifier, prepare_run, train
 from training.run.checkpoint import Checkpoint, EpochRecord
 from training.run.reporter import Reporter, Written
-from training.run.run_folder import held, settle_publishing
+from training.run.run_folder import locked_run, recover_publishing
 
 CPU = torch.device("cpu")
 
@@ -93,8 +93,8 @@ def train_version(
     """`training.pipeline.train.train_version` without the rehearsal of the export, which takes longer than a small
     run.
     """
-    with held(run_folder):
-        settle_publishing(run_folder, repository)
+    with locked_run(run_folder):
+        recover_publishing(run_folder, repository)
         run = prepare_run(config, images, repository, family, run_folder, resume=resume)
         return train(run, reporter=reporter, threads=threads, device=device)
 

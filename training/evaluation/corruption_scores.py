@@ -1,4 +1,4 @@
-"""Accuracy, confidence, calibration and flag rate of a model on corrupted images."""
+"""Scores of a model on corrupted images: accuracy, confidence, calibration error and flag rate."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ConditionScores:
-    """Figures of one kind of corruption at one severity, each in [0, 1].
+    """Scores for one corruption at one severity, each in [0, 1].
 
     Attributes:
-        name: a key of `CORRUPTIONS` or `EXTRA_CORRUPTIONS`.
+        name: key of `CORRUPTIONS` or `EXTRA_CORRUPTIONS`.
         severity: 1 to 5.
-        accuracy: share of images that are answered right.
-        mean_confidence: mean probability of the answer.
+        accuracy: share of correct predictions.
+        mean_confidence: mean probability of the predicted class.
         ece: expected calibration error.
-        flag_rate: share of images whose energy is above the threshold.
+        flag_rate: share of images with an energy above the threshold.
     """
 
     name: str
@@ -46,14 +46,14 @@ def score_logits(
     temperature: float,
     ood_threshold: float,
 ) -> ConditionScores:
-    """Figures of the logits of one condition.
+    """Compute the scores of one condition.
 
     Args:
-        name: of the condition.
-        severity: of the condition.
-        logits_NK: float [N, K].
-        labels_N: true classes.
-        temperature: that the logits are divided by for probabilities; the energy is of the logits themselves.
+        name: name of the corruption.
+        severity: severity of the corruption.
+        logits_NK: float32 [N, K].
+        labels_N: int64 [N], true classes.
+        temperature: divides the logits for probabilities, but not for the energy.
         ood_threshold: energy above which an image is flagged, see `core.statistics.energy.energy_threshold`.
     """
     probabilities_NK = softmax(logits_NK, temperature)
@@ -77,18 +77,18 @@ def score_extra_corruptions(
     severities: Sequence[int] = SEVERITIES,
     seed: int = 0,
 ) -> Iterator[ConditionScores]:
-    """Figures under each kind of `EXTRA_CORRUPTIONS` at each severity, kind by kind.
+    """Yield the scores under each of `EXTRA_CORRUPTIONS` at each severity.
 
-    For choosing settings: the images are validation images, or holdout images at the gate, never test images.
+    Use it to choose settings, on validation images, never on test images.
 
     Args:
-        predict: logits float32 [N, K] of images uint8 [N, H, W, 3].
+        predict: images uint8 [N, H, W, 3] -> logits float32 [N, K].
         images_NHWC: uint8 [N, H, W, 3].
-        labels_N: true classes.
+        labels_N: int64 [N], true classes.
         temperature: see `score_logits`.
         ood_threshold: see `score_logits`.
-        severities: from 1 to 5.
-        seed: of the corruptions.
+        severities: severities from 1 to 5.
+        seed: seed of the corruptions.
     """
     for name in EXTRA_CORRUPTIONS:
         for severity in severities:

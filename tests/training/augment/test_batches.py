@@ -7,8 +7,8 @@ import torch
 from core.recipes import RecipeConfig
 from tests.support.training_runs import CPU, small_recipe
 from training.augment.batches import Batches
-from training.augment.teacher_rounds import RoundAnswers
-from training.augment.transforms import round_of_changes
+from training.augment.teacher_rounds import RoundSoftLabels
+from training.augment.transforms import round_transforms
 from training.data.types import LabelledImages
 
 N, CLASSES = 40, 10
@@ -23,7 +23,7 @@ def recipe(**overrides: object) -> RecipeConfig:
     return small_recipe("mlp", **{**NOTHING, **overrides})
 
 
-def batches(config: RecipeConfig, *, teacher: Sequence[RoundAnswers] | None = None) -> Batches:
+def batches(config: RecipeConfig, *, teacher: Sequence[RoundSoftLabels] | None = None) -> Batches:
     return Batches(
         IMAGES,
         CLASSES,
@@ -70,13 +70,13 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
     )  # fmt: skip
     logits_RNK = torch.randn(3, N, CLASSES, generator=draw(1)).half()
     hints_RNF = torch.randn(3, N, 4, generator=draw(2)).half()
-    made = batches(config, teacher=list(map(RoundAnswers, logits_RNK, hints_RNF)))
+    made = batches(config, teacher=list(map(RoundSoftLabels, logits_RNK, hints_RNF)))
     index = torch.tensor([5, 0, 31, 12])
     for epoch, number in ((0, 0), (1, 1), (2, 2), (4, 1)):
         batch = made.augmented(index, epoch, draw(epoch))
-        changes = round_of_changes(N, 8, 8, config.augmentation, number)
-        assert torch.equal(batch.pixels_LHWC, changes.pixels(changes.pictures(made.images_NHW, made.fill), index))
-        assert torch.equal(batch.onehot_NK, changes.targets(made.onehot_NK, index))
+        transforms = round_transforms(N, 8, 8, config.augmentation, number)
+        assert torch.equal(batch.pixels_LHWC, transforms.pixels(transforms.views(made.images_NHW, made.fill), index))
+        assert torch.equal(batch.onehot_NK, transforms.targets(made.onehot_NK, index))
         assert batch.teacher_NK is not None
         assert torch.equal(batch.teacher_NK, (logits_RNK[number, index].float() / 2.0).softmax(1))
         assert batch.hints_NF is not None
@@ -84,10 +84,10 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
     assert made.plain(index).hints_NF is None
 
 
-class _Counted(Sequence[RoundAnswers]):
+class _Counted(Sequence[RoundSoftLabels]):
     """Rounds that keep the numbers of those that were read."""
 
-    def __init__(self, rounds: list[RoundAnswers]) -> None:
+    def __init__(self, rounds: list[RoundSoftLabels]) -> None:
         self.rounds = rounds
         self.read: list[int] = []
 
@@ -100,7 +100,7 @@ class _Counted(Sequence[RoundAnswers]):
 
 
 def test_the_answers_of_a_round_are_read_once_when_its_first_batch_is_made() -> None:
-    answers = RoundAnswers(torch.zeros(N, CLASSES).half(), None)
+    answers = RoundSoftLabels(torch.zeros(N, CLASSES).half(), None)
     teacher = _Counted([answers, answers, answers])
     made = batches(recipe(), teacher=teacher)
     for epoch in range(4):
@@ -127,7 +127,7 @@ def test_pictures_and_labels_are_mixed_alike() -> None:
 
 def test_outliers_come_last_and_have_no_target() -> None:
     config = recipe(**{"augmentation.outliers": 0.1})
-    answers = RoundAnswers(torch.zeros(N, CLASSES).half(), torch.zeros(N, 4).half())
+    answers = RoundSoftLabels(torch.zeros(N, CLASSES).half(), torch.zeros(N, 4).half())
     batch = batches(config, teacher=[answers, answers]).augmented(ALL, 0, draw())
     assert batch.teacher_NK is not None
     assert batch.hints_NF is not None
@@ -141,7 +141,7 @@ def test_outliers_come_last_and_have_no_target() -> None:
 def test_robust_augmentation_changes_images_and_not_targets_with_and_without_a_teacher() -> None:
     config = recipe(**{"augmentation.augmix": 0.4, "augmentation.frequency_mixing": 0.3})
     teacher = [
-        RoundAnswers(logits_NK, None) for logits_NK in torch.arange(2.0 * N * CLASSES).reshape(2, N, -1).half() / 100
+        RoundSoftLabels(logits_NK, None) for logits_NK in torch.arange(2.0 * N * CLASSES).reshape(2, N, -1).half() / 100
     ]
     plain = batches(recipe(), teacher=teacher).augmented(ALL, 1, draw())
     for answers in (None, teacher):

@@ -9,7 +9,7 @@ from core.recipes import Augmentation
 from tests.support.training_runs import small_recipe
 from training.augment.frequency_mixing import mix_frequencies
 from training.augment.packed_pixels import pack, unpack
-from training.augment.robust import _partners_of_class, augment_robustly
+from training.augment.robust import _partners_of_class, apply_robust_augmentation
 from training.augment.texture_mixing import mix_textures
 
 RANDOM = np.random.default_rng(0)
@@ -66,10 +66,10 @@ def test_each_way_gets_its_share_of_the_pictures() -> None:
     images = pack(torch.from_numpy(RANDOM.integers(0, 256, (2_000, 8, 8, 3), dtype=np.uint8)))
     labels = torch.arange(2_000) % 10
     config = Augmentation(augmix=0.2, frequency_mixing=0.2, texture_mixing=0.1)
-    made = augment_robustly(images, labels, config, draw())
+    made = apply_robust_augmentation(images, labels, config, draw())
     changed = (made != images).flatten(1).any(1).float().mean()
     assert 0.45 < float(changed) < 0.55
-    assert torch.equal(augment_robustly(images, labels, Augmentation(), draw()), images)
+    assert torch.equal(apply_robust_augmentation(images, labels, Augmentation(), draw()), images)
     assert unpack(made).shape == (2_000, 8, 8, 3)
 
 

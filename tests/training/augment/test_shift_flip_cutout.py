@@ -9,8 +9,8 @@ from training.augment.shift_flip_cutout import (
     apply_cutout,
     apply_shift_flip,
     draw_cutout,
+    draw_mixup_shares,
     draw_shift_flip,
-    mixing_shares,
 )
 
 FILL = torch.tensor([10, 20, 30], dtype=torch.uint8)
@@ -103,10 +103,10 @@ def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
 
 
 def test_an_image_keeps_most_of_itself_when_it_is_mixed() -> None:
-    share = mixing_shares(2_000, 1.0, draw())
+    share = draw_mixup_shares(2_000, 1.0, draw())
     assert 0.5 <= float(share.min()) < float(share.max()) <= 1.0
     assert abs(float(share.mean()) - 0.75) < 0.01  # Beta(1, 1) is uniform
 
 
 def test_a_small_alpha_hardly_mixes() -> None:
-    assert float(mixing_shares(2_000, 0.1, draw()).mean()) > 0.9
+    assert float(draw_mixup_shares(2_000, 0.1, draw()).mean()) > 0.9

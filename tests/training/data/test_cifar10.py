@@ -220,7 +220,7 @@ def test_a_failed_download_says_what_to_do(published: Published, damage: str) ->
         published.archive.unlink()
     else:
         published.archive.write_bytes(published.archive.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"could not be downloaded from .* name its folder with --data-dir"):
+    with pytest.raises(DataError, match=r"could not be downloaded from .* set --data-dir"):
         load_cifar10(download=True, files=published.files)
 
 

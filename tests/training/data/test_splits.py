@@ -83,7 +83,7 @@ def test_digest_tells_apart_the_same_positions_in_other_parts() -> None:
 
 @pytest.mark.parametrize(("validation", "holdout"), [(5, 5), (11, 0), (0, 10), (-1, 2)])
 def test_a_split_that_leaves_nothing_to_train_on_is_refused(validation: int, holdout: int) -> None:
-    with pytest.raises(DataError, match="to train on"):
+    with pytest.raises(DataError, match="leave no training images"):
         make_split(np.zeros(10, dtype=np.int64), validation=validation, holdout=holdout, seed=0)
 
 

@@ -12,8 +12,7 @@ from tests.support.training_runs import small_fit, small_images, small_recipe
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate
-from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import ood_images
+from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.scores import score
 from training.export.run_onnx import predict_logits
 from training.export.to_onnx import export_model
@@ -57,7 +56,7 @@ def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
         test_NK = predict_logits(graph, test.images_NHWC, threads=1)
         fitted = calibrate(holdout_NK, holdout.labels_N)
         assert result.calibration[precision] == fitted
-        strange = score_strangeness(graph, test_NK, ood_images(test.images_NHWC), fitted, threads=1)
+        strange = score_ood(graph, test_NK, ood_images(test.images_NHWC), fitted, threads=1)
         expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted, calibration_images=len(holdout))
         expected = expected.model_copy(update={"strange": strange})
         assert result.evaluation.scores[precision] == expected

@@ -6,7 +6,7 @@ from torch import nn
 
 from core.errors import TrainingDivergedError
 from training.fit.divergence import (
-    require_finite_answers,
+    require_finite_logits,
     require_finite_loss,
     require_finite_validation,
     require_finite_weights,
@@ -41,13 +41,13 @@ def test_infinities_of_both_signs_do_not_cancel() -> None:
 def test_broken_losses_and_answers_are_found(value: float) -> None:
     assert require_finite_loss(2.5, epoch=1, step=2) == 2.5
     require_finite_validation(2.5, epoch=1)
-    require_finite_answers(torch.zeros(2, 3), epoch=1)
+    require_finite_logits(torch.zeros(2, 3), epoch=1)
     with pytest.raises(TrainingDivergedError, match="in step 3 of epoch 2; the checkpoint of epoch 1 is kept"):
         require_finite_loss(value, epoch=1, step=2)
     with pytest.raises(TrainingDivergedError, match=r"validation loss.*end of epoch 2"):
         require_finite_validation(value, epoch=1)
-    with pytest.raises(TrainingDivergedError, match=r"answers.*end of epoch 2"):
-        require_finite_answers(torch.tensor([[0.0, value]]), epoch=1)
+    with pytest.raises(TrainingDivergedError, match=r"logits.*end of epoch 2"):
+        require_finite_logits(torch.tensor([[0.0, value]]), epoch=1)
 
 
 def test_no_checkpoint_is_promised_before_there_is_one() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from core.recipes import CNNNetwork, MLPNetwork, Optimization
-from training.fit.hints import HintHead, Projection, kept_features, last_dense
+from training.fit.hints import HintHead, Projection, capture_features, last_dense
 from training.networks import build_classifier
 
 
@@ -26,7 +26,7 @@ def draw(seed: int = 0) -> torch.Generator:
 def test_features_are_the_input_of_the_last_dense_layer(network: MLPNetwork | CNNNetwork, width: int) -> None:
     classifier = build_classifier(network, height=16, width=16, classes=10, mean=(0.5,) * 3, std=(0.2,) * 3).eval()
     pixels = torch.rand(3, 16, 16, 3, generator=draw())
-    with kept_features(classifier) as features:
+    with capture_features(classifier) as features:
         logits = classifier(pixels)
     assert features[0].shape == (3, width)
     assert torch.equal(last_dense(classifier)(features[0]), logits)

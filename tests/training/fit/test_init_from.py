@@ -44,8 +44,8 @@ def recipe(kind: str = "mlp", **overrides: Any) -> RecipeConfig:
 
 
 def folder_images(home: Path, counts: dict[str, int], *, image_size: int = 16) -> Images:
-    write_labelled_folder(home, "colours", counts)
-    return Images(*load_folder("colours", image_size=image_size, home=home))
+    write_labelled_folder(home, "colors", counts)
+    return Images(*load_folder("colors", image_size=image_size, home=home))
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
     *,
     reporter: RecordingReporter | None = None,
     resume: bool = False,
-    family: str = "colours",
+    family: str = "colors",
 ) -> Manifest:
     reporter = reporter or RecordingReporter()
     return train_version(
@@ -134,8 +134,8 @@ def test_the_version_says_where_its_weights_began_and_so_does_one_that_republish
     assert (manifest.derived_from, manifest.config["init_from"]) == ("base@1", "base@1")
     assert manifest.input == base.manifest.input
     assert manifest.licence.provenance == "Trained from the weights of base@1 by Duet's recipe mlp_baseline."
-    again = republish(base.repository, "colours", 1, base.images, reporter=RecordingReporter())
-    assert (again.derived_from, again.licence.provenance) == ("colours@1", manifest.licence.provenance)
+    again = republish(base.repository, "colors", 1, base.images, reporter=RecordingReporter())
+    assert (again.derived_from, again.licence.provenance) == ("colors@1", manifest.licence.provenance)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(
 
 def test_images_of_another_size_are_refused_with_the_right_one(base: Base, tmp_path: Path) -> None:
     images = folder_images(tmp_path, COLORS, image_size=24)
-    with pytest.raises(ConfigurationError, match="takes images of 16x16 pixels; give the same size with image_size"):
+    with pytest.raises(ConfigurationError, match="takes images of 16x16 pixels: set image_size to that size"):
         run(recipe(init_from="base@1", image_size=24), base.repository, images, tmp_path / "run")
 
 

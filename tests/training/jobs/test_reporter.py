@@ -4,12 +4,12 @@ import pytest
 
 from core.jobs.events import Epoch, FitStarted, Note, Permit, Progress, Stage
 from training.jobs.reporter import EventReporter
-from training.jobs.stopping import JobCancelledError
-from training.jobs.worker_line import WorkerLine
+from training.jobs.termination import JobCancelledError
+from training.jobs.worker_channel import WorkerChannel
 from training.run.checkpoint import EpochRecord
 
 
-class HeardLine(WorkerLine):
+class HeardLine(WorkerChannel):
     def __init__(self) -> None:
         super().__init__(events=-1, answers=-1)
         self.told: list[object] = []

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.networks.convolution import Convolution, convolved, side_by_side
+from training.networks.convolution import Convolution, conv2d_side_by_side, side_by_side
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -25,7 +25,7 @@ def test_gradients_are_those_of_a_convolution(count: int, size: tuple[int, int])
     x = torch.randn(count, 4, *size, generator=draw(), dtype=torch.float64).requires_grad_()
     weight = torch.randn(6, 4, 3, 3, generator=draw(1), dtype=torch.float64).requires_grad_()
     target = torch.randn(count, 6, *size, generator=draw(2), dtype=torch.float64)
-    ours, theirs = convolved(x, weight), nn.functional.conv2d(x, weight, padding=1)
+    ours, theirs = conv2d_side_by_side(x, weight), nn.functional.conv2d(x, weight, padding=1)
     assert torch.equal(ours, theirs)
     for mine, exact in zip(
         torch.autograd.grad(ours, [x, weight], target), torch.autograd.grad(theirs, [x, weight], target), strict=True
@@ -55,5 +55,5 @@ def test_in_training_the_layer_is_a_convolution(side: int) -> None:
 
 def test_a_frozen_input_gets_no_gradient() -> None:
     weight = torch.randn(6, 4, 3, 3, generator=draw()).requires_grad_()
-    convolved(torch.randn(2, 4, 5, 5, generator=draw()), weight).sum().backward()
+    conv2d_side_by_side(torch.randn(2, 4, 5, 5, generator=draw()), weight).sum().backward()
     assert weight.grad is not None

@@ -42,7 +42,7 @@ def test_a_goal_is_reached_where_the_bound_of_the_mean_is_at_least_the_goal() ->
 def test_one_seed_is_one_run_and_reaches_nothing(goal: float, side: str) -> None:
     single = Goal(goal, (0.94,))
     assert (single.at_least, single.reached) == (None, False)
-    assert single.sentence.startswith(f"One run: 94.00%, {side} {goal:.2%}. One run shows nothing of the mean")
+    assert single.sentence.startswith(f"One run: 94.00%, {side} {goal:.2%}. One run gives no confidence bound")
 
 
 def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(

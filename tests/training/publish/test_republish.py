@@ -34,7 +34,7 @@ def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path, mon
     assert third.calibration.keys() == {"fp32", "int8"}
     repository.verify("cnn", 3)
 
-    with pytest.raises(DataError, match=r"cnn@1 was made from cifar10.*--data-dir"):
+    with pytest.raises(DataError, match=r"cnn@1 was trained on cifar10.*--data-dir"):
         republish(repository, "cnn", 1, small_images(seed=3), reporter=RecordingReporter())
 
 

@@ -18,7 +18,7 @@ from training.run.checkpoint import (
     require_same_run,
     save_checkpoint,
 )
-from training.run.run_folder import LOCK_NAME, held
+from training.run.run_folder import LOCK_NAME, locked_run
 
 RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
 
@@ -27,8 +27,9 @@ def checkpoint(value: float = 1.0) -> Checkpoint:
     network = {"weight": torch.full((3, 2), value)}
     optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
     return Checkpoint(
-        small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,), "e" * 64, "2.9.0"
-    )
+        small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,), "e" * 64, "2.9.0",
+        None,
+    )  # fmt: skip
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_named(
     save_checkpoint(tmp_path, checkpoint(1.0))
     large = replace(checkpoint(2.0), network={"first": torch.zeros(10_000), "second": torch.zeros(100_000)})
     monkeypatch.setattr(Path, "open", lambda path, mode: SmallDisk(path, mode))
-    with pytest.raises(CheckpointError, match=r"No space left on device.*last good one is kept.*--resume"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*previous one is kept.*--resume"):
         save_checkpoint(tmp_path, large)
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
@@ -81,12 +82,12 @@ def test_what_a_kill_left_of_a_checkpoint_goes_when_the_run_is_held_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     half_written: list[Path] = []
-    with held(tmp_path), monkeypatch.context() as watched:
+    with locked_run(tmp_path), monkeypatch.context() as watched:
         save_checkpoint(tmp_path, checkpoint(1.0))
         watched.setattr(os, "fsync", lambda _descriptor: half_written.extend(tmp_path.glob("*.tmp")))
         save_checkpoint(tmp_path, checkpoint(1.0))
     half_written[0].write_bytes(b"half of a checkpoint")
-    with held(tmp_path):
+    with locked_run(tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, LOCK_NAME}
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
 

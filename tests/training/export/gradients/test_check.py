@@ -22,7 +22,7 @@ from tests.training.export.gradients.networks import (
     some_images,
 )
 from training.export.gradients import check_gradient
-from training.export.gradients.linear_regions import following
+from training.export.gradients.linear_regions import impose_region
 from training.networks import Classifier
 from training.networks.layers import Flatten
 
@@ -153,13 +153,13 @@ def test_following_its_own_piece_changes_nothing_and_another_s_is_seen() -> None
     with torch.no_grad():
         rectified = network[1](network[0](x))
         own, pooled = [rectified.float().numpy()] * 2, network(x)
-        with following(network, own) as near:
+        with impose_region(network, own) as near:
             assert torch.equal(network(x), pooled)
         assert torch.stack(near).all()
 
         other = own[0].copy()
         other[1, 2, 4, 4] = 0.0 if other[1, 2, 4, 4] > 0 else 1.0
-        with following(network, [other, own[1]]) as near:
+        with impose_region(network, [other, own[1]]) as near:
             network(x)
         assert near[0].tolist() == [True, False, True]
 
@@ -167,7 +167,7 @@ def test_following_its_own_piece_changes_nothing_and_another_s_is_seen() -> None
         channel, row, column = np.unravel_index(int(pooled[2].argmax()), pooled[2].shape)
         window = other[2, channel, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
         window[np.unravel_index(window.argmin(), (2, 2))] = 99.0
-        with following(network, [own[0], other]) as near:
+        with impose_region(network, [own[0], other]) as near:
             network(x)
         assert near[1].tolist() == [True, True, False]
     assert not network[1]._forward_hooks
@@ -177,7 +177,7 @@ def test_layers_that_a_piece_does_not_have_are_refused() -> None:
     network = nn.Sequential(nn.ReLU(), nn.ReLU()).double()
     x = torch.ones(1, 2, dtype=torch.float64)
     one = np.ones((1, 2), dtype=np.float32)
-    with pytest.raises(ExportError, match="more than the 1"), following(network, [one]):
+    with pytest.raises(ExportError, match="more than the 1"), impose_region(network, [one]):
         network(x)
-    with pytest.raises(ExportError, match=r"has 3 .* the network 2"), following(network, [one] * 3):
+    with pytest.raises(ExportError, match=r"has 3 .* the network 2"), impose_region(network, [one] * 3):
         network(x)

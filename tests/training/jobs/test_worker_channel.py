@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from core.jobs.events import Cancel, Note, Permission, Permit, read_child_message, to_line
-from training.jobs import worker_line
-from training.jobs.stopping import JobCancelledError, NotPermittedError
-from training.jobs.worker_line import WorkerLine
+from training.jobs import worker_channel
+from training.jobs.termination import JobCancelledError, NotPermittedError
+from training.jobs.worker_channel import WorkerChannel
 
 
 class Ends:
@@ -16,7 +16,7 @@ class Ends:
     def __init__(self) -> None:
         self.events, writes = os.pipe()
         reads, self.says = os.pipe()
-        self.line = WorkerLine(events=writes, answers=reads)
+        self.line = WorkerChannel(events=writes, answers=reads)
         self._child_ends = (writes, reads)
 
     def say(self, message: Permission | Cancel) -> None:
@@ -33,7 +33,7 @@ class Ends:
 @pytest.fixture
 def died(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     event = threading.Event()
-    monkeypatch.setattr(worker_line, "die", event.set)
+    monkeypatch.setattr(worker_channel, "die", event.set)
     return event
 
 
@@ -94,7 +94,7 @@ def test_a_worker_that_talks_nonsense_is_no_worker(ends: Ends, died: threading.E
 def test_a_worker_that_no_longer_reads_is_gone(died: threading.Event) -> None:
     reads, writes = os.pipe()
     os.close(reads)
-    line = WorkerLine(events=writes, answers=0)
+    line = WorkerChannel(events=writes, answers=0)
 
     class GoneError(Exception):
         pass
@@ -104,7 +104,7 @@ def test_a_worker_that_no_longer_reads_is_gone(died: threading.Event) -> None:
         raise GoneError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker_line, "die", die)
+        patch.setattr(worker_channel, "die", die)
         with pytest.raises(GoneError):
             line.send(Note(text="hello"))
     os.close(writes)

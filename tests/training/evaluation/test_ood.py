@@ -6,8 +6,7 @@ from sklearn.datasets import load_digits
 
 from core.repository.manifest import Calibration
 from training.evaluation import ood
-from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import ood_images
+from training.evaluation.ood import ood_images, score_ood
 
 TEST_NHWC = np.random.default_rng(3).integers(0, 256, size=(20, 16, 24, 3), dtype=np.uint8)
 
@@ -63,7 +62,7 @@ def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.
 
     monkeypatch.setattr(ood, "predict_logits", answer)
     test_logits_NK = np.tile(np.array([9, 0, 0], np.float32), (20, 1))
-    found = score_strangeness(Path("graph"), test_logits_NK, ood_images(TEST_NHWC), calibration, threads=1)
+    found = score_ood(Path("graph"), test_logits_NK, ood_images(TEST_NHWC), calibration, threads=1)
     assert {one.kind: (one.auroc.value, one.flag_rate) for one in found} == {
         "noise": (0.75, 0.5), "textures": (0.75, 0.5), "flat": (1.0, 1.0), "shuffled": (0.75, 0.5),
         "digits": (0.75, 0.5),
