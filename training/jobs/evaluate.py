@@ -18,7 +18,7 @@ from training.jobs.worker_channel import WorkerChannel
 from training.pipeline.requests import images_for
 
 
-def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, line: WorkerChannel, *, threads: int) -> None:
+def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: WorkerChannel, *, threads: int) -> None:
     """Evaluate each version and write its evaluation record. The versions are not changed.
 
     Raises:
@@ -28,11 +28,11 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, line: Work
     """
     repository = ModelRepository.open(home)
     results = []
-    for manifest, images in _load(repository, parameters, line):
-        line.check()
-        line.send(Stage(name=f"evaluate {manifest.reference}"))
+    for manifest, images in _load(repository, parameters, channel):
+        channel.check()
+        channel.send(Stage(name=f"evaluate {manifest.reference}"))
         record = _evaluation_record(job_id, parameters.data, repository, manifest, images, threads=threads)
-        line.ask("publish")
+        channel.ask("publish")
         write_record(home, record)
         results.append(
             {
@@ -41,7 +41,7 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, line: Work
                 "accuracy": {name: scores.accuracy.value for name, scores in record.evaluation.scores.items()},
             }
         )
-    line.send(Result(result={"data": parameters.data, "evaluations": results}))
+    channel.send(Result(result={"data": parameters.data, "evaluations": results}))
 
 
 def _evaluation_record(
@@ -62,7 +62,7 @@ def _evaluation_record(
 
 
 def _load(
-    repository: ModelRepository, parameters: EvaluateParameters, line: WorkerChannel
+    repository: ModelRepository, parameters: EvaluateParameters, channel: WorkerChannel
 ) -> Sequence[tuple[Manifest, Images]]:
     """Verify the versions and load the images of each, so that the job fails before the first evaluation."""
     references = parameters.versions or repository.champions()
@@ -70,11 +70,13 @@ def _load(
     images_by_input: dict[tuple[int, Geometry], Images] = {}
     for reference in references:
         manifest = repository.verify(*repository.resolve(reference))
-        line.send(Stage(name=f"read {parameters.data} for {manifest.reference}"))
+        channel.send(Stage(name=f"read {parameters.data} for {manifest.reference}"))
         spec = manifest.input.height, manifest.input.geometry
         if spec not in images_by_input:
-            images_by_input[spec] = images_for(manifest, parameters.data, note=lambda text: line.send(Note(text=text)))
-        line.check()
+            images_by_input[spec] = images_for(
+                manifest, parameters.data, note=lambda text: channel.send(Note(text=text))
+            )
+        channel.check()
         try:
             require_same_classes(manifest, images_by_input[spec])
         except DataError as error:
@@ -86,5 +88,5 @@ def _load(
     if not loaded:
         raise DataError("there is no champion to evaluate: name versions, or promote one")
     for problem in problems:
-        line.send(Note(text=f"skipped: {problem}"))
+        channel.send(Note(text=f"skipped: {problem}"))
     return loaded

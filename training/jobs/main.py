@@ -37,32 +37,34 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     job = _parse(arguments)
     follow_parent(job.parent)
     cancel_on_sigterm()
-    line = WorkerChannel(events=job.events, answers=sys.stdin.fileno())
+    channel = WorkerChannel(events=job.events, answers=sys.stdin.fileno())
     try:
-        line.listen()
-        _run(job, line)
+        channel.listen()
+        _run(job, channel)
     except JobCancelledError:
         return ExitStatus.CANCELLED
     except NotPermittedError:
         return ExitStatus.NOT_PERMITTED
     except Exception as error:
-        line.send(Failed(error=type(error).__name__, message=_message(error)))
+        channel.send(Failed(error=type(error).__name__, message=_message(error)))
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()
         return ExitStatus.FAILED
     return ExitStatus.DONE
 
 
-def _run(job: argparse.Namespace, line: WorkerChannel) -> None:
+def _run(job: argparse.Namespace, channel: WorkerChannel) -> None:
     # Imported after follow_parent, because torch takes seconds to load.
     if job.kind == "train":
         from training.jobs.train import train
 
-        train(job.id, TrainParameters.model_validate_json(job.parameters), duet_home(), line, threads=job.threads)
+        train(job.id, TrainParameters.model_validate_json(job.parameters), duet_home(), channel, threads=job.threads)
     else:
         from training.jobs.evaluate import evaluate
 
-        evaluate(job.id, EvaluateParameters.model_validate_json(job.parameters), duet_home(), line, threads=job.threads)
+        evaluate(
+            job.id, EvaluateParameters.model_validate_json(job.parameters), duet_home(), channel, threads=job.threads
+        )
 
 
 def _message(error: Exception) -> str:

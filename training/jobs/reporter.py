@@ -21,13 +21,13 @@ class EventReporter:
     """A `Reporter` that sends events to the worker. All methods may raise JobCancelledError.
 
     Args:
-        line: channel to the worker.
+        channel: channel to the worker.
         epochs: total number of epochs.
         clock: monotonic clock, in seconds.
     """
 
-    def __init__(self, line: WorkerChannel, *, epochs: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._line = line
+    def __init__(self, channel: WorkerChannel, *, epochs: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._channel = channel
         self._epochs = epochs
         self._clock = clock
         self._steps = self._done = self._first_done = 0
@@ -35,20 +35,20 @@ class EventReporter:
 
     def stage(self, name: str) -> None:
         """Send and log the stage."""
-        self._line.check()
+        self._channel.check()
         _log(name)
-        self._line.send(Stage(name=name))
+        self._channel.send(Stage(name=name))
 
     def fit_started(self, *, steps: int, done: int, detail: str) -> None:
         """Send and log the start of training, and count steps from `done`."""
-        self._line.check()
+        self._channel.check()
         self._steps, self._done, self._first_done = steps, done, done
         _log(detail)
-        self._line.send(FitStarted(steps=steps, done=done, detail=detail))
+        self._channel.send(FitStarted(steps=steps, done=done, detail=detail))
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
         """Send progress for the first and the last step, and at most every `PAUSE_SECONDS` between them."""
-        self._line.check()
+        self._channel.check()
         now = self._clock()
         self._done += 1
         if self._done == self._first_done + 1:
@@ -56,7 +56,7 @@ class EventReporter:
         elif now - self._sent_at < PAUSE_SECONDS and self._done < self._steps:
             return
         self._sent_at = now
-        self._line.send(
+        self._channel.send(
             Progress(
                 epoch=epoch,
                 epochs=self._epochs,
@@ -75,21 +75,21 @@ class EventReporter:
             f"epoch {record.epoch} of {epochs}: loss {record.train_loss:.4f}, training {record.train_accuracy:.2%}"
             f"{validation}, {record.seconds:.1f} s"
         )
-        self._line.send(Epoch(**asdict(record), epochs=epochs))
-        self._line.check()
+        self._channel.send(Epoch(**asdict(record), epochs=epochs))
+        self._channel.check()
 
     def fit_ended(self) -> None:
         """Do nothing: the next stage event marks the end of training."""
 
     def writing(self, what: Written) -> None:
         """Request permission from the worker; raises NotPermittedError if it is refused."""
-        self._line.ask(what)
+        self._channel.ask(what)
 
     def note(self, text: str) -> None:
         """Send and log the message."""
-        self._line.check()
+        self._channel.check()
         _log(text)
-        self._line.send(Note(text=text))
+        self._channel.send(Note(text=text))
 
     def _seconds_left(self, now: float) -> float | None:
         """Remaining training time, from the mean step time of this attempt, including validation and checkpoints.

@@ -22,23 +22,23 @@ POLL_SECONDS = 0.5
 """Interval of the checks for the lock of the run folder."""
 
 
-def train(job_id: str, parameters: TrainParameters, home: Path, line: WorkerChannel, *, threads: int) -> None:
+def train(job_id: str, parameters: TrainParameters, home: Path, channel: WorkerChannel, *, threads: int) -> None:
     """Train and publish a version. If an earlier attempt published it, only report the result.
 
     Raises:
         DuetError: raised by `training.pipeline.requests.run_request`.
         JobCancelledError, NotPermittedError: the worker stopped the job; the last checkpoint is kept.
     """
-    reporter = EventReporter(line, epochs=parameters.config().epochs)
+    reporter = EventReporter(channel, epochs=parameters.config().epochs)
     repository = ModelRepository.open(home)
     run_folder = named_run(home, job_id)
-    _wait_until_free(run_folder, line)
+    _wait_until_free(run_folder, channel)
     manifest = _published(repository, run_folder) or _train(
         parameters, repository, run_folder, reporter, threads=threads
     )
     accuracy = manifest.metrics.test_accuracy
-    line.send(Published(reference=manifest.reference, test_accuracy=accuracy))
-    line.send(
+    channel.send(Published(reference=manifest.reference, test_accuracy=accuracy))
+    channel.send(
         Result(
             result={
                 "reference": manifest.reference,
@@ -78,7 +78,7 @@ def _published(repository: ModelRepository, run_folder: Path) -> Manifest | None
     return None if reference is None else repository.manifest(*repository.resolve(reference))
 
 
-def _wait_until_free(run_folder: Path, line: WorkerChannel) -> None:
+def _wait_until_free(run_folder: Path, channel: WorkerChannel) -> None:
     """Wait until an earlier attempt releases the lock of the run folder. It cannot write without permission."""
     noted = False
     while True:
@@ -87,7 +87,7 @@ def _wait_until_free(run_folder: Path, line: WorkerChannel) -> None:
                 return
         except CheckpointError as error:
             if not noted:
-                line.send(Note(text=f"waiting for an earlier attempt to release the run folder: {error}"))
+                channel.send(Note(text=f"waiting for an earlier attempt to release the run folder: {error}"))
             noted = True
-            line.check()
+            channel.check()
             time.sleep(POLL_SECONDS)

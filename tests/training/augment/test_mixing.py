@@ -1,4 +1,4 @@
-"""Frequency mixing, texture mixing, and the choice between the ways."""
+"""Frequency mixing, texture mixing, and the choice between the methods."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def spectrum(images: torch.Tensor) -> torch.Tensor:
 def test_mixed_frequencies_keep_phases_or_low_frequencies() -> None:
     mixed, own, other = (spectrum(each) for each in (mix_frequencies(IMAGES, OTHERS, draw()), IMAGES, OTHERS))
     means = mix_frequencies(IMAGES, OTHERS, draw()).float().mean((1, 2, 3))
-    # The mean color is the amplitude of frequency zero: that of the other image, or the image's own lowest frequency.
+    # The mean color is the amplitude at frequency zero, taken from the other image or from the image's low frequencies.
     recombined = means < 85
     assert (means[~recombined] > 115).all()
     assert 70 < int(recombined.sum()) < 130
@@ -42,7 +42,7 @@ def test_mixed_frequencies_keep_phases_or_low_frequencies() -> None:
 
 
 @pytest.mark.parametrize("mix", [mix_frequencies, mix_textures])
-def test_mixing_follows_the_generator_and_leaves_its_input_alone(mix: object) -> None:
+def test_mixing_is_reproducible_and_keeps_its_input(mix: object) -> None:
     assert callable(mix)
     before = IMAGES.clone(), OTHERS.clone()
     made = mix(IMAGES, OTHERS, draw())
@@ -62,7 +62,7 @@ def test_a_texture_takes_at_most_half_and_comes_from_the_other_image() -> None:
     assert torch.equal(mix_textures(white, white, draw()), white)
 
 
-def test_each_way_gets_its_share_of_the_pictures() -> None:
+def test_each_method_gets_its_share_of_the_images() -> None:
     images = pack(torch.from_numpy(RANDOM.integers(0, 256, (2_000, 8, 8, 3), dtype=np.uint8)))
     labels = torch.arange(2_000) % 10
     config = Augmentation(augmix=0.2, frequency_mixing=0.2, texture_mixing=0.1)

@@ -25,7 +25,7 @@ def all_pixels(transforms: Transforms) -> Tensor:
     return transforms.pixels(transforms.views(pack(images()), pack(FILL)))
 
 
-def test_an_image_is_changed_alike_whichever_others_are_asked_for() -> None:
+def test_pixels_of_a_subset_match_those_of_all_images() -> None:
     transforms = drawn(EVERYTHING)
     whole = all_pixels(transforms)
     some = torch.tensor([7, 3, 49, 3])
@@ -33,7 +33,7 @@ def test_an_image_is_changed_alike_whichever_others_are_asked_for() -> None:
     assert not torch.equal(whole, scale_pixels(images()))
 
 
-def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed() -> None:
+def test_mixup_uses_the_view_of_the_partner() -> None:
     mixing = drawn(EVERYTHING)
     assert mixing.partner_N is not None
     assert mixing.share_N is not None
@@ -48,7 +48,7 @@ def test_pictures_and_labels_are_mixed_alike_with_the_partner_as_it_is_changed()
     assert torch.allclose(targets[ALL, ALL][apart], mixing.share_N[apart])
 
 
-def test_a_batch_of_many_pictures_is_mixed_as_a_few_are() -> None:
+def test_mixup_across_chunks_matches_small_batches() -> None:
     transforms = draw_transforms(5_003, 8, 9, EVERYTHING, torch.Generator().manual_seed(0))
     views_NHW = transforms.views(pack(images()).repeat(101, 1, 1)[:5_003], pack(FILL))
     whole = transforms.pixels(views_NHW)
@@ -56,13 +56,13 @@ def test_a_batch_of_many_pictures_is_mixed_as_a_few_are() -> None:
         assert torch.equal(transforms.pixels(views_NHW, torch.arange(5_003)[few]), whole[few])
 
 
-def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
+def test_no_augmentation_keeps_images_and_labels() -> None:
     transforms = drawn(Augmentation(flip=False))
     assert torch.equal(all_pixels(transforms), scale_pixels(images()))
     assert torch.equal(transforms.targets(torch.eye(N), ALL), torch.eye(N))
 
 
-def test_a_round_is_the_same_whoever_asks_and_no_two_are_alike() -> None:
+def test_rounds_are_reproducible_and_different() -> None:
     first, again, second = (all_pixels(round_transforms(N, 8, 9, EVERYTHING, number)) for number in (0, 0, 1))
     assert torch.equal(first, again)
     assert not (first == second).flatten(1).all(1).any()
@@ -81,8 +81,8 @@ def test_cutmix_pastes_a_rectangle_and_mixes_the_label_by_area() -> None:
     assert transforms.boxes is not None
     assert transforms.partner_N is not None
     whole = pack(images())
-    pictures = transforms.views(whole, pack(FILL))
-    own, other = pictures == whole, pictures == whole[transforms.partner_N]
+    views_NHW = transforms.views(whole, pack(FILL))
+    own, other = views_NHW == whole, views_NHW == whole[transforms.partner_N]
     assert (own | other).all()
     boxes, targets = transforms.boxes, transforms.targets(torch.eye(N), ALL)
     area = (boxes.bottom_N - boxes.top_N) * (boxes.right_N - boxes.left_N)
@@ -100,7 +100,7 @@ def test_cutmix_pastes_a_rectangle_and_mixes_the_label_by_area() -> None:
             )
 
 
-def test_cutmix_and_mixup_together_change_each_image_in_one_way() -> None:
+def test_cutmix_and_mixup_exclude_each_other_per_image() -> None:
     config = Augmentation(flip=False, cutmix=0.5, mixup=1.0)
     transforms = draw_transforms(400, 8, 9, config, torch.Generator().manual_seed(0))
     assert transforms.boxes is not None
@@ -111,7 +111,7 @@ def test_cutmix_and_mixup_together_change_each_image_in_one_way() -> None:
     assert transforms.share_N[~pasted].lt(1).any()
     targets = transforms.targets(torch.eye(400), torch.arange(400))
     assert torch.allclose(targets.sum(1), torch.ones(400), atol=1e-5)
-    # Pixels are mixed as labels are: with images of one value each, their number.
+    # Pixels are mixed like labels: the value of each constant image is its number.
     values = torch.arange(400).remainder(256).to(torch.uint8)
     plain = values[:, None, None, None].expand(400, 8, 9, 3).contiguous()
     pixels = transforms.pixels(transforms.views(pack(plain), pack(FILL)))

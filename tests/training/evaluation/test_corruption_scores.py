@@ -8,7 +8,7 @@ from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, corrupted
 from training.evaluation.corruption_scores import score_extra_corruptions, score_logits
 
 
-def test_figures_of_logits_are_those_of_their_definitions() -> None:
+def test_score_logits_matches_the_definitions() -> None:
     logits_NK = np.array([[2.0, 0.0], [0.0, 2.0], [0.0, 0.0], [6.0, 0.0]], np.float32)
     scores = score_logits("clean", 1, logits_NK, np.array([0, 0, 0, 0]), temperature=2.0, ood_threshold=-1.0)
     sure, surest = 1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(-3.0))
@@ -18,7 +18,7 @@ def test_figures_of_logits_are_those_of_their_definitions() -> None:
     assert scores.flag_rate == 0.25  # energies -2.13, -2.13, -0.69 and -6
 
 
-def test_every_extra_kind_is_scored_at_the_severities_asked_for() -> None:
+def test_score_extra_corruptions_covers_the_given_severities() -> None:
     images_NHWC = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     labels_N = np.arange(6) % 2
     asked = []

@@ -39,7 +39,7 @@ def judged(trained: tuple[Classifier, Path], images: Images, folder: Path) -> Ev
     return evaluate(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1)
 
 
-def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
+def test_accepted_int8_has_its_own_calibration_and_scores(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_pass(monkeypatch)
@@ -65,7 +65,7 @@ def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
             np.testing.assert_allclose(stored_NK, softmax(logits_NK, fitted.temperature), atol=1e-6)
 
 
-def test_int8_that_fails_leaves_nothing_but_the_verdict(
+def test_rejected_int8_leaves_only_the_verdict(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -77,7 +77,7 @@ def test_int8_that_fails_leaves_nothing_but_the_verdict(
     assert all(split.probabilities.keys() == {"fp32"} for split in result.predictions.values())
 
 
-def test_the_headline_is_that_of_float32_whatever_int8_does(
+def test_headline_metrics_are_those_of_float32(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headlines = []
@@ -90,7 +90,7 @@ def test_the_headline_is_that_of_float32_whatever_int8_does(
     assert headlines[0] == headlines[1]
 
 
-def test_averaged_views_have_thresholds_and_figures_of_their_own(
+def test_tta_has_its_own_calibration_and_scores(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_pass(monkeypatch)

@@ -1,4 +1,4 @@
-"""From a request to a published version: folders of images, and starting from another version."""
+"""Training requests: image folders, and starting from another version."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ def run(
 
 
 @pytest.mark.parametrize("kind", ["mlp", pytest.param("cnn", marks=pytest.mark.slow)])
-def test_a_folder_becomes_a_version_with_classes_and_size_of_its_own(
-    kind: str, home: Path, repository: ModelRepository
-) -> None:
+def test_folder_run_publishes_its_classes_and_image_size(kind: str, home: Path, repository: ModelRepository) -> None:
     path = write_labelled_folder(home, "colors", COLORS, mixed=True)
     (path / "night" / "broken.png").write_bytes(b"x")
     reporter = RecordingReporter()
@@ -84,12 +82,12 @@ def test_a_folder_becomes_a_version_with_classes_and_size_of_its_own(
     assert f"datasets: [{json.dumps(DATA)}]" in (repository.folder("colors", 1) / "README.md").read_text()
 
 
-def test_few_images_make_a_model_that_is_not_sure_of_everything(home: Path, repository: ModelRepository) -> None:
+def test_tiny_folder_gives_no_overconfident_model(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", {"night": 4, "snow": 4})
     manifest = run(recipe(epochs=10), repository)
     assert manifest.metrics.holdout_accuracy == 1.0
     calibration = manifest.calibration["fp32"]
-    # Two images cannot promise 99 %, so that every class belongs to every set; and a temperature stays moderate.
+    # With two holdout images every class is in every prediction set, and the temperature stays moderate.
     assert calibration.conformal_threshold == 0.0
     assert calibration.temperature > 0.2
     scores = read_evaluation(repository.folder("colors", 1)).scores["fp32"]
@@ -97,7 +95,7 @@ def test_few_images_make_a_model_that_is_not_sure_of_everything(home: Path, repo
     assert 0 < scores.log_loss < 1
 
 
-def test_the_size_is_settled_once_and_checked_when_resuming(home: Path, repository: ModelRepository) -> None:
+def test_image_size_is_checked_on_resume(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), repository, reporter=RecordingReporter(stop_after=1))
@@ -106,11 +104,11 @@ def test_the_size_is_settled_once_and_checked_when_resuming(home: Path, reposito
     assert run(recipe(), repository, resume=True).config["image_size"] == 32
 
 
-def test_a_version_is_served_as_its_folder_was_read(home: Path, repository: ModelRepository) -> None:
+def test_version_records_the_geometry_of_its_images(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     manifest = run(recipe(epochs=1), repository)
     assert (manifest.input.geometry, manifest.config["geometry"]) == ("crop", "crop")
-    assert "the center square is taken" in (repository.folder("colors", 1) / "README.md").read_text()
+    assert "cropped to the center square" in (repository.folder("colors", 1) / "README.md").read_text()
     padded = run(recipe(epochs=1, geometry="pad"), repository)
     assert (padded.input.geometry, padded.config["geometry"]) == ("pad", "pad")
     assert padded.data.digest != manifest.data.digest
@@ -121,9 +119,7 @@ def test_a_version_is_served_as_its_folder_was_read(home: Path, repository: Mode
         require_same_classes(manifest, images_for(padded))
 
 
-def test_a_version_keeps_the_geometry_of_the_one_it_starts_from_unless_told(
-    home: Path, repository: ModelRepository
-) -> None:
+def test_geometry_is_inherited_from_init_from(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     run(recipe(epochs=1, geometry="stretch"), repository)
     tuned = run(recipe(epochs=1, init_from="colors@1"), repository)
@@ -132,7 +128,7 @@ def test_a_version_keeps_the_geometry_of_the_one_it_starts_from_unless_told(
     assert (changed.input.geometry, changed.config["geometry"]) == ("crop", "crop")
 
 
-def test_images_added_meanwhile_are_other_data(home: Path, repository: ModelRepository) -> None:
+def test_resume_with_added_images_is_refused(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), repository, reporter=RecordingReporter(stop_after=1))
@@ -141,7 +137,9 @@ def test_images_added_meanwhile_are_other_data(home: Path, repository: ModelRepo
         run(recipe(), repository, resume=True)
 
 
-def test_built_in_images_keep_their_size(monkeypatch: pytest.MonkeyPatch, repository: ModelRepository) -> None:
+def test_built_in_data_set_rejects_another_image_size(
+    monkeypatch: pytest.MonkeyPatch, repository: ModelRepository
+) -> None:
     from training.data import load
 
     images = small_images()
@@ -168,7 +166,7 @@ def test_a_version_is_evaluated_on_a_folder_at_its_own_size(home: Path, reposito
     assert images_for(manifest, "folder:others").dataset.test.images_NHWC.shape[1:] == (20, 20, 3)
 
 
-def test_images_of_one_plain_color_have_a_network() -> None:
+def test_constant_images_have_a_positive_normalization_std() -> None:
     images = small_images()
     images.dataset.training.images_NHWC[:] = 7
     classifier = new_classifier(recipe(), images).eval()

@@ -1,4 +1,4 @@
-"""The card of a version says what its evaluation says, with intervals."""
+"""Model card: scores with intervals, training time, calibration and class biases."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_headline_figures_carry_intervals(published: tuple[Manifest, Evaluation]
     assert "AUROC against | not measured |" in card
 
 
-def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_training_time_includes_soft_labels(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     fit = {"training_seconds": 90.0, "epochs": 4}
 
@@ -66,7 +66,7 @@ def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(publishe
     assert training(None, None, "mlp@3") == f"{own}; {initialized} |"
 
 
-def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_lists_measured_ood_scores(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     noise = StrangeImages(
         kind="noise", images=10, auroc=ConfidenceInterval(value=0.97, low=0.96, high=0.98), flag_rate=0.5
@@ -76,7 +76,7 @@ def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple
     assert "AUROC against | noise 0.970 (0.960 to 0.980) |" in card
 
 
-def test_calibration_is_told_beside_what_chance_would_show(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_calibration_error_with_its_expected_value(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     scores = evaluation.scores["fp32"]
     assert "| expected calibration error | 10.00% after temperature" in model_card(manifest, evaluation)
@@ -89,7 +89,7 @@ def test_calibration_is_told_beside_what_chance_would_show(published: tuple[Mani
     assert "(target 90%; 98.64% to 99.31% in 95 of 100 cases for a threshold from 5,000 images)" in card
 
 
-def test_class_biases_are_told_with_both_log_losses(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_class_biases_with_both_log_losses(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     assert "| class biases | not tried |" in model_card(manifest, evaluation)
 

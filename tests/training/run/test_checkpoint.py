@@ -32,7 +32,7 @@ def checkpoint(value: float = 1.0) -> Checkpoint:
     )  # fmt: skip
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, checkpoint())
     loaded = load_checkpoint(tmp_path)
     assert torch.equal(loaded.network["weight"], torch.ones(3, 2))
@@ -66,9 +66,7 @@ class SmallDisk(FileIO):
         return super().write(content)
 
 
-def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disk_full_during_write_raises_checkpoint_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_checkpoint(tmp_path, checkpoint(1.0))
     large = replace(checkpoint(2.0), network={"first": torch.zeros(10_000), "second": torch.zeros(100_000)})
     monkeypatch.setattr(Path, "open", lambda path, mode: SmallDisk(path, mode))
@@ -78,9 +76,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_named(
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
 
 
-def test_what_a_kill_left_of_a_checkpoint_goes_when_the_run_is_held_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_locked_run_removes_incomplete_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half_written: list[Path] = []
     with locked_run(tmp_path), monkeypatch.context() as watched:
         save_checkpoint(tmp_path, checkpoint(1.0))
@@ -92,7 +88,7 @@ def test_what_a_kill_left_of_a_checkpoint_goes_when_the_run_is_held_again(
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
 
 
-def test_a_damaged_checkpoint_says_so(tmp_path: Path) -> None:
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, checkpoint())
     path = tmp_path / CHECKPOINT_NAME
     path.write_bytes(path.read_bytes()[:200])
