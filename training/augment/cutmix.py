@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.augment.tensor_fields import TensorFields
+
 
 @dataclass(frozen=True)
-class CutMixBoxes:
+class CutMixBoxes(TensorFields):
     """One rectangle per image; empty for images without CutMix.
 
     Attributes:
@@ -28,16 +30,6 @@ class CutMixBoxes:
     left_N: Tensor
     right_N: Tensor
     kept_N: Tensor
-
-    def to(self, device: torch.device) -> CutMixBoxes:
-        """Copy to another device."""
-        return CutMixBoxes(
-            self.top_N.to(device),
-            self.bottom_N.to(device),
-            self.left_N.to(device),
-            self.right_N.to(device),
-            self.kept_N.to(device),
-        )
 
 
 def draw_boxes(count: int, height: int, width: int, share: float, generator: torch.Generator) -> CutMixBoxes:

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
+from training.augment.tensor_fields import TensorFields
 
 
 @dataclass(frozen=True)
-class ShiftFlip:
+class ShiftFlip(TensorFields):
     """Parameters of random shift (crop from a padded image) and horizontal flip, one per image.
 
     Attributes:
@@ -29,14 +30,6 @@ class ShiftFlip:
     left_N: Tensor
     mirrored_N: Tensor
     reach: int
-
-    def __getitem__(self, index_N: Tensor) -> ShiftFlip:
-        """Select by position, int64 [M]."""
-        return ShiftFlip(self.top_N[index_N], self.left_N[index_N], self.mirrored_N[index_N], self.reach)
-
-    def to(self, device: torch.device) -> ShiftFlip:
-        """Copy to another device."""
-        return ShiftFlip(self.top_N.to(device), self.left_N.to(device), self.mirrored_N.to(device), self.reach)
 
 
 def draw_shift_flip(
@@ -83,7 +76,7 @@ def _reflected(length: int, reach: int, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Cutout:
+class Cutout(TensorFields):
     """Parameters of cutout: one square per image that is filled with a color (DeVries & Taylor 2017).
 
     The center is uniform in the image, so that the square may extend over an edge.
@@ -97,14 +90,6 @@ class Cutout:
     top_N: Tensor
     left_N: Tensor
     side: int
-
-    def __getitem__(self, index_N: Tensor) -> Cutout:
-        """Select by position, int64 [M]."""
-        return Cutout(self.top_N[index_N], self.left_N[index_N], self.side)
-
-    def to(self, device: torch.device) -> Cutout:
-        """Copy to another device."""
-        return Cutout(self.top_N.to(device), self.left_N.to(device), self.side)
 
 
 def draw_cutout(count: int, height: int, width: int, side: int, generator: torch.Generator) -> Cutout:

@@ -22,6 +22,7 @@ from training.augment.shift_flip_cutout import (
     draw_mixup_shares,
     draw_shift_flip,
 )
+from training.augment.tensor_fields import TensorFields
 from training.augment.warp import Warps, draw_warps, warp
 from training.run.rng import generator
 
@@ -30,7 +31,7 @@ _ROUND = 7_340_033
 
 
 @dataclass(frozen=True)
-class Transforms:
+class Transforms(TensorFields):
     """Transform parameters of N images, applied in the order of the attributes.
 
     Attributes:
@@ -48,17 +49,6 @@ class Transforms:
     partner_N: Tensor | None
     share_N: Tensor | None
     boxes: CutMixBoxes | None = None
-
-    def to(self, device: torch.device) -> Transforms:
-        """Copy to another device."""
-        return Transforms(
-            self.shift_flip.to(device),
-            None if self.warps is None else self.warps.to(device),
-            None if self.cutout is None else self.cutout.to(device),
-            None if self.partner_N is None else self.partner_N.to(device),
-            None if self.share_N is None else self.share_N.to(device),
-            None if self.boxes is None else self.boxes.to(device),
-        )
 
     def views(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
         """Apply all transforms except mixup.

@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from core.recipes import Augmentation
 from training.augment.packed_pixels import chunks, unpack
+from training.augment.tensor_fields import TensorFields
 
 
 @dataclass(frozen=True)
-class Warps:
+class Warps(TensorFields):
     """Parameters of scaling and then rotation about the center, one per image.
 
     Attributes:
@@ -34,10 +35,6 @@ class Warps:
     def __getitem__(self, index_N: Tensor | slice) -> Warps:
         """Select by position."""
         return Warps(self.angle_N[index_N], self.height_N[index_N], self.width_N[index_N])
-
-    def to(self, device: torch.device) -> Warps:
-        """Copy to another device."""
-        return Warps(self.angle_N.to(device), self.height_N.to(device), self.width_N.to(device))
 
 
 def draw_warps(count: int, config: Augmentation, generator: torch.Generator) -> Warps:

@@ -32,7 +32,9 @@ from training.data.types import ImageDataset, LabelledImages
 DEFAULT_IMAGE_SIZE = 32
 SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("validation", 0.1), ("train", 0.7))
 """Expected share of each part in every class. Every part has at least one image of each class."""
-LICENSE = "images of the folder {name}, brought by whoever trained this version, under the terms that they have them by"
+LICENSE = (
+    "images of the folder {name}, provided by the person who trained this version, under the terms of their source"
+)
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 NOTE_SECONDS = 2.0
@@ -44,7 +46,7 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class _DecodedImage:
     """A decoded file.
 
     Attributes:
@@ -84,14 +86,14 @@ def load_folder(
     """
     side = image_size or DEFAULT_IMAGE_SIZE
     folder = read_folder(home or duet_home(), name)
-    _refuse(folder, folder.shortfalls(), folder.skipped)
-    pictures, skipped = _distinct(*_decoded(folder, ModelInput(side, side, geometry), note))
+    _require_no_problems(folder, folder.shortfalls(), folder.skipped)
+    images, skipped = _deduplicate(*_decode(folder, ModelInput(side, side, geometry), note))
     skipped = [*folder.skipped, *skipped]
     if skipped:
-        note(_summary(folder, len(pictures), skipped))
-    counts = Counter(picture.label for picture in pictures)
-    _refuse(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
-    return _divided(folder, pictures, geometry)
+        note(_summary(folder, len(images), skipped))
+    counts = Counter(image.label for image in images)
+    _require_no_problems(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
+    return _split(folder, images, geometry)
 
 
 def part_of(keys: Sequence[bytes]) -> list[str]:
@@ -122,7 +124,7 @@ def _part_of_key(key: bytes) -> str:
     return SHARES[-1][0]
 
 
-def _refuse(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
+def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
     if problems:
         left_out = f"; left out: {_listed(skipped)}" if skipped else ""
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -132,15 +134,15 @@ def _refuse(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[t
         )
 
 
-def _decoded(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_Picture], list[tuple[str, str]]]:
+def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
     """Decode all files; returns the images, and the skipped files with reasons."""
     jobs = [(label, file) for label, files in folder.files.items() for file in files]
-    pictures: list[_Picture] = []
+    images: list[_DecodedImage] = []
     skipped: list[tuple[str, str]] = []
     last = time.monotonic()
 
-    def decode(job: tuple[str, ImageFile]) -> _Picture | str:
-        return _picture(*job, fit)
+    def decode(job: tuple[str, ImageFile]) -> _DecodedImage | str:
+        return _decode_file(*job, fit)
 
     # Pillow releases the GIL while it decodes and resizes.
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
@@ -148,14 +150,14 @@ def _decoded(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[
             if isinstance(result, str):
                 skipped.append((shown(f"{job[0]}/{job[1].path.name}"), result))
             else:
-                pictures.append(result)
+                images.append(result)
             if time.monotonic() - last >= NOTE_SECONDS:
                 last = time.monotonic()
                 note(f"{folder.data}: {number:,} of {len(jobs):,} files read")
-    return pictures, skipped
+    return images, skipped
 
 
-def _picture(label: str, file: ImageFile, fit: ModelInput) -> _Picture | str:
+def _decode_file(label: str, file: ImageFile, fit: ModelInput) -> _DecodedImage | str:
     """Decode a file; returns the reason as text if it cannot be decoded."""
     if file.bytes > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES:,} bytes"
@@ -167,37 +169,37 @@ def _picture(label: str, file: ImageFile, fit: ModelInput) -> _Picture | str:
     except ImageError as error:
         return str(error)
     key = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
-    return _Picture(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
+    return _DecodedImage(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
 
 
-def _distinct(
-    pictures: Sequence[_Picture], skipped: list[tuple[str, str]]
-) -> tuple[list[_Picture], list[tuple[str, str]]]:
+def _deduplicate(
+    images: Sequence[_DecodedImage], skipped: list[tuple[str, str]]
+) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
     """Remove duplicates and sort by key. Images that appear with different labels are skipped entirely."""
-    by_key: defaultdict[bytes, list[_Picture]] = defaultdict(list)
-    for picture in pictures:
-        by_key[picture.key].append(picture)
+    by_key: defaultdict[bytes, list[_DecodedImage]] = defaultdict(list)
+    for image in images:
+        by_key[image.key].append(image)
     kept = []
     for _, same in sorted(by_key.items()):
         first, *others = same
-        if len({picture.label for picture in same}) > 1:
-            named = " and ".join(picture.file for picture in same)
-            skipped.extend((picture.file, f"one image with different classes: {named}") for picture in same)
+        if len({image.label for image in same}) > 1:
+            named = " and ".join(image.file for image in same)
+            skipped.extend((image.file, f"the same image has different classes: {named}") for image in same)
             continue
         kept.append(first)
         skipped.extend((other.file, f"the same image as {first.file}") for other in others)
     return kept, skipped
 
 
-def _divided(folder: LabelledFolder, pictures: Sequence[_Picture], geometry: Geometry) -> tuple[ImageDataset, Split]:
+def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Geometry) -> tuple[ImageDataset, Split]:
     class_names = tuple(folder.files)
     index_of = {label: index for index, label in enumerate(class_names)}
-    labels_N = np.array([index_of[picture.label] for picture in pictures], dtype=np.int64)
-    part_N = np.empty(len(pictures), dtype=object)
+    labels_N = np.array([index_of[image.label] for image in images], dtype=np.int64)
+    part_N = np.empty(len(images), dtype=object)
     for index in range(len(class_names)):
         positions = np.flatnonzero(labels_N == index).tolist()
-        part_N[positions] = part_of([pictures[position].key for position in positions])
-    images_NHWC = np.stack([picture.pixels_HWC for picture in pictures])
+        part_N[positions] = part_of([images[position].key for position in positions])
+    images_NHWC = np.stack([image.pixels_HWC for image in images])
     is_test_N = part_N == "test"
     training, test = (
         LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N])

@@ -84,18 +84,13 @@ def make_split(labels_N: npt.NDArray[np.int64], *, validation: int, holdout: int
     return _split(part_N)
 
 
-def load_cifar10_split() -> Split:
-    """Load the stored split of CIFAR-10: 40,000 train, 5,000 validation and 5,000 holdout images."""
-    return _read_index_file()[0]
-
-
 def split_for(dataset: ImageDataset) -> Split:
     """The stored split for CIFAR-10, otherwise a stratified 80 / 10 / 10 split with a fixed seed.
 
     Raises:
         DataError: the data set is too small.
     """
-    split, belongs_to = _read_index_file()
+    split, belongs_to = read_cifar10_split()
     if dataset.digest == belongs_to:
         return split
     tenth = round(len(dataset.training) / 10)
@@ -116,8 +111,8 @@ def _split(part_N: npt.NDArray[np.uint8]) -> Split:
     return Split(train.astype(np.int64), validation.astype(np.int64), holdout.astype(np.int64))
 
 
-def _read_index_file() -> tuple[Split, str]:
-    """The stored split and the digest of its data set."""
+def read_cifar10_split() -> tuple[Split, str]:
+    """Load the stored split of CIFAR-10 (40,000 / 5,000 / 5,000 images) and the digest of its data set."""
     with np.load(CIFAR10_SPLIT_FILE, allow_pickle=False) as stored:
         return _split(stored["part_N"]), str(stored["dataset_digest"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,7 @@ import numpy.typing as npt
 
 from core.statistics.calibration import expected_calibration_error, softmax
 from core.statistics.energy import energy
-from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, SEVERITIES, corrupted
 
-Pixels = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
 
 
@@ -65,34 +62,3 @@ def score_logits(
         ece=expected_calibration_error(probabilities_NK, labels_N),
         flag_rate=float((energy(logits_NK) > ood_threshold).mean()),
     )
-
-
-def score_extra_corruptions(
-    predict: Callable[[Pixels], Logits],
-    images_NHWC: Pixels,
-    labels_N: npt.NDArray[np.int64],
-    *,
-    temperature: float,
-    ood_threshold: float,
-    severities: Sequence[int] = SEVERITIES,
-    seed: int = 0,
-) -> Iterator[ConditionScores]:
-    """Yield the scores under each of `EXTRA_CORRUPTIONS` at each severity.
-
-    Use it to choose settings, on validation images, never on test images.
-
-    Args:
-        predict: images uint8 [N, H, W, 3] -> logits float32 [N, K].
-        images_NHWC: uint8 [N, H, W, 3].
-        labels_N: int64 [N], true classes.
-        temperature: see `score_logits`.
-        ood_threshold: see `score_logits`.
-        severities: severities from 1 to 5.
-        seed: seed of the corruptions.
-    """
-    for name in EXTRA_CORRUPTIONS:
-        for severity in severities:
-            logits_NK = predict(corrupted(name, severity, images_NHWC, seed))
-            yield score_logits(
-                name, severity, logits_NK, labels_N, temperature=temperature, ood_threshold=ood_threshold
-            )

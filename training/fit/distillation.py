@@ -211,11 +211,11 @@ def _predict(
 ) -> tuple[Tensor, Tensor]:
     """Logits float16 [N, K] and features float32 [N, F] of the views int32 [N, H, W] of one round."""
     logits, features = [], []
-    with capture_features(classifier) as kept, autocast(device, dtype):
+    with capture_features(classifier) as captured, autocast(device, dtype):
         for index_M in torch.arange(len(views_NHW)).split(_BATCH):
             pixels_MHWC = transforms.pixels(views_NHW, index_M).to(device)
             logits.append(classifier(pixels_MHWC).to("cpu", torch.float16))
-            features.append(kept.pop().to("cpu", torch.float32))
+            features.append(captured.pop().to("cpu", torch.float32))
     return torch.cat(logits), torch.cat(features)
 
 

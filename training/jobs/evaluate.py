@@ -32,7 +32,7 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: W
         channel.check()
         channel.send(Stage(name=f"evaluate {manifest.reference}"))
         record = _evaluation_record(job_id, parameters.data, repository, manifest, images, threads=threads)
-        channel.ask("publish")
+        channel.request_permission("publish")
         write_record(home, record)
         results.append(
             {

@@ -83,7 +83,7 @@ class EventReporter:
 
     def writing(self, what: Written) -> None:
         """Request permission from the worker; raises NotPermittedError if it is refused."""
-        self._channel.ask(what)
+        self._channel.request_permission(what)
 
     def note(self, text: str) -> None:
         """Send and log the message."""

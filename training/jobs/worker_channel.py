@@ -52,7 +52,7 @@ class WorkerChannel:
         if self._cancelled.is_set():
             raise JobCancelledError
 
-    def ask(self, action: Literal["checkpoint", "publish"]) -> None:
+    def request_permission(self, action: Literal["checkpoint", "publish"]) -> None:
         """Request permission to write and wait for it. The worker may wait for the broker without a time limit.
 
         Raises:

@@ -180,7 +180,7 @@ def test_image_with_two_labels_is_skipped(tmp_path: Path) -> None:
     dataset, _ = load_folder("colors", home=tmp_path, note=told.append)
     assert len(dataset.training) + len(dataset.test) == 9
     assert "10 images used" not in told[0]
-    assert told[0].count("one image with different classes") == 2
+    assert told[0].count("the same image has different classes") == 2
 
 
 @pytest.mark.parametrize(

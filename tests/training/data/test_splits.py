@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import DataError
 from tests.support.cifar_files import real_cifar10, small_dataset
-from training.data.splits import CIFAR10_SPLIT_FILE, Split, load_cifar10_split, make_split, split_for
+from training.data.splits import CIFAR10_SPLIT_FILE, Split, make_split, read_cifar10_split, split_for
 
 
 def parts(split: Split) -> tuple[np.ndarray, ...]:
@@ -26,13 +26,13 @@ def assert_divides(split: Split, images: int) -> None:
 
 
 def test_the_stored_split_divides_every_training_image() -> None:
-    split = load_cifar10_split()
+    split = read_cifar10_split()[0]
     assert [len(part) for part in parts(split)] == [40_000, 5_000, 5_000]
     assert_divides(split, 50_000)
 
 
 def test_the_stored_split_is_the_one_that_models_were_made_with() -> None:
-    assert load_cifar10_split().digest == "6bfea578f209051951a1d21b617413b82cc6ddc638c26304b7b122ae5d5beed2"
+    assert read_cifar10_split()[0].digest == "6bfea578f209051951a1d21b617413b82cc6ddc638c26304b7b122ae5d5beed2"
 
 
 @given(
@@ -100,7 +100,7 @@ def test_another_data_set_is_divided_by_proportion() -> None:
 def test_the_real_cifar10_gets_the_stored_split() -> None:
     dataset = real_cifar10()
     split = split_for(dataset)
-    assert split.digest == load_cifar10_split().digest
+    assert split.digest == read_cifar10_split()[0].digest
     assert np.bincount(dataset.training.labels_N[split.validation]).tolist() == [500] * 10
     assert np.bincount(dataset.training.labels_N[split.holdout]).tolist() == [500] * 10
 

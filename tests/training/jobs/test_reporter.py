@@ -23,7 +23,7 @@ class RecordingChannel(WorkerChannel):
         if self.cancelled:
             raise JobCancelledError
 
-    def ask(self, action: str) -> None:
+    def request_permission(self, action: str) -> None:
         self.asked.append(action)
 
 

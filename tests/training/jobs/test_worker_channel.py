@@ -54,30 +54,30 @@ def test_sent_events_arrive_as_lines(ends: Ends) -> None:
     assert ends.sent() == [Note(text="one\ntwo"), Note(text="three")]
 
 
-def test_ask_waits_for_the_permission_with_its_number(ends: Ends) -> None:
+def test_request_permission_waits_for_its_number(ends: Ends) -> None:
     ends.say(Permission(number=1, granted=True))
-    ends.channel.ask("checkpoint")
+    ends.channel.request_permission("checkpoint")
     ends.say(Permission(number=1, granted=False))
     ends.say(Permission(number=2, granted=True))
-    ends.channel.ask("publish")
+    ends.channel.request_permission("publish")
     assert ends.sent() == [Permit(number=1, action="checkpoint"), Permit(number=2, action="publish")]
 
 
 def test_refused_permission_raises(ends: Ends) -> None:
     ends.say(Permission(number=1, granted=False))
     with pytest.raises(NotPermittedError):
-        ends.channel.ask("publish")
+        ends.channel.request_permission("publish")
 
 
-def test_cancellation_is_raised_by_check_and_ask(ends: Ends) -> None:
+def test_cancellation_is_raised_by_check_and_request(ends: Ends) -> None:
     ends.channel.check()
     threading.Timer(0.1, ends.say, [Cancel()]).start()
     with pytest.raises(JobCancelledError):
-        ends.channel.ask("checkpoint")
+        ends.channel.request_permission("checkpoint")
     with pytest.raises(JobCancelledError):
         ends.channel.check()
     with pytest.raises(JobCancelledError):
-        ends.channel.ask("checkpoint")
+        ends.channel.request_permission("checkpoint")
     assert ends.sent() == [Permit(number=1, action="checkpoint")]
 
 
