@@ -7,7 +7,7 @@ dimension, which reduces the weight of features that the student cannot predict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from core.recipes import Optimization
+from training.augment.teacher_rounds import RoundSoftLabels
 from training.networks import Classifier
 from training.run.atomic_write import write_atomically
 from training.run.rng import generator
@@ -128,3 +129,13 @@ class HintHead(nn.Module):
         """Parameter group for the student's optimizer: no weight decay; Muon updates it with AdamW."""
         relative_rate = config.vector_learning_rate / config.learning_rate if config.optimizer == "muon" else 1.0
         return {"params": list(self.parameters()), "weight_decay": 0.0, "relative_rate": relative_rate}
+
+
+def hint_head(
+    classifier: Classifier, teacher: Sequence[RoundSoftLabels] | None, device: torch.device
+) -> HintHead | None:
+    """Head for the teacher's hints; None if the soft labels have no hints."""
+    hints_NF = None if teacher is None else teacher[0].hints_NF
+    if hints_NF is None:
+        return None
+    return HintHead(last_dense(classifier).in_features, hints_NF.shape[1]).to(device)

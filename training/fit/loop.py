@@ -30,7 +30,7 @@ from training.fit.divergence import (
 )
 from training.fit.dtype import autocast, pick_dtype
 from training.fit.ema import WeightEMA
-from training.fit.hints import HintHead, capture_features, last_dense
+from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
 from training.fit.losses import classification_loss, training_loss
 from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
@@ -126,68 +126,68 @@ def fit(
     if resume_from is None:
         # On the CPU, so that the initial weights are the same for every device.
         initialize(classifier, generator(config.seed, _INITIALIZE))
-    loop = _Loop(classifier, config, inputs, device)
-    dtype = _start_or_restore(loop, reporter, resume_from, initial or {})
+    trainer = _Trainer(classifier, config, inputs, device)
+    dtype = _start_or_restore(trainer, reporter, resume_from, initial or {})
     history = [] if resume_from is None else list(resume_from.history)
     reporter.fit_started(
-        steps=loop.total_steps,
-        done=len(history) * loop.steps_per_epoch,
-        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {loop.steps_per_epoch} steps, "
+        steps=trainer.total_steps,
+        done=len(history) * trainer.steps_per_epoch,
+        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {trainer.steps_per_epoch} steps, "
         f"{threads} threads, {dtype}, {device}",
     )
     try:
         for epoch in range(len(history), config.epochs):
-            history.append(loop.epoch(epoch, dtype, reporter))
+            history.append(trainer.epoch(epoch, dtype, reporter))
             checkpoint = Checkpoint(
-                config,
-                inputs.data_digest,
-                inputs.split_digest,
-                dtype,
-                threads,
-                classifier.state_dict(),
-                loop.optimizer.state_dict(),
-                None if loop.ema is None else loop.ema.classifier.state_dict(),
-                tuple(history),
-                inputs.source_digest,
-                str(torch.__version__),
-                None if loop.hints is None else loop.hints.state_dict(),
+                config=config,
+                data_digest=inputs.data_digest,
+                split_digest=inputs.split_digest,
+                dtype=dtype,
+                threads=threads,
+                network=classifier.state_dict(),
+                optimizer=trainer.optimizer.state_dict(),
+                averaged=None if trainer.ema is None else trainer.ema.classifier.state_dict(),
+                history=tuple(history),
+                source_digest=inputs.source_digest,
+                torch_version=str(torch.__version__),
+                hints=None if trainer.hints is None else trainer.hints.state_dict(),
             )
             reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)
             reporter.epoch(history[-1], config.epochs)
     finally:
         reporter.fit_ended()
-    return FitResult(loop.result.cpu().eval(), tuple(history), dtype, threads)
+    return FitResult(trainer.result.cpu().eval(), tuple(history), dtype, threads)
 
 
 def _start_or_restore(
-    loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
+    trainer: _Trainer, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
 ) -> Dtype:
     """Load the checkpoint, or complete the initialization of a new run; returns the number format of the run."""
     if checkpoint is not None:
-        loop.classifier.load_state_dict(checkpoint.network)
-        loop.optimizer.load_state_dict(checkpoint.optimizer)
-        if loop.hints is not None and checkpoint.hints is not None:
-            loop.hints.load_state_dict(checkpoint.hints)
-        if loop.ema is not None and checkpoint.averaged is not None:
-            loop.ema.classifier.load_state_dict(checkpoint.averaged)
-        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
+        trainer.classifier.load_state_dict(checkpoint.network)
+        trainer.optimizer.load_state_dict(checkpoint.optimizer)
+        if trainer.hints is not None and checkpoint.hints is not None:
+            trainer.hints.load_state_dict(checkpoint.hints)
+        if trainer.ema is not None and checkpoint.averaged is not None:
+            trainer.ema.classifier.load_state_dict(checkpoint.averaged)
+        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {trainer.config.epochs}")
         return checkpoint.dtype
-    whiten(loop.classifier, unpack(loop.batches.images_NHW))
-    load_initial(loop.classifier, initial)
-    if loop.ema is not None:
-        loop.ema.classifier.load_state_dict(loop.classifier.state_dict())
-    if loop.config.precision != "auto":
-        return loop.config.precision
-    batch = loop.batches.plain(torch.arange(min(loop.config.batch_size, len(loop.batches))))
+    whiten(trainer.classifier, unpack(trainer.batches.images_NHW))
+    load_initial(trainer.classifier, initial)
+    if trainer.ema is not None:
+        trainer.ema.classifier.load_state_dict(trainer.classifier.state_dict())
+    if trainer.config.precision != "auto":
+        return trainer.config.precision
+    batch = trainer.batches.plain(torch.arange(min(trainer.config.batch_size, len(trainer.batches))))
     dtype, reason = pick_dtype(
-        loop.classifier, batch.pixels_LHWC, lambda logits_NK: training_loss(logits_NK, batch, loop.config)
+        trainer.classifier, batch.pixels_LHWC, lambda logits_NK: training_loss(logits_NK, batch, trainer.config)
     )
     reporter.note(reason)
     return dtype
 
 
-class _Loop:
+class _Trainer:
     """State of a run (network, optimizer, batches), and one epoch of training."""
 
     def __init__(self, classifier: Classifier, config: RecipeConfig, inputs: FitInputs, device: torch.device) -> None:
@@ -205,7 +205,7 @@ class _Loop:
         )
         self.validation = inputs.validation
         self.optimizer = build_optimizer(classifier, config.optimization)
-        self.hints = _hint_head(classifier, inputs.teacher, device)
+        self.hints = hint_head(classifier, inputs.teacher, device)
         if self.hints is not None:
             self.optimizer.add_param_group(self.hints.parameter_group(config.optimization))
         self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
@@ -296,13 +296,3 @@ class _Loop:
         with autocast(self.device, dtype):
             logits_NK = self.result.eval()(probed.pixels_LHWC)
         require_finite_logits(logits_NK, epoch=epoch)
-
-
-def _hint_head(
-    classifier: Classifier, teacher: Sequence[RoundSoftLabels] | None, device: torch.device
-) -> HintHead | None:
-    """Head for the teacher's hints; None if the soft labels have no hints."""
-    hints_NF = None if teacher is None else teacher[0].hints_NF
-    if hints_NF is None:
-        return None
-    return HintHead(last_dense(classifier).in_features, hints_NF.shape[1]).to(device)
