@@ -157,7 +157,7 @@ def test_kept_biases_are_in_every_file_also_after_republish(
     assert (folder / GRADIENT_GRAPH).is_file()
     assert open_session(folder / GRADIENT_GRAPH, threads=1)
     card = (folder / CARD_NAME).read_text()
-    assert "| class biases | part of the weights; log loss on the holdout, 5-fold cross-validation: " in card
+    assert "| class biases | included in the weights; log loss on the holdout, 5-fold cross-validation: " in card
     assert f"{record.log_loss_with:.4f} with temperature and biases, {record.log_loss_without:.4f}" in card
 
     measured = evaluate_version(folder, manifest, images, threads=1)

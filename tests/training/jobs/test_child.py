@@ -154,7 +154,7 @@ def test_unexpected_error_points_to_the_log(tmp_path: Path, home: Path) -> None:
         assert worker.until_end() == ExitStatus.FAILED
     (failed,) = of(worker, Failed)
     assert failed.error == "ZeroDivisionError"
-    assert "the job's log has the traceback" in failed.message
+    assert "see the traceback in the job's log" in failed.message
 
 
 def test_evaluation_job_writes_records(data: Path, published: tuple[Path, WorkerEnd]) -> None:
@@ -211,10 +211,10 @@ def test_a_child_dies_with_its_worker(deaf: bool, tmp_path: Path, home: Path) ->
     """The child kills its own children too, because it leads a process group."""
     before = f"""
         import subprocess, time
-        from training.jobs import lifeline
+        from training.jobs import termination
         if {deaf}:
-            lifeline.ctypes.CDLL = None
-            lifeline.sys = type("Sys", (), {{"platform": "elsewhere"}})
+            termination.ctypes.CDLL = None
+            termination.sys = type("Sys", (), {{"platform": "elsewhere"}})
         def run(job, line):
             subprocess.Popen(["sleep", "600"])
             print("up", flush=True)

@@ -109,7 +109,7 @@ def test_corrupted_holdout_uses_the_published_graph(published: Published, images
     assert manifest.metrics.corrupted_accuracy == record.accuracy
     assert manifest.metrics.corrupted_flag_rate == record.flag_rate
     card = (folder / "README.md").read_text()
-    assert f"under corruption | {record.accuracy:.2%} answered right, {record.flag_rate:.2%} flagged" in card
+    assert f"under corruption | accuracy {record.accuracy:.2%}, {record.flag_rate:.2%} flagged" in card
 
 
 def test_history_has_a_line_per_epoch(published: Published) -> None:
@@ -145,7 +145,7 @@ def test_rejected_int8_is_not_published_and_the_verdict_recorded(
     folder = repository.folder("mlp", 1)
     assert load_predictions(folder, "test").probabilities.keys() == read_evaluation(folder).scores.keys() == {"fp32"}
     card = (folder / "README.md").read_text()
-    assert "not published, because it is less than 1.5 times as fast as float32" in card
+    assert "Not published, because it is less than 1.5 times as fast as float32" in card
     assert "temperature is" not in card
 
 
@@ -199,8 +199,8 @@ def test_the_card_states_what_int8_gains_and_costs(published: Published) -> None
     folder = repository.folder("cnn", 1)
     card = " ".join((folder / "README.md").read_text().split())
     accuracy = read_evaluation(folder).scores["int8"].accuracy
-    assert "It runs 2.00 times as fast as float32 on single images and 2.00 times in batches of 32" in card
-    assert f"{accuracy.value:.2%} of the test images right ({accuracy.low:.2%} to {accuracy.high:.2%})" in card
+    assert "Speed-up over float32 on one thread: 2.00 for single images, 2.00 for batches of 32" in card
+    assert f"a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%})" in card
     assert f"{manifest.calibration['int8'].temperature:.6f}" in card
 
 
