@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.training.ceiling import settle
 from core.recipes import RecipeConfig
 from training.augment.batches import Batch, Batches
-from training.augment.teacher_rounds import RoundAnswers
+from training.augment.teacher_rounds import RoundSoftLabels
 from training.data.types import LabelledImages
 from training.fit.dtype import autocast
 from training.fit.losses import training_loss
@@ -80,7 +80,7 @@ def time_steps(
         # The pictures of a round are made at once; with one batch for a data set, every step bears its part of that.
         images = LabelledImages(images.images_NHWC[:size], images.labels_N[:size])
         # What the teacher answers takes no time, that there are answers does.
-        teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (_WARM_UP + steps)
+        teacher = [RoundSoftLabels(torch.zeros((size, classes), dtype=torch.float16), None)] * (_WARM_UP + steps)
     batches = Batches(
         images, classes, config,
         fill_C=classifier.mean_color, mirrored_N=mirrored_N, teacher=teacher, device=device,

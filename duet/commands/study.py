@@ -48,7 +48,7 @@ def augmentation(
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
     from training.fit.dtype import pick_device
-    from training.pipeline.requests import prepare
+    from training.pipeline.requests import load_training_images
     from training.tuning.ablation.augmentation import require_used, run_study
     from training.tuning.ablation.augmentation_report import write_report
     from training.tuning.ablation.places import study_folder
@@ -62,7 +62,9 @@ def augmentation(
         require_judged(config)
         require_used(recipe_config(config.recipe), config)
     teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
-    _, images = prepare(configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
+    _, images = load_training_images(
+        configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo
+    )
     setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
     folder = study_folder(ensure_home(duet_home()), name)
     with StudyProgress() as progress:

@@ -62,7 +62,7 @@ def train(
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
     from training.fit.dtype import pick_device
-    from training.pipeline.requests import prepare, run_request
+    from training.pipeline.requests import load_training_images, run_request
     from training.pipeline.train import prepare_run
     from training.run.reporter import ConsoleReporter
     from training.run.run_folder import require_free
@@ -79,7 +79,9 @@ def train(
     if not (resume or restart):
         require_free(run_folder)
     if dry_run:
-        config, images = prepare(config, data, repository, data_dir=data_dir, download=download, note=typer.echo)
+        config, images = load_training_images(
+            config, data, repository, data_dir=data_dir, download=download, note=typer.echo
+        )
         _describe(prepare_run(config, images, repository, family, run_folder, resume=resume))
         return
     ensure_home(duet_home())

@@ -50,9 +50,9 @@ def tune(
     from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
-    from training.fit.distillation import read_teacher, with_exact_teacher
+    from training.fit.distillation import pin_teacher_version, read_teacher
     from training.fit.dtype import pick_device
-    from training.pipeline.requests import prepare
+    from training.pipeline.requests import load_training_images
     from training.tuning.ablation.progress import StudyProgress
     from training.tuning.ablation.study_setup import make_study_setup, require_judged
     from training.tuning.confirm import confirm as confirm_best
@@ -74,8 +74,10 @@ def tune(
     )
     require_judged(config)
     space_for(config)
-    config = with_exact_teacher(config, repository, begun=begun_config(duet_home(), name))
-    config, images = prepare(config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
+    config = pin_teacher_version(config, repository, resumed=begun_config(duet_home(), name))
+    config, images = load_training_images(
+        config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo
+    )
     setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
     # A journal is bound to its teacher: one that does not fit must not begin it.
     read_teacher(config, setup.images, repository)

@@ -1,16 +1,16 @@
-"""Outlier exposure: pictures without an object, which training gives a high energy (Hendrycks et al. 2019).
+"""Outlier exposure: synthetic images without an object, trained to have a high energy (Hendrycks et al. 2019).
 
-A classifier that has only seen objects is as sure of a texture as of a cat, because some class always has most of its
-colors. A few of these pictures in every batch, and the energy margin of `training.fit.losses`, teach it the difference:
+A classifier trained on objects only is overconfident on textures. Adding outliers to every batch, with the energy
+margin loss of `training.fit.losses`, corrects this. There are four kinds:
 
-- spectra: noise whose power falls off with the spatial frequency f as f^-a, a from 1/2 to 5/2, as in clouds and sand;
-- scrambled: the amplitudes of an image of the batch with the phases of such noise;
-- repeated: a patch of an image, an eighth of its side, repeated over the whole picture;
-- gradients: two colors and a smooth transition between them.
+- spectra: noise with power f^-a at spatial frequency f, a in [1/2, 5/2], similar to clouds and sand;
+- scrambled: amplitudes of an image of the batch with the phases of noise;
+- repeated: a patch of an image, an eighth of its side, tiled over the whole image;
+- gradients: a smooth transition between two colors.
 
-No kind shows an object, changed or in part: the model must not learn that a noisy picture of an object is an outlier.
-The kinds by which versions are evaluated (`training.evaluation.ood_images`) are different ones: white noise, sums of
-waves, single colors and images with their pixels in random places.
+No kind contains an object, not even a distorted one, so that the model does not learn to treat noisy images of objects
+as outliers. The evaluation (`training.evaluation.ood`) uses different kinds: white noise, sums of waves, single
+colors and images with shuffled pixels.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import torch
 from torch import Tensor
 
 _PATCHES = 8
-"""Patches along a side of the image that a repeated one is taken from."""
+"""Side of the image divided by the side of a repeated patch."""
 _KINDS = 4
 _FLATTEST, _STEEPEST = 0.5, 2.5
 
 
 def outlier_images(images_NHWC: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draw `count` such pictures, of each kind a quarter, uint8 [count, H, W, 3].
+    """Generate `count` outliers, a quarter of each kind, uint8 [count, H, W, 3].
 
     Args:
-        images_NHWC: uint8 [N, H, W, 3], images of the batch, at least one; the first ones are taken apart.
-        count: number of pictures to draw.
-        generator: source of all randomness.
+        images_NHWC: uint8 [N, H, W, 3], at least one image, the source of scrambled and repeated outliers.
+        count: number of outliers.
+        generator: random generator.
     """
     places_M = torch.arange(count, device=images_NHWC.device)
     some_MHWC = images_NHWC[places_M % len(images_NHWC)]
@@ -52,7 +52,7 @@ def outlier_images(images_NHWC: Tensor, count: int, generator: torch.Generator) 
 
 
 def _with_spectrum(noise_MHWC: Tensor, falloff_M: Tensor) -> Tensor:
-    """White noise -> noise of power f^-falloff, each channel stretched to 0..255."""
+    """White noise -> noise of power f^-falloff, uint8, each channel stretched to [0, 255]."""
     _, H, W, _ = noise_MHWC.shape
     device = noise_MHWC.device
     rows_H, columns_W = torch.fft.fftfreq(H, device=device), torch.fft.rfftfreq(W, device=device)
@@ -66,7 +66,7 @@ def _with_spectrum(noise_MHWC: Tensor, falloff_M: Tensor) -> Tensor:
 
 
 def _scrambled(images_MHWC: Tensor, noise_MHWC: Tensor) -> Tensor:
-    """The images' amplitudes with the phases of the noise; the mean color of each stays."""
+    """Amplitudes of the images with the phases of the noise; the mean color stays."""
     _, H, W, _ = images_MHWC.shape
     spectrum = torch.fft.rfft2(images_MHWC.float(), dim=(1, 2))
     phases = torch.fft.rfft2(noise_MHWC, dim=(1, 2)).angle()
@@ -76,7 +76,7 @@ def _scrambled(images_MHWC: Tensor, noise_MHWC: Tensor) -> Tensor:
 
 
 def _repeated(images_MHWC: Tensor, uniform_2M: Tensor) -> Tensor:
-    """A patch of each image repeated over the whole picture; `uniform_2M`, in [0, 1), places it."""
+    """A patch of each image tiled over the whole image; `uniform_2M` in [0, 1) is its position."""
     M, H, W, _ = images_MHWC.shape
     device = images_MHWC.device
     height, width = max(1, H // _PATCHES), max(1, W // _PATCHES)
@@ -89,7 +89,7 @@ def _repeated(images_MHWC: Tensor, uniform_2M: Tensor) -> Tensor:
 
 
 def _gradients(colors_2M3: Tensor, uniform_3M: Tensor, height: int, width: int) -> Tensor:
-    """A logistic transition between two colors along a random direction; a steep one is an edge, a slow one flat."""
+    """Logistic transition between two colors along a random direction, from an edge to a nearly flat color."""
     device = colors_2M3.device
     angle_M = 2 * math.pi * uniform_3M[0]
     y_H1 = torch.linspace(-1, 1, height, device=device)[:, None]

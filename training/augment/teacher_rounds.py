@@ -1,6 +1,6 @@
-"""Files of a teacher's answers: one file of logits per round and, where hints are asked for, one of features.
+"""Files of a teacher's soft labels: per round one file of logits and, for runs with hints, one of features.
 
-Rounds are read one at a time, so that a run of a thousand rounds holds only one of them in memory.
+One round is one augmented view of every training image. Rounds are read one at a time, so that only one is in memory.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from core.files.durable import atomic_replace
 
 
 @dataclass(frozen=True)
-class RoundAnswers:
-    """A teacher's answers to every training image as one round changes it, on the CPU.
+class RoundSoftLabels:
+    """Soft labels of one round, on the CPU.
 
     Attributes:
-        logits_NK: float16 [N, K], calibrated.
-        hints_NF: float16 [N, F], the teacher's projected features; None where the run takes no hints.
+        logits_NK: float16 [N, K], calibrated logits.
+        hints_NF: float16 [N, F], projected features; None for a run without hints.
     """
 
     logits_NK: Tensor
@@ -34,53 +34,51 @@ class RoundAnswers:
 
 
 @dataclass(frozen=True)
-class AnswersFolder:
-    """Names, reads and writes the files of one teacher's rounds; each file is complete or absent."""
+class SoftLabelFolder:
+    """Cache folder of one teacher's soft labels. Each file is complete or absent."""
 
     path: Path
 
     def has(self, number: int, *, hints: bool) -> bool:
-        """Whether the logits of a round are there and, if asked for, its hints."""
+        """True if the logits of a round exist and, with `hints`, its features."""
         return self._logits(number).exists() and (not hints or self._hints(number).exists())
 
     def has_logits(self, number: int) -> bool:
-        """Whether the logits of a round are there."""
+        """True if the logits of a round exist."""
         return self._logits(number).exists()
 
-    def keep(self, number: int, logits_NK: Tensor, hints_NF: Tensor | None, seconds: float) -> None:
-        """Write a round and the seconds it took, which are written first: a kill leaves no round without its time.
+    def save(self, number: int, logits_NK: Tensor, hints_NF: Tensor | None, seconds: float) -> None:
+        """Write a round and its wall time. The time is written first, so that every stored round has one.
 
-        Logits that are there already are not replaced, because other runs learn from them; the time adds to theirs.
+        Existing logits are not replaced, because other runs use them; `seconds` is added to their time.
 
         Args:
-            number: of the round.
+            number: number of the round.
             logits_NK: float16 [N, K], not calibrated.
-            hints_NF: float16 [N, F]; None if the run takes no hints.
+            hints_NF: float16 [N, F]; None for a run without hints.
             seconds: wall time.
         """
         known = self.has_logits(number)
-        earlier = self.seconds([number]) if known else 0.0
-        if earlier is not None:
-            atomic_replace(self._seconds(number), str(earlier + seconds).encode())
+        total = seconds + (self.seconds([number]) if known else 0.0)
+        atomic_replace(self._seconds(number), str(total).encode())
         if hints_NF is not None:
             atomic_replace(self._hints(number), partial(np.save, arr=hints_NF.numpy()))
         if not known:
             atomic_replace(self._logits(number), partial(np.save, arr=logits_NK.numpy()))
 
-    def seconds(self, numbers: Sequence[int]) -> float | None:
-        """Wall time of these rounds; None if the time of one is not known."""
-        paths = [self._seconds(number) for number in numbers]
-        return sum(float(path.read_text()) for path in paths) if all(path.exists() for path in paths) else None
+    def seconds(self, numbers: Sequence[int]) -> float:
+        """Total wall time of these rounds."""
+        return sum(float(self._seconds(number).read_text()) for number in numbers)
 
-    def read(self, number: int, *, temperature: float, hints: bool) -> RoundAnswers:
-        """A round, its logits divided by `temperature`.
+    def read(self, number: int, *, temperature: float, hints: bool) -> RoundSoftLabels:
+        """Read a round and divide its logits by `temperature`.
 
         Raises:
-            CheckpointError: a file was removed or damaged after the run had begun.
+            CheckpointError: a file was removed or damaged during the run.
         """
         logits_NK = _load(self._logits(number)) / np.float16(temperature)
         hints_NF = torch.from_numpy(_load(self._hints(number))) if hints else None
-        return RoundAnswers(torch.from_numpy(logits_NK), hints_NF)
+        return RoundSoftLabels(torch.from_numpy(logits_NK), hints_NF)
 
     def _logits(self, number: int) -> Path:
         return self.path / f"round-{number}.npy"
@@ -93,17 +91,17 @@ class AnswersFolder:
 
 
 @dataclass(frozen=True)
-class StoredRounds(Sequence[RoundAnswers]):
-    """The rounds of a run, each read from its file when it is asked for.
+class StoredRounds(Sequence[RoundSoftLabels]):
+    """Sequence of the rounds of a run; each access reads one from disk.
 
     Attributes:
-        folder: holds their files.
-        number: how many there are.
-        temperature: divides the stored logits.
-        hints: whether to read hints too.
+        folder: cache folder.
+        number: number of rounds.
+        temperature: calibration temperature of the teacher; divides the stored logits.
+        hints: also read the hints.
     """
 
-    folder: AnswersFolder
+    folder: SoftLabelFolder
     number: int
     temperature: float
     hints: bool
@@ -112,15 +110,15 @@ class StoredRounds(Sequence[RoundAnswers]):
         return self.number
 
     @overload
-    def __getitem__(self, index: int) -> RoundAnswers: ...
+    def __getitem__(self, index: int) -> RoundSoftLabels: ...
     @overload
-    def __getitem__(self, index: slice) -> list[RoundAnswers]: ...
-    def __getitem__(self, index: int | slice) -> RoundAnswers | list[RoundAnswers]:
-        """Read one round or several.
+    def __getitem__(self, index: slice) -> list[RoundSoftLabels]: ...
+    def __getitem__(self, index: int | slice) -> RoundSoftLabels | list[RoundSoftLabels]:
+        """Read one round, or several for a slice.
 
         Raises:
-            CheckpointError: a file was removed or damaged after the run had begun.
-            IndexError: the run has no such round.
+            CheckpointError: a file was removed or damaged during the run.
+            IndexError: `index` is out of range.
         """
         chosen = range(self.number)[index]
         if isinstance(chosen, range):
@@ -130,10 +128,10 @@ class StoredRounds(Sequence[RoundAnswers]):
 
 def _load(path: Path) -> npt.NDArray[np.float16]:
     try:
-        answers: npt.NDArray[np.float16] = np.load(path, allow_pickle=False)
+        values: npt.NDArray[np.float16] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"cannot read the teacher's answers in {path} ({error}): delete that file if it is there and go on with "
+            f"cannot read the soft labels in {path} ({error}): delete the file if it exists and continue with "
             "--resume, which computes it again"
         ) from error
-    return answers
+    return values

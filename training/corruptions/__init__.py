@@ -1,1 +1,1 @@
-"""Corruptions of images: CIFAR-10-C (regenerated), its four extra kinds, shifts and rotations."""
+"""Image corruptions: CIFAR-10-C (regenerated), its four extra corruptions, shifts and rotations."""

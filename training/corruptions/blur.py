@@ -1,6 +1,6 @@
-"""Corruptions that blur; images are float64 [N, H, W, 3] in [0, 1] before and after.
+"""Blur corruptions. Images are float64 [N, H, W, 3] in [0, 1].
 
-All from Hendrycks and Dietterich 2019; the arguments are those of CIFAR-10-C, see `corruptions`.
+From Hendrycks and Dietterich 2019, with the parameters of CIFAR-10-C, see `training.corruptions.cifar10c`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ Floats = npt.NDArray[np.float64]
 
 
 def defocus_blur(images_NHWC: Floats, _: np.random.Generator, radius: float, softness: float) -> Floats:
-    """An image out of focus: every point becomes a disk, whose edge is smoothed by a Gaussian."""
+    """Defocus: convolution with a disk whose edge is smoothed by a Gaussian."""
     return np.asarray(ndimage.correlate(images_NHWC, _disk(radius, softness)[None, :, :, None], mode="mirror"))
 
 
 def gaussian_blur(images_NHWC: Floats, _: np.random.Generator, deviation: float) -> Floats:
-    """Smoothed by a Gaussian of `deviation` pixels; beyond the border the outermost pixel goes on."""
+    """Gaussian blur with a standard deviation in pixels; edge pixels are repeated beyond the border."""
     return np.asarray(ndimage.gaussian_filter(images_NHWC, (0, deviation, deviation, 0), mode="nearest"))
 
 
 def glass_blur(images_NHWC: Floats, random: np.random.Generator, deviation: float, reach: int, rounds: int) -> Floats:
-    """Frosted glass: blurred, each pixel replaced by one up to `reach` to its upper left, blurred again.
+    """Frosted glass: blur, replace each pixel by a random one up to `reach` pixels away, blur again.
 
-    The paper speaks of exchanging the two pixels. The script that made CIFAR-10-C copies one over the other, which is
-    milder, and what published figures were measured with; so does this.
+    The paper describes swapping the two pixels. The script that made CIFAR-10-C copies one over the other, which is
+    milder. This function does the same, because published results are based on it.
     """
     shuffled_NHWC = np.floor(gaussian_blur(images_NHWC, random, deviation) * 255) / 255
     count, height, width, _ = images_NHWC.shape
@@ -42,19 +42,19 @@ def glass_blur(images_NHWC: Floats, random: np.random.Generator, deviation: floa
 
 
 def motion_blur(images_NHWC: Floats, random: np.random.Generator, radius: int, deviation: float) -> Floats:
-    """A camera that moves, in a direction of up to 45 degrees from the horizontal."""
+    """Motion blur in a random direction of up to 45 degrees from the horizontal."""
     return moved(images_NHWC, random.uniform(-45, 45, size=len(images_NHWC)), radius, deviation)
 
 
 def zoom_blur(images_NHWC: Floats, _: np.random.Generator, largest: float) -> Floats:
-    """A camera that rushes towards its object: the mean of the image and enlarged ones, by up to `largest`, in 1 %."""
+    """Zoom blur: mean of the image and copies enlarged by factors from 1 to `largest` in steps of 0.01."""
     factors = np.arange(1, largest, 0.01)
     enlarged = [zoomed(images_NHWC, factor) for factor in factors]
     return np.asarray((images_NHWC + sum(enlarged)) / (len(factors) + 1))
 
 
 def zoomed(images_NHWC: Floats, factor: float) -> Floats:
-    """The middle of the images, enlarged linearly by `factor` to their own size."""
+    """Enlarge the center of the images by `factor`, linearly, keeping the image size."""
     _, height, width, _ = images_NHWC.shape
     rows_Hh, columns_Ww = _enlarging(height, factor), _enlarging(width, factor)
     by_row_NHWC = np.einsum("Hh,nhwc->nHwc", rows_Hh, images_NHWC, optimize=True)
@@ -62,10 +62,10 @@ def zoomed(images_NHWC: Floats, factor: float) -> Floats:
 
 
 def moved(images_NHWC: Floats, degrees_N: Floats, radius: int, deviation: float) -> Floats:
-    """Each image blurred along a direction of its own, by the nearer half of a Gaussian of 2 * radius + 1 pixels.
+    """Blur each image along its own direction with half a Gaussian of 2 * radius + 1 pixels.
 
-    As ImageMagick's motion blur, which CIFAR-10-C was made with: places are rounded to pixels, and beyond the border
-    the outermost pixel goes on.
+    Like ImageMagick's motion blur, which CIFAR-10-C was made with: positions are rounded to pixels, and edge pixels are
+    repeated beyond the border.
     """
     _, height, width, _ = images_NHWC.shape
     reach = 2 * radius + 1
@@ -83,7 +83,7 @@ def moved(images_NHWC: Floats, degrees_N: Floats, radius: int, deviation: float)
 
 
 def _enlarging(side: int, factor: float) -> Floats:
-    """Weights [side, side] of each old pixel in each new one: the middle part enlarged, and cut off to the old size."""
+    """Matrix [side, side] that enlarges the center of a line: weight of each old pixel in each new one."""
     part = math.ceil(side / factor)
     start = (side - part) // 2
     weights = np.asarray(ndimage.zoom(np.eye(side)[start : start + part], (factor, 1), order=1))
@@ -92,7 +92,7 @@ def _enlarging(side: int, factor: float) -> Floats:
 
 
 def _disk(radius: float, softness: float) -> Floats:
-    """A disk of sum 1 on whole pixels, smoothed by a Gaussian of 3x3 pixels."""
+    """Disk kernel with sum 1, smoothed by a 3x3 Gaussian."""
     reach = math.ceil(radius) + 1
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = (rows**2 + columns**2 <= radius**2).astype(np.float64)

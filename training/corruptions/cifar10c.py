@@ -1,8 +1,8 @@
-"""The common corruptions and their five severities: CIFAR-10-C (regenerated).
+"""CIFAR-10-C corruptions at five severities, regenerated from their definitions.
 
-The fifteen of Hendrycks and Dietterich 2019 less frost, written anew from their definitions, with the severities of
-CIFAR-10-C. The images are not those of the published data set: chance falls otherwise, and the tools do. So figures
-compare with each other, and with published ones only roughly.
+Fourteen of the fifteen corruptions of Hendrycks and Dietterich 2019 (without frost), with the severities of CIFAR-10-C.
+The images differ from the published data set, because random numbers and image libraries differ. Results are therefore
+comparable with each other, but only roughly with published ones.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ NAME = "CIFAR-10-C (regenerated)"
 LEFT_OUT = "frost is left out: it is made of photographs of frozen panes, which are no part of this project"
 SEVERITIES = (1, 2, 3, 4, 5)
 _BLOCK_PIXELS = 2_000 * 32 * 32
-"""Pixels that are changed at a time, which bounds the memory."""
+"""Pixels per block, which limits the memory."""
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A corruption and what it is told at each severity.
+    """A corruption and its parameters at each severity.
 
     Attributes:
         kind: noise, blur, weather or digital.
-        corrupt: (images [N, H, W, 3] in [0, 1], random generator, *arguments) -> images; may leave [0, 1].
-        names: of the arguments.
-        severities: the arguments of severity 1 to 5.
+        corrupt: (images [N, H, W, 3] in [0, 1], random generator, *parameters) -> images, possibly outside [0, 1].
+        names: parameter names.
+        severities: parameters of severity 1 to 5.
     """
 
     kind: ConditionKind
@@ -44,7 +44,7 @@ class Corruption:
     severities: tuple[tuple[Any, ...], ...]
 
     def setting(self, severity: int) -> str:
-        """The arguments of a severity in words."""
+        """The parameters of a severity as text."""
         return ", ".join(
             f"{name} {value:g}" for name, value in zip(self.names, self.severities[severity - 1], strict=True)
         )
@@ -129,32 +129,32 @@ EXTRA_CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
         ),
     }
 )
-"""The four extra kinds of CIFAR-10-C: settings are chosen on them, and the gate measures them.
+"""The four extra corruptions of CIFAR-10-C, for choosing settings and for the promotion gate.
 
-Figures of robustness are of `CORRUPTIONS`, which nothing is chosen on. Sizes are in pixels, defined for 32x32.
+Robustness is reported on `CORRUPTIONS`, which is never used for choices. Sizes are in pixels, defined for 32x32.
 """
 
 
 def corrupted(name: str, severity: int, images_NHWC: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
-    """The images under a corruption, uint8; the same seed gives the same chance, other corruptions have other chance.
+    """Apply a corruption to uint8 images. The seed determines the result; each corruption has its own random stream.
 
     Args:
-        name: a key of `CORRUPTIONS` or `EXTRA_CORRUPTIONS`.
+        name: key of `CORRUPTIONS` or `EXTRA_CORRUPTIONS`.
         severity: 1 to 5.
         images_NHWC: uint8 [N, H, W, 3].
-        seed: of all of a run.
+        seed: random seed.
     """
     every = {**CORRUPTIONS, **EXTRA_CORRUPTIONS}
-    corruption, chance = every[name], [seed, list(every).index(name), severity]
+    corruption, entropy = every[name], [seed, list(every).index(name), severity]
     step = max(1, _BLOCK_PIXELS // (images_NHWC.shape[1] * images_NHWC.shape[2]))
     blocks = []
     for number, start in enumerate(range(0, len(images_NHWC), step)):
-        random = np.random.default_rng([*chance, number] if number else chance)
+        random = np.random.default_rng([*entropy, number] if number else entropy)
         block_NHWC = images_NHWC[start : start + step] / 255
         blocks.append(_as_pixels(corruption.corrupt(block_NHWC, random, *corruption.severities[severity - 1])))
     return np.concatenate(blocks)
 
 
-def _as_pixels(changed_NHWC: Floats) -> npt.NDArray[np.uint8]:
-    # Cut off as in CIFAR-10-C rather than rounded; the small number is for whole values that 255 has left a hair below.
-    return np.asarray(np.floor(changed_NHWC.clip(0, 1) * 255 + 1e-6), np.uint8)
+def _as_pixels(images_NHWC: Floats) -> npt.NDArray[np.uint8]:
+    # Truncated instead of rounded, as in CIFAR-10-C. Adding 1e-6 corrects float errors just below an integer.
+    return np.asarray(np.floor(images_NHWC.clip(0, 1) * 255 + 1e-6), np.uint8)

@@ -1,6 +1,6 @@
-"""Corruptions by computing: warping, coarse pixels, compression; images are float64 [N, H, W, 3] in [0, 1].
+"""Digital corruptions: elastic transform, pixelation and JPEG. Images are float64 [N, H, W, 3] in [0, 1].
 
-All from Hendrycks and Dietterich 2019; the arguments are those of CIFAR-10-C, see `corruptions`.
+From Hendrycks and Dietterich 2019, with the parameters of CIFAR-10-C, see `training.corruptions.cifar10c`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from training.corruptions.sampling import grid, sample_bilinear
 
 Floats = npt.NDArray[np.float64]
 _TRUNCATE = 3
-"""Standard deviations at which the smoothing of the displacements ends."""
+"""Radius of the smoothing kernel of displacements, in standard deviations."""
 
 
 def elastic_transform(
     images_NHWC: Floats, random: np.random.Generator, strength: float, smoothness: float, skew: float
 ) -> Floats:
-    """Stretched: a random affine map, and then displacements that change smoothly over the image.
+    """Elastic transform: a random affine map, followed by smooth random displacements.
 
     Args:
-        images_NHWC: what is stretched.
-        random: the source of chance.
-        strength: of the displacements, in sides of the image.
-        smoothness: standard deviation of their smoothing, in sides.
-        skew: how far each of three points may move for the affine map, in sides.
+        images_NHWC: float64 [N, H, W, 3].
+        random: random generator.
+        strength: maximum displacement before smoothing, as a share of the image's side.
+        smoothness: standard deviation of the smoothing, as a share of the side.
+        skew: maximum shift of the three points that define the affine map, as a share of the side.
     """
     count, height, width, _ = images_NHWC.shape
     side = min(height, width)
@@ -38,15 +38,15 @@ def elastic_transform(
     rows_NHW, columns_NHW = grid(count, height, width)
     offsets = []
     for _axis in range(2):
-        wild_NHW = random.uniform(-1, 1, size=(count, height, width))
+        noise_NHW = random.uniform(-1, 1, size=(count, height, width))
         deviation = smoothness * side
-        smooth_NHW = ndimage.gaussian_filter(wild_NHW, (0, deviation, deviation), mode="reflect", truncate=_TRUNCATE)
+        smooth_NHW = ndimage.gaussian_filter(noise_NHW, (0, deviation, deviation), mode="reflect", truncate=_TRUNCATE)
         offsets.append(smooth_NHW * strength * side)
     return sample_bilinear(skewed_NHWC, rows_NHW + offsets[0], columns_NHW + offsets[1])
 
 
 def pixelate(images_NHWC: Floats, _: np.random.Generator, kept: float) -> Floats:
-    """Made smaller, to a share `kept` of its sides, and as large as before, by the mean of the pixels covered."""
+    """Pixelation: shrink the sides to a share `kept` and enlarge again, with a box filter."""
 
     def coarse(image: Image.Image) -> Image.Image:
         small = image.resize((int(image.width * kept), int(image.height * kept)), Image.Resampling.BOX)
@@ -56,7 +56,7 @@ def pixelate(images_NHWC: Floats, _: np.random.Generator, kept: float) -> Floats
 
 
 def jpeg_compression(images_NHWC: Floats, _: np.random.Generator, quality: int) -> Floats:
-    """Saved as JPEG and read again."""
+    """JPEG compression with the given quality."""
 
     def compressed(image: Image.Image) -> Image.Image:
         stream = io.BytesIO()
@@ -67,12 +67,12 @@ def jpeg_compression(images_NHWC: Floats, _: np.random.Generator, quality: int) 
 
 
 def _skewed(images_NHWC: Floats, random: np.random.Generator, reach: float) -> Floats:
-    """Under the affine map that moves three points about the middle by up to `reach` pixels either way."""
+    """Apply the affine map that moves three points around the center by up to `reach` pixels."""
     count, height, width, _ = images_NHWC.shape
     middle, third = np.array([height // 2, width // 2]), min(height, width) // 3
     before_32 = middle + third * np.array([[1, 1], [-1, 1], [-1, -1]])
     after_N32 = before_32 + random.uniform(-reach, reach, size=(count, 3, 2))
-    # The pixels of the result ask where they come from: that is the inverse map, from `after` to `before`.
+    # Sampling needs the inverse map, from `after` to `before`.
     homogeneous_N33 = np.concatenate([after_N32, np.ones((count, 3, 1))], axis=2)
     back_N32 = np.linalg.solve(homogeneous_N33, np.broadcast_to(before_32, after_N32.shape).astype(np.float64))
     rows_NHW, columns_NHW = grid(count, height, width)

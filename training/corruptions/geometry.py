@@ -1,4 +1,4 @@
-"""Images moved by whole pixels and turned about their middle; what comes in at the border is mirrored."""
+"""Shifts by whole pixels and rotations about the center, with mirrored borders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIRECTIONS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 
 
 def shifted(images_NHWC: Pixels, pixels: int) -> Pixels:
-    """The images moved by `pixels` up, right, down or left, each of the four for every fourth image."""
+    """Shift the images by `pixels`, in turn up, right, down and left."""
     count, height, width, _ = images_NHWC.shape
     down_N11, right_N11 = (_DIRECTIONS[np.arange(count) % 4] * pixels).T[:, :, None, None]
     rows_NHW, columns_NHW = grid(count, height, width)
@@ -25,12 +25,12 @@ def shifted(images_NHWC: Pixels, pixels: int) -> Pixels:
 
 
 def rotated(images_NHWC: Pixels, degrees: float) -> Pixels:
-    """The images turned by `degrees`, every second one the other way, and read between the pixels linearly."""
+    """Rotate the images by `degrees`, in alternating directions, with bilinear interpolation."""
     count, height, width, _ = images_NHWC.shape
     angle_N11 = np.radians(degrees) * np.where(np.arange(count) % 2, -1, 1)[:, None, None]
     rows_NHW, columns_NHW = grid(count, height, width)
     down_NHW, right_NHW = rows_NHW - (height - 1) / 2, columns_NHW - (width - 1) / 2
     from_rows = np.cos(angle_N11) * down_NHW + np.sin(angle_N11) * right_NHW + (height - 1) / 2
     from_columns = np.cos(angle_N11) * right_NHW - np.sin(angle_N11) * down_NHW + (width - 1) / 2
-    turned_NHWC = sample_bilinear(images_NHWC.astype(np.float64), from_rows, from_columns)
-    return np.asarray(np.rint(turned_NHWC.clip(0, 255)), np.uint8)
+    rotated_NHWC = sample_bilinear(images_NHWC.astype(np.float64), from_rows, from_columns)
+    return np.asarray(np.rint(rotated_NHWC.clip(0, 255)), np.uint8)

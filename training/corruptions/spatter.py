@@ -1,7 +1,7 @@
-"""Spatter: drops of water or mud on the lens; images are float64 [N, H, W, 3] in [0, 1] before and after.
+"""Spatter corruption: drops of water or mud on the lens. Images are float64 [N, H, W, 3] in [0, 1].
 
-Hendrycks and Dietterich 2019, "Benchmarking neural network robustness to common corruptions and perturbations". Sizes
-are in pixels and defined for images of 32x32: larger images get more drops of the same size, not larger drops.
+From Hendrycks and Dietterich 2019, "Benchmarking neural network robustness to common corruptions and perturbations".
+Sizes are in pixels, defined for images of 32x32. Larger images get more drops of the same size.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Bools = npt.NDArray[np.bool_]
 _WATER_C = np.array([175, 238, 238]) / 255
 _MUD_C = np.array([63, 42, 20]) / 255
 _LOW, _HIGH = 50, 150
-"""Thresholds of Canny's edge detection, on the L1 norm of the Sobel gradient of 8-bit images."""
+"""Thresholds of Canny edge detection, on the L1 norm of the Sobel gradient of 8-bit images."""
 _MAX_DISTANCE = 20.0
-"""Pixels."""
+"""Maximum distance to an edge, in pixels."""
 _EMBOSS = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])
 _SOBEL = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
 _COVERED = 0.8
-"""Opacity below which smoothed mud is not drawn."""
+"""Minimum opacity of smoothed mud; lower values are not drawn."""
 _IN_PLANE = np.zeros((3, 3, 3), np.bool_)
 _IN_PLANE[1] = True
 
@@ -38,16 +38,16 @@ def spatter(
     strength: float,
     mud: int,
 ) -> Floats:
-    """Drops where smoothed normal noise exceeds a threshold: lit water is added, mud covers the image.
+    """Add drops at positions where smoothed normal noise exceeds a threshold.
 
     Args:
         images_NHWC: float64 [N, H, W, 3].
-        random: source of the noise.
-        mean: of the noise.
-        deviation: standard deviation of the noise before it is smoothed.
+        random: random generator.
+        mean: mean of the noise.
+        deviation: standard deviation of the noise before smoothing.
         smoothness: standard deviation of the smoothing, in pixels.
-        threshold: noise below it is clear.
-        strength: of water, largest share of its color; of mud, standard deviation of the drops' edge in pixels.
+        threshold: minimum noise value of a drop.
+        strength: water: maximum share of its color; mud: standard deviation of the edge smoothing, in pixels.
         mud: 1 for mud, 0 for water.
     """
     liquid_NHW1 = gaussian_blur(random.normal(mean, deviation, (*images_NHWC.shape[:3], 1)), random, smoothness)
@@ -60,10 +60,10 @@ def spatter(
 
 
 def canny_edges(gray_NHW: Floats) -> Bools:
-    """Edges of 8-bit images (Canny 1986), bool [N, H, W]: thin ridges of the gradient, linked by hysteresis.
+    """Canny edge detection (Canny 1986), bool [N, H, W].
 
     Args:
-        gray_NHW: float64 [N, H, W], whole values in 0 to 255.
+        gray_NHW: float64 [N, H, W], integer values from 0 to 255.
     """
     # ndimage.sobel would smooth across images as well.
     down_NHW, right_NHW = (
@@ -87,10 +87,7 @@ def canny_edges(gray_NHW: Floats) -> Bools:
 
 
 def equalized(gray_NHW: npt.NDArray[np.uint8]) -> Floats:
-    """Histogram equalization of each image: values become 255 times their rank among all of its pixels.
-
-    An image of one value keeps it.
-    """
+    """Histogram equalization of each image, float64 [N, H, W] from 0 to 255. Constant images stay unchanged."""
     result_NHW = np.empty(gray_NHW.shape)
     for image_HW, equal_HW in zip(gray_NHW, result_NHW, strict=True):
         counts = np.bincount(image_HW.ravel(), minlength=256)
@@ -104,7 +101,7 @@ def equalized(gray_NHW: npt.NDArray[np.uint8]) -> Floats:
 
 
 def _lit(liquid_NHW: Floats) -> Floats:
-    """Brightness of water drops, up to 1 in each image with drops: thick parts, seen in light from the upper left."""
+    """Brightness of water drops lit from the upper left, float64 [N, H, W], scaled to a maximum of 1 per image."""
     depth_NHW = np.floor(255 * liquid_NHW.clip(0, 1))
     edges_NHW = canny_edges(depth_NHW)
     if edges_NHW.any():

@@ -1,7 +1,7 @@
-"""Corruptions by weather and light; images are float64 [N, H, W, 3] in [0, 1] before and after.
+"""Weather and light corruptions. Images are float64 [N, H, W, 3] in [0, 1].
 
-All from Hendrycks and Dietterich 2019; the arguments are those of CIFAR-10-C, see `corruptions`. Frost is left out: it
-is made of photographs of frozen panes.
+From Hendrycks and Dietterich 2019, with the parameters of CIFAR-10-C, see `training.corruptions.cifar10c`. Frost is
+missing, because it needs photographs of frozen panes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from training.corruptions.blur import moved, zoomed
 Floats = npt.NDArray[np.float64]
 _LUMA_C = np.array([0.299, 0.587, 0.114])
 _RED_BELOW_C = np.array([0.0, 1.0, 1.0])
-"""By what share of the chroma each channel of red is below the value."""
+"""Hue red, as (value - channel) / chroma per channel."""
 
 
 def snow(
@@ -28,7 +28,7 @@ def snow(
     blur: float,
     clear: float,
 ) -> Floats:
-    """Flakes that fall in streaks before a whitened image, drawn a second time turned by 180 degrees."""
+    """Snow: motion-blurred flakes over a whitened image, plus a copy of the flakes rotated by 180 degrees."""
     shape = (*images_NHWC.shape[:3], 1)
     flakes_NHW1 = zoomed(random.normal(mean, deviation, size=shape), zoom)
     flakes_NHW1 = np.where(flakes_NHW1 < threshold, 0, flakes_NHW1).clip(0, 1)
@@ -39,7 +39,7 @@ def snow(
 
 
 def fog(images_NHWC: Floats, random: np.random.Generator, density: float, roughness: float) -> Floats:
-    """A cloud laid over the image, of which no part becomes brighter than its brightest was."""
+    """Fog: add plasma clouds and rescale to the original maximum brightness."""
     count, height, width, _ = images_NHWC.shape
     side = 1 << (max(height, width) - 1).bit_length()
     brightest_N111 = images_NHWC.max(axis=(1, 2, 3), keepdims=True)
@@ -48,7 +48,7 @@ def fog(images_NHWC: Floats, random: np.random.Generator, density: float, roughn
 
 
 def brightness(images_NHWC: Floats, _: np.random.Generator, added: float) -> Floats:
-    """`added` to the value, the largest channel, of every pixel; hue and saturation stay."""
+    """Add `added` to the HSV value of every pixel."""
     value_NHW1 = images_NHWC.max(axis=-1, keepdims=True)
     raised_NHW1 = np.minimum(value_NHW1 + added, 1)
     scale_NHW1 = raised_NHW1 / np.where(value_NHW1 > 0, value_NHW1, 1)
@@ -56,15 +56,15 @@ def brightness(images_NHWC: Floats, _: np.random.Generator, added: float) -> Flo
 
 
 def contrast(images_NHWC: Floats, _: np.random.Generator, kept: float) -> Floats:
-    """Every channel drawn towards its mean over the image; a share `kept` of the distance is left."""
+    """Reduce the contrast: scale the difference to the channel mean of each image by `kept`."""
     mean_N11C = images_NHWC.mean(axis=(1, 2), keepdims=True)
     return np.asarray((images_NHWC - mean_N11C) * kept + mean_N11C)
 
 
 def saturate(images_NHWC: Floats, _: np.random.Generator, factor: float, added: float) -> Floats:
-    """HSV saturation of every pixel times `factor`, plus `added`, at most 1; hue and value stay.
+    """Multiply the HSV saturation of every pixel by `factor` and add `added`, clipped to [0, 1].
 
-    Gray has hue 0, so that added saturation turns it red, as in CIFAR-10-C.
+    Gray has hue 0, so added saturation turns it red, as in CIFAR-10-C.
     """
     value_NHW1 = images_NHWC.max(axis=-1, keepdims=True)
     below_NHWC = value_NHW1 - images_NHWC
@@ -76,15 +76,15 @@ def saturate(images_NHWC: Floats, _: np.random.Generator, factor: float, added: 
 
 
 def plasma(count: int, side: int, roughness: float, random: np.random.Generator) -> Floats:
-    """Clouds by the diamond-square algorithm on a torus, each scaled to [0, 1], float64 [count, side, side].
+    """Clouds by the diamond-square algorithm on a torus, float64 [count, side, side], each scaled to [0, 1].
 
     Fournier, Fussell and Carpenter 1982, "Computer rendering of stochastic models".
 
     Args:
-        count: of clouds.
-        side: a power of 2.
-        roughness: above 1; how much less each halving of the distance adds.
-        random: the source of chance.
+        count: number of clouds.
+        side: image side in pixels, a power of 2.
+        roughness: factor by which the displacement decreases per halving of the step, above 1.
+        random: random generator.
     """
     map_NHW = np.zeros((count, side, side))
     step, height = side, 100.0
@@ -92,16 +92,16 @@ def plasma(count: int, side: int, roughness: float, random: np.random.Generator)
         half = step // 2
         corners = map_NHW[:, ::step, ::step]
         below = corners + np.roll(corners, -1, axis=1)
-        map_NHW[:, half::step, half::step] = _wobbled(below + np.roll(below, -1, axis=2), height, random)
+        map_NHW[:, half::step, half::step] = _displaced(below + np.roll(below, -1, axis=2), height, random)
         centers = map_NHW[:, half::step, half::step]
         beside = centers + np.roll(centers, 1, axis=1) + corners + np.roll(corners, -1, axis=2)
         under = centers + np.roll(centers, 1, axis=2) + corners + np.roll(corners, -1, axis=1)
-        map_NHW[:, ::step, half::step] = _wobbled(beside, height, random)
-        map_NHW[:, half::step, ::step] = _wobbled(under, height, random)
+        map_NHW[:, ::step, half::step] = _displaced(beside, height, random)
+        map_NHW[:, half::step, ::step] = _displaced(under, height, random)
         step, height = half, height / roughness
     map_NHW -= map_NHW.min(axis=(1, 2), keepdims=True)
     return np.asarray(map_NHW / map_NHW.max(axis=(1, 2), keepdims=True))
 
 
-def _wobbled(sum_of_four: Floats, height: float, random: np.random.Generator) -> Floats:
+def _displaced(sum_of_four: Floats, height: float, random: np.random.Generator) -> Floats:
     return np.asarray(sum_of_four / 4 + height * random.uniform(-height, height, size=sum_of_four.shape))

@@ -1,1 +1,1 @@
-"""Data sets: loading, splits and preprocessing."""
+"""Data sets: loading, splitting and preprocessing."""

@@ -1,7 +1,7 @@
-"""CIFAR-10: from its files on disk, or downloaded, into arrays.
+"""CIFAR-10 loader: reads the files from disk, or downloads them, into arrays.
 
-The files are pickles, and unpickling a file may run code that it brings along. So the md5 of every one of them
-is compared with the published value before the first is opened.
+The files are pickles, and unpickling can execute code. The md5 of every file is checked against the published value
+before any is opened.
 """
 
 from __future__ import annotations
@@ -40,28 +40,27 @@ CIFAR10_FILES: tuple[tuple[str, str], ...] = (
     (TEST_FILE, "40351d587109b95175f43aff81a1287e"),
     (META_FILE, "5ff9c542aee3614f3951f8cda6e48888"),
 )
-"""Name and published md5 of every file of the Python version of CIFAR-10."""
+"""Name and published md5 of every file of CIFAR-10, Python version."""
 
 
 def load_cifar10(
     data_dir: Path | None = None, *, download: bool = False, files: Sequence[tuple[str, str]] = CIFAR10_FILES
 ) -> ImageDataset:
-    """Read CIFAR-10: 50,000 training and 10,000 test images, uint8 32x32 RGB, ten classes.
+    """Load CIFAR-10: 50,000 training and 10,000 test images, uint8 32x32 RGB, ten classes.
 
     Args:
-        data_dir: the folder `cifar-10-batches-py` or the one that holds it. By default the environment variable
-            `DUET_DATA_DIR`; where that is unset too, `datasets/cifar10` under `DUET_HOME` (by default `./.duet`).
-        download: fetch what is missing or damaged, but only into that last folder: what lies in a folder that the
-            user names is never changed.
+        data_dir: the folder `cifar-10-batches-py`, or its parent. Defaults to the environment variable `DUET_DATA_DIR`,
+            then to `datasets/cifar10` in `DUET_HOME` (by default `./.duet`).
+        download: download missing or damaged files, only into `DUET_HOME`. A folder given by the user is never changed.
         files: name and md5 of each file, in order; other values are for data in the same format.
 
     Raises:
-        DataError: a file is missing or damaged, or the download failed; the message says which and what to do.
+        DataError: a file is missing or damaged, or the download failed.
         ConfigurationError: `DUET_HOME` cannot be created for the download.
     """
-    given = data_dir or _from_environment()
-    if given is not None:
-        folder = _batches_folder(given)
+    named = data_dir or _from_environment()
+    if named is not None:
+        folder = _batches_folder(named)
     else:
         home = duet_home()
         folder = home / "datasets" / NAME / FOLDER_NAME
@@ -88,14 +87,14 @@ def _check_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
     problems = _problems(folder, files)
     if problems:
         raise DataError(
-            f"CIFAR-10 in {folder} cannot be used: {'; '.join(problems)}. Put the files of cifar-10-python.tar.gz "
-            f"there again, or name a folder that holds {FOLDER_NAME} with --data-dir or DUET_DATA_DIR; with neither "
-            "of the two, --download fetches it."
+            f"CIFAR-10 in {folder} cannot be used: {'; '.join(problems)}. Unpack cifar-10-python.tar.gz there again, "
+            f"or set --data-dir or DUET_DATA_DIR to a folder that contains {FOLDER_NAME}. Without both, --download "
+            "downloads it."
         )
 
 
 def _problems(folder: Path, files: Sequence[tuple[str, str]]) -> list[str]:
-    """What is wrong with the files, one phrase each; empty where all are whole."""
+    """Descriptions of missing, unreadable and damaged files; empty if all files are valid."""
     problems = []
     for name, expected in files:
         path = folder / name
@@ -118,18 +117,18 @@ def _md5(path: Path) -> str:
 
 
 def _download_where_needed(folder: Path, files: Sequence[tuple[str, str]]) -> None:
-    """Download and unpack CIFAR-10 into `folder` unless it is there already; one process at a time."""
+    """Download and unpack CIFAR-10 into `folder` unless it exists; only one process at a time."""
     root = folder.parent
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / "download.lock"):
             if _problems(folder, files):
                 _download(root)
-    # torchvision raises RuntimeError for a damaged archive; every failure of network and disk is an OSError.
+    # torchvision raises RuntimeError for a damaged archive, and OSError for network and disk failures.
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"CIFAR-10 could not be downloaded from {CIFAR10.url} into {root}: {error}. Check the network and try "
-            f"again, or get the archive another way, unpack it, and name its folder with --data-dir or DUET_DATA_DIR."
+            f"again, or unpack the archive yourself and set --data-dir or DUET_DATA_DIR to its folder."
         ) from error
 
 
@@ -138,7 +137,7 @@ def _download(root: Path) -> None:
         f"CIFAR-10 is not in {root} yet: downloading 170 MB from {CIFAR10.url}", soft_wrap=True, highlight=False
     )
     with warnings.catch_warnings():
-        # torchvision unpacks without naming a filter, which Python 3.12 and 3.13 warn about.
+        # torchvision unpacks without an extraction filter, which Python 3.12 and 3.13 warn about.
         warnings.simplefilter("ignore", DeprecationWarning)
         download_and_extract_archive(CIFAR10.url, root, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)
     (root / CIFAR10.filename).unlink()
@@ -146,7 +145,7 @@ def _download(root: Path) -> None:
 
 def _read(folder: Path, files: Sequence[tuple[str, str]], *, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
     with warnings.catch_warnings():
-        # The files were pickled by a numpy of 2009, whose spelling of a dtype numpy 2.4 warns about.
+        # The files were pickled by a numpy of 2009; numpy 2.4 warns about its dtypes.
         warnings.simplefilter("ignore")
         source = _TorchvisionFiles(folder, files, train=train)
     images_NHWC = np.ascontiguousarray(source.data, dtype=np.uint8)
@@ -154,7 +153,7 @@ def _read(folder: Path, files: Sequence[tuple[str, str]], *, train: bool) -> tup
 
 
 class _TorchvisionFiles(CIFAR10):  # type: ignore[misc]
-    """torchvision's reader over a folder of any name and any list of files; it checks every md5 once more."""
+    """torchvision's reader for a folder of any name and any list of files; it checks every md5 again."""
 
     def __init__(self, folder: Path, files: Sequence[tuple[str, str]], *, train: bool) -> None:
         self.train_list = [list(file) for file in files if file[0] not in (TEST_FILE, META_FILE)]

@@ -1,8 +1,8 @@
-"""Any labelled folder of images as a data set: decoded by what serves them, and divided by what is in them.
+"""Image folder data set: one sub-folder per class, split by a hash of the file contents.
 
-Which part an image belongs to follows from its own bytes. So the same files are divided the same way whatever they are
-called, a file that is there twice cannot be in two parts, and when images are added to a folder, those that were
-trained on are not held out later, nor the other way round: a version stays fit to be compared with its successor.
+The part of an image (train, validation, holdout or test) depends on its bytes only. File names do not matter, duplicate
+files cannot be in two parts, and images keep their part when others are added. A new version can therefore be compared
+with an older one on the same holdout. Images are decoded with the code of the service.
 """
 
 from __future__ import annotations
@@ -31,24 +31,29 @@ from training.data.types import ImageDataset, LabelledImages
 
 DEFAULT_IMAGE_SIZE = 32
 SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("validation", 0.1), ("train", 0.7))
-"""Which share of every class goes to which part, to within chance; each class has an image in each of them."""
-LICENSE = "images of the folder {name}, brought by whoever trained this version, under the terms that they have them by"
+"""Expected share of each part in every class. Every part has at least one image of each class."""
+LICENSE = (
+    "images of the folder {name}, provided by the person who trained this version, under the terms of their source"
+)
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 NOTE_SECONDS = 2.0
-"""How often the reading of a large folder says how far it is."""
+"""Interval of progress messages."""
 _LISTED = 20
-"""How many of the files that are left out are named."""
+"""Maximum number of skipped files that are listed by name."""
 
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class _DecodedImage:
     """A decoded file.
 
-    `file` is its path within the data set, for people to read; `key` is 32 bytes that follow from the file's content
-    and are as good as random.
+    Attributes:
+        label: class name.
+        file: path within the data set, for messages.
+        key: hash of the file's content, 32 bytes.
+        pixels_HWC: uint8 [H, W, 3].
     """
 
     label: str
@@ -65,43 +70,43 @@ def load_folder(
     home: Path | None = None,
     note: Note = lambda _: None,
 ) -> tuple[ImageDataset, Split]:
-    """Read the labelled folder called `name` and divide it: 70 % train, 10 % each validation, holdout and test.
+    """Load an image folder and split it: 70 % train, 10 % each validation, holdout and test.
 
-    Classes are in the order of their names. Files that are no images, and images that are there twice, are left out.
+    Classes are sorted by name. Invalid files and duplicate images are skipped.
 
     Args:
-        name: of the data set, without `folder:`.
-        image_size: side in pixels to which every image is resized; 32 by default.
-        geometry: how images that are not square are fitted.
-        home: by default that of the environment.
-        note: is told how far the reading is, and what was left out and why.
+        name: name of the data set, without `folder:`.
+        image_size: side in pixels that every image is resized to; 32 by default.
+        geometry: method that fits images to a square.
+        home: DUET_HOME; by default that of the environment.
+        note: receives progress messages and the list of skipped files with reasons.
 
     Raises:
-        DataError: there is no such folder, or too little in it; the message says what is missing.
+        DataError: the folder does not exist, or has too few classes or images.
     """
     side = image_size or DEFAULT_IMAGE_SIZE
     folder = read_folder(home or duet_home(), name)
-    _refuse(folder, folder.shortfalls(), folder.skipped)
-    pictures, skipped = _distinct(*_decoded(folder, ModelInput(side, side, geometry), note))
+    _require_no_problems(folder, folder.shortfalls(), folder.skipped)
+    images, skipped = _deduplicate(*_decode(folder, ModelInput(side, side, geometry), note))
     skipped = [*folder.skipped, *skipped]
     if skipped:
-        note(_told(folder, len(pictures), skipped))
-    counts = Counter(picture.label for picture in pictures)
-    _refuse(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
-    return _divided(folder, pictures, geometry)
+        note(_summary(folder, len(images), skipped))
+    counts = Counter(image.label for image in images)
+    _require_no_problems(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
+    return _split(folder, images, geometry)
 
 
 def part_of(keys: Sequence[bytes]) -> list[str]:
-    """The part of the data set that each image of one class belongs to.
+    """Part (train, validation, holdout or test) of each image of one class.
 
-    The key, read as a fraction, decides; where that leaves a part without an image, it gets the one with the lowest key
-    from the part that has most. While images are added, keys that fall to a part are only ever more, so none that was
-    trained on is taken for a part later (short of a handful of which all fell to the other parts).
+    The key, read as a fraction in [0, 1), selects the part by `SHARES`. An empty part gets the image with the lowest
+    key of the largest part. Images therefore keep their part when others are added, except in classes so small that a
+    part would be empty.
 
     Args:
-        keys: at least four, all different, 8 bytes or more each.
+        keys: at least four different keys of 8 bytes or more.
     """
-    parts = [_drawn(key) for key in keys]
+    parts = [_part_of_key(key) for key in keys]
     ascending = sorted(range(len(keys)), key=lambda position: keys[position])
     for empty, _ in SHARES:
         if empty not in parts:
@@ -110,7 +115,7 @@ def part_of(keys: Sequence[bytes]) -> list[str]:
     return parts
 
 
-def _drawn(key: bytes) -> str:
+def _part_of_key(key: bytes) -> str:
     fraction, upper = int.from_bytes(key[:8], "big") / 2**64, 0.0
     for name, share in SHARES[:-1]:
         upper += share
@@ -119,41 +124,41 @@ def _drawn(key: bytes) -> str:
     return SHARES[-1][0]
 
 
-def _refuse(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
+def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
     if problems:
         left_out = f"; left out: {_listed(skipped)}" if skipped else ""
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise DataError(
             f"{folder.data} in {folder.path} cannot be trained on: {'; '.join(problems[:5])}{more}{left_out}. Add "
-            "images, or remove the class's folder"
+            "images, or remove the folder of the class"
         )
 
 
-def _decoded(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_Picture], list[tuple[str, str]]]:
-    """Every image of the folder, and every file that is none with the reason."""
+def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
+    """Decode all files; returns the images, and the skipped files with reasons."""
     jobs = [(label, file) for label, files in folder.files.items() for file in files]
-    pictures: list[_Picture] = []
+    images: list[_DecodedImage] = []
     skipped: list[tuple[str, str]] = []
     last = time.monotonic()
 
-    def decode(job: tuple[str, ImageFile]) -> _Picture | str:
-        return _picture(*job, fit)
+    def decode(job: tuple[str, ImageFile]) -> _DecodedImage | str:
+        return _decode_file(*job, fit)
 
-    # Pillow gives up the interpreter's lock while it decodes and resizes.
+    # Pillow releases the GIL while it decodes and resizes.
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
         for number, (job, result) in enumerate(zip(jobs, threads.map(decode, jobs), strict=True), start=1):
             if isinstance(result, str):
                 skipped.append((shown(f"{job[0]}/{job[1].path.name}"), result))
             else:
-                pictures.append(result)
+                images.append(result)
             if time.monotonic() - last >= NOTE_SECONDS:
                 last = time.monotonic()
                 note(f"{folder.data}: {number:,} of {len(jobs):,} files read")
-    return pictures, skipped
+    return images, skipped
 
 
-def _picture(label: str, file: ImageFile, fit: ModelInput) -> _Picture | str:
-    """The decoded file, or why there is none."""
+def _decode_file(label: str, file: ImageFile, fit: ModelInput) -> _DecodedImage | str:
+    """Decode a file; returns the reason as text if it cannot be decoded."""
     if file.bytes > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES:,} bytes"
     try:
@@ -164,37 +169,37 @@ def _picture(label: str, file: ImageFile, fit: ModelInput) -> _Picture | str:
     except ImageError as error:
         return str(error)
     key = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
-    return _Picture(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
+    return _DecodedImage(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
 
 
-def _distinct(
-    pictures: Sequence[_Picture], skipped: list[tuple[str, str]]
-) -> tuple[list[_Picture], list[tuple[str, str]]]:
-    """One of each content, in the order of the keys; none of a content that has two labels, which cannot both hold."""
-    by_key: defaultdict[bytes, list[_Picture]] = defaultdict(list)
-    for picture in pictures:
-        by_key[picture.key].append(picture)
+def _deduplicate(
+    images: Sequence[_DecodedImage], skipped: list[tuple[str, str]]
+) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
+    """Remove duplicates and sort by key. Images that appear with different labels are skipped entirely."""
+    by_key: defaultdict[bytes, list[_DecodedImage]] = defaultdict(list)
+    for image in images:
+        by_key[image.key].append(image)
     kept = []
     for _, same in sorted(by_key.items()):
         first, *others = same
-        if len({picture.label for picture in same}) > 1:
-            named = " and ".join(picture.file for picture in same)
-            skipped.extend((picture.file, f"one image with different classes: {named}") for picture in same)
+        if len({image.label for image in same}) > 1:
+            named = " and ".join(image.file for image in same)
+            skipped.extend((image.file, f"the same image has different classes: {named}") for image in same)
             continue
         kept.append(first)
         skipped.extend((other.file, f"the same image as {first.file}") for other in others)
     return kept, skipped
 
 
-def _divided(folder: LabelledFolder, pictures: Sequence[_Picture], geometry: Geometry) -> tuple[ImageDataset, Split]:
+def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Geometry) -> tuple[ImageDataset, Split]:
     class_names = tuple(folder.files)
     index_of = {label: index for index, label in enumerate(class_names)}
-    labels_N = np.array([index_of[picture.label] for picture in pictures], dtype=np.int64)
-    part_N = np.empty(len(pictures), dtype=object)
+    labels_N = np.array([index_of[image.label] for image in images], dtype=np.int64)
+    part_N = np.empty(len(images), dtype=object)
     for index in range(len(class_names)):
         positions = np.flatnonzero(labels_N == index).tolist()
-        part_N[positions] = part_of([pictures[position].key for position in positions])
-    images_NHWC = np.stack([picture.pixels_HWC for picture in pictures])
+        part_N[positions] = part_of([images[position].key for position in positions])
+    images_NHWC = np.stack([image.pixels_HWC for image in images])
     is_test_N = part_N == "test"
     training, test = (
         LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N])
@@ -208,7 +213,7 @@ def _divided(folder: LabelledFolder, pictures: Sequence[_Picture], geometry: Geo
     return dataset, split
 
 
-def _told(folder: LabelledFolder, used: int, skipped: Sequence[tuple[str, str]]) -> str:
+def _summary(folder: LabelledFolder, used: int, skipped: Sequence[tuple[str, str]]) -> str:
     return f"{folder.data}: {used:,} images used, {len(skipped):,} files left out: {_listed(skipped)}"
 
 

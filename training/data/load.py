@@ -1,4 +1,4 @@
-"""The data sets that commands and jobs offer by name. To add one, write its loader and name it in `DATASETS`."""
+"""Data set registry: loads built-in data sets and image folders by name. Register new loaders in `DATASETS`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from training.data.types import ImageDataset
 
 
 class Loader(Protocol):
-    """What reads a built-in data set."""
+    """Loader of a built-in data set."""
 
     def __call__(self, data_dir: Path | None = None, *, download: bool = False) -> ImageDataset:
-        """Read it from `data_dir`, or from its usual place, where it may be downloaded to."""
+        """Load the data set from `data_dir` or its default location; `download` applies to the latter only."""
 
 
 DATASETS: Mapping[str, Loader] = MappingProxyType({"cifar10": load_cifar10})
@@ -37,19 +37,19 @@ def load_images(
     geometry: Geometry = DEFAULT_GEOMETRY,
     note: Callable[[str], None] = lambda _: None,
 ) -> Images:
-    """Read the data set called `name`, or the labelled folder that `folder:NAME` stands for, with its split.
+    """Load a data set with its split.
 
     Args:
-        name: of a built-in data set, or `folder:NAME`.
-        data_dir: where the files of a built-in data set lie, if not in its usual place.
-        download: fetch a built-in data set that is not there.
-        image_size: side in pixels to which the images of a folder are resized; 32 by default.
-        geometry: how the images of a folder are fitted where they are not square.
-        note: is told how far the reading of a folder is, and what is left out.
+        name: name of a built-in data set, or `folder:NAME` for an image folder.
+        data_dir: folder with the files of a built-in data set, if not the default location.
+        download: download a built-in data set if it is missing.
+        image_size: side in pixels that the images of a folder are resized to; 32 by default.
+        geometry: method that fits images of a folder to a square.
+        note: receives progress messages and the list of skipped files.
 
     Raises:
-        DataError: there is no such data set (the message lists those that exist), a folder has too little in it, or
-            the loader's own reasons; or `image_size` is given for a built-in data set of another size.
+        DataError: the data set does not exist (the message lists the available ones), is damaged or too small; or
+            `image_size` differs from that of a built-in data set.
     """
     folder = folder_of(name)
     if folder is not None:
@@ -58,21 +58,21 @@ def load_images(
     _, height, width, _ = dataset.training.images_NHWC.shape
     if image_size is not None and (height, width) != (image_size, image_size):
         raise DataError(
-            f"the images of {name} are {width}x{height} and stay so: leave out the image size {image_size}, which is "
-            "for folders of images"
+            f"the images of {name} are {width}x{height} and cannot be resized: remove image_size {image_size}, which "
+            "applies to image folders only"
         )
     return Images(dataset, split_for(dataset))
 
 
 def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = False) -> ImageDataset:
-    """Read the built-in data set called `name`.
+    """Load the built-in data set `name`.
 
     Raises:
-        DataError: there is no such data set (the message lists those that exist), or its loader's own reasons.
+        DataError: the data set does not exist (the message lists the available ones), or cannot be loaded.
     """
     if name not in DATASETS:
         raise DataError(
-            f"no data set {name!r}: there are {', '.join(sorted(DATASETS))}, and {FOLDER_PREFIX}NAME for a folder of "
-            "images under DUET_HOME/datasets"
+            f"no data set {name!r}: use {', '.join(sorted(DATASETS))}, or {FOLDER_PREFIX}NAME for an image folder in "
+            "DUET_HOME/datasets"
         )
     return DATASETS[name](data_dir, download=download)

@@ -1,4 +1,4 @@
-"""From stored pixels and labels to what networks, losses and metrics consume. Pure functions, numpy or torch."""
+"""Preprocessing: pixel scaling, one-hot labels and channel statistics, as pure functions for numpy or torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from core.errors import DataError
 
 _BLOCK = 1_000
-"""Images counted at a time by `value_counts`, which bounds its memory."""
+"""Images per block in `value_counts`, which limits its memory."""
 
 
 @overload
@@ -19,10 +19,10 @@ def scale_pixels(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 @overload
 def scale_pixels(images_NHWC: torch.Tensor) -> torch.Tensor: ...
 def scale_pixels(images_NHWC: npt.NDArray[np.uint8] | torch.Tensor) -> npt.NDArray[np.float32] | torch.Tensor:
-    """uint8 pixels of any shape, 0 to 255, as float32 in [0, 1]: pixel / 255, of the same kind and shape.
+    """Convert uint8 pixels of any shape to float32 in [0, 1]: pixel / 255, as the same array type.
 
     Raises:
-        DataError: the pixels are not uint8, and so may be on another scale.
+        DataError: the pixels are not uint8.
     """
     if images_NHWC.dtype not in (np.uint8, torch.uint8):
         raise DataError(f"pixels must be uint8 from 0 to 255, not {images_NHWC.dtype}")
@@ -36,13 +36,13 @@ def one_hot(labels_N: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.flo
 @overload
 def one_hot(labels_N: torch.Tensor, classes: int) -> torch.Tensor: ...
 def one_hot(labels_N: npt.NDArray[np.int64] | torch.Tensor, classes: int) -> npt.NDArray[np.float32] | torch.Tensor:
-    """Integer labels [N] from 0 to classes - 1 as float32 [N, classes]: 1 at the label, 0 elsewhere.
+    """One-hot encode integer labels [N] from 0 to classes - 1 as float32 [N, classes].
 
     Raises:
-        DataError: a label is outside that range.
+        DataError: a label is out of range.
     """
     if len(labels_N) and not 0 <= int(labels_N.min()) <= int(labels_N.max()) < classes:
-        raise DataError(f"labels must lie in 0 to {classes - 1}; found {int(labels_N.min())} to {int(labels_N.max())}")
+        raise DataError(f"labels must be in 0 to {classes - 1}; found {int(labels_N.min())} to {int(labels_N.max())}")
     if isinstance(labels_N, torch.Tensor):
         return torch.nn.functional.one_hot(labels_N.long(), classes).to(torch.float32)
     encoded_NK = np.zeros((len(labels_N), classes), dtype=np.float32)
@@ -53,9 +53,9 @@ def one_hot(labels_N: npt.NDArray[np.int64] | torch.Tensor, classes: int) -> npt
 def channel_statistics(
     images_NHWC: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean [3] and population standard deviation [3] of each channel on the [0, 1] scale, float64.
+    """Mean and population standard deviation of each channel on the [0, 1] scale, float64 [3] each.
 
-    Exact up to the last rounding: computed from the counts of the 256 values, without a float copy of the images.
+    Computed from histograms, which is exact up to rounding and needs no float copy of the images.
     """
     counts_CV = value_counts(images_NHWC)
     values_V = np.arange(256) / 255
@@ -66,7 +66,7 @@ def channel_statistics(
 
 
 def value_counts(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """How often each of the 256 values occurs in each channel, int64 [3, 256]."""
+    """Histogram of each channel, int64 [3, 256]."""
     counts_CV = np.zeros((3, 256), dtype=np.int64)
     for start in range(0, len(images_NHWC), _BLOCK):
         block_NHWC = images_NHWC[start : start + _BLOCK]

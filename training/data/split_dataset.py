@@ -1,4 +1,4 @@
-"""A data set together with the division of its training images."""
+"""Data set with its split into train, validation, holdout and test images."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ TrainingPart = Literal["train", "validation"]
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a run. Every stage asks for the part it may see."""
+    """A data set and its split."""
 
     dataset: ImageDataset
     split: Split
 
     def part(self, *names: Literal["train", "validation", "holdout"]) -> LabelledImages:
-        """The training images of one or several parts of the split, in that order."""
+        """Images of one or several parts of the split, concatenated in the given order."""
         index_N = np.concatenate([getattr(self.split, name) for name in names])
         training = self.dataset.training
         return LabelledImages(training.images_NHWC[index_N], training.labels_N[index_N])
 
 
 def trained_on(config: RecipeConfig) -> tuple[TrainingPart, ...]:
-    """Which parts of the split the recipe's weights are fitted to."""
+    """Parts of the split that the recipe trains on."""
     return ("train", "validation") if config.include_validation else ("train",)

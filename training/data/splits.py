@@ -1,7 +1,7 @@
-"""How the training images of a data set are divided: to train on, to choose by, to judge by.
+"""Train, validation and holdout split of a data set.
 
-CIFAR-10's division stands in an index file beside this module, because the stream of a random generator may
-differ between library versions and every model version must name the same holdout. The file was written by
+The split of CIFAR-10 is stored in an index file next to this module, because random streams may differ between library
+versions and all model versions must share the same holdout. The file was written by
 
     python -m training.data.splits --data-dir DIR
 """
@@ -24,19 +24,19 @@ CIFAR10_SPLIT_FILE = Path(__file__).with_name("cifar10_split.npz")
 CIFAR10_VALIDATION = 5_000
 CIFAR10_HOLDOUT = 5_000
 SEED = 20_250_101
-"""Draws the stored split, and the split of every data set that has none stored."""
+"""Seed of the stored split, and of the splits of other data sets."""
 
 _TRAIN, _VALIDATION, _HOLDOUT = range(3)
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Positions in `ImageDataset.training`, int64, ascending; together they hold every position once.
+    """Positions in `ImageDataset.training`, int64, ascending. Every position is in exactly one part.
 
     Attributes:
-        train: images to learn from.
-        validation: images for tuning and early decisions.
-        holdout: images for calibration, thresholds and promotion; never trained or tuned on.
+        train: images for training.
+        validation: images for choosing settings.
+        holdout: images for calibration, thresholds and promotion; never used for training or choosing settings.
     """
 
     train: npt.NDArray[np.int64]
@@ -54,20 +54,21 @@ class Split:
 
 
 def make_split(labels_N: npt.NDArray[np.int64], *, validation: int, holdout: int, seed: int) -> Split:
-    """Draw a stratified split: each part has the classes in the proportions of the whole, to within one image.
+    """Draw a stratified split: class proportions in each part are those of all images, to within one image.
 
     Args:
         labels_N: int64 [N], from 0.
-        validation: images to put into the validation part, of all classes together.
-        holdout: the same for the holdout; what is left is the train part.
-        seed: of the draw.
+        validation: number of validation images.
+        holdout: number of holdout images; the remaining images are the train part.
+        seed: seed of the random generator.
 
     Raises:
-        DataError: nothing would be left to train on.
+        DataError: the train part would be empty.
     """
     if min(validation, holdout) < 0 or validation + holdout >= len(labels_N):
         raise DataError(
-            f"{validation} validation and {holdout} holdout images leave nothing of {len(labels_N)} to train on"
+            f"{validation} validation and {holdout} holdout images leave no training images of {len(labels_N)}: "
+            "use smaller parts or more images"
         )
     available_K = np.bincount(labels_N)
     validation_K = _proportional(available_K, validation)
@@ -83,18 +84,13 @@ def make_split(labels_N: npt.NDArray[np.int64], *, validation: int, holdout: int
     return _split(part_N)
 
 
-def load_cifar10_split() -> Split:
-    """The stored split of CIFAR-10: 40,000 train, 5,000 validation and 5,000 holdout images."""
-    return _read_index_file()[0]
-
-
 def split_for(dataset: ImageDataset) -> Split:
-    """The stored split where `dataset` is the real CIFAR-10, otherwise 80 / 10 / 10 by a fixed seed.
+    """The stored split for CIFAR-10, otherwise a stratified 80 / 10 / 10 split with a fixed seed.
 
     Raises:
-        DataError: the data set is too small to be divided.
+        DataError: the data set is too small.
     """
-    split, belongs_to = _read_index_file()
+    split, belongs_to = read_cifar10_split()
     if dataset.digest == belongs_to:
         return split
     tenth = round(len(dataset.training) / 10)
@@ -102,7 +98,7 @@ def split_for(dataset: ImageDataset) -> Split:
 
 
 def _proportional(available_K: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
-    """Divide `total` in the proportions of `available_K`, by the largest remainder; ties go to the lower class."""
+    """Divide `total` in proportion to `available_K` by the largest remainder method; ties go to the lower class."""
     exact_K: npt.NDArray[np.float64] = available_K * total / available_K.sum()
     counts_K = np.floor(exact_K).astype(np.int64)
     order = np.argsort(counts_K - exact_K, kind="stable")
@@ -115,14 +111,14 @@ def _split(part_N: npt.NDArray[np.uint8]) -> Split:
     return Split(train.astype(np.int64), validation.astype(np.int64), holdout.astype(np.int64))
 
 
-def _read_index_file() -> tuple[Split, str]:
-    """The stored split and the digest of the data set that it belongs to."""
+def read_cifar10_split() -> tuple[Split, str]:
+    """Load the stored split of CIFAR-10 (40,000 / 5,000 / 5,000 images) and the digest of its data set."""
     with np.load(CIFAR10_SPLIT_FILE, allow_pickle=False) as stored:
         return _split(stored["part_N"]), str(stored["dataset_digest"])
 
 
 def write_index_file(dataset: ImageDataset, split: Split, path: Path) -> None:
-    """Write the split as uint8 [N] (0 train, 1 validation, 2 holdout) with the digest of its data set."""
+    """Write the split as uint8 [N] (0 train, 1 validation, 2 holdout), with the digest of its data set."""
     part_N = np.full(len(dataset.training), _TRAIN, dtype=np.uint8)
     part_N[split.validation] = _VALIDATION
     part_N[split.holdout] = _HOLDOUT

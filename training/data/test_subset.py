@@ -1,4 +1,4 @@
-"""A fixed part of the test images: enough for figures with narrow intervals, few enough to be changed many times."""
+"""Fixed stratified subset of the test images, for analyses that are too slow on all of them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ SEED = 20_250_101
 
 
 def stratified(labels_N: npt.NDArray[np.int64], count: int, seed: int = SEED) -> npt.NDArray[np.int64]:
-    """Ascending positions of `count` images, or of all where there are no more, with the classes as evenly as can be.
+    """Ascending positions of up to `count` images, with class counts as equal as possible.
 
-    The classes take turns, each in an order that `seed` draws, so that a smaller subset is part of a larger one.
+    Images are taken from each class in turn, in a random order given by `seed`, so that a smaller subset is contained
+    in a larger one.
     """
     random = np.random.default_rng(seed)
     shuffled = random.permutation(len(labels_N))
@@ -27,7 +28,7 @@ def stratified(labels_N: npt.NDArray[np.int64], count: int, seed: int = SEED) ->
 
 
 def subset_of_test(dataset: ImageDataset, count: int) -> tuple[LabelledImages, ReportedData]:
-    """`count` test images, and how a record names them."""
+    """Up to `count` test images, and their data record for reports."""
     chosen = stratified(dataset.test.labels_N, count)
     whole = len(chosen) == len(dataset.test)
     data = ReportedData(name=dataset.name, digest=dataset.digest, images=len(chosen), seed=None if whole else SEED)

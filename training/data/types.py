@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the project: labelled images in memory, class names, terms of use."""
+"""Data set types: labelled images in memory, with class names and license."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from core.repository.manifest import Geometry
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """N images of one size and their classes, in a fixed order.
+    """N images of one size with their classes.
 
     Attributes:
         images_NHWC: uint8 [N, H, W, 3], RGB, 0 to 255.
-        labels_N: int64 [N], index of each image's class.
+        labels_N: int64 [N], class indices.
 
     Raises:
-        DataError: an array has another dtype or shape, or there is no image.
+        DataError: an array has the wrong dtype or shape, or there are no images.
     """
 
     images_NHWC: npt.NDArray[np.uint8]
@@ -43,18 +43,18 @@ class LabelledImages:
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """A data set for classification; a label is an index into `class_names`.
+    """Image classification data set; labels are indices into `class_names`.
 
     Attributes:
         name: short name, such as `cifar10`.
-        class_names: at least two, in the order of the labels.
-        training: images to learn from; `training.data.splits` divides them.
-        test: images that only report.
-        license: terms of use and provenance, as a sentence.
-        geometry: how images that are not square were fitted; None where all of them were made for this size.
+        class_names: at least two names, in the order of the labels.
+        training: training images, before the split of `training.data.splits`.
+        test: test images, used only for reporting.
+        licence: terms of use and provenance, as a sentence.
+        geometry: method that fitted images to the square; None if the data set has a fixed image size.
 
     Raises:
-        DataError: a label has no class name, or the two parts have images of different sizes.
+        DataError: a label has no class name, or training and test images differ in size.
     """
 
     name: str

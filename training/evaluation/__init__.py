@@ -1,1 +1,1 @@
-"""Evaluation of a trained network: scores, calibration, test-time augmentation and OOD detection."""
+"""Evaluation of exported models: scores, calibration, test-time augmentation and out-of-distribution detection."""

@@ -1,4 +1,4 @@
-"""Temperature, conformal and out-of-distribution thresholds, fitted on the holdout and on nothing else."""
+"""Calibration on the holdout: temperature, conformal threshold and out-of-distribution threshold."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from core.statistics.energy import energy_threshold
 from training.data.preprocessing import one_hot
 
 COVERAGE = 0.99
-"""Share of prediction sets that hold the true class."""
+"""Target share of prediction sets that contain the true class."""
 OOD_FLAG_RATE = 0.05
-"""Share of ordinary images that may be flagged; 5 % is the field's usual operating point (Liu et al. 2020)."""
+"""Share of in-distribution images that are flagged; 5 % is the usual operating point (Liu et al. 2020)."""
 
 
 def calibrate(logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64]) -> Calibration:
-    """Fit all thresholds of one precision of a version.
+    """Fit temperature and thresholds for one precision of a version.
 
     Args:
-        logits_NK: float32 [N, K], the exported model's answers to the holdout.
+        logits_NK: float32 [N, K], logits of the exported model on the holdout.
         labels_N: int64 [N], true classes.
     """
     temperature = fit_temperature(logits_NK, calibration_targets(labels_N, logits_NK.shape[1]))
@@ -35,13 +35,12 @@ def calibrate(logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64
 
 
 def calibration_targets(labels_N: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
-    """Smoothed labels that a calibration is fitted on, float64 [N, classes]: nearly one-hot, rows sum to 1.
+    """Smoothed labels for fitting a calibration, float64 [N, classes], rows sum to 1.
 
-    A holdout of a few images, all answered right, would have a temperature near zero, and the model would be sure of
-    everything. So the labels count as certain only as far as N images can tell (Platt 1999, "Probabilistic Outputs
-    for Support Vector Machines"): (N + 1) / (N + 2) for the true class, the rest shared by the others. Among thousands
-    of images that changes nothing.
+    The true class has (N + 1) / (N + 2), and the others share the rest (Platt 1999, "Probabilistic Outputs for Support
+    Vector Machines"). Without smoothing, a small holdout without errors would give a temperature near zero. With
+    thousands of images the effect is negligible.
     """
-    doubt = 1 / (len(labels_N) + 2)
+    smoothing = 1 / (len(labels_N) + 2)
     onehot_NK = one_hot(labels_N, classes).astype(np.float64)
-    return (1 - doubt) * onehot_NK + doubt / (classes - 1) * (1 - onehot_NK)
+    return (1 - smoothing) * onehot_NK + smoothing / (classes - 1) * (1 - onehot_NK)

@@ -1,7 +1,7 @@
-"""Class biases: fitted with the temperature on the holdout, and folded into the network's last dense layer.
+"""Class biases, fitted with the temperature on the holdout and added to the bias of the last dense layer.
 
-Vector scaling restricted to biases (Guo et al. 2017, "On calibration of modern neural networks"). They are kept only
-where cross-validation inside the holdout shows a lower log loss.
+This is vector scaling restricted to biases (Guo et al. 2017, "On calibration of modern neural networks"). The biases
+are kept only if cross-validation within the holdout shows a lower log loss.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from training.networks import Classifier
 
 FOLDS = 5
 MIN_IMAGES = 10
-"""Holdout images from which biases are tried: two in each fold."""
+"""Minimum number of holdout images: two per fold."""
 MIN_FALL = 1e-6
-"""Fall of the log loss from which biases are kept: what is smaller can come from the rounding of the two fits."""
+"""Minimum decrease of the log loss; smaller ones can be rounding errors of the fits."""
 _SEED = 0
 _MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
@@ -37,18 +37,18 @@ Floats = npt.NDArray[np.float64]
 def debias(
     classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], labels_N: Labels
 ) -> tuple[Classifier, ClassBiasRecord | None]:
-    """Try class biases on the holdout, and add them to the last dense layer if they help.
+    """Fit class biases on the holdout, and add them to the last dense layer if they lower the log loss.
 
     Args:
-        classifier: in evaluation mode on the CPU; it is not changed.
+        classifier: the network, in evaluation mode on the CPU; it is not changed.
         images_NHWC: uint8 [N, H, W, 3], holdout images.
-        labels_N: int64 [N], their true classes.
+        labels_N: int64 [N], true classes.
 
     Returns:
-        The classifier itself, or a copy with the biases, and the decision; None for fewer than 10 images.
+        The classifier, or a copy with biases, and the record of the decision (None for fewer than 10 images).
 
     Raises:
-        ExportError: biases help, but the network does not end with a dense layer that has a bias.
+        ExportError: the biases help, but the network does not end with a dense layer with a bias.
     """
     if len(labels_N) < MIN_IMAGES:
         return classifier, None
@@ -57,11 +57,10 @@ def debias(
 
 
 def decide(logits_NK: Logits, labels_N: Labels) -> ClassBiasRecord:
-    """Compare temperature and biases with a temperature alone, on images that neither was fitted on.
+    """Compare temperature plus biases with temperature alone by five-fold cross-validation.
 
-    The holdout is divided into five stratified folds. The log loss of each image comes from a fit on the other four.
-    The biases are kept if the mean fall of the log loss is above 0, apart from rounding, by a one-sided paired t-test
-    at 95 %. What is kept is fitted on the whole holdout.
+    The log loss of each image comes from a fit on the other four stratified folds. The biases are kept if a one-sided
+    paired t-test at 95 % shows a decrease of the mean log loss. The final biases are fitted on the whole holdout.
 
     Args:
         logits_NK: float32 [N, K], N >= 10.
@@ -70,13 +69,13 @@ def decide(logits_NK: Logits, labels_N: Labels) -> ClassBiasRecord:
     plain_N, biased_N = np.empty(len(labels_N)), np.empty(len(labels_N))
     fold_N = stratified_folds(labels_N, FOLDS, seed=_SEED)
     for fold in range(FOLDS):
-        fitted, judged = fold_N != fold, fold_N == fold
+        fitted, tested = fold_N != fold, fold_N == fold
         targets_NK = calibration_targets(labels_N[fitted], logits_NK.shape[1])
         temperature = fit_temperature(logits_NK[fitted], targets_NK)
-        plain_N[judged] = _log_losses(softmax(logits_NK[judged], temperature), labels_N[judged])
+        plain_N[tested] = _log_losses(softmax(logits_NK[tested], temperature), labels_N[tested])
         temperature, biases_K = fit_biases(logits_NK[fitted], targets_NK)
-        shifted_NK = logits_NK[judged] + temperature * biases_K
-        biased_N[judged] = _log_losses(softmax(shifted_NK, temperature), labels_N[judged])
+        shifted_NK = logits_NK[tested] + temperature * biases_K
+        biased_N[tested] = _log_losses(softmax(shifted_NK, temperature), labels_N[tested])
     least_fall = mean_at_least((plain_N - biased_N).tolist())
     kept = least_fall > MIN_FALL
     temperature, biases_K = fit_biases(logits_NK, calibration_targets(labels_N, logits_NK.shape[1]))
@@ -92,13 +91,13 @@ def decide(logits_NK: Logits, labels_N: Labels) -> ClassBiasRecord:
 
 
 def with_biases(classifier: Classifier, biases: tuple[float, ...]) -> Classifier:
-    """A copy of the classifier with `biases`, one a class, added to its logits by the last dense layer.
+    """Copy of the classifier with `biases`, one per class, added to the bias of the last dense layer.
 
     Raises:
-        ExportError: the network does not end with a dense layer of that many units that has a bias.
+        ExportError: the network does not end with a dense layer of `len(biases)` units with a bias.
     """
-    changed = copy.deepcopy(classifier)
-    last = list(changed.network.modules())[-1]
+    biased = copy.deepcopy(classifier)
+    last = list(biased.network.modules())[-1]
     if not isinstance(last, nn.Linear) or last.bias is None or last.out_features != len(biases):
         raise ExportError(
             f"class biases need a network that ends with a dense layer of {len(biases)} units and a bias, not with "
@@ -106,13 +105,13 @@ def with_biases(classifier: Classifier, biases: tuple[float, ...]) -> Classifier
         )
     with torch.no_grad():
         last.bias.add_(torch.tensor(biases, dtype=last.bias.dtype))
-    return changed
+    return biased
 
 
 def stratified_folds(labels_N: Labels, folds: int, *, seed: int) -> npt.NDArray[np.int64]:
-    """The fold of each image, int64 [N] from 0 to `folds` - 1, in random order within a class.
+    """Random stratified fold of each image, int64 [N] from 0 to `folds` - 1.
 
-    Each class, and the whole, is divided into parts that differ by at most one image.
+    Fold sizes, in total and per class, differ by at most one image.
     """
     order_N = np.random.default_rng(seed).permutation(len(labels_N))
     by_class_N = order_N[np.argsort(labels_N[order_N], kind="stable")]
@@ -122,5 +121,5 @@ def stratified_folds(labels_N: Labels, folds: int, *, seed: int) -> npt.NDArray[
 
 
 def _log_losses(probabilities_NK: Floats, labels_N: Labels) -> Floats:
-    of_truth_N = probabilities_NK[np.arange(len(labels_N)), labels_N]
-    return np.asarray(-np.log(np.maximum(of_truth_N, _MIN_PROBABILITY)))
+    true_class_N = probabilities_NK[np.arange(len(labels_N)), labels_N]
+    return np.asarray(-np.log(np.maximum(true_class_N, _MIN_PROBABILITY)))

@@ -1,4 +1,4 @@
-"""A version on corrupted holdout images: subset -> corrupt -> answer -> record, for the promotion gate."""
+"""Evaluation on corrupted holdout images, for the promotion gate."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from training.export.run_onnx import predict_logits_in
 
 IMAGES = 2_500
 SEVERITIES = (2, 4)
-"""Two of five, and half of CIFAR-10's holdout: a network of 288 M multiply-accumulates takes 100 s on one thread."""
+"""Two of five severities, on half of CIFAR-10's holdout: a network of 288 M multiply-accumulates takes 100 s on one
+thread."""
 SEED = 0
 
 
 def measure_corrupted_holdout(
     graph: Path, model: ReportedModel, images: Images, calibration: Calibration, *, threads: int
 ) -> CorruptedHoldout:
-    """Accuracy and flag rate of a float32 graph on holdout images under each kind of `EXTRA_CORRUPTIONS`.
+    """Measure accuracy and out-of-distribution flag rate under `EXTRA_CORRUPTIONS`.
 
     Args:
         graph: model.onnx of the version.
-        model: the version.
-        images: of which the holdout is used; at most 2,500 images, the classes as even as they can be.
-        calibration: of the graph; its `ood_threshold` decides what is flagged.
-        threads: of onnxruntime.
+        model: reference of the version, for the record.
+        images: the data set; up to 2,500 holdout images are used, stratified by class.
+        calibration: calibration of the graph with the `ood_threshold`.
+        threads: onnxruntime threads.
     """
     holdout, dataset = images.part("holdout"), images.dataset
     chosen_N = stratified(holdout.labels_N, IMAGES)

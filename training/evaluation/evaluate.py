@@ -1,4 +1,4 @@
-"""Calibrating and evaluating exported models: thresholds from the holdout, figures from the test images."""
+"""Calibration and evaluation of exported models: thresholds from the holdout, scores from the test images."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ from core.repository.predictions import Split, SplitPredictions
 from core.statistics.calibration import softmax
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
-from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import ood_images
+from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.scores import score
-from training.evaluation.tta import judge_averaged_views
+from training.evaluation.tta import evaluate_tta
 from training.export.int8_acceptance import accept_int8
 from training.export.parity import check_parity
 from training.export.quantize import calibration_images, quantize
@@ -37,7 +36,7 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What was fitted on the holdout and measured on the test images, for every precision that is published."""
+    """Calibration on the holdout and scores on the test images, for every published precision."""
 
     calibration: dict[Precision, Calibration]
     averaged_views: dict[Precision, AveragedViewsRecord]
@@ -49,22 +48,22 @@ class EvaluationResult:
 
     @property
     def scores(self) -> Scores:
-        """The figures of the float32 graph."""
+        """Scores of the float32 graph."""
         return self.evaluation.scores["fp32"]
 
 
 def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> EvaluationResult:
-    """Calibrate and evaluate the exported graph at `model`, and its int8 variant, which is deleted if it fails.
+    """Calibrate and evaluate the exported graph `model` and its int8 variant.
 
     Args:
-        model: path of model.onnx; model.int8.onnx is made beside it.
-        classifier: the network it was made from, for the parity check.
-        images: the holdout is used for thresholds and for judging int8, the test images only for figures.
-        validate: also measure the accuracy on the validation images, which the network must not have seen.
-        threads: of onnxruntime.
+        model: path of model.onnx. model.int8.onnx is written to the same folder, and deleted if it is not accepted.
+        classifier: the exported network, for the parity check.
+        images: the data set. The holdout is used for calibration and int8 acceptance, the test images for scores only.
+        validate: also measure the accuracy on the validation images; the network must not be trained on them.
+        threads: onnxruntime threads.
 
     Raises:
-        ExportError: the graph does not agree with the network on the test images.
+        ExportError: the graph disagrees with the network on the test images.
     """
     holdout, test, names = images.part("holdout"), images.dataset.test, images.dataset.class_names
     sample_NHWC = calibration_images(images)
@@ -76,13 +75,11 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
 
     calibration = {name: calibrate(holdout_logits[name], holdout.labels_N) for name in graphs}
     test_logits = {name: predict_logits(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
-    strange = ood_images(test.images_NHWC)
+    ood = ood_images(test.images_NHWC)
     scores = {
         name: score(
             test_logits[name], test.labels_N, names, calibration[name], calibration_images=len(holdout)
-        ).model_copy(
-            update={"strange": score_strangeness(path, test_logits[name], strange, calibration[name], threads=threads)}
-        )
+        ).model_copy(update={"strange": score_ood(path, test_logits[name], ood, calibration[name], threads=threads)})
         for name, path in graphs.items()
     }
     validation_accuracy = None
@@ -93,7 +90,7 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
         )
     return EvaluationResult(
         calibration=calibration,
-        averaged_views={name: judge_averaged_views(path, images, threads=threads) for name, path in graphs.items()},
+        averaged_views={name: evaluate_tta(path, images, threads=threads) for name, path in graphs.items()},
         quantization=quantization,
         evaluation=Evaluation(data=evaluated_data(images), class_names=names, scores=scores),
         predictions={
@@ -113,7 +110,7 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
 
 
 def evaluated_data(images: Images) -> EvaluatedData:
-    """The record of the test images that an evaluation carries."""
+    """Data record of the test images for an evaluation."""
     dataset = images.dataset
     return EvaluatedData(name=dataset.name, split="test", digest=dataset.digest, images=len(dataset.test))
 

@@ -1,4 +1,4 @@
-"""All figures of one precision of a version on one set of labelled images."""
+"""Classification scores of one graph on labelled images, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def score(
     *,
     calibration_images: int,
 ) -> Scores:
-    """Score a model's answers. Accuracies carry Wilson intervals, the rest bootstrap intervals over images.
+    """Compute all scores. Accuracies have Wilson intervals, the other scores bootstrap intervals over images.
 
     Args:
         logits_NK: float32 [N, K].
         labels_N: int64 [N], true classes.
-        class_names: K names, for the table per class.
-        calibration: the temperature and thresholds that go with these logits.
-        calibration_images: how many holdout images they were fitted on.
+        class_names: K class names, for the per-class scores.
+        calibration: temperature and thresholds of the graph.
+        calibration_images: number of holdout images that the calibration was fitted on.
     """
     classes = len(class_names)
     probabilities_NK = softmax(logits_NK, calibration.temperature)
@@ -98,18 +98,18 @@ def _prediction_sets(
 
 
 def _points(labels_N: npt.NDArray[np.int64], predicted_N: npt.NDArray[np.int64], classes: int) -> Floats:
-    """[3, K]: precision, recall and F1 per class; 0 where a class was never predicted."""
+    """Precision, recall and F1 per class, float64 [3, K]; precision is 0 for a class that is never predicted."""
     values = precision_recall_fscore_support(labels_N, predicted_N, labels=range(classes), zero_division=0)
     return np.stack(values[:3]).astype(np.float64)
 
 
 def _measures(confusion_BKK: npt.NDArray[np.int64]) -> Floats:
-    """[B, 3, K]: the same from B resampled confusion matrices at once."""
-    right_BK = np.diagonal(confusion_BKK, axis1=1, axis2=2).astype(np.float64)
+    """Precision, recall and F1 per class of B resampled confusion matrices, float64 [B, 3, K]."""
+    correct_BK = np.diagonal(confusion_BKK, axis1=1, axis2=2).astype(np.float64)
     predicted_BK, true_BK = confusion_BKK.sum(axis=1), confusion_BKK.sum(axis=2)
-    precision_BK = right_BK / np.maximum(predicted_BK, 1)
-    recall_BK = right_BK / np.maximum(true_BK, 1)
-    f1_BK = 2 * right_BK / np.maximum(predicted_BK + true_BK, 1)
+    precision_BK = correct_BK / np.maximum(predicted_BK, 1)
+    recall_BK = correct_BK / np.maximum(true_BK, 1)
+    f1_BK = 2 * correct_BK / np.maximum(predicted_BK + true_BK, 1)
     return np.stack([precision_BK, recall_BK, f1_BK], axis=1)
 
 

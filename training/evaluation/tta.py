@@ -1,4 +1,4 @@
-"""Judging a version where its answers to several views of an image are averaged."""
+"""Test-time augmentation (TTA): calibration and scores for logits averaged over several views of an image."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from training.evaluation.calibrate import calibrate
 from training.export.run_onnx import predict_logits
 
 
-def judge_averaged_views(model: Path, images: Images, *, threads: int) -> AveragedViewsRecord:
-    """Fit thresholds for averaged logits on the holdout and measure them on the test images.
+def evaluate_tta(model: Path, images: Images, *, threads: int) -> AveragedViewsRecord:
+    """Calibrate averaged logits on the holdout and score them on the test images.
 
     Args:
-        model: the graph of one precision.
-        images: holdout and test images are used.
-        threads: of onnxruntime.
+        model: graph file of one precision.
+        images: the data set.
+        threads: onnxruntime threads.
     """
     holdout, test = images.part("holdout"), images.dataset.test
-    calibration = calibrate(answer_averaged(model, holdout.images_NHWC, threads=threads), holdout.labels_N)
-    logits_NK = answer_averaged(model, test.images_NHWC, threads=threads)
+    calibration = calibrate(predict_tta_logits(model, holdout.images_NHWC, threads=threads), holdout.labels_N)
+    logits_NK = predict_tta_logits(model, test.images_NHWC, threads=threads)
     probabilities_NK = softmax(logits_NK, calibration.temperature)
-    right = int((logits_NK.argmax(axis=1) == test.labels_N).sum())
-    low, high = wilson_interval(right, len(test))
+    correct = int((logits_NK.argmax(axis=1) == test.labels_N).sum())
+    low, high = wilson_interval(correct, len(test))
     return AveragedViewsRecord(
         views=len(VIEW_WEIGHTS),
         calibration=calibration,
-        test_accuracy=ConfidenceInterval(value=right / len(test), low=low, high=high),
+        test_accuracy=ConfidenceInterval(value=correct / len(test), low=low, high=high),
         test_log_loss=log_loss(probabilities_NK, one_hot(test.labels_N, logits_NK.shape[1])),
         test_ece=reliability(probabilities_NK, test.labels_N).ece,
     )
 
 
-def answer_averaged(model: Path, images_NHWC: npt.NDArray[np.uint8], *, threads: int) -> npt.NDArray[np.float32]:
-    """Logits float32 [N, K] from the graph at `model`, each image's the mean over its views."""
+def predict_tta_logits(model: Path, images_NHWC: npt.NDArray[np.uint8], *, threads: int) -> npt.NDArray[np.float32]:
+    """Logits float32 [N, K] from the graph file `model`, averaged over the views of each image."""
     return averaged([predict_logits(model, view_NHWC, threads=threads) for view_NHWC in views(images_NHWC)])

@@ -1,1 +1,1 @@
-"""Export to ONNX: graphs, parity checks, quantization and gradient graphs."""
+"""Export to ONNX: inference graph, gradient graph, int8 quantization and parity checks."""

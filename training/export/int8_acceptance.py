@@ -1,4 +1,4 @@
-"""The trial of an int8 variant: it is published where it is faster and shown to be no worse."""
+"""Acceptance test of the int8 variant: it is published only if it is faster and not inferior in accuracy."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.export.quantize import METHOD
 
 MIN_SPEEDUP = 1.5
 MAX_LOSS = 0.005
-"""Accuracy that int8 may lose on the holdout, as the lower end of the difference's 95 % interval."""
+"""Largest accepted loss of holdout accuracy, compared with the lower end of the 95 % interval of the difference."""
 
-_ROUNDS = 30
-_UNTIMED = 3
+_TIMED_RUNS = 30
+_WARMUP_RUNS = 3
 
 
 def accept_int8(
@@ -28,16 +28,16 @@ def accept_int8(
     labels_N: npt.NDArray[np.int64],
     images_NHWC: npt.NDArray[np.uint8],
 ) -> QuantizationRecord:
-    """Measure the int8 graph against the float32 one, on the holdout and on this machine.
+    """Compare the int8 graph with the float32 graph: accuracy on the holdout, speed on this machine.
 
     Args:
-        graphs: both files.
-        logits: both graphs' answers to the holdout, float32 [N, K].
+        graphs: files of both graphs.
+        logits: float32 [N, K], logits of both graphs on the holdout.
         labels_N: int64 [N], true classes of the holdout.
-        images_NHWC: uint8, the images that fixed the ranges; both graphs are timed on the first 32.
+        images_NHWC: uint8 [M, H, W, 3], images of the range calibration; both graphs are timed on the first 32.
     """
     difference = compare_paired(labels_N, logits["int8"].argmax(axis=1), logits["fp32"].argmax(axis=1)).difference
-    speedups = {size: measured_speedup(graphs, images_NHWC[:size]) for size in (1, 32)}
+    speedups = {size: measure_speedup(graphs, images_NHWC[:size]) for size in (1, 32)}
     reasons = []
     if min(speedups.values()) < MIN_SPEEDUP:
         reasons.append(f"less than {MIN_SPEEDUP} times as fast as float32")
@@ -54,15 +54,14 @@ def accept_int8(
     )
 
 
-def measured_speedup(graphs: Mapping[Precision, Path], images_NHWC: npt.NDArray[np.uint8]) -> float:
-    """Median time of the float32 graph over that of int8 for one batch, a thread each, in interleaved rounds."""
+def measure_speedup(graphs: Mapping[Precision, Path], images_NHWC: npt.NDArray[np.uint8]) -> float:
+    """Median float32 time divided by median int8 time, for one batch on one thread, in alternating runs."""
     sessions = {precision: open_session(path, threads=1) for precision, path in graphs.items()}
     seconds: dict[Precision, list[float]] = {precision: [] for precision in graphs}
-    for _ in range(_UNTIMED + _ROUNDS):
+    for _ in range(_WARMUP_RUNS + _TIMED_RUNS):
         for precision, session in sessions.items():
             started = time.perf_counter()
             session.run(["logits"], {"images": images_NHWC})
             seconds[precision].append(time.perf_counter() - started)
-    # The first runs allocate.
-    medians = {precision: float(np.median(times[_UNTIMED:])) for precision, times in seconds.items()}
+    medians = {precision: float(np.median(times[_WARMUP_RUNS:])) for precision, times in seconds.items()}
     return medians["fp32"] / medians["int8"]

@@ -1,4 +1,4 @@
-"""Agreement of the exported graph with the network it was made from."""
+"""Parity check: logits of the exported graph against those of the torch network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BATCH = 250
 
 @torch.no_grad()
 def network_logits(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Logits float32 [N, K] of the network itself for uint8 images [N, H, W, 3]; in evaluation mode on the CPU."""
+    """Logits float32 [N, K] of images uint8 [N, H, W, 3] from the torch network, in evaluation mode on the CPU."""
     parts = [
         classifier(scale_pixels(torch.from_numpy(images_NHWC[start : start + _BATCH])))
         for start in range(0, len(images_NHWC), _BATCH)
@@ -28,15 +28,15 @@ def network_logits(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) -
 def check_parity(
     classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], exported_NK: npt.NDArray[np.float32]
 ) -> ParityRecord:
-    """Compare the network's logits in float32 with the exported graph's on the same images.
+    """Compare the float32 logits of the network with those of the exported graph.
 
     Args:
-        classifier: in evaluation mode on the CPU.
+        classifier: the network, in evaluation mode on the CPU.
         images_NHWC: uint8 [N, H, W, 3].
-        exported_NK: float32 [N, K], what the exported graph answered to them.
+        exported_NK: float32 [N, K], logits of the exported graph on the same images.
 
     Raises:
-        ExportError: a logit differs by more than 1e-4, or an image gets another class.
+        ExportError: a logit differs by more than 1e-4, or a predicted class differs.
     """
     logits_NK = network_logits(classifier, images_NHWC)
     difference = float(np.abs(logits_NK - exported_NK).max())
@@ -44,6 +44,7 @@ def check_parity(
     if difference > MAX_LOGIT_DIFFERENCE or mismatches:
         raise ExportError(
             f"the exported graph disagrees with the network on {len(images_NHWC)} images: largest difference of a "
-            f"logit {difference:.2e} (allowed {MAX_LOGIT_DIFFERENCE:.0e}), {mismatches} other classes (allowed 0)"
+            f"logit {difference:.2e} (allowed {MAX_LOGIT_DIFFERENCE:.0e}), {mismatches} other classes (allowed 0). "
+            "This is a defect of the export: report it with the recipe"
         )
     return ParityRecord(images=len(images_NHWC), max_abs_logit_difference=difference, argmax_mismatches=mismatches)

@@ -1,4 +1,4 @@
-"""From a trained network to the files that are served: weights.safetensors and model.onnx."""
+"""Export of a trained network to weights.safetensors and model.onnx."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.networks import Classifier
 
 
 class _Served(nn.Module):
-    """uint8 images [N, H, W, 3] -> logits float32 [N, K]; what model.onnx computes."""
+    """The computation of model.onnx: images uint8 [N, H, W, 3] -> logits float32 [N, K]."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -35,9 +35,10 @@ class _Served(nn.Module):
 
 
 def export_model(classifier: Classifier, folder: Path, *, height: int, width: int) -> None:
-    """Write weights.safetensors and model.onnx, `images` uint8 [N, H, W, 3] -> `logits` float32 [N, K], to `folder`.
+    """Write weights.safetensors and model.onnx to `folder`.
 
-    Scaling and normalization are inside the graph; the weights are not: it points into weights.safetensors.
+    model.onnx maps `images` uint8 [N, H, W, 3] to `logits` float32 [N, K]. It includes scaling and normalization, and
+    refers to weights.safetensors for its weights.
 
     Raises:
         ExportError: the exporter changed a weight.
@@ -57,16 +58,16 @@ def to_onnx(
     outputs: Sequence[str],
     translations: Mapping[Callable[..., Any], Callable[..., Any]] = MappingProxyType({}),
 ) -> onnx.ModelProto:
-    """The ONNX graph of `module` for batches of any size, its weights under their torch names.
+    """Export `module` to an ONNX graph with a dynamic batch size and initializers named like the torch weights.
 
-    torch's default clean-up would fold batch normalization into the convolutions, and the graph's weights would no
-    longer be the network's. Only constants are folded here; onnxruntime fuses the rest when it loads the graph.
+    torch's default optimization folds batch normalization into convolutions, which changes the weights. Only constants
+    are folded here; onnxruntime fuses the rest when it loads the graph.
 
     Args:
-        module: in evaluation mode.
-        examples: its arguments by the names they shall have in the graph, as a batch of at least two.
-        outputs: the names of what it returns.
-        translations: how to write ATen operators that the exporter does not know, or knows otherwise.
+        module: the module, in evaluation mode.
+        examples: example arguments by input name, as a batch of at least two.
+        outputs: output names.
+        translations: custom ONNX translations of ATen operators.
     """
     batch = torch.export.Dim("N")
     weights = {name for name, _ in module.named_parameters()} | {name for name, _ in module.named_buffers()}
@@ -87,12 +88,12 @@ def to_onnx(
             raise RuntimeError("torch.onnx.export returned no program")
         optimizer.fold_constants(
             program.model,
-            # What is computed from a weight stays computed: as a constant it would stand on disk a second time.
+            # Values computed from a weight are not folded: as constants they would duplicate it on disk.
             should_fold=lambda node: False if any(value and value.name in weights for value in node.inputs) else None,
         )
         optimizer.remove_unused_nodes(program.model)
         graph = program.model_proto
     for value in (*graph.graph.input, *graph.graph.output, *graph.graph.node):
-        del value.metadata_props[:]  # names of files and lines of the machine that exported
+        del value.metadata_props[:]  # source file names and lines of this machine
     del graph.metadata_props[:]
     return graph

@@ -1,8 +1,7 @@
-"""Weights on disk: one safetensors file that torch reads back and that ONNX graphs point into.
+"""Weights on disk: one safetensors file, shared by torch and by all ONNX graphs of a version.
 
-An ONNX graph may keep a tensor as (file, offset, length). A safetensors file is a header followed by raw
-little-endian tensors, which is just what such a pointer needs, so a version's weights stand on disk once however
-many graphs use them.
+An ONNX graph can store a tensor as external data (file, offset, length). A safetensors file is a header followed by raw
+little-endian tensors, so the graphs refer to it and the weights are stored only once.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from training.networks import Classifier, build_classifier
 
 WEIGHTS_NAME = "weights.safetensors"
 _INLINE_BYTES = 16_384
-"""Tensors no larger than this may stay inside a graph: shapes, scalars, zero biases made by the exporter."""
+"""Maximum size of tensors stored inside a graph: shapes, scalars, zero biases made by the exporter."""
 
 
 def save_weights(classifier: Classifier, folder: Path) -> Path:
-    """Write every weight and buffer to `folder`/weights.safetensors under its torch name.
+    """Write all parameters and buffers to `folder`/weights.safetensors under their torch names.
 
     Raises:
-        OSError: the file could not be written; the library's own writer says so in an error of another kind.
+        OSError: the file cannot be written. (safetensors' `save_file` raises another error type.)
     """
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in classifier.state_dict().items()
-        if not name.endswith("num_batches_tracked")  # counts training steps; nothing reads it afterwards
+        if not name.endswith("num_batches_tracked")  # a step counter, unused after training
     }
     path = folder / WEIGHTS_NAME
     path.write_bytes(save(tensors, metadata={"format": "pt"}))
@@ -44,7 +43,7 @@ def save_weights(classifier: Classifier, folder: Path) -> Path:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of `folder`/weights.safetensors by its torch name, on the CPU."""
+    """Read `folder`/weights.safetensors: tensors by torch name, on the CPU."""
     tensors: dict[str, Tensor] = load_file(folder / WEIGHTS_NAME)
     return tensors
 
@@ -53,24 +52,26 @@ def load_weights(classifier: Classifier, folder: Path) -> None:
     """Load `folder`/weights.safetensors into `classifier`.
 
     Raises:
-        RuntimeError: names or shapes do not fit the network.
+        RuntimeError: names or shapes do not match the network.
     """
     missing, unexpected = classifier.load_state_dict(read_weights(folder), strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
-        raise RuntimeError(f"{folder / WEIGHTS_NAME} does not fit the network: missing {missing}, extra {unexpected}")
+        raise RuntimeError(
+            f"{folder / WEIGHTS_NAME} does not match the network: missing {missing}, unexpected {unexpected}"
+        )
 
 
 def point_into_weights(graph: onnx.ModelProto, weights: Path, prefix: str) -> None:
-    """Replace the data of every initializer that is a tensor of `weights` by a pointer into that file, in place.
+    """Turn every initializer that is stored in `weights` into external data in that file, in place.
 
     Args:
-        graph: its initializers are named `prefix` + torch name.
-        weights: the safetensors file; the graph must be saved in the same folder.
-        prefix: what the exporter put before the torch names.
+        graph: graph with initializers named `prefix` + torch name.
+        weights: safetensors file. The graph must be saved to the same folder.
+        prefix: prefix of the torch names in the graph.
 
     Raises:
-        ExportError: an initializer differs from the tensor of its name, or a large one is in no file.
+        ExportError: an initializer differs from the stored tensor, or a large initializer is not a weight.
     """
     with weights.open("rb") as stream:
         (header_bytes,) = struct.unpack("<Q", stream.read(8))
@@ -80,13 +81,16 @@ def point_into_weights(graph: onnx.ModelProto, weights: Path, prefix: str) -> No
             data = onnx.numpy_helper.to_array(initializer)
             if entry is None:
                 if data.nbytes > _INLINE_BYTES:
-                    raise ExportError(f"{initializer.name} ({data.nbytes} bytes) is not a weight of the network")
+                    raise ExportError(
+                        f"{initializer.name} ({data.nbytes} bytes) is in the graph but is not a weight of the network: "
+                        "the exporter folded constants"
+                    )
                 continue
             start, end = entry["data_offsets"]
             offset = 8 + header_bytes + start
             stream.seek(offset)
             if not np.array_equal(np.frombuffer(stream.read(end - start), data.dtype), data.ravel()):
-                raise ExportError(f"the exporter changed {initializer.name}; graph and weights would disagree")
+                raise ExportError(f"the exporter changed {initializer.name}: the graph and {weights.name} differ")
             _make_external(initializer, weights.name, offset, end - start)
 
 
@@ -100,10 +104,10 @@ def _make_external(tensor: TensorProto, location: str, offset: int, length: int)
 
 
 def stored_classifier(manifest: Manifest, folder: Path) -> Classifier:
-    """The network of a version with its weights, in evaluation mode on the CPU.
+    """Load the network of a version with its weights, in evaluation mode on the CPU.
 
     Raises:
-        RuntimeError: the weights do not fit the configuration in the manifest.
+        RuntimeError: the weights do not match the configuration in the manifest.
     """
     spec = manifest.input
     classifier = build_classifier(

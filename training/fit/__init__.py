@@ -1,1 +1,1 @@
-"""The training loop with its losses, optimizers, weight averages and distillation."""
+"""Training loop with losses, optimizers, weight averaging and distillation."""

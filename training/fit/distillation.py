@@ -1,9 +1,18 @@
-"""A teacher's answers to every training image as each round of augmentation changes it, computed once and kept.
+"""Knowledge distillation: soft labels of a teacher, computed before training and cached on disk.
 
-`DUET_HOME`/cache/teachers/<key>/ holds `dtype` and, for each round, its answers, float16 [N, K], and the seconds that
-they took. For runs with hints it also holds `projection.npz`, which the first round decides, and each round's projected
-features, float16 [N, 32]. The key says which weights answered to which images, so that every run that learns from the
-same teacher uses the same files. A file is complete or absent: an interrupted run goes on with the next round.
+One round is one augmented view of every training image. The teacher predicts each round once, and the student trains
+on these soft labels.
+
+The cache folder `DUET_HOME`/cache/teachers/<key>/ contains:
+
+- `dtype`: number format of the teacher's forward pass;
+- `round-<n>.npy`: logits of round n, float16 [N, K];
+- `round-<n>.seconds`: wall time of round n;
+- `projection.npz`: projection of the features, for runs with hints, fitted on the first round;
+- `hints-<n>.npy`: projected features of round n, float16 [N, 32], for runs with hints.
+
+The key is a digest of the teacher's weights, the data and the augmentation, so runs with the same teacher share the
+files. Each file is complete or absent: an interrupted computation resumes with the next round.
 """
 
 from __future__ import annotations
@@ -27,12 +36,12 @@ from core.recipes.leakage import check_no_leakage
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.augment.packed_pixels import pack
-from training.augment.teacher_rounds import AnswersFolder, StoredRounds
-from training.augment.transforms import Changes, round_of_changes
+from training.augment.teacher_rounds import SoftLabelFolder, StoredRounds
+from training.augment.transforms import Transforms, round_transforms
 from training.data.split_dataset import Images, trained_on
 from training.export.weights import WEIGHTS_NAME, stored_classifier
 from training.fit.dtype import autocast, pick_dtype
-from training.fit.hints import Projection, kept_features, last_dense
+from training.fit.hints import Projection, capture_features, last_dense
 from training.networks import Classifier
 from training.networks.whitened import pool_first
 from training.run.checkpoint import Dtype
@@ -43,7 +52,7 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class Teacher:
-    """A published version and its network in evaluation mode on the CPU."""
+    """A published version, with its network in evaluation mode on the CPU."""
 
     manifest: Manifest
     classifier: Classifier
@@ -51,48 +60,46 @@ class Teacher:
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """What a teacher answers.
+    """Soft labels of a run.
 
     Attributes:
-        rounds: those of the run, read one at a time; see `round_of_changes`.
-        seconds: wall time of computing them, whenever that was; None where rounds are among them that were kept before
-            times were.
+        rounds: one element per round, read from disk on access.
+        seconds: total wall time of computing them, including cached rounds.
     """
 
     rounds: StoredRounds
-    seconds: float | None
+    seconds: float
 
 
-def with_exact_teacher(
-    config: RecipeConfig, repository: ModelRepository, *, begun: RecipeConfig | None = None
+def pin_teacher_version(
+    config: RecipeConfig, repository: ModelRepository, *, resumed: RecipeConfig | None = None
 ) -> RecipeConfig:
-    """The configuration with the teacher's version in place of its family, whose champion changes.
+    """Replace a family name in `distillation.teacher` by the exact version of its current champion.
 
     Args:
-        config: as it was asked for.
-        repository: where teachers lie.
-        begun: configuration of the run that goes on, if one does: a family then stands for the version of it that
-            the run began with, whoever is champion by now.
+        config: the recipe, with overrides merged in.
+        repository: holds the teachers.
+        resumed: configuration of the run that is resumed. Its teacher is kept if it is of the same family.
 
     Raises:
-        UnknownFamilyError, UnknownVersionError: there is no such version, or no champion.
+        UnknownFamilyError, UnknownVersionError: the version does not exist, or the family has no champion.
     """
-    wanted = config.distillation.teacher
-    if wanted is None:
+    teacher = config.distillation.teacher
+    if teacher is None:
         return config
-    earlier = None if begun is None else begun.distillation.teacher
-    if earlier is not None and earlier.partition("@")[0] == wanted:
-        wanted = earlier
-    return config.with_overrides({"distillation.teacher": "{}@{}".format(*repository.resolve(wanted))})
+    earlier = None if resumed is None else resumed.distillation.teacher
+    if earlier is not None and earlier.partition("@")[0] == teacher:
+        teacher = earlier
+    return config.with_overrides({"distillation.teacher": "{}@{}".format(*repository.resolve(teacher))})
 
 
 def read_teacher(config: RecipeConfig, images: Images, repository: ModelRepository) -> Teacher | None:
-    """The teacher that the recipe names, its files checked; None where it names none.
+    """Load the recipe's teacher and verify its files; None if the recipe has no teacher.
 
     Raises:
-        ConfigurationError: the teacher was trained on the validation images, by which this run is judged; it tells
-            other classes apart; or it takes images of another size.
-        UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such version, or it is damaged.
+        ConfigurationError: the teacher has other classes or another image size, or was trained on the validation
+            images of this run.
+        UnknownFamilyError, UnknownVersionError, CorruptVersionError: the version does not exist or is damaged.
     """
     if config.distillation.teacher is None:
         return None
@@ -114,46 +121,47 @@ def soft_labels(
     device: torch.device,
     room: int = 0,
 ) -> SoftLabels:
-    """The teacher's calibrated logits, and hints if asked for, of every round that the run shows, and their seconds.
+    """Compute the teacher's calibrated logits, and hints if configured, for every round of the run.
 
-    They are divided by the temperature that calibrates the teacher, because a student is no better calibrated than what
-    it learns from: one taught by label smoothing's cautious answers cannot be mended by a temperature of its own.
+    The logits are divided by the teacher's calibration temperature. Without it the student inherits the teacher's
+    miscalibration (for example of label smoothing), which a temperature of the student cannot correct.
 
     Args:
-        teacher: who answers.
-        config: of the run; its augmentation decides the pictures. It shows no more rounds than it has epochs, and the
-            teacher is asked about no others.
-        images: those that the run is trained on are asked about, just these: a round depends on how many there are.
-        cache: folder in which the answers are kept.
-        fill_C: uint8 [3], the color that cutout paints for the student.
-        reporter: is told how far it is.
-        device: where to compute what is not in `cache` yet.
-        room: bytes that the run itself will need on the disk of `cache`, besides the answers.
+        teacher: the teacher.
+        config: the recipe, which determines the augmentation and the number of rounds (at most one per epoch).
+        images: the data. Only the training part is predicted; a round depends on the number of its images.
+        cache: folder of the cached soft labels of all teachers.
+        fill_C: uint8 [3], fill color of the student's cutout.
+        reporter: receives progress.
+        device: device of the teacher's forward pass.
+        room: bytes that the training run needs on the same disk, in addition to the soft labels.
 
     Raises:
-        CheckpointError: the answers could not be written.
-        LowDiskError: there is no room for them and the run.
+        CheckpointError: the soft labels cannot be written.
+        LowDiskError: the disk has too little space for the soft labels and the run.
     """
     part = images.part(*trained_on(config))
     rounds, hints = _rounds(config), _hints(config)
-    folder = AnswersFolder(cache / _key(teacher, config, images, fill_C))
-    reporter.stage(f"{teacher.manifest.reference} answers to {rounds} changes of {len(part):,} images each")
+    folder = SoftLabelFolder(cache / _key(teacher, config, images, fill_C))
+    reporter.stage(f"soft labels of {teacher.manifest.reference}: {rounds} rounds of {len(part):,} images")
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.path / ".lock"):
-            _complete(folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device, room)
+            _compute_missing(
+                folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device, room
+            )
             seconds = folder.seconds(range(rounds))
     except OSError as error:
         raise CheckpointError(
-            f"the answers of {teacher.manifest.reference} cannot be kept in {folder.path} ({error}): free some space "
-            "and go on with --resume, or start again; what is there already is used"
+            f"cannot store the soft labels of {teacher.manifest.reference} in {folder.path} ({error}): free some disk "
+            "space and continue with --resume, or start again. Existing soft labels are reused"
         ) from error
     temperature = teacher.manifest.calibration["fp32"].temperature
     return SoftLabels(StoredRounds(folder, rounds, temperature, hints), seconds)
 
 
-def _complete(
-    folder: AnswersFolder,
+def _compute_missing(
+    folder: SoftLabelFolder,
     teacher: Teacher,
     config: RecipeConfig,
     images_NHWC: Tensor,
@@ -162,7 +170,7 @@ def _complete(
     device: torch.device,
     room: int,
 ) -> None:
-    """Compute the rounds that the folder lacks."""
+    """Compute the rounds that are missing in the folder."""
     hints = _hints(config)
     missing = [number for number in range(_rounds(config)) if not folder.has(number, hints=hints)]
     if not missing:
@@ -175,46 +183,43 @@ def _complete(
     require_space(
         folder.path,
         values * len(images_NHWC) * torch.float16.itemsize + room,
-        what=f"asking a teacher {len(missing)} times, and the training after it,",
-        advice="free some, or give fewer distillation.rounds",
+        what=f"computing soft labels for {len(missing)} rounds, and the training after it,",
+        advice="free some, or set fewer distillation.rounds",
     )
-    begun = time.perf_counter()
+    round_started = time.perf_counter()
     pool_first(classifier)
     dtype = _dtype(folder.path, device)
     images_NHW = pack(images_NHWC)
     N, H, W = images_NHW.shape
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
-        changes = round_of_changes(N, H, W, config.augmentation, number)
-        pictures_NHW = changes.pictures(images_NHW, pack(fill_C))
-        logits_NK, features_NF = _answers(classifier, changes, pictures_NHW, dtype, device)
+        transforms = round_transforms(N, H, W, config.augmentation, number)
+        views_NHW = transforms.views(images_NHW, pack(fill_C))
+        logits_NK, features_NF = _predict(classifier, transforms, views_NHW, dtype, device)
         hints_NF = _projection(folder.path, features_NF)(features_NF) if hints else None
         now = time.perf_counter()
-        folder.keep(number, logits_NK, hints_NF, now - begun)
-        begun = now
+        folder.save(number, logits_NK, hints_NF, now - round_started)
+        round_started = now
         left = (time.perf_counter() - started) / done * (len(missing) - done)
-        reporter.note(f"round {number + 1}: {len(missing) - done} to go, about {left / 60:.0f} minutes")
+        reporter.note(f"round {number + 1} done, {len(missing) - done} remaining, about {left / 60:.0f} minutes")
 
 
 @torch.inference_mode()
-def _answers(
-    classifier: Classifier, changes: Changes, pictures_NHW: Tensor, dtype: Dtype, device: torch.device
+def _predict(
+    classifier: Classifier, transforms: Transforms, views_NHW: Tensor, dtype: Dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Logits float16 [N, K] and features float32 [N, F] of each image as `changes` has it.
-
-    `pictures_NHW` are those of `changes`, packed, int32.
-    """
+    """Logits float16 [N, K] and features float32 [N, F] of the views int32 [N, H, W] of one round."""
     logits, features = [], []
-    with kept_features(classifier) as kept, autocast(device, dtype):
-        for index_M in torch.arange(len(pictures_NHW)).split(_BATCH):
-            pixels_MHWC = changes.pixels(pictures_NHW, index_M).to(device)
+    with capture_features(classifier) as captured, autocast(device, dtype):
+        for index_M in torch.arange(len(views_NHW)).split(_BATCH):
+            pixels_MHWC = transforms.pixels(views_NHW, index_M).to(device)
             logits.append(classifier(pixels_MHWC).to("cpu", torch.float16))
-            features.append(kept.pop().to("cpu", torch.float32))
+            features.append(captured.pop().to("cpu", torch.float32))
     return torch.cat(logits), torch.cat(features)
 
 
 def _projection(folder: Path, features_NF: Tensor) -> Projection:
-    """The projection of this folder's features; the first round that is computed with hints decides it."""
+    """Load the projection of the features, fitting it on the first round that is computed with hints."""
     path = folder / "projection.npz"
     if not path.exists():
         Projection.fit(features_NF).save(path)
@@ -222,7 +227,7 @@ def _projection(folder: Path, features_NF: Tensor) -> Projection:
 
 
 def _dtype(folder: Path, device: torch.device) -> Dtype:
-    """Compute type of this folder's rounds, chosen when the first is computed; other machines keep it."""
+    """Number format of this folder's soft labels, chosen before the first round; other machines keep it."""
     path = folder / "dtype"
     if not path.exists():
         dtype = pick_dtype(device)
@@ -236,7 +241,7 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor)
         "data": images.dataset.digest,
         "split": images.split.digest,
         "parts": trained_on(config),
-        # A default, and changes that the teacher does not see, leave a round as it is.
+        # Default values, and augmentations that only the student sees, do not change a round.
         "augmentation": config.augmentation.model_dump(
             mode="json",
             exclude_defaults=True,
@@ -259,6 +264,6 @@ def _require_same_task(manifest: Manifest, images: Images) -> None:
     size = (manifest.input.height, manifest.input.width)
     if manifest.class_names != images.dataset.class_names or images.dataset.training.images_NHWC.shape[1:3] != size:
         raise ConfigurationError(
-            f"{manifest.reference} cannot teach on {images.dataset.name}: it tells {len(manifest.class_names)} classes "
-            f"apart in images of {size[1]}x{size[0]}, and classes and size must be the same"
+            f"{manifest.reference} cannot be the teacher on {images.dataset.name}: it has {len(manifest.class_names)} "
+            f"classes and takes images of {size[1]}x{size[0]}. Choose a teacher with the same classes and image size"
         )

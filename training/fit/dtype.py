@@ -1,4 +1,4 @@
-"""Device and compute type of a training run."""
+"""Device and number format (float32 or bfloat16) of training and inference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _BFLOAT16_EXTENSIONS = frozenset({"amx_bf16", "avx512_bf16"})
 
 
 def pick_device() -> torch.device:
-    """The accelerator if there is one, the CPU otherwise."""
+    """The first CUDA device if available, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def autocast(device: torch.device, dtype: Dtype) -> torch.autocast:
-    """Context in which matrix products and convolutions run in `dtype`; weights stay float32."""
+    """Context manager that runs matrix products and convolutions in `dtype`; weights stay float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16")
 
 

@@ -1,4 +1,4 @@
-"""A running mean of a network's weights, which is steadier than those of any one step (Polyak & Juditsky 1992)."""
+"""Exponential moving average (EMA) of a network's weights (Polyak & Juditsky 1992)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from training.networks import Classifier
 
 
 class WeightEMA:
-    """Exponential moving average of every weight and buffer, over about `horizon` steps.
+    """Exponential moving average of all weights and buffers over about `horizon` steps.
 
-    While fewer than ten times that many steps are done, it is over a tenth of them.
+    In the first 10 * `horizon` steps the average spans a tenth of the steps so far.
     """
 
     def __init__(self, classifier: Classifier, horizon: float) -> None:
@@ -21,7 +21,7 @@ class WeightEMA:
 
     @torch.no_grad()
     def update(self, classifier: Classifier, steps: int) -> None:
-        """Take in the weights after `steps` steps."""
+        """Update the average with the weights after `steps` steps."""
         share = 1.0 / max(1.0, min(self._horizon, 1.0 + steps / 10))
         current = classifier.state_dict()
         for name, tensor in self.classifier.state_dict().items():

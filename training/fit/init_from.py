@@ -1,7 +1,6 @@
-"""Starting from a version: its weights, its normalization, a new last layer where it is to tell other classes apart.
+"""Fine-tuning (`init_from`): start from the weights of a version, with a new last layer if the classes differ.
 
-The normalization is kept, not measured anew: the weights were learnt on pixels scaled by it, and the same picture must
-reach them as the same numbers.
+The version's normalization is kept, because its weights were trained on pixels normalized that way.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from training.networks import Classifier
 
 @dataclass(frozen=True)
 class Start:
-    """A version that a run starts from."""
+    """The version that a run is initialized from."""
 
     manifest: Manifest
     weights: Mapping[str, Tensor]
-    """By their torch names."""
+    """Tensors by torch name."""
 
     @property
     def input(self) -> InputSpec:
-        """Size and normalization of the images that the weights know."""
+        """Image size and normalization of the version."""
         return self.manifest.input
 
 
 def read_start(config: RecipeConfig, images: Images, repository: ModelRepository) -> Start | None:
-    """The version that `config` says to start from, its files checked; None where it says none.
+    """Load the version in `init_from` and verify its files; None if `init_from` is not set.
 
     Raises:
-        UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such version, or it is damaged.
-        ConfigurationError: it has another network than the recipe; the message lists the differences. Or it was trained
-            on the validation images, by which this run is judged.
+        UnknownFamilyError, UnknownVersionError, CorruptVersionError: the version does not exist or is damaged.
+        ConfigurationError: its network differs from the recipe's (the message lists the differences), or it was trained
+            on the validation images of this run.
     """
     if config.init_from is None:
         return None
@@ -56,28 +55,28 @@ def read_start(config: RecipeConfig, images: Images, repository: ModelRepository
 
 
 def initial_weights(classifier: Classifier, start: Start, class_names: tuple[str, ...]) -> dict[str, Tensor]:
-    """What of the version's weights `classifier` begins with: all, but for the last layer where its classes differ.
+    """The version's weights for `classifier`, without the last layer if the class names differ.
 
     Raises:
-        ConfigurationError: the version takes images of another size.
+        ConfigurationError: a weight has another shape, because the version takes images of another size.
     """
-    taken = dict(start.weights)
+    weights = dict(start.weights)
     if class_names != start.manifest.class_names:
         for name in _last_layer(classifier):
-            taken.pop(name, None)
-    wanted = classifier.state_dict()
-    unfit = [name for name, tensor in taken.items() if name not in wanted or wanted[name].shape != tensor.shape]
+            weights.pop(name, None)
+    state = classifier.state_dict()
+    unfit = [name for name, tensor in weights.items() if name not in state or state[name].shape != tensor.shape]
     if unfit:
         spec = start.input
         raise ConfigurationError(
             f"cannot start from {start.manifest.reference}: {', '.join(unfit)} do not fit this network. That version "
-            f"takes images of {spec.width}x{spec.height} pixels; give the same size with image_size"
+            f"takes images of {spec.width}x{spec.height} pixels: set image_size to that size"
         )
-    return taken
+    return weights
 
 
 def load_initial(classifier: Classifier, weights: Mapping[str, Tensor]) -> None:
-    """Put `weights`, named as in the state of `classifier`, over those that it has, in place."""
+    """Copy `weights`, by the names of the state dict, into `classifier`; the other weights stay unchanged."""
     with torch.no_grad():
         state = classifier.state_dict()
         for name, tensor in weights.items():
@@ -85,6 +84,6 @@ def load_initial(classifier: Classifier, weights: Mapping[str, Tensor]) -> None:
 
 
 def _last_layer(classifier: Classifier) -> list[str]:
-    """Names of the weights of the last dense layer, which tells the classes apart."""
+    """Parameter names of the last dense layer."""
     name, layer = [pair for pair in classifier.named_modules() if isinstance(pair[1], nn.Linear)][-1]
     return [f"{name}.{parameter}" for parameter, _ in layer.named_parameters()]

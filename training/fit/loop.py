@@ -1,8 +1,8 @@
-"""The training loop: epochs of augmented batches, a validation pass and a checkpoint after each.
+"""Training loop: epochs of augmented batches, each followed by validation and a checkpoint.
 
-A run is decided by its configuration, the data, the number of threads and the compute type. Randomness is drawn
-from generators seeded by (seed, epoch), so that a run resumed after any epoch ends with the same weights as one
-that was never interrupted, and needs no generator state on disk.
+The weights are determined by the configuration, the data, the number of threads and the number format. Random numbers
+come from generators seeded with (seed, epoch), so that a run resumed after any epoch ends with the same weights as an
+uninterrupted one, and checkpoints need no generator state.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch import Tensor
 from core.recipes import Optimization, RecipeConfig
 from training.augment.batches import Batch, Batches
 from training.augment.packed_pixels import unpack
-from training.augment.teacher_rounds import RoundAnswers
+from training.augment.teacher_rounds import RoundSoftLabels
 from training.data.preprocessing import one_hot, scale_pixels
 from training.data.types import LabelledImages
 from training.fit.divergence import (
-    require_finite_answers,
+    require_finite_logits,
     require_finite_loss,
     require_finite_validation,
     require_finite_weights,
 )
 from training.fit.dtype import autocast, pick_dtype
 from training.fit.ema import WeightEMA
-from training.fit.hints import HintHead, kept_features, last_dense
+from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
 from training.fit.losses import classification_loss, training_loss
 from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
@@ -44,18 +44,24 @@ from training.run.rng import generator
 
 _EVALUATION_BATCH = 500
 _PROBED = 2
-"""Images that show whether a network which is not validated still answers with numbers."""
+"""Number of images whose logits are checked after an epoch without validation."""
 _STEPS_BETWEEN_REPORTS = 20
-"""On an accelerator."""
+"""On a CUDA device, where reading the loss synchronizes; 1 on the CPU."""
 _INITIALIZE, _EPOCH, _MIRROR = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class FitInputs:
-    """The images of a run: training and, unless it trains on them too, validation images.
+    """Data of a run.
 
-    `teacher` holds a teacher's answers to every training image as each round changes it. `source_digest` says which
-    source trains; it is kept in the checkpoints, for a run that goes on under another one to tell.
+    Attributes:
+        train: training images.
+        validation: validation images; None if the run trains on them.
+        classes: number of classes, K.
+        data_digest: digest of the data set, stored in checkpoints.
+        split_digest: digest of the split, stored in checkpoints.
+        source_digest: digest of the source code, stored in checkpoints; empty for runs that are never published.
+        teacher: the teacher's soft labels, one element per round; None without distillation.
     """
 
     train: LabelledImages
@@ -63,13 +69,13 @@ class FitInputs:
     classes: int
     data_digest: str
     split_digest: str
-    teacher: Sequence[RoundAnswers] | None = None
-    source_digest: str | None = None
+    source_digest: str = ""
+    teacher: Sequence[RoundSoftLabels] | None = None
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """A trained network in evaluation mode on the CPU, and how it came about."""
+    """A trained network in evaluation mode on the CPU, with its training history."""
 
     classifier: Classifier
     history: tuple[EpochRecord, ...]
@@ -78,7 +84,7 @@ class FitResult:
 
     @property
     def seconds(self) -> float:
-        """Wall time of all epochs, those before an interruption included."""
+        """Wall time of all epochs, including those before an interruption."""
         return sum(record.seconds for record in self.history)
 
 
@@ -94,81 +100,90 @@ def fit(
     resume_from: Checkpoint | None = None,
     initial: Mapping[str, Tensor] | None = None,
 ) -> FitResult:
-    """Train `classifier` as `config` says and leave a checkpoint in `run_folder` after every epoch.
+    """Train `classifier` and write a checkpoint to `run_folder` after every epoch.
 
-    Where it does not resume, the first weights are drawn, and `initial`, by their names, put over those.
+    Args:
+        classifier: the network to train, in place. A new run initializes its weights.
+        config: the recipe.
+        inputs: the data.
+        run_folder: folder of the checkpoint.
+        reporter: receives progress.
+        threads: number of CPU threads. A resumed run keeps its original number.
+        device: device to train on.
+        resume_from: checkpoint to resume from; None for a new run.
+        initial: weights by name that replace the random initialization of a new run.
 
     Raises:
-        TrainingDivergedError: the loss, the weights or the answers became NaN or infinite; the last checkpoint stays.
-        CheckpointError: a checkpoint could not be written.
+        TrainingDivergedError: the loss, a weight or a logit became NaN or infinite; the last checkpoint is kept.
+        CheckpointError: a checkpoint cannot be written.
     """
     threads = threads if resume_from is None else resume_from.threads
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
-    # Deterministic algorithms fill every new tensor, so that a read of what was never written repeats. No operation
-    # here reads such memory, and the fills take a tenth of a step.
+    # By default deterministic mode fills new tensors, for operations that read uninitialized memory. No operation here
+    # does, and the fills take a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
     if resume_from is None:
-        # Before the network moves to its device: the generator is one of the processor, for the same weights anywhere.
+        # On the CPU, so that the initial weights are the same for every device.
         initialize(classifier, generator(config.seed, _INITIALIZE))
-    loop = _Loop(classifier, config, inputs, device)
-    dtype = _start_or_restore(loop, reporter, resume_from, initial or {})
+    trainer = _Trainer(classifier, config, inputs, device)
+    dtype = _start_or_restore(trainer, reporter, resume_from, initial or {})
     history = [] if resume_from is None else list(resume_from.history)
     reporter.fit_started(
-        steps=loop.total_steps,
-        done=len(history) * loop.steps_per_epoch,
-        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {loop.steps_per_epoch} steps, "
+        steps=trainer.total_steps,
+        done=len(history) * trainer.steps_per_epoch,
+        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {trainer.steps_per_epoch} steps, "
         f"{threads} threads, {dtype}, {device}",
     )
     try:
         for epoch in range(len(history), config.epochs):
-            history.append(loop.epoch(epoch, dtype, reporter))
+            history.append(trainer.epoch(epoch, dtype, reporter))
             checkpoint = Checkpoint(
-                config,
-                inputs.data_digest,
-                inputs.split_digest,
-                dtype,
-                threads,
-                classifier.state_dict(),
-                loop.optimizer.state_dict(),
-                None if loop.mean is None else loop.mean.classifier.state_dict(),
-                tuple(history),
-                inputs.source_digest,
-                str(torch.__version__),
-                None if loop.hints is None else loop.hints.state_dict(),
+                config=config,
+                data_digest=inputs.data_digest,
+                split_digest=inputs.split_digest,
+                dtype=dtype,
+                threads=threads,
+                network=classifier.state_dict(),
+                optimizer=trainer.optimizer.state_dict(),
+                averaged=None if trainer.ema is None else trainer.ema.classifier.state_dict(),
+                history=tuple(history),
+                source_digest=inputs.source_digest,
+                torch_version=str(torch.__version__),
+                hints=None if trainer.hints is None else trainer.hints.state_dict(),
             )
             reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)
             reporter.epoch(history[-1], config.epochs)
     finally:
         reporter.fit_ended()
-    return FitResult(loop.result.cpu().eval(), tuple(history), dtype, threads)
+    return FitResult(trainer.result.cpu().eval(), tuple(history), dtype, threads)
 
 
 def _start_or_restore(
-    loop: _Loop, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
+    trainer: _Trainer, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
 ) -> Dtype:
-    """Complete the first weights or load the checkpoint's; returns the compute type of the whole run."""
+    """Load the checkpoint, or complete the initialization of a new run; returns the number format of the run."""
     if checkpoint is not None:
-        loop.classifier.load_state_dict(checkpoint.network)
-        loop.optimizer.load_state_dict(checkpoint.optimizer)
-        if loop.hints is not None and checkpoint.hints is not None:
-            loop.hints.load_state_dict(checkpoint.hints)
-        if loop.mean is not None and checkpoint.averaged is not None:
-            loop.mean.classifier.load_state_dict(checkpoint.averaged)
-        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {loop.config.epochs}")
+        trainer.classifier.load_state_dict(checkpoint.network)
+        trainer.optimizer.load_state_dict(checkpoint.optimizer)
+        if trainer.hints is not None and checkpoint.hints is not None:
+            trainer.hints.load_state_dict(checkpoint.hints)
+        if trainer.ema is not None and checkpoint.averaged is not None:
+            trainer.ema.classifier.load_state_dict(checkpoint.averaged)
+        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {trainer.config.epochs}")
         return checkpoint.dtype
-    whiten(loop.classifier, unpack(loop.batches.images_NHW))
-    load_initial(loop.classifier, initial)
-    if loop.mean is not None:
-        loop.mean.classifier.load_state_dict(loop.classifier.state_dict())
-    if loop.config.precision != "auto":
-        return loop.config.precision
-    return pick_dtype(loop.device)
+    whiten(trainer.classifier, unpack(trainer.batches.images_NHW))
+    load_initial(trainer.classifier, initial)
+    if trainer.ema is not None:
+        trainer.ema.classifier.load_state_dict(trainer.classifier.state_dict())
+    if trainer.config.precision != "auto":
+        return trainer.config.precision
+    return pick_dtype(trainer.device)
 
 
-class _Loop:
-    """The tensors of a run and one epoch over them."""
+class _Trainer:
+    """State of a run (network, optimizer, batches), and one epoch of training."""
 
     def __init__(self, classifier: Classifier, config: RecipeConfig, inputs: FitInputs, device: torch.device) -> None:
         self.classifier = classifier.to(device)
@@ -185,22 +200,22 @@ class _Loop:
         )
         self.validation = inputs.validation
         self.optimizer = build_optimizer(classifier, config.optimization)
-        self.hints = _hint_head(classifier, inputs.teacher, device)
+        self.hints = hint_head(classifier, inputs.teacher, device)
         if self.hints is not None:
             self.optimizer.add_param_group(self.hints.parameter_group(config.optimization))
         self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
         averaged_steps = config.optimization.averaging * self.steps_per_epoch
-        self.mean = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
+        self.ema = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
 
     @property
     def result(self) -> Classifier:
-        """The network to evaluate and to publish."""
-        return self.classifier if self.mean is None else self.mean.classifier
+        """The network to evaluate and publish: the weight average if there is one."""
+        return self.classifier if self.ema is None else self.ema.classifier
 
     def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
-        """One pass over the training images in a new order, then one over the validation images."""
+        """Train on all training images in a new order, then validate."""
         started = time.perf_counter()
         draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
         seed_dropout(self.classifier, draw)
@@ -209,17 +224,17 @@ class _Loop:
         order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
-        # Nearly equal parts rather than full batches and a rest: batch normalization dislikes tiny batches.
+        # Batches of nearly equal size: a small last batch would give poor statistics for batch normalization.
         for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
             steps = epoch * self.steps_per_epoch + number
             rate = learning_rate(self.config.optimization, steps, self.total_steps)
             set_learning_rate(self.optimizer, rate)
             batch = self.batches.augmented(index_N, epoch, draw)
             totals += self._step(batch, dtype) * len(index_N)
-            if self.mean is not None:
-                self.mean.update(self.classifier, steps + 1)
+            if self.ema is not None:
+                self.ema.update(self.classifier, steps + 1)
             seen += len(index_N)
-            # Reading a figure waits for the device, which could work on the next steps meanwhile.
+            # Reading the totals synchronizes with the device, so this does not happen in every step.
             if (number + 1) % self.steps_between_reports == 0 or number + 1 == self.steps_per_epoch:
                 loss, accuracy = (totals / seen).tolist()
                 require_finite_loss(loss, epoch=epoch, step=number)
@@ -230,8 +245,8 @@ class _Loop:
         return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds)
 
     def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
-        """One step of the optimizer; the mean loss and the accuracy of the batch, float64 [2], on the device."""
-        with kept_features(self.classifier) as features, autocast(self.device, dtype):
+        """Perform one optimizer step; returns mean loss and accuracy of the batch, float64 [2], on the device."""
+        with capture_features(self.classifier) as features, autocast(self.device, dtype):
             logits_LK = self.classifier(batch.pixels_LHWC)
         loss = training_loss(logits_LK, batch, self.config)
         if self.hints is not None and batch.hints_NF is not None:
@@ -240,30 +255,34 @@ class _Loop:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        right_N = logits_LK[: len(batch.onehot_NK)].argmax(1) == batch.onehot_NK.argmax(1)
-        return torch.stack([loss.detach().double(), right_N.double().mean()])
+        correct_N = logits_LK[: len(batch.onehot_NK)].argmax(1) == batch.onehot_NK.argmax(1)
+        return torch.stack([loss.detach().double(), correct_N.double().mean()])
 
     @torch.no_grad()
     def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
+        """Mean loss and accuracy on the validation images; None for a run that trains on them."""
         if self.validation is None:
             return None, None
         classifier = self.result.eval()
         images_NHWC, labels_N = self.validation.images_NHWC, self.validation.labels_N
-        loss_sum, right = 0.0, 0
+        loss_sum, correct = 0.0, 0
         for start in range(0, len(labels_N), _EVALUATION_BATCH):
             part = slice(start, start + _EVALUATION_BATCH)
             pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[part]).to(self.device))
             onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.batches.onehot_NK.shape[1])).to(self.device)
             with autocast(self.device, dtype):
                 logits_NK = classifier(pixels_NHWC)
-            plain = Optimization(learning_rate=1.0, loss="cross_entropy")
-            loss_sum += classification_loss(logits_NK, onehot_NK, plain).item() * len(onehot_NK)
-            right += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
-        return loss_sum / len(labels_N), right / len(labels_N)
+            cross_entropy = Optimization(learning_rate=1.0, loss="cross_entropy")
+            loss_sum += classification_loss(logits_NK, onehot_NK, cross_entropy).item() * len(onehot_NK)
+            correct += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
+        return loss_sum / len(labels_N), correct / len(labels_N)
 
     @torch.no_grad()
     def _require_finite(self, epoch: int, validation_loss: float | None, dtype: Dtype) -> None:
-        """Check what the epoch ended with. A running mean takes in every step, so that it tells of the network too."""
+        """Check weights, and validation loss or logits, at the end of an epoch.
+
+        The weight average includes the weights of every step, so that checking it is enough.
+        """
         require_finite_weights(self.result, epoch=epoch)
         if validation_loss is not None:
             require_finite_validation(validation_loss, epoch=epoch)
@@ -271,12 +290,4 @@ class _Loop:
         probed = self.batches.plain(torch.arange(min(_PROBED, len(self.batches))))
         with autocast(self.device, dtype):
             logits_NK = self.result.eval()(probed.pixels_LHWC)
-        require_finite_answers(logits_NK, epoch=epoch)
-
-
-def _hint_head(classifier: Classifier, teacher: Sequence[RoundAnswers] | None, device: torch.device) -> HintHead | None:
-    """A head for the hints that the teacher's answers bring; None if they bring none."""
-    hints_NF = None if teacher is None else teacher[0].hints_NF
-    if hints_NF is None:
-        return None
-    return HintHead(last_dense(classifier).in_features, hints_NF.shape[1]).to(device)
+        require_finite_logits(logits_NK, epoch=epoch)

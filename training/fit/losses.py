@@ -1,4 +1,4 @@
-"""Losses between logits and what they should be: one-hot labels, or a teacher's answers."""
+"""Losses: cross-entropy or squared error with labels, distillation from soft labels, energy margin for outliers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from training.augment.batches import Batch
 
 _INSIDE_ENERGY, _OUTSIDE_ENERGY = -8.0, -3.0
 _ENERGY_WEIGHT = 0.1
-"""That of Liu et al. 2020, with margins for logits that are trained from the start instead of fine-tuned."""
+"""Weight of Liu et al. 2020. The margins are chosen for training from scratch instead of fine-tuning."""
 
 
 def classification_loss(logits_NK: Tensor, onehot_NK: Tensor, config: Optimization) -> Tensor:
-    """Mean loss of a batch, a scalar.
+    """Mean classification loss of a batch, a scalar.
 
     Args:
         logits_NK: float [N, K].
-        onehot_NK: float32 [N, K], rows sum to one.
-        config: names the loss; label smoothing mixes the labels with the uniform distribution
+        onehot_NK: float32 [N, K], rows sum to 1.
+        config: selects the loss and the label smoothing, which mixes the labels with the uniform distribution
             (Szegedy et al. 2016).
     """
     logits_NK = logits_NK.float()
@@ -32,7 +32,7 @@ def classification_loss(logits_NK: Tensor, onehot_NK: Tensor, config: Optimizati
 
 
 def training_loss(logits_LK: Tensor, batch: Batch, config: RecipeConfig) -> Tensor:
-    """Mean loss of a batch, a scalar: against its labels and its teacher, and of the energies if it has outliers."""
+    """Mean training loss of a batch, a scalar: label loss, distillation loss, and energy margin loss for outliers."""
     images = len(batch.onehot_NK)
     loss = _target_loss(logits_LK[:images], batch, config)
     if len(logits_LK) > images:
@@ -41,14 +41,14 @@ def training_loss(logits_LK: Tensor, batch: Batch, config: RecipeConfig) -> Tens
 
 
 def energy_margin_loss(inside_NK: Tensor, outside_MK: Tensor) -> Tensor:
-    """Squared distance of energies from the right side of a margin, a scalar (Liu et al. 2020).
+    """Squared hinge loss on the energy -logsumexp(logits), a scalar (Liu et al. 2020).
 
-    Images should have an energy, -logsumexp(logits), of at most `_INSIDE_ENERGY`, outliers of at least
-    `_OUTSIDE_ENERGY`. All augmented images count as inside, so that a change which keeps the object is no outlier. The
-    energy is free of what the labels ask for: a constant added to all logits changes it, and no probability.
+    The energy of training images should be at most `_INSIDE_ENERGY`, that of outliers at least `_OUTSIDE_ENERGY`.
+    Augmented images count as training images. The label loss does not determine the energy: a constant added to all
+    logits changes the energy but no probability.
 
     Args:
-        inside_NK: float [N, K], logits of images.
+        inside_NK: float [N, K], logits of training images.
         outside_MK: float [M, K], logits of outliers.
     """
     inside_N, outside_M = (-torch.logsumexp(logits.float(), dim=1) for logits in (inside_NK, outside_MK))
@@ -68,12 +68,12 @@ def _target_loss(logits_NK: Tensor, batch: Batch, config: RecipeConfig) -> Tenso
 
 
 def distillation_loss(logits_NK: Tensor, teacher_NK: Tensor, temperature: float) -> Tensor:
-    """temperature^2 * KL(teacher || student), mean of the batch (Hinton et al. 2015).
+    """temperature^2 * KL(teacher || student), mean over the batch (Hinton et al. 2015).
 
     Args:
-        logits_NK: float [N, K], the student's.
-        teacher_NK: float32 [N, K], the teacher's probabilities at this temperature.
-        temperature: divides the student's logits; its square keeps the gradients' size.
+        logits_NK: float [N, K], logits of the student.
+        teacher_NK: float32 [N, K], probabilities of the teacher at this temperature.
+        temperature: divides the student's logits. The factor temperature^2 keeps the scale of the gradients.
     """
     student_NK = functional.log_softmax(logits_NK.float() / temperature, dim=1)
     divergence = functional.kl_div(student_NK, teacher_NK, reduction="batchmean")

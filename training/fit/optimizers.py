@@ -1,4 +1,4 @@
-"""Optimizers and the learning-rate schedule, a pure function of the step so that nothing of it needs saving."""
+"""Optimizers, and the learning-rate schedule as a pure function of the step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from training.fit.muon import Muon
 
 
 def build_optimizer(network: nn.Module, config: Optimization) -> torch.optim.Optimizer:
-    """The optimizer that `config` names, for the parameters that are trained.
+    """Build the optimizer of `config` for the trainable parameters of `network`.
 
-    Weight decay acts on matrices and filters only: shrinking biases and batch-normalization scales towards
-    zero costs accuracy and regularises nothing. Each group's `relative_rate` is its rate over that of the schedule.
+    Weight decay applies to dense and convolution weights only, not to biases and batch normalization. `relative_rate`
+    of a parameter group is its learning rate relative to the schedule.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     weights = [parameter for parameter in trained if parameter.ndim > 1]
@@ -27,8 +27,7 @@ def build_optimizer(network: nn.Module, config: Optimization) -> torch.optim.Opt
         {"params": others, "weight_decay": 0.0, "relative_rate": 1.0},
     ]
     if config.optimizer == "sgd":
-        # Nesterov momentum needs a momentum to work with.
-        nesterov = config.momentum > 0
+        nesterov = config.momentum > 0  # torch rejects Nesterov momentum with momentum 0
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=config.learning_rate, betas=(config.momentum, 0.999))
@@ -37,7 +36,7 @@ def build_optimizer(network: nn.Module, config: Optimization) -> torch.optim.Opt
 def _muon(
     matrices: list[nn.Parameter], last: list[nn.Parameter], vectors: list[nn.Parameter], config: Optimization
 ) -> Muon:
-    """The last layer is left to AdamW too: it learns how sure to be, which a step of fixed size cannot."""
+    """The last layer uses AdamW: the scale of the logits must be free, and Muon's steps have a fixed size."""
     relative_rate = config.vector_learning_rate / config.learning_rate
     decay = config.weight_decay
     return Muon(
@@ -53,7 +52,7 @@ def _muon(
 
 
 def learning_rate(config: Optimization, step: int, total_steps: int) -> float:
-    """Rate at `step` of `total_steps` (counted from 0): linear warm-up to the peak, then decay to zero."""
+    """Learning rate at `step` (counted from 0): linear warm-up to the peak, then the configured decay to zero."""
     warmup_steps = config.warmup * total_steps
     if step < warmup_steps:
         return config.learning_rate * (step + 1) / (warmup_steps + 1)
@@ -66,6 +65,6 @@ def learning_rate(config: Optimization, step: int, total_steps: int) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of every parameter group, each in its proportion."""
+    """Set the learning rate of every parameter group to `rate` times its `relative_rate`."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["relative_rate"]

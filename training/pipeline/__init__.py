@@ -1,1 +1,1 @@
-"""The training pipeline, from a request to a published version. Start reading here."""
+"""Training pipeline, from a request to a published version. Start reading here."""

@@ -1,4 +1,4 @@
-"""The same recipe with several seeds: how much of a figure is luck."""
+"""Repeated training with several seeds: mean, standard deviation and confidence bound of each metric."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.statistics.student import mean_at_least
-from training.fit.distillation import with_exact_teacher
+from training.fit.distillation import pin_teacher_version
 from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
-from training.run.run_folder import published_as, settle_publishing
+from training.run.run_folder import published_as, recover_publishing
 
 Train = Callable[[RecipeConfig, Path, bool], Manifest]
-"""Trains a configuration in a run folder, going on from its checkpoint where the last argument is true."""
+"""(configuration, run folder, resume) -> manifest of the published version."""
 _ACCURACY = "accuracy from one view"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure of every seed, in the order of the seeds."""
+    """Values of one metric, one per seed."""
 
     values: tuple[float, ...]
 
@@ -38,39 +38,39 @@ class Spread:
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation of a single run, estimated from these (n - 1 in the denominator); None for one seed."""
+        """Sample standard deviation (n - 1 in the denominator); None for one seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
 class Goal:
-    """An accuracy from one view that the mean over seeds is to reach, and what the seeds say of it."""
+    """Target for the mean single-view test accuracy over seeds, and the accuracies measured."""
 
     accuracy: float
     values: tuple[float, ...]
 
     @property
     def at_least(self) -> float | None:
-        """One-sided 95 % bound of the mean over seeds by Student's t; None for one seed, which is one run."""
+        """Lower one-sided 95 % confidence bound of the mean by Student's t; None for one seed."""
         return mean_at_least(self.values) if len(self.values) > 1 else None
 
     @property
     def reached(self) -> bool:
-        """Whether the bound is at least the goal; a single run reaches none."""
+        """True if the bound is at least the goal. Always False for one seed."""
         return self.at_least is not None and self.at_least >= self.accuracy
 
     @property
     def sentence(self) -> str:
-        """The result in words."""
+        """The result as text."""
         mean = float(np.mean(self.values))
         if self.at_least is None:
             side = "below" if mean < self.accuracy else "not below"
             return (
-                f"One run: {mean:.2%}, {side} {self.accuracy:.2%}. One run shows nothing of the mean over seeds: "
-                "train more with --seeds"
+                f"One run: {mean:.2%}, {side} {self.accuracy:.2%}. One run gives no confidence bound of the mean: "
+                "train more seeds with --seeds"
             )
-        said = f"mean of {len(self.values)} seeds {mean:.2%}, at least {self.at_least:.2%} (one-sided 95 % t-bound)"
-        return f"{'Reached' if self.reached else 'Not shown to reach'} {self.accuracy:.2%}: {said}"
+        bound = f"mean of {len(self.values)} seeds {mean:.2%}, at least {self.at_least:.2%} (one-sided 95 % t-bound)"
+        return f"{'Reached' if self.reached else 'Not shown to reach'} {self.accuracy:.2%}: {bound}"
 
 
 def train_seeds(
@@ -80,25 +80,25 @@ def train_seeds(
     run_folder: Callable[[int], Path],
     train: Train,
 ) -> list[Manifest]:
-    """Train and publish `config` with each seed; seeds that are done are kept, one that was interrupted goes on.
+    """Train and publish `config` once per seed. Published seeds are reused, interrupted ones are resumed.
 
-    All seeds learn from the same teacher: a family stands for its champion when the first of them was begun.
+    All seeds use the same teacher: a family name means its champion at the start of the first seed.
 
     Args:
         config: the recipe, with overrides merged in.
-        seeds: in the order of the answer.
-        repository: holds the versions of the seeds that are done.
-        run_folder: seed -> folder of its run.
-        train: does one seed.
+        seeds: the seeds, in the order of the result.
+        repository: holds the published versions.
+        run_folder: seed -> run folder.
+        train: trains one seed.
 
     Raises:
         CheckpointError: a seed was trained with other settings; the message lists them.
-        DuetError: as `train` does.
+        DuetError: raised by `train`.
     """
     for seed in seeds:
-        settle_publishing(run_folder(seed), repository)
-    begun = next(filter(None, (_begun(run_folder(seed), repository) for seed in seeds)), None)
-    config = with_exact_teacher(config, repository, begun=begun)
+        recover_publishing(run_folder(seed), repository)
+    earlier = next(filter(None, (_existing_config(run_folder(seed), repository) for seed in seeds)), None)
+    config = pin_teacher_version(config, repository, resumed=earlier)
     manifests = []
     for seed in seeds:
         seeded, folder = config.with_overrides({"seed": seed}), run_folder(seed)
@@ -113,12 +113,12 @@ def train_seeds(
 
 
 def accuracy_goal(accuracy: float, manifests: Sequence[Manifest]) -> Goal:
-    """The goal for the test accuracy from one view, with that of each seed."""
+    """Compare the single-view test accuracy of each seed with a goal."""
     return Goal(accuracy, spreads(manifests)[_ACCURACY].values)
 
 
 def spreads(manifests: Sequence[Manifest]) -> dict[str, Spread]:
-    """The figures that several seeds are compared by, all on the test images, with what they took."""
+    """Metrics of several seeds: test accuracy, log loss, calibration error and training time."""
     figures: dict[str, Callable[[Manifest], float]] = {
         _ACCURACY: lambda manifest: manifest.metrics.test_accuracy,
         "accuracy, views averaged": lambda manifest: manifest.averaged_views["fp32"].test_accuracy.value,
@@ -130,15 +130,15 @@ def spreads(manifests: Sequence[Manifest]) -> dict[str, Spread]:
 
 
 def write_report(path: Path, manifests: Sequence[Manifest], goal: Goal | None = None) -> None:
-    """Write every value with mean and standard deviation as JSON, and what they were trained by.
+    """Write a JSON report: recipe, environment, and the values, mean and standard deviation of each metric.
 
     Args:
-        path: of the file; its folder is made if it does not exist.
-        manifests: one a seed.
-        goal: is written with its bound and whether it was reached.
+        path: file to write; its folder is created if it does not exist.
+        manifests: one per seed.
+        goal: included in the report if given.
 
     Raises:
-        OSError: the file could not be written.
+        OSError: the file cannot be written.
     """
     content: dict[str, Any] = {
         "recipe": manifests[0].recipe,
@@ -156,8 +156,8 @@ def write_report(path: Path, manifests: Sequence[Manifest], goal: Goal | None = 
     atomic_replace(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _begun(folder: Path, repository: ModelRepository) -> RecipeConfig | None:
-    """The configuration of the run in the folder, finished or not; None where there is none."""
+def _existing_config(folder: Path, repository: ModelRepository) -> RecipeConfig | None:
+    """Configuration of the finished or interrupted run in `folder`; None if there is no run."""
     reference = published_as(folder)
     if reference is not None:
         return RecipeConfig.model_validate(repository.manifest(*repository.resolve(reference)).config)
@@ -169,6 +169,6 @@ def _require_same(manifest: Manifest, config: RecipeConfig, folder: Path) -> Non
     if differences:
         listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
         raise CheckpointError(
-            f"{manifest.reference}, trained in {folder}, does not belong to these seeds: {listed}. Give the same "
+            f"{manifest.reference}, trained in {folder}, has other settings than these seeds: {listed}. Use the same "
             "settings, or another --name"
         )

@@ -1,4 +1,4 @@
-"""From what a user asked for to a training run: one way, for `duet train` and for the child of a job."""
+"""Training requests: load the images and run the pipeline, for `duet train` and for training jobs."""
 
 from __future__ import annotations
 
@@ -34,14 +34,17 @@ def run_request(
     data_dir: Path | None = None,
     download: bool = False,
 ) -> Manifest:
-    """Read the images, train on them and publish the result; arguments and errors as of the steps below.
+    """Load the images, train on them and publish the result.
+
+    See `load_training_images` and `train_version` for the arguments.
 
     Raises:
-        DataError, ConfigurationError, RepositoryError: as `prepare` does.
-        DuetError: as `train_version` does.
+        DuetError: raised by `load_training_images` and `train_version`.
     """
     reporter.stage(f"read {data}")
-    config, images = prepare(config, data, repository, data_dir=data_dir, download=download, note=reporter.note)
+    config, images = load_training_images(
+        config, data, repository, data_dir=data_dir, download=download, note=reporter.note
+    )
     return train_version(
         config,
         images,
@@ -55,7 +58,7 @@ def run_request(
     )
 
 
-def prepare(
+def load_training_images(
     config: RecipeConfig,
     data: str,
     repository: ModelRepository,
@@ -64,21 +67,23 @@ def prepare(
     download: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[RecipeConfig, Images]:
-    """The images that a run of `config` trains on, and its configuration.
-
-    The image size and the geometry of a folder's images are filled in there.
+    """Load the images for a run of `config`.
 
     Args:
         config: the recipe, with overrides merged in.
         data: name of a built-in data set, or `folder:NAME`.
-        repository: holds the version to start from, whose image size and geometry count where none are stated.
-        data_dir: where the files of a built-in data set lie.
-        download: fetch a built-in data set that is not there.
-        note: is told how far the reading is, and what is left out.
+        repository: holds the version in `init_from`. For a folder, that version provides the defaults of image size
+            and geometry.
+        data_dir: folder with the files of a built-in data set.
+        download: download a built-in data set if it is missing.
+        note: receives progress messages and the list of skipped files.
+
+    Returns:
+        The configuration, with image size and geometry filled in for a folder, and the images.
 
     Raises:
-        DataError: there is no such data set, or too little in it.
-        RepositoryError: there is no such version to start from.
+        DataError: the data set is missing or too small.
+        RepositoryError: the version in `init_from` does not exist.
         ConfigurationError: the images are too small for the recipe's shifts.
     """
     if folder_of(data) is not None:
@@ -96,8 +101,8 @@ def prepare(
     side = min(images.dataset.training.images_NHWC.shape[1:3])
     if config.augmentation.translate >= side:
         raise ConfigurationError(
-            f"augmentation.translate {config.augmentation.translate} is no less than the {side} pixels of an image: "
-            "lower it, or give a larger image_size"
+            f"augmentation.translate is {config.augmentation.translate}, but the images are only {side} pixels wide or "
+            "high: lower it, or set a larger image_size"
         )
     return config, images
 
@@ -110,10 +115,10 @@ def images_for(
     download: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> Images:
-    """The images of `data`, by default those the version was made from, in the size and geometry it takes.
+    """Load `data` (by default the version's own data set) with the input size and geometry of the version.
 
     Raises:
-        DataError: there is no such data set, or too little in it.
+        DataError: the data set is missing or too small.
     """
     data = data or manifest.data.name
     spec = manifest.input

@@ -1,4 +1,4 @@
-"""Training run: prepare_run -> ask the teacher -> fit -> publish, in a run folder that it can be resumed from."""
+"""Training run: prepare_run -> soft labels -> fit -> publish. The run folder lets an interrupted run resume."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.repository.repository import ModelRepository
 from training.data.preprocessing import channel_statistics
 from training.data.split_dataset import Images, trained_on
 from training.export.gradients.rehearsal import rehearse_export
-from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels, with_exact_teacher
+from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teacher, soft_labels
 from training.fit.init_from import Start, initial_weights, read_start
 from training.fit.loop import FitInputs, FitResult, fit
 from training.networks import Classifier, build_classifier
@@ -29,34 +29,34 @@ from training.run.environment import environment_record, source_digest
 from training.run.reporter import Reporter
 from training.run.run_folder import (
     clear_run,
-    held,
+    locked_run,
     mark_published,
     mark_publishing,
     published_as,
+    recover_publishing,
     require_room,
     room_for,
-    settle_publishing,
 )
 
 _MIN_STD = 1 / 255
-"""One step of a pixel's value, on the scale of [0, 1]: images of one plain color have no deviation to divide by."""
+"""Lower bound of a channel's standard deviation: one pixel value on [0, 1]. Avoids division by zero."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run that has passed every check which needs no training.
+    """A training run that has passed all checks before training.
 
     Attributes:
-        config: the recipe, with overrides merged in and the teacher's version in place of its family.
-        images: what to train, calibrate and evaluate on.
-        repository: where the version goes.
-        family: name of the family; it may be new.
-        folder: keeps the checkpoint.
-        classifier: the network, its weights still to be drawn.
-        geometry: fit of a picture to the square that the network takes.
-        initial: weights of the version to start from, by their torch names; None for random ones.
-        teacher: the version to learn from; None without one.
-        checkpoint: where an interrupted run goes on; None for a new run.
+        config: the recipe, with overrides merged in and the teacher pinned to a version.
+        images: data to train, calibrate and evaluate on.
+        repository: receives the published version.
+        family: name of the family, existing or new.
+        folder: run folder, which holds the checkpoint.
+        classifier: the network, before its weights are initialized.
+        geometry: method that fits an image to the square input of the network.
+        initial: weights of the version in `init_from`, by torch name; None for random weights.
+        teacher: the version to distill from; None without distillation.
+        checkpoint: state to resume from; None for a new run.
     """
 
     config: RecipeConfig
@@ -80,25 +80,25 @@ def prepare_run(
     *,
     resume: bool = False,
 ) -> Run:
-    """Check everything that can refuse a run before it trains; writes nothing.
+    """Run all checks that need no training, and build the network. Writes nothing.
 
     Args:
         config: the recipe, with overrides merged in.
-        images: what to train, calibrate and evaluate on.
-        repository: where the version goes.
-        family: name of the family; it may be new.
-        folder: of the run; it need not exist.
-        resume: go on from the folder's checkpoint.
+        images: data to train, calibrate and evaluate on.
+        repository: receives the published version.
+        family: name of the family, existing or new.
+        folder: run folder; it need not exist.
+        resume: resume from the checkpoint in `folder`.
 
     Raises:
         CheckpointError: the run cannot be resumed.
-        ConfigurationError, RepositoryError: the version to start from, or to learn from, does not fit, or is not there.
-        LowDiskError: there is no room for the run's checkpoints and the version.
-        PublishError: the family's name is not valid.
+        ConfigurationError, RepositoryError: the teacher or the version in `init_from` is missing or incompatible.
+        LowDiskError: the disk has too little space for the checkpoints and the version.
+        PublishError: the family name is invalid.
     """
     check_family_name(family)
     checkpoint = _checkpoint_to_resume(folder) if resume else None
-    config = with_exact_teacher(config, repository, begun=None if checkpoint is None else checkpoint.config)
+    config = pin_teacher_version(config, repository, resumed=None if checkpoint is None else checkpoint.config)
     if checkpoint is not None:
         require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
     teacher = read_teacher(config, images, repository)
@@ -111,29 +111,31 @@ def prepare_run(
 
 
 def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -> Manifest:
-    """Train a prepared run and publish it as the next version of its family; the caller holds its folder.
+    """Train a prepared run and publish it as the next version of its family.
+
+    The caller must hold the lock of the run folder.
 
     Args:
-        run: from `prepare_run`; if it does not resume, its folder is cleared.
-        reporter: is told what happens.
-        threads: of the processor; a resumed run keeps the number it was started with.
-        device: where to train.
+        run: result of `prepare_run`. For a new run, its folder is cleared.
+        reporter: receives progress.
+        threads: number of CPU threads. A resumed run keeps its original number.
+        device: device to train on.
 
     Raises:
-        CheckpointError: a checkpoint or the teacher's answers cannot be saved.
-        LowDiskError: there is no room for the teacher's answers.
+        CheckpointError: a checkpoint or the soft labels cannot be saved.
+        LowDiskError: the disk has too little space for the soft labels.
         TrainingDivergedError: the loss is no longer finite.
-        ExportError: the exported graph does not agree with the network.
-        PublishError: the version could not be written.
+        ExportError: the exported graph disagrees with the network.
+        PublishError: the version cannot be written.
     """
     source = source_digest()
     if run.checkpoint is None:
         clear_run(run.folder)
     else:
         _note_software_changes(run.checkpoint, source, reporter)
-    answers = _ask_teacher(run, reporter, threads, device)
-    result = _fit(run, answers, source, reporter, threads, device)
-    origin = _origin(run, result, answers, source, device)
+    targets = _soft_labels(run, reporter, threads, device)
+    result = _fit(run, targets, source, reporter, threads, device)
+    origin = _origin(run, result, targets, source, device)
     manifest = publish_version(
         result.classifier,
         origin,
@@ -159,16 +161,16 @@ def train_version(
     device: torch.device,
     resume: bool = False,
 ) -> Manifest:
-    """Prepare a run, rehearse its export and train it, with its folder locked; the folder is made if it does not exist.
+    """Prepare a run, test its export and train it, holding the lock of the run folder.
 
-    Arguments are those of `prepare_run` and `train`.
+    The folder is created if it does not exist. See `prepare_run` and `train` for the arguments.
 
     Raises:
-        CheckpointError: another process trains in the folder.
-        DuetError: as `prepare_run` and `train` do.
+        CheckpointError: another process is training in the folder.
+        DuetError: raised by `prepare_run` and `train`.
     """
-    with held(run_folder):
-        settle_publishing(run_folder, repository)
+    with locked_run(run_folder):
+        recover_publishing(run_folder, repository)
         run = prepare_run(config, images, repository, family, run_folder, resume=resume)
         if run.checkpoint is None:
             reporter.stage("rehearse the export with random weights")
@@ -176,7 +178,7 @@ def train_version(
         return train(run, reporter=reporter, threads=threads, device=device)
 
 
-def _ask_teacher(run: Run, reporter: Reporter, threads: int, device: torch.device) -> SoftLabels | None:
+def _soft_labels(run: Run, reporter: Reporter, threads: int, device: torch.device) -> SoftLabels | None:
     if run.teacher is None:
         return None
     torch.set_num_threads(threads)
@@ -193,7 +195,7 @@ def _ask_teacher(run: Run, reporter: Reporter, threads: int, device: torch.devic
 
 
 def _fit(
-    run: Run, answers: SoftLabels | None, source: str, reporter: Reporter, threads: int, device: torch.device
+    run: Run, targets: SoftLabels | None, source: str, reporter: Reporter, threads: int, device: torch.device
 ) -> FitResult:
     reporter.stage(f"fit {run.config.recipe}")
     inputs = FitInputs(
@@ -202,7 +204,7 @@ def _fit(
         classes=len(run.images.dataset.class_names),
         data_digest=run.images.dataset.digest,
         split_digest=run.images.split.digest,
-        teacher=None if answers is None else answers.rounds,
+        teacher=None if targets is None else targets.rounds,
         source_digest=source,
     )
     return fit(
@@ -218,7 +220,7 @@ def _fit(
     )
 
 
-def _origin(run: Run, result: FitResult, answers: SoftLabels | None, source: str, device: torch.device) -> Origin:
+def _origin(run: Run, result: FitResult, targets: SoftLabels | None, source: str, device: torch.device) -> Origin:
     return Origin(
         run.config,
         result.history,
@@ -226,14 +228,14 @@ def _origin(run: Run, result: FitResult, answers: SoftLabels | None, source: str
         source,
         derived_from=run.config.init_from,
         geometry=run.geometry,
-        teacher_seconds=None if answers is None else answers.seconds,
+        teacher_seconds=None if targets is None else targets.seconds,
     )
 
 
 def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
-    """The recipe's network for these images, its weights still to be drawn.
+    """Build the recipe's network for the size and classes of `images`, before its weights are initialized.
 
-    It normalizes by the statistics of the images it is trained on, or as the version does that it starts from.
+    It normalizes with the channel statistics of its training images, or with those of `start`.
     """
     _, height, width, _ = images.dataset.training.images_NHWC.shape
     if start is not None:
@@ -254,19 +256,22 @@ def new_classifier(config: RecipeConfig, images: Images, start: Start | None = N
 def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
     reference = published_as(run_folder)
     if reference is not None:
-        raise CheckpointError(f"nothing to resume: the run in {run_folder} was published as {reference}")
+        raise CheckpointError(
+            f"nothing to resume: the run in {run_folder} was already published as {reference}. Start a new run "
+            "without --resume"
+        )
     return load_checkpoint(run_folder)
 
 
 def _note_software_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> None:
-    """Note where the epochs so far were trained by other software, which may compute other weights."""
+    """Note that the earlier epochs ran with another source or torch, so that the final weights may differ."""
     found = (
-        ("source", checkpoint.source_digest and checkpoint.source_digest[:12], source[:12]),
+        ("source", checkpoint.source_digest[:12], source[:12]),
         ("torch", checkpoint.torch_version, str(torch.__version__)),
     )
-    changes = [f"{name} was {old}, is now {new}" for name, old, new in found if old is not None and old != new]
+    changes = [f"{name} was {old}, is now {new}" for name, old, new in found if old != new]
     if changes:
         reporter.note(
-            f"the epochs so far were trained by other software ({'; '.join(changes)}): the run may end with other "
-            "weights than one that was never interrupted; its manifest names the software that it ends with"
+            f"software changed since the last checkpoint ({'; '.join(changes)}): the final weights may differ from "
+            "those of an uninterrupted run. The manifest records the current software"
         )

@@ -1,1 +1,1 @@
-"""Plotting helpers shared by all figures."""
+"""Plotting helpers shared by the figures of reports."""

@@ -1,4 +1,4 @@
-"""Pictures in rows and columns, with a heading over each column and a caption beside each row."""
+"""Image grid figure: rows and columns of images with column headings and row captions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from training.plots.style import TEXT, WIDTH, write_lines
 from training.plots.theme import Theme
 
 Pixels = npt.NDArray[np.uint8]
-_STRONGEST = 0.99
-"""Share of a map's values that are drawn apart; one pixel that stands out would leave the rest in one color."""
+_CLIP_QUANTILE = 0.99
+"""Quantile at which attribution values are clipped, so that a single outlier does not flatten the colors."""
 
 _LETTER = 0.6
-"""Width of a letter as a share of the size of the text."""
+"""Width of a letter relative to the font size."""
 
 
 def mosaic_figure(
@@ -30,15 +30,15 @@ def mosaic_figure(
     caption_width: float = 1.2,
     text: float = TEXT - 2,
 ) -> Figure:
-    """Images uint8 [H, W, 3] of one size; None leaves a place empty.
+    """Draw images in rows and columns.
 
     Args:
-        rows: of images.
-        captions: left of each row; may have several lines.
-        headings: over the columns, written upwards where there is no room beside each other.
-        theme: of the text and what lies behind.
-        caption_width: room for the captions in inches.
-        text: size in points.
+        rows: rows of images uint8 [H, W, 3] of one size; None leaves a cell empty.
+        captions: captions left of the rows; may have several lines.
+        headings: column headings, rotated by 90 degrees if they are too long.
+        theme: colors.
+        caption_width: width of the captions in inches.
+        text: font size in points.
     """
     first = next(image for row in rows for image in row if image is not None)
     height, width, _ = first.shape
@@ -74,17 +74,17 @@ def mosaic_figure(
 
 
 def _halves(words: Sequence[str]) -> list[str]:
-    """The words on one line, or on two."""
+    """Split a heading into at most two lines."""
     if len(words) < 2:
         return list(words)
     return [" ".join(words[:-1]), words[-1]]
 
 
 def map_picture(map_HW: npt.NDArray[np.float64], *, signed: bool) -> Pixels:
-    """An attribution map in colors: inferno from nothing to much, or coolwarm with gray at zero for a signed one."""
+    """Color an attribution map with inferno, or with coolwarm (gray at zero) if `signed`; uint8 [H, W, 3]."""
     values_HW = map_HW if signed else map_HW - map_HW.min()
     strength_HW = np.abs(values_HW)
-    strongest = float(np.quantile(strength_HW, _STRONGEST, method="lower")) or float(strength_HW.max())
-    share_HW = np.clip(values_HW / (strongest or 1.0), -1, 1)
-    colours = matplotlib.colormaps["coolwarm" if signed else "inferno"]
-    return np.asarray(colours((share_HW + 1) / 2 if signed else share_HW, bytes=True)[..., :3], np.uint8)
+    limit = float(np.quantile(strength_HW, _CLIP_QUANTILE, method="lower")) or float(strength_HW.max())
+    share_HW = np.clip(values_HW / (limit or 1.0), -1, 1)
+    colormap = matplotlib.colormaps["coolwarm" if signed else "inferno"]
+    return np.asarray(colormap((share_HW + 1) / 2 if signed else share_HW, bytes=True)[..., :3], np.uint8)

@@ -1,4 +1,4 @@
-"""Writing the figures of a report to files."""
+"""Saving of figures as PNG files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DPI = 200
 
 
 def write_figures(figures: Mapping[str, Callable[[Theme], Figure]], folder: Path, names: str) -> list[Path]:
-    """Draw each in light colors to `folder`/`names`.<figure>.png and return the paths.
+    """Draw each figure with the light theme to `folder`/`names`.<figure>.png; returns the paths.
 
     Raises:
-        ConfigurationError: the folder cannot be written to.
+        ConfigurationError: the folder is not writable.
     """
     paths = []
     try:
@@ -27,12 +27,12 @@ def write_figures(figures: Mapping[str, Callable[[Theme], Figure]], folder: Path
             paths.append(folder / f"{names}.{name}.png")
             paths[-1].write_bytes(png(draw(LIGHT)))
     except OSError as error:
-        raise ConfigurationError(f"cannot write to {folder} ({error.strerror})") from error
+        raise ConfigurationError(f"cannot write to {folder} ({error.strerror}): choose a writable folder") from error
     return paths
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file; the same figure gives the same bytes."""
+    """Encode a figure as PNG. The same figure gives the same bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=_DPI, metadata={"Software": None})
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""What the figures of reports have in common: their width, text size and plain axes in the colors of a theme."""
+"""Figure style of reports: width, font size, axes in the colors of a theme, legends and error bars."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from core.repository.confidence_interval import ConfidenceInterval
 from training.plots.theme import Theme
 
 WIDTH = 5.4
-"""Inches: a column of the page."""
+"""Figure width in inches: one column of the page."""
 
 TEXT = 11
-"""Points."""
+"""Font size in points."""
 
 MARKERS = ("o", "s")
-"""Of the first and the second model, so that color is not all that tells them apart."""
+"""Markers of the first and second model, so that they differ not only in color."""
 
 
 def grid_of_axes(theme: Theme, rows: int, columns: int, *, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
-    """A figure of `height` inches with rows x columns axes, row by row; `shared` as of `Figure.subplots`."""
+    """Create a figure of `height` inches and rows x columns styled axes; `shared` is passed to `Figure.subplots`."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor=theme.surface)
     found = list(figure.subplots(rows, columns, squeeze=False, **shared).ravel())
     for axes in found:
@@ -31,7 +31,7 @@ def grid_of_axes(theme: Theme, rows: int, columns: int, *, height: float, **shar
 
 
 def style(axes: Any, theme: Theme) -> None:
-    """No frame but the bottom line, a quiet grid, text in the theme's color."""
+    """Style axes: bottom spine only, light grid, text in the theme's color."""
     axes.set_facecolor(theme.surface)
     axes.tick_params(colors=theme.text, labelsize=TEXT - 1, length=0)
     axes.grid(color=theme.grid)
@@ -45,13 +45,13 @@ def style(axes: Any, theme: Theme) -> None:
 
 
 def percent_axis(axis: Any) -> None:
-    """Write shares as percent, at steps that take few digits and with all of them: a label says where it stands."""
+    """Format an axis of shares as percent, with ticks that have exact labels."""
     axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6) + 0.0:g}%"))
 
 
 def error_bars(estimates: Sequence[ConfidenceInterval]) -> tuple[list[float], list[list[float]]]:
-    """Values, and how far their intervals reach below and above, as matplotlib wants it."""
+    """Values, and the lengths of their intervals below and above, for matplotlib's `errorbar`."""
     values = [estimate.value for estimate in estimates]
     below = [max(0.0, estimate.value - estimate.low) for estimate in estimates]
     above = [max(0.0, estimate.high - estimate.value) for estimate in estimates]
@@ -59,7 +59,7 @@ def error_bars(estimates: Sequence[ConfidenceInterval]) -> tuple[list[float], li
 
 
 def legend_above(figure: Figure, axes: Any, theme: Theme) -> None:
-    """The legend of `axes`, above all of the figure."""
+    """Add the legend of `axes` above the figure."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, labelcolor=theme.text,
@@ -68,10 +68,9 @@ def legend_above(figure: Figure, axes: Any, theme: Theme) -> None:
 
 
 def write_lines(axes: Any, x: float, y: float, text: str, *, size: float, color: str) -> None:
-    """Text of one or several lines that end at x, about the height y; each line is a text of its own.
+    """Write right-aligned text of one or several lines, which ends at x and is vertically centered at y.
 
-    Of several lines in one text a drawing of lines keeps the places but not the alignment, and shows them in another
-    font than they were placed with.
+    Each line is a separate text, because SVG viewers with another font misalign the lines of a multi-line text.
     """
     lines = text.split("\n")
     for number, line in enumerate(lines):

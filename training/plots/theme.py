@@ -1,4 +1,4 @@
-"""The colors of figures and page, light and dark."""
+"""Color themes of figures and pages: light and dark."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class Theme:
 
     Attributes:
         name: `light` or `dark`.
-        surface: what figures lie on.
-        text: of labels.
-        muted: of lines and secondary text.
-        grid: of grid lines.
-        accent: of a single series.
-        parts: of train, validation, holdout and test; Okabe and Ito's colors, which people with any common
-            color vision tell apart.
-        channels: of red, green and blue.
+        surface: background.
+        text: labels.
+        muted: lines and secondary text.
+        grid: grid lines.
+        accent: color of a single series.
+        parts: train, validation, holdout and test; the colors of Okabe and Ito, which are distinguishable with color
+            vision deficiencies.
+        channels: red, green and blue.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Publishing of a trained version with its model card and figures."""
+"""Publishing of a trained network as a version, with model card and figures."""

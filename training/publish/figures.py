@@ -1,4 +1,4 @@
-"""The pictures that go with every version: training curves, confusion matrix, reliability diagram."""
+"""Figures of a version: training curves, confusion matrix and reliability diagram."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.repository.evaluation import Scores
 from training.run.checkpoint import EpochRecord
 
 FIGURES_NAME = "figures"
-# Okabe & Ito's colors, which people with any common color vision tell apart.
+# Colors of Okabe & Ito, which are distinguishable with color vision deficiencies.
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#7f7f7f"
 
 
@@ -28,7 +28,7 @@ def write_figures(folder: Path, reference: str, history: Sequence[EpochRecord], 
 
 
 def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
-    """Loss and accuracy against the epoch, for training and validation images."""
+    """Loss and accuracy per epoch, for training and validation images."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     epochs = [record.epoch for record in history]
@@ -53,7 +53,7 @@ def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
 
 
 def confusion(reference: str, scores: Scores) -> Figure:
-    """Confusion matrix on the test set: counts in the cells, shaded by the share of the true class."""
+    """Confusion matrix on the test images: counts, colored by the share of the true class."""
     labels = [row.label for row in scores.per_class]
     counts_KK = np.array(scores.confusion_matrix)
     shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
@@ -74,7 +74,7 @@ def confusion(reference: str, scores: Scores) -> Figure:
 
 
 def reliability_diagram(reference: str, scores: Scores) -> Figure:
-    """Accuracy against confidence, with the number of images in each bin below."""
+    """Reliability diagram: accuracy against confidence, and the number of images per bin."""
     figure = Figure(figsize=(4.6, 5.2), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = [part for part in scores.reliability.bins if part.count]

@@ -1,4 +1,4 @@
-"""The model card of a version: README.md with the `model-index` front matter that model hubs read."""
+"""Model card of a version: README.md with the `model-index` front matter of model hubs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from core.repository.manifest import Geometry, Manifest
 
 
 def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
-    """Markdown that says what the version is, what it scores, what it was made from and how to run it.
-
-    Every figure is read from the manifest and the evaluation.
-    """
+    """Render the model card as Markdown: scores, per-class table, int8, explanations, usage, provenance and terms."""
     scores = evaluation.scores["fp32"]
     return "\n".join(
         [
@@ -59,7 +56,7 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
     cost, calibration = manifest.cost, manifest.calibration["fp32"]
     accuracy = scores.accuracy
     macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
-    strange = ", ".join(f"{one.kind} {_number(one.auroc)}" for one in scores.strange or ()) or "not measured"
+    ood_scores = ", ".join(f"{one.kind} {_number(one.auroc)}" for one in scores.strange or ()) or "not measured"
     macro = scores.macro
     return f"""
 # {manifest.reference}
@@ -69,26 +66,26 @@ test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one
 
 | | |
 |---|---|
-| test accuracy, answers to {tta.views} views averaged | {_share(tta.test_accuracy)} |
-| right class among the first two | {_share(scores.top2_accuracy)} |
+| test accuracy, logits of {tta.views} views averaged | {_share(tta.test_accuracy)} |
+| top-2 accuracy | {_share(scores.top2_accuracy)} |
 | macro precision | {_number(macro.precision)} |
 | macro recall | {_number(macro.recall)} |
 | macro F1 | {_number(macro.f1)} |
 | parameters | {cost.parameters:,} |
 | multiply-accumulates per image | {macs} |
 | training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
-{manifest.environment.dtype}{_taught(manifest)}{_begun(manifest)} |
+{manifest.environment.dtype}{_distillation(manifest)}{_initialization(manifest)} |
 | log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
 | expected calibration error | {_calibration_error(scores)} after temperature {calibration.temperature:.3f} |
 | class biases | {_class_biases(manifest)} |
-| prediction sets | hold the true class for {_share(scores.prediction_sets.coverage)} of the test \
-images (aim {scores.prediction_sets.target:.0%}{_band(scores)}), {scores.prediction_sets.mean_size:.2f} classes on \
+| prediction sets | contain the true class for {_share(scores.prediction_sets.coverage)} of the test \
+images (target {scores.prediction_sets.target:.0%}{_band(scores)}), {scores.prediction_sets.mean_size:.2f} classes on \
 average |
-| out-of-distribution score, AUROC against | {strange} |
+| out-of-distribution score, AUROC against | {ood_scores} |
 | holdout images under corruption | {_corrupted(manifest)} |
 
-Intervals, in brackets, are 95 % intervals: Wilson's for accuracies and coverage, DeLong's for AUROC, bootstrap
-over images for the others.
+Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC, bootstrap over images for
+the others.
 
 ![training curves](figures/history.png)
 ![confusion matrix](figures/confusion.png)
@@ -97,23 +94,23 @@ over images for the others.
 
 
 def _calibration_error(scores: Scores) -> str:
-    """The error, beside what a perfectly calibrated model would show."""
+    """Calibration error, with its distribution for a perfectly calibrated model."""
     reliability = scores.reliability
     perfect = reliability.if_calibrated
-    beside = (
+    expected = (
         ""
         if perfect is None
         else f" (a perfectly calibrated model: mean {perfect.mean:.2%}, 95th percentile {perfect.percentile_95:.2%})"
     )
-    return f"{reliability.ece:.2%}{beside}"
+    return f"{reliability.ece:.2%}{expected}"
 
 
 def _class_biases(manifest: Manifest) -> str:
-    """What cross-validation said of biases in the last layer."""
+    """Result of the cross-validation of class biases."""
     record = manifest.class_biases
     if record is None:
         return "not tried"
-    verdict = "part of the weights" if record.kept else "not used: the difference may be chance"
+    verdict = "included in the weights" if record.kept else "not used, because the difference is not significant"
     return (
         f"{verdict}; log loss on the holdout, {record.folds}-fold cross-validation: {record.log_loss_with:.4f} with "
         f"temperature and biases, {record.log_loss_without:.4f} with temperature alone"
@@ -129,28 +126,28 @@ def _band(scores: Scores) -> str:
 
 
 def _corrupted(manifest: Manifest) -> str:
-    """Accuracy and flag rate on corrupted holdout images; the flag is judged by this rate and the AUROC together."""
+    """Accuracy and flag rate on corrupted holdout images."""
     accuracy, flags = manifest.metrics.corrupted_accuracy, manifest.metrics.corrupted_flag_rate
     if accuracy is None or flags is None:
         return "not measured"
-    return f"{accuracy:.2%} answered right, {flags:.2%} flagged as out of distribution"
+    return f"accuracy {accuracy:.2%}, {flags:.2%} flagged as out of distribution"
 
 
-def _taught(manifest: Manifest) -> str:
-    """What the teacher's answers took besides; empty without a teacher."""
+def _distillation(manifest: Manifest) -> str:
+    """Time of the teacher's soft labels; empty without a teacher."""
     cost, teacher = manifest.cost, (manifest.config.get("distillation") or {}).get("teacher")
     if teacher is None:
         return ""
     if cost.teacher_seconds is None:
-        return f"; what the answers of {teacher} took is not known"
+        return f"; the time of the soft labels of {teacher} is unknown"
     minutes, total = cost.teacher_seconds / 60, cost.total_seconds / 60
-    return f"; the answers of {teacher} took {minutes:.1f} minutes, {total:.1f} minutes in all"
+    return f"; soft labels of {teacher}: {minutes:.1f} minutes; total {total:.1f} minutes"
 
 
-def _begun(manifest: Manifest) -> str:
-    """Where its training started, if not from chance."""
+def _initialization(manifest: Manifest) -> str:
+    """The version that training started from; empty for random weights."""
     start = manifest.config.get("init_from")
-    return f"; it starts from the weights of {start}, whose own training comes on top" if start else ""
+    return f"; starts from the weights of {start}, whose training time is not included" if start else ""
 
 
 def _table(scores: Scores) -> str:
@@ -179,20 +176,20 @@ def _quantized(manifest: Manifest, evaluation: Evaluation) -> str:
     if record is None:
         return ""
     difference = record.holdout_difference
-    measured = f"""It runs {record.speedup_batch_1:.2f} times as fast as float32 on single images and \
-{record.speedup_batch_32:.2f} times in batches of 32 (one thread).
-On the holdout its accuracy differs by {100 * difference.value:+.2f} points (95 % interval {100 * difference.low:+.2f} \
+    measured = f"""Speed-up over float32 on one thread: {record.speedup_batch_1:.2f} for single images, \
+{record.speedup_batch_32:.2f} for batches of 32.
+The holdout accuracy differs by {100 * difference.value:+.2f} points (95 % interval {100 * difference.low:+.2f} \
 to {100 * difference.high:+.2f})."""
     if not record.published:
-        return f"## int8\n\nTried and not published, because it is {record.verdict}.\n{measured}\n"
+        return f"## int8\n\nNot published, because it is {record.verdict}.\n{measured}\n"
     accuracy, calibration = evaluation.scores["int8"].accuracy, manifest.calibration["int8"]
     return f"""## int8
 
-`model.int8.onnx` gets {accuracy.value:.2%} of the test images right ({accuracy.low:.2%} to {accuracy.high:.2%}).
+`model.int8.onnx` has a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}).
 {measured}
 
-It holds its weights, and its temperature is {calibration.temperature:.6f}. Made from {record.calibration_images:,} \
-training images:
+The file contains its weights; its temperature is {calibration.temperature:.6f}. Quantized with \
+{record.calibration_images:,} training images:
 {record.method}.
 """
 
@@ -204,18 +201,18 @@ def _explained(manifest: Manifest) -> str:
     return f"""## Explanations
 
 `gradient.onnx` takes `pixels`, float32 [N, {spec.height}, {spec.width}, 3] from 0 to 1, and `target`, float32
-[N, {len(manifest.class_names)}]; it gives `gradient`, the derivative of sum(logits * target) with respect to `pixels`.
-It was held against autograd in float64 on {record.images} images: relative error at most
-{record.max_relative_error:.1e}; {record.other_pieces} of them lie, in float32, beyond a kink of ReLU or max-pooling \
-and were compared there.
+[N, {len(manifest.class_names)}]; it returns `gradient`, the derivative of sum(logits * target) with respect to
+`pixels`. The relative error against autograd in float64 is at most {record.max_relative_error:.1e} on {record.images} \
+images. For {record.other_pieces} of them, float32 rounding selects a neighboring linear region of ReLU or \
+max-pooling; they were compared in that region.
 """
 
 
 _FITTED: Mapping[Geometry, str] = MappingProxyType(
     {
-        "stretch": "images of other proportions are stretched",
-        "crop": "of images that are not square, the center square is taken",
-        "pad": "images that are not square are padded to one with gray bars",
+        "stretch": "images with another aspect ratio are stretched",
+        "crop": "images that are not square are cropped to the center square",
+        "pad": "images that are not square are padded with gray bars",
     }
 )
 
@@ -224,14 +221,15 @@ def _making(manifest: Manifest) -> str:
     spec, environment, calibration = manifest.input, manifest.environment, manifest.calibration["fp32"]
     return f"""## Use
 
-`model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and gives `logits`, float32
-[N, {len(manifest.class_names)}]; {_FITTED[spec.geometry]}; scaling and normalization are inside. Probabilities are
-softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` beside it: the graph points into that file.
+`model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and returns `logits`, float32
+[N, {len(manifest.class_names)}]; {_FITTED[spec.geometry]}; the graph includes scaling and normalization. Probabilities
+are softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` in the same folder: it contains the
+weights of the graph.
 
-## How it was made
+## Training
 
 Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images; thresholds fitted on the holdout;
-the test images were read once, for the figures above. Python {environment.python}, torch {environment.torch},
+test images used only for the scores above. Python {environment.python}, torch {environment.torch},
 onnxruntime {environment.onnxruntime}, {environment.cpu}. Data digest `{manifest.data.digest[:16]}`, split digest
 `{manifest.data.split_digest[:16]}`. The full configuration is in `manifest.json`.
 

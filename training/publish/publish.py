@@ -1,4 +1,4 @@
-"""Publishing a trained network as a version: fold in class biases -> export -> judge -> describe -> publish."""
+"""Publishing of a trained network as a version: class biases -> export -> evaluate -> manifest -> publish."""
 
 from __future__ import annotations
 
@@ -51,27 +51,33 @@ from training.run.reporter import Reporter
 
 HISTORY_NAME = "history.jsonl"
 _GRADIENT_IMAGES = 256
-"""Images, at most, on which gradient.onnx is held against autograd in float64."""
+"""Maximum number of images for the check of gradient.onnx."""
 _WEIGHTS_TERMS = "Weights: Apache-2.0."
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network's weights come from."""
+    """Provenance of a network's weights.
+
+    Attributes:
+        config: the recipe.
+        history: metrics of the epochs.
+        environment: machine and library versions.
+        source_digest: digest of the source code at the end of the run.
+        derived_from: family@version that the weights were copied or fine-tuned from; None for random initialization.
+        geometry: method that fits images to the square input.
+        teacher_seconds: wall time of the soft labels; None without a teacher or if unknown.
+        class_biases: record of class biases that are already included in the weights; None to fit them.
+    """
 
     config: RecipeConfig
     history: Sequence[EpochRecord]
     environment: EnvironmentRecord
     source_digest: str
-    """Of the source that made them, as the process that ended the run found it; the files may have changed since."""
     derived_from: str | None = None
-    """family@version whose weights these are, where they were not just trained, or were trained from."""
     geometry: Geometry = DEFAULT_GEOMETRY
-    """How images of other proportions are fitted into the input."""
     teacher_seconds: float | None = None
-    """Wall time of the answers that the weights were learnt from; None without a teacher, and where it is not known."""
     class_biases: ClassBiasRecord | None = None
-    """Of biases that are part of the weights already; None where they are still to be tried."""
 
     @property
     def training_seconds(self) -> float:
@@ -89,28 +95,27 @@ def publish_version(
     reporter: Reporter,
     before_publishing: Callable[[Manifest], None] = lambda _: None,
 ) -> Manifest:
-    """Export, judge and publish a network in evaluation mode as the next version of `family`.
+    """Export, evaluate and publish a network as the next version of `family`.
 
-    Class biases that lower the log loss on the holdout are folded into the weights first, so that every exported file
-    has them.
+    Class biases are added to the weights first, if they lower the log loss on the holdout.
 
     Args:
-        classifier: the network, on the CPU; it is not changed.
-        origin: where its weights come from.
-        images: what it was trained on, and is calibrated and evaluated on.
-        repository: where the version goes.
-        family: name of the family; it may be new.
-        reporter: is told what happens.
-        before_publishing: is called with the whole manifest, just before the version is put in place.
+        classifier: the network, in evaluation mode on the CPU; it is not changed.
+        origin: provenance of the weights.
+        images: data set that the network was trained on, for calibration and evaluation.
+        repository: receives the version.
+        family: name of the family, existing or new.
+        reporter: receives progress.
+        before_publishing: called with the complete manifest just before the version is put in place.
 
     Raises:
-        ExportError: an exported graph does not agree with the network.
-        PublishError: the version could not be written; nothing of it is kept.
+        ExportError: an exported graph disagrees with the network.
+        PublishError: the version cannot be written; no files remain.
     """
     with reserve(repository, family) as staging:
         class_biases = origin.class_biases
         if class_biases is None:
-            reporter.stage("try class biases on the holdout")
+            reporter.stage("fit class biases on the holdout")
             holdout = images.part("holdout")
             classifier, class_biases = debias(classifier, holdout.images_NHWC, holdout.labels_N)
 
@@ -128,16 +133,16 @@ def publish_version(
             threads=origin.environment.threads,
         )
 
-        reporter.stage("answer corrupted images of the holdout")
+        reporter.stage("evaluate on corrupted holdout images")
         corrupted = _corrupted_holdout(staging, origin, images, result)
 
-        reporter.stage("hold gradients against autograd in float64")
+        reporter.stage("check gradients against autograd in float64")
         gradient = check_gradient(
             staging.folder, classifier, _gradient_images(images), threads=origin.environment.threads
         )
 
         reporter.stage("publish")
-        manifest = _describe(staging, spec, classifier, origin, images, result, class_biases, gradient)
+        manifest = _manifest(staging, spec, classifier, origin, images, result, class_biases, gradient)
         manifest = manifest.model_copy(update={"metrics": _with_corrupted(manifest.metrics, corrupted)})
         write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
         _write_records(staging, manifest, origin, result)
@@ -171,13 +176,13 @@ def _with_corrupted(metrics: HeadlineMetrics, corrupted: CorruptedHoldout) -> He
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
-    """The first validation images; training images as well where there are few, or one could outvote the others."""
+    """The first 256 validation images; training images are added if there are fewer."""
     enough = len(images.split.validation) >= _GRADIENT_IMAGES
     part = images.part("validation") if enough else images.part("validation", "train")
     return part.images_NHWC[:_GRADIENT_IMAGES]
 
 
-def _describe(
+def _manifest(
     staging: Staging,
     spec: InputSpec,
     classifier: Classifier,
@@ -187,7 +192,7 @@ def _describe(
     class_biases: ClassBiasRecord | None,
     gradient: GradientRecord,
 ) -> Manifest:
-    """The manifest, its list of files still empty."""
+    """Build the manifest, without the list of files."""
     config, dataset = origin.config, images.dataset
     return Manifest(
         family=staging.family,
@@ -227,10 +232,10 @@ def _describe(
 
 
 def _provenance(config: RecipeConfig) -> str:
-    beginning = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
+    start = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
     teacher = config.distillation.teacher
-    learnt = "" if teacher is None else f", learning from the answers of {teacher}"
-    return f"Trained from {beginning} by Duet's recipe {config.recipe}{learnt}."
+    distilled = "" if teacher is None else f", distilled from {teacher}"
+    return f"Trained from {start} by Duet's recipe {config.recipe}{distilled}."
 
 
 def _write_records(staging: Staging, manifest: Manifest, origin: Origin, result: EvaluationResult) -> None:

@@ -1,6 +1,6 @@
-"""`duet export`: a new version from the weights of an old one, without training it again.
+"""Republishing (`duet export`): a new version from the weights of an existing one, without training.
 
-Versions never change, so whatever adds a file or a figure to the contract reaches old weights this way.
+Versions never change, so this is how existing weights get files and scores added in a later release.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from training.run.reporter import Reporter
 def republish(
     repository: ModelRepository, family: str, version: int, images: Images, *, reporter: Reporter
 ) -> Manifest:
-    """Export, judge and publish the weights of `family`@`version` again, as the family's next version.
+    """Export, evaluate and publish the weights of `family`@`version` as the next version of the family.
 
-    Class biases are tried unless the old version's weights have them already.
+    Class biases are fitted unless the weights already include them.
 
     Raises:
-        CorruptVersionError: the old version's files do not match its manifest.
-        DataError: `images` are not those the old version was trained and judged on.
-        ExportError, PublishError: as for a version that was just trained.
+        CorruptVersionError: files of the old version do not match its manifest.
+        DataError: `images` differ from the data set of the old version.
+        ExportError, PublishError: raised by `publish_version`.
     """
     manifest = repository.verify(family, version)
     folder = repository.folder(family, version)
@@ -44,18 +44,18 @@ def republish(
         derived_from=manifest.reference,
         geometry=manifest.input.geometry,
         teacher_seconds=manifest.cost.teacher_seconds,
-        # Biases in the weights were fitted on the same holdout: cross-validation cannot judge them a second time.
+        # Included biases were fitted on the same holdout, so cross-validation cannot assess them again.
         class_biases=manifest.class_biases if manifest.class_biases and manifest.class_biases.kept else None,
     )
     return publish_version(classifier, origin, images, repository, family, reporter=reporter)
 
 
 def _require_same_images(manifest: Manifest, images: Images) -> None:
-    stated = (manifest.data.digest, manifest.data.split_digest)
-    given = (images.dataset.digest, images.split.digest)
-    if stated != given:
+    recorded = (manifest.data.digest, manifest.data.split_digest)
+    loaded = (images.dataset.digest, images.split.digest)
+    if recorded != loaded:
         raise DataError(
-            f"{manifest.reference} was made from {manifest.data.name} {stated[0][:12]} (split {stated[1][:12]}); these "
-            f"images are {images.dataset.name} {given[0][:12]} (split {given[1][:12]}), and figures of the two would "
-            "not compare: give --data-dir the images it was made from"
+            f"{manifest.reference} was trained on {manifest.data.name} {recorded[0][:12]} (split {recorded[1][:12]}), "
+            f"but these images are {images.dataset.name} {loaded[0][:12]} (split {loaded[1][:12]}): set --data-dir to "
+            "the original images"
         )

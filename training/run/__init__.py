@@ -1,1 +1,1 @@
-"""The state of a run: its folder, checkpoints, environment, progress and random numbers."""
+"""State of a training run: run folder, checkpoints, environment record, progress reports and random generators."""

@@ -1,8 +1,8 @@
-"""A checkpoint: everything a run needs to go on as if it had never stopped."""
+"""Checkpoints: the complete state of a training run, so that a resumed run ends like an uninterrupted one."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,10 @@ Dtype = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of history.jsonl. Losses are means over images, accuracies are on [0, 1].
+    """Metrics of one epoch: a line of history.jsonl. Losses are means over images, accuracies are in [0, 1].
 
-    The training figures are running means over the epoch, on augmented images and with dropout; the validation
-    figures are taken at its end. They are None when the run trains on the validation images too.
+    Training metrics are means over the epoch, on augmented images and with dropout. Validation metrics are measured at
+    its end; they are None for a run that trains on the validation images.
     """
 
     epoch: int
@@ -36,13 +36,21 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after `len(history)` whole epochs.
+    """State after `len(history)` complete epochs.
 
-    The compute type and the number of threads chosen at the start are part of it: with others, the sums come
-    out in another order and the resumed run would end elsewhere. `averaged` holds the running mean of the weights,
-    where the run keeps one, and `hints` the weights of the throw-away head that predicts the teacher's features.
-    `source_digest` and `torch_version` are those of the last epoch, None in checkpoints that were written before they
-    were kept.
+    Attributes:
+        config: the recipe.
+        data_digest: digest of the data set.
+        split_digest: digest of the split.
+        dtype: number format. It is kept on resume, because it influences the weights.
+        threads: number of CPU threads. It is kept on resume, because it influences the order of sums.
+        network: state dict of the network.
+        optimizer: state dict of the optimizer.
+        averaged: state dict of the weight average; None without averaging.
+        history: metrics of the epochs.
+        source_digest: digest of the source code of the last epoch.
+        torch_version: torch version of the last epoch.
+        hints: state dict of the hint head; None without hints.
     """
 
     config: RecipeConfig
@@ -54,82 +62,59 @@ class Checkpoint:
     optimizer: dict[str, Any]
     averaged: dict[str, torch.Tensor] | None
     history: tuple[EpochRecord, ...]
-    source_digest: str | None = None
-    torch_version: str | None = None
-    hints: dict[str, torch.Tensor] | None = None
+    source_digest: str
+    torch_version: str
+    hints: dict[str, torch.Tensor] | None
 
     @property
     def finished(self) -> bool:
-        """Whether the run has trained all its epochs."""
+        """True if all epochs are done."""
         return len(self.history) >= self.config.epochs
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write `folder`/checkpoint.pt; a kill or a full disk leaves the previous one whole.
+    """Write `folder`/checkpoint.pt atomically: a kill or a full disk leaves the previous checkpoint intact.
 
     Raises:
-        CheckpointError: the file could not be written; the message says why and where.
+        CheckpointError: the file cannot be written; the message contains the reason and the path.
     """
-    content = {
-        "config": checkpoint.config.model_dump(mode="json"),
-        "data_digest": checkpoint.data_digest,
-        "split_digest": checkpoint.split_digest,
-        "dtype": checkpoint.dtype,
-        "threads": checkpoint.threads,
-        "network": checkpoint.network,
-        "optimizer": checkpoint.optimizer,
-        "averaged": checkpoint.averaged,
-        "history": [asdict(record) for record in checkpoint.history],
-        "source_digest": checkpoint.source_digest,
-        "torch_version": checkpoint.torch_version,
-        "hints": checkpoint.hints,
-    }
-
-    # In memory first: of a full disk torch's own writer says no more than that a position was not expected.
+    content = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
+    content["config"] = checkpoint.config.model_dump(mode="json")
+    content["history"] = [asdict(record) for record in checkpoint.history]
+    # In memory first: torch's own writer does not report the OSError of a full disk.
     written = BytesIO()
     torch.save(content, written)
     try:
         atomic_replace(folder / CHECKPOINT_NAME, written.getbuffer())
     except OSError as error:
         raise CheckpointError(
-            f"cannot save a checkpoint in {folder}: {error}. The last good one is kept; free some space and "
-            "go on with --resume"
+            f"cannot save a checkpoint in {folder}: {error}. The previous one is kept: free some disk space and "
+            "continue with --resume"
         ) from error
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read `folder`/checkpoint.pt; only tensors and plain values are unpickled.
+    """Read `folder`/checkpoint.pt. Only tensors and plain values are unpickled, so loading runs no code.
 
     Raises:
-        CheckpointError: there is none, or it cannot be read.
+        CheckpointError: the file does not exist or cannot be read.
     """
     path = folder / CHECKPOINT_NAME
     if not path.is_file():
-        raise CheckpointError(f"nothing to resume: {path} does not exist; start the run without --resume")
+        raise CheckpointError(f"nothing to resume: {path} does not exist. Start the run without --resume")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return Checkpoint(
-            config=RecipeConfig.model_validate(content["config"]),
-            data_digest=content["data_digest"],
-            split_digest=content["split_digest"],
-            dtype=content["dtype"],
-            threads=content["threads"],
-            network=content["network"],
-            optimizer=content["optimizer"],
-            averaged=content["averaged"],
-            history=tuple(EpochRecord(**record) for record in content["history"]),
-            source_digest=content.get("source_digest"),
-            torch_version=content.get("torch_version"),
-            hints=content.get("hints"),
-        )
-    except Exception as error:  # torch.load has no common base for what a damaged file raises
+        content["config"] = RecipeConfig.model_validate(content["config"])
+        content["history"] = tuple(EpochRecord(**record) for record in content["history"])
+        return Checkpoint(**content)
+    except Exception as error:  # the errors of torch.load for damaged files have no common base class
         raise CheckpointError(
-            f"{path} is damaged and cannot be resumed ({error}); start over with --restart"
+            f"cannot resume from {path}, which is damaged ({error}): start over with --restart"
         ) from error
 
 
 def require_same_run(checkpoint: Checkpoint, config: RecipeConfig, data_digest: str, split_digest: str) -> None:
-    """Refuse to go on with other settings or other data than the run was started with.
+    """Check that configuration and data are those of the checkpoint.
 
     Raises:
         CheckpointError: they differ; the message lists every difference.
@@ -137,9 +122,12 @@ def require_same_run(checkpoint: Checkpoint, config: RecipeConfig, data_digest: 
     differences = checkpoint.config.differences(config)
     if differences:
         listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
-        raise CheckpointError(f"cannot resume with a different configuration: {listed}")
+        raise CheckpointError(
+            f"cannot resume with a different configuration: {listed}. Use the same settings, or --restart"
+        )
     if (checkpoint.data_digest, checkpoint.split_digest) != (data_digest, split_digest):
         raise CheckpointError(
             f"cannot resume on different data: the run was started on {checkpoint.data_digest[:12]} (split "
-            f"{checkpoint.split_digest[:12]}), this is {data_digest[:12]} (split {split_digest[:12]})"
+            f"{checkpoint.split_digest[:12]}), this is {data_digest[:12]} (split {split_digest[:12]}). Use the same "
+            "data, or --restart"
         )

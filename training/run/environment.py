@@ -1,4 +1,4 @@
-"""What a manifest records of the machine, the libraries and the source a version was made with."""
+"""Environment record of a version: machine, library versions and digest of the source code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.run.checkpoint import Dtype
 
 
 def environment_record(*, threads: int, dtype: Dtype, device: torch.device) -> EnvironmentRecord:
-    """Versions of the libraries, the processor's name and how many threads computed in which format."""
+    """Record the library versions, the CPU or GPU name, the number of threads and the number format."""
     return EnvironmentRecord(
         duet=release(),
         python=platform.python_version(),
@@ -34,7 +34,7 @@ def environment_record(*, threads: int, dtype: Dtype, device: torch.device) -> E
 
 
 def source_digest() -> str:
-    """sha256 over names and contents of all Python files of `core` and `training`, in order of their names."""
+    """sha256 over the names and contents of all Python files of `core` and `training`, sorted by name."""
     digest = hashlib.sha256()
     for package in (core, training):
         root = Path(str(package.__file__)).parent
@@ -45,7 +45,7 @@ def source_digest() -> str:
 
 
 def cpu_name() -> str:
-    """The processor's name as the system gives it, with the extensions that decide the speed of inference."""
+    """CPU name as reported by the system, with the instruction set extensions relevant for inference."""
     extensions = cpu_extensions()
     name = _cpu_fields().get("model name") or platform.processor() or platform.machine()
     return f"{name} ({', '.join(extensions)})" if extensions else name

@@ -1,4 +1,4 @@
-"""How a run tells what it is doing: a reporter that the fit calls, and the one that draws a progress bar."""
+"""Progress reports of a training run: the `Reporter` protocol, and a console reporter with a progress bar."""
 
 from __future__ import annotations
 
@@ -22,35 +22,32 @@ Written = Literal["checkpoint", "publish"]
 
 
 class Reporter(Protocol):
-    """What a run reports, in this order: stages; within the fit, steps and epochs.
-
-    A method that raises ends the run there; a checkpoint that is on disk by then stays.
-    """
+    """Callbacks of a training run. A method may raise to stop the run; the last checkpoint is kept."""
 
     def stage(self, name: str) -> None:
-        """A new part of the pipeline begins."""
+        """A new stage of the pipeline starts."""
 
     def fit_started(self, *, steps: int, done: int, detail: str) -> None:
-        """The fit begins at step `done` of `steps`."""
+        """Training starts at step `done` of `steps`."""
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
-        """One more step is done; the figures are running means of this epoch."""
+        """A step is done. `loss` and `accuracy` are means over the epoch so far."""
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
         """An epoch is done and its checkpoint is on disk."""
 
     def fit_ended(self) -> None:
-        """The fit is over."""
+        """Training has ended, successfully or not."""
 
     def writing(self, what: Written) -> None:
-        """A checkpoint is about to be written, or a version to be put in place; raising keeps it from being."""
+        """A checkpoint or a version is about to be written. Raising prevents it."""
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """A message for the user."""
 
 
 class ConsoleReporter:
-    """Draws stages and a progress bar with loss, accuracies and time left; a context manager."""
+    """Prints stages, and a progress bar with loss, accuracies and remaining time; a context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -71,19 +68,19 @@ class ConsoleReporter:
         self._console.print(f"[bold]{name}[/bold]")
 
     def fit_started(self, *, steps: int, done: int, detail: str) -> None:
-        """Show the bar."""
+        """Show the progress bar."""
         self._console.print(detail)
         self._progress.start()
         self._task = self._progress.add_task("fit", total=steps, completed=done, figures="")
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
-        """Advance the bar."""
+        """Advance the progress bar."""
         if self._task is not None:
             figures = f"epoch {epoch}  loss {loss:.3f}  train {accuracy:.1%}{self._validation}"
             self._progress.update(self._task, advance=1, figures=figures)
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Print the epoch's line above the bar."""
+        """Print the metrics of the epoch above the bar."""
         line = f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}"
         if record.validation_accuracy is not None:
             self._validation = f"  validation {record.validation_accuracy:.1%}"
@@ -91,19 +88,19 @@ class ConsoleReporter:
         self._console.print(f"{line}  {record.seconds:.1f} s", highlight=False)
 
     def fit_ended(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         self._progress.stop()
 
     def writing(self, what: Written) -> None:
-        """Nobody at a terminal is asked."""
+        """Do nothing: a run on the console needs no permission."""
 
     def note(self, text: str) -> None:
-        """Print the text."""
+        """Print the message."""
         self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def bars(console: Console) -> Progress:
-    """Progress bars whose tasks have a field `figures`, shown behind the count; not started yet."""
+    """Create progress bars, not started, whose tasks have a field `figures` shown after the count."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""Results of long work, kept as they come, so that a run that was stopped goes on where it was."""
+"""Resume cache: results of a long computation, saved one by one, so that an interrupted command can continue."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from core.files.durable import atomic_replace
 
 
 class ResumeCache:
-    """Named results in a file of JSON lines; the first line says what work they belong to."""
+    """Named results in a JSON Lines file. The first line identifies the work.
+
+    Args:
+        path: the file. It is deleted if it belongs to other work.
+        work: JSON object that identifies the work, such as data, settings and versions.
+    """
 
     def __init__(self, path: Path, work: Mapping[str, Any]) -> None:
-        """What `path` holds is used if it is of the same `work`, a JSON object, and thrown away otherwise."""
         self._path = path
         self._work = json.loads(json.dumps(work))
         self._results = self._read()
 
-    def get_or_compute(self, name: str, make: Callable[[], Any]) -> Any:
-        """The result of this name, made and written down where it is not known; anything that JSON can hold.
+    def get_or_compute(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return the cached result `name`, or compute and save it.
 
-        A float comes back bit for bit, a tuple as a list.
+        Results must be JSON values. Floats are preserved exactly; a tuple becomes a list.
         """
         if name not in self._results:
-            self._write(name, make())
+            self._write(name, compute())
         return self._results[name]
 
     def _read(self) -> dict[str, Any]:
@@ -38,13 +42,13 @@ class ResumeCache:
             try:
                 records.append(json.loads(line))
             except ValueError:
-                break  # the last line of a run that was killed while it wrote
+                break  # incomplete last line of a process that was killed while writing
         if not records or records[0] != self._work:
             self._path.unlink()
             return {}
         whole = "".join(json.dumps(record) + "\n" for record in records)
         if whole != content:
-            # Without what is broken, so that the next line begins on a line of its own.
+            # Drop the incomplete line, so that the next one starts on a new line.
             atomic_replace(self._path, whole.encode())
         return dict(records[1:])
 

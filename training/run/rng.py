@@ -1,4 +1,4 @@
-"""Generators of random numbers that follow from whole numbers alone."""
+"""Seeded random generators."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import torch
 
 
 def generator(*entropy: int, device: torch.device | None = None) -> torch.Generator:
-    """A generator whose state follows from the given whole numbers alone (numpy's SeedSequence mixes them)."""
+    """Create a generator seeded by integers, which numpy's SeedSequence mixes."""
     seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     return torch.Generator(device or "cpu").manual_seed(seed % 2**63)

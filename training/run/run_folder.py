@@ -1,4 +1,4 @@
-"""What a training run keeps in its folder: a lock, its checkpoint, and what it was published as."""
+"""Run folder of a training run: lock, checkpoint, and the reference of the published version."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ PUBLISHED_NAME = "published"
 LOCK_NAME = ".lock"
 _KEPT = (LOCK_NAME, LOG_NAME)
 _COPIES = 10
-"""Of all weights, that a run writes at most: two checkpoints while one takes the other's place, each with the network,
-its running mean and two moments of the optimizer, and a version with a graph of whole numbers beside the weights."""
-_OTHERS = 4 * MIB
-"""Bytes for what does not grow with the network: history, answers, figures."""
+"""Maximum disk usage of a run, in copies of the weights: two checkpoints during replacement, each with network, weight
+average and two optimizer moments (8), and a version with weights and an int8 graph (2)."""
+_FIXED_BYTES = 4 * MIB
+"""Disk usage that does not depend on the network: history, predictions, figures."""
 
 
 def require_free(run_folder: Path) -> None:
-    """Check that a new run may start in the folder: it is empty, or holds a run that was published.
+    """Check that a new run may start in the folder: it contains no unpublished run.
 
     Raises:
-        CheckpointError: a run that was interrupted, be it while it was being published, would be lost.
+        CheckpointError: the folder contains an interrupted run.
     """
     if not (run_folder / CHECKPOINT_NAME).exists() or published_as(run_folder) is not None:
         return
     checkpoint = load_checkpoint(run_folder)
     raise CheckpointError(
-        f"{run_folder} holds a run that was interrupted after epoch {len(checkpoint.history)} of "
-        f"{checkpoint.config.epochs}: go on with --resume, drop it with --restart, or give another --run NAME"
+        f"{run_folder} contains a run that was interrupted after epoch {len(checkpoint.history)} of "
+        f"{checkpoint.config.epochs}: continue it with --resume, discard it with --restart, or use another --run NAME"
     )
 
 
 def published_as(run_folder: Path) -> str | None:
-    """The version that the run in the folder became, such as `cnn@3`, or None where it has not been published."""
+    """Reference of the version published from the folder, such as `cnn@3`; None if the run is not published."""
     try:
         return (run_folder / PUBLISHED_NAME).read_text().strip()
     except FileNotFoundError:
@@ -53,13 +53,13 @@ def published_as(run_folder: Path) -> str | None:
 
 
 def mark_publishing(run_folder: Path, manifest: Manifest) -> None:
-    """Note which version the run is about to become: a kill may come between that and `mark_published`."""
+    """Record the version that is about to be published, in case of a kill before `mark_published`."""
     line = f"{manifest.reference} {hashlib.sha256(manifest.to_json().encode()).hexdigest()}\n"
     atomic_replace(run_folder / PUBLISHING_NAME, line.encode())
 
 
-def settle_publishing(run_folder: Path, repository: ModelRepository) -> None:
-    """Mark a run published that was killed when its version was in place already."""
+def recover_publishing(run_folder: Path, repository: ModelRepository) -> None:
+    """Mark the run as published if it was killed after its version was put in place."""
     try:
         reference, digest = (run_folder / PUBLISHING_NAME).read_text().split()
     except FileNotFoundError:
@@ -69,37 +69,37 @@ def settle_publishing(run_folder: Path, repository: ModelRepository) -> None:
         manifest = (repository.home_models / family / version / MANIFEST_NAME).read_bytes()
     except FileNotFoundError:
         return
-    # Another run may have been given the number since.
+    # The digest differs if another run has taken the version number since.
     if hashlib.sha256(manifest).hexdigest() == digest:
         mark_published(run_folder, reference)
 
 
 def mark_published(run_folder: Path, reference: str) -> None:
-    """Note that the run has become the version `reference`."""
+    """Record that the run was published as `reference`."""
     atomic_replace(run_folder / PUBLISHED_NAME, f"{reference}\n".encode())
 
 
 def room_for(network: nn.Module) -> int:
-    """Bytes that the checkpoints of this network's run, and the version that it becomes, take on the disk at most."""
+    """Maximum disk usage, in bytes, of the checkpoints and the version of a run."""
     weights: int = sum(tensor.nbytes for tensor in network.state_dict().values())
-    return _COPIES * weights + _OTHERS
+    return _COPIES * weights + _FIXED_BYTES
 
 
 def require_room(run_folder: Path, network: nn.Module) -> None:
-    """Check that the disk has room for the checkpoints of this network's run and the version that it becomes.
+    """Check that the disk has enough space for the checkpoints and the version of a run.
 
     Raises:
-        LowDiskError: it has not.
+        LowDiskError: the free space is too small.
     """
     require_space(run_folder, room_for(network), what="a training of this network", advice="free some space first")
 
 
 @contextmanager
-def held(run_folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder, which is made if it does not exist, and clear half a checkpoint away.
+def locked_run(run_folder: Path) -> Iterator[None]:
+    """Lock a run folder against other processes and remove incomplete checkpoints; creates the folder if missing.
 
     Raises:
-        CheckpointError: another process is training there.
+        CheckpointError: another process is training in the folder.
     """
     run_folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -107,11 +107,13 @@ def held(run_folder: Path) -> Iterator[None]:
             remove_temporaries(run_folder / CHECKPOINT_NAME)
             yield
     except Timeout:
-        raise CheckpointError(f"another process is training in {run_folder}: wait for it, or give --run NAME") from None
+        raise CheckpointError(
+            f"another process is training in {run_folder}: wait for it, or use another --run NAME"
+        ) from None
 
 
 def clear_run(run_folder: Path) -> None:
-    """Remove what a run left in its folder, save its log, which may be open; the caller holds it."""
+    """Delete the files of an earlier run, except the log, which may be open. The caller must hold the lock."""
     for path in run_folder.iterdir():
         if path.name not in _KEPT:
             path.unlink()

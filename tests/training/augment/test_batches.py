@@ -7,8 +7,8 @@ import torch
 from core.recipes import RecipeConfig
 from tests.support.training_runs import CPU, small_recipe
 from training.augment.batches import Batches
-from training.augment.teacher_rounds import RoundAnswers
-from training.augment.transforms import round_of_changes
+from training.augment.teacher_rounds import RoundSoftLabels
+from training.augment.transforms import round_transforms
 from training.data.types import LabelledImages
 
 N, CLASSES = 40, 10
@@ -23,7 +23,7 @@ def recipe(**overrides: object) -> RecipeConfig:
     return small_recipe("mlp", **{**NOTHING, **overrides})
 
 
-def batches(config: RecipeConfig, *, teacher: Sequence[RoundAnswers] | None = None) -> Batches:
+def batches(config: RecipeConfig, *, teacher: Sequence[RoundSoftLabels] | None = None) -> Batches:
     return Batches(
         IMAGES,
         CLASSES,
@@ -39,7 +39,7 @@ def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_without_augmentation_a_batch_is_the_images_in_the_order_asked_for() -> None:
+def test_batch_without_augmentation_keeps_the_images() -> None:
     index = torch.tensor([7, 3, 30])
     for batch in (batches(recipe()).augmented(index, 0, draw()), batches(recipe()).plain(index)):
         assert torch.equal(batch.pixels_LHWC, torch.from_numpy(IMAGES.images_NHWC[index.numpy()]) / 255)
@@ -58,25 +58,25 @@ def test_alternating_images_are_mirrored_in_every_other_epoch() -> None:
     assert torch.equal(~same, made.mirrored_N)
 
 
-def test_cutout_paints_the_given_color() -> None:
+def test_batch_cutout_uses_the_fill_color() -> None:
     pixels = batches(recipe(**{"augmentation.cutout": 4})).augmented(ALL, 0, draw()).pixels_LHWC
     assert torch.isclose(pixels, torch.tensor([1.0, 2.0, 3.0]) / 255).all(3).flatten(1).any(1).all()
 
 
-def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
+def test_soft_labels_belong_to_the_views_of_the_student() -> None:
     config = recipe(
         **{"augmentation.flip": True, "augmentation.translate": 1, "augmentation.mixup": 1.0,
            "distillation.temperature": 2.0}
     )  # fmt: skip
     logits_RNK = torch.randn(3, N, CLASSES, generator=draw(1)).half()
     hints_RNF = torch.randn(3, N, 4, generator=draw(2)).half()
-    made = batches(config, teacher=list(map(RoundAnswers, logits_RNK, hints_RNF)))
+    made = batches(config, teacher=list(map(RoundSoftLabels, logits_RNK, hints_RNF)))
     index = torch.tensor([5, 0, 31, 12])
     for epoch, number in ((0, 0), (1, 1), (2, 2), (4, 1)):
         batch = made.augmented(index, epoch, draw(epoch))
-        changes = round_of_changes(N, 8, 8, config.augmentation, number)
-        assert torch.equal(batch.pixels_LHWC, changes.pixels(changes.pictures(made.images_NHW, made.fill), index))
-        assert torch.equal(batch.onehot_NK, changes.targets(made.onehot_NK, index))
+        transforms = round_transforms(N, 8, 8, config.augmentation, number)
+        assert torch.equal(batch.pixels_LHWC, transforms.pixels(transforms.views(made.images_NHW, made.fill), index))
+        assert torch.equal(batch.onehot_NK, transforms.targets(made.onehot_NK, index))
         assert batch.teacher_NK is not None
         assert torch.equal(batch.teacher_NK, (logits_RNK[number, index].float() / 2.0).softmax(1))
         assert batch.hints_NF is not None
@@ -84,10 +84,10 @@ def test_the_teacher_s_answer_is_that_to_the_picture_the_student_sees() -> None:
     assert made.plain(index).hints_NF is None
 
 
-class _Counted(Sequence[RoundAnswers]):
-    """Rounds that keep the numbers of those that were read."""
+class _Counted(Sequence[RoundSoftLabels]):
+    """Sequence of rounds that records the numbers of the rounds read."""
 
-    def __init__(self, rounds: list[RoundAnswers]) -> None:
+    def __init__(self, rounds: list[RoundSoftLabels]) -> None:
         self.rounds = rounds
         self.read: list[int] = []
 
@@ -99,9 +99,9 @@ class _Counted(Sequence[RoundAnswers]):
         return self.rounds[number]
 
 
-def test_the_answers_of_a_round_are_read_once_when_its_first_batch_is_made() -> None:
-    answers = RoundAnswers(torch.zeros(N, CLASSES).half(), None)
-    teacher = _Counted([answers, answers, answers])
+def test_soft_labels_of_a_round_are_read_once() -> None:
+    labels = RoundSoftLabels(torch.zeros(N, CLASSES).half(), None)
+    teacher = _Counted([labels, labels, labels])
     made = batches(recipe(), teacher=teacher)
     for epoch in range(4):
         for index in ALL.split(10):
@@ -109,14 +109,14 @@ def test_the_answers_of_a_round_are_read_once_when_its_first_batch_is_made() -> 
     assert teacher.read == [0, 1, 2, 0]
 
 
-def test_pictures_and_labels_are_mixed_alike() -> None:
+def test_pixels_and_labels_are_mixed_with_the_same_share() -> None:
     batch = batches(recipe(**{"augmentation.mixup": 1.0})).augmented(ALL, 0, draw())
     plain = batches(recipe()).plain(ALL).pixels_LHWC
     share = batch.onehot_NK.amax(1)
     partner = (batch.onehot_NK - share[:, None] * batch.onehot_NK.eq(share[:, None])).argmax(1)
     assert 0.5 <= float(share.min()) < float(share.max()) <= 1
     assert torch.allclose(batch.onehot_NK.sum(1), torch.ones(N))
-    # Of each picture, what is not its own is some image of the partner's class.
+    # The part that is not from the image itself is from an image of the partner's class.
     rest = (batch.pixels_LHWC - share[:, None, None, None] * plain) / (1 - share)[:, None, None, None]
     clear = (share < 0.9) & batch.onehot_NK.gt(0).sum(1).eq(2)
     for row in torch.nonzero(clear).flatten().tolist():
@@ -127,8 +127,8 @@ def test_pictures_and_labels_are_mixed_alike() -> None:
 
 def test_outliers_come_last_and_have_no_target() -> None:
     config = recipe(**{"augmentation.outliers": 0.1})
-    answers = RoundAnswers(torch.zeros(N, CLASSES).half(), torch.zeros(N, 4).half())
-    batch = batches(config, teacher=[answers, answers]).augmented(ALL, 0, draw())
+    labels = RoundSoftLabels(torch.zeros(N, CLASSES).half(), torch.zeros(N, 4).half())
+    batch = batches(config, teacher=[labels, labels]).augmented(ALL, 0, draw())
     assert batch.teacher_NK is not None
     assert batch.hints_NF is not None
     assert len(batch.hints_NF) == N
@@ -138,14 +138,14 @@ def test_outliers_come_last_and_have_no_target() -> None:
     assert batch.onehot_NK.amax(1).eq(1).all()
 
 
-def test_robust_augmentation_changes_images_and_not_targets_with_and_without_a_teacher() -> None:
+def test_robust_augmentation_changes_images_but_not_targets() -> None:
     config = recipe(**{"augmentation.augmix": 0.4, "augmentation.frequency_mixing": 0.3})
     teacher = [
-        RoundAnswers(logits_NK, None) for logits_NK in torch.arange(2.0 * N * CLASSES).reshape(2, N, -1).half() / 100
+        RoundSoftLabels(logits_NK, None) for logits_NK in torch.arange(2.0 * N * CLASSES).reshape(2, N, -1).half() / 100
     ]
     plain = batches(recipe(), teacher=teacher).augmented(ALL, 1, draw())
-    for answers in (None, teacher):
-        batch = batches(config, teacher=answers).augmented(ALL, 1, draw())
+    for labels in (None, teacher):
+        batch = batches(config, teacher=labels).augmented(ALL, 1, draw())
         changed = (batch.pixels_LHWC != plain.pixels_LHWC).flatten(1).any(1)
         assert 0.5 * N < int(changed.sum()) < 0.9 * N
         assert torch.equal(batch.onehot_NK, plain.onehot_NK)

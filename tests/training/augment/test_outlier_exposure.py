@@ -10,7 +10,7 @@ def drawn(count: int, seed: int = 0) -> torch.Tensor:
     return outlier_images(IMAGES, count, torch.Generator().manual_seed(seed))
 
 
-def test_they_follow_the_generator_and_leave_the_images_alone() -> None:
+def test_outliers_are_reproducible_and_keep_the_images() -> None:
     before = IMAGES.clone()
     made = drawn(9)
     assert (made.shape, made.dtype) == ((9, 16, 18, 3), torch.uint8)
@@ -47,7 +47,7 @@ def test_a_repeated_patch_is_the_same_everywhere_and_from_the_image() -> None:
         assert (windows == patch).flatten(1).all(1).any()
 
 
-def test_gradients_pass_from_one_color_to_another_without_a_turn() -> None:
+def test_gradients_are_monotonic_between_two_colors() -> None:
     for picture in drawn(40)[3::4].int():
         for steps in (picture.diff(dim=0), picture.diff(dim=1)):
             for channel in steps.unbind(-1):

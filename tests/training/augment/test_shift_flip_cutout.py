@@ -9,8 +9,8 @@ from training.augment.shift_flip_cutout import (
     apply_cutout,
     apply_shift_flip,
     draw_cutout,
+    draw_mixup_shares,
     draw_shift_flip,
-    mixing_shares,
 )
 
 FILL = torch.tensor([10, 20, 30], dtype=torch.uint8)
@@ -29,7 +29,7 @@ def views_of(before: Tensor, views: ShiftFlip) -> Tensor:
     return unpack(apply_shift_flip(pack(before), views))
 
 
-def painted_over(before: Tensor, cutout: Cutout) -> Tensor:
+def with_cutout(before: Tensor, cutout: Cutout) -> Tensor:
     return unpack(apply_cutout(pack(before), cutout, pack(FILL)))
 
 
@@ -42,7 +42,7 @@ def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
     assert 150 < int(mirrored.sum()) < 250
 
 
-def test_the_images_to_mirror_may_be_given() -> None:
+def test_flip_uses_given_images() -> None:
     before = images(6)
     given = torch.tensor([True, False, False, True, True, False])
     after = views_of(before, draw_shift_flip(6, FLIP, draw(), given))
@@ -50,7 +50,7 @@ def test_the_images_to_mirror_may_be_given() -> None:
     assert torch.equal(after[~given], before[~given])
 
 
-def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -> None:
+def test_translate_crops_the_reflected_image_with_every_shift() -> None:
     before = images(300)
     after = views_of(before, draw_shift_flip(300, SHIFT, draw()))
     assert after.shape == before.shape
@@ -70,29 +70,29 @@ def test_translate_gives_windows_of_the_reflected_image_and_uses_every_shift() -
     assert len(seen) == 25
 
 
-def test_the_view_in_the_middle_is_the_image_itself() -> None:
+def test_center_crop_is_the_image() -> None:
     middle = ShiftFlip(torch.tensor([2]), torch.tensor([2]), torch.tensor([False]), 2)
     assert torch.equal(views_of(images(1), middle), images(1))
 
 
-def test_without_flip_and_translate_the_only_view_is_the_image() -> None:
+def test_no_flip_and_translate_keep_the_image() -> None:
     nothing = Augmentation(flip=False)
     assert torch.equal(views_of(images(), draw_shift_flip(64, nothing, draw())), images())
 
 
-def test_cutout_paints_one_square_of_the_given_color_and_nothing_else() -> None:
+def test_cutout_fills_one_square_with_the_given_color() -> None:
     before = images(300)
-    after = painted_over(before, draw_cutout(300, 12, 10, 4, draw()))
-    painted = (after == FILL).all(3)
-    assert torch.equal(after[~painted], before[~painted])
-    areas = painted.flatten(1).sum(1)
+    after = with_cutout(before, draw_cutout(300, 12, 10, 4, draw()))
+    filled = (after == FILL).all(3)
+    assert torch.equal(after[~filled], before[~filled])
+    areas = filled.flatten(1).sum(1)
     assert int(areas.max()) == 16
-    assert int(areas.min()) >= 4  # a center in a corner leaves a quarter of the square
-    rows, columns = painted.any(2).sum(1), painted.any(1).sum(1)
+    assert int(areas.min()) >= 4  # a quarter of the square remains if the center is in a corner
+    rows, columns = filled.any(2).sum(1), filled.any(1).sum(1)
     assert torch.equal(rows * columns, areas)
 
 
-def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
+def test_shift_flip_is_reproducible_and_keeps_its_input() -> None:
     before = images()
     kept = before.clone()
     config = Augmentation(flip=True, translate=3)
@@ -102,11 +102,11 @@ def test_views_follow_the_generator_and_leave_their_input_alone() -> None:
     assert not torch.equal(first, other)
 
 
-def test_an_image_keeps_most_of_itself_when_it_is_mixed() -> None:
-    share = mixing_shares(2_000, 1.0, draw())
+def test_mixup_shares_are_at_least_half() -> None:
+    share = draw_mixup_shares(2_000, 1.0, draw())
     assert 0.5 <= float(share.min()) < float(share.max()) <= 1.0
     assert abs(float(share.mean()) - 0.75) < 0.01  # Beta(1, 1) is uniform
 
 
-def test_a_small_alpha_hardly_mixes() -> None:
-    assert float(mixing_shares(2_000, 0.1, draw()).mean()) > 0.9
+def test_mixup_shares_of_a_small_alpha_are_near_one() -> None:
+    assert float(draw_mixup_shares(2_000, 0.1, draw()).mean()) > 0.9

@@ -29,7 +29,7 @@ def point(side: int = 33) -> Floats:
 
 
 def pictures() -> npt.NDArray[np.uint8]:
-    """Smooth pictures with edges, uint8 [6, 32, 32, 3]."""
+    """Smooth images with edges, uint8 [6, 32, 32, 3]."""
     rows, columns = np.mgrid[0:32, 0:32]
     waves = [127 + 90 * np.sin((rows * k + columns * (6 - k)) / 9) * (columns > 8) for k in range(6)]
     return np.stack(waves).astype(np.uint8)[..., None].repeat(3, axis=-1)
@@ -57,7 +57,7 @@ def test_higher_severities_change_more(name: str) -> None:
     assert changes == sorted(changes)
 
 
-def test_chance_differs_between_images_severities_and_seeds() -> None:
+def test_random_numbers_differ_between_images_severities_and_seeds() -> None:
     images_NHWC = pictures()[:1].repeat(2, axis=0)
     first = corrupted("gaussian_noise", 1, images_NHWC, 0)
     assert np.any(first[0] != first[1])
@@ -76,7 +76,7 @@ def test_shot_noise_has_the_variance_of_counted_photons() -> None:
     assert noisy.var() == pytest.approx(0.5 / 50, rel=0.05)
 
 
-def test_impulse_noise_strikes_its_share_half_of_it_white() -> None:
+def test_impulse_noise_replaces_its_share_half_of_it_white() -> None:
     noisy = noise.impulse_noise(gray(0.5, 16), random(), 0.07)
     assert np.mean(noisy == 1) == pytest.approx(0.035, abs=0.003)
     assert np.mean(noisy == 0) == pytest.approx(0.035, abs=0.003)
@@ -100,14 +100,14 @@ def test_blur_leaves_a_plain_image_as_it_is(blurred: Callable[[Floats], Floats])
 def test_defocus_spreads_a_point_over_a_disk_of_its_radius() -> None:
     spread_HW = blur.defocus_blur(point(), random(), 1.0, 0.05)[0, :, :, 0]
     expected_HW = np.zeros((33, 33))
-    expected_HW[[16, 15, 17, 16, 16], [16, 16, 16, 15, 17]] = 0.2  # the middle and its four neighbors
+    expected_HW[[16, 15, 17, 16, 16], [16, 16, 16, 15, 17]] = 0.2  # the center and its four neighbors
     np.testing.assert_allclose(spread_HW, expected_HW, atol=1e-9)
 
 
 def test_motion_spreads_a_point_along_its_direction_by_half_a_gaussian() -> None:
     trail_HW = blur.moved(point(), np.array([0.0]), 2, 1.0)[0, :, :, 0]
     weights = np.exp(-(np.arange(5) ** 2) / 2)
-    # pixels are taken from the right, so that the trail goes to the left
+    # pixels are taken from the right, so the trail points to the left
     np.testing.assert_allclose(trail_HW[16, 12:17], (weights / weights.sum())[::-1], atol=1e-12)
     assert trail_HW.sum() == pytest.approx(1)
     down_HW = blur.moved(point(), np.array([90.0]), 2, 1.0)[0, :, :, 0]
@@ -120,7 +120,7 @@ def test_glass_takes_pixels_from_the_upper_left_only() -> None:
     assert set(zip(*np.nonzero(moved_HW), strict=True)) <= {(r, c) for r in range(16, 33) for c in range(16, 33)}
 
 
-def test_zoom_by_nothing_is_the_identity_and_by_two_the_middle() -> None:
+def test_zoomed_by_1_and_by_2() -> None:
     image_NHWC = np.random.default_rng(0).random((1, 32, 32, 3))
     np.testing.assert_allclose(blur.zoomed(image_NHWC, 1.0), image_NHWC)
     large_NHWC = blur.zoomed(image_NHWC, 2.0)
@@ -142,7 +142,7 @@ def test_brightness_raises_the_largest_channel_and_keeps_the_hue() -> None:
     np.testing.assert_allclose(weather.brightness(gray(0.0), random(), 0.3), 0.3)
 
 
-def test_clouds_span_the_whole_range_and_are_rougher_where_asked() -> None:
+def test_plasma_spans_the_range_and_follows_roughness() -> None:
     smooth_NHW, rough_NHW = (weather.plasma(4, 32, roughness, random()) for roughness in (3.0, 1.5))
     for clouds_NHW in (smooth_NHW, rough_NHW):
         np.testing.assert_allclose(clouds_NHW.min(axis=(1, 2)), 0)
@@ -162,8 +162,8 @@ def test_elastic_without_strength_and_skew_is_the_identity() -> None:
     np.testing.assert_allclose(digital.elastic_transform(image_NHWC, random(), 0, 0.1, 0), image_NHWC, atol=1e-9)
 
 
-def test_the_affine_map_moves_its_points_where_it_says() -> None:
-    # A picture whose values are its own coordinates tells where each pixel was taken from.
+def test_skewed_moves_its_three_points() -> None:
+    # The values of the image are its coordinates, so they show the source of each pixel.
     rows, columns = np.mgrid[0:32, 0:32] / 31
     image_NHWC = np.stack([rows, columns, rows], axis=-1)[None]
     source = random()
@@ -174,7 +174,7 @@ def test_the_affine_map_moves_its_points_where_it_says() -> None:
         np.testing.assert_allclose(near, before, atol=1.0)
 
 
-def test_pixelate_and_jpeg_are_those_of_pillow() -> None:
+def test_pixelate_and_jpeg_match_pillow() -> None:
     image = Image.fromarray(pictures()[0])
     small = image.resize((20, 20), Image.Resampling.BOX).resize((32, 32), Image.Resampling.BOX)
     np.testing.assert_array_equal(corrupted("pixelate", 5, pictures()[:1], 0)[0], np.asarray(small))

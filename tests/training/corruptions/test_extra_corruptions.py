@@ -18,13 +18,13 @@ def random() -> np.random.Generator:
 
 
 def colored(images: int = 4, height: int = 32, width: int = 32) -> npt.NDArray[np.uint8]:
-    """Smooth colored pictures, uint8 [N, H, W, 3]."""
+    """Smooth colored images, uint8 [N, H, W, 3]."""
     rows, columns = np.mgrid[0:height, 0:width] / 9
     waves = [[127 + 90 * np.sin(rows * k + columns * (c + 1)) for c in range(3)] for k in range(images)]
     return np.stack(waves).transpose(0, 2, 3, 1).astype(np.uint8)
 
 
-def test_the_extra_kinds_are_none_of_the_judged_ones() -> None:
+def test_extra_corruptions_are_disjoint_from_the_evaluated_ones() -> None:
     assert set(EXTRA_CORRUPTIONS) == {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
     assert not set(EXTRA_CORRUPTIONS) & set(CORRUPTIONS)
 
@@ -100,7 +100,7 @@ def test_mud_covers_with_its_color_and_leaves_the_rest() -> None:
     muddy_NHWC = spatter(image_NHWC, random(), 0.65, 0.1, 0.5, 0.68, 0.6, 1)
     clear_NHW = np.all(muddy_NHWC == 0.9, axis=-1)
     assert 0.5 < clear_NHW.mean() < 0.99
-    # Drops are drawn from an opacity of 0.8 on, so that what is covered is at most a fifth of the image.
+    # Drops have an opacity of at least 0.8, so at most a fifth of the image color remains under them.
     mud_C = np.array([63, 42, 20]) / 255
     assert np.all(muddy_NHWC[~clear_NHW] <= 0.2 * 0.9 + 0.8 * mud_C + 1e-9)
 
@@ -117,7 +117,7 @@ def test_water_that_never_reaches_the_threshold_changes_nothing() -> None:
     np.testing.assert_array_equal(spatter(image_NHWC, random(), 0.1, 0.01, 0.7, 0.7, 0.5, 0), image_NHWC)
 
 
-def test_blocks_bound_the_memory_and_have_chance_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_have_their_own_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     images_NHWC = colored(1).repeat(4, axis=0)
     whole_NHWC = corrupted("speckle_noise", 3, images_NHWC, 0)
     monkeypatch.setattr(cifar10c, "_BLOCK_PIXELS", 2 * 32 * 32)

@@ -11,12 +11,12 @@ def images(count: int = 4) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, size=(count, 9, 9, 3), dtype=np.uint8)
 
 
-def test_places_beyond_the_border_are_mirrored_at_the_outermost_pixel() -> None:
+def test_mirrored_reflects_at_the_edge_pixel() -> None:
     assert mirrored(np.arange(-3, 8), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
     assert mirrored(np.arange(-2, 3), 1).tolist() == [0] * 5
 
 
-def test_reading_at_the_pixels_gives_the_pixels_and_between_them_their_mean() -> None:
+def test_sample_bilinear_at_and_between_pixels() -> None:
     image_NHWC = images(1).astype(np.float64)
     rows, columns = grid(1, 9, 9)
     np.testing.assert_array_equal(sample_bilinear(image_NHWC, rows, columns), image_NHWC)
@@ -24,7 +24,7 @@ def test_reading_at_the_pixels_gives_the_pixels_and_between_them_their_mean() ->
     np.testing.assert_allclose(between[0, 3, 3], (image_NHWC[0, 3, 3] + image_NHWC[0, 4, 3]) / 2)
 
 
-def test_every_fourth_image_moves_the_same_way() -> None:
+def test_shift_direction_repeats_every_fourth_image() -> None:
     moved = shifted(images(), 2)
     np.testing.assert_array_equal(moved[0, :-2], images()[0, 2:])  # up
     np.testing.assert_array_equal(moved[1, :, 2:], images()[1, :, :-2])  # right
@@ -33,7 +33,7 @@ def test_every_fourth_image_moves_the_same_way() -> None:
     np.testing.assert_array_equal(moved[2, 1], images()[2, 1])  # mirrored in: row -1 is row 1
 
 
-def test_a_quarter_turn_is_exact_and_goes_both_ways() -> None:
+def test_rotation_by_90_degrees_alternates_and_is_exact() -> None:
     turned = rotated(images(2), 90)
     assert {turned[0].tobytes(), turned[1].tobytes()} == {
         np.rot90(images(2)[0]).tobytes(),
@@ -42,5 +42,5 @@ def test_a_quarter_turn_is_exact_and_goes_both_ways() -> None:
 
 
 @pytest.mark.parametrize("change", [lambda x: rotated(x, 0), lambda x: shifted(x, 0)])
-def test_nothing_changes_nothing(change: object) -> None:
+def test_zero_shift_and_rotation_are_the_identity(change: object) -> None:
     np.testing.assert_array_equal(change(images()), images())  # type: ignore[operator]

@@ -29,7 +29,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
 
 
-def test_pixels_labels_and_names_arrive_as_written(tmp_path: Path) -> None:
+def test_load_cifar10_returns_the_stored_content(tmp_path: Path) -> None:
     files = write_cifar_files(tmp_path, per_class_train=5, per_class_test=3)
     dataset = load_cifar10(tmp_path, files=files)
     assert dataset.class_names == CLASS_NAMES
@@ -48,7 +48,7 @@ def test_pixels_labels_and_names_arrive_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", FOLDER_NAME, "cifar copy"])
-def test_the_folder_itself_or_the_one_that_holds_it(tmp_path: Path, name: str) -> None:
+def test_data_dir_may_be_the_folder_or_its_parent(tmp_path: Path, name: str) -> None:
     files = write_cifar_files(tmp_path / name)
     given = tmp_path if name == FOLDER_NAME else tmp_path / name
     assert load_cifar10(given, files=files).digest == load_cifar10(tmp_path / name, files=files).digest
@@ -60,7 +60,7 @@ def test_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(load_cifar10(Path(), files=files).training) == 200
 
 
-def test_the_argument_goes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_dir_argument_overrides_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = write_cifar_files(tmp_path / "first", seed=1)
     second = write_cifar_files(tmp_path / "second", seed=2)
     monkeypatch.setenv("DUET_DATA_DIR", str(tmp_path / "first"))
@@ -124,7 +124,7 @@ def test_a_malicious_pickle_is_never_executed(tmp_path: Path, name: str) -> None
     with pytest.raises(DataError, match=f"{name} is damaged"):
         load_cifar10(tmp_path, files=files)
     assert not proof.exists()
-    # The file would have done harm, had it been opened.
+    # The file is harmful if it is unpickled.
     pickle.loads((tmp_path / name).read_bytes())
     assert proof.is_dir()
 
@@ -144,13 +144,13 @@ class _Warns:
         return warnings.warn, ("an old spelling of a dtype", np.exceptions.VisibleDeprecationWarning)
 
 
-def test_warnings_of_old_pickles_do_not_leak(tmp_path: Path) -> None:
+def test_old_pickles_cause_no_warnings(tmp_path: Path) -> None:
     files = dict(write_cifar_files(tmp_path))
     batch = pickle.loads((tmp_path / "test_batch").read_bytes())
     files["test_batch"] = write_pickle(tmp_path / "test_batch", {**batch, "batch_label": _Warns()})
     with pytest.warns(np.exceptions.VisibleDeprecationWarning):
         pickle.loads((tmp_path / "test_batch").read_bytes())
-    # pytest turns a warning that leaks into an error.
+    # pytest turns warnings into errors.
     assert len(load_cifar10(tmp_path, files=list(files.items())).test) == 50
 
 
@@ -167,7 +167,7 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
-    """Small files, packed as the published archive is, behind an address that torchvision downloads from."""
+    """An archive of small files, like the published one, at a URL that torchvision downloads from."""
     folder = tmp_path / "published"
     files = write_cifar_files(folder / FOLDER_NAME)
     archive = folder / "cifar-10-python.tar.gz"
@@ -197,7 +197,7 @@ def test_download_fills_the_home_folder_once(
     assert "downloading" not in capsys.readouterr().err
 
 
-def test_download_mends_a_damaged_file_in_the_home_folder(tmp_path: Path, published: Published) -> None:
+def test_download_replaces_a_damaged_file_in_home(tmp_path: Path, published: Published) -> None:
     load_cifar10(download=True, files=published.files)
     damaged = tmp_path / "home" / "datasets" / "cifar10" / FOLDER_NAME / "test_batch"
     damaged.write_bytes(b"half a file")
@@ -220,11 +220,11 @@ def test_a_failed_download_says_what_to_do(published: Published, damage: str) ->
         published.archive.unlink()
     else:
         published.archive.write_bytes(published.archive.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"could not be downloaded from .* name its folder with --data-dir"):
+    with pytest.raises(DataError, match=r"could not be downloaded from .* set --data-dir"):
         load_cifar10(download=True, files=published.files)
 
 
-def test_a_home_that_cannot_be_written_to_says_so(tmp_path: Path, published: Published) -> None:
+def test_download_to_unwritable_home_fails(tmp_path: Path, published: Published) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "datasets").write_text("a file where a folder should be")
     with pytest.raises(DataError, match=r"could not be downloaded .*Not a directory"):
@@ -232,7 +232,7 @@ def test_a_home_that_cannot_be_written_to_says_so(tmp_path: Path, published: Pub
 
 
 @pytest.mark.cifar10
-def test_the_real_data_is_what_it_is_said_to_be() -> None:
+def test_real_cifar10_matches_its_description() -> None:
     dataset = real_cifar10()
     assert dataset.class_names == CLASS_NAMES
     assert dataset.training.images_NHWC.shape == (50_000, 32, 32, 3)

@@ -8,8 +8,8 @@ from core.errors import DataError
 from training.data.load import load_dataset
 
 
-def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(DataError, match="no data set 'mnist': there are cifar10, and folder:NAME"):
+def test_unknown_data_set_error_lists_the_available_ones() -> None:
+    with pytest.raises(DataError, match="no data set 'mnist': use cifar10, or folder:NAME"):
         load_dataset("mnist")
 
 

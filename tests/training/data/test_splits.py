@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import DataError
 from tests.support.cifar_files import real_cifar10, small_dataset
-from training.data.splits import CIFAR10_SPLIT_FILE, Split, load_cifar10_split, make_split, split_for
+from training.data.splits import CIFAR10_SPLIT_FILE, Split, make_split, read_cifar10_split, split_for
 
 
 def parts(split: Split) -> tuple[np.ndarray, ...]:
@@ -26,13 +26,13 @@ def assert_divides(split: Split, images: int) -> None:
 
 
 def test_the_stored_split_divides_every_training_image() -> None:
-    split = load_cifar10_split()
+    split = read_cifar10_split()[0]
     assert [len(part) for part in parts(split)] == [40_000, 5_000, 5_000]
     assert_divides(split, 50_000)
 
 
 def test_the_stored_split_is_the_one_that_models_were_made_with() -> None:
-    assert load_cifar10_split().digest == "6bfea578f209051951a1d21b617413b82cc6ddc638c26304b7b122ae5d5beed2"
+    assert read_cifar10_split()[0].digest == "6bfea578f209051951a1d21b617413b82cc6ddc638c26304b7b122ae5d5beed2"
 
 
 @given(
@@ -40,7 +40,7 @@ def test_the_stored_split_is_the_one_that_models_were_made_with() -> None:
     shares=st.tuples(st.floats(0, 0.4), st.floats(0, 0.4)),
     seed=st.integers(0, 2**32),
 )
-def test_parts_have_the_asked_size_and_the_classes_in_proportion(
+def test_split_parts_have_the_given_size_and_class_proportions(
     counts: list[int], shares: tuple[float, float], seed: int
 ) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
@@ -68,22 +68,22 @@ def test_a_seed_always_draws_the_same_and_another_seed_another() -> None:
     assert not np.array_equal(first.validation, other.validation)
 
 
-def test_the_draw_is_not_by_position() -> None:
+def test_split_is_random_by_position() -> None:
     labels = np.zeros(1_000, dtype=np.int64)
     split = make_split(labels, validation=100, holdout=100, seed=0)
     for part in parts(split):
         assert abs(part.mean() - 500) < 100
 
 
-def test_digest_tells_apart_the_same_positions_in_other_parts() -> None:
+def test_split_digest_depends_on_the_parts() -> None:
     one, two, three = (np.array([position], dtype=np.int64) for position in range(3))
     splits = [Split(one, two, three), Split(one, three, two), Split(np.concatenate([one, two]), three, three[:0])]
     assert len({split.digest for split in splits}) == 3
 
 
 @pytest.mark.parametrize(("validation", "holdout"), [(5, 5), (11, 0), (0, 10), (-1, 2)])
-def test_a_split_that_leaves_nothing_to_train_on_is_refused(validation: int, holdout: int) -> None:
-    with pytest.raises(DataError, match="to train on"):
+def test_split_without_training_images_is_refused(validation: int, holdout: int) -> None:
+    with pytest.raises(DataError, match="leave no training images"):
         make_split(np.zeros(10, dtype=np.int64), validation=validation, holdout=holdout, seed=0)
 
 
@@ -100,7 +100,7 @@ def test_another_data_set_is_divided_by_proportion() -> None:
 def test_the_real_cifar10_gets_the_stored_split() -> None:
     dataset = real_cifar10()
     split = split_for(dataset)
-    assert split.digest == load_cifar10_split().digest
+    assert split.digest == read_cifar10_split()[0].digest
     assert np.bincount(dataset.training.labels_N[split.validation]).tolist() == [500] * 10
     assert np.bincount(dataset.training.labels_N[split.holdout]).tolist() == [500] * 10
 

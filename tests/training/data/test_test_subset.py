@@ -6,7 +6,7 @@ from tests.support.cifar_files import small_dataset
 from training.data.test_subset import SEED, stratified, subset_of_test
 
 
-def test_classes_are_even_and_smaller_subsets_part_of_larger_ones() -> None:
+def test_stratified_subsets_are_balanced_and_nested() -> None:
     labels_N = np.random.default_rng(0).permutation(np.repeat(np.arange(4), 50))
     large, small = stratified(labels_N, 80), stratified(labels_N, 12)
     assert np.bincount(labels_N[large]).tolist() == [20] * 4
@@ -16,7 +16,7 @@ def test_classes_are_even_and_smaller_subsets_part_of_larger_ones() -> None:
     assert np.any(stratified(labels_N, 12, seed=1) != small)
 
 
-def test_no_more_than_there_are() -> None:
+def test_stratified_count_is_limited_by_the_images() -> None:
     dataset = small_dataset(per_class_train=5, per_class_test=2)
     images, data = subset_of_test(dataset, 1000)
     assert (len(images), data.images, data.seed) == (20, 20, None)

@@ -1,4 +1,4 @@
-"""Class biases: decided by cross-validation, folded into the weights, and in every file of a version."""
+"""Class biases: cross-validation, bias of the last layer, and effect on all files of a version."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TestDecide:
         np.testing.assert_allclose(record.biases, SHIFT_K, atol=0.15)
         temperature, biases_K = fit_biases(logits_NK, calibration_targets(labels_N, 5))
         np.testing.assert_allclose(record.biases, temperature * biases_K)
-        # Out-of-fold losses of so many images lie close to those of the true probabilities.
+        # Out-of-fold losses of many images are close to those of the true probabilities.
         truth = log_loss(softmax(logits_NK + SHIFT_K), np.eye(5)[labels_N])
         assert record.log_loss_with == pytest.approx(truth, abs=0.005)
 
@@ -100,7 +100,7 @@ def images() -> Images:
 
 
 def biased(images: Images, folder: Path, kind: str) -> Classifier:
-    """A network that prefers three classes by far."""
+    """A network strongly biased to three classes."""
     folder.mkdir(exist_ok=True)
     classifier = small_fit(small_recipe(kind, epochs=3), images, folder).classifier
     return with_biases(classifier, (2.0, 2.0, 2.0, *[0.0] * 7))
@@ -123,13 +123,13 @@ def test_a_network_without_a_last_bias_is_refused() -> None:
         with_biases(ends_otherwise, (0.1, 0.1, -0.2))
 
 
-def test_few_holdout_images_are_not_tried(images: Images, tmp_path: Path) -> None:
+def test_class_biases_need_enough_holdout_images(images: Images, tmp_path: Path) -> None:
     classifier = biased(images, tmp_path, "mlp")
     holdout = images.part("holdout")
     assert debias(classifier, holdout.images_NHWC[:9], holdout.labels_N[:9]) == (classifier, None)
 
 
-def test_kept_biases_are_in_every_file_and_stay_when_published_again(
+def test_kept_biases_are_in_every_file_also_after_republish(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_pass(monkeypatch)
@@ -142,7 +142,7 @@ def test_kept_biases_are_in_every_file_and_stay_when_published_again(
     assert record is not None
     assert record.kept
     assert record.images == manifest.data.counts["holdout"]
-    assert max(record.biases[:3]) < min(record.biases[3:])  # they undo the preference
+    assert max(record.biases[:3]) < min(record.biases[3:])  # they compensate the bias
 
     folder = repository.folder("mlp", 1)
     expected_NK = untouched + np.array(record.biases)
@@ -159,7 +159,7 @@ def test_kept_biases_are_in_every_file_and_stay_when_published_again(
     assert (folder / GRADIENT_GRAPH).is_file()
     assert open_session(folder / GRADIENT_GRAPH, threads=1)
     card = (folder / CARD_NAME).read_text()
-    assert "| class biases | part of the weights; log loss on the holdout, 5-fold cross-validation: " in card
+    assert "| class biases | included in the weights; log loss on the holdout, 5-fold cross-validation: " in card
     assert f"{record.log_loss_with:.4f} with temperature and biases, {record.log_loss_without:.4f}" in card
 
     measured = evaluate_version(folder, manifest, images, threads=1)
@@ -173,7 +173,7 @@ def test_kept_biases_are_in_every_file_and_stay_when_published_again(
     assert again.files["weights.safetensors"].sha256 == manifest.files["weights.safetensors"].sha256
 
 
-def test_biases_are_tried_when_a_version_without_them_is_published_again(
+def test_republish_fits_biases_of_a_version_without_them(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)

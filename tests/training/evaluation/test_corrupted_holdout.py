@@ -23,7 +23,7 @@ def measured(pair: PublishedPair) -> CorruptedHoldout:
     )
 
 
-def test_every_extra_kind_is_measured_at_two_severities(pair: PublishedPair) -> None:
+def test_corrupted_holdout_has_every_kind_at_two_severities(pair: PublishedPair) -> None:
     record = measured(pair)
     expected = [(name, severity) for name in EXTRA_CORRUPTIONS for severity in (2, 4)]
     assert [(each.name, each.severity) for each in record.conditions] == expected
@@ -38,7 +38,7 @@ def test_every_extra_kind_is_measured_at_two_severities(pair: PublishedPair) -> 
     assert CorruptedHoldout.model_validate_json(record.model_dump_json()) == record
 
 
-def test_a_large_holdout_is_measured_in_part_and_other_images_have_another_key(
+def test_large_holdout_is_subsampled_and_digest_depends_on_images(
     pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measured(pair)

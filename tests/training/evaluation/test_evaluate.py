@@ -12,8 +12,7 @@ from tests.support.training_runs import small_fit, small_images, small_recipe
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate
-from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import ood_images
+from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.scores import score
 from training.export.run_onnx import predict_logits
 from training.export.to_onnx import export_model
@@ -40,7 +39,7 @@ def judged(trained: tuple[Classifier, Path], images: Images, folder: Path) -> Ev
     return evaluate(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1)
 
 
-def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
+def test_accepted_int8_has_its_own_calibration_and_scores(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_pass(monkeypatch)
@@ -57,7 +56,7 @@ def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
         test_NK = predict_logits(graph, test.images_NHWC, threads=1)
         fitted = calibrate(holdout_NK, holdout.labels_N)
         assert result.calibration[precision] == fitted
-        strange = score_strangeness(graph, test_NK, ood_images(test.images_NHWC), fitted, threads=1)
+        strange = score_ood(graph, test_NK, ood_images(test.images_NHWC), fitted, threads=1)
         expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted, calibration_images=len(holdout))
         expected = expected.model_copy(update={"strange": strange})
         assert result.evaluation.scores[precision] == expected
@@ -66,7 +65,7 @@ def test_int8_that_passes_has_thresholds_and_figures_of_its_own(
             np.testing.assert_allclose(stored_NK, softmax(logits_NK, fitted.temperature), atol=1e-6)
 
 
-def test_int8_that_fails_leaves_nothing_but_the_verdict(
+def test_rejected_int8_leaves_only_the_verdict(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -78,7 +77,7 @@ def test_int8_that_fails_leaves_nothing_but_the_verdict(
     assert all(split.probabilities.keys() == {"fp32"} for split in result.predictions.values())
 
 
-def test_the_headline_is_that_of_float32_whatever_int8_does(
+def test_headline_metrics_are_those_of_float32(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headlines = []
@@ -91,7 +90,7 @@ def test_the_headline_is_that_of_float32_whatever_int8_does(
     assert headlines[0] == headlines[1]
 
 
-def test_averaged_views_have_thresholds_and_figures_of_their_own(
+def test_tta_has_its_own_calibration_and_scores(
     trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_pass(monkeypatch)

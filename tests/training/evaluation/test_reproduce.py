@@ -22,7 +22,7 @@ def evaluated(scores: Scores) -> Evaluation:
     return Evaluation(data=data, class_names=("ant", "bee", "cow"), scores={"fp32": scores})
 
 
-def test_figures_that_were_not_measured_yet_do_not_differ_and_others_do() -> None:
+def test_missing_scores_of_older_versions_are_skipped() -> None:
     now = scored()
     sets = now.prediction_sets.model_copy(update={"band": None, "calibration_images": None})
     reliability = now.reliability.model_copy(update={"if_calibrated": None})
@@ -35,7 +35,7 @@ def test_figures_that_were_not_measured_yet_do_not_differ_and_others_do() -> Non
     assert len(disagreements(evaluated(now), evaluated(other))) == 2
 
 
-def test_kinds_of_strange_images_that_were_added_later_do_not_differ() -> None:
+def test_ood_kinds_added_later_are_skipped() -> None:
     now = score(LOGITS_NK, LABELS_N, ("ant", "bee", "cow"), CALIBRATION, calibration_images=50)
 
     def strange(kind: StrangeKind, flag_rate: float) -> StrangeImages:
@@ -53,7 +53,7 @@ def test_kinds_of_strange_images_that_were_added_later_do_not_differ() -> None:
     ]
 
 
-def test_an_evaluation_of_before_these_figures_can_be_read() -> None:
+def test_evaluation_of_an_older_version_can_be_read() -> None:
     now = evaluated(scored())
     content = now.model_dump(mode="json")
     for name in ("strange", "ece_before_temperature"):
@@ -64,7 +64,7 @@ def test_an_evaluation_of_before_these_figures_can_be_read() -> None:
     assert Evaluation.model_validate(content).scores["fp32"].prediction_sets.band is None
 
 
-def test_a_band_that_took_no_account_of_the_calibration_images_does_not_differ() -> None:
+def test_coverage_band_without_calibration_images_is_skipped() -> None:
     now = scored()
     sets = now.prediction_sets
     binomial = sets.model_copy(update={"band": (0.8, 0.9), "calibration_images": None})
@@ -79,7 +79,7 @@ def test_a_band_that_took_no_account_of_the_calibration_images_does_not_differ()
     assert differing
 
 
-def test_figures_from_drawn_labels_may_differ_a_little() -> None:
+def test_scores_from_sampled_labels_have_a_tolerance() -> None:
     now = scored()
     perfect = now.reliability.if_calibrated
     assert perfect is not None

@@ -60,7 +60,7 @@ def test_a_class_that_is_never_predicted_scores_zero() -> None:
     assert scores.per_class[2].f1.value == 0.0
 
 
-def test_temperature_changes_probabilities_but_no_answer() -> None:
+def test_temperature_changes_probabilities_but_not_predictions() -> None:
     sharp = CALIBRATION.model_copy(update={"temperature": 0.5})
     cool, hot = (score(logits_for(PREDICTED), LABELS, NAMES, c) for c in (CALIBRATION, sharp))
     assert cool.confusion_matrix == hot.confusion_matrix

@@ -31,7 +31,7 @@ def images() -> Images:
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trained float32 graph with its int8 variant beside it."""
+    """A trained float32 graph and its int8 variant in one folder."""
     folder = tmp_path_factory.mktemp(request.param)
     classifier = small_fit(small_recipe(request.param), images, folder).classifier
     export_model(classifier, folder, height=32, width=32)
@@ -44,24 +44,24 @@ def int8_of(model: Path) -> Path:
 
 
 def fused(path: Path, folder: Path) -> Counter[str]:
-    """How often each operator occurs in the graph that onnxruntime makes of the one at `path`."""
+    """Operator counts of the optimized graph that onnxruntime creates from the file `path`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns that the fused graph suits this machine only
+    options.log_severity_level = 3  # suppresses the warning that the optimized graph is specific to this machine
     options.optimized_model_filepath = str(folder / "fused.onnx")
     onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return Counter(node.op_type for node in onnx.load(folder / "fused.onnx").graph.node)
 
 
-def test_answers_are_close_to_those_of_float32(model: Path, images: Images) -> None:
+def test_int8_predictions_are_close_to_float32(model: Path, images: Images) -> None:
     test_NHWC = images.dataset.test.images_NHWC
     float_NK, int8_NK = (predict_logits(path, test_NHWC, threads=1) for path in (model, int8_of(model)))
     assert int8_NK.shape == (50, 10)
     assert int8_NK.dtype == np.float32
     assert np.abs(int8_NK - float_NK).mean() < 0.05 * float_NK.std()
     assert np.abs(int8_NK - float_NK).max() > 0
-    # The last layer is float32: quantized logits would lie on 256 steps, and nearby ones would tie.
+    # The last layer is float32, because quantized logits have 256 steps and would tie.
     assert len(np.unique(int8_NK)) == int8_NK.size
 
 
@@ -72,7 +72,7 @@ def test_all_but_the_last_layer_runs_on_integers(model: Path, tmp_path: Path) ->
     assert operators["QLinearConv"] == operator_types(model)["Conv"]
     assert operators["QuantizeLinear"] == operators["DequantizeLinear"] == 1
     assert not operators.keys() & {"Conv", "FusedConv", "BatchNormalization", "Relu", "FusedGemm", "MatMul"}
-    # Pooling is of integers too, because nothing but the last layer's input is dequantized.
+    # Pooling runs on integers too: only the input of the last layer is dequantized.
     assert operators["MaxPool"] + operators["NhwcMaxPool"] == operator_types(model)["MaxPool"]
 
 
@@ -90,27 +90,27 @@ def operator_types(path: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(path, load_external_data=False).graph.node)
 
 
-def test_no_sum_of_two_products_saturates_without_vnni(model: Path) -> None:
+def test_weights_use_7_bits_against_saturation(model: Path) -> None:
     weights = [
         onnx.numpy_helper.to_array(tensor)
         for tensor in onnx.load(int8_of(model)).graph.initializer
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1
     ]
-    assert len(weights) == weight_tensors(model) - 1  # all but the last layer's
+    assert len(weights) == weight_tensors(model) - 1  # all except those of the last layer
     for weight in weights:
-        # What the instruction adds up in 16 bits: two products of uint8 activations and int8 weights.
+        # The instruction adds two products of uint8 activations and int8 weights in 16 bits.
         assert 2 * 255 * int(np.abs(weight.astype(np.int64)).max()) <= np.iinfo(np.int16).max
         per_channel = np.abs(weight.reshape(len(weight), -1).astype(np.int64)).max(axis=1)
-        assert per_channel.min() >= 60  # a scale for each output channel, which uses the whole range
+        assert per_channel.min() >= 60  # one scale per output channel, which uses the whole range
 
 
 def weight_tensors(path: Path) -> int:
-    """Weights of convolutions and dense layers; those of batch normalization are vectors."""
+    """Number of weights of convolutions and dense layers."""
     graph = onnx.load(path, load_external_data=False).graph
     return sum(tensor.name.endswith("weight") and len(tensor.dims) > 1 for tensor in graph.initializer)
 
 
-def test_the_file_stands_alone(model: Path, images: Images, tmp_path: Path) -> None:
+def test_int8_file_contains_its_weights(model: Path, images: Images, tmp_path: Path) -> None:
     alone = tmp_path / "elsewhere.onnx"
     alone.write_bytes(int8_of(model).read_bytes())
     few_NHWC = images.dataset.test.images_NHWC[:3]
@@ -120,7 +120,7 @@ def test_the_file_stands_alone(model: Path, images: Images, tmp_path: Path) -> N
     assert {path.name for path in model.parent.glob("*.onnx*")} == {GRAPHS["fp32"], GRAPHS["int8"]}
 
 
-def test_batches_of_any_size_give_the_same_answers(model: Path, images: Images) -> None:
+def test_batches_of_any_size_give_the_same_logits(model: Path, images: Images) -> None:
     test_NHWC = images.dataset.test.images_NHWC
     whole = predict_logits(int8_of(model), test_NHWC, threads=2)
     single = np.concatenate([predict_logits(int8_of(model), test_NHWC[i : i + 1], threads=1) for i in range(5)])
@@ -137,13 +137,13 @@ def test_the_same_model_and_images_give_the_same_bytes(model: Path, images: Imag
         "import sys; from pathlib import Path; import numpy as np; from training.export.quantize import quantize; "
         "folder = Path(sys.argv[1]); quantize(folder / 'model.onnx', np.load(folder / 'images.npy'))"
     )
-    # Another process, whose sets have another order.
+    # Another process has another hash seed and set order.
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
     subprocess.run([sys.executable, "-W", "error", "-c", program, str(tmp_path)], env=environment, check=True)
     assert (tmp_path / GRAPHS["int8"]).read_bytes() == first
 
 
-def test_the_graph_names_nothing_of_the_machine(model: Path, tmp_path: Path) -> None:
+def test_graph_contains_no_paths_of_the_machine(model: Path, tmp_path: Path) -> None:
     content = int8_of(model).read_bytes()
     for trace in (".py", "/tmp", str(tmp_path.parent), str(Path.home()), str(Path.cwd())):
         assert trace.encode() not in content
@@ -152,7 +152,7 @@ def test_the_graph_names_nothing_of_the_machine(model: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "tanh"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_non_linearity_can_be_quantized_in_silence(
+def test_every_activation_is_quantized_without_output(
     kind: str,
     activation: str,
     images: Images,
@@ -177,7 +177,7 @@ def test_ranges_come_from_training_images_of_every_class() -> None:
     sorted_N = np.repeat(np.arange(10), 300)
     pixels_NHWC = np.zeros((3_000, 2, 2, 3), dtype=np.uint8)
     pixels_NHWC[:, 0, 0, 0] = sorted_N
-    pixels_NHWC[1::2, 0, 0, 1] = 1  # every other image is held out
+    pixels_NHWC[1::2, 0, 0, 1] = 1  # every other image is in the holdout
     training = LabelledImages(pixels_NHWC, sorted_N)
     dataset = ImageDataset("sorted", tuple("abcdefghij"), training, training, "none")
     positions = np.arange(3_000)
@@ -187,10 +187,10 @@ def test_ranges_come_from_training_images_of_every_class() -> None:
     assert not chosen_NHWC[:, 0, 0, 1].any()
     counts_K = np.bincount(chosen_NHWC[:, 0, 0, 0], minlength=10)
     assert counts_K.min() >= 100
-    assert len(calibration_images(small_images())) == 160  # as many as there are
+    assert len(calibration_images(small_images())) == 160  # all of them
 
 
-def test_onnxruntime_is_first_imported_with_its_reports_off() -> None:
+def test_onnxruntime_is_imported_with_telemetry_off() -> None:
     program = """
 import os, sys
 from importlib.abc import MetaPathFinder

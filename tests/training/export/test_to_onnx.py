@@ -24,7 +24,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uin
 
 
 def lived_in(recipe: str, seed: int = 0) -> Classifier:
-    """A network whose batch normalizations have statistics worth getting wrong."""
+    """A network with nontrivial batch normalization statistics."""
     draw = torch.Generator().manual_seed(seed)
     classifier = build_classifier(
         recipe_config(recipe).network, height=32, width=32, classes=10, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
@@ -49,7 +49,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return classifier, folder
 
 
-def test_the_graph_takes_raw_images_and_answers_as_the_network(exported: tuple[Classifier, Path]) -> None:
+def test_graph_of_raw_images_matches_the_network(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
     logits_NK = predict_logits(folder / GRAPHS["fp32"], IMAGES, threads=1)
     with torch.no_grad():
@@ -60,14 +60,14 @@ def test_the_graph_takes_raw_images_and_answers_as_the_network(exported: tuple[C
     assert len(np.unique(logits_NK.round(4), axis=0)) == 37
 
 
-def test_batches_of_any_size_give_the_same_answers(exported: tuple[Classifier, Path]) -> None:
+def test_batches_of_any_size_give_the_same_logits(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
     whole = predict_logits(folder / GRAPHS["fp32"], IMAGES, threads=1)
     single = np.concatenate([predict_logits(folder / GRAPHS["fp32"], IMAGES[i : i + 1], threads=1) for i in range(3)])
     np.testing.assert_allclose(whole[:3], single, atol=1e-6)
 
 
-def test_weights_stand_on_disk_once(exported: tuple[Classifier, Path]) -> None:
+def test_weights_are_stored_once(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
     assert (folder / GRAPHS["fp32"]).stat().st_size < 60_000
     assert (folder / WEIGHTS_NAME).stat().st_size > 7_000_000
@@ -78,14 +78,14 @@ def test_weights_stand_on_disk_once(exported: tuple[Classifier, Path]) -> None:
     assert locations == {WEIGHTS_NAME}
 
 
-def test_the_graph_names_nothing_of_the_machine(exported: tuple[Classifier, Path]) -> None:
+def test_graph_contains_no_paths_of_the_machine(exported: tuple[Classifier, Path]) -> None:
     _, folder = exported
     content = (folder / GRAPHS["fp32"]).read_bytes()
     assert b".py" not in content
     assert str(Path(torch.__file__).parent).encode() not in content
 
 
-def test_weights_come_back_bit_for_bit(exported: tuple[Classifier, Path]) -> None:
+def test_saved_weights_are_loaded_exactly(exported: tuple[Classifier, Path]) -> None:
     classifier, folder = exported
     other = copy.deepcopy(classifier)
     initialize(other, torch.Generator().manual_seed(1))

@@ -14,11 +14,11 @@ from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.augment.packed_pixels import pack
-from training.augment.transforms import round_of_changes
+from training.augment.transforms import round_transforms
 from training.data.split_dataset import Images
 from training.export.weights import stored_classifier
 from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels
-from training.fit.hints import Projection, kept_features, last_dense
+from training.fit.hints import Projection, capture_features, last_dense
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ def teacher_of(trained: Trained) -> Teacher:
     return Teacher(manifest, stored_classifier(manifest, repository.folder("cnn", 1)))
 
 
-def asked(
+def compute_labels(
     teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
 ) -> SoftLabels:
     return soft_labels(
@@ -88,113 +88,102 @@ def asked(
     )
 
 
-def ask(
+def compute_logits(
     teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
 ) -> torch.Tensor:
-    rounds = asked(teacher, config, images, cache, reporter).rounds
-    return torch.stack([answers.logits_NK for answers in rounds])
+    rounds = compute_labels(teacher, config, images, cache, reporter).rounds
+    return torch.stack([labels.logits_NK for labels in rounds])
 
 
-def test_the_answers_are_the_teacher_s_(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_soft_labels_are_the_calibrated_logits_of_the_teacher(trained: Trained, images: Images, tmp_path: Path) -> None:
     config, teacher = student(), teacher_of(trained)
-    answers = ask(teacher, config, images, tmp_path)
-    assert answers.shape == (6, 160, 10)
-    assert answers.dtype == torch.float16
-    pictures = torch.from_numpy(images.part("train").images_NHWC)
-    N, H, W, _ = pictures.shape
+    labels = compute_logits(teacher, config, images, tmp_path)
+    assert labels.shape == (6, 160, 10)
+    assert labels.dtype == torch.float16
+    train_NHWC = torch.from_numpy(images.part("train").images_NHWC)
+    N, H, W, _ = train_NHWC.shape
     for number in (0, 4, 5):
-        changes = round_of_changes(N, H, W, config.augmentation, number)
+        transforms = round_transforms(N, H, W, config.augmentation, number)
         with torch.no_grad():
-            logits_NK = teacher.classifier(changes.pixels(changes.pictures(pack(pictures), pack(ORANGE))))
+            logits_NK = teacher.classifier(transforms.pixels(transforms.views(pack(train_NHWC), pack(ORANGE))))
         expected = logits_NK / teacher.manifest.calibration["fp32"].temperature
-        assert torch.allclose(answers[number].float(), expected, atol=0.05, rtol=0.02)
-    assert not torch.equal(answers[0], answers[5])
+        assert torch.allclose(labels[number].float(), expected, atol=0.05, rtol=0.02)
+    assert not torch.equal(labels[0], labels[5])
 
 
-def test_what_is_kept_is_not_computed_again(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_cached_rounds_are_not_computed_again(trained: Trained, images: Images, tmp_path: Path) -> None:
     config, teacher = student(), teacher_of(trained)
-    first = ask(teacher, config, images, tmp_path)
+    first = compute_logits(teacher, config, images, tmp_path)
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
     (folder / "round-5.npy").unlink()
     reporter = RecordingReporter()
-    again = ask(teacher, config, images, tmp_path, reporter)
+    again = compute_logits(teacher, config, images, tmp_path, reporter)
     assert torch.equal(first, again)
     changed = [path.name for path in folder.glob("*.npy") if times[path] != path.stat().st_mtime_ns]
     assert changed == ["round-5.npy"]
-    assert [note for note in reporter.notes if "round" in note] == ["round 6: 0 to go, about 0 minutes"]
+    assert [note for note in reporter.notes if "round" in note] == ["round 6 done, 0 remaining, about 0 minutes"]
 
 
-def test_answers_that_are_kept_still_name_what_they_took(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_cached_rounds_keep_their_time(trained: Trained, images: Images, tmp_path: Path) -> None:
     teacher = teacher_of(trained)
-    first = asked(teacher, student(), images, tmp_path).seconds
-    fewer = asked(teacher, student(**{"distillation.rounds": 2}), images, tmp_path).seconds
-    assert first is not None
-    assert fewer is not None
+    first = compute_labels(teacher, student(), images, tmp_path).seconds
+    fewer = compute_labels(teacher, student(**{"distillation.rounds": 2}), images, tmp_path).seconds
     assert 0 < fewer < first
-    assert asked(teacher, student(), images, tmp_path).seconds == first
-    (folder,) = tmp_path.iterdir()
-    (folder / "round-5.seconds").unlink()
-    assert asked(teacher, student(), images, tmp_path).seconds is None
+    assert compute_labels(teacher, student(), images, tmp_path).seconds == first
 
 
-def test_other_pictures_are_kept_apart_and_more_rounds_of_the_same_are_added(
-    trained: Trained, images: Images, tmp_path: Path
-) -> None:
+def test_cache_separates_augmentations_and_adds_rounds(trained: Trained, images: Images, tmp_path: Path) -> None:
     for translate, rounds in ((0, 1), (1, 2), (1, 4)):
         config = student(**{"augmentation.translate": translate, "distillation.rounds": rounds})
-        ask(teacher_of(trained), config, images, tmp_path)
+        compute_logits(teacher_of(trained), config, images, tmp_path)
     counts = sorted(len(list(folder.glob("*.npy"))) for folder in tmp_path.iterdir())
     assert counts == [1, 4]
 
 
-def test_pictures_that_no_round_has_share_its_answers_and_turned_ones_do_not(
-    trained: Trained, images: Images, tmp_path: Path
-) -> None:
+def test_cache_key_ignores_augmentation_of_the_student_only(trained: Trained, images: Images, tmp_path: Path) -> None:
     for augmentation in ({"outliers": 0.0}, {"outliers": 0.1, "augmix": 0.5}, {"rotate": 15.0}):
         config = student(**{f"augmentation.{name}": value for name, value in augmentation.items()})
-        ask(teacher_of(trained), config, images, tmp_path)
+        compute_logits(teacher_of(trained), config, images, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_full_disk_says_how_to_go_on(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_cache_write_error_tells_to_resume(trained: Trained, images: Images, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
-    with pytest.raises(CheckpointError, match=r"answers of cnn@1 cannot be kept.*--resume"):
-        ask(teacher_of(trained), student(), images, tmp_path / "cache")
+    with pytest.raises(CheckpointError, match=r"cannot store the soft labels of cnn@1.*--resume"):
+        compute_logits(teacher_of(trained), student(), images, tmp_path / "cache")
 
 
-def test_answers_that_would_not_fit_are_not_begun(
+def test_too_little_space_for_soft_labels_is_refused(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_disks_have(monkeypatch, 6 * 160 * 10 * 2 - 1)
-    with pytest.raises(LowDiskError, match=r"asking a teacher 6 times, .* needs .*fewer distillation\.rounds"):
-        ask(teacher_of(trained), student(), images, tmp_path)
+    with pytest.raises(LowDiskError, match=r"computing soft labels for 6 rounds.* needs .*fewer distillation\.rounds"):
+        compute_logits(teacher_of(trained), student(), images, tmp_path)
     assert not list(tmp_path.rglob("*.npy"))
     let_disks_have(monkeypatch, 6 * 160 * 10 * 2)
-    assert ask(teacher_of(trained), student(), images, tmp_path).shape == (6, 160, 10)
+    assert compute_logits(teacher_of(trained), student(), images, tmp_path).shape == (6, 160, 10)
 
 
-def test_answers_that_would_leave_no_room_for_the_run_are_not_begun(
+def test_too_little_space_for_soft_labels_and_run_is_refused(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_disks_have(monkeypatch, 40 * MIB)
     teacher, reporter = teacher_of(trained), RecordingReporter()
-    with pytest.raises(LowDiskError, match=r"and the training after it, needs 41 MiB"):
+    with pytest.raises(LowDiskError, match=r"and the training after it.* 41 MiB"):
         soft_labels(teacher, student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB)
     assert not list(tmp_path.rglob("*.npy"))
 
 
-def test_a_teacher_is_not_asked_for_rounds_that_the_run_does_not_get_to(
-    trained: Trained, images: Images, tmp_path: Path
-) -> None:
-    short = ask(teacher_of(trained), student(epochs=2), images, tmp_path)
+def test_rounds_are_limited_to_the_epochs(trained: Trained, images: Images, tmp_path: Path) -> None:
+    short = compute_logits(teacher_of(trained), student(epochs=2), images, tmp_path)
     assert len(list(tmp_path.rglob("*.npy"))) == 2
-    long = ask(teacher_of(trained), student(), images, tmp_path)
+    long = compute_logits(teacher_of(trained), student(), images, tmp_path)
     assert torch.equal(long[:2], short)
     assert len(list(tmp_path.rglob("*.npy"))) == len(long) == 6
 
 
-def test_a_teacher_that_saw_the_validation_images_is_refused_while_they_judge(
+def test_teacher_trained_on_validation_images_is_refused(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -213,17 +202,17 @@ def test_a_teacher_of_other_classes_is_refused(trained: Trained, images: Images)
     other = images.dataset.__class__(
         "other", ("cat", *images.dataset.class_names[1:]), images.dataset.training, images.dataset.test, "none"
     )
-    with pytest.raises(ConfigurationError, match=r"cnn@1 cannot teach on other"):
+    with pytest.raises(ConfigurationError, match=r"cnn@1 cannot be the teacher on other"):
         read_teacher(student(), Images(other, images.split), repository)
 
 
-def test_no_teacher_and_one_that_is_not_there(trained: Trained, images: Images) -> None:
+def test_teacher_none_or_missing(trained: Trained, images: Images) -> None:
     assert read_teacher(small_recipe("mlp"), images, trained[0]) is None
     with pytest.raises(UnknownVersionError, match="cnn"):
         read_teacher(student(**{"distillation.teacher": "cnn@7"}), images, trained[0])
 
 
-def test_a_distilled_run_is_resumed_to_the_same_weights_and_names_its_teacher(
+def test_distilled_run_resumes_to_the_same_weights(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -239,11 +228,11 @@ def test_a_distilled_run_is_resumed_to_the_same_weights_and_names_its_teacher(
     assert whole.cost.teacher_seconds
     assert resumed.cost.teacher_seconds == whole.cost.teacher_seconds
     assert plain.cost.teacher_seconds is None
-    assert "learning from the answers of cnn@1" in whole.licence.provenance
+    assert "distilled from cnn@1" in whole.licence.provenance
     assert whole.config["distillation"]["teacher"] == "cnn@1"
 
 
-def test_a_family_stands_for_its_champion_and_the_version_is_written_down(
+def test_teacher_family_is_pinned_to_its_champion(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -253,7 +242,7 @@ def test_a_family_stands_for_its_champion_and_the_version_is_written_down(
     assert manifest.config["distillation"]["teacher"] == "cnn@1"
 
 
-def test_a_run_that_goes_on_keeps_its_teacher_when_the_champion_moves(
+def test_resumed_run_keeps_its_teacher_when_the_champion_changes(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -277,10 +266,10 @@ def test_a_run_that_goes_on_keeps_its_teacher_when_the_champion_moves(
         )
 
 
-def test_a_teacher_may_itself_be_taught(
+def test_teacher_can_be_distilled_itself(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """cnn@1 teaches a narrower cnn, which is published in another family and teaches an mlp."""
+    """cnn@1 is the teacher of a narrower cnn, which is published in another family and is the teacher of an mlp."""
     let_int8_fail(monkeypatch)
     repository, _ = trained
     narrow = small_recipe(
@@ -298,7 +287,7 @@ def test_a_teacher_may_itself_be_taught(
         repository, images, tmp_path / "student",
         student(epochs=2, **{"distillation.teacher": "teacher@1", "distillation.hint_weight": 1.0}),
     )  # fmt: skip
-    assert "learning from the answers of teacher@1" in taught.licence.provenance
+    assert "distilled from teacher@1" in taught.licence.provenance
 
 
 HINTS: dict[str, object] = {"distillation.hint_weight": 0.5}
@@ -306,15 +295,15 @@ HINTS: dict[str, object] = {"distillation.hint_weight": 0.5}
 
 def test_hints_are_the_projected_features_of_the_teacher(trained: Trained, images: Images, tmp_path: Path) -> None:
     config, teacher = student(**HINTS), teacher_of(trained)
-    rounds = asked(teacher, config, images, tmp_path).rounds
+    rounds = compute_labels(teacher, config, images, tmp_path).rounds
     (folder,) = tmp_path.iterdir()
     projection = Projection.load(folder / "projection.npz")
-    pictures = torch.from_numpy(images.part("train").images_NHWC)
-    N, H, W, _ = pictures.shape
+    train_NHWC = torch.from_numpy(images.part("train").images_NHWC)
+    N, H, W, _ = train_NHWC.shape
     for number in (0, 5):
-        changes = round_of_changes(N, H, W, config.augmentation, number)
-        pixels = changes.pixels(changes.pictures(pack(pictures), pack(ORANGE)))
-        with torch.no_grad(), kept_features(teacher.classifier) as features:
+        transforms = round_transforms(N, H, W, config.augmentation, number)
+        pixels = transforms.pixels(transforms.views(pack(train_NHWC), pack(ORANGE)))
+        with torch.no_grad(), capture_features(teacher.classifier) as features:
             logits_NK = teacher.classifier(pixels)
             assert torch.allclose(last_dense(teacher.classifier)(features[0]), logits_NK, atol=1e-5)
         hints_NF = rounds[number].hints_NF
@@ -323,63 +312,61 @@ def test_hints_are_the_projected_features_of_the_teacher(trained: Trained, image
         assert torch.allclose(hints_NF.float(), projection(features[0]).float(), atol=0.1)
 
 
-def test_hints_are_added_to_answers_that_are_kept(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_hints_are_added_to_cached_logits(trained: Trained, images: Images, tmp_path: Path) -> None:
     teacher = teacher_of(trained)
-    plain = asked(teacher, student(), images, tmp_path)
+    plain = compute_labels(teacher, student(), images, tmp_path)
     (folder,) = tmp_path.iterdir()
     times = {path: path.stat().st_mtime_ns for path in folder.glob("round-*.npy")}
-    hinted = asked(teacher, student(**HINTS), images, tmp_path)
+    hinted = compute_labels(teacher, student(**HINTS), images, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("round-*.npy")} == times
     assert len(list(folder.glob("hints-*.npy"))) == 6
-    assert plain.seconds is not None
-    assert hinted.seconds is not None
     assert hinted.seconds > plain.seconds
-    # And the other way: what a run with hints left serves one without.
+    # The other way around: the cache of a run with hints serves a run without.
     reporter = RecordingReporter()
-    assert all(answers.hints_NF is None for answers in asked(teacher, student(), images, tmp_path, reporter).rounds)
-    assert not [note for note in reporter.notes if "to go" in note]
+    assert all(
+        labels.hints_NF is None for labels in compute_labels(teacher, student(), images, tmp_path, reporter).rounds
+    )
+    assert not [note for note in reporter.notes if "remaining" in note]
 
 
-def test_the_projection_stays_when_rounds_are_added(trained: Trained, images: Images, tmp_path: Path) -> None:
+def test_projection_is_kept_when_rounds_are_added(trained: Trained, images: Images, tmp_path: Path) -> None:
     teacher = teacher_of(trained)
-    asked(teacher, student(**HINTS, **{"distillation.rounds": 2}), images, tmp_path / "some")
-    added = asked(teacher, student(**HINTS), images, tmp_path / "some").rounds
-    at_once = asked(teacher, student(**HINTS), images, tmp_path / "all").rounds
+    compute_labels(teacher, student(**HINTS, **{"distillation.rounds": 2}), images, tmp_path / "some")
+    added = compute_labels(teacher, student(**HINTS), images, tmp_path / "some").rounds
+    at_once = compute_labels(teacher, student(**HINTS), images, tmp_path / "all").rounds
     for one, other in zip(added, at_once, strict=True):
         assert one.hints_NF is not None
         assert other.hints_NF is not None
         assert torch.equal(one.hints_NF, other.hints_NF)
 
 
-def test_room_is_asked_for_hints_too(
+def test_space_check_includes_hints(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = 16
     needed = 6 * 160 * (10 + features) * 2
     let_disks_have(monkeypatch, needed - 1)
     with pytest.raises(LowDiskError, match=r"fewer distillation\.rounds"):
-        asked(teacher_of(trained), student(**HINTS), images, tmp_path)
+        compute_labels(teacher_of(trained), student(**HINTS), images, tmp_path)
     let_disks_have(monkeypatch, needed)
-    asked(teacher_of(trained), student(**HINTS), images, tmp_path)
+    compute_labels(teacher_of(trained), student(**HINTS), images, tmp_path)
 
 
-def test_answers_that_vanish_while_the_run_goes_on_are_computed_again_when_it_is_resumed(
-    trained: Trained, images: Images, tmp_path: Path
-) -> None:
+def test_deleted_round_is_computed_again_on_resume(trained: Trained, images: Images, tmp_path: Path) -> None:
     teacher = teacher_of(trained)
-    rounds = asked(teacher, student(), images, tmp_path).rounds
+    rounds = compute_labels(teacher, student(), images, tmp_path).rounds
     before = rounds[3].logits_NK
     next(tmp_path.rglob("round-3.npy")).unlink()
     with pytest.raises(CheckpointError, match=r"round-3\.npy.*--resume"):
         rounds[3]
-    assert torch.equal(asked(teacher, student(), images, tmp_path).rounds[3].logits_NK, before)
+    assert torch.equal(compute_labels(teacher, student(), images, tmp_path).rounds[3].logits_NK, before)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_hints_and_the_running_mean_of_a_wide_first_layer_survive_an_interruption(
+def test_run_with_hints_and_averaging_resumes_to_the_same_weights(
     optimizer: str, trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The published graphs are held against the network, so that the shape exports as well."""
+    """Publishing compares the graphs with the network, so this also tests the export of residual blocks."""
     let_int8_fail(monkeypatch)
     repository, _ = trained
     config = student(
@@ -396,14 +383,12 @@ def test_hints_and_the_running_mean_of_a_wide_first_layer_survive_an_interruptio
     plain = train(repository, images, tmp_path / "plain", config.with_overrides({"distillation.hint_weight": 0.0}))
     assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
     assert plain.files["weights.safetensors"] != whole.files["weights.safetensors"]
-    # Nothing of the head is published.
+    # The hint head is not published.
     assert whole.cost.parameters == plain.cost.parameters
 
 
-def test_a_student_of_the_teacher_alone_agrees_with_it_more_than_without(
-    trained: Trained, images: Images, tmp_path: Path
-) -> None:
-    """The teacher is hardly trained: what agrees with it has learnt from it and not from the labels."""
+def test_distilled_student_agrees_more_with_its_teacher(trained: Trained, images: Images, tmp_path: Path) -> None:
+    """The teacher is hardly trained, so agreement with it comes from distillation and not from the labels."""
     from core.repository.predictions import load_predictions
 
     repository, _ = trained

@@ -6,7 +6,7 @@ from torch import nn
 
 from core.errors import TrainingDivergedError
 from training.fit.divergence import (
-    require_finite_answers,
+    require_finite_logits,
     require_finite_loss,
     require_finite_validation,
     require_finite_weights,
@@ -16,13 +16,13 @@ BROKEN = [math.nan, math.inf, -math.inf]
 
 
 def network() -> nn.Sequential:
-    """Two weights, two biases and what batch normalization keeps, its whole number of batches too."""
+    """Two weights, two biases and the buffers of batch normalization, including its integer batch counter."""
     return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
 
 
 @pytest.mark.parametrize("value", BROKEN)
 @pytest.mark.parametrize("name", ["0.weight", "0.bias", "1.running_mean", "1.running_var"])
-def test_one_broken_weight_or_buffer_is_found(name: str, value: float) -> None:
+def test_one_nonfinite_weight_or_buffer_is_found(name: str, value: float) -> None:
     broken = network()
     require_finite_weights(broken, epoch=3)
     broken.state_dict()[name].view(-1)[1] = value
@@ -38,19 +38,19 @@ def test_infinities_of_both_signs_do_not_cancel() -> None:
 
 
 @pytest.mark.parametrize("value", BROKEN)
-def test_broken_losses_and_answers_are_found(value: float) -> None:
+def test_nonfinite_losses_and_logits_are_found(value: float) -> None:
     assert require_finite_loss(2.5, epoch=1, step=2) == 2.5
     require_finite_validation(2.5, epoch=1)
-    require_finite_answers(torch.zeros(2, 3), epoch=1)
+    require_finite_logits(torch.zeros(2, 3), epoch=1)
     with pytest.raises(TrainingDivergedError, match="in step 3 of epoch 2; the checkpoint of epoch 1 is kept"):
         require_finite_loss(value, epoch=1, step=2)
     with pytest.raises(TrainingDivergedError, match=r"validation loss.*end of epoch 2"):
         require_finite_validation(value, epoch=1)
-    with pytest.raises(TrainingDivergedError, match=r"answers.*end of epoch 2"):
-        require_finite_answers(torch.tensor([[0.0, value]]), epoch=1)
+    with pytest.raises(TrainingDivergedError, match=r"logits.*end of epoch 2"):
+        require_finite_logits(torch.tensor([[0.0, value]]), epoch=1)
 
 
-def test_no_checkpoint_is_promised_before_there_is_one() -> None:
+def test_divergence_in_the_first_epoch_mentions_no_checkpoint() -> None:
     with pytest.raises(TrainingDivergedError) as raised:
         require_finite_loss(math.nan, epoch=0, step=0)
     assert "checkpoint" not in str(raised.value)

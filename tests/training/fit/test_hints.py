@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from core.recipes import CNNNetwork, MLPNetwork, Optimization
-from training.fit.hints import HintHead, Projection, kept_features, last_dense
+from training.fit.hints import HintHead, Projection, capture_features, last_dense
 from training.networks import build_classifier
 
 
@@ -26,7 +26,7 @@ def draw(seed: int = 0) -> torch.Generator:
 def test_features_are_the_input_of_the_last_dense_layer(network: MLPNetwork | CNNNetwork, width: int) -> None:
     classifier = build_classifier(network, height=16, width=16, classes=10, mean=(0.5,) * 3, std=(0.2,) * 3).eval()
     pixels = torch.rand(3, 16, 16, 3, generator=draw())
-    with kept_features(classifier) as features:
+    with capture_features(classifier) as features:
         logits = classifier(pixels)
     assert features[0].shape == (3, width)
     assert torch.equal(last_dense(classifier)(features[0]), logits)
@@ -47,13 +47,13 @@ def test_projected_features_have_no_mean_and_unit_variance(tmp_path: Path) -> No
 
 
 def test_the_projection_keeps_the_components_of_largest_variance() -> None:
-    """Of forty features, 32 that vary much decide the projection, eight that hardly vary do not."""
+    """Of 40 features, the 32 with large variance determine the projection, the other eight do not."""
     deviations = torch.tensor([5.0] * 32 + [0.01] * 8)
     projection = Projection.fit(torch.randn(2000, 40, generator=draw()) * deviations)
     assert projection.matrix_FD[32:].abs().max() < 0.05 * projection.matrix_FD[:32].abs().max()
 
 
-def test_features_of_low_rank_are_projected_to_as_many_dimensions() -> None:
+def test_projection_dimension_is_limited_by_the_rank() -> None:
     rank_two = torch.randn(100, 2, generator=draw()) @ torch.randn(2, 20, generator=draw(1))
     assert Projection.fit(rank_two)(rank_two).shape == (100, 2)
     constant = torch.ones(100, 20)
@@ -70,7 +70,7 @@ def test_the_loss_is_the_negative_log_likelihood_of_a_gaussian() -> None:
     assert head(features, hints).item() == pytest.approx(expected.item())
 
 
-def test_with_unit_variance_it_is_half_the_mean_squared_error_and_starts_at_that_of_zero() -> None:
+def test_initial_hint_loss_is_half_the_mean_squared_error() -> None:
     hints = torch.randn(50, 4, generator=draw())
     loss = HintHead(3, 4)(torch.randn(50, 3, generator=draw(1)), hints)
     assert loss.item() == pytest.approx(0.5 * hints.square().mean().item())
@@ -93,7 +93,7 @@ def test_features_that_cannot_be_predicted_get_a_larger_variance() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "relative"), [("muon", 0.1), ("adamw", 1.0)])
-def test_the_head_has_the_rate_of_vectors_and_no_decay(optimizer: str, relative: float) -> None:
+def test_hint_head_parameter_group_uses_the_vector_learning_rate(optimizer: str, relative: float) -> None:
     config = Optimization(optimizer=optimizer, learning_rate=0.02, vector_learning_rate=0.002, weight_decay=0.1)
     group = HintHead(3, 4).parameter_group(config)
     assert group["relative_rate"] == pytest.approx(relative)

@@ -1,4 +1,4 @@
-"""Starting from a version: what is kept, what is drawn anew, what is refused."""
+"""Initialization from a version (`init_from`): copied weights, new last layer and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLORS = {"night": 14, "grass": 16, "snow": 12}
 
 @dataclass(frozen=True)
 class Base:
-    """A published version, `base@1`, and the images that it was made from."""
+    """A published version, `base@1`, with its images."""
 
     repository: ModelRepository
     manifest: Manifest
@@ -46,8 +46,8 @@ def recipe(kind: str = "mlp", **overrides: Any) -> RecipeConfig:
 
 
 def folder_images(home: Path, counts: dict[str, int], *, image_size: int = 16) -> Images:
-    write_labelled_folder(home, "colours", counts)
-    return Images(*load_folder("colours", image_size=image_size, home=home))
+    write_labelled_folder(home, "colors", counts)
+    return Images(*load_folder("colors", image_size=image_size, home=home))
 
 
 def run(
@@ -58,7 +58,7 @@ def run(
     *,
     reporter: RecordingReporter | None = None,
     resume: bool = False,
-    family: str = "colours",
+    family: str = "colors",
 ) -> Manifest:
     reporter = reporter or RecordingReporter()
     return train_version(
@@ -67,7 +67,7 @@ def run(
 
 
 def trained(config: RecipeConfig, base: Base, images: Images, folder: Path) -> dict[str, Tensor]:
-    """The weights after all epochs, before anything is published."""
+    """The weights after all epochs, before publishing."""
     with pytest.raises(KeyboardInterrupt):
         run(config, base.repository, images, folder, reporter=RecordingReporter(stop_after=config.epochs))
     return load_checkpoint(folder).network
@@ -83,9 +83,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 @pytest.mark.parametrize("more", [{}, {"sand": 9}])
-def test_it_begins_with_the_weights_and_the_normalization_of_the_version(
-    more: dict[str, int], base: Base, tmp_path: Path
-) -> None:
+def test_init_from_copies_weights_and_normalization(more: dict[str, int], base: Base, tmp_path: Path) -> None:
     images = folder_images(tmp_path, COLORS | more)
     settings: dict[str, Any] = {"init_from": "base@1", "epochs": 1, "optimization.learning_rate": 1e-12}
     config = recipe(**settings)
@@ -99,7 +97,7 @@ def equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, atol=1e-6)
 
 
-def test_without_it_other_weights_are_drawn(base: Base, tmp_path: Path) -> None:
+def test_without_init_from_weights_are_random(base: Base, tmp_path: Path) -> None:
     now = trained(recipe(epochs=1, seed=1), base, base.images, tmp_path / "run")
     assert all(not equal(tensor, now[name]) for name, tensor in base.weights.items() if name.endswith(".weight"))
 
@@ -114,7 +112,7 @@ def test_the_first_steps_are_better_than_from_scratch(base: Base, tmp_path: Path
     assert losses["base@1"] < 0.8 * losses[None]
 
 
-def test_a_resumed_run_ends_as_one_that_was_never_interrupted(base: Base, tmp_path: Path) -> None:
+def test_run_with_init_from_resumes_to_the_same_weights(base: Base, tmp_path: Path) -> None:
     config = recipe(init_from="base@1")
     whole = trained(config, base, base.images, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -128,16 +126,14 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(base: Base, tmp_pa
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
-def test_the_version_says_where_its_weights_began_and_so_does_one_that_republishes_it(
-    base: Base, tmp_path: Path
-) -> None:
+def test_provenance_names_init_from_also_after_republish(base: Base, tmp_path: Path) -> None:
     config = recipe(init_from="base@1", epochs=1)
     manifest = run(config, base.repository, base.images, tmp_path / "run")
     assert (manifest.derived_from, manifest.config["init_from"]) == ("base@1", "base@1")
     assert manifest.input == base.manifest.input
     assert manifest.licence.provenance == "Trained from the weights of base@1 by Duet's recipe mlp_baseline."
-    again = republish(base.repository, "colours", 1, base.images, reporter=RecordingReporter())
-    assert (again.derived_from, again.licence.provenance) == ("colours@1", manifest.licence.provenance)
+    again = republish(base.repository, "colors", 1, base.images, reporter=RecordingReporter())
+    assert (again.derived_from, again.licence.provenance) == ("colors@1", manifest.licence.provenance)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +144,7 @@ def test_the_version_says_where_its_weights_began_and_so_does_one_that_republish
         ({"network.activation": "tanh"}, ConfigurationError, "network.activation is 'relu' there, 'tanh' here"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_anything_is_trained(
+def test_init_from_mismatch_is_refused_before_training(
     changes: dict[str, Any], error: type[Exception], message: str, base: Base, tmp_path: Path
 ) -> None:
     reporter = RecordingReporter()
@@ -157,9 +153,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(
     assert reporter.steps == []
 
 
-def test_images_of_another_size_are_refused_with_the_right_one(base: Base, tmp_path: Path) -> None:
+def test_init_from_another_image_size_is_refused(base: Base, tmp_path: Path) -> None:
     images = folder_images(tmp_path, COLORS, image_size=24)
-    with pytest.raises(ConfigurationError, match="takes images of 16x16 pixels; give the same size with image_size"):
+    with pytest.raises(ConfigurationError, match="takes images of 16x16 pixels: set image_size to that size"):
         run(recipe(init_from="base@1", image_size=24), base.repository, images, tmp_path / "run")
 
 
@@ -189,9 +185,7 @@ def network(classes: int) -> Classifier:
         (("grass", "night"), {"network.head.4.weight", "network.head.4.bias"}),
     ],
 )
-def test_the_last_layer_is_drawn_anew_where_the_classes_differ(
-    class_names: tuple[str, ...], drawn_anew: set[str], base: Base
-) -> None:
+def test_other_classes_get_a_new_last_layer(class_names: tuple[str, ...], drawn_anew: set[str], base: Base) -> None:
     stored = network(3)
     start = Start(base.manifest, stored.state_dict())
     taken = initial_weights(network(len(class_names)), start, class_names)
@@ -199,6 +193,6 @@ def test_the_last_layer_is_drawn_anew_where_the_classes_differ(
     assert any(name.endswith("running_mean") for name in taken)
 
 
-def test_none_is_read_where_none_is_asked_for(base: Base) -> None:
+def test_read_start_without_init_from_is_none(base: Base) -> None:
     assert read_start(recipe(), base.images, base.repository) is None
     assert new_classifier(recipe(), base.images).mean.tolist() != [0, 0, 0]

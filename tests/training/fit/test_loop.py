@@ -19,7 +19,7 @@ ONE_FAR_STEP: dict[str, object] = {
     "optimization.optimizer": "sgd",
     "optimization.learning_rate": 1e6,
 }
-"""All the images in each step, which goes far too far."""
+"""All images in each step, with a far too high learning rate."""
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,7 @@ def same(first: FitResult, second: FitResult) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_weights_whatever_else_was_drawn(
-    kind: str, images: Images, tmp_path: Path
-) -> None:
+def test_weights_do_not_depend_on_the_global_generator(kind: str, images: Images, tmp_path: Path) -> None:
     torch.manual_seed(1)
     first = small_fit(small_recipe(kind), images, tmp_path)
     torch.manual_seed(2)
@@ -97,9 +95,7 @@ MODERN: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_momentum_of_muon_the_running_mean_and_what_is_drawn_survive_an_interruption(
-    kind: str, images: Images, tmp_path: Path
-) -> None:
+def test_run_with_muon_and_averaging_resumes_to_the_same_weights(kind: str, images: Images, tmp_path: Path) -> None:
     config = small_recipe(kind, **MODERN[kind])
     whole = small_fit(config, images, tmp_path)
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +105,7 @@ def test_momentum_of_muon_the_running_mean_and_what_is_drawn_survive_an_interrup
     assert whole.history[-1].validation_loss == resumed.history[-1].validation_loss
 
 
-def test_a_run_that_ended_gives_its_running_mean_again(images: Images, tmp_path: Path) -> None:
+def test_resuming_a_finished_run_returns_its_weight_average(images: Images, tmp_path: Path) -> None:
     config = small_recipe("cnn", **MODERN["cnn"])
     whole = small_fit(config, images, tmp_path)
     checkpoint = load_checkpoint(tmp_path)
@@ -118,7 +114,7 @@ def test_a_run_that_ended_gives_its_running_mean_again(images: Images, tmp_path:
     assert any(not torch.equal(checkpoint.network[name], tensor) for name, tensor in state(whole).items())
 
 
-def test_the_running_mean_leaves_training_alone(images: Images, tmp_path: Path) -> None:
+def test_weight_averaging_does_not_change_training(images: Images, tmp_path: Path) -> None:
     config = small_recipe("cnn", **MODERN["cnn"])
     small_fit(config, images, tmp_path)
     averaged = load_checkpoint(tmp_path)
@@ -142,7 +138,7 @@ small_fit(small_recipe(sys.argv[1]), small_images(), Path(sys.argv[2]), reporter
 def test_a_killed_run_is_resumed_to_the_same_weights(
     kind: str, step: int, epochs: int, images: Images, tmp_path: Path
 ) -> None:
-    """Four steps an epoch: the child dies by SIGKILL in the middle of the second or third."""
+    """Four steps per epoch: the child is killed in the middle of the second or third epoch."""
     (tmp_path / "run").mkdir()
     child = subprocess.run([sys.executable, "-c", _CHILD, kind, str(tmp_path / "run"), str(step)], check=False)
     assert child.returncode == -9
@@ -153,7 +149,7 @@ def test_a_killed_run_is_resumed_to_the_same_weights(
     assert same(whole, resumed)
 
 
-def test_a_resumed_run_keeps_its_threads_and_compute_type(images: Images, tmp_path: Path) -> None:
+def test_resumed_run_keeps_threads_and_dtype(images: Images, tmp_path: Path) -> None:
     config = small_recipe("cnn", precision="bfloat16")
     with pytest.raises(KeyboardInterrupt):
         small_fit(config, images, tmp_path, reporter=RecordingReporter(stop_after=1))
@@ -161,7 +157,7 @@ def test_a_resumed_run_keeps_its_threads_and_compute_type(images: Images, tmp_pa
     assert (result.threads, result.dtype) == (1, "bfloat16")
 
 
-def test_auto_picks_a_compute_type_and_says_why(images: Images, tmp_path: Path) -> None:
+def test_auto_precision_notes_the_chosen_dtype(images: Images, tmp_path: Path) -> None:
     reporter = RecordingReporter()
     result = small_fit(small_recipe("cnn", precision="auto", epochs=1), images, tmp_path, reporter=reporter)
     assert any(f"computing in {result.dtype}" in note for note in reporter.notes)
@@ -169,8 +165,8 @@ def test_auto_picks_a_compute_type_and_says_why(images: Images, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_learns(kind: str, images: Images, tmp_path: Path) -> None:
-    """The made-up classes are easy: a few epochs reach well over the 10 % of guessing."""
+def test_fit_improves_accuracy(kind: str, images: Images, tmp_path: Path) -> None:
+    """The synthetic classes are easy: a few epochs exceed the 10 % accuracy of guessing by far."""
     config = small_recipe(kind, epochs=12, **{"network.dropout": 0.0, "augmentation.flip": False})
     result = small_fit(config, images, tmp_path)
     accuracy = result.history[-1].validation_accuracy
@@ -197,10 +193,10 @@ def test_a_diverging_loss_stops_and_keeps_the_last_checkpoint(images: Images, tm
 
 @pytest.mark.parametrize("include_validation", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_last_step_of_an_epoch_broke_is_not_saved(
+def test_nonfinite_weights_after_the_last_step_are_not_saved(
     kind: str, include_validation: bool, images: Images, tmp_path: Path
 ) -> None:
-    """One step an epoch: its loss is of the weights before it, and the second step spoils them."""
+    """One step per epoch: its loss belongs to the weights before it, and the second step makes them nonfinite."""
     config = small_recipe(kind, **ONE_FAR_STEP, include_validation=include_validation)
     with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 2; the checkpoint of epoch 1 is kept"):
         small_fit(config, images, tmp_path)
@@ -215,7 +211,7 @@ def test_what_the_last_step_of_an_epoch_broke_is_not_saved(
 def test_a_run_whose_last_epoch_diverged_is_not_finished(
     include_validation: bool, images: Images, tmp_path: Path
 ) -> None:
-    """The weights are finite, and so large that no answer is."""
+    """The weights are finite, but so large that the logits are not."""
     config = small_recipe("mlp", **ONE_FAR_STEP, epochs=1, include_validation=include_validation).with_overrides(
         {"optimization.learning_rate": 1e20}
     )

@@ -34,20 +34,20 @@ def test_half_precision_logits_are_summed_in_single_precision() -> None:
     assert loss.dtype == torch.float32
 
 
-def test_a_student_that_answers_as_its_teacher_has_no_loss() -> None:
+def test_distillation_loss_of_equal_logits_is_zero() -> None:
     for temperature in (1.0, 3.0):
         teacher = (LOGITS / temperature).softmax(1)
         assert distillation_loss(LOGITS, teacher, temperature).item() == pytest.approx(0.0, abs=1e-5)
 
 
-def test_distillation_is_the_divergence_from_the_teacher() -> None:
+def test_distillation_loss_is_the_kl_divergence() -> None:
     teacher = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
     first = math.log(2)
     second = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
     assert distillation_loss(LOGITS, teacher, 1.0).item() == pytest.approx((first + second) / 2)
 
 
-def test_temperature_keeps_the_size_of_the_gradient() -> None:
+def test_temperature_keeps_the_gradient_scale() -> None:
     """For small logits the gradient hardly depends on the temperature (Hinton et al. 2015)."""
     gradients = []
     for temperature in (1.0, 8.0):
@@ -74,13 +74,13 @@ def test_the_loss_of_a_run_mixes_teacher_and_labels() -> None:
     assert losses[2].item() == pytest.approx(0.75 * losses[0].item() + 0.25 * losses[1].item())
 
 
-def test_without_a_teacher_the_labels_are_all_there_is() -> None:
+def test_training_loss_without_teacher_is_the_label_loss() -> None:
     batch = Batch(torch.zeros(2, 1, 1, 3), ONEHOT, None)
     config = small_recipe("mlp")
     assert training_loss(LOGITS, batch, config) == classification_loss(LOGITS, ONEHOT, config.optimization)
 
 
-def test_energies_on_the_right_side_of_the_margin_have_no_loss() -> None:
+def test_energy_loss_is_zero_beyond_the_margins() -> None:
     inside = torch.tensor([[9.0, 1.0]])
     outside = torch.tensor([[0.0, 0.0]])
     assert energy_margin_loss(inside, outside).item() == 0
@@ -89,7 +89,7 @@ def test_energies_on_the_right_side_of_the_margin_have_no_loss() -> None:
     assert wrong.item() == pytest.approx(3.0**2 + 4.5**2)
 
 
-def test_outliers_enter_the_loss_by_their_energy_alone() -> None:
+def test_outliers_affect_only_the_energy_loss() -> None:
     config = small_recipe("mlp")
     batch = Batch(torch.zeros(3, 1, 1, 3), ONEHOT, None)
     outlier = torch.tensor([[7.0, 2.0]])

@@ -37,11 +37,11 @@ def test_a_step_does_not_depend_on_the_size_of_the_gradient() -> None:
     assert torch.allclose(small, large, atol=2e-3)
 
 
-def test_filters_are_kept_at_unit_length_and_moved_by_the_rate() -> None:
+def test_filters_are_rescaled_to_unit_length() -> None:
     weight, gradient = 50 * torch.randn(8, 4, 3, 3, generator=draw()), torch.randn(8, 4, 3, 3, generator=draw(1))
     unit = weight * 8**0.5 / weight.norm()
     moved = one_step(weight, gradient, matrices=True) - unit
-    # Eight rows of about unit length, times the rate.
+    # Eight rows of about unit length, times the learning rate.
     assert float(moved.norm()) == pytest.approx(0.1 * 8**0.5, rel=0.3)
     assert float((moved * gradient).sum()) < 0
 
@@ -51,7 +51,7 @@ def test_with_weight_decay_the_scale_is_free() -> None:
     assert torch.allclose(one_step(weight, gradient, matrices=True, weight_decay=0.5), 0.95 * weight)
 
 
-def test_momentum_carries_a_step_on() -> None:
+def test_momentum_continues_a_step() -> None:
     parameter = nn.Parameter(torch.randn(5, 5, generator=draw()))
     optimizer = Muon([{"params": [parameter], "lr": 0.1, "matrices": True, "momentum": 0.9}])
     parameter.grad = torch.randn(5, 5, generator=draw(1))
@@ -74,7 +74,7 @@ def test_vectors_follow_adamw() -> None:
     assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_parameters_without_a_gradient_stay() -> None:
+def test_parameters_without_a_gradient_are_unchanged() -> None:
     parameter = nn.Parameter(torch.ones(3, 3))
     Muon([{"params": [parameter], "lr": 0.1, "matrices": True}]).step()
     assert torch.equal(parameter, torch.ones(3, 3))

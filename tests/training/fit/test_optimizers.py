@@ -25,7 +25,7 @@ def test_decay_starts_at_the_peak_and_ends_near_zero(schedule: Literal["linear",
     assert 0 < values[-1] < 0.011
 
 
-def test_linear_and_cosine_are_at_half_the_peak_half_way() -> None:
+def test_linear_and_cosine_schedules_are_at_half_the_peak_midway() -> None:
     assert rates("linear")[50] == pytest.approx(0.25)
     assert rates("cosine")[50] == pytest.approx(0.25)
 
@@ -41,7 +41,7 @@ def test_warmup_rises_to_the_peak_and_then_decays() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
 )
-def test_weight_decay_spares_biases(name: Literal["sgd", "adam", "adamw"], kind: type[torch.optim.Optimizer]) -> None:
+def test_weight_decay_excludes_biases(name: Literal["sgd", "adam", "adamw"], kind: type[torch.optim.Optimizer]) -> None:
     network = nn.Linear(3, 2)
     optimizer = build_optimizer(network, Optimization(optimizer=name, learning_rate=0.1, weight_decay=0.01))
     assert type(optimizer) is kind
@@ -49,7 +49,7 @@ def test_weight_decay_spares_biases(name: Literal["sgd", "adam", "adamw"], kind:
     assert decay == {id(network.weight): 0.01, id(network.bias): 0.0}
 
 
-def test_muon_leaves_the_last_layer_biases_and_frozen_weights_to_others() -> None:
+def test_muon_excludes_last_layer_biases_and_frozen_weights() -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.Conv2d(2, 2, 1), nn.Linear(4, 4), nn.Linear(4, 2))
     network[1].requires_grad_(False)
     config = Optimization(

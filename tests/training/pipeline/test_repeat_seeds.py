@@ -31,7 +31,7 @@ def test_the_spread_of_known_values() -> None:
     assert Spread((0.5,)).deviation is None
 
 
-def test_a_goal_is_reached_where_the_bound_of_the_mean_is_at_least_the_goal() -> None:
+def test_goal_is_reached_if_the_bound_is_at_least_the_goal() -> None:
     values = (0.941, 0.943, 0.942)  # mean 0.942, t(2) = 2.92, standard error 0.001 / sqrt(3): bound 0.94031
     reached, missed = Goal(0.9403, values), Goal(0.9404, values)
     assert reached.at_least == pytest.approx(0.942 - 2.91999 * 0.001 / 3**0.5, abs=1e-7)
@@ -41,13 +41,13 @@ def test_a_goal_is_reached_where_the_bound_of_the_mean_is_at_least_the_goal() ->
 
 
 @pytest.mark.parametrize(("goal", "side"), [(0.93, "not below"), (0.95, "below")])
-def test_one_seed_is_one_run_and_reaches_nothing(goal: float, side: str) -> None:
+def test_goal_with_one_seed_is_never_reached(goal: float, side: str) -> None:
     single = Goal(goal, (0.94,))
     assert (single.at_least, single.reached) == (None, False)
-    assert single.sentence.startswith(f"One run: 94.00%, {side} {goal:.2%}. One run shows nothing of the mean")
+    assert single.sentence.startswith(f"One run: 94.00%, {side} {goal:.2%}. One run gives no confidence bound")
 
 
-def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(
+def test_interrupted_seeds_resume_to_the_same_weights(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -95,7 +95,7 @@ def test_seeds_go_on_where_they_stopped_and_end_as_if_they_had_not(
         seeds_in(tmp_path / "stopped", 2)
 
 
-def test_a_seed_killed_when_its_version_was_in_place_is_done(
+def test_seed_killed_after_publishing_is_not_trained_again(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
@@ -122,7 +122,7 @@ def test_a_seed_killed_when_its_version_was_in_place_is_done(
     assert trained == [0, 1]
 
 
-def test_all_seeds_learn_from_the_champion_that_taught_the_first(
+def test_all_seeds_use_the_teacher_of_the_first(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)

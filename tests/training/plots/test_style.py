@@ -8,7 +8,7 @@ from training.plots.theme import LIGHT
 
 @pytest.mark.parametrize("inches", [1.4, 2.4, 5.0])
 @pytest.mark.parametrize("most", [0.004, 0.018, 0.05, 0.13, 0.2, 0.23, 0.6, 1.0])
-def test_labels_of_percent_say_where_they_stand(most: float, inches: float) -> None:
+def test_percent_axis_labels_are_exact(most: float, inches: float) -> None:
     figure, [axes] = grid_of_axes(LIGHT, 1, 1, height=inches)
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)

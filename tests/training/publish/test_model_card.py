@@ -1,4 +1,4 @@
-"""The card of a version says what its evaluation says, with intervals."""
+"""Model card: scores with intervals, training time, calibration and class biases."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_headline_figures_carry_intervals(published: tuple[Manifest, Evaluation]
     manifest, evaluation = published
     card = model_card(manifest, evaluation)
     macro = evaluation.scores["fp32"].macro.f1
-    assert "answers to 6 views averaged | 95.12% (94.68% to 95.53%) |" in card
+    assert "logits of 6 views averaged | 95.12% (94.68% to 95.53%) |" in card
     assert f"| macro F1 | {macro.value:.3f} ({macro.low:.3f} to {macro.high:.3f}) |" in card
     assert "AUROC against | not measured |" in card
 
 
-def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_training_time_includes_soft_labels(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     fit = {"training_seconds": 90.0, "epochs": 4}
 
@@ -60,13 +60,13 @@ def test_training_takes_as_long_as_the_epochs_and_the_teacher_s_answers(publishe
 
     own = "| training | 4 epochs, 1.5 minutes on 2 threads, float32"
     assert training(None, None) == f"{own} |"
-    assert training("cnn@3", 960.0) == f"{own}; the answers of cnn@3 took 16.0 minutes, 17.5 minutes in all |"
-    assert training("cnn@3", None) == f"{own}; what the answers of cnn@3 took is not known |"
-    on_top = "it starts from the weights of mlp@3, whose own training comes on top"
-    assert training(None, None, "mlp@3") == f"{own}; {on_top} |"
+    assert training("cnn@3", 960.0) == f"{own}; soft labels of cnn@3: 16.0 minutes; total 17.5 minutes |"
+    assert training("cnn@3", None) == f"{own}; the time of the soft labels of cnn@3 is unknown |"
+    initialized = "starts from the weights of mlp@3, whose training time is not included"
+    assert training(None, None, "mlp@3") == f"{own}; {initialized} |"
 
 
-def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_lists_measured_ood_scores(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     noise = StrangeImages(
         kind="noise", images=10, auroc=ConfidenceInterval(value=0.97, low=0.96, high=0.98), flag_rate=0.5
@@ -76,7 +76,7 @@ def test_images_of_no_class_are_listed_where_they_were_measured(published: tuple
     assert "AUROC against | noise 0.970 (0.960 to 0.980) |" in card
 
 
-def test_calibration_is_told_beside_what_chance_would_show(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_calibration_error_with_its_expected_value(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     scores = evaluation.scores["fp32"]
     assert "| expected calibration error | 10.00% after temperature" in model_card(manifest, evaluation)
@@ -86,10 +86,10 @@ def test_calibration_is_told_beside_what_chance_would_show(published: tuple[Mani
     measured = scores.model_copy(update={"reliability": reliability, "prediction_sets": sets})
     card = model_card(manifest, evaluation.model_copy(update={"scores": {"fp32": measured}}))
     assert "| 10.00% (a perfectly calibrated model: mean 0.41%, 95th percentile 0.61%) after temperature" in card
-    assert "(aim 90%; 98.64% to 99.31% in 95 of 100 cases for a threshold from 5,000 images)" in card
+    assert "(target 90%; 98.64% to 99.31% in 95 of 100 cases for a threshold from 5,000 images)" in card
 
 
-def test_class_biases_are_told_with_both_log_losses(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_class_biases_with_both_log_losses(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     assert "| class biases | not tried |" in model_card(manifest, evaluation)
 
@@ -101,5 +101,5 @@ def test_class_biases_are_told_with_both_log_losses(published: tuple[Manifest, E
         return next(line for line in card.splitlines() if line.startswith("| class biases |"))
 
     losses = "5-fold cross-validation: 0.6102 with temperature and biases, 0.6201 with temperature alone |"
-    assert row(kept=True) == f"| class biases | part of the weights; log loss on the holdout, {losses}"
-    assert row(kept=False).startswith("| class biases | not used: the difference may be chance; log loss")
+    assert row(kept=True) == f"| class biases | included in the weights; log loss on the holdout, {losses}"
+    assert row(kept=False).startswith("| class biases | not used, because the difference is not significant; log loss")

@@ -12,7 +12,7 @@ from training.publish.republish import republish
 pytestmark = pytest.mark.slow
 
 
-def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_republish_keeps_weights_and_names_the_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     let_int8_fail(monkeypatch)
     images = small_images()
     repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
@@ -36,11 +36,11 @@ def test_weights_are_published_again_and_the_origin_is_named(tmp_path: Path, mon
     assert third.calibration.keys() == {"fp32", "int8"}
     repository.verify("cnn", 3)
 
-    with pytest.raises(DataError, match=r"cnn@1 was made from cifar10.*--data-dir"):
+    with pytest.raises(DataError, match=r"cnn@1 was trained on cifar10.*--data-dir"):
         republish(repository, "cnn", 1, small_images(seed=3), reporter=RecordingReporter())
 
 
-def test_a_version_from_before_gradients_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_republish_adds_a_missing_gradient_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     let_int8_fail(monkeypatch)
     images = small_images()
     repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
@@ -59,8 +59,8 @@ def test_a_version_from_before_gradients_gets_them(tmp_path: Path, monkeypatch: 
     second = republish(repository, "mlp", 1, images, reporter=RecordingReporter())
     assert second.files.keys() - old.files.keys() == {GRADIENT_GRAPH}
     assert second.cost == cost
-    # It was served stretched, before there was a choice, and so it is again.
+    # Versions without a geometry field stretch, and so does the republished version.
     assert (first.input.geometry, second.input.geometry) == ("crop", "stretch")
     assert second.gradient is not None
-    # 20 images validate, and 160 are trained on.
+    # 20 validation images and 160 training images.
     assert (second.gradient.images, second.gradient.max_relative_error < 1e-5) == (180, True)

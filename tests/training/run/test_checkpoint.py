@@ -18,7 +18,7 @@ from training.run.checkpoint import (
     require_same_run,
     save_checkpoint,
 )
-from training.run.run_folder import LOCK_NAME, held
+from training.run.run_folder import LOCK_NAME, locked_run
 
 RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
 
@@ -27,11 +27,12 @@ def checkpoint(value: float = 1.0) -> Checkpoint:
     network = {"weight": torch.full((3, 2), value)}
     optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
     return Checkpoint(
-        small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,), "e" * 64, "2.9.0"
-    )
+        small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,), "e" * 64, "2.9.0",
+        None,
+    )  # fmt: skip
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, checkpoint())
     loaded = load_checkpoint(tmp_path)
     assert torch.equal(loaded.network["weight"], torch.ones(3, 2))
@@ -65,33 +66,29 @@ class SmallDisk(FileIO):
         return super().write(content)
 
 
-def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disk_full_during_write_raises_checkpoint_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_checkpoint(tmp_path, checkpoint(1.0))
     large = replace(checkpoint(2.0), network={"first": torch.zeros(10_000), "second": torch.zeros(100_000)})
     monkeypatch.setattr(Path, "open", lambda path, mode: SmallDisk(path, mode))
-    with pytest.raises(CheckpointError, match=r"No space left on device.*last good one is kept.*--resume"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*previous one is kept.*--resume"):
         save_checkpoint(tmp_path, large)
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
 
 
-def test_what_a_kill_left_of_a_checkpoint_goes_when_the_run_is_held_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_locked_run_removes_incomplete_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half_written: list[Path] = []
-    with held(tmp_path), monkeypatch.context() as watched:
+    with locked_run(tmp_path), monkeypatch.context() as watched:
         save_checkpoint(tmp_path, checkpoint(1.0))
         watched.setattr(os, "fsync", lambda _descriptor: half_written.extend(tmp_path.glob("*.tmp")))
         save_checkpoint(tmp_path, checkpoint(1.0))
     half_written[0].write_bytes(b"half of a checkpoint")
-    with held(tmp_path):
+    with locked_run(tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, LOCK_NAME}
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
 
 
-def test_a_damaged_checkpoint_says_so(tmp_path: Path) -> None:
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, checkpoint())
     path = tmp_path / CHECKPOINT_NAME
     path.write_bytes(path.read_bytes()[:200])

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run."""
+"""Console reporter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from training.run.reporter import ConsoleReporter
 
 
-def test_a_note_is_shown_as_it_is() -> None:
+def test_note_is_printed_verbatim() -> None:
     shown = io.StringIO()
     reporter = ConsoleReporter(Console(file=shown, width=40))
     text = "2 files left out: cat/[copy] tom.png (no image); cat/x[/y]:cat:.png (no image)"

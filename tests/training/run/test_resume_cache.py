@@ -17,7 +17,7 @@ def counted(value: object, calls: list[object]) -> Callable[[], object]:
     return make
 
 
-def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:
+def test_cached_result_is_not_computed_again(tmp_path: Path) -> None:
     calls: list[object] = []
     for _ in range(2):
         memo = ResumeCache(tmp_path / "new" / "memo.jsonl", {"seed": 1})
@@ -26,14 +26,14 @@ def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:
     assert calls == [0.1 + 0.2, [True, None]]
 
 
-def test_results_of_other_work_are_thrown_away(tmp_path: Path) -> None:
+def test_cache_of_other_work_is_discarded(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
     ResumeCache(path, {"seed": 1}).get_or_compute("a", lambda: 1)
     assert ResumeCache(path, {"seed": 2}).get_or_compute("a", lambda: 2) == 2
     assert ResumeCache(path, {"seed": 2}).get_or_compute("a", lambda: 3) == 2
 
 
-def test_half_a_line_is_left_out_and_the_rest_kept(tmp_path: Path) -> None:
+def test_incomplete_line_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
     memo = ResumeCache(path, {"seed": (1, 2)})
     memo.get_or_compute("a", lambda: 1)
@@ -46,14 +46,14 @@ def test_half_a_line_is_left_out_and_the_rest_kept(tmp_path: Path) -> None:
 
 
 def two_results(path: Path) -> str:
-    """The text of a memo of two results."""
+    """Content of a resume cache with two results."""
     memo = ResumeCache(path, {"seed": 1})
     memo.get_or_compute("a", lambda: [0.1, "é"])
     memo.get_or_compute("b", lambda: 2)
     return path.read_text()
 
 
-def test_a_line_without_its_end_is_kept_and_the_next_begins_below(tmp_path: Path) -> None:
+def test_line_without_newline_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
     path.write_text(two_results(path)[:-1])
     ResumeCache(path, {"seed": 1}).get_or_compute("c", lambda: 3)
@@ -61,7 +61,7 @@ def test_a_line_without_its_end_is_kept_and_the_next_begins_below(tmp_path: Path
     assert [again.get_or_compute(name, lambda: 9) for name in "abc"] == [[0.1, "é"], 2, 3]
 
 
-def test_a_whole_memo_is_only_read(tmp_path: Path) -> None:
+def test_complete_cache_is_not_rewritten(tmp_path: Path) -> None:
     path = tmp_path / "memo.jsonl"
     two_results(path)
     os.utime(path, (1, 1))
@@ -70,9 +70,7 @@ def test_a_whole_memo_is_only_read(tmp_path: Path) -> None:
     assert (path.stat().st_ino, path.stat().st_mtime) == (before.st_ino, 1)
 
 
-def test_a_disk_that_is_full_while_a_broken_line_is_left_out_costs_no_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disk_full_while_dropping_a_line_keeps_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "memo.jsonl"
     broken = two_results(path)[:-2]
     path.write_text(broken)

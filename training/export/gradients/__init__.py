@@ -1,4 +1,4 @@
-"""gradient.onnx: the gradient of the logits with respect to the pixels, served without torch."""
+"""Gradient graph (gradient.onnx): gradient of the logits with respect to the pixels, served without torch."""
 
 from training.export.gradients.check import check_gradient
 from training.export.gradients.graph import export_gradient

@@ -1,10 +1,10 @@
-"""Agreement of gradient.onnx with autograd in float64.
+"""Check of gradient.onnx against autograd in float64.
 
 A network of ReLU and max-pooling is piecewise linear. If an image lies closer to the border of its linear region than
-the rounding of float32, the graph may compute in the neighboring region, where the gradient differs. For such an image
-the check reads the region from the graph, requires that the border is within rounding, and compares the graph with the
-float64 gradient of that region. The number of such images says nothing about the graph: it grows with the number of
-activations, and so with the size of the images.
+float32 rounding, the graph may compute in the neighboring region, where the gradient differs. For such an image the
+check reads the region from the graph, requires that the border is within rounding, and compares the graph with the
+float64 gradient of that region. The number of such images grows with the number of activations and does not indicate
+a defect of the graph.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, GradientRecord
 from core.repository.onnx_session import open_session
 from training.data.preprocessing import one_hot, scale_pixels
 from training.export.gradients.graph import recorded_features
-from training.export.gradients.linear_regions import PieceProbe, following
+from training.export.gradients.linear_regions import RegionProbe, impose_region
 from training.export.run_onnx import predict_logits
 from training.networks import Classifier
 
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 MAX_RELATIVE_ERROR = 1e-5
 MAX_LOGIT_DIFFERENCE = 1e-5
 
-Answers = dict[str, npt.NDArray[Any]]
+Outputs = dict[str, npt.NDArray[Any]]
+"""Outputs of gradient.onnx by name."""
 _BATCH = 32
 
 
 def check_gradient(
     folder: Path, classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], *, threads: int
 ) -> GradientRecord:
-    """Compare what `folder`/gradient.onnx answers to images with autograd in float64 and with model.onnx.
+    """Compare the outputs of `folder`/gradient.onnx with autograd in float64, and its logits with model.onnx.
 
-    Every second image is explained by its most probable class alone, the others by a random mixture of all classes.
+    The target of every second image is its predicted class, that of the others a random mixture of all classes.
 
     Args:
-        folder: holds gradient.onnx, model.onnx and weights.safetensors.
-        classifier: the network they were made from, in evaluation mode on the CPU.
+        folder: folder with gradient.onnx, model.onnx and weights.safetensors.
+        classifier: the exported network, in evaluation mode on the CPU.
         images_NHWC: uint8 [N, H, W, 3].
-        threads: of onnxruntime.
+        threads: onnxruntime threads.
 
     Raises:
-        ExportError: an image's gradient, features or feature gradient is off by more than 1e-5 in relative norm, in
-            the region that the graph chose within rounding; or a logit differs from model.onnx's by more than 1e-5
-            (times the largest logit if that is above 1).
+        ExportError: a gradient, feature map or feature gradient has a relative error above 1e-5 in the region chosen by
+            the graph; or a logit differs from model.onnx by more than 1e-5 (times the largest logit if above 1).
     """
     pixels_NHWC = scale_pixels(images_NHWC)
     model_NK = predict_logits(folder / GRAPHS["fp32"], images_NHWC, threads=threads)
@@ -61,18 +61,18 @@ def check_gradient(
     target_NK[1::2] = np.random.default_rng(0).standard_normal(target_NK[1::2].shape)
 
     session = open_session(folder / GRADIENT_GRAPH, threads=threads)
-    probe = PieceProbe(folder / GRADIENT_GRAPH, threads=threads)
+    probe = RegionProbe(folder / GRADIENT_GRAPH, threads=threads)
     exact = copy.deepcopy(classifier).requires_grad_(False).double()
-    logits, errors, errors_on_piece = [], [], []
+    logits, errors, errors_in_region = [], [], []
     for start in range(0, len(images_NHWC), _BATCH):
         batch = pixels_NHWC[start : start + _BATCH], target_NK[start : start + _BATCH]
-        answers = _run(session, *batch)
-        logits.append(answers.pop("logits"))
-        errors.append(_relative_errors(answers, autograd(exact, *batch)))
-        errors_on_piece.append(_errors_on_piece(answers, errors[-1], probe, exact, *batch))
-    return _judged(
+        outputs = _run(session, *batch)
+        logits.append(outputs.pop("logits"))
+        errors.append(_relative_errors(outputs, autograd(exact, *batch)))
+        errors_in_region.append(_errors_in_region(outputs, errors[-1], probe, exact, *batch))
+    return _record(
         np.concatenate(errors),
-        np.concatenate(errors_on_piece),
+        np.concatenate(errors_in_region),
         np.abs(np.concatenate(logits) - model_NK).max() / max(1.0, np.abs(model_NK).max()),
         opset=onnx.load(folder / GRADIENT_GRAPH, load_external_data=False).opset_import[0].version,
     )
@@ -80,51 +80,51 @@ def check_gradient(
 
 def autograd(
     network: Classifier, pixels_NHWC: npt.NDArray[np.floating], target_NK: npt.NDArray[np.floating]
-) -> Answers:
-    """What gradient.onnx should answer, less the logits, from a network in float64 on the CPU: float64 arrays."""
+) -> Outputs:
+    """Expected outputs of gradient.onnx except the logits, computed by autograd in float64 on the CPU."""
     pixels = torch.from_numpy(pixels_NHWC).double().requires_grad_()
     with recorded_features(network) as maps:
         logits = network(pixels)
     gradients = torch.autograd.grad(logits, [pixels, *maps[-1:]], torch.from_numpy(target_NK).double())
-    answers = dict(zip(("gradient", "feature_gradient"), gradients, strict=False))
+    outputs = dict(zip(("gradient", "feature_gradient"), gradients, strict=False))
     if maps:
-        answers["features"] = maps[-1].detach()
-    return {name: tensor.numpy() for name, tensor in answers.items()}
+        outputs["features"] = maps[-1].detach()
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
 def _run(
     session: InferenceSession, pixels_NHWC: npt.NDArray[np.float32], target_NK: npt.NDArray[np.float32]
-) -> Answers:
+) -> Outputs:
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {"pixels": pixels_NHWC, "target": target_NK}), strict=True))
 
 
-def _errors_on_piece(
-    answers: Answers,
+def _errors_in_region(
+    outputs: Outputs,
     error_N: npt.NDArray[np.float64],
-    probe: PieceProbe,
+    probe: RegionProbe,
     exact: Classifier,
     pixels_NHWC: npt.NDArray[np.float32],
     target_NK: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float64]:
-    """`error_N`, but where it is too large and the image on a border: the error on the piece that the graph chose."""
+    """`error_N`, with large errors of images at a border replaced by the error in the region chosen by the graph."""
     off_N = ~(error_N <= MAX_RELATIVE_ERROR)
     if not off_N.any():
         return error_N
-    piece = [chosen[off_N] for chosen in probe.piece(pixels_NHWC, target_NK)]
-    with following(exact, piece) as near:
-        followed = autograd(exact, pixels_NHWC[off_N], target_NK[off_N])
-    followed_N = _relative_errors({name: answer_N[off_N] for name, answer_N in answers.items()}, followed)
+    region = [chosen[off_N] for chosen in probe.region(pixels_NHWC, target_NK)]
+    with impose_region(exact, region) as near:
+        expected = autograd(exact, pixels_NHWC[off_N], target_NK[off_N])
+    in_region_N = _relative_errors({name: output_N[off_N] for name, output_N in outputs.items()}, expected)
     on_border_N = np.all([layer_N.numpy() for layer_N in near], axis=0)
     errors_N = error_N.copy()
-    errors_N[off_N] = np.where(on_border_N, followed_N, error_N[off_N])
+    errors_N[off_N] = np.where(on_border_N, in_region_N, error_N[off_N])
     return errors_N
 
 
-def _relative_errors(answers: Answers, exact: Answers) -> npt.NDArray[np.float64]:
-    """||answer - exact|| / ||exact|| of each image, the worst of all outputs, float64 [N]; 0 where both are zero."""
+def _relative_errors(outputs: Outputs, exact: Outputs) -> npt.NDArray[np.float64]:
+    """||output - exact|| / ||exact|| per image, maximum over the outputs, float64 [N]; 0 if both are zero."""
     tiny = np.finfo(np.float32).tiny
-    errors = [_norms(answers[name] - exact[name]) / np.maximum(_norms(exact[name]), tiny) for name in exact]
+    errors = [_norms(outputs[name] - exact[name]) / np.maximum(_norms(exact[name]), tiny) for name in exact]
     return np.asarray(np.max(errors, axis=0))
 
 
@@ -132,21 +132,21 @@ def _norms(tensor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.linalg.norm(tensor.reshape(len(tensor), -1), axis=1))
 
 
-def _judged(
-    error_N: npt.NDArray[np.float64], on_piece_N: npt.NDArray[np.float64], logit_difference: float, *, opset: int
+def _record(
+    error_N: npt.NDArray[np.float64], in_region_N: npt.NDArray[np.float64], logit_difference: float, *, opset: int
 ) -> GradientRecord:
-    wrong = int((~(on_piece_N <= MAX_RELATIVE_ERROR)).sum())
+    wrong = int((~(in_region_N <= MAX_RELATIVE_ERROR)).sum())
     other_N = ~(error_N <= MAX_RELATIVE_ERROR)
     if wrong or not logit_difference <= MAX_LOGIT_DIFFERENCE:
         raise ExportError(
             f"{GRADIENT_GRAPH} disagrees with the network on {len(error_N)} images: {wrong} gradients off by more than "
-            f"{MAX_RELATIVE_ERROR:.0e} (allowed 0; the worst by {on_piece_N.max():.2e}), logits off by "
+            f"{MAX_RELATIVE_ERROR:.0e} (allowed 0; the worst by {in_region_N.max():.2e}), logits off by "
             f"{logit_difference:.2e} (allowed {MAX_LOGIT_DIFFERENCE:.0e}). This is a defect of the export: report it "
             "with the recipe and the image size"
         )
     return GradientRecord(
         images=len(error_N),
-        max_relative_error=float(on_piece_N.max()),
+        max_relative_error=float(in_region_N.max()),
         other_pieces=int(other_N.sum()),
         max_other_piece_error=float(error_N[other_N].max(initial=0.0)),
         max_logit_difference=float(logit_difference),

@@ -1,10 +1,9 @@
-"""From a trained network to gradient.onnx.
+"""Export of a trained network to gradient.onnx.
 
-torch.onnx.export cannot export autograd. But autograd is made of plain operators too: `make_fx` records those that a
-forward and a backward pass run, and that record is exported as if it were a forward pass. The parameters stay what
-they were, tensors of the network under their torch names, so that the graph points into weights.safetensors as
-model.onnx does. Both passes being recorded, no layer is described twice; a layer that a recipe brings later works
-where its backward operators have a rule (see rules.py).
+torch.onnx.export cannot export autograd. `make_fx` traces the ATen operators of a forward and a backward pass, and this
+trace is exported as if it were a forward pass. Parameters keep their torch names, so that the graph refers to
+weights.safetensors like model.onnx. New layers need no code here if their backward operators have a rule, see
+`training.export.gradients.onnx_rules`.
 """
 
 from __future__ import annotations
@@ -30,21 +29,21 @@ from training.networks import Classifier
 from training.networks.layers import ACTIVATIONS
 
 _OUTPUTS = ("logits", "gradient", "features", "feature_gradient")
-"""In this order; a network without feature maps has the first two."""
+"""Output names in order; a network without feature maps has only the first two."""
 
 
 def export_gradient(classifier: Classifier, folder: Path, *, height: int, width: int) -> None:
-    """Write gradient.onnx to `folder`, where weights.safetensors already is.
+    """Write gradient.onnx to `folder`, which must contain weights.safetensors.
 
     Inputs: `pixels` float32 [N, H, W, 3] in [0, 1] and `target` float32 [N, K], the weight of each class.
-    Outputs: `logits` float32 [N, K]; `gradient` float32 [N, H, W, 3], d(sum(logits * target)) / d(pixels); and, where
-    the network has feature maps, the last one before any pooling, `features` float32 [N, C, h, w], with
+    Outputs: `logits` float32 [N, K]; `gradient` float32 [N, H, W, 3], d(sum(logits * target)) / d(pixels). A network
+    with feature maps has two more: `features` float32 [N, C, h, w], the last one before pooling, and
     `feature_gradient`, d(sum(logits * target)) / d(features), of the same shape.
 
     Raises:
-        ExportError: a layer's backward pass cannot be written in ONNX, or the exporter changed a weight.
+        ExportError: a backward operator has no ONNX rule, or the exporter changed a weight.
     """
-    pixels_NHWC = torch.zeros(2, height, width, 3)  # of a single image the exporter would make a fixed batch of one
+    pixels_NHWC = torch.zeros(2, height, width, 3)  # the exporter would specialize a batch of one
     target_NK = torch.zeros_like(classifier(pixels_NHWC), requires_grad=False)
     traced, outputs = _traced(classifier, pixels_NHWC, target_NK)
     try:
@@ -56,8 +55,8 @@ def export_gradient(classifier: Classifier, folder: Path, *, height: int, width:
         )
     except torch.onnx.OnnxExporterError as error:
         raise ExportError(
-            f"{GRADIENT_GRAPH} cannot be written for this network, for lack of a rule in {onnx_rules.__name__}: "
-            f"{_first_cause(error)}"
+            f"{GRADIENT_GRAPH} cannot be written for this network: add the missing rule to {onnx_rules.__name__} "
+            f"({_first_cause(error)})"
         ) from error
     point_into_weights(graph, folder / WEIGHTS_NAME, "classifier.")
     onnx.save(graph, folder / GRADIENT_GRAPH)
@@ -66,11 +65,10 @@ def export_gradient(classifier: Classifier, folder: Path, *, height: int, width:
 
 @contextlib.contextmanager
 def recorded_features(network: nn.Module) -> Iterator[list[Tensor]]:
-    """A list that the forward pass of `network` fills with its feature maps [N, C, h, w], in order.
+    """Collect the feature maps [N, C, h, w] of the forward pass in the block, in order.
 
-    A feature map is what an activation layer gives while the image still has a height and a width. Grad-CAM
-    (Selvaraju et al. 2017) explains by the last one: the rectified output of the last convolution, before the pooling
-    that follows takes its resolution away.
+    A feature map is the four-dimensional output of an activation layer. Grad-CAM (Selvaraju et al. 2017) uses the last
+    one: the rectified output of the last convolution, before pooling reduces its resolution.
     """
     maps: list[Tensor] = []
 
@@ -88,7 +86,7 @@ def recorded_features(network: nn.Module) -> Iterator[list[Tensor]]:
 
 
 def _traced(classifier: Classifier, pixels_NHWC: Tensor, target_NK: Tensor) -> tuple[fx.GraphModule, Sequence[str]]:
-    """The forward and the backward pass as one graph (pixels, target) -> outputs, and the names of those."""
+    """Trace forward and backward pass as one graph (pixels, target) -> outputs; returns graph and output names."""
     frozen = copy.deepcopy(classifier).requires_grad_(False)
 
     def passes(pixels_NHWC: Tensor, target_NK: Tensor) -> tuple[Tensor, ...]:
@@ -99,7 +97,7 @@ def _traced(classifier: Classifier, pixels_NHWC: Tensor, target_NK: Tensor) -> t
         return (logits_NK, gradient_NHWC, *features, *feature_gradient)
 
     traced = make_fx(passes, tracing_mode="symbolic", decomposition_table=onnx_rules.decompositions())(
-        *_of_any_batch(pixels_NHWC, target_NK)
+        *_fake_tensors(pixels_NHWC, target_NK)
     )
     _name_weights(traced, frozen)
     _infer_batch(traced.graph)
@@ -108,8 +106,8 @@ def _traced(classifier: Classifier, pixels_NHWC: Tensor, target_NK: Tensor) -> t
     return traced, _OUTPUTS[: len(traced.graph.output_node().all_input_nodes)]
 
 
-def _of_any_batch(*examples: Tensor) -> list[Tensor]:
-    """Stand-ins without data for tensors of one batch, its size open and every other dimension fixed."""
+def _fake_tensors(*examples: Tensor) -> list[Tensor]:
+    """Fake tensors with a dynamic batch size and static other dimensions."""
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
     return [
         mode.from_tensor(
@@ -121,7 +119,7 @@ def _of_any_batch(*examples: Tensor) -> list[Tensor]:
 
 
 def _name_weights(traced: fx.GraphModule, classifier: Classifier) -> None:
-    """Let the graph read the network's own tensors, which make_fx has put under numbers."""
+    """Rename the weights, which make_fx numbers, to their torch names."""
     names = {id(tensor): f"classifier.{name}" for name, tensor in classifier.state_dict(keep_vars=True).items()}
     numbered = set()
     for node in traced.graph.find_nodes(op="get_attr"):
@@ -139,7 +137,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _infer_batch(graph: fx.Graph) -> None:
-    """Write -1 for the batch in every reshape, instead of a chain of nodes that computes it at run time."""
+    """Use -1 for the batch size in every reshape, instead of nodes that compute it at run time."""
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.view.default):
         tensor, shape = node.args
         node.args = (tensor, [-1 if isinstance(size, fx.Node) else size for size in shape])

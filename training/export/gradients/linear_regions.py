@@ -1,4 +1,4 @@
-"""Which linear piece of a network of ReLU and max-pooling an image lies on: read from a graph, imposed on a network."""
+"""Linear regions of a network of ReLU and max-pooling: read from an ONNX graph, imposed on a torch network."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from core.errors import ExportError
 from core.repository.onnx_session import open_session
 
-Piece = list[npt.NDArray[np.float32]]
-"""What each ReLU gives and each max-pooling takes, in the order in which they run."""
+Region = list[npt.NDArray[np.float32]]
+"""Output of each ReLU and input of each max-pooling, in order of execution; they identify the linear region."""
 
 _ROUNDING = 1e-5
-"""Share of a layer's largest value that the rounding of float32, summed over the layers before, may come to."""
+"""Maximum accumulated float32 rounding error, relative to the largest value of a layer."""
 
 
-class PieceProbe:
-    """A copy of gradient.onnx that also answers on which piece it ran."""
+class RegionProbe:
+    """Copy of gradient.onnx with additional outputs that identify the linear region."""
 
     def __init__(self, path: Path, *, threads: int) -> None:
         graph = onnx.load(path)
@@ -42,29 +42,29 @@ class PieceProbe:
             self._session = open_session(Path(folder, path.name), threads=threads)
         self._outputs = [output.name for output in graph.graph.output]
 
-    def piece(self, pixels_NHWC: npt.NDArray[np.float32], target_NK: npt.NDArray[np.float32]) -> Piece:
-        """The piece of each of these images."""
-        answers = self._session.run(self._outputs, {"pixels": pixels_NHWC, "target": target_NK})
-        by_name = dict(zip(self._outputs, answers, strict=True))
+    def region(self, pixels_NHWC: npt.NDArray[np.float32], target_NK: npt.NDArray[np.float32]) -> Region:
+        """The linear region of each image."""
+        outputs = self._session.run(self._outputs, {"pixels": pixels_NHWC, "target": target_NK})
+        by_name = dict(zip(self._outputs, outputs, strict=True))
         return [by_name[name] for name in self._values]
 
 
 @contextlib.contextmanager
-def following(network: nn.Module, piece: Piece) -> Iterator[list[Tensor]]:
-    """Let `network` run on `piece` instead of the one its own arithmetic would choose.
+def impose_region(network: nn.Module, region: Region) -> Iterator[list[Tensor]]:
+    """Make `network` compute in `region` instead of the region of its own activations, for one forward pass.
 
-    Yields a list that its one forward pass fills with a bool [N] per layer: whether the layer, for that image, lies
-    within float32's rounding of a border wherever `piece` differs from its own choice.
+    Yields a list that the forward pass fills with a bool [N] per layer: True if the layer's own choice differs from
+    `region` by no more than float32 rounding.
 
     Raises:
-        ExportError: the network has another number of such layers.
+        ExportError: the number of ReLU and max-pooling layers differs.
     """
     near: list[Tensor] = []
 
     def follow(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        if len(near) == len(piece):
-            raise ExportError(f"the network has more than the {len(piece)} ReLU and max-pooling of gradient.onnx")
-        followed = _follow(layer, inputs[0], torch.from_numpy(piece[len(near)]))
+        if len(near) == len(region):
+            raise ExportError(f"the network has more than the {len(region)} ReLU and max-pooling of gradient.onnx")
+        followed = _follow(layer, inputs[0], torch.from_numpy(region[len(near)]))
         bridged_N = (followed - output).abs().flatten(1).amax(1)
         near.append(bridged_N <= _ROUNDING * inputs[0].abs().flatten(1).amax(1))
         return followed
@@ -73,15 +73,15 @@ def following(network: nn.Module, piece: Piece) -> Iterator[list[Tensor]]:
     hooks = [layer.register_forward_hook(follow) for layer in layers]
     try:
         yield near
-        if len(near) != len(piece):
-            raise ExportError(f"gradient.onnx has {len(piece)} ReLU and max-pooling, the network {len(near)}")
+        if len(near) != len(region):
+            raise ExportError(f"gradient.onnx has {len(region)} ReLU and max-pooling, the network {len(near)}")
     finally:
         for hook in hooks:
             hook.remove()
 
 
 def _follow(layer: nn.Module, x: Tensor, chosen: Tensor) -> Tensor:
-    """What `layer` gives for `x` if it passes what it passed for `chosen`."""
+    """Output of `layer` for `x` with the active units, or the winners of max-pooling, of `chosen`."""
     if isinstance(layer, nn.MaxPool2d):
         pooled, winners = nn.functional.max_pool2d(chosen, layer.kernel_size, layer.stride, return_indices=True)
         return x.flatten(2).gather(2, winners.flatten(2)).view_as(pooled)

@@ -1,7 +1,7 @@
-"""Backward operators that ONNX lacks, written in operators that it has.
+"""ONNX rules for backward operators: decompositions and translations of ATen operators that ONNX lacks.
 
-ATen's own decompositions cover most of a backward pass. The rules here cover what they leave over (convolution,
-max-pooling) and what onnxruntime runs faster in another form (ReLU: 1.3 times for one image, 2.5 times for 32).
+ATen's own decompositions cover most of a backward pass. The rules here add convolution and max-pooling, and a form of
+ReLU that onnxruntime runs faster (1.3 times for one image, 2.5 times for 32).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ aten = torch.ops.aten
 
 
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """ATen operator -> function that computes it from simpler ones, for tracing a backward pass."""
+    """Decomposition table for tracing a backward pass: ATen operator -> function of simpler operators."""
     table: dict[Any, Callable[..., Any]] = dict(torch._decomp.core_aten_decompositions())
     table[aten.convolution_backward.default] = _convolution_backward
     table[aten.threshold_backward.default] = _relu_backward
@@ -28,10 +28,10 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
 
 
 def translations() -> Mapping[Callable[..., Any], Callable[..., Any]]:
-    """ATen operator -> function that writes it in ONNX.
+    """Custom translation table: ATen operator -> function that builds ONNX nodes.
 
-    The two belong together: torch counts a winner's index within its plane and ONNX within the whole tensor, which
-    does not matter as long as the indices pass from the one operator to the other unseen.
+    Both entries must be used together. torch counts the index of a maximum within its plane, ONNX within the whole
+    tensor; this is correct because the indices only pass from one operator to the other.
     """
     return {
         aten.max_pool2d_with_indices.default: _max_pool,
@@ -52,16 +52,16 @@ def _convolution_backward(
     groups: int,
     _output_mask: Sequence[bool],
 ) -> tuple[Tensor, None, None]:
-    """The gradient for a convolution's input alone: weights are constants here.
+    """Gradient with respect to the input of a convolution only, because weights are constants here.
 
-    With stride 1 it is a convolution with the weights turned by 180 degrees and their channels exchanged, which
-    onnxruntime runs with its fast kernels; the turning is folded when the graph is loaded. Otherwise it is a transposed
-    convolution, padded at the far end by the rows and columns that the stride had skipped.
+    With stride 1 it is a convolution with weights rotated by 180 degrees and swapped channels, for which onnxruntime
+    has fast kernels; the rotation is folded when the graph is loaded. Otherwise it is a transposed convolution with
+    output padding for the rows and columns skipped by the stride.
     """
     if groups == 1 and all(step == 1 for step in stride):
         reach = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
-        turned = weight.transpose(0, 1).flip(2, 3)
-        return aten.convolution(gradient, turned, None, [1, 1], reach, dilation, False, [0, 0], 1), None, None
+        rotated = weight.transpose(0, 1).flip(2, 3)
+        return aten.convolution(gradient, rotated, None, [1, 1], reach, dilation, False, [0, 0], 1), None, None
     skipped = [
         size - ((out - 1) * s - 2 * p + d * (k - 1) + 1)
         for size, out, s, p, d, k in zip(
@@ -85,11 +85,11 @@ def _keep_disjoint_pooling(
     ceil_mode: bool,
     _indices: Tensor,
 ) -> Any:
-    """Leave the operator to `_max_unpool`, which is right where no input belongs to two windows."""
+    """Keep the operator for `_max_unpool`, which requires windows that do not overlap."""
     if list(stride) != list(kernel_size) or any(padding) or any(step != 1 for step in dilation) or ceil_mode:
         raise ExportError(
-            f"gradient.onnx knows max-pooling with windows side by side; this network has windows of {kernel_size} "
-            f"at strides of {stride}, padding {padding}, dilation {dilation}, ceil_mode {ceil_mode}"
+            f"gradient.onnx supports only max-pooling with stride equal to the window and no padding; this network has "
+            f"windows of {kernel_size}, strides {stride}, padding {padding}, dilation {dilation}, ceil_mode {ceil_mode}"
         )
     return NotImplemented
 
@@ -99,5 +99,5 @@ def _max_pool(x: Any, kernel_size: Sequence[int], stride: Sequence[int] = (), *_
 
 
 def _max_unpool(gradient: Any, x: Any, kernel_size: Sequence[int], stride: Sequence[int], *_options: Any) -> Any:
-    # The last argument of the ATen operator is the winners' indices.
+    # The last argument of the ATen operator contains the indices of the maxima.
     return op.MaxUnpool(gradient, _options[-1], op.Shape(x), kernel_shape=list(kernel_size), strides=list(stride))

@@ -1,4 +1,4 @@
-"""Rehearsal of the export: graphs of the untrained network are written and checked before any training."""
+"""Rehearsal of the export: graphs of the untrained network are exported and checked before training."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ _IMAGES = 4
 def rehearse_export(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) -> None:
     """Export a copy of the network with random weights and check its graphs on a few images.
 
-    A network that cannot be exported, or whose gradient graph is wrong, is refused in seconds instead of after hours
-    of training.
+    A network that cannot be exported fails within seconds instead of after hours of training.
 
     Args:
         classifier: the network; it is not changed.
         images_NHWC: uint8 [N, H, W, 3], training images; the first four are used.
 
     Raises:
-        ExportError: a graph cannot be written, or disagrees with the network.
+        ExportError: a graph cannot be written or disagrees with the network.
     """
     trial = copy.deepcopy(classifier).cpu()
     initialize(trial, torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ from torch import Tensor
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
 from core.repository.repository import ModelRepository
-from training.augment.teacher_rounds import RoundAnswers
+from training.augment.teacher_rounds import RoundSoftLabels
 from training.data.split_dataset import Images
 from training.data.splits import SEED, Split, make_split
 from training.data.types import LabelledImages
@@ -149,7 +149,7 @@ def final_accuracy(result: FitResult) -> float:
 
 def _answers(
     config: RecipeConfig, setup: StudySetup, fill_C: Tensor, reporter: Reporter
-) -> Sequence[RoundAnswers] | None:
+) -> Sequence[RoundSoftLabels] | None:
     """The teacher's answers for the images of the study, as its rounds change just these."""
     teacher = read_teacher(config, setup.images, setup.repository)
     if teacher is None:

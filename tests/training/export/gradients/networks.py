@@ -1,4 +1,4 @@
-"""Small networks with weights worth explaining, their exported graphs, and what those answer."""
+"""Small networks with nontrivial weights, their exported graphs and expected outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 
 def small_network(kind: str, *, activation: Any = "relu", seed: int = 0) -> Classifier:
-    """Random weights; batch normalizations have statistics worth getting wrong."""
+    """Initialize random weights and nontrivial batch normalization statistics."""
     configs: dict[str, MLPNetwork | CNNNetwork] = {
         "mlp": MLPNetwork(hidden=(48, 24), activation=activation, dropout=0.2),
         "residual mlp": MLPNetwork(hidden=(24,), blocks=2, activation=activation, dropout=0.2),
@@ -79,7 +79,7 @@ def some_images(count: int, *, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 
 def some_pixels(count: int, *, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Values between those of uint8, as smoothing and path integrals ask for."""
+    """Values between the uint8 steps, as in SmoothGrad and integrated gradients."""
     return np.random.default_rng(seed).random((count, HEIGHT, WIDTH, 3), dtype=np.float32)
 
 
@@ -94,7 +94,7 @@ def run(folder: Path, pixels_NHWC: Array, target_NK: Array) -> dict[str, Array]:
 
 
 def exact_logits(classifier: Classifier, pixels_NHWC: torch.Tensor) -> torch.Tensor:
-    """What the network answers in float64."""
+    """Logits of the network in float64."""
     state = {name: tensor.double() for name, tensor in classifier.state_dict().items()}
     logits_NK: torch.Tensor = torch.func.functional_call(classifier, state, (pixels_NHWC,))
     return logits_NK
@@ -109,6 +109,6 @@ def exact_gradient(classifier: Classifier, pixels_NHWC: Array, target_NK: Array)
 
 
 def relative_errors(answer: Array, exact: Array) -> Array:
-    """||answer - exact|| / ||exact|| per image."""
+    """||output - exact|| / ||exact|| per image."""
     axes = tuple(range(1, exact.ndim))
     return np.asarray(np.sqrt(((answer - exact) ** 2).sum(axes) / (exact**2).sum(axes)))

@@ -1,4 +1,4 @@
-"""The check accepts what is right, follows the graph over kinks, and refuses what is wrong."""
+"""Check of gradient.onnx: valid graphs, images in neighboring linear regions, and wrong graphs."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tests.training.export.gradients.networks import (
     some_images,
 )
 from training.export.gradients import check_gradient
-from training.export.gradients.linear_regions import following
+from training.export.gradients.linear_regions import impose_region
 from training.networks import Classifier
 from training.networks.layers import Flatten
 
@@ -37,7 +37,7 @@ def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def on_the_edge(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """A network half of whose hidden units stand within float32's rounding of zero for the first of the images."""
+    """A network with half of its hidden units within float32 rounding of zero for the first images."""
     dense = nn.Linear(960, 200)
     classifier = around(Flatten(960), dense, nn.ReLU(), nn.Linear(200, CLASSES))
     with torch.no_grad():
@@ -49,7 +49,7 @@ def on_the_edge(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 def edited(folder: Path, target: Path, output: str, factor: float, offset: float) -> Path:
-    """A copy of the version whose gradient.onnx answers factor * `output` + offset, and is right otherwise."""
+    """A copy of the version whose gradient.onnx returns factor * `output` + offset, and is otherwise correct."""
     for path in folder.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
     graph = onnx.load(folder / GRADIENT_GRAPH, load_external_data=False)
@@ -66,7 +66,7 @@ def edited(folder: Path, target: Path, output: str, factor: float, offset: float
     return target
 
 
-def test_a_sound_graph_is_recorded_with_its_errors(sound: Exported) -> None:
+def test_valid_graph_is_recorded_with_its_errors(sound: Exported) -> None:
     classifier, folder = sound
     record = check_gradient(folder, classifier, some_images(70), threads=1)
     assert record.images == 70
@@ -77,7 +77,7 @@ def test_a_sound_graph_is_recorded_with_its_errors(sound: Exported) -> None:
     assert (opset.domain, opset.version) == ("", record.opset)
 
 
-def test_an_image_beyond_a_kink_is_counted_and_held_against_its_own_piece(on_the_edge: Exported) -> None:
+def test_image_in_another_region_is_counted_and_compared_there(on_the_edge: Exported) -> None:
     classifier, folder = on_the_edge
     images_NHWC = some_images(40)
     record = check_gradient(folder, classifier, images_NHWC, threads=1)
@@ -93,15 +93,15 @@ def test_an_image_beyond_a_kink_is_counted_and_held_against_its_own_piece(on_the
     assert (errors_N > 1e-3).tolist() == [True] + [False] * 39
 
 
-def test_a_sound_graph_passes_even_if_every_image_is_beyond_a_kink(on_the_edge: Exported) -> None:
-    """Larger images have more kinks, so that more of them lie within rounding of one."""
+def test_valid_graph_passes_with_all_images_in_other_regions(on_the_edge: Exported) -> None:
+    """Larger images have more activations, so more images lie within rounding of a region border."""
     classifier, folder = on_the_edge
     record = check_gradient(folder, classifier, some_images(1).repeat(40, axis=0), threads=1)
     assert record.other_pieces == 40
     assert record.max_relative_error < 1e-5
 
 
-def test_flat_images_pass(sound: Exported) -> None:
+def test_constant_images_pass(sound: Exported) -> None:
     classifier, folder = sound
     images_NHWC = some_images(20)
     images_NHWC[:3] = np.array([0, 128, 255], dtype=np.uint8)[:, None, None, None]
@@ -141,25 +141,25 @@ def test_the_graph_of_another_network_is_refused(sound: Exported) -> None:
         check_gradient(folder, small_network(kind, seed=1), some_images(20), threads=1)
 
 
-def test_a_graph_with_other_kinks_than_the_network_is_refused(sound: Exported) -> None:
+def test_graph_with_another_number_of_activations_is_refused(sound: Exported) -> None:
     _, folder = sound
     with pytest.raises(ExportError, match=r"has \d+ ReLU and max-pooling, the network 0"):
         check_gradient(folder, around(Flatten(960), nn.Linear(960, CLASSES)), some_images(20), threads=1)
 
 
-def test_following_its_own_piece_changes_nothing_and_another_s_is_seen() -> None:
+def test_impose_region_of_own_and_other_activations() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)).double()
     x = torch.randn(3, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         rectified = network[1](network[0](x))
         own, pooled = [rectified.float().numpy()] * 2, network(x)
-        with following(network, own) as near:
+        with impose_region(network, own) as near:
             assert torch.equal(network(x), pooled)
         assert torch.stack(near).all()
 
         other = own[0].copy()
         other[1, 2, 4, 4] = 0.0 if other[1, 2, 4, 4] > 0 else 1.0
-        with following(network, [other, own[1]]) as near:
+        with impose_region(network, [other, own[1]]) as near:
             network(x)
         assert near[0].tolist() == [True, False, True]
 
@@ -167,17 +167,17 @@ def test_following_its_own_piece_changes_nothing_and_another_s_is_seen() -> None
         channel, row, column = np.unravel_index(int(pooled[2].argmax()), pooled[2].shape)
         window = other[2, channel, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
         window[np.unravel_index(window.argmin(), (2, 2))] = 99.0
-        with following(network, [own[0], other]) as near:
+        with impose_region(network, [own[0], other]) as near:
             network(x)
         assert near[1].tolist() == [True, True, False]
     assert not network[1]._forward_hooks
 
 
-def test_layers_that_a_piece_does_not_have_are_refused() -> None:
+def test_region_with_missing_layers_is_refused() -> None:
     network = nn.Sequential(nn.ReLU(), nn.ReLU()).double()
     x = torch.ones(1, 2, dtype=torch.float64)
     one = np.ones((1, 2), dtype=np.float32)
-    with pytest.raises(ExportError, match="more than the 1"), following(network, [one]):
+    with pytest.raises(ExportError, match="more than the 1"), impose_region(network, [one]):
         network(x)
-    with pytest.raises(ExportError, match=r"has 3 .* the network 2"), following(network, [one] * 3):
+    with pytest.raises(ExportError, match=r"has 3 .* the network 2"), impose_region(network, [one] * 3):
         network(x)

@@ -60,7 +60,7 @@ def test_inputs_and_outputs_are_those_of_the_contract(exported: Exported) -> Non
 
 
 @pytest.mark.parametrize("count", [1, 2, 37])
-def test_gradients_are_autograd_s(exported: Exported, count: int) -> None:
+def test_gradients_match_autograd(exported: Exported, count: int) -> None:
     classifier, folder = exported
     pixels_NHWC, target_NK = some_pixels(count), some_targets(count)
     gradient_NHWC = run(folder, pixels_NHWC, target_NK)["gradient"]
@@ -106,7 +106,7 @@ def test_gradients_of_mixed_targets_are_mixtures(exported: Exported) -> None:
     assert not run(folder, pixels_NHWC, np.zeros_like(one_NK))["gradient"].any()
 
 
-def test_images_of_a_batch_do_not_touch_each_other(exported: Exported) -> None:
+def test_images_of_a_batch_are_independent(exported: Exported) -> None:
     _, folder = exported
     pixels_NHWC, target_NK = some_pixels(5), some_targets(5)
     whole = run(folder, pixels_NHWC, target_NK)
@@ -132,7 +132,7 @@ def test_logits_are_those_of_the_served_model(exported: Exported) -> None:
     np.testing.assert_allclose(logits_NK, served_NK, atol=1e-5)
 
 
-def test_captum_s_saliency_agrees(exported: Exported) -> None:
+def test_saliency_matches_captum(exported: Exported) -> None:
     classifier, folder = exported
     pixels_NHWC, classes_N = some_pixels(8), np.arange(8) % CLASSES
     gradient_NHWC = run(folder, pixels_NHWC, np.eye(CLASSES, dtype=np.float32)[classes_N])["gradient"]
@@ -142,7 +142,7 @@ def test_captum_s_saliency_agrees(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize("exported", ["cnn"], indirect=True)
-def test_features_and_their_gradient_are_those_of_the_last_convolution_s_activation(exported: Exported) -> None:
+def test_features_are_the_activation_of_the_last_convolution(exported: Exported) -> None:
     classifier, folder = exported
     pixels_NHWC, target_NK = some_pixels(6), some_targets(6)
     kept: list[torch.Tensor] = []
@@ -168,7 +168,7 @@ def test_every_activation_has_its_gradient(kind: str, activation: str, tmp_path:
     assert ("features" in answers) == (kind == "cnn")
 
 
-def test_weights_stand_on_disk_once(exported: Exported) -> None:
+def test_weights_are_stored_once(exported: Exported) -> None:
     _, folder = exported
     graph = onnx.load(folder / GRADIENT_GRAPH, load_external_data=False).graph
     inside = [tensor for tensor in graph.initializer if tensor.data_location != onnx.TensorProto.EXTERNAL]
@@ -181,7 +181,7 @@ def test_weights_stand_on_disk_once(exported: Exported) -> None:
     assert max((onnx.numpy_helper.to_array(tensor).size for tensor in constants), default=0) <= 4
 
 
-def test_the_graph_names_nothing_of_the_machine(exported: Exported) -> None:
+def test_graph_contains_no_paths_of_the_machine(exported: Exported) -> None:
     content = (exported[1] / GRADIENT_GRAPH).read_bytes()
     assert b".py" not in content
     assert str(Path(torch.__file__).parent).encode() not in content
@@ -194,7 +194,7 @@ def test_the_same_network_gives_the_same_file(exported: Exported, tmp_path: Path
     assert (tmp_path / GRADIENT_GRAPH).read_bytes() == (folder / GRADIENT_GRAPH).read_bytes()
 
 
-def test_the_network_is_left_as_it_was(exported: Exported) -> None:
+def test_export_does_not_change_the_network(exported: Exported) -> None:
     classifier, _ = exported
     assert all(parameter.requires_grad and parameter.grad is None for parameter in classifier.parameters())
     assert not any(module._forward_hooks for module in classifier.modules())
@@ -202,5 +202,5 @@ def test_the_network_is_left_as_it_was(exported: Exported) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_weights(small_network("cnn", seed=1), tmp_path)
-    with pytest.raises(ExportError, match="graph and weights would disagree"):
+    with pytest.raises(ExportError, match=r"the graph and weights\.safetensors differ"):
         export_gradient(small_network("cnn"), tmp_path, height=HEIGHT, width=WIDTH)

@@ -1,4 +1,4 @@
-"""Layer by layer: each backward rule against autograd, and what has no rule."""
+"""Backward rules of single layers against autograd, and layers without a rule."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_gradients_are_autograd_s(name: str, tmp_path: Path) -> None:
+def test_gradients_match_autograd(name: str, tmp_path: Path) -> None:
     classifier = NETWORKS[name]
     export_gradient_alone(classifier, tmp_path)
     pixels_NHWC, target_NK = some_pixels(5), some_targets(5)
@@ -78,17 +78,17 @@ def test_gradients_are_autograd_s(name: str, tmp_path: Path) -> None:
     assert relative_errors(gradient_NHWC, exact_gradient(classifier, pixels_NHWC, target_NK)).max() < 1e-5
 
 
-def test_of_equal_values_in_a_pool_the_first_gets_the_gradient(tmp_path: Path) -> None:
+def test_max_pooling_tie_gives_the_gradient_to_the_first(tmp_path: Path) -> None:
     convolution, dense = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.Linear(4 * 8 * 10, CLASSES, bias=False)
     network = nn.Sequential(convolution, nn.MaxPool2d(2), Flatten(4 * 8 * 10), dense)
     classifier = Classifier(network, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).eval()
     draw = np.random.default_rng(0)
     with torch.no_grad():
-        for layer in (convolution, dense):  # small whole numbers: float32 is exact, and most pools are ties
+        for layer in (convolution, dense):  # small integers: float32 is exact, and most pooling windows have ties
             layer.weight.copy_(torch.from_numpy(draw.integers(-1, 2, layer.weight.shape)))
     export_gradient_alone(classifier, tmp_path)
     pixels_NHWC = draw.integers(0, 2, (6, HEIGHT, WIDTH, 3)).astype(np.float32)
-    pixels_NHWC[0] = 1.0  # a flat image: every pool within is a tie of four
+    pixels_NHWC[0] = 1.0  # a constant image: every pooling window is a tie of four
     target_NK = np.eye(CLASSES, dtype=np.float32)[:6]
     gradient_NHWC = run(tmp_path, pixels_NHWC, target_NK)["gradient"]
     assert gradient_NHWC.any()
@@ -98,9 +98,9 @@ def test_of_equal_values_in_a_pool_the_first_gets_the_gradient(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("layer", "side", "reason"),
     [
-        (nn.MaxPool2d(3, stride=2), (7, 9), r"windows of \[3, 3\] at strides of \[2, 2\]"),
+        (nn.MaxPool2d(3, stride=2), (7, 9), r"windows of \[3, 3\], strides \[2, 2\]"),
         (nn.MaxPool2d(2, padding=1), (9, 11), r"padding \[1, 1\]"),
-        (nn.AvgPool2d(2), (8, 10), r"for lack of a rule in training\.gradients\.rules.*avg_pool2d_backward"),
+        (nn.AvgPool2d(2), (8, 10), r"missing rule to training\.export\.gradients\.onnx_rules.*avg_pool2d_backward"),
     ],
 )
 def test_layers_without_a_rule_are_refused(

@@ -10,7 +10,7 @@ from core.repository.repository import ModelRepository
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
 from training.augment.packed_pixels import pack
-from training.augment.transforms import round_of_changes
+from training.augment.transforms import round_transforms
 from training.export.weights import stored_classifier
 from training.fit.loop import FitInputs
 from training.pipeline.train import new_classifier
@@ -60,8 +60,8 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
     assert answers is not None
     painted_C = new_classifier(config, setup.images).mean_color
     for number in range(2):
-        changes = round_of_changes(N, H, W, config.augmentation, number)
-        pixels_NHWC = changes.pixels(changes.pictures(pack(pictures_NHWC), pack(painted_C)))
+        transforms = round_transforms(N, H, W, config.augmentation, number)
+        pixels_NHWC = transforms.pixels(transforms.views(pack(pictures_NHWC), pack(painted_C)))
         with torch.no_grad():
             expected_NK = classifier(pixels_NHWC) / teacher.calibration["fp32"].temperature
         assert torch.allclose(answers[number].logits_NK.float(), expected_NK, atol=0.05, rtol=0.02)

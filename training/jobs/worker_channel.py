@@ -1,4 +1,4 @@
-"""The two pipes between a job's process and its worker."""
+"""Channel between a job process and its worker, made of two pipes: events out, permissions and cancellation in."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Literal
 
 from core.errors import JobEventError
 from core.jobs.events import Cancel, Permission, Permit, ReportedEvent, read_worker_message, to_line
-from training.jobs.lifeline import die
-from training.jobs.stopping import JobCancelledError, NotPermittedError
+from training.jobs.termination import JobCancelledError, NotPermittedError, die
 
 
-class WorkerLine:
-    """Tells the worker what happens and hears from it.
+class WorkerChannel:
+    """Sends events to the worker and receives its messages in a background thread.
 
-    A thread reads what the worker says. When there is nobody at the other end any more, the process dies at once:
-    another worker may be about to go on with the job.
+    The process exits at once if the worker closes the channel, because another worker may already resume the job.
 
     Args:
         events: file descriptor to write to.
@@ -29,15 +27,15 @@ class WorkerLine:
         self._events = events
         self._answers = answers
         self._cancelled = threading.Event()
-        self._heard: queue.SimpleQueue[Permission | Cancel] = queue.SimpleQueue()
-        self._asked = 0
+        self._received: queue.SimpleQueue[Permission | Cancel] = queue.SimpleQueue()
+        self._requests = 0
 
     def listen(self) -> None:
-        """Begin to hear the worker."""
+        """Start the thread that receives messages."""
         threading.Thread(target=self._read, name="worker", daemon=True).start()
 
     def send(self, event: ReportedEvent | Permit) -> None:
-        """Tell the worker."""
+        """Send an event to the worker."""
         rest = to_line(event)
         try:
             while rest:
@@ -46,27 +44,27 @@ class WorkerLine:
             die()
 
     def check(self) -> None:
-        """Whether to go on.
+        """Check for cancellation.
 
         Raises:
-            JobCancelledError: the worker said to stop.
+            JobCancelledError: the worker cancelled the job.
         """
         if self._cancelled.is_set():
             raise JobCancelledError
 
-    def ask(self, action: Literal["checkpoint", "publish"]) -> None:
-        """Wait for the worker's permission to write; it may take as long as the worker cannot reach the broker.
+    def request_permission(self, action: Literal["checkpoint", "publish"]) -> None:
+        """Request permission to write and wait for it. The worker may wait for the broker without a time limit.
 
         Raises:
-            NotPermittedError: refused.
-            JobCancelledError: the worker said to stop instead.
+            NotPermittedError: the worker refused.
+            JobCancelledError: the worker cancelled the job.
         """
         self.check()
-        self._asked += 1
-        self.send(Permit(number=self._asked, action=action))
+        self._requests += 1
+        self.send(Permit(number=self._requests, action=action))
         while True:
-            match self._heard.get():
-                case Permission(number=number, granted=granted) if number == self._asked:
+            match self._received.get():
+                case Permission(number=number, granted=granted) if number == self._requests:
                     if not granted:
                         raise NotPermittedError
                     return
@@ -80,7 +78,7 @@ class WorkerLine:
                     message = read_worker_message(line)
                     if isinstance(message, Cancel):
                         self._cancelled.set()
-                    self._heard.put(message)
+                    self._received.put(message)
         except JobEventError as error:
             print(error, file=sys.stderr)
         finally:

@@ -6,13 +6,12 @@ from sklearn.datasets import load_digits
 
 from core.repository.manifest import Calibration
 from training.evaluation import ood
-from training.evaluation.ood import score_strangeness
-from training.evaluation.ood_images import ood_images
+from training.evaluation.ood import ood_images, score_ood
 
 TEST_NHWC = np.random.default_rng(3).integers(0, 256, size=(20, 16, 24, 3), dtype=np.uint8)
 
 
-def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
+def test_ood_images_match_their_kind_and_are_reproducible() -> None:
     kinds = ood_images(TEST_NHWC)
     again = ood_images(TEST_NHWC)
     assert list(kinds) == ["noise", "textures", "flat", "shuffled", "digits"]
@@ -32,7 +31,7 @@ def test_every_kind_is_what_it_is_called_and_the_same_each_time() -> None:
     assert steps[0] < 0.5 * steps[1]
 
 
-def test_the_same_number_of_large_sets_is_made() -> None:
+def test_ood_images_are_limited_in_number() -> None:
     many = np.zeros((2_100, 4, 4, 3), np.uint8)
     counts = {kind: len(images) for kind, images in ood_images(many).items()}
     assert counts == {"noise": 2_000, "textures": 2_000, "flat": 2_000, "shuffled": 2_000, "digits": 1_797}
@@ -42,17 +41,17 @@ def test_digits_are_white_on_black_in_the_size_of_the_test_images() -> None:
     digits_NHWC = ood_images(TEST_NHWC)["digits"]
     assert digits_NHWC.shape == (20, 16, 24, 3)
     assert (digits_NHWC == digits_NHWC[..., :1]).all()
-    assert digits_NHWC[:, :, 0].mean() < 40  # a black margin at the left
+    assert digits_NHWC[:, :, 0].mean() < 40  # black margin on the left
     small_N88 = digits_NHWC.reshape(20, 8, 2, 8, 3, 3).mean(axis=(2, 4, 5))
     expected_N88 = load_digits().images[:20] * (255 / 16)
     assert np.corrcoef(small_N88.ravel(), expected_N88.ravel())[0, 1] > 0.95
 
 
-def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_score_ood_compares_with_the_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
     calibration = Calibration(
         temperature=1.0, coverage=0.99, conformal_threshold=0.1, ood_threshold=-5.0, ood_flag_rate=0.05
     )
-    # Energy is about minus the greatest logit: 9 for test images, 3 for flat ones, both for the rest.
+    # The energy is about minus the largest logit: -9 for test images, -3 for flat ones, both for the other kinds.
     flat = ood_images(TEST_NHWC)["flat"]
 
     def answer(_: Path, images_NHWC: np.ndarray, *, threads: int) -> np.ndarray:
@@ -63,7 +62,7 @@ def test_the_energy_is_held_against_that_of_the_test_images(monkeypatch: pytest.
 
     monkeypatch.setattr(ood, "predict_logits", answer)
     test_logits_NK = np.tile(np.array([9, 0, 0], np.float32), (20, 1))
-    found = score_strangeness(Path("graph"), test_logits_NK, ood_images(TEST_NHWC), calibration, threads=1)
+    found = score_ood(Path("graph"), test_logits_NK, ood_images(TEST_NHWC), calibration, threads=1)
     assert {one.kind: (one.auroc.value, one.flag_rate) for one in found} == {
         "noise": (0.75, 0.5), "textures": (0.75, 0.5), "flat": (1.0, 1.0), "shuffled": (0.75, 0.5),
         "digits": (0.75, 0.5),
