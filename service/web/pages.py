@@ -36,10 +36,10 @@ class Page:
 
 
 PAGES = (
-    Page("playground", "/", "Playground", "Ask both models what an image shows, and why."),
-    Page("comparison", "/ui/comparison", "Comparison", "Two versions on the same test images, in words and figures."),
-    Page("jobs", "/ui/jobs", "Jobs", "Start trainings and evaluations, and watch them."),
-    Page("models", "/ui/models", "Models", "Versions, champions, promotions and how they came about."),
+    Page("playground", "/", "Playground", "Classify an image with each model and explain the predictions."),
+    Page("comparison", "/ui/comparison", "Comparison", "Metrics of two versions on the same test images."),
+    Page("jobs", "/ui/jobs", "Jobs", "Start and monitor trainings and evaluations."),
+    Page("models", "/ui/models", "Models", "Versions, champions, promotions and evaluations."),
 )
 """In the order of the navigation."""
 
