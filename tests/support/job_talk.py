@@ -35,7 +35,7 @@ class Talk:
                 self.heard.append(message)
                 yield message
                 if isinstance(message, Permit):
-                    self.child.tell(Permission(number=message.number, granted=grant))
+                    self.child.send(Permission(number=message.number, granted=grant))
 
     def until_end(self, *, grant: bool = True) -> int:
         """Hear everything; the exit status."""

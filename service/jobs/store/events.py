@@ -1,4 +1,4 @@
-"""An event of a job as it stands in its stream at the broker."""
+"""Events of a job as entries of a Redis stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVENT_ID_PATTERN = r"^[0-9]{1,15}(-[0-9]{1,9})?$"
 
 
 def stored_event(event_id: str, fields: Mapping[str, str]) -> StoredEvent:
-    """The event in an entry of the stream."""
+    """Parse an entry of the stream."""
     return StoredEvent(
         id=event_id,
         at=from_milliseconds(int(event_id.partition("-")[0])),
@@ -23,6 +23,6 @@ def stored_event(event_id: str, fields: Mapping[str, str]) -> StoredEvent:
 
 
 def event_order(event_id: str) -> tuple[int, int]:
-    """What sorts ids as the stream does."""
+    """Sort key of event ids, in stream order."""
     milliseconds, _, number = event_id.partition("-")
     return int(milliseconds), int(number or 0)

@@ -1,4 +1,4 @@
-"""What the events of a job say about how far it is."""
+"""Progress of a job, derived from its events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value = str | int | float | None
 
 
 def progress_fields(events: Sequence[ReportedEvent | AddedEvent]) -> dict[str, Value]:
-    """The fields of `JobProgress` that these events change, in their order, each with its last value."""
+    """Fields of `JobProgress` that these events change, each with its last value."""
     fields: dict[str, Value] = {}
     for event in events:
         match event:

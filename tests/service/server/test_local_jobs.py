@@ -127,7 +127,7 @@ def test_a_broker_that_is_killed_comes_back_with_what_it_had_and_predict_goes_on
         assert beside(service, BROKER) != [broker]
         assert beside(service, WORKER) == [worker]
         assert predict(service) == "white"
-        wait_until(lambda: len(said(service, "the broker ended with SIGKILL; starting it again in 0.5 s")) == 1)
+        wait_until(lambda: len(said(service, "the broker ended with SIGKILL, restarting it in 0.5 s")) == 1)
 
 
 def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
         [first] = beside(service, WORKER)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: beside(service, WORKER) not in ([], [first]))
-        assert len(said(service, "the worker ended with SIGKILL; starting it again in 0.5 s")) == 1
+        assert len(said(service, "the worker ended with SIGKILL, restarting it in 0.5 s")) == 1
         assert predict(service) == "white"
 
 

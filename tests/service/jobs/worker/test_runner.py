@@ -210,7 +210,7 @@ def test_an_end_without_a_word_is_a_crash_too(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     setup.runner("sys.exit(1)").run(job)
     assert setup.jobs.store.get(job).state == "queued"
-    assert "status 1 and no word" in str(setup.jobs.events(job))
+    assert "status 1 without reporting an error" in str(setup.jobs.events(job))
 
 
 def test_cancelling_asks_first(setup: RunnerSetup) -> None:
