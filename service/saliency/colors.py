@@ -1,4 +1,4 @@
-"""Color maps as tables: perceptually uniform, so that equal steps of a value look like equal steps."""
+"""Perceptually uniform color maps as lookup tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.engine.arrays import Pixels
 
 _LEVELS = 256
 
-# 33 points of each map, between which colors are interpolated; that is within 1.5 levels of the originals.
+# 33 points per map, interpolated linearly; within 1.5 levels of the originals.
 # Inferno: Nathaniel Smith and Stefan van der Walt 2015, CC0. Coolwarm: Kenneth Moreland 2009, public domain.
 _INFERNO = (
     "000004 040312 0b0724 150b37 210c4a 2e0a5a 3c0965 4a0c6b 57106d 63146e 70196e 7d1e6d 89226a 962766 a32b61 af315c "
@@ -24,12 +24,12 @@ _COOLWARM = (
 
 def _table(points: str) -> Pixels:
     colors_PC = np.array([list(bytes.fromhex(point)) for point in points.split()])
-    places = np.linspace(0, len(colors_PC) - 1, _LEVELS)
-    channels = [np.interp(places, np.arange(len(colors_PC)), colors_PC[:, channel]) for channel in range(3)]
+    positions = np.linspace(0, len(colors_PC) - 1, _LEVELS)
+    channels = [np.interp(positions, np.arange(len(colors_PC)), colors_PC[:, channel]) for channel in range(3)]
     return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)
 
 
 SEQUENTIAL = _table(_INFERNO)
-"""From black over red to pale yellow, uint8 [256, 3]: for values from nothing to much."""
+"""Black to red to pale yellow, uint8 [256, 3], for unsigned maps."""
 DIVERGING = _table(_COOLWARM)
-"""From blue over gray to red, uint8 [256, 3]: for values below and above zero, which is gray."""
+"""Blue to gray (zero) to red, uint8 [256, 3], for signed maps."""

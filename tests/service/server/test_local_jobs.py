@@ -46,7 +46,7 @@ def beside(service: ServiceProcess, command: bytes) -> list[int]:
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except FileNotFoundError:
             continue
-        if command in line and b"leash.py" not in line:
+        if command in line and b"die_with_parent.py" not in line:
             found.append(pid)
     return found
 

@@ -1,4 +1,4 @@
-"""Children on a leash: real processes, which die with their parent and hold their lock."""
+"""Supervised programs as real processes, which die with their parent and hold their lock."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(
             (json.dumps({"inputs": [described(ONE, data=[math.nan] * SIZE)]}).encode(), {}),
             400,
-            "not all whole numbers",
+            "must be integers",
             id="NaN in JSON",
         ),
         pytest.param(framed({"inputs": [tensor(datatype=8)]}, bytes(SIZE)), 400, "inputs.0.datatype", id="datatype 8"),
@@ -112,9 +112,9 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(with_length(binary_body(ONE), "20001"), 400, "the body has only", id="length beyond the body"),
         pytest.param(with_length(binary_body(ONE), "-1"), 400, "not a number", id="length negative"),
         pytest.param(with_length(binary_body(ONE), "9" * 400), 400, "not a number", id="length enormous"),
-        pytest.param(with_length(binary_body(ONE), "0"), 400, "no whole number", id="JSON where raw images should be"),
-        pytest.param(with_length((b"", {}), "0"), 400, "no whole number", id="raw and empty"),
-        pytest.param(with_length((bytes(SIZE - 1), {}), "0"), 400, "no whole number", id="raw and cut short"),
+        pytest.param(with_length(binary_body(ONE), "0"), 400, "not a multiple", id="JSON where raw images should be"),
+        pytest.param(with_length((b"", {}), "0"), 400, "not a multiple", id="raw and empty"),
+        pytest.param(with_length((bytes(SIZE - 1), {}), "0"), 400, "not a multiple", id="raw and cut short"),
         pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "no output 'scores'", id="unknown output"),
         pytest.param(
             json_body(ONE, outputs=[{"name": "label", "parameters": {"classification": 1}}]),
@@ -138,7 +138,7 @@ def with_length(body: Body, length: str) -> Body:
         ),
         pytest.param((b"{}", {"content-encoding": "gzip"}), 400, "not gzip", id="not gzip"),
         pytest.param(
-            (gzip.compress(json_body(ONE)[0])[:-9], {"content-encoding": "gzip"}), 400, "cut short", id="cut gzip"
+            (gzip.compress(json_body(ONE)[0])[:-9], {"content-encoding": "gzip"}), 400, "truncated", id="cut gzip"
         ),
         pytest.param((b"{}", {"content-encoding": "br"}), 415, "gzip, deflate", id="brotli"),
         pytest.param((b"{}", {"content-length": "-3"}), 400, "Content-Length", id="senseless Content-Length"),
