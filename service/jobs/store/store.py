@@ -35,10 +35,9 @@ from core.jobs.parameters import JobKind, JobParameters
 from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs.scripts import load
 from service.jobs.store import keys
+from service.jobs.store.events import interruption_args
 from service.jobs.store.idempotency import Reservation, conflict
-from service.jobs.store.interruptions import interruption
-from service.jobs.store.progress import progress_fields
-from service.jobs.store.records import fields_of, read_record, record_of
+from service.jobs.store.records import fields_of, progress_fields, read_record, record_of
 from service.jobs.store.redis_client import broker_errors, connect
 
 ClaimStatus = Literal["held", "cancel_requested", "lost"]
@@ -211,7 +210,7 @@ class JobStore:
         Raises:
             LostClaimError: as `append` does.
         """
-        return self._run_as_holder("interrupt", job_id, token, *interruption(reason))
+        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason))
 
     def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
         """As `interrupt`, for an external cause such as the shutdown of the worker: the job is always queued again.
@@ -219,11 +218,11 @@ class JobStore:
         Raises:
             LostClaimError: as `append` does.
         """
-        return self._run_as_holder("interrupt", job_id, token, *interruption(reason, max_resumptions=""))
+        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason, max_resumptions=""))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
         """As `interrupt`, for the current attempt if its lease has expired; None if it has not."""
-        answer, *rest = self._run("interrupt", job_id, "", *interruption(reason))
+        answer, *rest = self._run("interrupt", job_id, "", *interruption_args(reason))
         return None if answer == "lost" else record_of(job_id, rest[0])
 
     def request_cancel(self, job_id: str) -> JobRecord:
