@@ -33,14 +33,14 @@ def answer_of(call: Call, served: ModelVariant, outputs: Outputs) -> Answer:
     """Encode the model's `outputs` for `call`."""
     described: list[dict[str, Any]] = []
     binary: list[bytes] = []
-    for wanted in call.outputs:
-        values = _values(wanted, served, outputs)
+    for spec in call.outputs:
+        values = _values(spec, served, outputs)
         tensor: dict[str, Any] = {
-            "name": wanted.name,
+            "name": spec.name,
             "datatype": "FP32" if isinstance(values, np.ndarray) else "BYTES",
-            "shape": _shape(wanted, values, len(outputs.order)),
+            "shape": _shape(spec, values, len(outputs.order)),
         }
-        if wanted.binary:
+        if spec.binary:
             packed = _packed(values)
             tensor["parameters"] = {"binary_data_size": len(packed)}
             binary.append(packed)
@@ -59,27 +59,27 @@ def answer_of(call: Call, served: ModelVariant, outputs: Outputs) -> Answer:
     return Answer(b"".join((json, *binary)), len(json)) if binary else Answer(json, None)
 
 
-def _values(wanted: OutputSpec, served: ModelVariant, outputs: Outputs) -> Floats | list[str]:
+def _values(spec: OutputSpec, served: ModelVariant, outputs: Outputs) -> Floats | list[str]:
     """float32 [N, K], or the strings of BYTES in row-major order."""
-    if wanted.name == "label":
+    if spec.name == "label":
         return [served.labels[order[0]] for order in outputs.order]
     values_NK = outputs.logits_NK
-    if wanted.name == "probabilities":
+    if spec.name == "probabilities":
         # Those of `outputs` are rounded: a small probability would be 0, with an infinite logarithm.
         values_NK = softmax(values_NK, served.calibration.temperature).astype(np.float32)
-    if not wanted.classes:
+    if not spec.classes:
         return values_NK
     return [
         f"{values_K[k]:f}:{k}:{served.labels[k]}"
         for values_K, order in zip(values_NK.tolist(), outputs.order, strict=True)
-        for k in order[: wanted.classes]
+        for k in order[: spec.classes]
     ]
 
 
-def _shape(wanted: OutputSpec, values: Floats | list[str], images: int) -> tuple[int, ...]:
+def _shape(spec: OutputSpec, values: Floats | list[str], images: int) -> tuple[int, ...]:
     if isinstance(values, np.ndarray):
         return values.shape
-    return (images, len(values) // images) if wanted.classes else (images,)
+    return (images, len(values) // images) if spec.classes else (images,)
 
 
 def _packed(values: Floats | list[str]) -> bytes:

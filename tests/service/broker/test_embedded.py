@@ -1,4 +1,4 @@
-"""The broker of a home as the supervisor runs it: a real server, its files, its socket."""
+"""Embedded broker with a real server: its files and socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zips of strangers: what is taken out of them, what is left out, and what is refused whole."""
+"""Untrusted zip archives: extracted files, skipped files, rejected archives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of maps, baselines and windows: pixel by pixel."""
+"""Rendered maps, baselines and windows, pixel by pixel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison's page in a real browser, on the versions that ship and on some that are made here."""
+"""Comparison page in a real browser, with shipped and generated versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a job, followed in a browser: its curves, through reloads and lost connections, and what can be done."""
+"""Job page in a browser: live curves, reloads, lost connections, actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of the page of jobs: a training from a recipe's schema, an evaluation, and labelled images of one's own."""
+"""Forms of the jobs page: training, evaluation, data set upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of models in a browser: champions and why, promotion with the gate's report, rollback, cards and files."""
+"""Models page in a browser: champions, promotion with the gate's report, rollback, cards and files."""
 
 from __future__ import annotations
 

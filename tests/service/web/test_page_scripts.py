@@ -1,4 +1,4 @@
-"""What the scripts of jobs and models work out, in the small: run in a browser, without a page around it."""
+"""Unit tests of page scripts, run in a browser without a page."""
 
 from __future__ import annotations
 

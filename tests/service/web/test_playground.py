@@ -1,4 +1,4 @@
-"""Every flow of the playground in a real browser, against the shipped models."""
+"""Playground in a real browser, with the shipped models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's process and its session give way, each as the system has it."""
+"""Niceness, autogroup and scheduling policy of a job's process."""
 
 from __future__ import annotations
 

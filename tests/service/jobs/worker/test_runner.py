@@ -1,4 +1,4 @@
-"""The runner in a thread of this process, with a real broker and scripts in place of children that train."""
+"""JobRunner in a thread, with a real broker and scripts as children."""
 
 from __future__ import annotations
 

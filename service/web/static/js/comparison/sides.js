@@ -1,7 +1,7 @@
 // Names and colors of the two versions.
 
 /**
- * [{name: "mlp@2", kind: "mlp", model: {...}}, ...]: `kind` is the class that gives the colour.
+ * [{name: "mlp@2", kind: "mlp", model: {...}}, ...]: `kind` is the class that gives the color.
  *
  * If both have the same architecture, the second is gray.
  */

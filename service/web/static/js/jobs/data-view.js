@@ -112,7 +112,7 @@ function uploadForm(onAdded) {
     }
   }
 
-  return h("section.card.stack", h("h2", "Add labelled images"),
+  return h("section.card.stack", h("h2", "Add labeled images"),
     h("form.stack", { novalidate: true, onsubmit: submit },
       h("div.field", h("label", { for: "data-name" }, "Name of the data set"), name, h("p.hint#data-name-hint", "A new name, or an existing data set to add to."), nameError),
       archive.element, folder.element, h("div.actions", send), running, outcome));

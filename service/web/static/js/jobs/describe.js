@@ -38,7 +38,7 @@ export function subtitleOf({ kind, parameters }) {
 }
 
 /** Architecture of a recipe, for its color: "mlp", "cnn", or "" if unknown. */
-export function colourOf({ kind, parameters }) {
+export function colorOf({ kind, parameters }) {
   const name = kind === "train" ? parameters.recipe : "";
   return ["mlp", "cnn"].find((family) => name.startsWith(family)) ?? "";
 }

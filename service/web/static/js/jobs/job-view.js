@@ -9,7 +9,7 @@ import { withKey } from "../session.js";
 import { errorNotice, toastError } from "../toast.js";
 import { trainingCharts } from "./charts.js";
 import { JobStory, isAfter } from "./curves.js";
-import { FINAL, colourOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
+import { FINAL, colorOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
 import { readable } from "./fields.js";
 import { follow } from "./follow.js";
 import { JobLog } from "./log.js";
@@ -58,7 +58,7 @@ class JobPage {
     this.facts = h("dl.facts");
     // Hidden until the first events are drawn, so that nothing visible moves.
     this.page = h("div.job-page.preparing",
-      h("div.job-head.stack-tight", { class: colourOf(job) }, h("div.row.spread", h("div.row", this.badge, this.connection), this.actions), this.bar, this.line),
+      h("div.job-head.stack-tight", { class: colorOf(job) }, h("div.row.spread", h("div.row", this.badge, this.connection), this.actions), this.bar, this.line),
       this.told, this.result, this.curves,
       h("div.job-columns", h("div.stack", this.log.element), h("div.stack",
         h("section.card.stack-tight", h("h2", "Parameters"), parametersOf(job)),
@@ -73,7 +73,7 @@ class JobPage {
   }
 
   async start() {
-    if (this.job.kind === "train") this.charts = await trainingCharts(this.curves, colourOf(this.job));
+    if (this.job.kind === "train") this.charts = await trainingCharts(this.curves, colorOf(this.job));
     this.#showRecord();
     this.#draw();
     await this.log.refresh();

@@ -3,7 +3,7 @@ import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { ago } from "../parts/when.js";
 import { errorNotice } from "../toast.js";
-import { FINAL, colourOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
+import { FINAL, colorOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
 
 const PAGE = 20;
 const AT_A_TIME = 200; // the service's maximum page size
@@ -90,7 +90,7 @@ class Row {
     this.bar = h("div.progress", { "aria-hidden": "true" });
     this.line = h("p.small.job-line");
     this.time = h("p.small.muted.job-time");
-    this.element = h("li.job-row", { class: colourOf(job) },
+    this.element = h("li.job-row", { class: colorOf(job) },
       h("div.job-name", h("a", { href: `?job=${encodeURIComponent(job.id)}` }, titleOf(job)), h("p.small.muted", subtitleOf(job))),
       h("div.job-state", this.badge), h("div.job-progress", this.bar, this.line), this.time);
   }

@@ -59,7 +59,7 @@ function familySection(family, refresh) {
     const move = await rollBack(model, champion);
     if (move) done(`${model}@${move.promotion.to_version} is the champion again.`, move, refresh);
   });
-  return h("section.family-section", { class: colourOf(model, versions), "aria-labelledby": title },
+  return h("section.family-section", { class: colorOf(model, versions), "aria-labelledby": title },
     h("div.row.spread", h("h2.family-name", { id: title }, model), trail.promotions.length > 0 && back),
     h("div.card.family.champion",
       champion === null
@@ -125,7 +125,7 @@ function done(text, move, refresh) {
   refresh();
 }
 
-function colourOf(model, versions) {
+function colorOf(model, versions) {
   const recipe = versions.at(-1)?.recipe ?? "";
   return ["mlp", "cnn"].find((kind) => model === kind) ?? ["mlp", "cnn"].find((kind) => recipe.startsWith(kind)) ?? null;
 }
