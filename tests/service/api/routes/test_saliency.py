@@ -19,7 +19,7 @@ from core.repository.manifest import GRADIENT_GRAPH
 from core.repository.onnx_session import open_session
 from core.schemas.api import SaliencyResponse
 from core.statistics.calibration import softmax
-from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError
+from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError, problem_of
 from service.saliency.explainer import Explainer
 from tests.support.explanations import at_once
 from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
@@ -358,7 +358,7 @@ async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
     with pytest.raises(TooManyExplanationsError) as raised:
         explainer.check_capacity()
     assert raised.value.fields["retry_after_ms"] >= 1
-    assert raised.value.headers["Retry-After"] == "1"
+    assert problem_of(raised.value).headers["Retry-After"] == "1"
     with pytest.raises(TooManyExplanationsError):
         await explainer.run_until(work, 1e9, Client())
     going_on.set()

@@ -83,8 +83,10 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(framed({"inputs": [tensor(datatype=8)]}, bytes(SIZE)), 400, "inputs.0.datatype", id="datatype 8"),
         pytest.param(framed({"inputs": [tensor(shape=[8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="rank 3"),
         pytest.param(framed({"inputs": [tensor(shape=[1, 3, 8, 8])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="NCHW"),
-        pytest.param(framed({"inputs": [tensor(shape=[0, 8, 8, 3])]}, b""), 400, "from 1 on", id="no images"),
-        pytest.param(framed({"inputs": [tensor(shape=[-1, 8, 8, 3])]}, bytes(SIZE)), 400, "from 1 on", id="-1 images"),
+        pytest.param(framed({"inputs": [tensor(shape=[0, 8, 8, 3])]}, b""), 400, "1 or more images", id="no images"),
+        pytest.param(
+            framed({"inputs": [tensor(shape=[-1, 8, 8, 3])]}, bytes(SIZE)), 400, "1 or more images", id="-1 images"
+        ),
         pytest.param(
             framed({"inputs": [tensor(shape=[-1, -8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="negative twice"
         ),
@@ -198,7 +200,7 @@ async def test_unknown_models_and_versions_have_no_metadata(running: RunningApp,
 
 async def test_a_wrong_method_is_told_the_right_one(running: RunningApp) -> None:
     answer = await running.client.get(INFER)
-    assert assert_error(answer, 405) == f"{INFER} takes POST, not GET"
+    assert assert_error(answer, 405) == f"{INFER} supports POST, not GET"
     assert answer.headers["allow"] == "POST"
 
 
