@@ -1,4 +1,4 @@
-"""What an upload brings, one file at a time: bytes with a label, or a reason why there are none."""
+"""Files of an upload: candidates with a label, and skipped files with a reason."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ class Candidate(NamedTuple):
     """A file that may be an image of a class."""
 
     name: str
-    """As the client named it, or its path in the archive."""
+    """File name from the client, or path in the archive."""
     label: str
     content: bytes
 
 
 class Skipped(NamedTuple):
-    """A file that is left out."""
+    """A file that is not added."""
 
     name: str
     reason: str
 
 
 def too_large(limit: int) -> str:
-    """Why a file of more than `limit` bytes is left out."""
+    """Reason for skipping a file of more than `limit` bytes."""
     return f"larger than {limit:,} bytes"

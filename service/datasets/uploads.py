@@ -1,7 +1,4 @@
-"""Takes an upload of labelled images from its first byte to its place in a data set.
-
-spool the body to disk -> take it apart -> decode every image -> gather -> put in place
-"""
+"""Upload of labeled images: spool the body to disk -> parse -> decode every image -> stage -> install."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ _ZIP_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PROBE_SIDE = 8
-"""To what size images are decoded to see whether they can be: the smaller, the cheaper for a JPEG."""
+"""Size to which images are decoded for validation; a small size is cheap for JPEG."""
 _SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF", ".webp"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
 
 _Result = TypeVar("_Result")
@@ -46,7 +43,7 @@ _Result = TypeVar("_Result")
 
 @dataclass
 class UploadSummary:
-    """What became of the files of an upload."""
+    """Counts of added files and duplicates, and the skipped files."""
 
     added: int = 0
     duplicates: int = 0
@@ -54,33 +51,33 @@ class UploadSummary:
 
 
 class DatasetUploader:
-    """Takes uploads, no more than a few at a time; the work is done in threads of its own."""
+    """Handles at most `max_uploads` simultaneous uploads, in its own threads."""
 
     def __init__(self, home: Path, limits: Limits, *, max_uploads: int) -> None:
         self._home = home
         self._limits = limits
         self._max_uploads = max_uploads
         self._running = 0
-        self._threads = ThreadPoolExecutor(max_uploads, thread_name_prefix="intake")
+        self._threads = ThreadPoolExecutor(max_uploads, thread_name_prefix="uploads")
 
     async def add(
         self, name: str, label: str | None, content_type: str, length: int | None, receive: Receive, *, started: float
     ) -> tuple[LabelledFolder, UploadSummary]:
-        """Add what a request brings to the data set called `name`, which may be new.
+        """Add the images of a request to the data set `name`, which may be new.
 
         Args:
-            name: of the data set, checked.
-            label: the class of all images, checked; None where a zip of class folders is sent.
-            content_type: of the request, the whole header.
-            length: what the request says of its body.
+            name: of the data set, validated.
+            label: class of all images, validated; None for a zip of class folders.
+            content_type: the whole header.
+            length: Content-Length, if any.
             receive: of the request, whose body has not been read.
-            started: when the head was read, on the clock of `time.perf_counter`.
+            started: time of the request's head, on the clock of `time.perf_counter`.
 
         Raises:
-            ProblemError: the request cannot be taken; nothing of it is kept.
+            ProblemError: the request is rejected; nothing of it is stored.
         """
         kind = content_type.partition(";")[0].strip().lower()
-        _refuse_kind(kind, label)
+        _check_media_type(kind, label)
         if self._running >= self._max_uploads:
             raise TooManyUploadsError(self._running)
         self._running += 1
@@ -90,15 +87,15 @@ class DatasetUploader:
             self._running -= 1
 
     def remove(self, name: str) -> None:
-        """Remove a data set; blocks. Raises FileNotFoundError where there is none any more."""
+        """Remove a data set; blocks. Raises FileNotFoundError if it does not exist."""
         staging = Staging(self._home)
         try:
-            staging.take_away(name)
+            staging.move_here(name)
         finally:
             staging.close()
 
     def close(self) -> None:
-        """Wait for what is being put in place, and end the threads."""
+        """Wait for running uploads and end the threads."""
         self._threads.shutdown()
 
     async def _receive(
@@ -122,7 +119,7 @@ class DatasetUploader:
                 deadline=started + limits.seconds,
                 seconds=limits.seconds,
             )
-            # Shielded: were the request cancelled, its thread would go on all the same, and needs the folder.
+            # Shielded: after a cancellation the thread continues and needs the folder.
             return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
         except OSError as error:
             if error.errno in _FULL:
@@ -134,29 +131,31 @@ class DatasetUploader:
     def _add(
         self, staging: Staging, name: str, label: str | None, content_type: str
     ) -> tuple[LabelledFolder, UploadSummary]:
-        summary = self._gathered(staging, name, self._files(staging, label, content_type))
+        summary = self._stage(staging, name, self._files(staging, label, content_type))
         if summary.added + summary.duplicates == 0:
             raise NoUsableImageError(summary.skipped)
-        return staging.put_in_place(name, self._limits), summary
+        return staging.install(name, self._limits), summary
 
     def _files(self, staging: Staging, label: str | None, content_type: str) -> Iterator[Candidate | Skipped]:
         is_form = content_type.lower().startswith("multipart/form-data")
         if label is not None and is_form:
             return read_images(staging.body, content_type, label, self._limits)
         if label is not None:
-            return iter([_whole(staging.body, label, self._limits)])
+            return iter([_single_file(staging.body, label, self._limits)])
         archive = staging.body
         if is_form:
             archive = staging.archive
             write_single_file(staging.body, content_type, archive)
         with archive.open("rb") as stream:
             if not stream.read(4).startswith(_ZIP_SIGNATURES):
-                raise InvalidParametersError([("label", "this is no zip of class folders: name the class of images")])
+                raise InvalidParametersError(
+                    [("label", "required unless the body is a zip of class folders: send the class of the images")]
+                )
         return read_archive(archive, self._limits)
 
-    def _gathered(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
+    def _stage(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
         labels = labels_of_contents(self._home, name)
-        summary, gathered_bytes = UploadSummary(), 0
+        summary, staged_bytes = UploadSummary(), 0
         for file in files:
             if isinstance(file, Skipped):
                 summary.skipped.append(file)
@@ -170,10 +169,10 @@ class DatasetUploader:
             if known == file.label:
                 summary.duplicates += 1
             elif known is not None:
-                summary.skipped.append(Skipped(file.name, f"the same image is there already, as class {known!r}"))
+                summary.skipped.append(Skipped(file.name, f"the data set already has this image, as class {known!r}"))
             else:
-                gathered_bytes += len(file.content)
-                if gathered_bytes > self._limits.bytes:
+                staged_bytes += len(file.content)
+                if staged_bytes > self._limits.bytes:
                     raise DatasetTooLargeError("bytes", self._limits.bytes)
                 staging.write(file.label, stored_as, file.content)
                 labels[stored_as] = file.label
@@ -181,7 +180,7 @@ class DatasetUploader:
         return summary
 
     def _problem(self, content: bytes) -> str | None:
-        """Why this is no image that can be trained on, or None where it is one."""
+        """Reason why the content is not a usable image, or None."""
         try:
             decode_image(content, height=_PROBE_SIDE, width=_PROBE_SIDE, max_pixels=self._limits.pixels)
         except ImageError as error:
@@ -192,23 +191,25 @@ class DatasetUploader:
         return asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
-def _refuse_kind(kind: str, label: str | None) -> None:
+def _check_media_type(kind: str, label: str | None) -> None:
     if kind in _ZIP_TYPES:
         if label is not None:
-            raise InvalidParametersError([("label", "a zip has its classes in the names of its folders: leave it out")])
+            raise InvalidParametersError(
+                [("label", "not allowed with a zip, whose folder names are the classes: omit it")]
+            )
     elif kind.startswith("image/"):
         if label is None:
-            raise InvalidParametersError([("label", "needed with an image: it names the class")])
+            raise InvalidParametersError([("label", "required with an image: send its class")])
     elif kind not in ("multipart/form-data", "application/octet-stream"):
         raise DatasetMediaTypeError(kind or None)
 
 
-def _whole(body: Path, label: str, limits: Limits) -> Candidate | Skipped:
+def _single_file(body: Path, label: str, limits: Limits) -> Candidate | Skipped:
     if body.stat().st_size > limits.image_bytes:
         return Skipped("the body", too_large(limits.image_bytes))
     return Candidate("the body", label, body.read_bytes())
 
 
 def _suffix(content: bytes) -> str:
-    """Of the name under which an image is stored, for those who look at the folder."""
+    """File name suffix of the image format."""
     return next((suffix for signature, suffix in _SUFFIXES if content.startswith(signature)), ".tif")

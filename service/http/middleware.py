@@ -7,7 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalServiceError
+from service.errors import InternalServiceError, problem_of
 from service.http.lifecycle import Lifecycle
 from service.http.problem_handlers import problem_response
 from service.observability.logging import log_access
@@ -62,8 +62,8 @@ class RequestMiddleware:
                 await self._app(scope, receive, send_marked)
             except Exception:
                 log.exception("%s %s failed", scope["method"], scope["path"])
-                problem = InternalServiceError()
-                self._metrics.observe_problem(problem.slug)
+                problem = problem_of(InternalServiceError())
+                self._metrics.observe_problem(problem.type.slug)
                 if status == 0:
                     await problem_response(problem, context.id, scope["path"])(scope, receive, send_marked)
             route = getattr(scope.get("route"), "path", "unmatched")

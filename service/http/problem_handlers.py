@@ -14,16 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from core.errors import RepositoryError
+from core.errors import DuetError, JobError, RepositoryError
 from service.errors import (
     PROBLEM_MEDIA_TYPE,
+    PROBLEMS,
     InternalServiceError,
     InvalidParametersError,
     MethodNotAllowedError,
     NotReadyError,
+    Problem,
     ProblemError,
     QueueFullError,
     RouteNotFoundError,
+    problem_of,
 )
 from service.openinference.errors import error_response, speaks_protocol
 
@@ -52,32 +55,34 @@ def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RepositoryError, _problem)
+    app.add_exception_handler(JobError, _problem)
 
 
-def problem_response(problem: ProblemError, request_id: str, path: str) -> Response:
+def problem_response(problem: Problem, request_id: str, path: str) -> Response:
     """The answer that a problem makes of a request for `path`."""
     if speaks_protocol(path):
         return error_response(problem)
     return Response(
         orjson.dumps(problem.body(request_id)),
-        status_code=problem.status,
+        status_code=problem.type.status,
         headers=problem.headers,
         media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
-def answer_to(error: ProblemError | RepositoryError, scope: Mapping[str, Any]) -> Response:
+def answer_to(error: DuetError, scope: Mapping[str, Any]) -> Response:
     """The answer to an error of the request with this scope, counted."""
-    if isinstance(error, RepositoryError):
+    if isinstance(error, RepositoryError) and type(error) not in PROBLEMS:
         # It cannot be read, or changed under the request: both pass, or an operator has to act.
         log.error("the repository cannot be read: %s", error)
         error = NotReadyError(str(error))
     state = scope["state"]
-    state["metrics"].observe_problem(error.slug, *_version_of(error, state))
-    return problem_response(error, state["context"].id, scope["path"])
+    problem = problem_of(error)
+    state["metrics"].observe_problem(problem.type.slug, *_version_of(error, state))
+    return problem_response(problem, state["context"].id, scope["path"])
 
 
-def _version_of(error: ProblemError, state: Mapping[str, Any]) -> tuple[str, str]:
+def _version_of(error: DuetError, state: Mapping[str, Any]) -> tuple[str, str]:
     """Model and version that the request was for, where it got as far as finding them."""
     if isinstance(error, QueueFullError):
         return error.model, error.version
@@ -91,7 +96,7 @@ def invalid_parameters(errors: Iterable[Mapping[str, Any]]) -> InvalidParameters
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError | RepositoryError)  # noqa: S101  what it is registered for
+    assert isinstance(error, DuetError)  # noqa: S101  what it is registered for
     return answer_to(error, request.scope)
 
 

@@ -1,7 +1,7 @@
-"""What happens to jobs, told to any number of listeners as it happens.
+"""Live feed of job events for any number of listeners.
 
-Every listener could block in an XREAD of its own, at the price of a connection to the broker each. Instead one question
-a tenth of a second, for all jobs that anyone listens to, tells which have something new; only then is a stream read.
+A blocking XREAD per listener would need one broker connection each. Instead, one poll every 0.1 s checks all watched
+jobs for new events, and only streams with new events are read.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from service.jobs.store.redis_client import broker_errors
 
 log = logging.getLogger("duet.jobs")
 POLL_SECONDS = 0.1
-_AWAY_SECONDS = 0.5
-_ANSWER_SECONDS = 3.0
-_AT_A_TIME = 200
-_READS_AT_A_TIME = 8
+_OUTAGE_PAUSE_SECONDS = 0.5
+_TIMEOUT_SECONDS = 3.0
+_BATCH = 200
+_CONCURRENT_READS = 8
 
 
 @dataclass(frozen=True)
 class _Tip:
-    """Where a job's stream ends now; `newest` is None once the record is gone."""
+    """End of a job's stream: id of the newest event, None if the record was removed."""
 
     newest: str | None
     ended: bool
@@ -40,7 +40,7 @@ class _Tip:
 
 @dataclass
 class _Watch:
-    """A job that someone listens to; `changed` is set, and replaced, when there is a reason to look again."""
+    """A watched job; `changed` is set, and replaced, when the stream should be read again."""
 
     listeners: int = 0
     tip: _Tip | None = None
@@ -56,9 +56,9 @@ class EventFeed:
 
     Args:
         client: made by `connect_async`.
-        is_closing: whether the process is about to end; listeners are let go then, and may come back elsewhere.
-        heartbeat_seconds: after so long without an event, a listener is told that there was none.
-        max_listeners: more are refused; each holds a connection open.
+        is_closing: whether the process is shutting down; streams then end, and clients reconnect elsewhere.
+        heartbeat_seconds: interval of None items while there are no events.
+        max_listeners: limit of open streams, each of which holds a connection.
     """
 
     def __init__(
@@ -70,35 +70,35 @@ class EventFeed:
         max_listeners: int = 1000,
     ) -> None:
         self._client = client
-        self._most_listeners = max_listeners
+        self._max_listeners = max_listeners
         self._is_closing = is_closing
         self._heartbeat_seconds = heartbeat_seconds
         self._watches: dict[str, _Watch] = {}
         self._polling: asyncio.Task[None] | None = None
-        self._reads = asyncio.Semaphore(_READS_AT_A_TIME)
+        self._reads = asyncio.Semaphore(_CONCURRENT_READS)
         self._reading: set[asyncio.Task[list[StoredEvent] | None]] = set()
         self._closed = False
 
     def check_capacity(self) -> None:
-        """Raises TooManyStreamsError where as many listeners are here as can be."""
-        if self.listeners >= self._most_listeners:
-            raise TooManyStreamsError(self._most_listeners)
+        """Raises TooManyStreamsError if the limit of listeners is reached."""
+        if self.listeners >= self._max_listeners:
+            raise TooManyStreamsError(self._max_listeners)
 
     @property
     def listeners(self) -> int:
-        """How many there are."""
+        """Number of open streams."""
         return sum(watch.listeners for watch in self._watches.values())
 
     async def follow(self, job_id: str, after: str) -> AsyncGenerator[StoredEvent | None, None]:
-        """The events after the one with the id `after`, as they come, until the job has ended or the process will.
+        """Yield the events after the id `after` until the job or the process ends.
 
-        None stands for a while in which nothing came. While the broker is away nothing comes; once it is back, the
-        stream goes on where it was.
+        None is a heartbeat after a time without events. An outage of the broker pauses the stream; it then continues
+        with the next event.
         """
         watch = self._begin(job_id)
         try:
             while True:
-                # Taken before reading: what changes during the read is not slept through.
+                # Get the event before reading, so that a change during the read wakes this loop.
                 changed = watch.changed
                 events = await self._read(job_id, after)
                 for event in events or ():
@@ -112,7 +112,7 @@ class EventFeed:
             self._end(job_id, watch)
 
     async def close(self) -> None:
-        """Let go of the broker; listeners hear nothing from now on."""
+        """Close the broker connection; listeners receive no further events."""
         self._closed = True
         if self._polling is not None:
             await self._polling
@@ -138,7 +138,7 @@ class EventFeed:
         return tip.newest is None or (tip.ended and event_order(tip.newest) <= event_order(after))
 
     async def _waited(self, changed: asyncio.Event, watch: _Watch, after: str) -> bool:
-        """Wait for a reason to read again; False where it is time to say that the stream is still alive."""
+        """Wait for new events; False if a heartbeat is due."""
         newest = watch.tip.newest if watch.tip is not None else None
         if newest is not None and event_order(newest) > event_order(after):
             await asyncio.sleep(POLL_SECONDS)  # the read failed, or came before the event
@@ -151,9 +151,9 @@ class EventFeed:
         return True
 
     async def _read(self, job_id: str, after: str) -> list[StoredEvent] | None:
-        """What comes next in the stream, None where the broker is away."""
-        # In a task of its own, because redis-py sometimes swallows a cancellation (seen with 8.1): a listener
-        # that hung up in the middle of a read would then listen for ever.
+        """The next events of the stream, None if the broker is unavailable."""
+        # In a separate task, because redis-py sometimes swallows a cancellation (seen with 8.1): a listener that
+        # disconnects during a read would otherwise never end.
         reading = asyncio.create_task(self._fetch(job_id, after))
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
@@ -161,31 +161,31 @@ class EventFeed:
 
     async def _fetch(self, job_id: str, after: str) -> list[StoredEvent] | None:
         try:
-            async with self._reads, asyncio.timeout(_ANSWER_SECONDS):
+            async with self._reads, asyncio.timeout(_TIMEOUT_SECONDS):
                 with broker_errors():
-                    entries: Any = await self._client.xrange(events_key(job_id), min=f"({after}", count=_AT_A_TIME)
+                    entries: Any = await self._client.xrange(events_key(job_id), min=f"({after}", count=_BATCH)
         except (BrokerUnavailableError, TimeoutError):
             return None
         return [stored_event(event_id, fields) for event_id, fields in entries]
 
     async def _poll(self) -> None:
-        """Look for news of every watched job until there is none."""
+        """Poll all watched jobs until none is watched."""
         while self._watches and not self._closed:
             if self._is_closing():
                 for watch in self._watches.values():
                     watch.wake()
             try:
-                await self._look()
+                await self._poll_once()
             except (BrokerUnavailableError, TimeoutError):
-                await asyncio.sleep(_AWAY_SECONDS)
+                await asyncio.sleep(_OUTAGE_PAUSE_SECONDS)
             except Exception:
-                log.exception("looking for news of jobs failed")
-                await asyncio.sleep(_AWAY_SECONDS)
+                log.exception("polling for job events failed")
+                await asyncio.sleep(_OUTAGE_PAUSE_SECONDS)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _look(self) -> None:
+    async def _poll_once(self) -> None:
         watched = list(self._watches.items())
-        async with asyncio.timeout(_ANSWER_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             with broker_errors():
                 async with self._client.pipeline(transaction=False) as pipeline:
                     for job_id, _ in watched:

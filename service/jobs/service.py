@@ -1,4 +1,4 @@
-"""What the API does with jobs: records them, reads them, and sends them on their way."""
+"""Job service of the API: submits, retries and reads jobs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from core.errors import JobError
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
 from core.jobs.records import JobRecord
 from core.repository.repository import ModelRepository
-from service.errors import DeadlineExceededError, TrainingNotReadyError, job_problem
+from service.errors import DeadlineExceededError, TrainingNotReadyError
 from service.jobs.dispatch import Dispatcher, LateDispatcher
 from service.jobs.event_feed import EventFeed
 from service.jobs.maintenance.loop import run_maintenance
@@ -29,16 +28,16 @@ from service.jobs.store.store import JobStore
 from service.observability.request_context import RequestContext
 from service.settings import Settings
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 _THREADS = 16
 _LAST_ROUND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class JobService:
-    """The broker as the routes use it.
+    """Access to jobs for the routes.
 
-    Its answers are waited for in threads of their own number, so that one that hangs takes none from other routes.
+    Blocking calls run in a separate thread limit, so that a slow broker does not block other routes.
     """
 
     store: JobStore
@@ -48,24 +47,22 @@ class JobService:
     feed: EventFeed
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
-    async def call(self, call: Callable[[], Answer], deadline: float) -> Answer:
-        """The result of `call`, which uses the broker and blocks.
+    async def call(self, call: Callable[[], Result], deadline: float) -> Result:
+        """Run `call`, which uses the broker and blocks, in a thread.
 
         Args:
-            call: may go on in its thread when it is no longer waited for.
-            deadline: on the clock of `time.perf_counter`.
+            call: continues in its thread after the deadline.
+            deadline: in seconds on the clock of `time.perf_counter`.
 
         Raises:
-            ProblemError: what errors of jobs are in HTTP.
-            DeadlineExceededError: there is no answer by then.
+            JobError: from `call`.
+            DeadlineExceededError: `call` did not finish in time.
         """
         try:
             async with asyncio.timeout(deadline - time.perf_counter()):
                 return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self.limiter)
         except TimeoutError:
-            raise DeadlineExceededError("the broker that keeps the jobs gave no answer in time") from None
-        except JobError as error:
-            raise job_problem(error) from error
+            raise DeadlineExceededError("the job broker did not respond in time: try again") from None
 
     def submit(
         self,
@@ -75,17 +72,17 @@ class JobService:
         idempotency_key: str | None,
         check: Callable[[], None],
     ) -> JobRecord:
-        """Record a job, then wake a worker for it; where the message fails, the reaper sends it later.
+        """Record a job, then wake a worker for it; if sending the message fails, the reaper sends it later.
 
         Args:
             parameters: of the job.
-            context: of the request that asks for it.
-            idempotency_key: with one that has a job already, that job is returned.
-            check: raises where a new job could not run; what it raises is raised here.
+            context: of the request.
+            idempotency_key: if it already has a job, that job is returned.
+            check: raises if a new job could not run.
 
         Raises:
-            JobError: of the store or of the key.
-            TrainingNotReadyError: workers are alive, and none can run such a job.
+            JobError: from the store or the key.
+            TrainingNotReadyError: workers are alive, but none can run such a job.
         """
         kind = kind_of(parameters)
         reserved = self.idempotency.reserve(idempotency_key, kind, parameters) if idempotency_key else nullcontext()
@@ -101,22 +98,22 @@ class JobService:
         return record
 
     def retry(self, job_id: str) -> JobRecord:
-        """Queue a job again, and wake a worker for it. Raises as `submit` does, and where it cannot be tried again."""
+        """Queue a job again and wake a worker. Raises as `submit`, and JobNotRetryableError."""
         self._check_workers(self.store.get(job_id).kind)
         record = self.store.retry(job_id)
         self.dispatcher.send(record)
         return record
 
     def _check_workers(self, kind: JobKind) -> None:
-        """Refuse what no living worker can run; with none alive the job waits, and may find one that can."""
+        """Reject a job that no live worker can run. Without live workers the job is queued."""
         readiness = [worker.training for worker in self.heartbeats.all() if kind in worker.queues]
         if readiness and not any(each.ready for each in readiness):
             earliest = min(readiness, key=lambda each: each.since)
-            raise TrainingNotReadyError(earliest.reason or "it does not say why", earliest.since)
+            raise TrainingNotReadyError(earliest.reason or "the worker reported no reason", earliest.since)
 
 
 def kind_of(parameters: JobParameters) -> JobKind:
-    """The kind of job that has such parameters."""
+    """Kind of job with these parameters."""
     match parameters:
         case TrainParameters():
             return "train"
@@ -128,10 +125,10 @@ def kind_of(parameters: JobParameters) -> JobKind:
 async def open_job_service(
     settings: Settings, repository: ModelRepository, is_closing: Callable[[], bool]
 ) -> AsyncIterator[JobService | None]:
-    """The desk over the broker that the settings name, None where they name none; needs no broker that runs yet.
+    """Open the job service for the configured broker, which need not run yet; None if no broker is configured.
 
-    While it is open, this process takes its turn at looking after the jobs. `is_closing` says that the process is about
-    to end, and that nobody should be kept listening to events.
+    While it is open, this process takes part in job maintenance. `is_closing` returns whether the process is shutting
+    down; event streams then end.
     """
     if settings.redis_url is None:
         yield None
@@ -149,12 +146,12 @@ async def open_job_service(
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)
-    upkeep = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), name="jobs", daemon=True)
-    upkeep.start()
+    maintenance = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), name="jobs", daemon=True)
+    maintenance.start()
     try:
         yield job_service
     finally:
         stop.set()
-        await asyncio.to_thread(upkeep.join, _LAST_ROUND_SECONDS)
+        await asyncio.to_thread(maintenance.join, _LAST_ROUND_SECONDS)
         await feed.close()
         store.client.close()

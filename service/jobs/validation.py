@@ -1,4 +1,4 @@
-"""Whether a job that is asked for could run: said before it is recorded, rather than by a process that fails later."""
+"""Validation of job parameters before a job is recorded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from service.models.catalog import ModelCatalog, ModelRef
 
 
 def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:
-    """Check recipe, settings, data, first weights and teacher; reads the disk.
+    """Check recipe, settings, data, initial weights and teacher; reads the disk.
 
     Raises:
-        InvalidParametersError: one of them is not there, or does not fit.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: of the version to start or to learn from.
+        InvalidParametersError: one of them does not exist or does not fit.
+        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for initial weights or teacher.
     """
     if parameters.recipe not in RECIPES:
         raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
@@ -39,14 +39,14 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
     if config.distillation.teacher is not None:
         teacher = catalog.resolve(ModelRef.parse(config.distillation.teacher))
         try:
-            check_no_leakage(teacher, config, "teach", same_images=_surely_same_images(parameters.data, teacher))
+            check_no_leakage(teacher, config, "teach", same_images=_same_images(parameters.data, teacher))
         except ConfigurationError as error:
             raise _invalid("overrides.distillation.teacher", str(error)) from None
     if config.init_from is not None:
         start = catalog.resolve(ModelRef.parse(config.init_from))
         try:
             require_same_network(config, start)
-            check_no_leakage(start, config, "start", same_images=_surely_same_images(parameters.data, start))
+            check_no_leakage(start, config, "start", same_images=_same_images(parameters.data, start))
         except ConfigurationError as error:
             raise _invalid("init_from", str(error)) from None
 
@@ -55,9 +55,9 @@ def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home
     """Check versions and data; reads the disk.
 
     Raises:
-        InvalidParametersError: the data is not there, or has other classes than a version that is named.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: of a version; with none named, there is no
-            champion at all.
+        InvalidParametersError: the data does not exist, its classes differ from those of a version, or no versions are
+            named and there is no champion.
+        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for a version.
     """
     folder = _check_data(parameters.data, home)
     for reference in parameters.versions:
@@ -65,20 +65,20 @@ def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home
         if folder is not None and tuple(folder.files) != classes:
             raise _invalid(
                 "versions",
-                f"{reference} tells other classes apart ({', '.join(classes)}) than {parameters.data} has "
+                f"{reference} has other classes ({', '.join(classes)}) than {parameters.data} "
                 f"({', '.join(folder.files)})",
             )
     if not parameters.versions and not catalog.repository.champions():
-        raise _invalid("versions", "none is named and there is no champion: name one, such as cnn@3")
+        raise _invalid("versions", "no versions are named and there is no champion: name a version, such as cnn@3")
 
 
-def _surely_same_images(data: str, version: Manifest) -> bool:
-    """Whether the version was surely trained on these images: a folder's may have changed, which the job finds out."""
+def _same_images(data: str, version: Manifest) -> bool:
+    """Whether the version was trained on these images; False for folders, which the job itself checks."""
     return folder_of(data) is None and version.data.name == data
 
 
 def _check_data(data: str, home: Path) -> LabelledFolder | None:
-    """The folder that `data` names, if it names one."""
+    """The folder named by `data`; None for a built-in data set."""
     name = folder_of(data)
     if name is None:
         return None

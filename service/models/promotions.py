@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from core.errors import CorruptVersionError, NothingToRollBackError
+from core.errors import CorruptVersionError
 from core.gate.assess import assess
 from core.gate.promotion import promote_on_evidence
 from core.gate.report import GateReport
@@ -24,7 +24,6 @@ from service.engine.versions import existing_versions
 from service.errors import (
     DeadlineExceededError,
     GateRefusedError,
-    NothingToRollBackToError,
     UnknownModelVersionError,
     VersionRefusedError,
 )
@@ -98,13 +97,10 @@ class Promotions:
 
         Raises:
             UnknownModelError: there is no such model.
-            NothingToRollBackToError: there is no earlier champion that can be served.
+            NothingToRollBackError: there is no earlier champion that can be served.
         """
         await asyncio.to_thread(existing_versions, self._repository, family)
-        try:
-            promotion = await asyncio.to_thread(rollback, self._repository, family, actor=actor, reason=reason)
-        except NothingToRollBackError as error:
-            raise NothingToRollBackToError(str(error)) from error
+        promotion = await asyncio.to_thread(rollback, self._repository, family, actor=actor, reason=reason)
         return await self._followed(promotion)
 
     def page(self, family: str, *, limit: int, cursor: int | None) -> PromotionPage:

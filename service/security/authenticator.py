@@ -1,4 +1,4 @@
-"""Says who a request is from, by its headers alone."""
+"""Authentication of requests by key or session cookie."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever a request is from.
+    """The authenticated caller of a request.
 
     Attributes:
-        key_id: names the key, and is no secret.
-        scopes: what it may do.
-        session: where the key came as a cookie.
+        key_id: public id of the key.
+        scopes: granted scopes.
+        session: set if the caller used a cookie.
     """
 
     key_id: str
@@ -31,32 +31,32 @@ class Caller:
 
     @property
     def actor(self) -> str:
-        """Who it is, for audit trails."""
+        """Name for audit trails."""
         return f"key {self.key_id[:8]} ({self.scopes[-1]})"
 
 
 @dataclass(frozen=True)
 class Authenticator:
-    """Knows the keys and the names of this service."""
+    """Checks requests against the keys and host names of this service."""
 
     keyring: Keyring
     names: frozenset[str]
 
     def check_host(self, headers: Headers) -> None:
-        """Raises HostNotAllowedError where the request names another service."""
+        """Raises HostNotAllowedError if the Host header names another service."""
         check_host(headers, self.names)
 
     def caller(self, headers: Headers, key: str | None, cookie: str | None) -> Caller | None:
-        """Who sent the request with these headers; None where it shows neither key nor cookie.
+        """The caller of the request; None without key and cookie.
 
         Args:
             headers: of the request.
-            key: what it presents as a key, which counts before a cookie.
-            cookie: the session's, if the browser sent one.
+            key: presented key, which takes precedence over the cookie.
+            cookie: session cookie, if any.
 
         Raises:
-            KeyRefusedError: the key is not known, or the session has ended.
-            CrossOriginError: the cookie comes from another site's page.
+            KeyRefusedError: the key is unknown, or the session has expired.
+            CrossOriginError: the cookie came from a page of another origin.
         """
         if key is not None:
             found = self.keyring.find(key)
@@ -72,15 +72,15 @@ class Authenticator:
         return Caller(session.key.id, session.key.scopes, session)
 
     def session(self, cookie: str) -> Session | None:
-        """The session that a cookie stands for, None where it has ended."""
+        """The session of a cookie, None if it has expired or is invalid."""
         return read_token(cookie, self.keyring, time.time())
 
 
 def create_authenticator(settings: Settings) -> Authenticator:
-    """The gatekeeper that the settings ask for; makes the key in DUET_HOME where none is set nor made yet.
+    """Create the authenticator; generates a key in DUET_HOME if none is configured or stored.
 
     Raises:
-        ConfigurationError: the key cannot be kept.
+        ConfigurationError: the key cannot be stored.
     """
     configured = settings.api_keys
     keyring = parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(settings.home))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from service.errors import PROBLEM_MEDIA_TYPE, QueueFullError
+from service.errors import PROBLEM_MEDIA_TYPE, Problem, QueueFullError, problem_of
 from service.http.admission import PREDICT
 from service.http.middleware import finish
 from service.observability.request_context import (
@@ -169,20 +169,21 @@ class HttpProtocol(HttpToolsProtocol):
         token = current_request.set(context)
         try:
             self.cycle = cast(RequestResponseCycle, _Refused())
-            self._write(_answer(rejection, context, self.server_state.default_headers))
+            problem = problem_of(rejection)
+            self._write(_answer(problem, context, self.server_state.default_headers))
             self.on_response_complete()
-            state["metrics"].observe_problem(rejection.slug, rejection.model, rejection.version)
+            state["metrics"].observe_problem(problem.type.slug, rejection.model, rejection.version)
             client = self.client[0] if self.client else None
-            finish(state["metrics"], context, "POST", _PATH, _PATH, rejection.status, client)
+            finish(state["metrics"], context, "POST", _PATH, _PATH, problem.type.status, client)
         finally:
             current_request.reset(token)
 
 
-def _answer(rejection: QueueFullError, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    body = orjson.dumps(rejection.body(context.id))
+def _answer(problem: Problem, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    body = orjson.dumps(problem.body(context.id))
     lines = [STATUS_LINE[429]]
     lines += [b"%s: %s\r\n" % header for header in default_headers]
-    lines += [b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in rejection.headers.items()]
+    lines += [b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     lines.append(b"content-length: %d\r\ncontent-type: %s\r\n" % (len(body), _MEDIA_TYPE))
     lines.append(b"%s: %s\r\n" % (REQUEST_ID_HEADER, context.id.encode()))
     if context.traceparent is not None:

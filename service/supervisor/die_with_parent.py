@@ -1,9 +1,9 @@
-"""Becomes another program, which then dies with its parent and holds a lock.
+"""Launcher script that executes a program which ends with its parent process and holds a lock.
 
-Run as a script, by its path, in an interpreter that has loaded nothing yet: between the fork of a process with threads
-and the start of another program, next to no Python code may run, so these steps cannot be taken there.
+It runs as a script in a new interpreter, because almost no Python code may run between fork and exec in a process with
+threads.
 
-    python -I -S leash.py PARENT SIGNAL NICENESS LOCK PROGRAM ARGUMENT...
+    python -I -S die_with_parent.py PARENT SIGNAL NICENESS LOCK PROGRAM ARGUMENT...
 """
 
 import os
@@ -14,16 +14,16 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Take the steps, then become the program."""
+    """Set the parent-death signal, niceness and lock, then execute the program."""
     parent, orphaned, niceness, lock, *command = sys.argv[1:]
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(orphaned), 0, 0, 0)
-    if os.getppid() != int(parent):  # it died before the line above
+    if os.getppid() != int(parent):  # the parent died before prctl
         sys.exit(1)
     os.nice(int(niceness))
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by this interpreter, and so by what it becomes
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec inherits that
         signal.signal(ignored, signal.SIG_DFL)
     if lock:
         import fcntl
@@ -32,7 +32,7 @@ def main() -> None:
         os.set_inheritable(held, True)
         fcntl.flock(held, fcntl.LOCK_EX)
     try:
-        os.execvp(command[0], command)  # noqa: S606  what the supervisor was given to run
+        os.execvp(command[0], command)  # noqa: S606  the supervised program
     except OSError as error:
         sys.exit(f"cannot run {command[0]}: {error.strerror}")
 

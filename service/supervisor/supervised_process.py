@@ -1,4 +1,4 @@
-"""A thread that starts a program and waits for it; see Program.start for why one does both."""
+"""Supervised process: a thread that starts a program and waits for it (see `Program.start`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.supervisor.program import Program
 
 
 class SupervisedProcess(ABC):
-    """Base of what looks after a program; nothing is started before `start`."""
+    """Base class; nothing is started before `start`."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -23,27 +23,27 @@ class SupervisedProcess(ABC):
         self._thread = threading.Thread(target=self._supervise, name=program.name, daemon=True)
 
     def start(self) -> None:
-        """Begin, in the background."""
+        """Start the supervising thread."""
         self._thread.start()
 
     def kill(self) -> None:
-        """End the program and what is left of its process group at once."""
+        """Kill the program and its process group."""
         self._signal(signal.SIGKILL, whole_group=True)
 
     @abstractmethod
     def _supervise(self) -> None:
-        """What the thread does, until `_stopping` is set or nothing is left to do."""
+        """Body of the thread, until `_stopping` is set or the work is done."""
 
     def _begin(self) -> subprocess.Popen[bytes] | None:
-        """The program, started now; None once nothing is to start any more. Raises OSError as Program.start does."""
+        """Start the program; None if the process is stopping. Raises OSError as `Program.start`."""
         with self._starting:
             if self._stopping.is_set():
                 return None
             self._process = self._program.start()
         return self._process
 
-    def _ask_to_end(self, *, whole_group: bool) -> None:
-        """Start nothing more, send SIGTERM, and wait as long as the program may take."""
+    def _terminate(self, *, whole_group: bool) -> None:
+        """Prevent further starts, send SIGTERM, and wait for the program's time limit."""
         with self._starting:
             self._stopping.set()
         self._signal(signal.SIGTERM, whole_group=whole_group)

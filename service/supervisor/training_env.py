@@ -1,4 +1,4 @@
-"""Makes the environment that training runs in while the service already answers."""
+"""Creation of the training environment in the background, while the service already runs."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from service.supervisor.training_env_state import SetupState, clear_setup, write
 
 log = logging.getLogger("duet.supervisor")
 
-_TOLD_LINES = 3
-"""Of what the command said last: where it is a build tool, the line of its own comes after those that explain."""
+_OUTPUT_LINES = 3
+"""Output lines in the error; a build tool prints its own line after the explanation."""
 
 
 class TrainingSetup(SupervisedProcess):
-    """Runs the command once, in the background; what failed is tried again when the service starts again."""
+    """Runs the command once, in the background; a failure is retried at the next start of the service."""
 
     def __init__(self, program: Program, python: Path) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
-            program: makes the environment, or finds it made.
-            python: the environment's interpreter, beside which the state is written.
+            program: creates the environment, if it does not exist.
+            python: interpreter of the environment, beside which the state is written.
         """
         super().__init__(program)
         self._python = python
 
     def stop(self) -> None:
-        """End the command, where it still runs, and return when it is gone."""
-        # The whole group: the command is a build tool, whose installers would otherwise go on.
-        self._ask_to_end(whole_group=True)
+        """Terminate the command, if it still runs, and return when it has ended."""
+        # The whole group, because the installers of the build tool would otherwise continue.
+        self._terminate(whole_group=True)
         self.kill()
         self._thread.join()
 
     def _supervise(self) -> None:
         try:
-            self._tell("installing", f"the environment for training is being made, see {self._program.output}")
-            how = self._make()
+            self._report("installing", f"the training environment is being installed, see {self._program.output}")
+            how = self._install()
         except OSError as error:
             how = f"{error.strerror}: {error.filename}"
         if how is None:
             clear_setup(self._python)
-            log.info("what training needs is installed", extra={"python": str(self._python)})
+            log.info("the training environment is ready", extra={"python": str(self._python)})
         elif self._stopping.is_set():
-            reason = "making the environment for training was interrupted; it goes on when the service starts again"
-            self._tell("interrupted", reason)
+            reason = "the installation of the training environment was interrupted: restart the service to continue it"
+            self._report("interrupted", reason)
         else:
-            said = self._program.last_words(_TOLD_LINES)
+            output = self._program.last_output(_OUTPUT_LINES)
             reason = (
-                f"making the environment for training failed ({how}: {said}), see {self._program.output}; "
-                "it is tried again when the service starts again"
+                f"the installation of the training environment failed ({how}: {output}), see {self._program.output}; "
+                "restart the service to retry it"
             )
-            log.error("training cannot be used: %s", reason)
-            self._tell("failed", reason)
+            log.error("training is unavailable: %s", reason)
+            self._report("failed", reason)
 
-    def _make(self) -> str | None:
-        """Run the command to its end; how it failed, in words, or None where it did not."""
+    def _install(self) -> str | None:
+        """Run the command to its end; returns a description of its failure, or None."""
         process = self._begin()
         if process is None:
-            return "no start"
+            return "not started"
         status = process.wait()
         return describe_end(status) if status else None
 
-    def _tell(self, state: Literal["installing", "failed", "interrupted"], reason: str) -> None:
+    def _report(self, state: Literal["installing", "failed", "interrupted"], reason: str) -> None:
         try:
             write_setup(self._python, SetupState(state=state, reason=reason, since=datetime.now(UTC)))
         except OSError as error:
-            log.error("cannot write the state of the set-up (%s)", error)
+            log.error("cannot write the state of the training environment: %s", error)

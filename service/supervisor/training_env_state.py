@@ -1,4 +1,4 @@
-"""How far the environment that training runs in has come, for the worker to tell: a file beside its Python."""
+"""State file of the training environment, beside its interpreter, read by the worker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ STATE_NAME = "setup.json"
 
 
 class SetupState(BaseModel):
-    """Why the environment cannot be used now.
+    """Reason why the environment cannot be used now.
 
     Attributes:
-        state: `installing` while it is being made, `failed`, or `interrupted` by the end of the service.
-        reason: a sentence for those who wait for it.
-        since: when that began.
+        state: `installing`, `failed`, or `interrupted` by the end of the service.
+        reason: a sentence for the user.
+        since: time of the last change.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +30,7 @@ class SetupState(BaseModel):
 
 
 def read_setup(python: Path) -> SetupState | None:
-    """Why the environment of `python` cannot be used now; None where no set-up says anything against it."""
+    """Read the state of the environment of `python`; None if it is usable."""
     path = _state_path(python)
     try:
         return SetupState.model_validate_json(path.read_bytes())
@@ -42,17 +42,17 @@ def read_setup(python: Path) -> SetupState | None:
 
 
 def write_setup(python: Path, state: SetupState) -> None:
-    """Say why the environment of `python` cannot be used now; its folder is created where it is missing."""
+    """Write the state of the environment of `python`; creates its folder if missing."""
     path = _state_path(python)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_replace(path, state.model_dump_json(indent=1).encode())
 
 
 def clear_setup(python: Path) -> None:
-    """Say that the environment of `python` can be used."""
+    """Remove the state file: the environment of `python` is usable."""
     _state_path(python).unlink(missing_ok=True)
 
 
 def _state_path(python: Path) -> Path:
-    # Not resolved: bin/python of a virtual environment is a link out of it.
+    # Not resolved, because bin/python of a virtual environment is a symbolic link to another folder.
     return python.parent.parent / STATE_NAME

@@ -35,7 +35,7 @@ class WorkerEnd:
                 self.received.append(message)
                 yield message
                 if isinstance(message, Permit):
-                    self.child.tell(Permission(number=message.number, granted=grant))
+                    self.child.send(Permission(number=message.number, granted=grant))
 
     def until_end(self, *, grant: bool = True) -> int:
         """Receive all messages; returns the exit status."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.errors import BrokerUnavailableError, IdempotencyConflictError, IdempotencyInFlightError
 from core.jobs.parameters import JobParameters
 from core.schemas.jobs import JobAccepted
 from service.api.deps import JobServiceDep
@@ -19,15 +20,12 @@ from service.api.responses.jobs import job_accepted, job_path
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
-    BrokerDownError,
     DeadlineExceededError,
-    IdempotencyKeyReusedError,
     InternalServiceError,
     InvalidParametersError,
     JobsNotConfiguredError,
     MalformedBodyError,
     NotReadyError,
-    RequestInFlightError,
     TrainingNotReadyError,
     UnknownModelError,
     UnknownModelVersionError,
@@ -55,14 +53,14 @@ SUBMISSION_RESPONSES: dict[int | str, dict[str, Any]] = {
         UnknownModelVersionError,
         BodyTimeoutError,
         VersionRefusedError,
-        RequestInFlightError,
+        IdempotencyInFlightError,
         BodyTooLargeError,
         InvalidParametersError,
-        IdempotencyKeyReusedError,
+        IdempotencyConflictError,
         InternalServiceError,
         NotReadyError,
         JobsNotConfiguredError,
-        BrokerDownError,
+        BrokerUnavailableError,
         TrainingNotReadyError,
         DeadlineExceededError,
     ),

@@ -11,7 +11,7 @@ from core.jobs.records import JobProgress, JobRecord
 from core.jobs.stored_event import StoredEvent
 from core.schemas.jobs import JobList
 from service.api.responses.jobs import job_accepted, job_answer
-from service.errors.base import EXAMPLE_REQUEST_ID
+from service.errors import EXAMPLE_REQUEST_ID
 
 _ID = "019a1b2c3d4e5f60718293a4b5c6d7e8"
 _CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -30,7 +30,7 @@ from core.schemas.api import (
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.statistics.proportions import proportion
 from service.api.examples.scores import CLASS_NAMES
-from service.errors.base import EXAMPLE_REQUEST_ID
+from service.errors import EXAMPLE_REQUEST_ID
 
 _TIMING = Timing(decode=0.4, queue=0.1, inference=2.6, total=3.4)
 _DIGEST = "3f" * 32

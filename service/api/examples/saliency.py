@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.schemas.api import Completeness, SaliencyMap, SaliencyResponse, SaliencyTarget, SaliencyTiming
-from service.errors.base import EXAMPLE_REQUEST_ID
+from service.errors import EXAMPLE_REQUEST_ID
 
 SALIENCY_EXAMPLE: Any = SaliencyResponse(
     filename="rex.png",

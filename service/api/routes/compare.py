@@ -154,6 +154,6 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
 
     connection = DisconnectWatcher(request.receive)
     try:
-        return await explainer.in_time(explained, context.deadline, connection)
+        return await explainer.run_until(explained, context.deadline, connection)
     finally:
         connection.close()

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from core.errors import UnknownJobError
 from core.jobs.stored_event import FIRST, StoredEvent
 from service.api.deps import JobServiceDep
 from service.api.examples.jobs import STORED_EVENT
 from service.api.routes.jobs import BROKER_ERRORS, JobId
-from service.errors import InvalidParametersError, JobNotFoundError, TooManyStreamsError, responses
+from service.errors import InvalidParametersError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.events import EVENT_ID_PATTERN, event_order
 
@@ -67,7 +68,7 @@ def rendered(stored: StoredEvent) -> bytes:
             },
         },
         204: {"description": "The job has ended and there is nothing more to see: a browser does not come back"},
-        **responses(JobNotFoundError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
+        **responses(UnknownJobError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
     },
 )
 async def job_events(

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from core.errors import UnknownJobError
 from service.api.deps import JobServiceDep
 from service.api.examples.jobs import LOG_EXAMPLE
 from service.api.routes.jobs import BROKER_ERRORS, JobId
-from service.errors import InvalidParametersError, JobNotFoundError, responses
+from service.errors import InvalidParametersError, responses
 from service.jobs.log import log_path, read_between, size_of, start_of_last_lines
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -46,7 +47,7 @@ class LogQuery(BaseModel):
             },
             "content": {"text/plain": {"schema": {"type": "string"}, "example": LOG_EXAMPLE}},
         },
-        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def job_log(

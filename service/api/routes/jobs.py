@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.errors import BrokerUnavailableError, DuetError, JobFinishedError, JobNotRetryableError, UnknownJobError
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
@@ -17,15 +18,10 @@ from service.api.deps import JobServiceDep
 from service.api.examples.jobs import CANCELLING_EXAMPLE, JOB_EXAMPLE, JOBS_EXAMPLE, QUEUED_EXAMPLE
 from service.api.responses.jobs import job_answer, job_list, job_path
 from service.errors import (
-    BrokerDownError,
     DeadlineExceededError,
     InternalServiceError,
     InvalidParametersError,
-    JobFinishedError,
-    JobNotFoundError,
-    JobNotRetryableError,
     JobsNotConfiguredError,
-    ProblemError,
     TrainingNotReadyError,
     responses,
 )
@@ -35,10 +31,10 @@ from service.security.dependencies import CALLER_ERRORS, JobsCaller
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(max_length=64, description="as POST /train answered it")]
-BROKER_ERRORS: tuple[type[ProblemError], ...] = (
+BROKER_ERRORS: tuple[type[DuetError], ...] = (
     InternalServiceError,
     JobsNotConfiguredError,
-    BrokerDownError,
+    BrokerUnavailableError,
     DeadlineExceededError,
 )
 """What every route about jobs can answer besides its own errors."""
@@ -75,7 +71,7 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_
     "/{job_id}",
     responses={
         **success(JOB_EXAMPLE, "The job, with its progress or how it ended"),
-        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
@@ -87,7 +83,7 @@ async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -
     "/{job_id}/cancel",
     responses={
         **success(CANCELLING_EXAMPLE, "The job is cancelled, or is being cancelled where it runs already"),
-        **responses(*CALLER_ERRORS, JobNotFoundError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(*CALLER_ERRORS, UnknownJobError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
@@ -116,7 +112,7 @@ _RETRIED: dict[int | str, dict[str, Any]] = {
         **_RETRIED,
         **responses(
             *CALLER_ERRORS,
-            JobNotFoundError,
+            UnknownJobError,
             JobNotRetryableError,
             InvalidParametersError,
             TrainingNotReadyError,

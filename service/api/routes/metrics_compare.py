@@ -30,7 +30,7 @@ from service.errors import (
 )
 from service.models.catalog import ModelRef
 from service.models.comparisons import Comparisons
-from service.web.answers import ASK_FIRST, SECURITY_HEADERS, answer
+from service.web.answers import REVALIDATE, SECURITY_HEADERS, answer
 from service.web.pages import Site
 
 PAGE_PATH = "/ui/comparison"
@@ -49,7 +49,7 @@ class PageOrData(APIRoute):
             if preferred(request.headers, _FORMS) == "json":
                 return await data(request)
             site: Site = request.state.site
-            page = answer(site.pages[PAGE_PATH], request.headers, caching=ASK_FIRST, headers=SECURITY_HEADERS)
+            page = answer(site.pages[PAGE_PATH], request.headers, caching=REVALIDATE, headers=SECURITY_HEADERS)
             page.headers["Vary"] = _VARY
             return page
 
@@ -112,5 +112,5 @@ async def compare_evaluations(
     comparisons: Comparisons = request.state.comparisons
     first, second = ModelRef.parse(query.first), ModelRef.parse(query.second)
     body = await comparisons.compare(catalog, first, second, deadline=request.state.context.deadline)
-    headers = {"Vary": _VARY, "Cache-Control": ASK_FIRST}
+    headers = {"Vary": _VARY, "Cache-Control": REVALIDATE}
     return Response(body, headers=headers, media_type="application/json")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from core.errors import NothingToRollBackError
 from core.gate.report import GateReport
 from core.schemas.promotions import (
     DEFAULT_REASON,
@@ -42,7 +43,6 @@ from service.errors import (
     DeadlineExceededError,
     GateRefusedError,
     MalformedBodyError,
-    NothingToRollBackToError,
     ProblemError,
     responses,
 )
@@ -116,7 +116,7 @@ async def preview_gate(
     "/{model}/rollback",
     responses={
         **success(ROLLBACK_EXAMPLE, "An earlier version is champion; `served` says whether it answers already"),
-        **responses(*MODEL_ERRORS, NothingToRollBackToError, *_MOVING),
+        **responses(*MODEL_ERRORS, NothingToRollBackError, *_MOVING),
     },
     openapi_extra=_optional_body(RollbackRequest, ROLLBACK_REQUEST),
 )

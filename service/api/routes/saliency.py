@@ -85,6 +85,6 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
 
     connection = DisconnectWatcher(request.receive)
     try:
-        return await explainer.in_time(explained, context.deadline, connection)
+        return await explainer.run_until(explained, context.deadline, connection)
     finally:
         connection.close()

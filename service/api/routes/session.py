@@ -20,7 +20,7 @@ from service.errors import (
     KeyRequiredError,
     responses,
 )
-from service.security.dependencies import CookieSession, GatekeeperDep, PresentedKey
+from service.security.dependencies import AuthenticatorDep, CookieSession, PresentedKey
 from service.security.origins import check_same_origin, is_secure
 from service.security.sessions import COOKIE, SESSION_SECONDS, begin, token
 
@@ -40,7 +40,9 @@ _EXAMPLE: Any = SessionAnswer(
         **responses(KeyRequiredError, KeyRefusedError, HostNotAllowedError, InternalServiceError),
     },
 )
-async def begin_session(request: Request, response: Response, key: PresentedKey, gate: GatekeeperDep) -> SessionAnswer:
+async def begin_session(
+    request: Request, response: Response, key: PresentedKey, gate: AuthenticatorDep
+) -> SessionAnswer:
     """Trade a key for a cookie that no script can read and no other site can send; it lasts for 12 hours."""
     gate.check_host(request.headers)
     if key is None:
@@ -68,7 +70,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
     },
     openapi_extra=_KEY_OR_NONE,
 )
-async def get_session(key: PresentedKey, cookie: CookieSession, gate: GatekeeperDep) -> SessionAnswer:
+async def get_session(key: PresentedKey, cookie: CookieSession, gate: AuthenticatorDep) -> SessionAnswer:
     """Say what the one who asks may do, so that a page can show a form or ask for the key."""
     if key is not None:
         found = gate.keyring.find(key)
@@ -88,7 +90,7 @@ async def get_session(key: PresentedKey, cookie: CookieSession, gate: Gatekeeper
     openapi_extra=_KEY_OR_NONE,
 )
 async def end_session(
-    request: Request, response: Response, cookie: CookieSession, gate: GatekeeperDep
+    request: Request, response: Response, cookie: CookieSession, gate: AuthenticatorDep
 ) -> SessionAnswer:
     """Take the cookie out of the browser; no error where there is none."""
     gate.check_host(request.headers)

@@ -1,4 +1,4 @@
-"""Work that every process could do and one at a time should."""
+"""Leader lock: only one process at a time runs a maintenance task."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from service.jobs.store.redis_client import broker_errors
 
 @contextmanager
 def leader(client: Redis, name: str, *, timeout_seconds: float) -> Iterator[bool]:
-    """Whether it is this process's turn at the task called `name`; at once, never waiting.
+    """Yield whether this process holds the lock of the task `name`; never blocks.
 
-    A turn ends with the context, or after `timeout_seconds` where the process died; what is done in one must
-    therefore be harmless when two do it at a time.
+    The lock is released with the context, or after `timeout_seconds` if the process died. Two processes may therefore
+    overlap, and the task must tolerate this.
 
     Raises:
         BrokerUnavailableError: the broker cannot be used.
@@ -29,12 +29,12 @@ def leader(client: Redis, name: str, *, timeout_seconds: float) -> Iterator[bool
         yield ours
     finally:
         if ours:
-            with suppress(LockError, RedisError):  # it ran out, or will
+            with suppress(LockError, RedisError):  # it has expired, or will
                 lock.release()
 
 
 def once_per(client: Redis, name: str, *, seconds: float) -> bool:
-    """Whether no process has been told so for `name` in the last `seconds`.
+    """Return True for one process in every `seconds`, for the task `name`.
 
     Raises:
         BrokerUnavailableError: the broker cannot be used.

@@ -1,4 +1,4 @@
-"""The thread in every worker and API process that keeps the jobs in order."""
+"""Maintenance loop of jobs: reaper and retention, run by a thread in every worker and API process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("duet.jobs")
 
 
 def run_maintenance(reaper: Reaper, retention: Retention, stop: threading.Event, *, every_seconds: float = 2.0) -> None:
-    """Reap and clean up until `stop` is set; a round that fails is logged, and the next one comes all the same."""
+    """Run reaper and retention until `stop` is set; a failed round is logged and does not stop the loop."""
     away = False
     while not stop.wait(every_seconds):
         try:
@@ -22,7 +22,7 @@ def run_maintenance(reaper: Reaper, retention: Retention, stop: threading.Event,
             away = False
         except BrokerUnavailableError as error:
             if not away:
-                log.warning("jobs are not looked after while the broker is away: %s", error)
+                log.warning("job maintenance is paused, the broker is unavailable: %s", error)
             away = True
         except Exception:
-            log.exception("a round of looking after jobs failed")
+            log.exception("a round of job maintenance failed")

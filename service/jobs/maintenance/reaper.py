@@ -1,4 +1,4 @@
-"""Puts right what a death left behind: jobs whose worker is gone, and messages that were lost."""
+"""Reaper: requeues jobs whose worker died, and resends lost messages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from service.jobs.store.indexes import JobQueues
 from service.jobs.store.store import JobStore
 
 log = logging.getLogger("duet.jobs")
-LEASE_RAN_OUT = "the worker stopped renewing its lease: it was killed, or its machine is off or cut off"
+LEASE_RAN_OUT = "the worker stopped renewing its lease: the process was killed, or its machine is down or unreachable"
 
 
 @dataclass(frozen=True)
 class Reaped:
-    """What one round did: ids of jobs that were queued again, given up, and whose message was sent again."""
+    """Result of a round: ids of jobs that were requeued, that failed, and whose message was resent."""
 
     resumed: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Reaped:
 
 
 class Reaper:
-    """Any number of processes may have one; a lock at the broker lets one work at a time."""
+    """Requeues and resends; any number of processes may run one, a leader lock lets one work at a time."""
 
     def __init__(self, store: JobStore, dispatcher: Dispatcher, *, resend_after_seconds: float = 5.0) -> None:
         self._store = store
@@ -34,10 +34,10 @@ class Reaper:
         self._suspects: dict[str, float] = {}
 
     def run_once(self) -> Reaped:
-        """One round; nothing where another process is at it.
+        """Run one round, or do nothing if another process is running one.
 
-        A job is taken from its worker only when two rounds on end find the same lease run out. After the broker, or
-        the machine, stood still for a while, all leases have run out, and their workers are about to renew them.
+        A job is taken from its worker only if two consecutive rounds find the same expired lease: after a pause of the
+        broker or the machine all leases have expired, and their workers are about to renew them.
 
         Raises:
             BrokerUnavailableError: the broker cannot be used.
@@ -71,6 +71,6 @@ class Reaper:
             record = self._store.get(job_id)
             self._queues.mark_sent(job_id)
             if self._dispatcher.send(record):
-                log.warning("job %s had no message in its queue: sent again", job_id)
+                log.warning("job %s had no message in its queue: message resent", job_id)
                 sent.append(job_id)
         return tuple(sent)

@@ -1,4 +1,4 @@
-"""What is removed when its time is over: records, events and folders of jobs, and versions where that is asked for."""
+"""Retention: removes old records, events and folders of jobs, and unpromoted versions if configured."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FRESH = timedelta(days=1)
 
 
 class Retention:
-    """Any number of processes may have one; the broker tells one of them an hour that it is its turn."""
+    """Removes expired data; any number of processes may run one, and one of them works every hour."""
 
     def __init__(
         self, store: JobStore, repository: ModelRepository, settings: Settings, *, every_seconds: float = EVERY_SECONDS
@@ -43,7 +43,7 @@ class Retention:
         self._every_seconds = every_seconds
 
     def run_once(self) -> None:
-        """Clean up, or nothing where that was done lately.
+        """Clean up, unless a process did so within the interval.
 
         Raises:
             BrokerUnavailableError: the broker cannot be used.
@@ -61,10 +61,10 @@ class Retention:
         for job_id in self._queues.ended(seconds):
             if self._store.forget(job_id, ended_before_seconds=seconds):
                 shutil.rmtree(self._runs / job_id, ignore_errors=True)
-                log.info("job %s ended long ago: its record and its folder were removed", job_id)
+                log.info("job %s exceeded its retention: removed its record and folder", job_id)
 
     def _drop_checkpoints(self) -> None:
-        """Of a job that succeeded only the log is of use later; one that did not can still be tried again."""
+        """Keep only the log of jobs that succeeded; the others can still be retried from their checkpoints."""
         for job_id in self._queues.ended(self._settings.checkpoint_retention_days * 86_400):
             folder = self._runs / job_id
             if not _has_more_than_log(folder):
@@ -74,7 +74,7 @@ class Retention:
                     _keep_log_alone(folder)
 
     def _remove_orphans(self) -> None:
-        """Folders of jobs of which the broker knows nothing, such as one that lost its data, once they are old."""
+        """Remove old run folders without a record, for example after the broker lost its data."""
         oldest = datetime.now(UTC) - timedelta(days=self._settings.job_retention_days)
         if not self._runs.is_dir():
             return
@@ -85,7 +85,7 @@ class Retention:
                 self._store.get(folder.name)
             except UnknownJobError:
                 shutil.rmtree(folder, ignore_errors=True)
-                log.info("run folder %s belongs to no job any more and was removed", folder.name)
+                log.info("removed run folder %s, which has no job", folder.name)
 
     def _prune_versions(self, keep: int) -> None:
         in_use = self._versions_in_use()
@@ -95,7 +95,7 @@ class Retention:
                 self._repository, family, keep=keep, before=datetime.now(UTC) - _FRESH, in_use=numbers
             )
             for number in removed:
-                log.info("%s@%d was never promoted and was removed, as keep_unpromoted_versions asks", family, number)
+                log.info("removed %s@%d, which was never promoted (keep_unpromoted_versions)", family, number)
 
     def _versions_in_use(self) -> set[tuple[str, str]]:
         pages = (self._store.list(state=state, limit=10_000).records for state in _LIVE)
@@ -110,10 +110,10 @@ class Retention:
 
 
 def _versions_read(parameters: TrainParameters) -> Iterator[str]:
-    """What the run starts from and, where it is named by its version, what it learns from."""
+    """Versions that the run reads: initial weights and teacher."""
     try:
         config = parameters.config()
-    except ConfigurationError:  # of another release, whose recipe is not here: it will not run either
+    except ConfigurationError:  # from another release without this recipe here: it cannot run either
         return
     for reference in (config.init_from, config.distillation.teacher):
         if reference is not None and "@" in reference:
@@ -133,7 +133,7 @@ def _keep_log_alone(folder: Path) -> None:
 
 
 def _changed_at(folder: Path) -> datetime:
-    """When anything in the folder was last written; now where it vanishes meanwhile."""
+    """Time of the last change in the folder; now if it disappears meanwhile."""
     try:
         newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""The job store: jobs, events, queues and heartbeats in Redis."""
+"""Job store: jobs, events, queues and heartbeats in Redis."""

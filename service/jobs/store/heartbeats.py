@@ -1,4 +1,4 @@
-"""Which workers are alive, what they do, and whether they can train: a key each that expires unless it is renewed."""
+"""Worker heartbeats: one expiring key per worker, with its jobs and training readiness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.jobs.store.redis_client import broker_errors
 
 BEAT_SECONDS = 2.0
 EXPIRY_SECONDS = 10
-"""A worker that has been silent for so long is dead, or as good as dead."""
+"""A worker without a heartbeat for this time counts as dead."""
 
 
 class _Plain(BaseModel):
@@ -21,54 +21,54 @@ class _Plain(BaseModel):
 
 
 class Readiness(_Plain):
-    """Whether a worker's training environment is there."""
+    """State of a worker's training environment."""
 
     ready: bool
-    reason: str | None = Field(description="why not, as a sentence")
-    since: datetime = Field(description="when it became so, UTC")
+    reason: str | None = Field(description="reason if not ready")
+    since: datetime = Field(description="time of the last change, UTC")
 
 
 class WorkerReport(_Plain):
-    """What a worker says of itself."""
+    """Report of a worker."""
 
-    name: str = Field(description="as in the records of its jobs")
+    name: str = Field(description="worker name, as in the records of its jobs")
     host: str
     pid: int
     queues: tuple[JobKind, ...]
-    jobs: int = Field(description="how many it runs at a time")
-    running: tuple[str, ...] = Field(description="ids of the jobs that it runs now")
+    jobs: int = Field(description="concurrency")
+    running: tuple[str, ...] = Field(description="ids of its running jobs")
     training: Readiness
 
 
 class Heartbeats:
-    """The workers' reports at the broker. Every method raises BrokerUnavailableError where that cannot be used.
+    """The workers' reports in the broker. Every method raises BrokerUnavailableError if the broker is unavailable.
 
     Args:
-        client: decodes answers to str.
+        client: must decode responses to str.
     """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     def beat(self, report: WorkerReport) -> None:
-        """Say that the worker is alive."""
+        """Store the report and renew its expiry."""
         with broker_errors():
             self._client.set(WORKER_PREFIX + report.name, report.model_dump_json(), ex=EXPIRY_SECONDS)
 
     def gone(self, name: str) -> None:
-        """Say that the worker has ended."""
+        """Remove the report of a worker that ends."""
         with broker_errors():
             self._client.delete(WORKER_PREFIX + name)
 
     def all(self) -> list[WorkerReport]:
-        """The workers that are alive, by name. One of another release, whose report does not read, is left out."""
+        """Reports of the live workers, by name, without those that this release cannot parse."""
         with broker_errors():
             names = sorted(self._client.scan_iter(WORKER_PREFIX + "*", count=1000))
             texts = self._client.mget(names) if names else []
         reports = []
         for text in texts:
             try:
-                if text is not None:  # it expired since its name was read
+                if text is not None:  # expired since SCAN
                     reports.append(WorkerReport.model_validate_json(text))
             except ValidationError:
                 continue

@@ -1,10 +1,10 @@
-"""Idempotency keys: a request sent twice, because its answer was lost, makes one job.
+"""Idempotency keys: a request that is resent after a lost response creates only one job.
 
     with keys.reserve(key, "train", parameters) as reservation:
         record = store.create("train", parameters, ..., reservation=reservation)
 
-The reservation marks the key as in flight while the request is answered; `JobStore.create` binds it to the job in the
-very script that records the job, so that no crash between the two leaves one without the other. See
+The reservation marks the key as in flight while the request is processed. `JobStore.create` binds the key to the job in
+the script that records the job, so that a crash cannot leave one without the other. See
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
 
@@ -25,12 +25,12 @@ from service.jobs.store.keys import idempotency_key
 from service.jobs.store.redis_client import broker_errors
 
 IN_FLIGHT_MS = 30_000
-"""After which a reservation whose process died is void; no request takes this long to record a job."""
+"""Expiry of a reservation whose process died; longer than any request takes to record a job."""
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """An idempotency key that is this request's; `job_id` is set where an earlier one has made the job already."""
+    """An idempotency key held by this request; `job_id` is set if an earlier request created the job."""
 
     key: str
     digest: str
@@ -40,11 +40,11 @@ class Reservation:
 
 
 class IdempotencyKeys:
-    """The keys of requests answered lately.
+    """Reserves idempotency keys.
 
     Args:
-        client: decodes answers to str.
-        retention_seconds: how long a key is remembered once its job is made.
+        client: must decode responses to str.
+        retention_seconds: lifetime of a key after its job was created.
     """
 
     def __init__(self, client: Redis, *, retention_seconds: float) -> None:
@@ -54,12 +54,12 @@ class IdempotencyKeys:
 
     @contextmanager
     def reserve(self, key: str, kind: JobKind, parameters: JobParameters) -> Iterator[Reservation]:
-        """Hold the key while the request is answered; an error raised inside gives it back.
+        """Hold the key while the request is processed; an exception inside releases it.
 
         Raises:
-            IdempotencyConflictError: the key came with another kind of job or other parameters before.
-            IdempotencyInFlightError: an earlier request with the key is still being answered.
-            BrokerUnavailableError: the broker cannot be used.
+            IdempotencyConflictError: the key was used for another kind of job or other parameters.
+            IdempotencyInFlightError: an earlier request with the key is still being processed.
+            BrokerUnavailableError: the broker is unavailable.
         """
         reservation = self._begin(key, kind, parameters)
         try:
@@ -80,13 +80,13 @@ class IdempotencyKeys:
             raise conflict()
         if answer == "in_flight":
             raise IdempotencyInFlightError(
-                "the first request with this Idempotency-Key is still being answered: wait a moment and send it again"
+                "the first request with this Idempotency-Key is still being processed: send it again in a moment"
             )
         return Reservation(name, digest, nonce, self._retention_ms, job_id or None)
 
 
 def conflict() -> IdempotencyConflictError:
-    """The error for a key that came with another request before."""
+    """Error for a key of another request."""
     return IdempotencyConflictError(
-        "this Idempotency-Key was used for a different request before: give every new request a key of its own"
+        "this Idempotency-Key was used for a different request before: send a new key with each new request"
     )

@@ -1,4 +1,4 @@
-"""Which jobs wait, and which ought not to wait any longer: what the reaper and retention look through."""
+"""Indexes of jobs for reaper and retention: queued, leased and finished jobs."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from core.jobs.parameters import JobKind
 from service.jobs.store.keys import FINISHED, LEASES, QUEUED, QUEUES, job_key, queue_key
 from service.jobs.store.redis_client import broker_errors
 
-MOST = 1000
-"""Most jobs that one look returns; the next look finds the others."""
+MAX_JOBS = 1000
+"""Limit of jobs per query; the next round finds the others."""
 
 
 class JobQueues:
-    """Reads the indexes of jobs. Every method raises BrokerUnavailableError where the broker cannot be used."""
+    """Reads the indexes. Every method raises BrokerUnavailableError if the broker is unavailable."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     def expired_leases(self) -> dict[str, float]:
-        """Jobs whose lease has run out, each with when, in ms since the epoch."""
+        """Jobs with an expired lease -> its expiry in ms since the epoch."""
         with broker_errors():
             expired: Any = self._client.zrange(
-                LEASES, 0, self._ago(0), byscore=True, offset=0, num=MOST, withscores=True
+                LEASES, 0, self._ago(0), byscore=True, offset=0, num=MAX_JOBS, withscores=True
             )
         return dict(expired)
 
     def without_message(self, seconds: float) -> Sequence[str]:
-        """Queued jobs that were last sent more than `seconds` ago and may have no message in their queue.
+        """Queued jobs whose message was sent more than `seconds` ago and may be lost.
 
-        A queue with fewer messages than jobs has lost one. Which one cannot be told, so all are named: one message
-        too many is taken and dropped in a moment, and hides a lost one no longer than until a worker is free.
+        A queue with fewer messages than jobs has lost a message. The lost one is unknown, so all jobs of the queue are
+        returned: workers drop duplicate messages.
         """
         with broker_errors():
-            waiting: Any = self._client.zrange(QUEUED, 0, self._ago(seconds), byscore=True, offset=0, num=MOST)
+            waiting: Any = self._client.zrange(QUEUED, 0, self._ago(seconds), byscore=True, offset=0, num=MAX_JOBS)
             if not waiting:
                 return []
             with self._client.pipeline(transaction=False) as pipeline:
@@ -53,14 +53,14 @@ class JobQueues:
         return [job_id for kind in QUEUES if messages[kind] < len(jobs[kind]) for job_id in jobs[kind]]
 
     def mark_sent(self, job_id: str) -> None:
-        """Note that a message of the job, if it still waits, is sent now."""
+        """Record that the message of the job is sent now, if the job is still queued."""
         with broker_errors():
             self._client.zadd(QUEUED, {job_id: self._ago(0)}, xx=True)
 
     def ended(self, seconds: float) -> Sequence[str]:
-        """Jobs that ended at least so long ago, the oldest first."""
+        """Jobs that ended at least `seconds` ago, oldest first."""
         with broker_errors():
-            ids: Any = self._client.zrange(FINISHED, 0, self._ago(seconds), byscore=True, offset=0, num=MOST)
+            ids: Any = self._client.zrange(FINISHED, 0, self._ago(seconds), byscore=True, offset=0, num=MAX_JOBS)
         return list(ids)
 
     def _ago(self, seconds: float) -> int:

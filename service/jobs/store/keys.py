@@ -1,4 +1,4 @@
-"""Names of everything that jobs keep in Redis, all under one prefix, and the ids of jobs."""
+"""Redis keys of jobs, under one prefix, and job ids."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from core.jobs.parameters import JobKind
 
 PREFIX = "duet:"
 JOBS = PREFIX + "jobs"
-"""Sorted set of every job's id, all with score 0, so that it is ordered by id, which is by age."""
+"""Sorted set of all job ids, all with score 0, so that it is ordered by id, which is by age."""
 QUEUED = PREFIX + "jobs:queued"
-"""Sorted set: job -> when its message was last sent, or it was queued, in ms since the epoch."""
+"""Sorted set: queued job -> time when its message was last sent, or it was queued, in ms since the epoch."""
 LEASES = PREFIX + "jobs:leases"
-"""Sorted set: job that is running or cancelling -> when its lease runs out, in ms since the epoch."""
+"""Sorted set: running or cancelling job -> expiry of its lease in ms since the epoch."""
 FINISHED = PREFIX + "jobs:finished"
-"""Sorted set: job that has ended -> when, in ms since the epoch."""
+"""Sorted set: finished job -> time of its end in ms since the epoch."""
 TOKENS = PREFIX + "jobs:token"
-"""The newest fencing token that was given out."""
+"""The newest fencing token."""
 WORKER_PREFIX = PREFIX + "worker:"
-"""Before the name of each worker that is alive: its report, which expires."""
+"""Prefix of the expiring report of each live worker."""
 CELERY_PREFIX = PREFIX + "celery:"
-"""Put by kombu before the name of every key of its own."""
+"""Prefix of kombu's own keys."""
 
 TASK_NAME = "duet.run_job"
 QUEUES: tuple[JobKind, ...] = ("train", "evaluate")
@@ -31,36 +31,36 @@ JOB_ID_PATTERN = r"[0-9a-f]{32}"
 
 
 def new_job_id(milliseconds: int) -> str:
-    """32 hexadecimal digits that sort by age: 12 of the given time, and 20 random ones, so that none can be guessed."""
+    """32 hexadecimal digits that sort by age: 12 of the given time, and 20 random ones against guessing."""
     return f"{milliseconds:012x}{secrets.token_hex(10)}"
 
 
 def job_key(job_id: str) -> str:
-    """The hash that is the record of a job.
+    """Key of the hash with the record of a job.
 
     Raises:
-        UnknownJobError: no job can have this id.
+        UnknownJobError: the id is malformed.
     """
     return f"{PREFIX}job:{_checked(job_id)}"
 
 
 def events_key(job_id: str) -> str:
-    """The stream of a job's events; raises as `job_key` does."""
+    """Key of the stream of a job's events; raises as `job_key` does."""
     return f"{PREFIX}job:{_checked(job_id)}:events"
 
 
 def idempotency_key(digest: str) -> str:
-    """The hash that remembers the request with this digest of an idempotency key."""
+    """Key of the hash of an idempotency key with this digest."""
     return f"{PREFIX}idempotency:{digest}"
 
 
 def leader_key(name: str) -> str:
-    """The lock that lets one process at a time do a task that all of them could do."""
+    """Key of the leader lock of a task."""
     return f"{PREFIX}turn:{name}"
 
 
 def queue_key(kind: JobKind) -> str:
-    """The list of waiting messages of the queue, as it is called at the broker."""
+    """Key of the list of messages in a queue."""
     return f"{CELERY_PREFIX}{kind}"
 
 
@@ -71,5 +71,5 @@ def _checked(job_id: str) -> str:
 
 
 def unknown_job(job_id: str) -> UnknownJobError:
-    """The error for an id that no job has."""
-    return UnknownJobError(f"no job {job_id[:64]!r}: GET /jobs lists those that exist; old ones are removed in time")
+    """Error for an id without a job."""
+    return UnknownJobError(f"no job {job_id[:64]!r}: GET /jobs lists the existing jobs; old jobs are removed")

@@ -1,4 +1,4 @@
-"""The record of a job, as its Redis hash holds it."""
+"""Job records as Redis hashes, and the progress fields that events change."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import orjson
 
+from core.jobs.events import AddedEvent, Epoch, FitStarted, Progress, ReportedEvent, Stage
 from core.jobs.records import JobRecord
 
 PROGRESS_PREFIX = "progress."
+Value = str | int | float | None
 
 
 def read_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
-    """The record in a job's hash, which is not empty."""
+    """Parse a job's non-empty hash."""
     progress = {name.removeprefix(PROGRESS_PREFIX): orjson.loads(value) for name, value in _progress(fields)}
     return JobRecord.model_validate(
         {
@@ -39,18 +41,36 @@ def read_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
 
 
 def fields_of(flat: Sequence[str]) -> dict[str, str]:
-    """The fields of a hash, which a script returns as names and values by turns."""
+    """Fields of a hash, from the flat list of names and values that a script returns."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def record_of(job_id: str, flat: Sequence[str]) -> JobRecord:
-    """As `read_record`, of what a script returns."""
+    """As `read_record`, from the flat list that a script returns."""
     return read_record(job_id, fields_of(flat))
 
 
 def from_milliseconds(milliseconds: int) -> datetime:
-    """A time in ms since the epoch as UTC."""
+    """Time in ms since the epoch as a datetime in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def progress_fields(events: Sequence[ReportedEvent | AddedEvent]) -> dict[str, Value]:
+    """Fields of `JobProgress` that these events change, each with its last value."""
+    fields: dict[str, Value] = {}
+    for event in events:
+        match event:
+            case Stage(name=name):
+                fields["stage"] = name
+            case FitStarted(steps=steps, done=done):
+                fields |= {"steps": steps, "step": done}
+            case Progress():
+                fields |= event.model_dump(exclude={"event"})
+            case Epoch(epoch=epoch, epochs=epochs):
+                fields |= {"epoch": epoch, "epochs": epochs}
+            case _:
+                pass
+    return fields
 
 
 def _progress(fields: Mapping[str, str]) -> list[tuple[str, str]]:

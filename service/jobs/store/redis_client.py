@@ -1,4 +1,4 @@
-"""Connections to the broker, and its failures as errors that a user can act on."""
+"""Redis clients of the broker, and translation of their errors into BrokerUnavailableError."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from redis.retry import Retry
 from core.errors import BrokerUnavailableError, ConfigurationError
 
 CONNECT_TIMEOUT_S = 2.0
-ANSWER_TIMEOUT_S = 10.0
+RESPONSE_TIMEOUT_S = 10.0
 _SCHEMES = ("redis", "rediss", "unix")
-# Answers by which a server that is up says that it cannot work now: loading its file, its disk full, a replica.
+# Error prefixes of a server that is up but cannot work now: loading its file, disk full, replica.
 _REFUSALS = ("LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
 def connect(url: str) -> Redis:
-    """A client for `url` (redis://, rediss:// or unix://) that decodes answers to str; connects when first used.
+    """Create a client for `url` (redis://, rediss:// or unix://) that decodes responses to str; connects on first use.
 
-    A command whose connection broke is sent again, up to three times within half a second: every script of jobs may
-    be run twice without harm.
+    A command is retried up to three times within 0.5 s after a connection error. All job scripts are idempotent.
 
     Raises:
-        ConfigurationError: the url is not one of a broker.
+        ConfigurationError: the URL has another scheme.
     """
     return Redis.from_url(_checked(url), retry=Retry(_backoff(), 3), **_options())
 
@@ -43,7 +42,7 @@ def connect_async(url: str) -> redis.asyncio.Redis:
 
 
 def celery_url(url: str) -> str:
-    """The same broker in the words of kombu, which calls a unix socket redis+socket:// and its database a host."""
+    """URL of the broker in kombu's form: redis+socket:// for unix sockets, with the database as virtual host."""
     parts = urlsplit(_checked(url))
     if parts.scheme != "unix":
         return url
@@ -53,13 +52,13 @@ def celery_url(url: str) -> str:
 
 @contextmanager
 def broker_errors() -> Iterator[None]:
-    """Turn the client's errors about a broker that cannot be used now into BrokerUnavailableError."""
+    """Convert the client's errors about an unavailable broker into BrokerUnavailableError."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise BrokerUnavailableError(
-            f"the broker that keeps the jobs does not answer ({error}): start it again, or check DUET_REDIS_URL; "
-            "jobs that it has accepted go on once it is back"
+            f"the job broker does not respond ({error}): start it again, or check DUET_REDIS_URL; "
+            "accepted jobs continue when it is back"
         ) from error
     except (OutOfMemoryError, ReadOnlyError) as error:
         raise _refused(error) from error
@@ -70,7 +69,7 @@ def broker_errors() -> Iterator[None]:
 
 
 def _refused(error: RedisError) -> BrokerUnavailableError:
-    return BrokerUnavailableError(f"the broker that keeps the jobs refuses to work: {error}")
+    return BrokerUnavailableError(f"the job broker refuses commands ({error}): check its log, memory and disk")
 
 
 def _checked(url: str) -> str:
@@ -89,6 +88,6 @@ def _options() -> dict[str, Any]:
     return {
         "decode_responses": True,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_timeout": ANSWER_TIMEOUT_S,
+        "socket_timeout": RESPONSE_TIMEOUT_S,
         "health_check_interval": 30,
     }

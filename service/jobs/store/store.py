@@ -1,12 +1,12 @@
-"""The jobs in Redis: every change of a job is one script that the broker runs whole or not at all.
+"""Job store in Redis: every change of a job is one Lua script, which the broker runs atomically.
 
-A claim gives out a fencing token. Whatever an attempt changes names its token, and a script refuses one that is not
-the newest or whose job has ended, so that of two copies of a job only the newest can ever write. Scripts read the
-broker's clock, so those of the machines do not matter; each may be sent again after a lost answer without harm.
+A claim issues a fencing token. Every change by an attempt carries its token, and the scripts reject a token that is not
+the newest or whose job has ended: of two attempts at a job, only the newest can write. The scripts use the broker's
+clock, so the clocks of the machines do not matter. Each script is idempotent and may be resent after a lost response.
 
     queued --claim--> running --request_cancel--> cancelling --finish--> succeeded | failed | cancelled
       ^-- interrupt (once) --'                                             |
-      '------------------------------- retry ------------------------------'   (not of one that succeeded)
+      '------------------------------- retry ------------------------------'   (not after succeeded)
 """
 
 from __future__ import annotations
@@ -35,24 +35,23 @@ from core.jobs.parameters import JobKind, JobParameters
 from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs.scripts import load
 from service.jobs.store import keys
+from service.jobs.store.events import interruption_args
 from service.jobs.store.idempotency import Reservation, conflict
-from service.jobs.store.interruptions import interruption
-from service.jobs.store.progress import progress_fields
-from service.jobs.store.records import fields_of, read_record, record_of
+from service.jobs.store.records import fields_of, progress_fields, read_record, record_of
 from service.jobs.store.redis_client import broker_errors, connect
 
 ClaimStatus = Literal["held", "cancel_requested", "lost"]
-"""Where a claim stands: go on; stop, keeping a checkpoint; or stop at once without writing anything."""
+"""State of a claim: continue; stop with a checkpoint; or stop immediately without writing."""
 
 DEFAULT_EVENTS_KEPT = 10_000
 _SCRIPTS = ("create", "claim", "renew", "permit", "append", "finish", "interrupt", "cancel", "retry", "forget")
 _CLAIM_STATUSES: Mapping[str, ClaimStatus] = {"running": "held", "cancelling": "cancel_requested", "lost": "lost"}
-_FILTERED_AT_A_TIME = 200
+_FILTERED_PAGE = 200
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A job that is this worker's until its lease runs out."""
+    """A job claimed by this worker until the lease expires."""
 
     record: JobRecord
     token: int
@@ -60,21 +59,21 @@ class Claim:
 
 @dataclass(frozen=True)
 class Page:
-    """Some of the jobs, newest first; `next_cursor` is None on the last page."""
+    """A page of jobs, newest first; `next_cursor` is None on the last page."""
 
     records: tuple[JobRecord, ...]
     next_cursor: str | None
 
 
 class JobStore:
-    """Reads and changes jobs; for use by any number of threads and processes.
+    """Reads and changes jobs; safe for any number of threads and processes.
 
-    Every method raises BrokerUnavailableError where the broker cannot be used, and those that are given the id of
-    a job raise UnknownJobError where there is none.
+    Every method raises BrokerUnavailableError if the broker is unavailable; methods with a job id raise UnknownJobError
+    if there is no such job.
 
     Args:
-        client: decodes answers to str.
-        events_kept: about how many events of each job are kept; the oldest go first.
+        client: must decode responses to str.
+        events_kept: approximate number of events kept per job; the oldest are removed first.
     """
 
     def __init__(self, client: Redis, *, events_kept: int = DEFAULT_EVENTS_KEPT) -> None:
@@ -84,7 +83,7 @@ class JobStore:
 
     @classmethod
     def open(cls, url: str, *, events_kept: int = DEFAULT_EVENTS_KEPT) -> Self:
-        """The store at `url` (redis://, rediss:// or unix://); connects when first used."""
+        """Open the store at `url` (redis://, rediss:// or unix://); connects on first use."""
         return cls(connect(url), events_kept=events_kept)
 
     def create(
@@ -96,10 +95,10 @@ class JobStore:
         traceparent: str | None,
         reservation: Reservation | None = None,
     ) -> JobRecord:
-        """Record a new job, queued; where the reservation's idempotency key has a job already, return that one.
+        """Record a new queued job, or return the job that the reservation's idempotency key already has.
 
         Raises:
-            IdempotencyConflictError: the reservation ran out and the key went to another request meanwhile.
+            IdempotencyConflictError: the reservation expired and another request took the key.
         """
         if reservation is not None and reservation.job_id is not None:
             return self.get(reservation.job_id)
@@ -107,7 +106,7 @@ class JobStore:
             seconds, microseconds = self.client.time()
         job_id = keys.new_job_id(seconds * 1000 + microseconds // 1000)
         args = [kind, parameters.model_dump_json(), request_id, traceparent or "", to_text(Submitted())]
-        more_args, more_keys = ([], []) if reservation is None else _answered(reservation)
+        more_args, more_keys = ([], []) if reservation is None else _idempotency_args(reservation)
         answer, *rest = self._run("create", job_id, *args, *more_args, more_keys=more_keys)
         if answer == "conflict":
             raise conflict()
@@ -124,22 +123,22 @@ class JobStore:
     def list(
         self, *, kind: JobKind | None = None, state: JobState | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page:
-        """Up to `limit` jobs, newest first, from where the page before ended."""
+        """Up to `limit` jobs, newest first, starting after `cursor`."""
         found: list[JobRecord] = []
-        at_a_time = limit + 1 if kind is None and state is None else _FILTERED_AT_A_TIME
+        page_size = limit + 1 if kind is None and state is None else _FILTERED_PAGE
         while True:
-            ids = self._ids_before(cursor, at_a_time)
+            ids = self._ids_before(cursor, page_size)
             for record in self._records(ids):
                 if kind in (None, record.kind) and state in (None, record.state):
                     if len(found) == limit:
                         return Page(tuple(found), found[-1].id)
                     found.append(record)
-            if len(ids) < at_a_time:
+            if len(ids) < page_size:
                 return Page(tuple(found), None)
             cursor = ids[-1]
 
     def claim(self, job_id: str, *, worker: str, lease_seconds: float) -> Claim | None:
-        """Take a queued job, or None where it is not to be had: another has it, or it has ended."""
+        """Claim a queued job; None if it is already claimed or finished."""
         nonce = secrets.token_hex(8)
         answer, *rest = self._run(
             "claim", job_id, worker, _milliseconds(lease_seconds), nonce, to_text(Claimed(worker=worker))
@@ -152,28 +151,28 @@ class JobStore:
         return Claim(record, int(fields_of(rest[0])["token"]))
 
     def renew(self, job_id: str, token: int, lease_seconds: float) -> ClaimStatus:
-        """Keep the job for `lease_seconds` from now; also after the lease ran out, if nobody noticed."""
+        """Renew the lease for `lease_seconds` from now; possible after its expiry until the reaper acts."""
         (answer,) = self._run("renew", job_id, token, _milliseconds(lease_seconds))
         return _CLAIM_STATUSES[answer]
 
     def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
-        """Whether the attempt with this token may write now: checkpoints while the claim is the newest, versions
-        unless the job is also being cancelled. Granted, the lease begins anew.
+        """Whether the attempt with this token may write now; a grant renews the lease.
+
+        Checkpoints need the newest claim; publishing also needs that the job is not being cancelled.
         """
         return bool(self._run("permit", job_id, token, action) == ["granted"])
 
     def append(
         self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
     ) -> None:
-        """Add events to the job's stream and bring its progress up to date, all at once.
+        """Append events to the job's stream and update its progress atomically.
 
-        Where the broker went away before it answered, nobody knows whether it took them: sent again with the same
-        `batch`, they are stored once.
+        Resending a `batch` after a lost response stores its events only once.
 
-        Of `progress` events only the newest stays in the stream; all others stay until the stream is full.
+        The stream keeps only the newest `progress` event; all other events stay until the stream is full.
 
         Raises:
-            LostClaimError: the token is not that of the newest claim, or the job has ended.
+            LostClaimError: the token is not the newest, or the job has ended.
         """
         fields = progress_fields(events)
         pairs = [item for name, value in fields.items() for item in (name, orjson.dumps(value))]
@@ -192,7 +191,7 @@ class JobStore:
         error: JobFailure | None = None,
     ) -> JobRecord:
         """End the job. Raises LostClaimError as `append` does."""
-        return self._finished_by_holder(
+        return self._run_as_holder(
             "finish",
             job_id,
             token,
@@ -203,27 +202,31 @@ class JobStore:
         )
 
     def interrupt(self, job_id: str, token: int, reason: str) -> JobRecord:
-        """The attempt ended without an end of the job: queue it again the first time, for the caller to send; the
-        second time it failed, and where cancellation was asked for, it is cancelled.
+        """Record that the attempt ended before the job did.
+
+        The first time, the job is queued again, and the caller sends its message; the second time, it fails. A job
+        that is being cancelled is cancelled.
 
         Raises:
             LostClaimError: as `append` does.
         """
-        return self._finished_by_holder("interrupt", job_id, token, *interruption(reason))
+        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason))
 
     def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
-        """As `interrupt`, for an attempt that ended through no fault of its job, as when its worker is shut down: the
-        job is queued again however often that happens. Raises LostClaimError as `append` does.
+        """As `interrupt`, for an external cause such as the shutdown of the worker: the job is always queued again.
+
+        Raises:
+            LostClaimError: as `append` does.
         """
-        return self._finished_by_holder("interrupt", job_id, token, *interruption(reason, max_resumptions=""))
+        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason, max_resumptions=""))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
-        """As `interrupt`, whichever attempt it is, if the job's lease has run out; None if it has not."""
-        answer, *rest = self._run("interrupt", job_id, "", *interruption(reason))
+        """As `interrupt`, for the current attempt if its lease has expired; None if it has not."""
+        answer, *rest = self._run("interrupt", job_id, "", *interruption_args(reason))
         return None if answer == "lost" else record_of(job_id, rest[0])
 
     def request_cancel(self, job_id: str) -> JobRecord:
-        """Cancel a job: a queued one ends at once, a running one is cancelling until its worker has stopped it.
+        """Cancel a job: a queued job ends immediately, a running job is `cancelling` until its worker has stopped it.
 
         Raises:
             JobFinishedError: it has ended.
@@ -232,11 +235,11 @@ class JobStore:
         if answer == "unknown":
             raise keys.unknown_job(job_id)
         if answer != "ok":
-            raise JobFinishedError(f"job {job_id} cannot be cancelled: it has {_ended(answer)} already")
+            raise JobFinishedError(f"job {job_id} cannot be cancelled: it has already {_ended(answer)}")
         return record_of(job_id, rest[0])
 
     def retry(self, job_id: str) -> JobRecord:
-        """Queue a failed or cancelled job again under its id, so that it goes on from its checkpoint.
+        """Queue a failed or cancelled job again under the same id; it resumes from its checkpoint.
 
         Raises:
             JobNotRetryableError: it has not ended, or has succeeded.
@@ -245,16 +248,14 @@ class JobStore:
         if answer == "unknown":
             raise keys.unknown_job(job_id)
         if answer != "ok":
-            raise JobNotRetryableError(
-                f"job {job_id} is {answer}: only one that failed or was cancelled can be tried again"
-            )
+            raise JobNotRetryableError(f"job {job_id} is {answer}: only a failed or cancelled job can be retried")
         return record_of(job_id, rest[0])
 
     def forget(self, job_id: str, *, ended_before_seconds: float) -> bool:
-        """Remove the record and events of a job that ended at least so long ago; whether that was done."""
+        """Remove record and events of a job that ended before this time; returns whether it did."""
         return bool(self._run("forget", job_id, _milliseconds(ended_before_seconds)) == ["ok"])
 
-    def _finished_by_holder(self, script: str, job_id: str, *args: Any) -> JobRecord:
+    def _run_as_holder(self, script: str, job_id: str, *args: Any) -> JobRecord:
         answer, *rest = self._run(script, job_id, *args)
         if answer == "lost":
             raise _lost(job_id)
@@ -278,12 +279,12 @@ class JobStore:
             for job_id in ids:
                 pipeline.hgetall(keys.job_key(job_id))
             answers = pipeline.execute()
-        # One may have been removed since its id was read.
+        # A job may have been removed since its id was read.
         return [read_record(job_id, fields) for job_id, fields in zip(ids, answers, strict=True) if fields]
 
 
-def _answered(reservation: Reservation) -> tuple[list[Any], list[str]]:
-    """What the script that records a job is told about the idempotency key that the job answers."""
+def _idempotency_args(reservation: Reservation) -> tuple[list[Any], list[str]]:
+    """Arguments and keys of the create script for the idempotency key."""
     return [reservation.digest, reservation.retention_ms], [reservation.key]
 
 
@@ -292,7 +293,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _lost(job_id: str) -> LostClaimError:
-    return LostClaimError(f"the claim on job {job_id} is lost: another attempt has it, or it has ended")
+    return LostClaimError(f"the claim on job {job_id} is lost: another attempt holds it, or the job has ended")
 
 
 def _ended(state: str) -> str:

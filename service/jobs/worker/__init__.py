@@ -1,1 +1,1 @@
-"""The job worker: claims jobs and runs each in a child process."""
+"""Job worker: claims jobs and runs each in a child process."""

@@ -1,4 +1,4 @@
-"""Watching over one attempt at a job: its child's words, its claim, its time, and an end when one is called for."""
+"""Supervision of one attempt at a job: events of its child process, lease, time limit and termination."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ from service.jobs.worker.child_process import Child
 from service.jobs.worker.event_relay import EventForwarder
 
 StopReason = Literal["cancelled", "shutdown", "time", "lost"]
-"""Why a child was made to stop: its job was cancelled, its worker is shut down, it took too long, or another worker
-has its job."""
+"""Reason to stop a child: its job was cancelled, its worker shuts down, its time limit passed, or its claim is lost."""
 
 TICK_SECONDS = 0.1
 RENEW_SECONDS = 1.0
-"""Between two looks at the claim, so that a cancellation is seen about as soon."""
+"""Interval of lease renewals, and so the delay until a cancellation is noticed."""
 BROKER_PAUSE_SECONDS = 0.5
-PARTING_SECONDS = 3.0
-"""How long a worker that is shut down waits for a broker that is away."""
+SHUTDOWN_PATIENCE_SECONDS = 3.0
+"""Time that a worker waits for an unavailable broker during shutdown."""
 TERM_AFTER_SECONDS, KILL_AFTER_SECONDS = 4.0, 7.0
-"""After the child was asked to stop. Together with RENEW_SECONDS, less than the 10 seconds that a user waits."""
+"""Times of SIGTERM and SIGKILL after the stop request; with RENEW_SECONDS, a cancellation takes less than 10 s."""
 _LAST_READS = 1000
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 log = logging.getLogger("duet.jobs")
 
 
 class Holder(Protocol):
-    """The part of the job store that keeps a claim."""
+    """The part of the job store that renews claims."""
 
     def renew(self, job_id: str, token: int, lease_seconds: float) -> ClaimStatus:
-        """Keep the job for some time more."""
+        """Renew the lease."""
 
 
 class Attempt:
-    """One claim on a job and the child that works on it.
+    """One claim on a job and its child process.
 
     Args:
         store: of the jobs.
         job_id: of the job.
         token: of the claim.
-        child: doing the job.
+        child: process of the job.
         forwarder: of the child's events.
-        stopping: set when the worker is to be shut down.
-        lease_seconds: how long the claim outlives this worker.
-        job_seconds: how long the attempt may take.
+        stopping: set when the worker shuts down.
+        lease_seconds: duration of each lease.
+        job_seconds: time limit of the attempt.
     """
 
     def __init__(
@@ -77,17 +76,17 @@ class Attempt:
         self._due = time.monotonic() + job_seconds
         self._renew_at = self._retry_at = 0.0
         self._stop_at = 0.0
-        self._said: list[str] = []
+        self._sent: list[str] = []
         self.stopped: StopReason | None = None
 
     def watch(self) -> None:
-        """Until the child has ended; nothing of its process group is left then, and all that it told was read."""
+        """Block until the child has ended, then kill its process group and read its remaining events."""
         while not self._child.has_ended():
             self._listen()
             if time.monotonic() >= self._retry_at:
                 self._with_broker(self._forwarder.flush)
-                self._with_broker(self._look_at_claim)
-            self._look_at_clock()
+                self._with_broker(self._check_claim)
+            self._check_time()
             self._escalate()
         self._child.signal(signal.SIGKILL)
         for _ in range(_LAST_READS):
@@ -107,14 +106,14 @@ class Attempt:
             action()
         except BrokerUnavailableError as error:
             if self._retry_at == 0.0:
-                log.warning("job %s goes on without the broker: %s", self._job_id, error)
+                log.warning("job %s continues without the broker: %s", self._job_id, error)
             self._retry_at = time.monotonic() + BROKER_PAUSE_SECONDS
         except LostClaimError:
             self._stop("lost")
         else:
             self._retry_at = 0.0
 
-    def _look_at_claim(self) -> None:
+    def _check_claim(self) -> None:
         now = time.monotonic()
         if now < self._renew_at:
             return
@@ -127,7 +126,7 @@ class Attempt:
                 pass
         self._renew_at = now + min(RENEW_SECONDS, self._lease_seconds / 3)
 
-    def _look_at_clock(self) -> None:
+    def _check_time(self) -> None:
         if self._stopping.is_set():
             self._stop("shutdown")
         elif time.monotonic() > self._due:
@@ -140,7 +139,7 @@ class Attempt:
             self.stopped = reason
 
     def _escalate(self) -> None:
-        """Ask, then insist: what is said next depends on how long ago the stop was called for."""
+        """Send the stop request, then SIGTERM, then SIGKILL, depending on the time since the stop."""
         if self.stopped is None:
             return
         waited = time.monotonic() - self._stop_at
@@ -149,19 +148,19 @@ class Attempt:
         elif waited >= TERM_AFTER_SECONDS:
             self._once("term", lambda: self._child.signal(signal.SIGTERM))
         else:
-            self._once("cancel", lambda: self._child.tell(Cancel()))
+            self._once("cancel", lambda: self._child.send(Cancel()))
 
     def _once(self, name: str, action: Callable[[], None]) -> None:
-        if name not in self._said:
-            self._said.append(name)
+        if name not in self._sent:
+            self._sent.append(name)
             action()
 
 
-def retry_until_available(action: Callable[[], Answer], stopping: threading.Event) -> Answer:
-    """Do something with the broker, as often as it takes until that is there.
+def retry_until_available(action: Callable[[], Result], stopping: threading.Event) -> Result:
+    """Run a broker action, and retry it until the broker is available.
 
     Raises:
-        BrokerUnavailableError: the worker is shut down, and the broker has been away for some seconds.
+        BrokerUnavailableError: the worker shuts down and the broker stayed unavailable for SHUTDOWN_PATIENCE_SECONDS.
     """
     give_up: float | None = None
     while True:
@@ -169,7 +168,7 @@ def retry_until_available(action: Callable[[], Answer], stopping: threading.Even
             return action()
         except BrokerUnavailableError:
             if stopping.is_set():
-                give_up = give_up or time.monotonic() + PARTING_SECONDS
+                give_up = give_up or time.monotonic() + SHUTDOWN_PATIENCE_SECONDS
                 if time.monotonic() > give_up:
                     raise
             time.sleep(BROKER_PAUSE_SECONDS)

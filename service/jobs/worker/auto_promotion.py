@@ -1,4 +1,4 @@
-"""What becomes of a version that a job has published: promoted on evidence, as the job's parameters ask."""
+"""Automatic promotion of a version that a job published, according to the job's promotion policy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from core.repository.repository import ModelRepository
 
 
 class JobPromoter:
-    """Puts versions forward in the name of the jobs that made them.
+    """Promotes versions on behalf of their jobs.
 
     Args:
-        repository: where the versions lie.
+        repository: of the versions.
         thresholds: of the gate.
     """
 
@@ -23,10 +23,10 @@ class JobPromoter:
         self._thresholds = thresholds
 
     def __call__(self, parameters: TrainParameters, reference: str, record: JobRecord) -> Promoted | NotPromoted:
-        """Promote the version `reference` or leave it; the event has the gate's report either way.
+        """Apply the gate to the version `reference`; the returned event has the gate's report.
 
         Raises:
-            RepositoryError: the version or the aliases cannot be read, or the disk refused.
+            RepositoryError: the version or the aliases cannot be read, or the disk is full.
         """
         family, version = self._repository.resolve(reference)
         decision = promote_on_evidence(
@@ -39,6 +39,6 @@ class JobPromoter:
             reason=f"trained with promote={parameters.promote}",
         )
         report = decision.report.model_dump(mode="json")
-        # An attempt after one that promoted finds its own version champion.
+        # An earlier attempt may have promoted the version already.
         promoted = decision.promotion is not None or self._repository.champion(family) == version
         return Promoted(report=report) if promoted else NotPromoted(report=report)

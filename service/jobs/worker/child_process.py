@@ -1,4 +1,4 @@
-"""The process that does a job: started in a session of its own, heard through a pipe, stopped with all it started."""
+"""Child process of a job: own session, event pipe, and termination of its whole process group."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 from core.jobs.events import MAX_LINE_BYTES, Cancel, Permission, to_line
 from service.jobs.worker.line_reader import LineReader
-from service.jobs.worker.niceness import give_way
+from service.jobs.worker.niceness import lower_priority
 
 
 class Child:
-    """A running job. `close` must be called in the end; it leaves nothing of the process group alive.
+    """A running job. Call `close` at the end; it kills the rest of the process group.
 
     Args:
-        command: what to run; the number of the file descriptor for events is appended as `--events N`, and this
-            process's id as `--parent N`.
+        command: program and arguments; `--events N` (file descriptor for events) and `--parent N` (id of this process)
+            are appended.
         environment: of the process.
-        log: file that gets what the process prints, after what is there.
-        nice: how much nicer than this process it is, 0 to 19.
-        idle: whether others run at once in its place.
+        log: file to which the output of the process is appended.
+        nice: niceness added to that of this process, 0 to 19.
+        idle: use the scheduling policy SCHED_IDLE.
 
     Raises:
         OSError: the command cannot be started, or the log cannot be written.
@@ -32,43 +32,43 @@ class Child:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, nice: int, idle: bool
     ) -> None:
-        heard, tells = os.pipe()
-        hears, says = os.pipe()
+        events_in, events_out = os.pipe()
+        stdin_in, stdin_out = os.pipe()
         try:
             with log.open("ab") as printed:
                 self._process = subprocess.Popen(
-                    [*command, "--events", str(tells), "--parent", str(os.getpid())],
-                    stdin=hears,
+                    [*command, "--events", str(events_out), "--parent", str(os.getpid())],
+                    stdin=stdin_in,
                     stdout=printed,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(tells,),
+                    pass_fds=(events_out,),
                     env=environment,
                     start_new_session=True,
                 )
         except BaseException:
-            os.close(heard)
-            os.close(says)
+            os.close(events_in)
+            os.close(stdin_out)
             raise
         finally:
-            os.close(hears)
-            os.close(tells)
-        self._says = os.fdopen(says, "wb", buffering=0)
-        self.descriptor = heard
-        """Readable when the child has told something."""
-        self.lines = LineReader(heard, limit=MAX_LINE_BYTES)
+            os.close(stdin_in)
+            os.close(events_out)
+        self._stdin = os.fdopen(stdin_out, "wb", buffering=0)
+        self.descriptor = events_in
+        """Readable when the child has written events."""
+        self.lines = LineReader(events_in, limit=MAX_LINE_BYTES)
         self.status: int | None = None
-        """Exit status of the process once `close` was called, negative for the signal that ended it."""
-        give_way(self._process.pid, nice, idle=idle)
+        """Exit status after `close`, negative if a signal ended the process."""
+        lower_priority(self._process.pid, nice, idle=idle)
 
     @property
     def pid(self) -> int:
         """Process id, and that of its session and group."""
         return self._process.pid
 
-    def tell(self, message: Permission | Cancel) -> None:
-        """Say something to the child; one that is gone does not hear it."""
+    def send(self, message: Permission | Cancel) -> None:
+        """Send a message to the child; ignored if it has ended."""
         with suppress(BrokenPipeError):
-            self._says.write(to_line(message))
+            self._stdin.write(to_line(message))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the child and to everything that it started."""
@@ -76,15 +76,15 @@ class Child:
             os.killpg(self._process.pid, number)
 
     def has_ended(self) -> bool:
-        """Whether the process has ended. It is not waited for yet, so that its id still stands for its group."""
+        """Whether the process has ended. It is not reaped, so that its id still identifies its group."""
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def close(self) -> int:
-        """Kill what is left of the group; the exit status, negative for the signal that ended the process."""
+        """Kill the rest of the group; returns the exit status, negative if a signal ended the process."""
         if self.status is not None:
             return self.status
         self.signal(signal.SIGKILL)
         self.status = self._process.wait()
-        self._says.close()
+        self._stdin.close()
         os.close(self.descriptor)
         return self.status

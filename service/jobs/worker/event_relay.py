@@ -1,4 +1,4 @@
-"""What a child tells, passed on to the job's stream; what it asks, answered once the broker has been asked."""
+"""Event forwarder: passes a child's events to the job's stream and answers its permit requests."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from core.jobs.events import (
 )
 from service.jobs.worker.line_reader import OversizedLine
 
-MAX_COMPLAINTS = 20
-"""After so many lines that are no messages, further ones are passed over in silence: a stream has a bounded length."""
-MAX_WAITING = 1000
-"""Events kept while the broker is away; past it, progress that is out of date goes first."""
+MAX_INVALID_LINES = 20
+"""Invalid lines that are reported as notes; further ones are ignored, because the stream has a bounded length."""
+MAX_PENDING = 1000
+"""Events kept while the broker is unavailable; beyond it, outdated progress is dropped first."""
 
 
 class Broker(Protocol):
-    """The part of the job store that a relay needs."""
+    """The part of the job store that forwards events."""
 
     def append(
         self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
     ) -> None:
-        """Add events to the job's stream, those of a batch once."""
+        """Append events to the job's stream, each batch once."""
 
     def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
         """Whether the attempt may write now."""
 
 
 class EventForwarder:
-    """One attempt's events on their way to the store.
+    """Forwards the events of one attempt to the store.
 
     Args:
         store: of the jobs.
         job_id: of the job.
         token: of the claim.
-        answer: tells the child.
+        answer: sends a permission to the child.
     """
 
     def __init__(self, store: Broker, job_id: str, token: int, answer: Callable[[Permission], None]) -> None:
@@ -55,61 +55,61 @@ class EventForwarder:
         self._job_id = job_id
         self._token = token
         self._answer = answer
-        self._waiting: list[ReportedEvent | AddedEvent] = []
+        self._pending: list[ReportedEvent | AddedEvent] = []
         self._sending: list[ReportedEvent | AddedEvent] = []
         self._batch = ""
-        self._asked: list[Permit] = []
-        self._complaints = 0
+        self._requests: list[Permit] = []
+        self._report_invalidts = 0
         self.published: Published | None = None
         self.result: Result | None = None
         self.failed: Failed | None = None
         self.refused = False
-        """Whether a permit was asked for and not granted."""
+        """Whether a permit was requested and denied."""
 
     def receive(self, lines: Sequence[bytes | OversizedLine]) -> None:
-        """Read lines of the child; what is no message becomes a note."""
+        """Process lines of the child; an invalid line becomes a note."""
         for line in lines:
             if isinstance(line, OversizedLine):
-                self._complain(f"a line of {line.bytes:,} bytes, which is more than {MAX_LINE_BYTES:,}")
+                self._report_invalid(f"a line of {line.bytes:,} bytes, the limit is {MAX_LINE_BYTES:,}")
                 continue
             try:
                 message = read_child_message(line)
             except JobEventError as error:
-                self._complain(str(error))
+                self._report_invalid(str(error))
                 continue
             if isinstance(message, Permit):
-                self._asked.append(message)
+                self._requests.append(message)
             else:
                 self._remember(message)
                 self.add(message)
 
     def add(self, event: ReportedEvent | AddedEvent) -> None:
-        """Put an event behind those that wait."""
-        self._waiting.append(event)
-        if len(self._waiting) > MAX_WAITING:
-            # The event that has just come may be progress; all before it is out of date.
-            self._waiting = [each for each in self._waiting if each is event or not isinstance(each, Progress)]
-            del self._waiting[: len(self._waiting) - MAX_WAITING]
+        """Append an event to the pending ones."""
+        self._pending.append(event)
+        if len(self._pending) > MAX_PENDING:
+            # The new event may be progress; all earlier progress is outdated.
+            self._pending = [each for each in self._pending if each is event or not isinstance(each, Progress)]
+            del self._pending[: len(self._pending) - MAX_PENDING]
 
     def flush(self) -> None:
-        """Pass on what waits, then answer what was asked; both stay for the next call where the broker is away.
+        """Send the pending events, then answer the permit requests; both are kept for the next call on an outage.
 
         Raises:
-            BrokerUnavailableError: it is away.
-            LostClaimError: another attempt has the job.
+            BrokerUnavailableError: the broker is unavailable.
+            LostClaimError: another attempt holds the job.
         """
-        while self._sending or self._waiting:
+        while self._sending or self._pending:
             if not self._sending:
-                self._sending, self._waiting = self._waiting, []
+                self._sending, self._pending = self._pending, []
                 self._batch = secrets.token_hex(8)
             self._store.append(self._job_id, self._token, self._sending, batch=self._batch)
             self._sending = []
-        while self._asked:
-            asked = self._asked[0]
-            granted = self._store.permit(self._job_id, self._token, asked.action)
-            del self._asked[0]
+        while self._requests:
+            request = self._requests[0]
+            granted = self._store.permit(self._job_id, self._token, request.action)
+            del self._requests[0]
             self.refused = self.refused or not granted
-            self._answer(Permission(number=asked.number, granted=granted))
+            self._answer(Permission(number=request.number, granted=granted))
 
     def _remember(self, message: ReportedEvent) -> None:
         match message:
@@ -120,8 +120,8 @@ class EventForwarder:
             case Failed():
                 self.failed = message
 
-    def _complain(self, what: str) -> None:
-        self._complaints += 1
-        if self._complaints <= MAX_COMPLAINTS:
-            last = "; no more such lines are noted" if self._complaints == MAX_COMPLAINTS else ""
-            self.add(Note(text=f"the job's process wrote on its event pipe what is no event: {what}{last}"))
+    def _report_invalid(self, what: str) -> None:
+        self._report_invalidts += 1
+        if self._report_invalidts <= MAX_INVALID_LINES:
+            last = "; further such lines are not reported" if self._report_invalidts == MAX_INVALID_LINES else ""
+            self.add(Note(text=f"the job's process wrote an invalid event: {what}{last}"))

@@ -1,4 +1,4 @@
-"""The thread by which a worker says that it is alive, what it does, and whether its jobs could run."""
+"""Heartbeat thread of a worker: reports its jobs and training readiness."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ log = logging.getLogger("duet.worker")
 
 
 def worker_name() -> str:
-    """What this process is called as a worker."""
+    """Name of this process as a worker: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class HeartbeatThread:
-    """Beats until told to stop.
+    """Sends heartbeats until stopped.
 
     Args:
-        heartbeats: where to.
-        environment: of the jobs.
-        running: the ids of the jobs that run now.
+        heartbeats: store of the reports.
+        environment: training environment of the jobs.
+        running: returns the ids of the running jobs.
         settings: of the worker.
         worker: its name.
     """
@@ -46,31 +46,31 @@ class HeartbeatThread:
         self._running = running
         self._settings = settings
         self._worker = worker
-        self._told: str | None = None
+        self._logged_reason: str | None = None
         self.can_train = threading.Event()
-        """Set once the environment of the jobs is there."""
+        """Set when the training environment is ready."""
 
     def run(self, stop: threading.Event) -> None:
-        """Beat until `stop` is set, then say good-bye; a beat that fails is followed by the next one all the same."""
+        """Send heartbeats until `stop` is set, then remove the report; a failed heartbeat does not stop the thread."""
         while not stop.is_set():
             try:
                 self._beat()
             except BrokerUnavailableError as error:
-                log.debug("no heartbeat: %s", error)
+                log.debug("sending the heartbeat failed: %s", error)
             except Exception:
-                log.exception("a heartbeat failed")
+                log.exception("heartbeat failed")
             stop.wait(BEAT_SECONDS)
         try:
             self._heartbeats.gone(self._worker)
         except BrokerUnavailableError as error:
-            log.debug("no good-bye: %s", error)
+            log.debug("removing the heartbeat failed: %s", error)
 
     def _beat(self) -> None:
-        training = self._environment.look()
+        training = self._environment.check()
         if training.ready:
             self.can_train.set()
-        if training.reason != self._told:
-            self._told = training.reason
+        if training.reason != self._logged_reason:
+            self._logged_reason = training.reason
             log.warning("jobs cannot run: %s", training.reason) if training.reason else log.info("jobs can run")
         self._heartbeats.beat(
             WorkerReport(

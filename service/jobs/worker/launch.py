@@ -1,4 +1,4 @@
-"""How a job's process is started: `python -m training job`, in an environment that has what it needs and no secrets."""
+"""Launch of a job's process: `python -m training job`, with its environment variables and no secrets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from service.jobs.worker.child_process import Child
 from service.settings import Settings
 
 _SECRETS = ("DUET_REDIS_URL", "DUET_API_KEYS")
-"""What a child could only leak: it reaches the broker through its worker alone."""
+"""Variables withheld from the child, which reaches the broker only through its worker."""
 
 
 def training_python(settings: Settings) -> Path:
-    """The interpreter that jobs run in."""
+    """Python interpreter of jobs."""
     return settings.training_python or Path(sys.executable)
 
 
 def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
-    """Start the process of a job that was claimed, with a line about it in the job's log.
+    """Start the process of a claimed job, after a heading in the job's log.
 
     Raises:
-        ConfigurationError: there can be no home.
-        OSError: the interpreter is not there, or the run folder cannot be written.
+        ConfigurationError: DUET_HOME cannot be created.
+        OSError: the interpreter does not exist, or the run folder is not writable.
     """
     home = ensure_home(settings.home)
     run_folder = named_run(home, record.id)

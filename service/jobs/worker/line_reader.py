@@ -1,4 +1,4 @@
-"""Lines out of a pipe, whatever is written into it."""
+"""Line reader for a non-blocking pipe, with a limit of line length."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ READ_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class OversizedLine:
-    """In place of a line of more bytes than allowed."""
+    """Placeholder of a line that exceeds the limit; `bytes` is its length."""
 
     bytes: int
 
 
 class LineReader:
-    """Cuts what a pipe delivers into lines, and keeps no more than `limit` bytes of any of them.
+    """Splits the data of a pipe into lines, and buffers at most `limit` bytes.
 
     Args:
-        descriptor: to read from; set to not block.
-        limit: bytes of the longest line, its newline left out.
+        descriptor: to read from; set to non-blocking.
+        limit: maximum bytes of a line without its newline.
     """
 
     def __init__(self, descriptor: int, *, limit: int) -> None:
@@ -30,10 +30,10 @@ class LineReader:
         self._rest = bytearray()
         self._dropped = 0
         self.ended = False
-        """Whether nobody can write into the pipe any more, and everything was read."""
+        """Whether all writers have closed the pipe and everything was read."""
 
     def read(self) -> list[bytes | OversizedLine]:
-        """The lines that are complete by now; at the end of the pipe also one without a newline."""
+        """The complete lines so far; at the end of the pipe also a last line without newline."""
         try:
             piece = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""How a job's processes are made to give way to others."""
+"""CPU priority of job processes: niceness, autogroup and SCHED_IDLE."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 _TRIES, _PAUSE_SECONDS = 5, 0.1
 
 
-def give_way(leader: int, nice: int, *, idle: bool) -> None:
-    """Lower the priority of a process that was just started in a session of its own, and of all that it will start.
+def lower_priority(leader: int, nice: int, *, idle: bool) -> None:
+    """Lower the priority of a process that leads its own session, and of its future children.
 
-    Linux first shares the processor between sessions (autogroups in sched(7)), each as important as any other, and
-    minds niceness only within one: without a word about the session, the nicest of jobs would take as much as the API.
-    In containers sessions make no difference, and what is said of them none either.
+    Linux divides the CPU between sessions first (autogroups in sched(7)), with equal weight, and applies niceness only
+    within a session. Without a lower autogroup priority, a nice job would get as much CPU as the API. In containers
+    autogroups have no effect.
 
     Args:
-        leader: of the session.
-        nice: how much nicer than this process it is to be, 0 to 19.
-        idle: whether what wakes up runs at once in its place (SCHED_IDLE), on Linux.
+        leader: process id of the session leader.
+        nice: niceness added to that of this process, 0 to 19.
+        idle: use the scheduling policy SCHED_IDLE on Linux.
     """
     if nice > 0:
         niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice)
@@ -38,7 +38,7 @@ def _lower_session(leader: int, niceness: int) -> None:
             session.write_text(str(niceness))
         except OSError as error:
             if error.errno != errno.EAGAIN:
-                return  # the system has none, or does not let them be changed
-            time.sleep(_PAUSE_SECONDS)  # but for root, one change in a tenth of a second is allowed, of all sessions
+                return  # no autogroups, or no permission
+            time.sleep(_PAUSE_SECONDS)  # non-root users may change one autogroup per 0.1 s
         else:
             return

@@ -1,4 +1,4 @@
-"""Whether jobs could run now: is their environment there, and has it torch?"""
+"""Readiness check of the training environment: interpreter and packages."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from service.jobs.store.heartbeats import Readiness
 from service.supervisor.training_env_state import read_setup
 
 _PROBE = "import sys, importlib.util; sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))"
-_NEEDED = ("torch", "torchvision", "onnx", "training")
+_PACKAGES = ("torch", "torchvision", "onnx", "training")
 _PROBE_SECONDS = 60
 
 
 class TrainingEnvironment:
-    """The environment of one interpreter, looked at again and again.
+    """Training environment of one interpreter, checked repeatedly.
 
     Args:
-        python: that jobs run in; it need not be there.
-        now: the time, UTC.
+        python: interpreter of jobs; need not exist.
+        now: returns the current time in UTC.
     """
 
     def __init__(self, python: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -29,30 +29,32 @@ class TrainingEnvironment:
         self._now = now
         self._seen: Readiness | None = None
 
-    def look(self) -> Readiness:
-        """Whether it can be used, and since when that is so. What it holds is looked at until it was once complete."""
+    def check(self) -> Readiness:
+        """Readiness and the time of its last change. Packages are checked until they were complete once."""
         state = read_setup(self._python)
-        reason = state.reason if state is not None else self._lack()
+        reason = state.reason if state is not None else self._missing()
         if self._seen is None or self._seen.reason != reason:
             since = self._now() if state is None else state.since.astimezone(UTC)
             self._seen = Readiness(ready=reason is None, reason=reason, since=since)
         return self._seen
 
-    def _lack(self) -> str | None:
-        """What is missing, as a sentence."""
+    def _missing(self) -> str | None:
+        """The missing component, as a sentence; None if there is none."""
         if not os.access(self._python, os.X_OK):
-            return f"there is no interpreter {self._python}: make the training environment, or set DUET_TRAINING_PYTHON"
+            return (
+                f"there is no interpreter {self._python}: create the training environment, or set DUET_TRAINING_PYTHON"
+            )
         if self._seen is not None and self._seen.ready:
             return None
-        if self._has_what_training_needs():
+        if self._has_packages():
             return None
         return (
-            f"{self._python} lacks what training needs ({', '.join(_NEEDED)}): install the project there with "
-            "pip install '.[training]', or set DUET_TRAINING_PYTHON to an interpreter that has it"
+            f"{self._python} lacks packages for training ({', '.join(_PACKAGES)}): install the project there with "
+            "pip install '.[training]', or set DUET_TRAINING_PYTHON to an interpreter that has them"
         )
 
-    def _has_what_training_needs(self) -> bool:
-        probe = [str(self._python), "-c", _PROBE, *_NEEDED]
+    def _has_packages(self) -> bool:
+        probe = [str(self._python), "-c", _PROBE, *_PACKAGES]
         try:
             return subprocess.run(probe, timeout=_PROBE_SECONDS, check=False, capture_output=True).returncode == 0
         except (OSError, subprocess.TimeoutExpired):

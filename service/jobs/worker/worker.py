@@ -1,4 +1,4 @@
-"""A worker: Celery wakes it, its threads watch over child processes, and it tells that it is alive."""
+"""Worker process: Celery consumer, job threads, heartbeat and maintenance."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from service.observability.logging import configure_logging
 from service.settings import Settings
 
 LAST_ROUND_SECONDS = 3.0
-"""For what the threads are at when the worker ends."""
+"""Time limit for the threads to end when the worker ends."""
 
 log = logging.getLogger("duet.worker")
 
 
 def run_worker(settings: Settings) -> None:
-    """Take jobs until SIGTERM or SIGINT, then have them stop at their checkpoints and give them back.
+    """Run jobs until SIGTERM or SIGINT, then stop them at their checkpoints and queue them again.
 
     Raises:
-        ConfigurationError: there can be no home, or the broker's address is none.
+        ConfigurationError: DUET_HOME cannot be created, or the broker's URL is invalid.
     """
     configure_logging(settings.log_level, settings.log_format)
     logging.captureWarnings(True)
@@ -56,7 +56,7 @@ def run_worker(settings: Settings) -> None:
     dispatcher = Dispatcher(celery)
     name = worker_name()
     runner = JobRunner(store, dispatcher.send, JobPromoter(repository, settings.gate), settings, worker=name)
-    presence = HeartbeatThread(
+    heartbeat = HeartbeatThread(
         Heartbeats(store.client),
         TrainingEnvironment(training_python(settings)),
         lambda: runner.running,
@@ -67,18 +67,18 @@ def run_worker(settings: Settings) -> None:
         signal.signal(number, lambda _number, _frame: runner.stopping.set())
     ended = threading.Event()
     threads = [
-        threading.Thread(target=presence.run, args=[ended], name="presence", daemon=True),
+        threading.Thread(target=heartbeat.run, args=[ended], name="heartbeat", daemon=True),
         threading.Thread(
             target=run_maintenance,
             args=[Reaper(store, dispatcher), Retention(store, repository, settings), ended],
-            name="upkeep",
+            name="maintenance",
             daemon=True,
         ),
     ]
     for thread in threads:
         thread.start()
     try:
-        _wait_for_environment(presence, runner.stopping)
+        _wait_for_environment(heartbeat, runner.stopping)
         if not runner.stopping.is_set():
             _take_jobs(celery, runner, settings, name)
     finally:
@@ -89,21 +89,19 @@ def run_worker(settings: Settings) -> None:
     log.info("worker %s has ended", name)
 
 
-def _wait_for_environment(presence: HeartbeatThread, stopping: threading.Event) -> None:
-    """Leave jobs in their queues, where other workers find them, until they could run here."""
-    while not stopping.is_set() and not presence.can_train.wait(0.2):
+def _wait_for_environment(heartbeat: HeartbeatThread, stopping: threading.Event) -> None:
+    """Consume no messages until the training environment is ready, so that other workers get the jobs."""
+    while not stopping.is_set() and not heartbeat.can_train.wait(0.2):
         pass
 
 
 def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str) -> None:
-    """Run Celery's worker in this thread, which is the main one, until a signal ends it."""
+    """Run Celery's worker in this (main) thread until a signal ends it."""
     celery.task(name=TASK_NAME)(runner.run)
 
-    class Worker(celery.Worker):  # type: ignore[misc]  # it is made for this app when first used
+    class Worker(celery.Worker):  # type: ignore[misc]  # created for this app on first access
         def install_platform_tweaks(self, worker: object) -> None:
-            """Stop at the first signal, without words of Celery's on standard error and without other signals'
-            meanings: jobs are given back rather than waited for.
-            """
+            """Stop at the first signal: jobs are queued again instead of waited for."""
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, stop)
 
@@ -111,7 +109,7 @@ def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str)
         runner.stopping.set()
         state.should_stop = 0
 
-    # Celery warns root of messages that run code. These hold an id, as JSON; containers may well run as root.
+    # Celery warns about root because pickled messages run code. These messages are JSON with an id only.
     warnings.simplefilter("ignore", SecurityWarning)
     signals.setup_logging.connect(_leave_logging_alone)
     worker = Worker(
@@ -121,9 +119,9 @@ def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str)
         quiet=True,
         **WORKER_OPTIONS,
     )
-    log.info("worker %s takes jobs: %s", name, ", ".join(settings.worker_queues))
+    log.info("worker %s accepts jobs: %s", name, ", ".join(settings.worker_queues))
     worker.start()
 
 
 def _leave_logging_alone(**_: Any) -> None:
-    """Celery sets up no logging where somebody listens to this signal; it keeps a weak reference alone."""
+    """Keep Celery from configuring logging, as receiver of its signal, to which Celery keeps a weak reference."""

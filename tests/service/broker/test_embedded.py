@@ -1,4 +1,4 @@
-"""The broker of a home as the supervisor runs it: a real server, its files, its socket."""
+"""Embedded broker with a real server: its files and socket."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_two_servers_never_run_over_the_same_files(home: Path) -> None:
         try:
             with pytest.raises(subprocess.TimeoutExpired):
                 second.wait(1.0)
-            assert b"leash.py" in Path(f"/proc/{second.pid}/cmdline").read_bytes()  # waits for the lock
+            assert b"die_with_parent.py" in Path(f"/proc/{second.pid}/cmdline").read_bytes()  # waits for the lock
         finally:
             second.kill()
             second.wait()

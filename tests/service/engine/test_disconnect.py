@@ -9,7 +9,7 @@ import pytest
 
 from service.engine.batcher import Batcher
 from service.engine.queue import Inference, ModelQueue
-from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError
+from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, problem_of
 from tests.service.engine.models import FAR, GatedModel, answers, first_pixels, images, queue
 from tests.support.service import until
 
@@ -49,7 +49,7 @@ async def test_a_full_queue_refuses_with_the_time_it_takes_to_drain(batcher: Bat
     with pytest.raises(QueueFullError) as raised:
         batcher.submit(cnn, images(1, 2), FAR)
     assert raised.value.fields["retry_after_ms"] == pytest.approx(7 * 10)
-    assert raised.value.headers["Retry-After"] == "1"
+    assert problem_of(raised.value).headers["Retry-After"] == "1"
     assert "7 images are waiting for cnn@1" in raised.value.detail
     last = batcher.submit(cnn, images(8), FAR)
     with pytest.raises(QueueFullError):

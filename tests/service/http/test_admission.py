@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from service.errors import QueueFullError
+from service.errors import QueueFullError, problem_of
 from service.observability.logging import ACCESS_LOGGER
 from service.server.http_protocol import HttpProtocol
 from service.server.idle_connections import SlowConnectionReaper
@@ -87,7 +87,7 @@ def at_the_door(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     refuse = HttpProtocol._refuse
 
     def noted(self: HttpProtocol, full: QueueFullError) -> None:
-        made.append(full.status)
+        made.append(problem_of(full).type.status)
         refuse(self, full)
 
     monkeypatch.setattr(HttpProtocol, "_refuse", noted)

@@ -1,4 +1,4 @@
-"""The API as a process that is killed, with a real broker and a real worker: its jobs go on without it."""
+"""SIGKILL of the API process, with a real broker and worker: its jobs continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was acknowledged outlives a SIGKILL of the broker, and what was refused never happened."""
+"""SIGKILL of the broker: acknowledged writes survive, rejected writes leave no trace."""
 
 from __future__ import annotations
 

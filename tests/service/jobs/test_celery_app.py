@@ -1,4 +1,4 @@
-"""What Celery is trusted with, seen in a real worker: one message for each free thread, and a broker that goes away."""
+"""Celery in a real worker: one message per free thread, and a broker outage."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Any sequence of what can happen to a job leads to what the diagram in service.jobs.store.store says, and nowhere
-else.
-"""
+"""Stateful test of the job store: any sequence of operations follows the state diagram in service.jobs.store.store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explanations that nobody can use any more: their places are freed, nothing leaks, and the next one is made."""
+"""Abandoned explanations free their slots and leak nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory stays where it is when explanations are made, refused and given up, and tensors are not what they say."""
+"""Constant memory over explanations that finish, are rejected or are cancelled, and over malformed tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every method against autograd in float64, by captum where it has the method."""
+"""Every method against float64 autograd, with captum for the methods that it has."""
 
 from __future__ import annotations
 

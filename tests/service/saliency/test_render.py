@@ -1,4 +1,4 @@
-"""Pictures of maps, baselines and windows: pixel by pixel."""
+"""Rendered maps, baselines and windows, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from PIL import Image
 from service.engine.arrays import Pixels
 from service.engine.pace import MAX_IMAGES, RUN_SECONDS, Pace
 from service.saliency.baselines import Baseline, baseline_image
-from service.saliency.colors import DIVERGING, SEQUENTIAL
 from service.saliency.methods import Doubles
-from service.saliency.render import Layout, Panel, is_flat, picture
+from service.saliency.render import DIVERGING, SEQUENTIAL, Layout, Panel, is_flat, picture
 from service.saliency.windows import count_windows, windows
 
 SCALE, GAP = 32, 32

@@ -46,7 +46,7 @@ def beside(service: ServiceProcess, command: bytes) -> list[int]:
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except FileNotFoundError:
             continue
-        if command in line and b"leash.py" not in line:
+        if command in line and b"die_with_parent.py" not in line:
             found.append(pid)
     return found
 
@@ -128,7 +128,7 @@ def test_a_broker_that_is_killed_comes_back_with_what_it_had_and_predict_goes_on
         assert beside(service, BROKER) != [broker]
         assert beside(service, WORKER) == [worker]
         assert predict(service) == "white"
-        wait_until(lambda: len(said(service, "the broker ended with SIGKILL; starting it again in 0.5 s")) == 1)
+        wait_until(lambda: len(said(service, "the broker ended with SIGKILL, restarting it in 0.5 s")) == 1)
 
 
 def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
         [first] = beside(service, WORKER)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: beside(service, WORKER) not in ([], [first]))
-        assert len(said(service, "the worker ended with SIGKILL; starting it again in 0.5 s")) == 1
+        assert len(said(service, "the worker ended with SIGKILL, restarting it in 0.5 s")) == 1
         assert predict(service) == "white"
 
 

@@ -42,7 +42,7 @@ def test_what_ends_is_started_again_and_the_log_says_how_it_ended(
     assert not is_alive(second)
     assert pids(output) == [first, second]
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert messages == ["the sleeper ended with SIGKILL; starting it again in 0.5 s"]
+    assert messages == ["the sleeper ended with SIGKILL, restarting it in 0.5 s"]
     assert caplog.records[-1].__dict__.get("last_words") in (None, str(first))
 
 
@@ -70,11 +70,11 @@ def test_stop_ends_the_pause_before_another_start(tmp_path: Path, caplog: pytest
         Program(name="failing", command=("false",), stop_seconds=600, output=tmp_path / "output")
     )
     keeper.start()
-    wait_until(lambda: "starting it again" in caplog.text)
+    wait_until(lambda: "restarting it" in caplog.text)
     keeper.stop()
     assert [record.getMessage() for record in caplog.records] == [
-        "the failing is started",
-        "the failing ended with exit status 1; starting it again in 0.5 s",
+        "started the failing",
+        "the failing ended with exit status 1, restarting it in 0.5 s",
     ]
 
 
@@ -85,7 +85,7 @@ def test_what_does_not_stop_is_killed_with_its_group(tmp_path: Path, caplog: pyt
     wait_until(lambda: len(pids(output)) == 2)
     keeper.stop()
     wait_until(lambda: not any(is_alive(pid) for pid in pids(output)))
-    assert "the sleeper did not stop within 0.2 s and is killed" in caplog.text
+    assert "the sleeper did not stop within 0.2 s, killing it" in caplog.text
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_place_that_cannot_be_written_to_is_said_in_the_log(tmp_path: Path, ca
     making = setup(tmp_path, tmp_path / "file" / "bin" / "python", "import sys; sys.exit('no')")
     making.start()
     making.stop()
-    assert "cannot write the state of the set-up" in caplog.text
+    assert "cannot write the state of the training environment" in caplog.text
 
 
 def test_a_state_comes_back_as_it_was_written(python: Path) -> None:

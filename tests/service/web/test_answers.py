@@ -1,4 +1,4 @@
-"""How pages and assets reach a browser: whole, compressed, cached for good, and under a strict policy."""
+"""Delivery of pages and assets: compression, caching, security headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a job, followed in a browser: its curves, through reloads and lost connections, and what can be done."""
+"""Job page in a browser: live curves, reloads, lost connections, actions."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSi
         expect(row.locator(".badge")).to_have_text("Done")
         expect(page.get_by_role("status").filter(has_text="mlp_best: Done")).to_have_count(1)
         page.get_by_label("State").select_option("queued")
-        expect(page.get_by_text("No job is of this kind and state.")).to_be_visible()
+        expect(page.get_by_text("No job matches the filter.")).to_be_visible()
         page.get_by_label("State").select_option("succeeded")
         row.get_by_role("link").click()
         page.wait_for_url(f"**/ui/jobs?job={job}")

@@ -1,4 +1,4 @@
-"""What the scripts of jobs and models work out, in the small: run in a browser, without a page around it."""
+"""Unit tests of page scripts, run in a browser without a page."""
 
 from __future__ import annotations
 
@@ -295,13 +295,13 @@ def test_a_teachers_answers_are_a_cost_of_their_own(page: Page) -> None:
 
     draw = "(sides) => [...module.cost({}, sides).querySelectorAll('tr')].map((row) => row.textContent)"
     taught = run(page, "comparison/cost.js", draw, [side("mlp@1", 120), side("cnn@1", None)])
-    assert [row for row in taught if "teacher" in row] == ["The teacher's answers besides2 min 0 s–"]
+    assert [row for row in taught if "teacher" in row] == ["Soft labels of the teacher2 min 0 s–"]
     untaught = run(page, "comparison/cost.js", draw, [side("mlp@1", None), side("cnn@1", None)])
     assert not [row for row in untaught if "teacher" in row]
 
 
 def test_an_answer_without_words_is_an_error_with_some(page: Page) -> None:
     message = "(fields) => new module.ServiceError(502, fields).message"
-    assert run(page, "api.js", message, {"detail": ""}) == "The service answered with 502."
+    assert run(page, "api.js", message, {"detail": ""}) == "The service responded with 502."
     assert run(page, "api.js", message, {"title": "Bad Gateway"}) == "Bad Gateway"
     assert run(page, "api.js", message, {"title": "Bad Gateway", "detail": "it has gone"}) == "it has gone"

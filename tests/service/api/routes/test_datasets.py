@@ -117,7 +117,7 @@ async def test_more_is_added_and_what_is_there_is_not_added_again(running: Runni
     assert (again.added, again.duplicates, again.dataset) == (0, 6, second.dataset)
     mislabelled = {"night/x.png": picture("grass", 0), "night/new.png": picture("night", 7)}
     last = uploaded(await running.client.post(url, content=zipped(mislabelled), headers=ZIP))
-    assert (last.added, last.skipped_files[0].reason) == (1, "the same image is there already, as class 'grass'")
+    assert (last.added, last.skipped_files[0].reason) == (1, "the data set already has this image, as class 'grass'")
 
 
 async def test_single_images_come_with_their_label(running: RunningApp) -> None:
@@ -163,13 +163,21 @@ async def test_who_may(running: RunningApp) -> None:
         ("cifar10", {}, b"", "application/zip", 422, "invalid-parameters", "built-in"),
         ("c", {"label": "../x"}, b"x", "image/png", 422, "invalid-parameters", "slashes"),
         ("c", {"label": ".x"}, b"x", "image/png", 422, "invalid-parameters", "dot"),
-        ("c", {"label": "x"}, b"x", "application/zip", 422, "invalid-parameters", "leave it out"),
-        ("c", {}, picture("night", 0), "image/png", 422, "invalid-parameters", "names the class"),
-        ("c", {}, b"x", "application/octet-stream", 422, "invalid-parameters", "no zip of class folders"),
+        ("c", {"label": "x"}, b"x", "application/zip", 422, "invalid-parameters", "omit it"),
+        ("c", {}, picture("night", 0), "image/png", 422, "invalid-parameters", "required with an image"),
+        (
+            "c",
+            {},
+            b"x",
+            "application/octet-stream",
+            422,
+            "invalid-parameters",
+            "unless the body is a zip",
+        ),
         ("c", {}, b"PK\x03\x04x", "application/zip", 422, "unreadable-archive", "zip"),
         ("c", {}, zipped({"../x/1.png": b"x"}), "application/zip", 422, "unsafe-archive", "leads out"),
         ("c", {}, zipped({"x/1.png": b"x"}), "application/zip", 422, "no-usable-image", "x/1.png"),
-        ("c", {}, zipped({}), "application/zip", 422, "no-usable-image", "folder of a class"),
+        ("c", {}, zipped({}), "application/zip", 422, "no-usable-image", "class folder"),
         ("c", {"label": "x"}, b"nothing", "image/png", 422, "no-usable-image", "not an image"),
         ("c", {}, b"{}", "application/json", 415, "dataset-media-type", "application/zip"),
         ("c", {}, bytes(300_001), "application/zip", 413, "body-too-large", "300000"),

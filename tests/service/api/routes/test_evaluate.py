@@ -50,7 +50,7 @@ async def test_a_version_is_not_measured_on_other_classes_than_its_own(
     answer = await jobs_app.client.post("/evaluate", json=body, headers=WITH_KEY)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert problem["errors"][0]["parameter"] == "versions"
-    assert "cnn@1 tells other classes apart" in problem["detail"]
+    assert "cnn@1 has other classes" in problem["detail"]
     assert messages(broker, "evaluate") == 0
     await submitted(jobs_app, body | {"versions": ["cnn@5"]}, "/evaluate")
 

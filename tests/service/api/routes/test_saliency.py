@@ -19,7 +19,7 @@ from core.repository.manifest import GRADIENT_GRAPH
 from core.repository.onnx_session import open_session
 from core.schemas.api import SaliencyResponse
 from core.statistics.calibration import softmax
-from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError
+from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError, problem_of
 from service.saliency.explainer import Explainer
 from tests.support.explanations import at_once
 from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
@@ -353,14 +353,14 @@ async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
         await going_on.wait()
         return 3
 
-    running = [asyncio.create_task(explainer.in_time(work, 1e9, Client())) for _ in range(2)]
+    running = [asyncio.create_task(explainer.run_until(work, 1e9, Client())) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(TooManyExplanationsError) as raised:
         explainer.check_capacity()
     assert raised.value.fields["retry_after_ms"] >= 1
-    assert raised.value.headers["Retry-After"] == "1"
+    assert problem_of(raised.value).headers["Retry-After"] == "1"
     with pytest.raises(TooManyExplanationsError):
-        await explainer.in_time(work, 1e9, Client())
+        await explainer.run_until(work, 1e9, Client())
     going_on.set()
     assert await asyncio.gather(*running) == [3, 3]
     explainer.check_capacity()
@@ -378,10 +378,10 @@ async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) 
 
     if reason == "deadline":
         with pytest.raises(DeadlineExceededError):
-            await explainer.in_time(work, 0.0, client)
+            await explainer.run_until(work, 0.0, client)
         await asyncio.sleep(0)
     else:
-        asking = asyncio.create_task(explainer.in_time(work, 1e9, client))
+        asking = asyncio.create_task(explainer.run_until(work, 1e9, client))
         while not client.futures:  # noqa: ASYNC110  set within in_time, which has no event for it
             await asyncio.sleep(0)
         await asyncio.sleep(0)

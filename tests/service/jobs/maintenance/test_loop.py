@@ -24,7 +24,7 @@ from tests.support.messages import waiting
 
 
 @contextmanager
-def kept_up(reaper: Reaper, retention: Retention) -> Iterator[threading.Thread]:
+def maintained(reaper: Reaper, retention: Retention) -> Iterator[threading.Thread]:
     stop = threading.Event()
     thread = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), kwargs={"every_seconds": 0.02})
     thread.start()
@@ -43,7 +43,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_upkeep_outlives_its_broker_and_says_once_that_it_is_away(
+def test_maintenance_survives_an_outage_and_logs_it_once(
     mortal_broker: Broker, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     home = tmp_path_factory.mktemp("home")
@@ -53,9 +53,9 @@ def test_upkeep_outlives_its_broker_and_says_once_that_it_is_away(
     caplog.set_level(logging.WARNING, logger="duet.jobs")
 
     def away() -> int:
-        return caplog.text.count("while the broker is away")
+        return caplog.text.count("job maintenance is paused")
 
-    with kept_up(reaper, retention):
+    with maintained(reaper, retention):
         mortal_broker.kill()
         until(lambda: away() == 1)
         with pytest.raises(BrokerUnavailableError):
@@ -82,7 +82,7 @@ def test_a_defect_in_a_round_is_logged_and_the_next_round_comes(
 
     app = make_celery(broker.url)
     settings = Settings()
-    with kept_up(Broken(store, Dispatcher(app)), Retention(store, ModelRepository.open(), settings)):
+    with maintained(Broken(store, Dispatcher(app)), Retention(store, ModelRepository.open(), settings)):
         until(lambda: len(rounds) > 3)
     assert "ZeroDivisionError: a defect" in caplog.text
     app.close()

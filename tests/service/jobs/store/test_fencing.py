@@ -1,4 +1,4 @@
-"""However many copies of a job there are, one can write: threads race, old tokens come late, answers get lost."""
+"""Fencing: of several attempts at a job only one can write, with racing threads, late tokens and lost responses."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_the_key_of_another_request_is_refused(store: JobStore, keys: Idempotenc
 
 def test_while_the_first_is_answered_others_are_told_so(store: JobStore, keys: IdempotencyKeys) -> None:
     with keys.reserve("key", "train", SMALL):
-        with pytest.raises(IdempotencyInFlightError, match="still being answered"):
+        with pytest.raises(IdempotencyInFlightError, match="still being processed"):
             post(store, keys, "key")
         with pytest.raises(IdempotencyConflictError):
             post(store, keys, "key", LARGE)

@@ -257,7 +257,7 @@ def test_a_job_that_runs_or_succeeded_is_not_tried_again(store: JobStore) -> Non
     queued = submit(store)
     claim = running(store)
     for job_id in (queued.id, claim.record.id):
-        with pytest.raises(JobNotRetryableError, match="only one that failed"):
+        with pytest.raises(JobNotRetryableError, match="only a failed"):
             store.retry(job_id)
     store.finish(claim.record.id, claim.token, "succeeded")
     with pytest.raises(JobNotRetryableError, match="succeeded"):

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import BrokerUnavailableError
 from core.jobs.events import AddedEvent, Note, Permission, Permit, Progress, ReportedEvent, to_line
-from service.jobs.worker.event_relay import MAX_WAITING, EventForwarder
+from service.jobs.worker.event_relay import MAX_PENDING, EventForwarder
 
 
 class MemoryStore:
@@ -81,7 +81,7 @@ def test_what_the_broker_did_not_take_waits(
 
 
 def test_while_the_broker_is_away_old_progress_makes_room(forwarder: EventForwarder, store: MemoryStore) -> None:
-    for step in range(2 * MAX_WAITING):
+    for step in range(2 * MAX_PENDING):
         forwarder.add(progress(step))
     forwarder.add(Note(text="kept"))
     for step in range(10):
@@ -89,15 +89,15 @@ def test_while_the_broker_is_away_old_progress_makes_room(forwarder: EventForwar
     forwarder.flush()
     (stored,) = store.done
     assert isinstance(stored, list)
-    assert len(stored) <= MAX_WAITING
+    assert len(stored) <= MAX_PENDING
     assert Note(text="kept") in stored
     assert stored[-1] == progress(9)
 
 
 def test_of_a_flood_the_newest_stays(forwarder: EventForwarder, store: MemoryStore) -> None:
-    for number in range(MAX_WAITING + 5):
+    for number in range(MAX_PENDING + 5):
         forwarder.add(Note(text=str(number)))
     forwarder.flush()
     (stored,) = store.done
     assert isinstance(stored, list)
-    assert [stored[0], stored[-1], len(stored)] == [Note(text="5"), Note(text=str(MAX_WAITING + 4)), MAX_WAITING]
+    assert [stored[0], stored[-1], len(stored)] == [Note(text="5"), Note(text=str(MAX_PENDING + 4)), MAX_PENDING]

@@ -1,4 +1,4 @@
-"""A job's process and its session give way, each as the system has it."""
+"""Niceness, autogroup and scheduling policy of a job's process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.jobs.worker.niceness import give_way
+from service.jobs.worker.niceness import lower_priority
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sessions are scheduled by Linux alone")
 
@@ -32,14 +32,14 @@ def session_niceness(pid: int) -> int | None:
 
 def test_process_and_session_are_as_nice_as_asked_and_leave_their_core_at_once(leader: int) -> None:
     lowered = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
-    give_way(leader, 7, idle=True)
+    lower_priority(leader, 7, idle=True)
     assert os.getpriority(os.PRIO_PROCESS, leader) == lowered
     assert session_niceness(leader) in (lowered, None)
     assert os.sched_getscheduler(leader) == os.SCHED_IDLE
 
 
 def test_nothing_is_changed_where_nothing_is_asked_for(leader: int) -> None:
-    give_way(leader, 0, idle=False)
+    lower_priority(leader, 0, idle=False)
     assert os.getpriority(os.PRIO_PROCESS, leader) == os.getpriority(os.PRIO_PROCESS, 0)
     assert session_niceness(leader) in (0, None)
     assert os.sched_getscheduler(leader) == os.SCHED_OTHER

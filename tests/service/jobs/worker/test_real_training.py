@@ -1,4 +1,4 @@
-"""The whole way with the real child: worker, broker, training on small images, versions, promotion, evaluation."""
+"""End-to-end job with the real child process: worker, broker, training on small images, promotion, evaluation."""
 
 from __future__ import annotations
 

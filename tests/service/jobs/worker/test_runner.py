@@ -1,4 +1,4 @@
-"""The runner in a thread of this process, with a real broker and scripts in place of children that train."""
+"""JobRunner in a thread, with a real broker and scripts as children."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_garbage_on_the_pipe_becomes_notes(setup: RunnerSetup) -> None:
     assert record.state == "succeeded"
     *complaints, still_here, cut = setup.notes(record.id)
     assert len(complaints) == 7
-    assert all(text.startswith("the job's process wrote on its event pipe what is no event") for text in complaints)
+    assert all(text.startswith("the job's process wrote an invalid event") for text in complaints)
     assert "3,000,02" in complaints[-1]
     assert still_here == "still here"
     assert "cut o" in cut
@@ -175,7 +175,7 @@ def test_a_flood_of_garbage_is_not_kept(setup: RunnerSetup) -> None:
     record = setup.run('write(b"garbage\\n" * 200_000); tell("result", result={})')
     assert record.state == "succeeded"
     assert len(setup.notes(record.id)) == 20
-    assert setup.notes(record.id)[-1].endswith("no more such lines are noted")
+    assert setup.notes(record.id)[-1].endswith("further such lines are not reported")
 
 
 def test_what_the_child_says_of_its_failure_is_the_job_s(setup: RunnerSetup) -> None:
@@ -210,7 +210,7 @@ def test_an_end_without_a_word_is_a_crash_too(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     setup.runner("sys.exit(1)").run(job)
     assert setup.jobs.store.get(job).state == "queued"
-    assert "status 1 and no word" in str(setup.jobs.events(job))
+    assert "status 1 without reporting an error" in str(setup.jobs.events(job))
 
 
 def test_cancelling_asks_first(setup: RunnerSetup) -> None:
@@ -341,7 +341,7 @@ def test_what_was_published_is_put_forward(refusal: Exception | None, setup: Run
         assert record.result == {"reference": "mlp@7", "promoted": True}
     else:
         assert record.result == {"reference": "mlp@7", "promoted": False}
-        assert setup.notes(record.id) == ["mlp@7 was published and not promoted: its files changed"]
+        assert setup.notes(record.id) == ["mlp@7 was published but not promoted: its files changed"]
 
 
 def test_an_evaluation_promotes_nothing(setup: RunnerSetup) -> None:

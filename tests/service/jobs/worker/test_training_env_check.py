@@ -25,29 +25,29 @@ def script(path: Path, status: int) -> None:
 def test_every_lack_has_its_reason_and_the_time_since_when(tmp_path: Path) -> None:
     python = tmp_path / "environment" / "bin" / "python"
     environment = TrainingEnvironment(python, now=Clock())
-    missing = environment.look()
+    missing = environment.check()
     assert not missing.ready
     assert missing.reason is not None
     assert str(python) in missing.reason
-    assert environment.look() == missing  # since is when it began, not now
+    assert environment.check() == missing  # since is when it began, not now
 
     began = AT - timedelta(hours=1)
     write_setup(python, SetupState(state="installing", reason="pip is at it", since=began))
-    installing = environment.look()
+    installing = environment.check()
     assert (installing.ready, installing.reason, installing.since) == (False, "pip is at it", began)
 
     clear_setup(python)
     script(python, status=1)
-    lacking = environment.look()
+    lacking = environment.check()
     assert lacking.reason is not None
     assert "torch" in lacking.reason
 
     script(python, status=0)
-    ready = environment.look()
+    ready = environment.check()
     assert (ready.ready, ready.reason) == (True, None)
     assert ready.since > lacking.since
 
     script(python, status=1)  # what it holds was looked at once
-    assert environment.look() == ready
+    assert environment.check() == ready
     python.unlink()
-    assert not environment.look().ready
+    assert not environment.check().ready

@@ -1,4 +1,4 @@
-"""Workers as processes, with a real broker and scripts in place of children that train; killed in every way."""
+"""Worker processes with a real broker and scripts as children, killed at different moments."""
 
 from __future__ import annotations
 

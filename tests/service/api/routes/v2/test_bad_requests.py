@@ -77,14 +77,16 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(
             (json.dumps({"inputs": [described(ONE, data=[math.nan] * SIZE)]}).encode(), {}),
             400,
-            "not all whole numbers",
+            "must be integers",
             id="NaN in JSON",
         ),
         pytest.param(framed({"inputs": [tensor(datatype=8)]}, bytes(SIZE)), 400, "inputs.0.datatype", id="datatype 8"),
         pytest.param(framed({"inputs": [tensor(shape=[8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="rank 3"),
         pytest.param(framed({"inputs": [tensor(shape=[1, 3, 8, 8])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="NCHW"),
-        pytest.param(framed({"inputs": [tensor(shape=[0, 8, 8, 3])]}, b""), 400, "from 1 on", id="no images"),
-        pytest.param(framed({"inputs": [tensor(shape=[-1, 8, 8, 3])]}, bytes(SIZE)), 400, "from 1 on", id="-1 images"),
+        pytest.param(framed({"inputs": [tensor(shape=[0, 8, 8, 3])]}, b""), 400, "1 or more images", id="no images"),
+        pytest.param(
+            framed({"inputs": [tensor(shape=[-1, 8, 8, 3])]}, bytes(SIZE)), 400, "1 or more images", id="-1 images"
+        ),
         pytest.param(
             framed({"inputs": [tensor(shape=[-1, -8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="negative twice"
         ),
@@ -112,9 +114,9 @@ def with_length(body: Body, length: str) -> Body:
         pytest.param(with_length(binary_body(ONE), "20001"), 400, "the body has only", id="length beyond the body"),
         pytest.param(with_length(binary_body(ONE), "-1"), 400, "not a number", id="length negative"),
         pytest.param(with_length(binary_body(ONE), "9" * 400), 400, "not a number", id="length enormous"),
-        pytest.param(with_length(binary_body(ONE), "0"), 400, "no whole number", id="JSON where raw images should be"),
-        pytest.param(with_length((b"", {}), "0"), 400, "no whole number", id="raw and empty"),
-        pytest.param(with_length((bytes(SIZE - 1), {}), "0"), 400, "no whole number", id="raw and cut short"),
+        pytest.param(with_length(binary_body(ONE), "0"), 400, "not a multiple", id="JSON where raw images should be"),
+        pytest.param(with_length((b"", {}), "0"), 400, "not a multiple", id="raw and empty"),
+        pytest.param(with_length((bytes(SIZE - 1), {}), "0"), 400, "not a multiple", id="raw and cut short"),
         pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "no output 'scores'", id="unknown output"),
         pytest.param(
             json_body(ONE, outputs=[{"name": "label", "parameters": {"classification": 1}}]),
@@ -138,7 +140,7 @@ def with_length(body: Body, length: str) -> Body:
         ),
         pytest.param((b"{}", {"content-encoding": "gzip"}), 400, "not gzip", id="not gzip"),
         pytest.param(
-            (gzip.compress(json_body(ONE)[0])[:-9], {"content-encoding": "gzip"}), 400, "cut short", id="cut gzip"
+            (gzip.compress(json_body(ONE)[0])[:-9], {"content-encoding": "gzip"}), 400, "truncated", id="cut gzip"
         ),
         pytest.param((b"{}", {"content-encoding": "br"}), 415, "gzip, deflate", id="brotli"),
         pytest.param((b"{}", {"content-length": "-3"}), 400, "Content-Length", id="senseless Content-Length"),
@@ -198,7 +200,7 @@ async def test_unknown_models_and_versions_have_no_metadata(running: RunningApp,
 
 async def test_a_wrong_method_is_told_the_right_one(running: RunningApp) -> None:
     answer = await running.client.get(INFER)
-    assert assert_error(answer, 405) == f"{INFER} takes POST, not GET"
+    assert assert_error(answer, 405) == f"{INFER} supports POST, not GET"
     assert answer.headers["allow"] == "POST"
 
 

@@ -166,7 +166,7 @@ def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> N
         ("images", grays(0).astype(np.float32), "FP32", "is UINT8, not 'FP32'"),
         ("images", grays(0)[0], "UINT8", r"shape \[-1, 8, 8, 3\]"),
         ("images", np.zeros((1, 3, 8, 8), np.uint8), "UINT8", r"shape \[-1, 8, 8, 3\]"),
-        ("images", np.zeros((0, 8, 8, 3), np.uint8), "UINT8", "from 1 on"),
+        ("images", np.zeros((0, 8, 8, 3), np.uint8), "UINT8", "1 or more images"),
         ("images", np.zeros((65, 8, 8, 3), np.uint8), "UINT8", "at most 64 images"),
         ("images", np.array([["cat"]], object), "BYTES", "is UINT8, not 'BYTES'"),
     ],

