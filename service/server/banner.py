@@ -1,4 +1,4 @@
-"""What `duet serve` prints, besides its log: where it listens, and the key that it made for whoever started it."""
+"""Start message of `duet serve`: the address and the generated API key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from service.settings import Settings
 
 
 def announce(address: str, settings: Settings) -> None:
-    """Print the address, and the key where it was generated."""
+    """Print the address, and the API key if it was generated."""
     several = f" ({settings.workers} workers)" if settings.workers > 1 else ""
     lines = [f"Duet is listening on {address}{several}"]
     if settings.api_keys is None:

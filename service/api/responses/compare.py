@@ -11,11 +11,10 @@ from typing import Any, Literal
 import orjson
 from starlette.responses import Response
 
-from service.api.responses.json import timing
 from service.api.responses.saliency import explanation_facts, panels, with_values
 from service.engine.engine import Comparison, Timings
 from service.engine.loaded_model import ModelVariant
-from service.observability.request_context import RequestContext
+from service.observability.logging import RequestContext
 from service.saliency.explainer import Explanation
 from service.saliency.methods import Parameters
 from service.saliency.render import Layout, comparison_picture, picture
@@ -61,7 +60,7 @@ def rendered_comparison(
         "agree": comparison.agree,
         "divergence": comparison.divergence,
         "saliency": [_explained(each, layout) for each in told],
-        "timing_ms": timing(_with_explanations(timings, told), context),
+        "timing_ms": _with_explanations(timings, told).milliseconds(context.started),
         "request_id": context.id,
     }
     body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

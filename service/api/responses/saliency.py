@@ -16,7 +16,7 @@ from starlette.responses import Response
 from core.statistics.calibration import softmax
 from service.engine.arrays import Floats
 from service.engine.loaded_model import ModelVariant
-from service.observability.request_context import RequestContext
+from service.observability.logging import RequestContext
 from service.saliency.explainer import Explanation
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters
 from service.saliency.render import Layout, Panel, is_flat, picture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query
 from pydantic import Field, field_validator, model_validator
@@ -15,21 +15,44 @@ from service.api.common.content_negotiation import preferred
 from service.api.common.crop_query import CropQuery
 from service.api.common.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
 from service.api.common.openapi_bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
-from service.api.examples.compare import COMPARE_SUCCESS
+from service.api.examples import load_example
 from service.api.responses.compare import COMPARISON_TYPES, CompareRender, ComparisonFormat, rendered_comparison
-from service.api.responses.json import json_answer
-from service.engine.engine import Engine
 from service.engine.loaded_model import ModelVariant
 from service.errors import InvalidParametersError, responses
-from service.http.disconnect import DisconnectWatcher
-from service.http.fast_routes import FastRoute
+from service.http.fast_routes import FastJsonResponse, FastRoute
+from service.http.request_body import DisconnectWatcher
 from service.models.catalog import ModelRef
-from service.saliency.explainer import Explainer, class_index, fitting_gradients
+from service.saliency.explainer import class_index, fitting_gradients
 from service.saliency.methods import MethodName
+from service.state import state_of
 
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 MAX_MODELS = 8
 _ONLY_EXPLAINED = {*ExplanationQuery.model_fields, "format"} - set(CropQuery.model_fields)
+_HEADERS = {
+    "X-Duet-Agree": ("`agree` of the JSON answer", "false"),
+    "X-Duet-Divergence": ("`divergence` of the JSON answer", "0.214"),
+    "X-Duet-Saliency": ("`saliency` of the JSON answer, less values and pictures", '[{"model": "mlp", "version": 2}]'),
+}
+
+_SUCCESS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Every model's answer to the image; the headers come with a picture",
+        "headers": {
+            name: {"description": description, "schema": {"type": "string"}, "example": example}
+            for name, (description, example) in _HEADERS.items()
+        },
+        "content": {
+            "application/json": {
+                "examples": {
+                    "plain": {"value": load_example("compare")},
+                    "explained": {"value": load_example("compare_explained")},
+                }
+            },
+            "image/png": {"schema": {"type": "string", "format": "binary"}, "example": "\x89PNG..."},
+        },
+    }
+}
 
 
 class CompareQuery(ExplanationQuery):
@@ -83,7 +106,7 @@ class CompareQuery(ExplanationQuery):
 @router.post(
     "/compare",
     response_model=CompareResponse,
-    responses={**COMPARE_SUCCESS, **responses(*IMAGE_ERRORS, *EXPLANATION_ERRORS)},
+    responses={**_SUCCESS, **responses(*IMAGE_ERRORS, *EXPLANATION_ERRORS)},
     openapi_extra=image_body(many=False),
 )
 async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
@@ -93,17 +116,17 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     picture per model as a `data:` address, or as one picture with a row per method, in which the image comes first and
     then each model's map. Each model's own most probable class is explained where `target` names none.
     """
-    scope = request.scope
-    state, context = scope["state"], scope["state"]["context"]
-    engine: Engine = state["engine"]
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
     versions = [
-        await engine.find(reference.family, reference.version, query.precision, deadline=context.deadline)
+        await engine.admit(reference.family, reference.version, query.precision, deadline=context.deadline)
         for reference in query.references
     ]
     if query.methods:
         return await _explained(request, query, versions)
     [upload] = await state["body_reader"].read(
-        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+        request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
     )
     connection = DisconnectWatcher(request.receive)
     try:
@@ -118,18 +141,22 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
         )
     finally:
         connection.close()
-    answer = {
-        "predictions": comparison.predictions,
-        "agree": comparison.agree,
-        "divergence": comparison.divergence,
-    }
-    return json_answer(answer, timings, context)
+    return FastJsonResponse(
+        {
+            "predictions": comparison.predictions,
+            "agree": comparison.agree,
+            "divergence": comparison.divergence,
+            "timing_ms": timings.milliseconds(context.started),
+            "request_id": context.id,
+        }
+    )
 
 
 async def _explained(request: Request, query: CompareQuery, versions: list[ModelVariant]) -> Response:
-    state, context = request.scope["state"], request.scope["state"]["context"]
-    engine: Engine = state["engine"]
-    explainer: Explainer = state["explainer"]
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
+    explainer = state["explainer"]
     form = query.format or preferred(request.headers, COMPARISON_TYPES)
     exact = [await engine.loaded(each.family, each.version, "fp32", deadline=context.deadline) for each in versions]
     targets = [None if query.target is None else class_index(query.target, each.labels) for each in versions]

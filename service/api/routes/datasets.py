@@ -48,9 +48,10 @@ from service.errors import (
     WrongFieldError,
     responses,
 )
-from service.http.multipart import FIELD
+from service.http.request_body import FIELD
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
 from service.settings import Settings
+from service.state import state_of
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -108,13 +109,11 @@ Label = Annotated[
 
 
 async def _settings(request: Request) -> Settings:
-    settings: Settings = request.state.settings
-    return settings
+    return state_of(request)["settings"]
 
 
 async def _intake(request: Request) -> DatasetUploader:
-    uploader: DatasetUploader = request.state.uploader
-    return uploader
+    return state_of(request)["uploader"]
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
@@ -190,7 +189,7 @@ async def add_images(
         request.headers.get("content-type", ""),
         _stated_length(request),
         request.receive,
-        started=request.state.context.started,
+        started=state_of(request)["context"].started,
     )
     return DatasetUpload(
         dataset=detail(folder),

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from core.schemas.api import Liveness, Readiness
 from service.api.common.openapi_bodies import success
 from service.api.deps import EngineDep, LifecycleDep
-from service.api.examples.models import READY_EXAMPLE
+from service.api.examples import load_example
 from service.errors import InternalServiceError, NotReadyError, responses
 
 router = APIRouter(tags=["health"])
@@ -25,7 +25,7 @@ async def livez() -> Liveness:
 @router.get(
     "/readyz",
     responses={
-        **success(READY_EXAMPLE, "At least one champion answers; each model says whether its own does"),
+        **success(load_example("ready"), "At least one champion answers; each model says whether its own does"),
         **responses(InternalServiceError, NotReadyError),
     },
 )

@@ -15,16 +15,21 @@ from starlette.responses import Response, StreamingResponse
 
 from core.jobs.stored_event import FIRST, StoredEvent
 from service.api.deps import JobServiceDep
-from service.api.examples.jobs import STORED_EVENT
 from service.api.routes.jobs import BROKER_ERRORS, JobId
 from service.errors import InvalidParametersError, JobNotFoundError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.events import EVENT_ID_PATTERN, event_order
+from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RECONNECT_MS = 2000
 """After which a browser comes back; by then a process that drains has closed its listener and sends it elsewhere."""
 # A proxy that gathers or keeps what it passes on would hold events back.
+_EXAMPLE = (
+    'data: {"event":"progress","epoch":2,"epochs":3,"step":451,"steps":1056,"loss":0.87,"accuracy":0.71,'
+    '"seconds_left":93.0,"at":"2026-01-02T03:05:11Z","attempt":1,"token":42}\n'
+    "id: 1767323111000-0\n\n"
+)
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 LastEventId = Annotated[
@@ -62,9 +67,7 @@ def rendered(stored: StoredEvent) -> bytes:
     responses={
         200: {
             "description": "Events until the job has ended; `data` is a JSON object whose `event` names its kind",
-            "content": {
-                "text/event-stream": {"schema": {"type": "string"}, "example": rendered(STORED_EVENT).decode()}
-            },
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         },
         204: {"description": "The job has ended and there is nothing more to see: a browser does not come back"},
         **responses(JobNotFoundError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
@@ -83,7 +86,7 @@ async def job_events(
     Of `progress` within an epoch only the newest is kept; a comment every 15 seconds keeps the connection alive.
     """
     after = last_event_id or query.after
-    record = await job_service.call(lambda: job_service.store.get(job_id), request.state.context.deadline)
+    record = await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
     if record.finished and event_order(record.events) <= event_order(after):
         return Response(status_code=204)
     job_service.feed.check_capacity()

@@ -14,7 +14,7 @@ from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
 from service.api.common.openapi_bodies import success
 from service.api.deps import JobServiceDep
-from service.api.examples.jobs import CANCELLING_EXAMPLE, JOB_EXAMPLE, JOBS_EXAMPLE, QUEUED_EXAMPLE
+from service.api.examples import load_example
 from service.api.responses.jobs import job_answer, job_list, job_path
 from service.errors import (
     BrokerDownError,
@@ -31,8 +31,10 @@ from service.errors import (
 )
 from service.jobs.store.keys import JOB_ID_PATTERN
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
+from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+_QUEUED = load_example("job_queued")
 
 JobId = Annotated[str, Path(max_length=64, description="as POST /train answered it")]
 BROKER_ERRORS: tuple[type[ProblemError], ...] = (
@@ -58,7 +60,7 @@ class JobsQuery(BaseModel):
 @router.get(
     "",
     responses={
-        **success(JOBS_EXAMPLE, "A page of jobs, newest first"),
+        **success(load_example("jobs"), "A page of jobs, newest first"),
         **responses(InvalidParametersError, *BROKER_ERRORS),
     },
 )
@@ -66,7 +68,7 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_
     """List jobs, newest first; those that ended long ago are removed in time."""
     page = await job_service.call(
         lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
-        request.state.context.deadline,
+        state_of(request)["context"].deadline,
     )
     return job_list(page)
 
@@ -74,19 +76,21 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_
 @router.get(
     "/{job_id}",
     responses={
-        **success(JOB_EXAMPLE, "The job, with its progress or how it ended"),
+        **success(load_example("job"), "The job, with its progress or how it ended"),
         **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
     """Describe one job: what it is to do, how far it is, what it came to or why it failed."""
-    return job_answer(await job_service.call(lambda: job_service.store.get(job_id), request.state.context.deadline))
+    return job_answer(
+        await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
+    )
 
 
 @router.post(
     "/{job_id}/cancel",
     responses={
-        **success(CANCELLING_EXAMPLE, "The job is cancelled, or is being cancelled where it runs already"),
+        **success(load_example("job_cancelling"), "The job is cancelled, or is being cancelled where it runs already"),
         **responses(*CALLER_ERRORS, JobNotFoundError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
@@ -96,15 +100,15 @@ async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_se
     Asking again does no harm.
     """
     return job_answer(
-        await job_service.call(lambda: job_service.store.request_cancel(job_id), request.state.context.deadline)
+        await job_service.call(lambda: job_service.store.request_cancel(job_id), state_of(request)["context"].deadline)
     )
 
 
 _RETRIED: dict[int | str, dict[str, Any]] = {
     202: {
         "description": "The job waits for a worker again",
-        "headers": {"Location": {"schema": {"type": "string"}, "example": QUEUED_EXAMPLE["links"]["job"]}},
-        "content": {"application/json": {"example": QUEUED_EXAMPLE}},
+        "headers": {"Location": {"schema": {"type": "string"}, "example": _QUEUED["links"]["job"]}},
+        "content": {"application/json": {"example": _QUEUED}},
     }
 }
 
@@ -128,6 +132,6 @@ async def retry_job(
     request: Request, response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep
 ) -> JobAnswer:
     """Try a job again that failed or was cancelled: it goes on from its last checkpoint."""
-    record = await job_service.call(lambda: job_service.retry(job_id), request.state.context.deadline)
+    record = await job_service.call(lambda: job_service.retry(job_id), state_of(request)["context"].deadline)
     response.headers["Location"] = job_path(job_id)
     return job_answer(record)

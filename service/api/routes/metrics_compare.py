@@ -14,7 +14,7 @@ from starlette.responses import Response
 from core.comparison.schemas import MetricsComparison
 from service.api.common.content_negotiation import preferred
 from service.api.deps import CatalogDep
-from service.api.examples.metrics_compare import METRICS_COMPARE_EXAMPLE
+from service.api.examples import load_example
 from service.errors import (
     DeadlineExceededError,
     DifferentDataError,
@@ -29,9 +29,8 @@ from service.errors import (
     responses,
 )
 from service.models.catalog import ModelRef
-from service.models.comparisons import Comparisons
+from service.state import state_of
 from service.web.answers import ASK_FIRST, SECURITY_HEADERS, answer
-from service.web.pages import Site
 
 PAGE_PATH = "/ui/comparison"
 _FORMS = {"application/json": "json", "text/html": "html"}
@@ -48,7 +47,7 @@ class PageOrData(APIRoute):
         async def handle(request: Request) -> Response:
             if preferred(request.headers, _FORMS) == "json":
                 return await data(request)
-            site: Site = request.state.site
+            site = state_of(request)["site"]
             page = answer(site.pages[PAGE_PATH], request.headers, caching=ASK_FIRST, headers=SECURITY_HEADERS)
             page.headers["Vary"] = _VARY
             return page
@@ -81,7 +80,7 @@ class ComparisonQuery(BaseModel):
         200: {
             "description": "Both versions' test scores, their difference and what it amounts to; to a browser, a page",
             "content": {
-                "application/json": {"example": METRICS_COMPARE_EXAMPLE},
+                "application/json": {"example": load_example("metrics_compare")},
                 "text/html": {"schema": {"type": "string"}, "example": "<!doctype html> ..."},
             },
         },
@@ -109,8 +108,8 @@ async def compare_evaluations(
     cost. Differences are those of the stored answers to each image, not of two separate accuracies. By `Accept:
     text/html` the same as a page.
     """
-    comparisons: Comparisons = request.state.comparisons
+    comparisons = state_of(request)["comparisons"]
     first, second = ModelRef.parse(query.first), ModelRef.parse(query.second)
-    body = await comparisons.compare(catalog, first, second, deadline=request.state.context.deadline)
+    body = await comparisons.compare(catalog, first, second, deadline=state_of(request)["context"].deadline)
     headers = {"Vary": _VARY, "Cache-Control": ASK_FIRST}
     return Response(body, headers=headers, media_type="application/json")

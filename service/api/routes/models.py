@@ -10,7 +10,7 @@ from core.schemas.models import ModelDetail, ModelList, VersionDetail
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
 from service.api.deps import CatalogDep
-from service.api.examples.models import MODEL_EXAMPLE, MODELS_EXAMPLE, VERSION_EXAMPLE
+from service.api.examples import load_example
 from service.errors import InternalServiceError, NotReadyError, responses
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -21,7 +21,7 @@ VersionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="its numbe
 
 @router.get(
     "",
-    responses={**success(MODELS_EXAMPLE, "Every model"), **responses(InternalServiceError, NotReadyError)},
+    responses={**success(load_example("models"), "Every model"), **responses(InternalServiceError, NotReadyError)},
 )
 def list_models(catalog: CatalogDep) -> ModelList:
     """List the models with their versions and champions."""
@@ -31,7 +31,7 @@ def list_models(catalog: CatalogDep) -> ModelList:
 @router.get(
     "/{model}",
     responses={
-        **success(MODEL_EXAMPLE, "The model and its versions"),
+        **success(load_example("model"), "The model and its versions"),
         **responses(*MODEL_ERRORS),
     },
 )
@@ -43,7 +43,7 @@ def get_model(model: ModelName, catalog: CatalogDep) -> ModelDetail:
 @router.get(
     "/{model}/versions/{version}",
     responses={
-        **success(VERSION_EXAMPLE, "The version and its whole manifest"),
+        **success(load_example("version"), "The version and its whole manifest"),
         **responses(*VERSION_ERRORS),
     },
 )

@@ -26,15 +26,7 @@ from service.api.common.job_submission import JsonBody, json_body, read_body
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
 from service.api.deps import CatalogDep
-from service.api.examples.promotions import (
-    EVALUATIONS_EXAMPLE,
-    GATE_EXAMPLE,
-    PROMOTE_EXAMPLE,
-    PROMOTE_REQUEST,
-    PROMOTIONS_EXAMPLE,
-    ROLLBACK_EXAMPLE,
-    ROLLBACK_REQUEST,
-)
+from service.api.examples import load_example
 from service.api.routes.models import ModelName, VersionNumber
 from service.errors import (
     BodyTimeoutError,
@@ -49,6 +41,7 @@ from service.errors import (
 from service.models.evaluations import evaluations_of
 from service.models.promotions import Promotions
 from service.security.dependencies import CALLER_ERRORS, AdminCaller
+from service.state import state_of
 
 router = APIRouter(prefix="/models", tags=["promotion"])
 _MOVING: tuple[type[ProblemError], ...] = (*CALLER_ERRORS, MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
@@ -62,8 +55,7 @@ def _optional_body(model: type[BaseModel], example: Any) -> dict[str, Any]:
 
 
 async def _promotions(request: Request) -> Promotions:
-    promotions: Promotions = request.state.promotions
-    return promotions
+    return state_of(request)["promotions"]
 
 
 PromotionsDep = Annotated[Promotions, Depends(_promotions)]
@@ -73,10 +65,10 @@ Limit = Annotated[int, Query(ge=1, le=200, description="most entries on a page")
 @router.post(
     "/{model}/versions/{version}/promote",
     responses={
-        **success(PROMOTE_EXAMPLE, "The version is champion; `served` says whether it answers already"),
+        **success(load_example("promote"), "The version is champion; `served` says whether it answers already"),
         **responses(*VERSION_ERRORS, GateRefusedError, *_MOVING),
     },
-    openapi_extra=_optional_body(PromoteRequest, PROMOTE_REQUEST),
+    openapi_extra=_optional_body(PromoteRequest, load_example("promote_request")),
 )
 async def promote_version(
     model: ModelName,
@@ -99,7 +91,7 @@ async def promote_version(
 @router.get(
     "/{model}/versions/{version}/gate",
     responses={
-        **success(GATE_EXAMPLE, "What the gate says; `passed` is the decision"),
+        **success(load_example("gate"), "What the gate says; `passed` is the decision"),
         **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
@@ -107,16 +99,16 @@ async def preview_gate(
     request: Request, model: ModelName, version: VersionNumber, promotions: PromotionsDep
 ) -> GateReport:
     """Say whether a version would pass the gate now, and why; changes nothing."""
-    return await promotions.preview(model, version, deadline=request.state.context.deadline)
+    return await promotions.preview(model, version, deadline=state_of(request)["context"].deadline)
 
 
 @router.post(
     "/{model}/rollback",
     responses={
-        **success(ROLLBACK_EXAMPLE, "An earlier version is champion; `served` says whether it answers already"),
+        **success(load_example("rollback"), "An earlier version is champion; `served` says whether it answers already"),
         **responses(*MODEL_ERRORS, NothingToRollBackToError, *_MOVING),
     },
-    openapi_extra=_optional_body(RollbackRequest, ROLLBACK_REQUEST),
+    openapi_extra=_optional_body(RollbackRequest, load_example("rollback_request")),
 )
 async def roll_back(
     model: ModelName,
@@ -132,7 +124,7 @@ async def roll_back(
 @router.get(
     "/{model}/promotions",
     responses={
-        **success(PROMOTIONS_EXAMPLE, "Who promoted or rolled back what, when, why and on what evidence"),
+        **success(load_example("promotions"), "Who promoted or rolled back what, when, why and on what evidence"),
         **responses(*MODEL_ERRORS),
     },
 )
@@ -149,7 +141,7 @@ def list_promotions(
 @router.get(
     "/{model}/versions/{version}/evaluations",
     responses={
-        **success(EVALUATIONS_EXAMPLE, "The evaluation it was published with, then those of jobs, newest first"),
+        **success(load_example("evaluations"), "The evaluation from publishing, then those of jobs, newest first"),
         **responses(*VERSION_ERRORS),
     },
 )
@@ -163,4 +155,4 @@ def list_evaluations(
 ) -> EvaluationPage:
     """List everything that was measured of a version; the version itself never changes."""
     manifest = catalog.manifest(model, version)
-    return evaluations_of(catalog.repository, request.state.settings.home, manifest, limit=limit, cursor=cursor)
+    return evaluations_of(catalog.repository, state_of(request)["settings"].home, manifest, limit=limit, cursor=cursor)

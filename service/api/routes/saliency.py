@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import Field, field_validator
@@ -13,20 +13,43 @@ from core.schemas.api import SaliencyResponse
 from service.api.common.content_negotiation import preferred
 from service.api.common.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
 from service.api.common.openapi_bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
-from service.api.examples.saliency import SALIENCY_SUCCESS
+from service.api.examples import load_example
 from service.api.responses.saliency import MEDIA_TYPES, Format, SaliencyRender, rendered
-from service.engine.engine import Engine
 from service.errors import PrecisionNotPublishedError, ProblemError, responses
-from service.http.disconnect import DisconnectWatcher
 from service.http.fast_routes import FastRoute
-from service.saliency.explainer import Explainer, class_index
+from service.http.request_body import DisconnectWatcher
+from service.saliency.explainer import class_index
 from service.saliency.methods import MethodName
+from service.state import state_of
 
 router = APIRouter(tags=["explain"], route_class=FastRoute)
 _ERRORS: tuple[type[ProblemError], ...] = (
     *(error for error in IMAGE_ERRORS if error is not PrecisionNotPublishedError),
     *EXPLANATION_ERRORS,
 )
+_HEADERS = {
+    "X-Duet-Model": ("the version that was explained", "cnn@3"),
+    "X-Duet-Predicted": ("label of the most probable class, percent-encoded", "dog"),
+    "X-Duet-Target": ("label of the class that was explained, percent-encoded", "dog"),
+    "X-Duet-Target-Facts": ("`target` of the JSON answer", '{"label": "dog", "index": 5}'),
+    "X-Duet-Maps": ("`maps` of the JSON answer, less the values", '[{"method": "saliency", "flat": false}]'),
+    "X-Duet-Notes": ("what was done to the image before the model saw it", '["resized from 640x480"]'),
+}
+
+_SUCCESS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The maps, in the format asked for; the headers come with PNG and NumPy arrays",
+        "headers": {
+            name: {"description": description, "schema": {"type": "string"}, "example": example}
+            for name, (description, example) in _HEADERS.items()
+        },
+        "content": {
+            "image/png": {"schema": {"type": "string", "format": "binary"}, "example": "\x89PNG..."},
+            "application/x-npy": {"schema": {"type": "string", "format": "binary"}, "example": "\x93NUMPY..."},
+            "application/json": {"example": load_example("saliency")},
+        },
+    }
+}
 
 
 class SaliencyQuery(ExplanationQuery):
@@ -54,7 +77,7 @@ class SaliencyQuery(ExplanationQuery):
 @router.post(
     "/saliency",
     response_model=SaliencyResponse,
-    responses={**SALIENCY_SUCCESS, **responses(*_ERRORS)},
+    responses={**_SUCCESS, **responses(*_ERRORS)},
     openapi_extra=image_body(many=False),
 )
 async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
@@ -63,17 +86,17 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     A picture, the maps as a NumPy array (float32 [H, W], or [M, H, W] of several methods), or JSON. With the first two,
     what JSON would say besides the maps is in headers that begin with `X-Duet-`.
     """
-    scope = request.scope
-    state, context = scope["state"], scope["state"]["context"]
-    engine: Engine = state["engine"]
-    explainer: Explainer = state["explainer"]
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
+    explainer = state["explainer"]
     form = query.format or preferred(request.headers, MEDIA_TYPES)
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     target = None if query.target is None else class_index(query.target, served.labels)
     parameters = query.parameters(*served.size)
     explainer.check_capacity()
     [upload] = await state["body_reader"].read(
-        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+        request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
     )
     image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
 

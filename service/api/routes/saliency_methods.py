@@ -16,6 +16,7 @@ from service.api.common.openapi_errors import VERSION_ERRORS
 from service.api.deps import EngineDep
 from service.errors import DeadlineExceededError, responses
 from service.saliency.methods import METHODS
+from service.state import state_of
 
 router = APIRouter(tags=["explain"])
 _EXAMPLE: Any = FittingMethods(
@@ -43,7 +44,7 @@ class VersionQuery(BaseModel):
 )
 async def list_methods(request: Request, query: Annotated[VersionQuery, Query()], engine: EngineDep) -> FittingMethods:
     """List the methods by which a version's answers can be explained; it is made ready to do so meanwhile."""
-    deadline = request.state.context.deadline
+    deadline = state_of(request)["context"].deadline
     served = await engine.loaded(query.model, query.version, "fp32", deadline=deadline)
     try:
         async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):

@@ -13,6 +13,7 @@ from core.schemas.api import SampleCount
 from service.api.common.openapi_bodies import success
 from service.errors import InternalServiceError, InvalidParametersError, NoSuchSampleError, responses
 from service.models.sample_images import Samples
+from service.state import state_of
 
 router = APIRouter(prefix="/samples", tags=["samples"])
 _PNG_EXAMPLE = "\x89PNG..."
@@ -20,8 +21,7 @@ _EXAMPLE: Any = SampleCount(count=1000).model_dump(mode="json")
 
 
 async def _samples(request: Request) -> Samples:
-    samples: Samples = request.state.samples
-    return samples
+    return state_of(request)["samples"]
 
 
 SamplesDep = Annotated[Samples, Depends(_samples)]

@@ -7,26 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from core.schemas.models import FileCheck, VersionCheck
+from core.schemas.models import VersionCheck
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import VERSION_ERRORS
 from service.api.deps import CatalogDep
-from service.api.examples.models import EXAMPLE_MANIFEST
+from service.api.examples import load_example
 from service.api.routes.models import ModelName, VersionNumber
 from service.errors import NoSuchVersionFileError, responses
 from service.models.version_files import check_files, read_card, read_figure
 
 router = APIRouter(prefix="/models", tags=["models"])
-_CHECK: Any = VersionCheck(
-    model="cnn",
-    version=3,
-    intact=False,
-    files=tuple(
-        FileCheck(name=name, bytes=record.bytes, sha256=record.sha256, problem="missing")
-        for name, record in EXAMPLE_MANIFEST.files.items()
-    ),
-).model_dump(mode="json")
-
 Figure = Annotated[
     str, Path(pattern=r"^[a-z0-9_-]{1,64}\.png$", description="as the card names it, such as history.png")
 ]
@@ -68,7 +58,10 @@ def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog
 
 @router.get(
     "/{model}/versions/{version}/check",
-    responses={**success(_CHECK, "Each file with what is wrong with it"), **responses(*VERSION_ERRORS)},
+    responses={
+        **success(load_example("version_check"), "Each file with what is wrong with it"),
+        **responses(*VERSION_ERRORS),
+    },
 )
 def check_version(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> VersionCheck:
     """Hash every file of a version now, and say which ones are not as they were published."""

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from service.api.common.crop_query import CropQuery
 from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body
-from service.engine.engine import Engine
 from service.errors import PrecisionNotPublishedError, ProblemError, responses
 from service.http.fast_routes import FastRoute
 from service.saliency.png import enlarged_png
+from service.state import state_of
 
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 _ERRORS: tuple[type[ProblemError], ...] = tuple(
@@ -58,12 +58,12 @@ class ViewQuery(CropQuery):
 )
 async def view(request: Request, query: Annotated[ViewQuery, Query()]) -> Response:
     """Show what a model sees of an image: decoded, cropped and resized as for an answer, as a PNG of its input size."""
-    scope = request.scope
-    state, context = scope["state"], scope["state"]["context"]
-    engine: Engine = state["engine"]
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     [upload] = await state["body_reader"].read(
-        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+        request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
     )
     image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
     headers = {"X-Duet-Model": served.manifest.reference, "X-Duet-Notes": json.dumps(image.notes)}

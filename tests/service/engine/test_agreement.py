@@ -14,8 +14,7 @@ from core.files.home import shipped_models
 from core.repository.repository import ModelRepository
 from core.statistics.calibration import softmax
 from service.engine.batcher import Batcher
-from service.engine.loaded_model import ModelVariant
-from service.engine.loader import load_model
+from service.engine.loaded_model import ModelVariant, load_model
 from service.engine.postprocess import Outputs
 from tests.service.engine.models import FAR
 from tests.support.onnx_models import write_onnx_version

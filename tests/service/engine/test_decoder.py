@@ -16,8 +16,7 @@ from PIL import Image
 from core.images.decode import DecodedImage, decode_images
 from core.images.geometry import ModelInput
 from service.engine import decoder as decoding
-from service.engine.decoder import Decoder
-from service.engine.upload import Upload
+from service.engine.decoder import Decoder, Upload
 from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
 
 FAR = 1e9

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from core.repository.repository import ModelRepository
-from service.engine.loaded_model import LoadedModel
-from service.engine.loader import load_model
+from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.model_manager import ModelManager
 from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.problems import assert_problem
@@ -172,7 +171,7 @@ async def test_a_version_without_calibration_is_refused(running: RunningApp) -> 
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, calibration={})
     answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
-    assert "no calibration of fp32" in assert_problem(answer, 409, "version-refused")["detail"]
+    assert "no calibration for fp32" in assert_problem(answer, 409, "version-refused")["detail"]
 
 
 async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(

@@ -13,7 +13,9 @@ from typing import cast
 
 import pytest
 
+from service.engine.engine import Engine
 from service.errors import QueueFullError
+from service.http.fast_routes import FastPathApp, QueryParser
 from service.observability.logging import ACCESS_LOGGER
 from service.server.http_protocol import HttpProtocol
 from service.server.idle_connections import SlowConnectionReaper
@@ -84,13 +86,13 @@ async def sent(crowd: Crowd, message: bytes) -> Answer:
 def at_the_door(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The refusals that no route made."""
     made = []
-    refuse = HttpProtocol._refuse
+    refuse = HttpProtocol._reject
 
     def noted(self: HttpProtocol, full: QueueFullError) -> None:
         made.append(full.status)
         refuse(self, full)
 
-    monkeypatch.setattr(HttpProtocol, "_refuse", noted)
+    monkeypatch.setattr(HttpProtocol, "_reject", noted)
     return made
 
 
@@ -242,11 +244,40 @@ async def test_while_draining_the_route_answers_and_closes(crowd: Crowd, at_the_
     assert at_the_door == []
 
 
-async def test_those_let_in_are_counted_until_they_can_be_seen(home: Path) -> None:
+async def test_admitted_requests_count_until_they_are_queued(home: Path) -> None:
     async with listening_app(settings_for(home, queue_size=PLACES, max_files=PLACES)) as app:
-        admission = app.state["admission"]
-        assert [admission.rejection(b"/predict") for _ in range(PLACES)] == [None] * PLACES
-        assert isinstance(admission.rejection(b"/predict?top_k=1"), QueueFullError)
-        assert admission.rejection(b"/predict?model=mlp") is None
+        engine = app.state["engine"]
+        admitted = [engine.admit_champion("cnn") for _ in range(PLACES)]
+        assert all(served is not None and served.family == "cnn" for served in admitted)
+        with pytest.raises(QueueFullError):
+            engine.admit_champion("cnn")
+        assert engine.admit_champion("mlp") is not None
+        assert engine.admit_champion("nobody") is None
         await asyncio.sleep(0)
-        assert admission.rejection(b"/predict") is None
+        assert engine.admit_champion("cnn") is not None
+
+
+async def test_an_admitted_request_is_matched_parsed_and_admitted_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def count(owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(self: object, *arguments: object, **options: object) -> object:
+            calls.append(name)
+            return original(self, *arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    async with listening_app(settings_for(home)) as app:
+        count(QueryParser, "__call__")
+        count(Engine, "admit_champion")
+        count(Engine, "admit")
+        count(FastPathApp, "_match_template")
+        assert (await sent_to(app, request(IMAGE))).status == 200
+        assert calls == ["__call__", "admit_champion"]
+        calls.clear()
+        assert (await sent_to(app, request(IMAGE, path="/predict?version=1"))).status == 200
+        assert calls == ["__call__", "__call__", "admit"]

@@ -81,7 +81,7 @@ async def test_what_fits_no_template_goes_the_long_way(
 def test_inference_goes_the_short_way(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
     assert isinstance(app, FastPathApp)
-    assert [route.path for route in app._hot_templates] == [
+    assert [route.path for route in app._fast_templates] == [
         "/v2/models/{model}/infer",
         "/v2/models/{model}/versions/{version}/infer",
     ]

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.observability.logging import configure_logging, log_access
-from service.observability.request_context import RequestContext, current_request
+from service.observability.logging import RequestContext, configure_logging, current_request, log_access
 
 REQUEST = RequestContext("an-id", "00-" + "a" * 32 + "-" + "b" * 16 + "-01", started=0.0, deadline=1.0)
 

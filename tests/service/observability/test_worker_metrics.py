@@ -11,7 +11,7 @@ from tests.support.service import listening_app, settings_for, until
 
 
 async def test_another_workers_gauges_are_kept_fresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "FRESH_SECONDS", 0.01)
+    monkeypatch.setattr(app_module, "GAUGE_REFRESH_SECONDS", 0.01)
     async with listening_app(settings_for(home, workers=2)) as app:
         metrics = app.state["metrics"]
 

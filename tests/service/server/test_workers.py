@@ -19,8 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.engine.loaded_model import LoadedModel
-from service.engine.loader import load_model
+from service.engine.loaded_model import LoadedModel, load_model
 from service.server.server import DrainingServer
 from tests.support.callers import calling
 from tests.support.children import is_alive, wait_until
@@ -98,7 +97,7 @@ def test_both_answer_and_one_that_is_killed_is_replaced(service: ServiceProcess)
     assert first not in replaced
     service.terminate()
     assert service.wait() == 0
-    assert any("ended with -9; starting it again" in line["message"] for line in service.log)
+    assert any("ended with -9; restarting it" in line["message"] for line in service.log)
 
 
 async def test_a_worker_takes_connections_once_it_can_answer_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

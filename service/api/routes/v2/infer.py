@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from service.api.common.openapi_bodies import success
 from service.api.routes.v2.references import path_parameters, reference_in
-from service.engine.engine import Engine
 from service.engine.loaded_model import ModelVariant
 from service.errors import (
     BodyTimeoutError,
@@ -31,14 +30,15 @@ from service.errors import (
     UnsupportedEncodingError,
     VersionRefusedError,
 )
-from service.http.disconnect import DisconnectWatcher
 from service.http.fast_routes import FastRoute
+from service.http.request_body import DisconnectWatcher
 from service.openinference.answer import Answer, answer_of
 from service.openinference.body import JSON_LENGTH, decompressed, read_framing
 from service.openinference.call import Call, read_call
 from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
 from service.openinference.messages import InferenceResponse
+from service.state import state_of
 
 router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=FastRoute)
 
@@ -108,12 +108,13 @@ async def v2_infer_version(request: Request, query: Annotated[InferQuery, Query(
 
 async def _infer(request: Request) -> Response:
     reference = await reference_in(request)
-    state, context = request.scope["state"], request.scope["state"]["context"]
-    engine: Engine = state["engine"]
-    served = state["served"] = await engine.find(reference.family, reference.version, deadline=context.deadline)
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
+    served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
     call, decode_seconds = await _read(request, served)
     if call.precision is not None:
-        served = await engine.find(served.family, served.version, call.precision, deadline=context.deadline)
+        served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
     deadline = context.deadline
     if call.timeout_seconds is not None:
         deadline = min(deadline, context.started + call.timeout_seconds)
@@ -134,7 +135,7 @@ async def _infer(request: Request) -> Response:
 
 async def _read(request: Request, served: ModelVariant) -> tuple[Call, float]:
     """The call in the body, which is let go of with this, and the seconds that reading it took once it had come."""
-    state, headers = request.scope["state"], request.scope["headers"]
+    state, headers = state_of(request), request.scope["headers"]
     framing = read_framing(headers)
     body = await state["body_reader"].read_whole(headers, request.receive, deadline=state["context"].deadline)
     started = time.perf_counter()

@@ -11,7 +11,7 @@ from service.api.common.openapi_bodies import success
 from service.api.deps import CatalogDep, EngineDep
 from service.api.routes.v2.references import ChampionDep, VersionDep
 from service.engine.engine import Engine
-from service.engine.versions import existing_versions
+from service.engine.model_manager import existing_versions
 from service.errors import (
     DeadlineExceededError,
     InternalServiceError,
@@ -25,6 +25,7 @@ from service.openinference.contract import model_metadata
 from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import MODEL_EXAMPLE, MODEL_READY_EXAMPLE
 from service.openinference.messages import ModelMetadata, ModelReady
+from service.state import state_of
 
 router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG])
 
@@ -73,7 +74,7 @@ async def v2_version_ready(reference: VersionDep, engine: EngineDep, request: Re
 
 def _metadata(reference: ModelRef, catalog: ModelCatalog, request: Request) -> ModelMetadata:
     manifest = catalog.resolve(reference)
-    preferred = request.state.settings.precision
+    preferred = state_of(request)["settings"].precision
     return model_metadata(
         manifest,
         existing_versions(catalog.repository, manifest.family),
@@ -82,6 +83,6 @@ def _metadata(reference: ModelRef, catalog: ModelCatalog, request: Request) -> M
 
 
 async def _ready(reference: ModelRef, engine: Engine, request: Request) -> ModelReady:
-    deadline = request.state.context.deadline
+    deadline = state_of(request)["context"].deadline
     served = await engine.loaded(reference.family, reference.version, deadline=deadline)
     return ModelReady(name=served.family)

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Path
 from starlette.requests import Request
 
-from service.engine.versions import existing_versions
+from service.engine.model_manager import existing_versions
 from service.errors import UnknownModelVersionError
 from service.models.catalog import ModelRef
+from service.state import state_of
 
 _MODEL = "the model's name"
 _VERSION = "its number within the model, or `champion`"
@@ -31,7 +32,7 @@ async def reference_in(request: Request) -> ModelRef:
     try:
         return ModelRef.parse(f"{model}@{version}")
     except ValueError:
-        existing = await asyncio.to_thread(existing_versions, request.state.repository, model)
+        existing = await asyncio.to_thread(existing_versions, state_of(request)["repository"], model)
         raise UnknownModelVersionError(model, version, existing) from None
 
 

@@ -298,7 +298,7 @@ async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
 
 
 async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
-    served = explaining.state["engine"].models.champion("cnn")
+    served = explaining.state["engine"].models.champions["cnn"].variant()
     assert served
     assert served.gradient
     assert served.gradient._opening is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.drain_rate import DrainRate
+from service.engine.queue import DrainRate
 
 
 def test_the_first_guess_holds_until_something_is_measured() -> None:
