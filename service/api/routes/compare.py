@@ -1,4 +1,4 @@
-"""POST /compare: several models on the same picture."""
+"""POST /compare: predictions of several models for one image."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ router = APIRouter(tags=["predict"], route_class=FastRoute)
 MAX_MODELS = 8
 _ONLY_EXPLAINED = {*ExplanationQuery.model_fields, "format"} - set(CropQuery.model_fields)
 _HEADERS = {
-    "X-Duet-Agree": ("`agree` of the JSON answer", "false"),
-    "X-Duet-Divergence": ("`divergence` of the JSON answer", "0.214"),
-    "X-Duet-Saliency": ("`saliency` of the JSON answer, less values and pictures", '[{"model": "mlp", "version": 2}]'),
+    "X-Duet-Agree": ("`agree` of the JSON response", "false"),
+    "X-Duet-Divergence": ("`divergence` of the JSON response", "0.214"),
+    "X-Duet-Saliency": (
+        "`saliency` of the JSON response, without arrays",
+        '[{"model": "mlp", "version": 2}]',
+    ),
 }
 
 _SUCCESS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Every model's answer to the image; the headers come with a picture",
+        "description": "The prediction of each model; PNG responses have the headers",
         "headers": {
             name: {"description": description, "schema": {"type": "string"}, "example": example}
             for name, (description, example) in _HEADERS.items()
@@ -56,21 +59,21 @@ _SUCCESS: dict[int | str, dict[str, Any]] = {
 
 
 class CompareQuery(ExplanationQuery):
-    """Which models answer, how much they say, and how their answers are explained."""
+    """Models, level of detail, and optional explanations."""
 
     models: str = Field("mlp,cnn", max_length=512, description="two or more, such as `mlp,cnn` or `cnn@1,cnn@2`")
-    precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
-    top_k: int = Field(3, ge=1, le=1000, description="classes to list per model; all where it knows fewer")
+    precision: Precision | None = Field(None, description="fp32 or int8; default: as configured in the service")
+    top_k: int = Field(3, ge=1, le=1000, description="number of classes to list per model")
     saliency: str | None = Field(
-        None, max_length=512, description=f"explain each answer by one or more of {', '.join(METHOD_NAMES)}"
+        None, max_length=512, description=f"explain each prediction by one or more of {', '.join(METHOD_NAMES)}"
     )
     format: ComparisonFormat | None = Field(
-        None, description="with `saliency`: json, or png for one picture; by the header Accept where it is not given"
+        None, description="with `saliency`: json, or png for one image; default: selected by the Accept header"
     )
 
     @field_validator("models")
     @classmethod
-    def _are_references(cls, models: str) -> str:
+    def _check_references(cls, models: str) -> str:
         count = len([ModelRef.parse(part) for part in models.split(",")])
         if not 2 <= count <= MAX_MODELS:
             raise ValueError(f"name 2 to {MAX_MODELS} models, separated by commas, not {count}")
@@ -78,28 +81,28 @@ class CompareQuery(ExplanationQuery):
 
     @field_validator("saliency")
     @classmethod
-    def _are_methods(cls, saliency: str | None) -> str | None:
+    def _check_methods(cls, saliency: str | None) -> str | None:
         if saliency is not None:
             named_methods(saliency)
         return saliency
 
     @model_validator(mode="after")
-    def _explains_what_it_was_asked_for(self) -> Self:
+    def _check_explanation_parameters(self) -> Self:
         if self.saliency is None:
-            asked = self.model_fields_set & _ONLY_EXPLAINED
-            if asked:
-                # Not a ValueError, in which pydantic names no parameter.
-                raise InvalidParametersError([(name, "only together with `saliency`") for name in sorted(asked)])
+            unused = self.model_fields_set & _ONLY_EXPLAINED
+            if unused:
+                # A ValueError of a model validator would not name the parameter.
+                raise InvalidParametersError([(name, "only together with `saliency`") for name in sorted(unused)])
         return self
 
     @property
     def methods(self) -> tuple[MethodName, ...]:
-        """The methods of the explanations in the order they were named; none where no answer is explained."""
+        """The explanation methods in order; empty without explanations."""
         return () if self.saliency is None else named_methods(self.saliency)
 
     @property
     def references(self) -> list[ModelRef]:
-        """The models in the order they were named."""
+        """The models in order."""
         return [ModelRef.parse(part) for part in self.models.split(",")]
 
 
@@ -110,11 +113,11 @@ class CompareQuery(ExplanationQuery):
     openapi_extra=image_body(many=False),
 )
 async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
-    """Ask both families, or any versions, what one image shows, and how far apart their answers are.
+    """Compare the predictions of both families, or of any versions, for one image.
 
-    With `saliency`, also which pixels each answer hangs on: the maps of all models by the same methods, in JSON with a
-    picture per model as a `data:` address, or as one picture with a row per method, in which the image comes first and
-    then each model's map. Each model's own most probable class is explained where `target` names none.
+    With `saliency`, the response also has saliency maps of all models: JSON with an image per model as a `data:` URL,
+    or one PNG image with a row per method, which shows the image and the map of each model. Without `target`, the
+    predicted class of each model is explained.
     """
     state = state_of(request)
     context = state["context"]
@@ -171,12 +174,12 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
             versions, upload, top_k=query.top_k, begun=context.started, deadline=context.deadline, crop=query.part
         )
         explanations = [
-            await explainer.explain(served, image.pixels_HWC, query.methods, told, target)
-            for served, image, told, target in zip(exact, comparison.images, parameters, targets, strict=True)
+            await explainer.explain(served, image.pixels_HWC, query.methods, parameter_set, target)
+            for served, image, parameter_set, target in zip(exact, comparison.images, parameters, targets, strict=True)
         ]
-        told = [CompareRender(*each) for each in zip(exact, explanations, parameters, strict=True)]
+        renders = [CompareRender(*each) for each in zip(exact, explanations, parameters, strict=True)]
         return await explainer.in_background(
-            lambda: rendered_comparison(comparison, timings, told, form, query.layout, context)
+            lambda: rendered_comparison(comparison, timings, renders, form, query.layout, context)
         )
 
     connection = DisconnectWatcher(request.receive)

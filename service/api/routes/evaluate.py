@@ -1,4 +1,4 @@
-"""POST /evaluate: published versions on a data set, as a job."""
+"""POST /evaluate: evaluation of published versions on a data set, as a job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter(tags=["jobs"])
 async def evaluate(
     request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep
 ) -> JobAccepted:
-    """Evaluate versions, or all champions, on a data set; the versions themselves never change.
+    """Evaluate versions, or all champions, on a data set. The versions do not change.
 
     The result is a record under GET /models/{model}/versions/{version}/evaluations.
     """

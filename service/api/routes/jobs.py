@@ -36,25 +36,25 @@ from service.state import state_of
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 _QUEUED = load_example("job_queued")
 
-JobId = Annotated[str, Path(max_length=64, description="as POST /train answered it")]
+JobId = Annotated[str, Path(max_length=64, description="job id")]
 BROKER_ERRORS: tuple[type[ProblemError], ...] = (
     InternalServiceError,
     JobsNotConfiguredError,
     BrokerDownError,
     DeadlineExceededError,
 )
-"""What every route about jobs can answer besides its own errors."""
+"""Errors of all job routes."""
 
 
 class JobsQuery(BaseModel):
-    """Which jobs."""
+    """Filter and page of a job list."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: JobKind | None = Field(None, description="train or evaluate; both by default")
-    state: JobState | None = Field(None, description="any by default")
-    limit: int = Field(50, ge=1, le=200, description="jobs on a page")
-    cursor: str | None = Field(None, pattern=JOB_ID_PATTERN, description="the `next_cursor` of the page before")
+    kind: JobKind | None = Field(None, description="train or evaluate; default: both")
+    state: JobState | None = Field(None, description="default: any")
+    limit: int = Field(50, ge=1, le=200, description="maximum number of jobs on a page")
+    cursor: str | None = Field(None, pattern=JOB_ID_PATTERN, description="`next_cursor` of the previous page")
 
 
 @router.get(
@@ -65,7 +65,7 @@ class JobsQuery(BaseModel):
     },
 )
 async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_service: JobServiceDep) -> JobList:
-    """List jobs, newest first; those that ended long ago are removed in time."""
+    """List jobs, newest first. Finished jobs are removed after the retention time."""
     page = await job_service.call(
         lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
         state_of(request)["context"].deadline,
@@ -76,12 +76,12 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_
 @router.get(
     "/{job_id}",
     responses={
-        **success(load_example("job"), "The job, with its progress or how it ended"),
+        **success(load_example("job"), "The job, with its progress, result or error"),
         **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
-    """Describe one job: what it is to do, how far it is, what it came to or why it failed."""
+    """Describe one job: parameters, progress, result or error."""
     return job_answer(
         await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
     )
@@ -90,14 +90,14 @@ async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -
 @router.post(
     "/{job_id}/cancel",
     responses={
-        **success(load_example("job_cancelling"), "The job is cancelled, or is being cancelled where it runs already"),
+        **success(load_example("job_cancelling"), "The job is cancelled, or cancelling if it is running"),
         **responses(*CALLER_ERRORS, JobNotFoundError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
-    """Cancel a job: at once where it waits, within seconds where it runs, which keeps its last checkpoint.
+    """Cancel a job: a queued job at once, a running job within seconds. The last checkpoint is kept.
 
-    Asking again does no harm.
+    The request can be repeated.
     """
     return job_answer(
         await job_service.call(lambda: job_service.store.request_cancel(job_id), state_of(request)["context"].deadline)
@@ -106,7 +106,7 @@ async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_se
 
 _RETRIED: dict[int | str, dict[str, Any]] = {
     202: {
-        "description": "The job waits for a worker again",
+        "description": "The job is queued again",
         "headers": {"Location": {"schema": {"type": "string"}, "example": _QUEUED["links"]["job"]}},
         "content": {"application/json": {"example": _QUEUED}},
     }
@@ -131,7 +131,7 @@ _RETRIED: dict[int | str, dict[str, Any]] = {
 async def retry_job(
     request: Request, response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep
 ) -> JobAnswer:
-    """Try a job again that failed or was cancelled: it goes on from its last checkpoint."""
+    """Retry a failed or cancelled job; it resumes from its last checkpoint."""
     record = await job_service.call(lambda: job_service.retry(job_id), state_of(request)["context"].deadline)
     response.headers["Location"] = job_path(job_id)
     return job_answer(record)

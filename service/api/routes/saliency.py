@@ -1,4 +1,4 @@
-"""POST /saliency: which pixels does the answer hang on?"""
+"""POST /saliency: saliency maps of a prediction."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _ERRORS: tuple[type[ProblemError], ...] = (
     *EXPLANATION_ERRORS,
 )
 _HEADERS = {
-    "X-Duet-Model": ("the version that was explained", "cnn@3"),
+    "X-Duet-Model": ("explained version", "cnn@3"),
     "X-Duet-Predicted": ("label of the most probable class, percent-encoded", "dog"),
-    "X-Duet-Target": ("label of the class that was explained, percent-encoded", "dog"),
-    "X-Duet-Target-Facts": ("`target` of the JSON answer", '{"label": "dog", "index": 5}'),
-    "X-Duet-Maps": ("`maps` of the JSON answer, less the values", '[{"method": "saliency", "flat": false}]'),
-    "X-Duet-Notes": ("what was done to the image before the model saw it", '["resized from 640x480"]'),
+    "X-Duet-Target": ("label of the explained class, percent-encoded", "dog"),
+    "X-Duet-Target-Facts": ("`target` of the JSON response", '{"label": "dog", "index": 5}'),
+    "X-Duet-Maps": ("`maps` of the JSON response without values", '[{"method": "saliency", "flat": false}]'),
+    "X-Duet-Notes": ("changes made to the image before prediction", '["resized from 640x480"]'),
 }
 
 _SUCCESS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The maps, in the format asked for; the headers come with PNG and NumPy arrays",
+        "description": "The maps in the requested format; PNG and NumPy responses have the headers",
         "headers": {
             name: {"description": description, "schema": {"type": "string"}, "example": example}
             for name, (description, example) in _HEADERS.items()
@@ -53,24 +53,24 @@ _SUCCESS: dict[int | str, dict[str, Any]] = {
 
 
 class SaliencyQuery(ExplanationQuery):
-    """Which answer is explained, how, and in which form."""
+    """Model, methods and response format."""
 
-    model: str = Field("cnn", min_length=1, max_length=64, description="the model's name")
-    version: int | None = Field(None, ge=1, le=999_999_999, description="the champion where none is given")
+    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
+    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
     method: str = Field(
         "saliency", max_length=512, description=f"one or more of {', '.join(METHOD_NAMES)}, separated by commas"
     )
-    format: Format | None = Field(None, description="png, npy or json; by the header Accept where it is not given")
+    format: Format | None = Field(None, description="png, npy or json; default: selected by the Accept header")
 
     @field_validator("method")
     @classmethod
-    def _are_methods(cls, method: str) -> str:
+    def _check_methods(cls, method: str) -> str:
         named_methods(method)
         return method
 
     @property
     def methods(self) -> tuple[MethodName, ...]:
-        """The methods in the order they were named, each once."""
+        """The methods in order, without duplicates."""
         return named_methods(self.method)
 
 
@@ -81,10 +81,10 @@ class SaliencyQuery(ExplanationQuery):
     openapi_extra=image_body(many=False),
 )
 async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
-    """Show which pixels of one image speak for a class, by one or several methods.
+    """Compute saliency maps for one image by one or several methods.
 
-    A picture, the maps as a NumPy array (float32 [H, W], or [M, H, W] of several methods), or JSON. With the first two,
-    what JSON would say besides the maps is in headers that begin with `X-Duet-`.
+    The response is an image, a NumPy array (float32 [H, W], or [M, H, W] for several methods) or JSON. For the
+    first two formats, the other fields of the JSON response are in headers that begin with `X-Duet-`.
     """
     state = state_of(request)
     context = state["context"]
@@ -102,9 +102,9 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
 
     async def explained() -> Response:
         explanation = await explainer.explain(served, image.pixels_HWC, query.methods, parameters, target)
-        asked = SaliencyRender(served, parameters, upload.filename, image.notes, form, query.layout)
-        # A picture takes about as long as a model run, and waits its turn as one.
-        return await explainer.in_background(lambda: rendered(explanation, asked, context))
+        render = SaliencyRender(served, parameters, upload.filename, image.notes, form, query.layout)
+        # Drawing takes about as long as a model run, so it runs in the background as well.
+        return await explainer.in_background(lambda: rendered(explanation, render, context))
 
     connection = DisconnectWatcher(request.receive)
     try:

@@ -1,4 +1,4 @@
-"""POST /train: a new version, from a recipe, as a job."""
+"""POST /train: training of a new version from a recipe, as a job."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ router = APIRouter(tags=["jobs"])
 async def train(
     request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep
 ) -> JobAccepted:
-    """Train a version from a recipe and publish it; it becomes champion only as `promote` says.
+    """Train a version from a recipe and publish it; `promote` decides whether it becomes champion.
 
-    GET /recipes has the recipes with their settings, any of which `overrides` may change. Everything is checked before
-    the job is recorded, so that what is accepted can run. `"promote": "always"` moves the champion past the gate, and
-    so needs a key of scope admin.
+    GET /recipes lists the recipes and their settings, which `overrides` can change. The request is checked before the
+    job is stored. `"promote": "always"` skips the gate and needs a key with scope admin.
     """
     parameters = read_body(TrainParameters, body)
     if parameters.promote == "always" and "admin" not in submission.caller.scopes:

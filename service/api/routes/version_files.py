@@ -1,4 +1,4 @@
-"""The card and the figures of a version, and whether its files are whole: GET /models/.../card, /figures, /check."""
+"""GET /models/.../card, /figures and /check: model card, figures and file integrity of a version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.models.version_files import check_files, read_card, read_figure
 
 router = APIRouter(prefix="/models", tags=["models"])
 Figure = Annotated[
-    str, Path(pattern=r"^[a-z0-9_-]{1,64}\.png$", description="as the card names it, such as history.png")
+    str, Path(pattern=r"^[a-z0-9_-]{1,64}\.png$", description="file name as in the card, such as history.png")
 ]
 
 
@@ -30,14 +30,12 @@ def _file(media_type: str, schema: dict[str, str], example: str, description: st
     "/{model}/versions/{version}/card",
     response_class=Response,
     responses={
-        **_file(
-            "text/markdown", {"type": "string"}, "# cnn@3\n", "The model card, with the front matter of model hubs"
-        ),
+        **_file("text/markdown", {"type": "string"}, "# cnn@3\n", "The model card with YAML front matter"),
         **responses(*VERSION_ERRORS, NoSuchVersionFileError),
     },
 )
 def get_card(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> Response:
-    """Read the model card of a version: how it was made, how good it is, under which terms it may be used."""
+    """Read the model card of a version: training, metrics and license."""
     content = read_card(catalog.repository, catalog.manifest(model, version))
     return Response(content, media_type="text/markdown; charset=utf-8")
 
@@ -46,7 +44,7 @@ def get_card(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> R
     "/{model}/versions/{version}/figures/{figure}",
     response_class=Response,
     responses={
-        **_file("image/png", {"type": "string", "format": "binary"}, "\x89PNG...", "The picture"),
+        **_file("image/png", {"type": "string", "format": "binary"}, "\x89PNG...", "The figure"),
         **responses(*VERSION_ERRORS, NoSuchVersionFileError),
     },
 )

@@ -1,4 +1,4 @@
-"""What the playground asks besides answers: the model's view, the methods that fit, test images, parts of images."""
+"""Routes of the playground: model input, explanation methods, sample images and crops."""
 
 from __future__ import annotations
 

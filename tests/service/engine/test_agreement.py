@@ -1,4 +1,4 @@
-"""An answer does not depend on the company it was computed in."""
+"""Batch independence: predictions do not depend on the other images of a batch."""
 
 from __future__ import annotations
 

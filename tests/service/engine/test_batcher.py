@@ -1,4 +1,4 @@
-"""How requests become batches and batches answers."""
+"""Batcher: batch formation and delivery of results."""
 
 from __future__ import annotations
 

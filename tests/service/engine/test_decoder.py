@@ -1,4 +1,4 @@
-"""Large images wait for threads, within a bound and a deadline; small ones are decoded at once."""
+"""Decoder: large images on threads with limits and deadlines, small images inline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that are refused or given up: full queues, deadlines, clients that go. Their places become free."""
+"""Rejected and abandoned requests in the batcher: full queues, deadlines and disconnects free their places."""
 
 from __future__ import annotations
 

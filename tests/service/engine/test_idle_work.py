@@ -1,4 +1,4 @@
-"""Background work: what waits for predictions, which never wait for more of it than is running."""
+"""Background jobs: they wait for predictions, and a prediction waits for running jobs only."""
 
 from __future__ import annotations
 

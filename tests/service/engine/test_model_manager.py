@@ -1,4 +1,4 @@
-"""The service follows the champions, and refuses what is not what its manifest says."""
+"""Model manager: it follows the champions and refuses damaged versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch's logits mean is what core.statistics says of them."""
+"""Postprocessing equals the functions of core.statistics."""
 
 from __future__ import annotations
 

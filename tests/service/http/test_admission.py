@@ -1,4 +1,4 @@
-"""Requests turned away at the door: like any other refusal, on connections that go on being used."""
+"""Admission control in the HTTP protocol: rejections equal those of the route, and connections stay usable."""
 
 from __future__ import annotations
 

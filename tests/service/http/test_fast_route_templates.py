@@ -1,4 +1,4 @@
-"""The short way to routes whose paths have parameters."""
+"""Fast routes with path parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""openapi.json: valid, and with an example of success and of every error for each route."""
+"""OpenAPI document: valid, with an example of success and of every error for each route."""
 
 from __future__ import annotations
 

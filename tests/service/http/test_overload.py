@@ -1,4 +1,4 @@
-"""Full queues, late answers and deadlines, as a client sees them."""
+"""Overload: full queues, expired requests and deadlines as seen by a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM under load: every request that was sent is answered, and the exit is clean."""
+"""Graceful shutdown: after SIGTERM under load, every request is served and the process exits with 0."""
 
 from __future__ import annotations
 

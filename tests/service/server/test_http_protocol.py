@@ -1,4 +1,4 @@
-"""What reaches the socket, and how much of a request is taken before there is a route for it."""
+"""HTTP protocol: writes to the socket, and the limit on request heads."""
 
 from __future__ import annotations
 

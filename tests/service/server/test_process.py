@@ -1,4 +1,4 @@
-"""`duet serve` as users run it: a process, a socket, signals."""
+"""`duet serve` as a process with a socket and signals."""
 
 from __future__ import annotations
 

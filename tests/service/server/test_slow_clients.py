@@ -1,4 +1,4 @@
-"""Clients that take their time: none holds a connection for ever, and nobody else notices."""
+"""Slow clients: their connections are closed, and other clients are not affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several API processes behind one port: they share it, their figures add up, and none outlives the service."""
+"""Worker supervisor: a shared port, combined metrics, restarts and shutdown."""
 
 from __future__ import annotations
 

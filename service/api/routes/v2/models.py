@@ -1,4 +1,4 @@
-"""GET /v2/models/...: what a model takes and gives, and whether it answers."""
+"""GET /v2/models: metadata and readiness of models in the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _READY_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{model}", responses=_METADATA_RESPONSES)
 def v2_model(reference: ChampionDep, catalog: CatalogDep, request: Request) -> ModelMetadata:
-    """Describe a model's champion: input, outputs, versions, class names and temperature."""
+    """Describe the champion of a model: input, outputs, versions, class names and temperature."""
     return _metadata(reference, catalog, request)
 
 
@@ -62,13 +62,13 @@ def v2_version(reference: VersionDep, catalog: CatalogDep, request: Request) -> 
 
 @router.get("/{model}/ready", responses=_READY_RESPONSES)
 async def v2_model_ready(reference: ChampionDep, engine: EngineDep, request: Request) -> ModelReady:
-    """Answer 200 once the model's champion is loaded and warm."""
+    """Respond 200 once the champion of the model is loaded and warm."""
     return await _ready(reference, engine, request)
 
 
 @router.get("/{model}/versions/{version}/ready", responses=_READY_RESPONSES)
 async def v2_version_ready(reference: VersionDep, engine: EngineDep, request: Request) -> ModelReady:
-    """Answer 200 once the version is loaded and warm; it is loaded for this if need be."""
+    """Respond 200 once the version is loaded and warm; it is loaded if necessary."""
     return await _ready(reference, engine, request)
 
 

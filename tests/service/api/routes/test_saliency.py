@@ -1,4 +1,4 @@
-"""POST /saliency over small models whose gradients are known; the references are in tests/service/saliency."""
+"""POST /saliency on small models with known gradients; references are in tests/service/saliency."""
 
 from __future__ import annotations
 
