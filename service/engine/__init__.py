@@ -1,1 +1,1 @@
-"""Models in memory and what runs them; knows nothing of HTTP beyond the errors it raises."""
+"""Inference engine: loaded models, queues, batcher, decoder and postprocessing; independent of HTTP except for errors."""

@@ -98,42 +98,42 @@ class Decoder:
             raise QueueFullError("decoding", self._pending, self._drain_rate.seconds_for(self._pending))
         loop = asyncio.get_running_loop()
         queued = time.perf_counter()
-        answer: asyncio.Future[list[DecodedImage]] = loop.create_future()
+        result: asyncio.Future[list[DecodedImage]] = loop.create_future()
         handle = self._executor.submit(decode)
-        handle.add_done_callback(partial(_deliver, loop, answer))
+        handle.add_done_callback(partial(_deliver, loop, result))
         if client is not None:
-            client.add(answer)
+            client.add(result)
             client.watch()
         self._pending += 1
         try:
             async with asyncio.timeout(max(0.0, deadline - queued)):
-                images = await answer
+                images = await result
         except TimeoutError:
             raise DeadlineExceededError("the image was not decoded before the deadline of the request") from None
         finally:
             self._pending -= 1
             handle.cancel()
-            del handle, answer  # an error in them would keep this frame and the body alive in a reference cycle
+            del handle, result  # an error in them would keep this frame and the body alive in a reference cycle
         self._drain_rate.record(1, oldest_queued=queued, finished=time.perf_counter())
         return images
 
 
 def _deliver(
-    loop: asyncio.AbstractEventLoop, answer: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]
+    loop: asyncio.AbstractEventLoop, result: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]
 ) -> None:
     """Pass the result from the thread to the event loop, unless the loop has closed."""
     if not handle.cancelled() and not loop.is_closed():
-        loop.call_soon_threadsafe(_settle, answer, handle)
+        loop.call_soon_threadsafe(_settle, result, handle)
 
 
-def _settle(answer: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]) -> None:
-    if answer.done():
+def _settle(result: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]) -> None:
+    if result.done():
         return  # disconnected or expired
     error = handle.exception()
     if error is not None:
-        answer.set_exception(error)
+        result.set_exception(error)
     else:
-        answer.set_result(handle.result())
+        result.set_result(handle.result())
 
 
 def _problem(error: ImageError, upload: Upload, index: int) -> UnreadableImageError:

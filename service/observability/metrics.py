@@ -39,33 +39,35 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "duet_http_requests", "Requests answered", ("method", "route", "status"), registry=self.registry
+            "duet_http_requests", "Finished requests", ("method", "route", "status"), registry=self.registry
         )
         self._request_seconds = Histogram(
             "duet_http_request_duration_seconds",
-            "From a request's head to the end of its answer",
+            "Time from the head of a request to the end of its response",
             ("method", "route"),
             buckets=SECONDS,
             registry=self.registry,
         )
         self._rejected = Counter(
             "duet_requests_rejected",
-            "Requests answered with a problem, by its kind, and the model where one was found",
+            "Problem responses by kind, with the model if it is known",
             ("reason", "model", "version"),
             registry=self.registry,
         )
-        self._decode_seconds = self._stage("decode", "Decoding and resizing a request's images")
-        self._queue_seconds = self._stage("queue", "A request's wait for its first batch")
+        self._decode_seconds = self._stage("decode", "Time to decode and resize the images of a request")
+        self._queue_seconds = self._stage("queue", "Time from queuing to the first batch of a request")
         self._inference_seconds = self._stage(
-            "inference", "From the start of a request's first batch to its last's end"
+            "inference", "Time from the start of the first batch of a request to the end of its last"
         )
-        self._answer_seconds = self._stage("answer", "From a request's head to its answer, all stages included")
+        self._answer_seconds = self._stage(
+            "answer", "Time from the head of a request to its predictions, all stages included"
+        )
         self._batch_images = Histogram(
             "duet_batch_images", "Images in one model run", MODEL, buckets=IMAGES, registry=self.registry
         )
-        self._images = Counter("duet_images", "Images answered", MODEL, registry=self.registry)
+        self._images = Counter("duet_images", "Classified images", MODEL, registry=self.registry)
         self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
-        self._waiting = self._gauge("duet_queue_images", "Images that wait for a model", MODEL, "livesum")
+        self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
         build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
         self._due: list[tuple[Observe, float]] = []

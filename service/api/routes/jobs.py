@@ -1,4 +1,4 @@
-"""/jobs: what was asked for and how far it is, and how to stop it or try it again."""
+"""/jobs: list, progress, cancellation and retry of jobs."""
 
 from __future__ import annotations
 

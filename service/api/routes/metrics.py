@@ -11,7 +11,7 @@ from service.errors import InternalServiceError, responses
 router = APIRouter(tags=["metrics"])
 EXPOSITION_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 EXPOSITION_EXAMPLE = """\
-# HELP duet_images_total Images answered
+# HELP duet_images_total Classified images
 # TYPE duet_images_total counter
 duet_images_total{model="cnn",precision="fp32",version="3"} 1042.0
 """

@@ -1,4 +1,4 @@
-"""GET /metrics/compare: two versions on the same test images, as JSON for programs and as a page for people."""
+"""GET /metrics/compare: comparison of two versions on the same test images, as JSON or as a page."""
 
 from __future__ import annotations
 

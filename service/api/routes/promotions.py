@@ -1,7 +1,7 @@
-"""Who is champion: put a version forward, go back, and read how it came to be.
+"""Promotion routes: promotion, gate preview, rollback, audit trail and evaluations.
 
-The gate is described in `core.gate`; a promotion or rollback is served by the process that answers when it answers,
-and by all others as soon as they have looked at the alias file again.
+The gate is in `core.gate`. The process that handles a promotion serves the new champion at once; other processes switch
+when they next read the alias file.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def get_card(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> R
     },
 )
 def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog: CatalogDep) -> Response:
-    """Show a picture of a version's card: training curves, confusion matrix, reliability diagram."""
+    """Read a figure of the model card: training curves, confusion matrix or reliability diagram."""
     content = read_figure(catalog.repository, catalog.manifest(model, version), figure)
     return Response(content, media_type="image/png")
 

@@ -1,4 +1,4 @@
-"""Figures of several workers: whoever is scraped knows what the others have."""
+"""Metrics of several workers: each worker reports the metrics of all."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ async def v2_live() -> ServerLive:
 @router.get(
     "/health/ready",
     responses={
-        **success(READY_EXAMPLE, "At least one model answers"),
+        **success(READY_EXAMPLE, "At least one model is served"),
         **error_responses(InternalServiceError, NotReadyError),
     },
 )
