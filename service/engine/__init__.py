@@ -1,1 +1,1 @@
-"""Inference engine: loaded models, queues, batcher, decoder and postprocessing; independent of HTTP except for errors."""
+"""Inference engine: loaded models, queues, batcher, decoder and postprocessing; errors are its only link to HTTP."""

@@ -42,13 +42,9 @@ class Timings:
 
     def milliseconds(self, started: float) -> dict[str, float]:
         """`timing_ms` of a response that is ready now; `started` is on the clock of `time.perf_counter`."""
-        total = time.perf_counter() - started
-        return {
-            "decode": round(self.decode * 1000, 3),
-            "queue": round(self.queue * 1000, 3),
-            "inference": round(self.inference * 1000, 3),
-            "total": round(total * 1000, 3),
-        }
+        seconds = {"decode": self.decode, "queue": self.queue, "inference": self.inference}
+        seconds["total"] = time.perf_counter() - started
+        return {stage: round(value * 1000, 3) for stage, value in seconds.items()}
 
 
 @dataclass(frozen=True)
@@ -100,8 +96,7 @@ class Engine:
         """As `loaded`; raises before any work is done if the queue of the model is full.
 
         Raises:
-            QueueFullError: the queue is full.
-            ProblemError: see `loaded`.
+            QueueFullError, ProblemError: the queue is full; see `loaded` for the others.
         """
         served = await self.loaded(family, version, precision, deadline=deadline)
         self._batcher.check_capacity(served.queue)

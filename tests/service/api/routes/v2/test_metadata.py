@@ -56,6 +56,7 @@ async def test_a_model_describes_its_tensors_and_what_they_mean(running: Running
         ],
         "parameters": {
             "version": "1",
+            "geometry": "stretch",
             "precision": "fp32",
             "temperature": 1.25,
             "labels": "black\ndark\ngrey\nlight\nwhite",
