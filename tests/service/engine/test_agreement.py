@@ -69,12 +69,12 @@ async def check(served: ModelVariant, count: int, threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-async def test_batched_answers_are_those_of_single_images(tmp_path: Path, threads: int) -> None:
+async def test_batched_predictions_equal_single_predictions(tmp_path: Path, threads: int) -> None:
     for served in tiny(tmp_path):
         await check(served, 64, threads)
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn"])
-async def test_the_shipped_champions_answer_alike_in_any_batch(tmp_path: Path, family: str) -> None:
+async def test_shipped_champions_predict_the_same_in_any_batch(tmp_path: Path, family: str) -> None:
     for served in opened(ModelRepository(tmp_path, shipped_models()), family):
         await check(served, 64, threads=1)

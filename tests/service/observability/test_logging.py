@@ -60,7 +60,7 @@ def test_a_line_outside_a_request_has_no_id() -> None:
 
 
 @pytest.mark.usefixtures("_in_request")
-def test_a_text_line_is_for_eyes() -> None:
+def test_text_line_has_the_same_fields() -> None:
     log, stream = lines("text")
     log.warning("POST /predict %d", 200, extra={"duration_ms": 1.5})
     assert stream.getvalue().strip().endswith("warning POST /predict 200 duration_ms=1.5 request_id=an-id")

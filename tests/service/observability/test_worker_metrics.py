@@ -10,7 +10,7 @@ import service.app as app_module
 from tests.support.service import listening_app, settings_for, until
 
 
-async def test_another_workers_gauges_are_kept_fresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_gauges_of_other_workers_are_refreshed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "GAUGE_REFRESH_SECONDS", 0.01)
     async with listening_app(settings_for(home, workers=2)) as app:
         metrics = app.state["metrics"]
