@@ -1,4 +1,4 @@
-"""Builds the app from its settings: parts, routes, and what starts and stops with the process."""
+"""Application factory: creates the parts and routes of the service, and starts and stops them with the process."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
-from service.http.admission import AdmissionControl
-from service.http.fast_routes import FastPathApp, QueryParser
+from service.http.fast_routes import FastPathApp
 from service.http.lifecycle import Lifecycle
 from service.http.middleware import RequestMiddleware
 from service.http.openapi import install_openapi
@@ -60,8 +59,8 @@ from service.state import AppState
 from service.web import routes as web
 from service.web.pages import read_site
 
-FRESH_SECONDS = 1.0
-"""How old a worker's gauges are at most when another one is scraped."""
+GAUGE_REFRESH_SECONDS = 1.0
+"""Maximum age of the gauges of a worker when another worker is scraped."""
 
 DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (
@@ -91,11 +90,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 
 def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = None) -> FastAPI:
-    """The API as an ASGI app; models are loaded in the background once its lifespan has begun.
+    """Create the API as an ASGI app. Models are loaded in the background after the lifespan has started.
 
     Args:
-        settings: how it runs; by default as the environment says, as `make dev` needs it.
-        lifecycle: shared with the server, which says there when it has been asked to stop.
+        settings: settings of the service; by default those of the environment, as `make dev` needs.
+        lifecycle: shared with the server, which sets `draining` when it is asked to stop.
     """
     settings = settings or read_settings()
     lifecycle = lifecycle or Lifecycle()
@@ -106,14 +105,14 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
         engine = create_engine(settings, repository, recorded)
         if settings.workers > 1:
-            await engine.models.poll()  # or clients would be sent here while other workers can answer them
+            await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
         authenticator = create_authenticator(settings)
         uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=settings.max_uploads)
         layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
         comparisons = Comparisons(repository, layers)
-        moves = Promotions(repository, engine.models, settings.gate)
-        fresh = [_keep_fresh(recorded)] if settings.workers > 1 else []
-        following = asyncio.gather(engine.models.watch(), *fresh)
+        promotions_service = Promotions(repository, engine.models, settings.gate)
+        refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
+        background = asyncio.gather(engine.models.watch(), *refreshing)
         async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
             yield AppState(
                 settings=settings,
@@ -122,7 +121,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
                 explainer=Explainer(engine.run_background, max_explanations=settings.max_explanations),
                 metrics=recorded,
                 lifecycle=lifecycle,
-                admission=AdmissionControl(engine, QueryParser(predict.PredictQuery)),
+                predict_route=app.fast_routes["POST", predict.PREDICT],
                 body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,
@@ -131,19 +130,19 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
                 uploader=uploader,
                 authenticator=authenticator,
                 jobs=jobs,
-                promotions=moves,
+                promotions=promotions_service,
                 comparisons=comparisons,
                 site=read_site(),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
             )
-        following.cancel()
+        background.cancel()
         with suppress(asyncio.CancelledError):
-            await following
-        moves.close()
+            await background
+        promotions_service.close()
         comparisons.close()
         engine.close()
         uploader.close()
-        recorded.settle()  # other workers may go on, and tell these figures with theirs
+        recorded.settle()  # other workers still report the metrics of this one
 
     app = FastPathApp(
         title="Duet",
@@ -170,14 +169,14 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     return app
 
 
-async def _keep_fresh(recorded: Metrics) -> None:
+async def _refresh_gauges(recorded: Metrics) -> None:
     while True:
-        await asyncio.sleep(FRESH_SECONDS)
+        await asyncio.sleep(GAUGE_REFRESH_SECONDS)
         recorded.refresh()
 
 
 def create_engine(settings: Settings, repository: ModelRepository, recorded: Metrics) -> Engine:
-    """The models, the batcher and the decoder that the settings ask for; nothing is loaded yet."""
+    """Create the engine with its models, batcher and decoder; no model is loaded yet."""
     models = ModelManager(
         repository,
         max_batch=settings.max_batch,
@@ -194,9 +193,4 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         observe_batch=recorded.observe_batch,
     )
     decoder = Decoder(threads=settings.model_threads, max_pixels=settings.max_pixels, queue_size=settings.queue_size)
-    return Engine(
-        models,
-        batcher,
-        decoder,
-        recorded.observe_answer,
-    )
+    return Engine(models, batcher, decoder, recorded.observe_answer)

@@ -1,4 +1,4 @@
-"""How the service runs: environment variables with the prefix DUET_, each with a default that just works."""
+"""Settings of the service, read from environment variables with the prefix DUET_; every setting has a default."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 
 
 class Settings(BaseSettings):
-    """Frozen once read. A secret is declared as SecretStr, so that no print or log of the settings shows it."""
+    """Immutable settings. Secrets are SecretStr, so that printing or logging the settings does not show them."""
 
     model_config = SettingsConfigDict(
         env_prefix="DUET_",
@@ -33,213 +33,215 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 takes requests from other machines."""
+    """Address to listen on; 0.0.0.0 accepts requests from other machines."""
 
     port: int = Field(8000, ge=0, le=65535)
-    """Port to listen on; 0 takes any free one, which the line printed at start names."""
+    """Port to listen on; 0 selects a free port, which is printed at start."""
 
     home: Path = Field(default_factory=duet_home)
-    """Folder of all writable state, versions published here among it."""
+    """Folder of all writable state, including the versions published on this machine."""
 
     shipped_models: Path = Field(default_factory=shipped_models)
-    """Read-only folder of the versions that come with the project."""
+    """Read-only folder of the versions that ship with the project."""
 
     data_dir: Path | None = None
-    """Folder that holds CIFAR-10's cifar-10-batches-py, some of whose test images the playground then offers; what was
-    downloaded into the home is found without."""
+    """Folder that contains cifar-10-batches-py; the playground offers some of its test images. Data downloaded into
+    `home` is found without this setting."""
 
     api_keys: SecretStr | None = None
-    """Keys of those who may change anything, as `jobs:KEY,admin:KEY2`; without, one that may do all is made and kept in
-    the home."""
+    """API keys with their scopes, as `jobs:KEY,admin:KEY2`. If unset, a key with all scopes is generated and stored in
+    `home`."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Names, separated by commas, under which changes are taken besides addresses, localhost and the machine's name."""
+    """Host names, separated by commas, for which changing requests are accepted. IP addresses, localhost and the host
+    name of the machine are always accepted."""
 
     max_body_bytes: int = Field(16 * MIB, ge=1024)
-    """Largest request body; a larger one is refused before it is read whole."""
+    """Maximum size of a request body; larger requests are rejected before the whole body is read."""
 
     max_files: int = Field(64, ge=1)
-    """Most images in one request."""
+    """Maximum number of images per request."""
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)
-    """Most pixels of one image, judged by its header before pixels are decoded."""
+    """Maximum number of pixels per image, checked in the header before the pixels are decoded."""
 
     workers: int = Field(1, ge=1, le=256)
-    """API processes behind the one port; each loads the models and has a queue of its own."""
+    """Number of API processes behind the port; each loads the models and has its own queues."""
 
     threads: int | None = Field(None, ge=1, le=1024)
-    """Model runs at a time in each worker, one thread each; by default its share of the cores that may be used. With
-    1, models run on the event loop itself, which is fastest on one core."""
+    """Number of model threads per worker; default: the available cores divided by the number of workers. With 1, models
+    run on the event loop, which is fastest on one core."""
 
     precision: Precision = "fp32"
-    """Which graph answers when a request does not ask for one: fp32, or int8 where a version has it."""
+    """Precision of requests that name none: fp32, or int8 for versions that have it."""
 
     max_batch: int = Field(32, ge=1, le=4096)
-    """Most images in one model run."""
+    """Maximum number of images per model run."""
 
     queue_size: int = Field(96, ge=1)
-    """Most images that wait for one model version; when full, requests are refused with 429."""
+    """Maximum number of images in the queue of a model; when it is full, requests are rejected with 429."""
 
     max_upload_bytes: int = Field(1024 * MIB, ge=1024)
-    """Largest body of a request that brings images for training; it goes to disk as it comes."""
+    """Maximum body size of an upload of training images; it is streamed to disk."""
 
     max_dataset_images: int = Field(50_000, ge=1)
-    """Most images in one data set, and most files in one upload."""
+    """Maximum number of images per data set and of files per upload."""
 
     max_dataset_bytes: int = Field(4096 * MIB, ge=1024)
-    """Most bytes of one data set on disk, and most that one archive may unpack to."""
+    """Maximum size of a data set on disk and of an unpacked archive."""
 
     max_uploads: int = Field(2, ge=1)
-    """Uploads of images for training that are taken at a time in each worker; further ones are refused with 429."""
+    """Maximum number of concurrent uploads of training images per worker; others are rejected with 429."""
 
     upload_seconds: float = Field(3600.0, gt=0)
-    """Time for the body of such an upload to arrive; past it the answer is 408."""
+    """Time limit for the body of such an upload; after it the response is 408."""
 
     max_explanations: int = Field(8, ge=1)
-    """Most explanations that are made at a time; further ones are refused with 429."""
+    """Maximum number of concurrent explanations; others are rejected with 429."""
 
     deadline_seconds: float = Field(10.0, ge=0)
-    """Time for one request, its upload included; past it the answer is 504, or 408 where the body is still coming."""
+    """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
 
     redis_url: SecretStr | None = None
-    """Broker that keeps the jobs, shared by all processes and machines of one service, such as
-    redis://:password@host:6379/0; without it `duet serve` starts a broker of its own and a worker."""
+    """URL of the Redis broker for jobs, shared by all processes of a service, such as redis://:password@host:6379/0. If
+    unset, `duet serve` starts a broker and a worker."""
 
     embedded_broker: bool = True
-    """Whether `duet serve` starts a broker where `redis_url` names none; with neither there are no jobs."""
+    """Whether `duet serve` starts a broker if `redis_url` is unset; without any broker there are no jobs."""
 
     embedded_worker: bool = True
-    """Whether a worker is started beside the broker that `duet serve` starts."""
+    """Whether `duet serve` starts a worker with its broker."""
 
     worker_stop_seconds: float = Field(20.0, gt=0)
-    """How long the worker beside `duet serve` may take to stop its jobs and give them back; then it is killed."""
+    """Time that the worker of `duet serve` has to stop and return its jobs at shutdown; then it is killed."""
 
     training_python: Path | None = None
-    """Interpreter of the environment that jobs run in, where that is not this one; it need not be there yet."""
+    """Python interpreter for jobs; default: the interpreter of the worker. It may be installed later."""
 
     worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate")
-    """Kinds of jobs that a worker takes, separated by commas."""
+    """Kinds of jobs that a worker runs, separated by commas."""
 
     worker_jobs: int = Field(1, ge=1, le=64)
-    """Jobs at a time in each worker, each a process of its own."""
+    """Number of concurrent jobs per worker, each in its own process."""
 
     job_threads: int | None = Field(None, ge=1, le=1024)
-    """Processor threads of each job; by default a worker's jobs share all cores but one, which is left to serving."""
+    """Number of CPU threads per job; default: all cores but one, divided by the number of concurrent jobs."""
 
     job_nice: int = Field(10, ge=0, le=19)
-    """How much nicer to others than the worker itself a job's process is, so that serving goes first."""
+    """Niceness of job processes relative to the worker, so that serving has priority."""
 
     job_idle: bool = False
-    """Whether a job's process also leaves its core at once to whatever else has something to do (SCHED_IDLE), on Linux.
-    Where other programs keep all cores busy it then hardly gets on, not even with ending."""
+    """Whether job processes run with SCHED_IDLE (Linux), so that they use only idle CPU time. On a busy machine such
+    jobs may make almost no progress and stop slowly."""
 
     job_seconds: float = Field(24 * 3600.0, gt=0)
-    """Longest time that one attempt at a job may take; then it is stopped and failed, its last checkpoint kept."""
+    """Time limit for one attempt of a job; then the job fails and its last checkpoint is kept."""
 
     job_free_mib: int = Field(1024, ge=0)
-    """Free disk space under `home`, in MiB, without which no job is begun: checkpoints and a version must fit."""
+    """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version."""
 
     job_lease_seconds: float = Field(30.0, ge=1)
-    """How long after its last sign of life a worker's jobs are resumed by another."""
+    """Time after the last heartbeat of a worker when another worker resumes its jobs."""
 
     training_setup: str | None = None
-    """Command that makes the environment of `training_python`, run once beside the service at its start."""
+    """Command that creates the environment of `training_python`; run once when the service starts."""
 
     job_events_kept: int = Field(10_000, ge=100)
-    """About how many events of each job are kept; the oldest go first. Of progress within an epoch, the last alone."""
+    """Approximate maximum number of events kept per job; the oldest are removed first. Only the latest progress event
+    within an epoch is kept."""
 
     idempotency_hours: float = Field(24.0, gt=0)
-    """How long an Idempotency-Key is remembered once its job is made."""
+    """Time for which an Idempotency-Key is remembered after its job was created."""
 
     job_retention_days: float = Field(30.0, gt=0)
-    """How long the record, the events and the log of a job are kept after its end, and the checkpoint of one that
-    failed or was cancelled, from which it can be tried again. Versions that jobs published are not touched."""
+    """Time for which the record, events and log of a finished job are kept, and the checkpoint of a failed or cancelled
+    job, which allows a retry. Published versions are not affected."""
 
     checkpoint_retention_days: float = Field(7.0, ge=0)
-    """How long the checkpoint of a job that succeeded is kept after its end."""
+    """Time for which the checkpoint of a succeeded job is kept."""
 
     keep_unpromoted_versions: int | None = Field(None, ge=1)
-    """How many versions of each family that were never champion are kept; older ones are deleted for good, a day
-    after they were made at the earliest. Not set, no version is ever deleted."""
+    """Number of versions per family to keep that were never champion; older ones are deleted permanently, at the
+    earliest one day after their creation. If unset, no version is deleted."""
 
     poll_seconds: float = Field(0.5, gt=0)
-    """How often the champions are looked up; a promotion is served this much later, plus the time to load it."""
+    """Interval at which the champions are read; it delays the switch to a promoted version."""
 
     retry_refused_seconds: float = Field(30.0, gt=0)
-    """How long a version that was refused stays refused before its files are read again."""
+    """Time before a version that could not be loaded is tried again."""
 
     extra_versions: int = Field(4, ge=0)
-    """How many versions other than champions stay loaded once asked for; the least recently used one goes first."""
+    """Number of requested versions other than champions that stay loaded; the least recently used is unloaded first."""
 
     drain_notice_seconds: float = Field(0.5, ge=0)
-    """After SIGTERM, how long new requests are still taken while /readyz already answers 503; behind a load balancer,
-    longer than its health check interval."""
+    """Time after SIGTERM during which new requests are still accepted while /readyz responds 503; behind a load
+    balancer, longer than its health check interval."""
 
     drain_seconds: float = Field(30.0, gt=0)
-    """After that, how long accepted requests may take to finish before they are cut off."""
+    """Time limit for accepted requests to finish after that; then they are cancelled."""
 
     gate: Annotated[GateThresholds, NoDecode] = GateThresholds()
-    """What a version must show on the holdout to replace a champion, as JSON such as {"significance": 0.01}."""
+    """Thresholds of the promotion gate, as JSON such as {"significance": 0.01}."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe log lines to write; access lines are info, those of probes and scrapes debug."""
+    """Least severe log level to write; access lines are info, those of probes and scrapes debug."""
 
     log_format: Literal["json", "text"] = "json"
-    """One JSON object per line, or plain text for a terminal."""
+    """Format of log lines: JSON objects, or text for a terminal."""
 
     @property
     def model_threads(self) -> int:
-        """Model runs at a time in each worker."""
+        """Number of model threads per worker."""
         return self.threads or max(1, available_cores() // self.workers)
 
     @field_validator("home", "shipped_models", "training_python", "data_dir")
     @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
+    def _make_absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
 
     @field_validator("api_keys")
     @classmethod
-    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+    def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
         if keys is not None:
             parse_keys(keys.get_secret_value())
         return keys
 
     @property
     def threads_per_job(self) -> int:
-        """Processor threads of each job."""
+        """Number of CPU threads per job."""
         return self.job_threads or max(1, (available_cores() - 1) // self.worker_jobs)
 
     @field_validator("allowed_hosts", "worker_queues", mode="before")
     @classmethod
-    def _split(cls, names: Any) -> Any:
+    def _split_names(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
     @field_validator("gate", mode="before")
     @classmethod
-    def _from_json(cls, thresholds: Any) -> Any:
+    def _parse_gate(cls, thresholds: Any) -> Any:
         try:
             return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
         except ValidationError as error:
             raise ValueError(explain(error)) from None
 
     @model_validator(mode="after")
-    def _queue_holds_a_request(self) -> Self:
+    def _check_queue_size(self) -> Self:
         if self.queue_size < self.max_files:
             raise ValueError(
                 f"queue_size ({self.queue_size}) must be at least max_files ({self.max_files}), "
-                "or the largest request could never be taken"
+                "otherwise the largest request could never be queued"
             )
         return self
 
 
-def read_settings(**given: Any) -> Settings:
-    """The settings of the environment, with those given on the command line in their place.
+def read_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` come from the command line.
 
     Raises:
-        ConfigurationError: they do not validate; the message names the variables, and shows no value.
+        ConfigurationError: a setting is invalid; the message names the variable but does not show its value.
     """
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
         problems = [
             f"{'_'.join(['DUET', *map(str, problem['loc'])]).upper()}: {problem['msg']}" for problem in error.errors()

@@ -1,19 +1,23 @@
-"""What the routes are given: the parts of the running app, typed."""
+"""Application state: the parts of the running app and of the current request, typed."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict, cast
+
+from starlette.requests import HTTPConnection
 
 from core.repository.repository import ModelRepository
 from service.datasets.uploads import DatasetUploader
 from service.engine.engine import Engine
-from service.http.admission import AdmissionControl
+from service.engine.loaded_model import ModelVariant
+from service.http.fast_routes import FastRoute
 from service.http.lifecycle import Lifecycle
 from service.http.request_body import BodyReader
 from service.jobs.service import JobService
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples
+from service.observability.logging import RequestContext
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator
@@ -22,7 +26,7 @@ from service.web.pages import Site
 
 
 class AppState(TypedDict):
-    """The lifespan state; every request finds it at `request.state`."""
+    """Lifespan state of the app."""
 
     settings: Settings
     repository: ModelRepository
@@ -30,7 +34,7 @@ class AppState(TypedDict):
     explainer: Explainer
     metrics: Metrics
     lifecycle: Lifecycle
-    admission: AdmissionControl
+    predict_route: FastRoute
     body_reader: BodyReader
     uploader: DatasetUploader
     authenticator: Authenticator
@@ -39,3 +43,15 @@ class AppState(TypedDict):
     comparisons: Comparisons
     site: Site
     samples: Samples
+
+
+class RequestState(AppState):
+    """Copy of the app state for one request, with its context and, once known, its model."""
+
+    context: RequestContext
+    served: NotRequired[ModelVariant]
+
+
+def state_of(request: HTTPConnection) -> RequestState:
+    """The state of a request."""
+    return cast(RequestState, request.scope["state"])

@@ -1,1 +1,1 @@
-"""The routes. Each takes care of what is HTTP about a request and leaves the rest to the engine."""
+"""HTTP API: routes, their queries, responses and examples. Routes translate between HTTP and the engine."""

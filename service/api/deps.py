@@ -1,4 +1,4 @@
-"""What routes ask for, as types."""
+"""FastAPI dependencies of the routes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from service.http.lifecycle import Lifecycle
 from service.jobs.service import JobService
 from service.models.catalog import ModelCatalog
 from service.observability.metrics import Metrics
+from service.state import state_of
 
 
 async def _engine(request: Request) -> Engine:
-    engine: Engine = request.state.engine
-    return engine
+    return state_of(request)["engine"]
 
 
 async def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.state.metrics
-    return metrics
+    return state_of(request)["metrics"]
 
 
 async def _lifecycle(request: Request) -> Lifecycle:
-    lifecycle: Lifecycle = request.state.lifecycle
-    return lifecycle
+    return state_of(request)["lifecycle"]
 
 
 async def _catalog(request: Request) -> ModelCatalog:
-    return ModelCatalog(request.state.repository, request.state.engine.models.refusal)
+    return ModelCatalog(state_of(request)["repository"], state_of(request)["engine"].models.refusal)
 
 
 async def _job_service(request: Request) -> JobService:
-    job_service: JobService | None = request.state.jobs
+    job_service = state_of(request)["jobs"]
     if job_service is None:
         raise JobsNotConfiguredError
     return job_service

@@ -10,7 +10,7 @@ from multipart import MultipartError, ParserLimitReached, PushMultipartParser, p
 from service.datasets.files import Candidate, Skipped, too_large
 from service.datasets.limits import Limits
 from service.errors import MalformedBodyError, TooManyFilesError, WrongFieldError
-from service.http.multipart import FIELD, MAX_BOUNDARY_LENGTH
+from service.http.request_body import FIELD, MAX_BOUNDARY_LENGTH
 
 _CHUNK = 1024 * 1024
 

@@ -1,1 +1,1 @@
-"""Models in memory and what runs them; knows nothing of HTTP beyond the errors it raises."""
+"""Inference engine: loaded models, queues, batcher, decoder and postprocessing; errors are its only link to HTTP."""

@@ -1,13 +1,13 @@
-"""Shares a few threads between the queues of all loaded graphs, and makes batches without ever waiting for one.
+"""Batcher: runs the queues of all loaded graphs on a few threads, without waiting to fill a batch.
 
-The moment a thread is free it takes whatever the next queue holds, up to the largest batch. Queues take turns, so
-that a busy model cannot starve another. All state belongs to the event loop; only the model runs elsewhere.
+As soon as a thread is free, it runs the pending images of the next queue, up to the largest batch size. Queues take
+turns, so that a busy model cannot starve the others. All state belongs to the event loop; only the models run on
+threads.
 
-With one thread there is nothing to run beside: the model then runs on the event loop itself. A request is not handed
-to another thread and back, and whatever arrives while the model runs waits in the sockets and is read in one go, which
-makes the next batch.
+With one thread, models run on the event loop itself. This saves the hand-over of each request to another thread, and
+requests that arrive during a run wait in the socket buffers and form the next batch.
 
-Explanations run in the background: in short parts, each of which starts only while nobody waits for a prediction.
+Background work, such as explanations, runs in short jobs that start only while no prediction is pending.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.engine.idle_work import IdleQueue, Job
 from service.engine.postprocess import Outputs
-from service.engine.queue import BatchSlice, DisconnectSource, Inference, ModelQueue, PendingRequest
+from service.engine.queue import BatchSlice, DisconnectSource, IdleQueue, Inference, Job, ModelQueue, PendingRequest
 from service.errors import DeadlineExceededError, QueueFullError
 
 clock = time.perf_counter
 Result = TypeVar("Result")
 
 READING_TURNS = 2
-"""Turns of the loop between two batches that run on it, besides the one in which the next is dispatched."""
+"""Turns of the event loop between two batches that run on it, not counting the turn that dispatches the batch."""
 
-ROOM_SECONDS = 0.005
-"""How often a full queue is looked through for places of requests that nobody waits for."""
+FULL_SWEEP_SECONDS = 0.005
+"""Minimum time between two sweeps of a full queue."""
 
 SWEEP_SECONDS = 0.05
-"""How often waiting requests are looked through for passed deadlines and clients that hung up."""
+"""Interval of the sweep for expired requests and disconnected clients."""
+
 ARRIVAL_TURNS = 5
-"""Turns of the event loop between two parts of the background on it: a request that came meanwhile needs that many
-from its socket to its queue."""
+"""Turns of the event loop between two background jobs on it: the number that a new request needs from its socket to
+its queue."""
 
 
 class Batcher:
@@ -51,7 +51,7 @@ class Batcher:
     def __init__(
         self, *, threads: int, max_batch: int, queue_size: int, observe_batch: Callable[[ModelQueue, int], None]
     ) -> None:
-        """`observe_batch` is told the queue and the number of images of every batch that has run."""
+        """`observe_batch` is called with the queue and the number of images of every finished batch."""
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="model") if threads > 1 else None
         self._free_threads = threads
         self._max_batch = max_batch
@@ -65,18 +65,17 @@ class Batcher:
         self._sweeping: asyncio.TimerHandle | None = None
 
     def check_capacity(self, queue: ModelQueue, images: int = 1) -> None:
-        """Refuse before work is spent on a request that would not be taken.
+        """Check that a queue has room for a number of images.
 
         Raises:
-            QueueFullError: the queue has no place for so many images.
+            QueueFullError: it has not.
         """
         if queue.pending + images <= self._queue_size:
             return
-        # Looking for the places of those who have gone takes longer than all the rest of a refusal, which has to be
-        # cheap, so a crowd of refusals looks once.
+        # A sweep may free places, but it costs more than the rest of a refusal, so sweeps are limited in rate.
         now = clock()
-        if now - queue.looked_for_room >= ROOM_SECONDS:
-            queue.looked_for_room = now
+        if now - queue.last_sweep >= FULL_SWEEP_SECONDS:
+            queue.last_sweep = now
             queue.sweep()
             if queue.pending + images <= self._queue_size:
                 return
@@ -85,23 +84,23 @@ class Batcher:
     def submit(
         self, queue: ModelQueue, images_NHWC: Pixels, deadline: float, client: DisconnectSource | None = None
     ) -> asyncio.Future[Inference]:
-        """Queue the images of one request; cancelling the future frees their places.
+        """Queue the images of one request; cancelling the future removes them from the queue.
 
         Args:
-            queue: of the graph that shall answer.
-            images_NHWC: uint8 [N, H, W, 3], N >= 1, of the size that the version takes.
+            queue: queue of the graph.
+            images_NHWC: uint8 [N, H, W, 3], N >= 1, of the input size of the model.
             deadline: on the clock of `time.perf_counter`; soon after it the future fails with DeadlineExceededError.
-            client: watched from when the request has waited for a while.
+            client: watched for a disconnect once the request has waited for SWEEP_SECONDS.
 
         Raises:
-            QueueFullError: the queue has no place for so many images.
-            DeadlineExceededError: the deadline has passed already.
+            QueueFullError: the queue has no room for the images.
+            DeadlineExceededError: the deadline has already passed.
         """
         self.check_capacity(queue, len(images_NHWC))
         loop = asyncio.get_running_loop()
         now = clock()
         if now >= deadline:
-            raise _late()
+            raise _expired()
         future: asyncio.Future[Inference] = loop.create_future()
         request = PendingRequest(images_NHWC, future, now, deadline, client)
         if client is not None:
@@ -116,11 +115,11 @@ class Batcher:
         return future
 
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
-        """The result of `call`, made when nobody waits for a model; cancelling the future takes it out of the queue.
+        """Run `call` when no prediction is pending; cancelling the future removes it from the queue.
 
         Args:
-            call: blocks, and should be short: a request that comes meanwhile may have to wait for its end. With more
-                than one thread it runs on one of them, and one is always left to predictions.
+            call: blocking, but short, because a prediction may have to wait for it. With several threads it runs on
+                one of them, and at least one thread remains free for predictions.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
@@ -129,18 +128,17 @@ class Batcher:
         return future
 
     def close(self) -> None:
-        """Finish the batches that run; whatever still waits is never answered."""
+        """Finish the running batches; pending requests are dropped."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Dispatch soon, not at once: requests that arrived in the same turn of the loop go into the same batch.
+        """Dispatch in a later turn of the loop, so that requests that arrive in the same turn share a batch.
 
-        A model that runs on the loop lets it turn a few times more. What has come in during the last batch is read in
-        one turn and taken or refused in the next, and a connection needs one before that; none of them shall wait for
-        the end of another batch.
+        If models run on the loop, it turns a few more times first: new connections are accepted in one turn, requests
+        are read in the next and admitted or refused in the one after. None of them should wait for another batch.
         """
         if not self._dispatch_is_due:
             self._dispatch_is_due = True
@@ -156,17 +154,17 @@ class Batcher:
         self._dispatch_is_due = False
         while self._free_threads and self._busy_queues:
             queue = self._busy_queues.popleft()
-            # Free threads share what waits, so that two images on two idle cores run side by side.
+            # Pending images are shared between the free threads: two images on two idle cores run in parallel.
             batch = queue.take(min(self._max_batch, math.ceil(queue.pending / self._free_threads)), clock())
             if queue.pending:
                 self._busy_queues.append(queue)
             if not batch:
-                continue  # everyone who waited there has gone
+                continue  # all of its requests were cancelled
             if self._executor is None:
                 try:
                     self._run_here(queue, batch)
                 finally:
-                    # Answers are sent and new requests read before the next batch.
+                    # Send responses and read new requests before the next batch.
                     if self._busy_queues or self._background.pending:
                         self._turns_to_wait = ARRIVAL_TURNS
                         self._schedule(loop)
@@ -202,10 +200,10 @@ class Batcher:
     def _run_here(self, queue: ModelQueue, batch: list[BatchSlice]) -> None:
         try:
             outputs = _run(queue, batch)
-        except Exception as error:  # whatever a model raises belongs to the requests of this batch alone
+        except Exception as error:  # fails only the requests of this batch
             _fail(queue, batch, error)
         else:
-            self._answer(queue, batch, outputs)
+            self._deliver(queue, batch, outputs)
 
     def _finish(
         self,
@@ -222,9 +220,9 @@ class Batcher:
         if error is not None:
             _fail(queue, batch, error)
         else:
-            self._answer(queue, batch, running.result())
+            self._deliver(queue, batch, running.result())
 
-    def _answer(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs) -> None:
+    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs) -> None:
         now = clock()
         row = 0
         for part in batch:
@@ -235,12 +233,12 @@ class Batcher:
         self._observe_batch(queue, row)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Fail what is late and watch the clients of what waits; at rest when nothing is unanswered."""
+        """Fail expired requests and watch the clients of slow ones; not rescheduled when no request is unanswered."""
         now = clock()
         pending = [request for request in self._unanswered if not request.future.done()]
         for request in pending:
             if now >= request.deadline:
-                request.future.set_exception(_late())
+                request.future.set_exception(_expired())
             elif request.client is not None and now - request.queued >= SWEEP_SECONDS:
                 request.client.watch()
         self._unanswered = pending
@@ -262,5 +260,5 @@ def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException) -> N
             part.request.future.set_exception(failure)
 
 
-def _late() -> DeadlineExceededError:
-    return DeadlineExceededError("the model did not answer before the request's deadline")
+def _expired() -> DeadlineExceededError:
+    return DeadlineExceededError("the model did not finish before the deadline of the request")

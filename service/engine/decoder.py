@@ -1,4 +1,4 @@
-"""Turns uploaded bytes into pixels without holding up the event loop for large images."""
+"""Image decoding: uploaded bytes to pixels. Small images are decoded inline, large ones on threads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future as Handle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
 from core.images.decode import Crop, DecodedImage, decode_images
 from core.images.geometry import ModelInput
-from service.engine.drain_rate import DrainRate
-from service.engine.queue import DisconnectSource
-from service.engine.upload import Upload
+from service.engine.queue import DisconnectSource, DrainRate
 from service.errors import (
     DeadlineExceededError,
     InvalidParametersError,
@@ -24,22 +23,29 @@ from service.errors import (
     UnsupportedImageFormatError,
 )
 
-# Below both, decoding takes less time than handing it to a thread and back.
+# Images below both limits are decoded inline: a thread hand-over would take longer than decoding.
 INLINE_BYTES = 16 * 1024
 INLINE_PIXELS = 64 * 64
 
-_FIRST_GUESS_SECONDS = 0.05
+_INITIAL_SECONDS_PER_IMAGE = 0.05
+
+
+class Upload(NamedTuple):
+    """One uploaded image file; `filename` is None for a raw body."""
+
+    filename: str | None
+    content: bytes
 
 
 class Decoder:
-    """Decodes small images at once and large ones on threads of its own, beside the models'; used from one loop."""
+    """Decodes images for one event loop. Its threads are separate from those of the models."""
 
     def __init__(self, *, threads: int, max_pixels: int, queue_size: int) -> None:
-        """At most `queue_size` images wait for or are on the threads."""
+        """At most `queue_size` images are queued for or decoded on the threads."""
         self._max_pixels = max_pixels
         self._queue_size = queue_size
         self._pending = 0
-        self._throughput = DrainRate(_FIRST_GUESS_SECONDS / threads)
+        self._drain_rate = DrainRate(_INITIAL_SECONDS_PER_IMAGE / threads)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
     async def decode(
@@ -52,20 +58,21 @@ class Decoder:
         client: DisconnectSource | None = None,
         crop: Crop | None = None,
     ) -> list[DecodedImage]:
-        """One image as each of several models takes it.
+        """Decode one image for several models.
 
         Args:
-            upload: the image.
-            index: its place in the request, for the error.
-            inputs: what the models take, one result for each.
+            upload: the image file.
+            index: position of the image in the request, for error messages.
+            inputs: input size of each model; the result has one image for each.
             deadline: on the clock of `time.perf_counter`.
             client: watched while the image waits for a thread.
-            crop: the part of it that is taken.
+            crop: the part of the image to use.
 
         Raises:
-            InvalidParametersError: that part is not within the image.
-            UnreadableImageError: not an image, damaged, of a foreign format, or of too many pixels.
-            QueueFullError, DeadlineExceededError: no place, or no time, for a large one.
+            InvalidParametersError: the crop is not within the image.
+            UnreadableImageError: the file is not an image, is damaged, has an unsupported format or too many pixels.
+            QueueFullError: too many large images are queued.
+            DeadlineExceededError: the deadline passed before the image was decoded.
         """
         decode = partial(decode_images, upload.content, inputs, crop=crop)
         try:
@@ -73,7 +80,7 @@ class Decoder:
                 try:
                     return decode(max_pixels=min(INLINE_PIXELS, self._max_pixels))
                 except ImageTooLargeError:
-                    pass  # few bytes can hold many pixels: those are decoded on a thread, under the real limit
+                    pass  # small files can hold many pixels; decode those on a thread, with the configured limit
             return await self._on_thread(partial(decode, max_pixels=self._max_pixels), deadline, client)
         except CropError as error:
             raise InvalidParametersError([("crop", str(error))]) from error
@@ -81,52 +88,52 @@ class Decoder:
             raise _problem(error, upload, index) from error
 
     def close(self) -> None:
-        """Finish the images that are being decoded."""
+        """Finish the images that are being decoded and stop the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     async def _on_thread(
         self, decode: partial[list[DecodedImage]], deadline: float, client: DisconnectSource | None
     ) -> list[DecodedImage]:
         if self._pending >= self._queue_size:
-            raise QueueFullError("decoding", self._pending, self._throughput.seconds_for(self._pending))
+            raise QueueFullError("decoding", self._pending, self._drain_rate.seconds_for(self._pending))
         loop = asyncio.get_running_loop()
         queued = time.perf_counter()
-        answer: asyncio.Future[list[DecodedImage]] = loop.create_future()
+        result: asyncio.Future[list[DecodedImage]] = loop.create_future()
         handle = self._executor.submit(decode)
-        handle.add_done_callback(partial(_pass_on, loop, answer))
+        handle.add_done_callback(partial(_deliver, loop, result))
         if client is not None:
-            client.add(answer)
+            client.add(result)
             client.watch()
         self._pending += 1
         try:
             async with asyncio.timeout(max(0.0, deadline - queued)):
-                images = await answer
+                images = await result
         except TimeoutError:
-            raise DeadlineExceededError("the image was not decoded before the request's deadline") from None
+            raise DeadlineExceededError("the image was not decoded before the deadline of the request") from None
         finally:
             self._pending -= 1
-            handle.cancel()  # nobody waits for it any more
-            del handle, answer  # an error that they hold would hold this frame, and the body, in a cycle
-        self._throughput.record(1, oldest_queued=queued, finished=time.perf_counter())
+            handle.cancel()
+            del handle, result  # an error in them would keep this frame and the body alive in a reference cycle
+        self._drain_rate.record(1, oldest_queued=queued, finished=time.perf_counter())
         return images
 
 
-def _pass_on(
-    loop: asyncio.AbstractEventLoop, answer: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]
+def _deliver(
+    loop: asyncio.AbstractEventLoop, result: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]
 ) -> None:
-    """From the thread to the loop, which may have closed meanwhile."""
+    """Pass the result from the thread to the event loop, unless the loop has closed."""
     if not handle.cancelled() and not loop.is_closed():
-        loop.call_soon_threadsafe(_settle, answer, handle)
+        loop.call_soon_threadsafe(_settle, result, handle)
 
 
-def _settle(answer: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]) -> None:
-    if answer.done():
-        return  # the client has gone, or the deadline has passed
+def _settle(result: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]) -> None:
+    if result.done():
+        return  # disconnected or expired
     error = handle.exception()
     if error is not None:
-        answer.set_exception(error)
+        result.set_exception(error)
     else:
-        answer.set_result(handle.result())
+        result.set_result(handle.result())
 
 
 def _problem(error: ImageError, upload: Upload, index: int) -> UnreadableImageError:

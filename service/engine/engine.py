@@ -1,9 +1,10 @@
-"""Answers requests: decode -> submit -> run -> render. Knows images and models, and nothing of HTTP."""
+"""Engine: admits requests, decodes their images, runs the models and renders predictions. Independent of HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,36 +13,43 @@ from typing import Any, TypeVar
 import numpy as np
 
 from core.images.decode import Crop, DecodedImage
-from core.images.tta_views import views
-from core.repository.manifest import Precision
+from core.images.tta_views import VIEW_WEIGHTS, averaged, views
+from core.repository.manifest import Calibration, Precision
 from service.engine.arrays import Pixels
 from service.engine.batcher import Batcher
-from service.engine.decoder import Decoder
+from service.engine.decoder import Decoder, Upload
 from service.engine.loaded_model import ModelVariant
 from service.engine.model_manager import ModelManager
-from service.engine.queue import DisconnectSource, Inference
-from service.engine.render import divergence_bits, render_prediction
-from service.engine.tta import NOTE, averaged_inference
-from service.engine.upload import Upload
+from service.engine.postprocess import divergence_bits, postprocess, render_prediction
+from service.engine.queue import DisconnectSource, Inference, ModelQueue
 from service.errors import DeadlineExceededError
 
 Result = TypeVar("Result")
 ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
-"""Told of every answer: the model, seconds of decoding, what the queue and the run took, and seconds in all."""
+"""Called for every prediction with the model, seconds of decoding, the inference, and total seconds."""
+
+TTA_NOTE = f"answers to {len(VIEW_WEIGHTS)} views averaged"
+"""Note added to predictions with test-time augmentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds that the parts of one request took."""
+    """Seconds spent in each stage of one request."""
 
     decode: float
     queue: float
     inference: float
 
+    def milliseconds(self, started: float) -> dict[str, float]:
+        """`timing_ms` of a response that is ready now; `started` is on the clock of `time.perf_counter`."""
+        seconds = {"decode": self.decode, "queue": self.queue, "inference": self.inference}
+        seconds["total"] = time.perf_counter() - started
+        return {stage: round(value * 1000, 3) for stage, value in seconds.items()}
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several versions' answers to one image, and how far apart they are in bits; `images` as each version saw it."""
+    """Predictions of several models for one image and their divergence in bits; `images` are the model inputs."""
 
     predictions: list[dict[str, Any]]
     agree: bool
@@ -50,51 +58,66 @@ class Comparison:
 
 
 class Engine:
-    """One process's models, batcher and decoder."""
+    """The models, the batcher and the decoder of one process; used from one event loop."""
 
     def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, observe_answer: ObserveAnswer) -> None:
         self.models = models
         self._batcher = batcher
         self._decoder = decoder
         self._observe_answer = observe_answer
+        self._admitted: Counter[ModelQueue] = Counter()
 
-    async def find(
-        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
-    ) -> ModelVariant:
-        """As `loaded`, and refuses at once where the version's queue is full.
+    def admit_champion(self, family: str, precision: Precision | None = None) -> ModelVariant | None:
+        """Admit a request for a champion as soon as its head has been read, without waiting.
+
+        Requests admitted in the same turn of the event loop are counted: many heads are read before the first of
+        these requests reaches its queue.
+
+        Returns:
+            The champion, or None if it is not loaded; `admit` then handles the request.
 
         Raises:
-            QueueFullError: no place in its queue.
-            ProblemError: as of `loaded`.
+            QueueFullError: the queue of the champion is full.
+            PrecisionNotPublishedError: the champion has no graph of the requested precision.
         """
-        served = await self.loaded(family, version, precision, deadline=deadline)
-        self.check_capacity(served)
+        champion = self.models.champions.get(family)
+        if champion is None:
+            return None
+        served = champion.variant(precision)
+        self._batcher.check_capacity(served.queue, self._admitted[served.queue] + 1)
+        if not self._admitted:
+            asyncio.get_running_loop().call_soon(self._admitted.clear)
+        self._admitted[served.queue] += 1
         return served
 
-    def check_capacity(self, served: ModelVariant, images: int = 1) -> None:
-        """Refuse a request before anything is done for it.
+    async def admit(
+        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
+    ) -> ModelVariant:
+        """As `loaded`; raises before any work is done if the queue of the model is full.
 
         Raises:
-            QueueFullError: no place for so many images in the version's queue.
+            QueueFullError, ProblemError: the queue is full; see `loaded` for the others.
         """
-        self._batcher.check_capacity(served.queue, images)
+        served = await self.loaded(family, version, precision, deadline=deadline)
+        self._batcher.check_capacity(served.queue)
+        return served
 
     async def loaded(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
     ) -> ModelVariant:
-        """As `ModelManager.find`, but not past the deadline.
+        """The model for a request; see `ModelManager.find`.
 
         Raises:
-            ProblemError: unknown, refused, not ready, or not loaded in time.
+            ProblemError: the model is unknown, refused or not ready, or it was not loaded before the deadline.
         """
-        served = self.models.champion(family, precision) if version is None else None
-        if served is None:
-            try:
-                async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
-                    served = await self.models.find(family, version, precision)
-            except TimeoutError:
-                raise DeadlineExceededError(f"{family} was not loaded before the request's deadline") from None
-        return served
+        champion = self.models.champions.get(family) if version is None else None
+        if champion is not None:
+            return champion.variant(precision)
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
+                return await self.models.find(family, version, precision)
+        except TimeoutError:
+            raise DeadlineExceededError(f"{family} was not loaded before the deadline of the request") from None
 
     async def predict(
         self,
@@ -108,49 +131,51 @@ class Engine:
         tta: bool = False,
         crop: Crop | None = None,
     ) -> tuple[list[dict[str, Any]], Timings]:
-        """One version's answer to each of N images.
+        """Predictions of one model for N images.
 
         Args:
-            served: the version that shall answer.
-            uploads: at least one.
-            top_k: classes to list per image.
-            begun: when the request's head had been read, for the metrics; on the clock of `time.perf_counter`.
+            served: the model.
+            uploads: at least one image.
+            top_k: number of classes to list per image.
+            begun: time when the head of the request was read, for the metrics; on the clock of `time.perf_counter`.
             deadline: on the same clock.
             client: watched while the images wait for the model.
-            tta: average the answers to several views of each image, which are asked for one after the other, so that
-                others get their turn.
-            crop: the part of each image that is taken.
+            tta: average the logits over several views of each image. The views run one after the other, so that
+                other requests are served in between.
+            crop: the part of each image to use.
 
         Raises:
-            UnreadableImageError: one of them cannot be decoded.
-            InvalidParametersError: the part is not within one of them.
-            ViewsNotMeasuredError: the version has no thresholds for averages.
-            QueueFullError, DeadlineExceededError: no place, or no time, for it.
+            UnreadableImageError: an image cannot be decoded.
+            InvalidParametersError: the crop is not within an image.
+            ViewsNotMeasuredError: the version has no thresholds for averaged logits.
+            QueueFullError: the queue of the model has no room for the images.
+            DeadlineExceededError: the deadline passed before the predictions were ready.
         """
         started = time.perf_counter()
         calibration = served.calibration_of_averages if tta else served.calibration
-        self._batcher.check_capacity(served.queue, len(uploads))
         decode = partial(self._decoder.decode, inputs=[served.input], deadline=deadline, client=client, crop=crop)
         if len(uploads) == 1:
             images = await decode(uploads[0], 0)
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
-            images = await _decoded(decode, uploads)
+            images = await _decode_all(decode, uploads)
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         if tta:
-            asked = views(images_NHWC)
-            parts = [await self._batcher.submit(served.queue, view_NHWC, deadline, client) for view_NHWC in asked]
-            inference = averaged_inference(parts, calibration)
+            parts = [
+                await self._batcher.submit(served.queue, view_NHWC, deadline, client)
+                for view_NHWC in views(images_NHWC)
+            ]
+            inference = _averaged_inference(parts, calibration)
         else:
             inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
-        outputs, also_noted = inference.outputs, (NOTE,) if tta else ()
-        answers = [
-            render_prediction(served, outputs, row, upload.filename, image.notes + also_noted, top_k, calibration)
+        outputs, tta_notes = inference.outputs, (TTA_NOTE,) if tta else ()
+        predictions = [
+            render_prediction(served, outputs, row, upload.filename, image.notes + tta_notes, top_k, calibration)
             for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
         ]
-        return answers, Timings(decode_seconds, inference.queue_seconds, inference.run_seconds)
+        return predictions, Timings(decode_seconds, inference.queue_seconds, inference.run_seconds)
 
     async def infer(
         self,
@@ -162,18 +187,19 @@ class Engine:
         deadline: float,
         client: DisconnectSource | None = None,
     ) -> Inference:
-        """One version's outputs for images that have its size already.
+        """Outputs of one model for images of its input size.
 
         Args:
-            served: the version that shall answer.
+            served: the model.
             images_NHWC: uint8 [N, H, W, 3], N >= 1.
-            decode_seconds: what it took to get at them, for the metrics.
-            begun: when the request's head had been read, for the metrics; on the clock of `time.perf_counter`.
+            decode_seconds: seconds spent on reading the images from the request, for the metrics.
+            begun: time when the head of the request was read, for the metrics; on the clock of `time.perf_counter`.
             deadline: on the same clock.
             client: watched while the images wait for the model.
 
         Raises:
-            QueueFullError, DeadlineExceededError: no place, or no time, for it.
+            QueueFullError: the queue of the model has no room for the images.
+            DeadlineExceededError: the deadline passed before the outputs were ready.
         """
         inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
@@ -182,18 +208,18 @@ class Engine:
     async def decode(
         self, served: ModelVariant, upload: Upload, *, deadline: float, crop: Crop | None = None
     ) -> DecodedImage:
-        """The one image of a request, or the part of it, as a version takes it.
+        """Decode one image to the input size of a model.
 
         Raises:
-            UnreadableImageError: it cannot be decoded.
-            InvalidParametersError: the part is not within it.
-            QueueFullError, DeadlineExceededError: no place, or no time, for it.
+            UnreadableImageError: the image cannot be decoded.
+            InvalidParametersError: the crop is not within the image.
+            QueueFullError, DeadlineExceededError: see `Decoder.decode`.
         """
         [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, crop=crop)
         return image
 
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
-        """As of `Batcher`: the result of a short `call`, made when nobody waits for a model."""
+        """See `Batcher.run_background`."""
         return self._batcher.run_background(call)
 
     async def compare(
@@ -207,21 +233,21 @@ class Engine:
         client: DisconnectSource | None = None,
         crop: Crop | None = None,
     ) -> tuple[Comparison, Timings]:
-        """Several versions' answers to one image; arguments and errors as of `predict`."""
+        """Predictions of several models for one image; see `predict` for arguments and errors."""
         started = time.perf_counter()
         inputs = [served.input for served in versions]
         images = await self._decoder.decode(upload, 0, inputs, deadline=deadline, client=client, crop=crop)
         decode_seconds = time.perf_counter() - started
-        inferences = await self._infer(list(zip(versions, images, strict=True)), deadline, client)
+        inferences = await self._infer_all(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
             self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
-        answers = [
+        predictions = [
             render_prediction(served, inference.outputs, 0, upload.filename, image.notes, top_k, served.calibration)
             for served, inference, image in zip(versions, inferences, images, strict=True)
         ]
         comparison = Comparison(
-            predictions=answers,
-            agree=len({answer["label"] for answer in answers}) == 1,
+            predictions=predictions,
+            agree=len({prediction["label"] for prediction in predictions}) == 1,
             divergence=divergence_bits(versions, [inference.outputs for inference in inferences]),
             images=images,
         )
@@ -230,12 +256,12 @@ class Engine:
         return comparison, Timings(decode_seconds, queue, run)
 
     def close(self) -> None:
-        """Finish what runs and stop all threads."""
+        """Finish running work and stop all threads."""
         self.models.close()
         self._decoder.close()
         self._batcher.close()
 
-    async def _infer(
+    async def _infer_all(
         self, work: Sequence[tuple[ModelVariant, DecodedImage]], deadline: float, client: DisconnectSource | None
     ) -> list[Inference]:
         pending: list[asyncio.Future[Inference]] = []
@@ -246,17 +272,26 @@ class Engine:
             return list(await asyncio.gather(*pending))
         finally:
             for future in pending:
-                future.cancel()  # where one failed, nobody waits for the others any more
-            pending.clear()  # a future that has failed holds this frame, which would hold it
+                future.cancel()  # if one failed, the others are not needed
+            pending.clear()  # a failed future references this frame: break the cycle
 
 
-async def _decoded(
+async def _decode_all(
     decode: Callable[[Upload, int], Coroutine[Any, Any, list[DecodedImage]]], uploads: Sequence[Upload]
 ) -> list[DecodedImage]:
-    decoding = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
+    tasks = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
     try:
-        return [image for [image] in await asyncio.gather(*decoding)]
+        return [image for [image] in await asyncio.gather(*tasks)]
     finally:
-        # Where one failed, nobody waits for the others any more; kept, they would hold this frame in a cycle.
-        while decoding:
-            decoding.pop().cancel()
+        # If one failed, the others are not needed. Failed tasks reference this frame: break the cycle.
+        while tasks:
+            tasks.pop().cancel()
+
+
+def _averaged_inference(parts: Sequence[Inference], calibration: Calibration) -> Inference:
+    """Average of the inferences of all views of `core.images.tta_views.views`, in their order."""
+    return Inference(
+        postprocess(averaged([part.outputs.logits_NK for part in parts]), calibration),
+        queue_seconds=sum(part.queue_seconds for part in parts),
+        run_seconds=sum(part.run_seconds for part in parts),
+    )

@@ -1,4 +1,4 @@
-"""A version's gradient.onnx, opened when an explanation first asks for it."""
+"""Gradient graph of a version (gradient.onnx), opened when an explanation first needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy as np
 from core.repository.manifest import Manifest
 from core.repository.onnx_session import open_session
 from service.engine.arrays import Floats
-from service.engine.pace import Pace
 from service.errors import VersionRefusedError
 
 if TYPE_CHECKING:
@@ -22,14 +21,29 @@ if TYPE_CHECKING:
 log = logging.getLogger("duet.saliency")
 _FEATURES = ("features", "feature_gradient")
 
+RUN_SECONDS = 0.004
+"""Target duration of one run of an explanation: about as long as a prediction, which may have to wait for it."""
+MAX_IMAGES = 8
+
+
+class Pace:
+    """Number of images per run, chosen from the duration of the latest run: 1 for slow models, at most 8."""
+
+    def __init__(self) -> None:
+        self.images = 1
+
+    def record(self, images: int, seconds: float) -> None:
+        """Record the duration of a run on `images` images."""
+        self.images = max(1, min(MAX_IMAGES, int(images * RUN_SECONDS / max(seconds, 1e-9))))
+
 
 class GradientModel:
-    """An open gradient graph; blocks while it runs, and may be called from several threads at a time.
+    """An open gradient graph. Its methods block and are thread-safe.
 
     Attributes:
-        has_features: whether it also answers with a feature map and its gradient.
-        pace: how many images make one short run of it.
-        logits_pace: the same for the graph that serves predictions.
+        has_features: whether the graph also returns a feature map and its gradient.
+        pace: images per short run of this graph.
+        logits_pace: images per short run of the prediction graph.
     """
 
     def __init__(self, session: InferenceSession) -> None:
@@ -40,7 +54,7 @@ class GradientModel:
         self._session = session
 
     def gradient(self, pixels_NHWC: Floats, target_K: Floats) -> Floats:
-        """d(logits . target) / d(pixels), float32 [N, H, W, 3], of pixels in [0, 1]."""
+        """d(logits . target) / d(pixels), float32 [N, H, W, 3], for pixels in [0, 1]."""
         gradient_NHWC: Floats = self._session.run(["gradient"], _inputs(pixels_NHWC, target_K))[0]
         return gradient_NHWC
 
@@ -51,26 +65,26 @@ class GradientModel:
 
 
 class GradientGraph:
-    """The gradient graph of one loaded version; whoever drops the version drops the open session with it."""
+    """The gradient graph of one loaded version; the open session is freed with the version."""
 
     def __init__(self, manifest: Manifest, path: Path, loader: Executor) -> None:
-        """`loader` opens it; as versions are loaded there too, one at a time, a crowd cannot open many at once."""
+        """`loader` is the thread that loads versions; it opens graphs one at a time."""
         self._manifest = manifest
         self._path = path
         self._loader = loader
         self._opening: asyncio.Future[GradientModel] | None = None
 
     async def opened(self) -> GradientModel:
-        """The graph, opened once however many ask for it at a time.
+        """The open graph; concurrent callers share one opening.
 
         Raises:
-            VersionRefusedError: it cannot be opened.
+            VersionRefusedError: the graph cannot be opened.
         """
         if self._opening is None or (self._opening.done() and self._opening.exception()):
             self._opening = asyncio.get_running_loop().run_in_executor(self._loader, self._open)
         try:
             return await asyncio.shield(self._opening)
-        except Exception as error:  # onnxruntime has no common base for its errors
+        except Exception as error:  # onnxruntime has no common base class for its errors
             log.exception("could not open %s of %s", self._path.name, self._manifest.reference)
             reason = f"{self._path.name} cannot be opened ({type(error).__name__})"
             raise VersionRefusedError(self._manifest.family, self._manifest.version, reason) from error

@@ -1,7 +1,7 @@
-"""Which versions are loaded: every champion, as the alias file names them, and a few others that were asked for.
+"""Model manager: keeps the champion of every family loaded, plus a few other requested versions.
 
-A new champion is verified, loaded and warmed before it takes over; requests in flight finish on the old one, which
-they still hold. A version that is refused leaves everything as it was and is remembered with its reason.
+A new champion is verified, loaded and warmed up before it replaces the old one; requests in flight finish on the old
+one. If a version cannot be loaded, the old champion keeps serving and the reason is remembered.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from core.errors import RepositoryError
+from core.errors import RepositoryError, UnknownFamilyError
 from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness
-from service.engine.loaded_model import LoadedModel, ModelVariant
-from service.engine.loader import load_model
-from service.engine.versions import existing_versions
-from service.errors import NotReadyError, UnknownModelVersionError, VersionRefusedError
+from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
+from service.errors import NotReadyError, UnknownModelError, UnknownModelVersionError, VersionRefusedError
 
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
@@ -35,7 +33,11 @@ class _Refusal:
 
 
 class ModelManager:
-    """The loaded versions of a repository; used from one event loop, `watch` runs beside the requests."""
+    """The loaded versions of a repository. Used from one event loop; `watch` runs as a background task.
+
+    Attributes:
+        champions: the loaded champion of each family.
+    """
 
     def __init__(
         self,
@@ -55,30 +57,30 @@ class ModelManager:
         self._preferred = preferred
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._wanted: Mapping[str, int] = {}
-        self._champions: dict[str, LoadedModel] = {}
+        self.champions: dict[str, LoadedModel] = {}
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
-        self._looked_once = False
+        self._refreshed_once = False
         self._refreshing = asyncio.Lock()
 
     async def watch(self) -> None:
-        """Serve whatever the aliases name, for ever; nothing that a repository holds can end this."""
+        """Poll the champions until cancelled; errors of the repository are logged and do not end the task."""
         while True:
             await self.poll()
             await asyncio.sleep(self._poll_seconds)
 
     async def poll(self) -> None:
-        """Refresh; what goes wrong is logged, and may go better the next time."""
+        """Refresh once and log errors."""
         try:
             await self.refresh()
         except Exception:
-            log.exception("could not follow the champions")
+            log.exception("could not refresh the champions")
 
     async def refresh(self) -> None:
-        """Look the champions up once, and load those that are not served yet, one family after the other."""
-        # One at a time, or one that looked before a promotion could take back what a later one has put in place.
+        """Read the champions once and load those that are not served yet, one family at a time."""
+        # Locked: a refresh that read the champions before a promotion must not overwrite a later refresh.
         async with self._refreshing:
             await self._refresh()
 
@@ -88,40 +90,31 @@ class ModelManager:
             self._alias_problem = None
         except RepositoryError as error:
             if self._alias_problem is None:
-                log.error("champions unknown: %s", error)
+                log.error("could not read the champions: %s", error)
             self._alias_problem = str(error)
         for family, version in self._wanted.items():
-            served = self._champions.get(family)
+            served = self.champions.get(family)
             if served is None or served.version != version:
                 await self._switch(family, version)
-        self._looked_once = True
-
-    def champion(self, family: str, precision: Precision | None = None) -> ModelVariant | None:
-        """The champion that answers for a family, without waiting for anything; None where none is loaded.
-
-        Raises:
-            PrecisionNotPublishedError: it was published without the precision asked for.
-        """
-        loaded = self._champions.get(family)
-        return None if loaded is None else loaded.variant(precision, self._preferred)
+        self._refreshed_once = True
 
     async def find(self, family: str, version: int | None, precision: Precision | None = None) -> ModelVariant:
-        """The champion of a family, or the version asked for, loaded now if need be.
+        """The champion of a family, or the requested version, which is loaded if necessary.
 
         Args:
-            family: the model's name.
-            version: None for the champion.
-            precision: None for the one the service prefers.
+            family: model family.
+            version: version number; None for the champion.
+            precision: None for the preferred precision of the service.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: there is no such thing; both list what there is.
-            PrecisionNotPublishedError: the version was published without that precision.
-            VersionRefusedError: the version's files are not what its manifest says.
+            UnknownModelError, UnknownModelVersionError: no such family or version; the message lists those that exist.
+            PrecisionNotPublishedError: the version has no graph of the requested precision.
+            VersionRefusedError: the files of the version differ from its manifest, or a graph cannot be run.
             NotReadyError: the family's champion is not loaded.
         """
-        champion = self._champions.get(family)
+        champion = self.champions.get(family)
         if champion is not None and version in (None, champion.version):
-            return champion.variant(precision, self._preferred)
+            return champion.variant(precision)
         existing = await asyncio.to_thread(existing_versions, self._repository, family)
         if version is None:
             raise self._without_champion(family, existing)
@@ -134,24 +127,24 @@ class ModelManager:
         loaded = self._extras[key]
         while len(self._extras) > self._extra_versions:
             self._extras.popitem(last=False)
-        return loaded.variant(precision, self._preferred)
+        return loaded.variant(precision)
 
     def loaded(self) -> list[ModelVariant]:
-        """Every graph that is loaded now, champions' first."""
-        versions = [*self._champions.values(), *self._extras.values()]
+        """All loaded graphs, those of the champions first."""
+        versions = [*self.champions.values(), *self._extras.values()]
         return [served for version in versions for served in version.precisions.values()]
 
     def readiness(self) -> tuple[ModelReadiness, ...]:
-        """What every family serves, and why that is not its champion where it is not.
+        """The served version of every family, and the reason if it is not the champion.
 
         Raises:
-            NotReadyError: champions are still being looked up, or none of them could be loaded.
+            NotReadyError: the champions have not been read yet, or none of them could be loaded.
         """
-        families = sorted(self._wanted.keys() | self._champions.keys())
+        families = sorted(self._wanted.keys() | self.champions.keys())
         models = tuple(self.readiness_of(family) for family in families)
-        if not self._looked_once:
+        if not self._refreshed_once:
             raise NotReadyError("the champions are being loaded", models=_as_json(models))
-        if not self._champions:
+        if not self.champions:
             reasons = "; ".join(model.reason for model in models if model.reason)
             raise NotReadyError(
                 self._alias_problem or reasons or "no model has a champion: publish one with `duet train`",
@@ -160,8 +153,8 @@ class ModelManager:
         return models
 
     def readiness_of(self, family: str) -> ModelReadiness:
-        """What a family serves, and why that is not its champion where it is not."""
-        served = self._champions.get(family)
+        """The served version of a family, and the reason if it is not the champion."""
+        served = self.champions.get(family)
         return ModelReadiness(
             model=family,
             champion=self._wanted.get(family),
@@ -170,37 +163,45 @@ class ModelManager:
         )
 
     def refusal(self, family: str, version: int) -> str | None:
-        """Why a version was refused when it was last looked at, or None."""
+        """The reason why the last attempt to load a version failed, or None."""
         refused = self._refused.get((family, version))
         return refused.reason if refused else None
 
     def close(self) -> None:
-        """Let the version that is being loaded finish, and load no more."""
+        """Finish the version that is being loaded and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
 
     async def _switch(self, family: str, version: int) -> None:
         try:
             served = self._extras.pop((family, version), None) or await self._load((family, version))
         except VersionRefusedError:
-            return  # noted by _load; what was served goes on being served
-        before = self._champions.get(family)
-        self._champions[family] = served
+            return  # recorded by _load; the old champion keeps serving
+        before = self.champions.get(family)
+        self.champions[family] = served
         log.info("serving %s", served.manifest.reference, extra={"before": before and before.manifest.reference})
 
     async def _load(self, key: Key) -> LoadedModel:
-        """Load a version once, however many ask for it at a time."""
+        """Load a version; concurrent callers share one load."""
         refused = self._refused.get(key)
         if refused and time.monotonic() < refused.until:
             raise VersionRefusedError(*key, refused.reason)
         task = self._loading.get(key)
         if task is None:
             task = self._loading[key] = asyncio.create_task(self._open(key))
-            task.add_done_callback(partial(self._loaded_or_not, key))
+            task.add_done_callback(partial(self._forget_task, key))
         return await asyncio.shield(task)
 
     async def _open(self, key: Key) -> LoadedModel:
         family, version = key
-        opening = partial(load_model, self._repository, family, version, max_batch=self._max_batch, loader=self._loader)
+        opening = partial(
+            load_model,
+            self._repository,
+            family,
+            version,
+            max_batch=self._max_batch,
+            loader=self._loader,
+            preferred=self._preferred,
+        )
         try:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
@@ -217,25 +218,37 @@ class ModelManager:
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
 
-    def _loaded_or_not(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
+    def _forget_task(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[key]
         if not task.cancelled():
-            task.exception()  # known to have been seen, even where everyone who asked has gone
+            task.exception()  # marks it as retrieved, even if every waiter has been cancelled
 
     def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownModelVersionError:
-        if self._looked_once and family not in self._wanted and self._alias_problem is None:
+        if self._refreshed_once and family not in self._wanted and self._alias_problem is None:
             return UnknownModelVersionError(family, None, existing)
         return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
 
     def _reason(self, family: str) -> str | None:
         if self._alias_problem is not None:
             return self._alias_problem
-        wanted, served = self._wanted.get(family), self._champions.get(family)
+        wanted, served = self._wanted.get(family), self.champions.get(family)
         if wanted is None:
             return f"{family} has no champion any more"
         if served is not None and served.version == wanted:
             return None
         return self.refusal(family, wanted) or f"{family}@{wanted} is being loaded"
+
+
+def existing_versions(repository: ModelRepository, family: str) -> list[int]:
+    """Version numbers of a family in the repository.
+
+    Raises:
+        UnknownModelError: no such family; the message lists those that exist.
+    """
+    try:
+        return repository.versions(family)
+    except UnknownFamilyError:
+        raise UnknownModelError(family, repository.families()) from None
 
 
 def _as_json(models: tuple[ModelReadiness, ...]) -> list[dict[str, object]]:

@@ -1,32 +1,42 @@
-"""What a batch of logits means: computed once for the batch, read row by row by the requests in it."""
+"""Postprocessing: from logits to the predictions of a response.
+
+A whole batch of logits is postprocessed at once; each request then reads its rows. Predictions are plain dictionaries
+with the fields of `core.schemas.api.Prediction`: pydantic models would be slower than all other steps of a request.
+Tests compare the dictionaries with the models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from core.repository.manifest import Calibration
+from core.statistics.calibration import softmax
+from core.statistics.divergence import jensen_shannon_bits
 from service.engine.arrays import Floats, Pixels, RunModel
 
-# Digits that a float32 model can vouch for; more would only make answers longer.
+if TYPE_CHECKING:
+    from service.engine.loaded_model import ModelVariant
+
 DIGITS = 6
+"""Decimal digits in responses; a float32 model supports no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Answers to N images, row i of each belonging to image i.
+    """Postprocessed outputs of N images; row i of each field belongs to image i.
 
-    Plain lists rather than arrays where requests read single numbers: a batch is converted once, and an element of
-    an array costs ten times as much as one of a list.
+    The fields that are read number by number are lists: reading an element of a list is ten times as fast as reading
+    an element of an array.
 
     Attributes:
         logits_NK: float32.
-        probabilities: after temperature, rounded to 6 digits.
+        probabilities: after temperature scaling, rounded to 6 digits.
         order: classes, most probable first.
-        set_sizes: how many of `order` are in the prediction set, at least 1.
+        set_sizes: number of classes of `order` in the prediction set, at least 1.
         energies: out-of-distribution scores, -logsumexp(logits).
     """
 
@@ -37,7 +47,7 @@ class Outputs:
     energies: list[float]
 
     def rows(self, start: int, stop: int) -> Outputs:
-        """Answers start..stop."""
+        """Outputs of images start..stop."""
         return Outputs(
             self.logits_NK[start:stop],
             self.probabilities[start:stop],
@@ -48,7 +58,7 @@ class Outputs:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Outputs:
-        """One after the other."""
+        """Concatenation of the parts."""
         if len(parts) == 1:
             return parts[0]
         return Outputs(
@@ -61,11 +71,11 @@ class Outputs:
 
 
 RunBatch = Callable[[Pixels], Outputs]
-"""images_NHWC uint8 -> outputs; blocks, and may be called from several threads at a time."""
+"""images_NHWC uint8 -> outputs; blocks and is thread-safe."""
 
 
 def with_postprocessing(run: RunModel, calibration: Calibration) -> RunBatch:
-    """`run` followed by what its logits mean under `calibration`."""
+    """`run` followed by `postprocess`."""
 
     def run_batch(images_NHWC: Pixels) -> Outputs:
         return postprocess(run(images_NHWC), calibration)
@@ -74,10 +84,10 @@ def with_postprocessing(run: RunModel, calibration: Calibration) -> RunBatch:
 
 
 def postprocess(logits_NK: Floats, calibration: Calibration) -> Outputs:
-    """Probabilities, their order, prediction sets and energies of float32 logits [N, K].
+    """Probabilities, class order, prediction sets and energies of float32 logits [N, K].
 
-    What `softmax`, `energy` and `prediction_set_mask` of core.statistics give, whose steps are shared here: for one
-    image, the arithmetic of numpy's calls is nothing and their number everything.
+    The results equal those of `softmax`, `energy` and `prediction_set_mask` of core.statistics. The steps are shared
+    here because for one image the number of numpy calls determines the time.
     """
     logits = logits_NK.astype(np.float64)
     greatest_N1 = np.maximum.reduce(logits, axis=1, keepdims=True)
@@ -85,7 +95,7 @@ def postprocess(logits_NK: Floats, calibration: Calibration) -> Outputs:
     normalizer_N1 = np.log(np.add.reduce(np.exp(centered_NK), axis=1, keepdims=True))
     exponentials_NK = np.exp(centered_NK / calibration.temperature)
     probabilities_NK = exponentials_NK / np.add.reduce(exponentials_NK, axis=1, keepdims=True)
-    # Compared as float32, as prediction_set_mask does; the most probable class is in the set even when below.
+    # Compared as float32, as in prediction_set_mask. The set always contains the most probable class.
     in_set_NK = probabilities_NK.astype(np.float32) >= calibration.conformal_threshold
     return Outputs(
         logits_NK=logits_NK,
@@ -94,3 +104,63 @@ def postprocess(logits_NK: Floats, calibration: Calibration) -> Outputs:
         set_sizes=[size or 1 for size in np.add.reduce(in_set_NK, axis=1, dtype=np.intp).tolist()],
         energies=(-(greatest_N1 + normalizer_N1)).ravel().tolist(),
     )
+
+
+def render_prediction(
+    served: ModelVariant,
+    outputs: Outputs,
+    row: int,
+    filename: str | None,
+    notes: tuple[str, ...],
+    top_k: int,
+    calibration: Calibration,
+) -> dict[str, Any]:
+    """The prediction for one image as JSON data.
+
+    Args:
+        served: model variant that made the outputs.
+        outputs: outputs of the batch or request that contains the image.
+        row: row of the image in `outputs`.
+        filename: file name sent by the client.
+        notes: changes made to the image before prediction.
+        top_k: number of classes to list, limited to the classes of the model.
+        calibration: calibration used for `outputs`.
+    """
+    labels = served.labels
+    probabilities, order = outputs.probabilities[row], outputs.order[row]
+    score = outputs.energies[row]
+    top = [{"label": labels[k], "probability": probabilities[k]} for k in order[:top_k]]
+    return {
+        "filename": filename,
+        "model": served.family,
+        "version": served.version,
+        "precision": served.precision,
+        "label": top[0]["label"],
+        "probability": top[0]["probability"],
+        "top": top,
+        "prediction_set": [labels[k] for k in order[: outputs.set_sizes[row]]],
+        "coverage": calibration.coverage,
+        "out_of_distribution": {
+            "score": round(score, DIGITS),
+            "threshold": calibration.ood_threshold,
+            "flag": score > calibration.ood_threshold,
+        },
+        "notes": notes,
+    }
+
+
+def divergence_bits(served: Sequence[ModelVariant], outputs: Sequence[Outputs]) -> float:
+    """Jensen-Shannon divergence in bits between the probabilities of several models for one image.
+
+    The distributions are over the union of the models' classes.
+
+    Args:
+        served: the models.
+        outputs: outputs of each model for one image; the number of classes may differ.
+    """
+    column = {label: i for i, label in enumerate(dict.fromkeys(label for one in served for label in one.labels))}
+    distributions_MK = np.zeros((len(served), len(column)))
+    for row, (one, out) in enumerate(zip(served, outputs, strict=True)):
+        probabilities_K = softmax(out.logits_NK[:1], one.calibration.temperature)[0]
+        distributions_MK[row, [column[label] for label in one.labels]] = probabilities_K
+    return round(jensen_shannon_bits(distributions_MK), DIGITS)

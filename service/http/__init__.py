@@ -1,1 +1,1 @@
-"""HTTP below the routes: admission, request bodies, middleware, problems and fast routes."""
+"""HTTP layer below the routes: fast routes, middleware, request bodies, exception handlers and OpenAPI."""

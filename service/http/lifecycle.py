@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass
 class Lifecycle:
-    """Where the process is in its life; `draining` is set once, when it has been asked to stop."""
+    """Lifecycle flags; `draining` is set once, when the process is asked to stop."""
 
     draining: bool = False

@@ -1,33 +1,38 @@
-"""Around every request: its id and trace, its access line, its metrics, and the last net for defects."""
+"""Request middleware: request id and trace, access log, request metrics, and a 500 response for unexpected errors."""
 
 from __future__ import annotations
 
 import logging
+import os
+import re
 import time
+from collections.abc import Iterable
+from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalServiceError, problem_of
 from service.http.lifecycle import Lifecycle
 from service.http.problem_handlers import problem_response
-from service.observability.logging import log_access
+from service.observability.logging import RequestContext, current_request, log_access
 from service.observability.metrics import Metrics
-from service.observability.request_context import (
-    REQUEST_ID_HEADER,
-    TRACEPARENT_HEADER,
-    RequestContext,
-    current_request,
-    read_context,
-)
 
 log = logging.getLogger("duet.service")
 
-# Probes and scrapes come every few seconds for ever: worth a line only when someone debugs them.
+REQUEST_ID_HEADER = b"x-request-id"
+TRACEPARENT_HEADER = b"traceparent"
 QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+"""Routes of probes and scrapes; their access lines are logged at level debug."""
+
+_VALID_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# https://www.w3.org/TR/trace-context/#traceparent-header; version ff and all-zero ids are invalid.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]*)?")
+_process_id = os.urandom(8).hex()
+_numbers = count()
 
 
 class RequestMiddleware:
-    """Plain ASGI, because it is on the path of every request."""
+    """ASGI middleware around every request; plain ASGI, because Starlette's base class is slower."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, lifecycle: Lifecycle, deadline_seconds: float) -> None:
         self._app = app
@@ -36,7 +41,7 @@ class RequestMiddleware:
         self._deadline_seconds = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; anything that is not HTTP passes through."""
+        """Handle one request; other ASGI events pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -45,7 +50,7 @@ class RequestMiddleware:
         token = current_request.set(context)
         status = 0
 
-        async def send_marked(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -59,13 +64,13 @@ class RequestMiddleware:
 
         try:
             try:
-                await self._app(scope, receive, send_marked)
+                await self._app(scope, receive, send_with_headers)
             except Exception:
                 log.exception("%s %s failed", scope["method"], scope["path"])
                 problem = problem_of(InternalServiceError())
                 self._metrics.observe_problem(problem.type.slug)
                 if status == 0:
-                    await problem_response(problem, context.id, scope["path"])(scope, receive, send_marked)
+                    await problem_response(problem, context.id, scope["path"])(scope, receive, send_with_headers)
             route = getattr(scope.get("route"), "path", "unmatched")
             client = scope.get("client")
             finish(self._metrics, context, scope["method"], route, scope["path"], status, client[0] if client else None)
@@ -73,21 +78,48 @@ class RequestMiddleware:
             current_request.reset(token)
 
 
+def read_context(headers: Iterable[tuple[bytes, bytes]], *, now: float, deadline_seconds: float) -> RequestContext:
+    """The context of the request with these headers.
+
+    Args:
+        headers: ASGI headers, names in lower case.
+        now: on the clock of `time.perf_counter`.
+        deadline_seconds: time limit of the request.
+    """
+    request_id = traceparent = ""
+    for name, value in headers:
+        if name == REQUEST_ID_HEADER:
+            request_id = value.decode("latin-1")
+        elif name == TRACEPARENT_HEADER:
+            traceparent = value.decode("latin-1")
+    return RequestContext(
+        request_id if request_id and _VALID_ID.fullmatch(request_id) else _new_id(),
+        traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+        now,
+        now + deadline_seconds,
+    )
+
+
 def finish(
     metrics: Metrics, context: RequestContext, method: str, route: str, path: str, status: int, client: str | None
 ) -> None:
-    """Count a request that has been answered and write its access line.
+    """Record the metrics and write the access line of a finished request.
 
     Args:
-        metrics: where it is counted.
-        context: of the request, which is the current one.
-        method: of the request.
-        route: the template of its path.
-        path: of the request.
-        status: of the answer.
-        client: its address.
+        metrics: metrics of the app.
+        context: context of the request; must be the current one.
+        method: HTTP method.
+        route: path template of the route.
+        path: path of the request.
+        status: status code of the response.
+        client: address of the client.
     """
     seconds = time.perf_counter() - context.started
     metrics.observe_request(method, route, status, seconds)
     level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
     log_access(level, method, path, status, seconds, client)
+
+
+def _new_id() -> str:
+    """A unique id of 32 hexadecimal digits: 16 random ones per process and a counter."""
+    return f"{_process_id}{next(_numbers):016x}"

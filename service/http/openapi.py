@@ -1,4 +1,4 @@
-"""What FastAPI's own OpenAPI document lacks or has too much: schemas of routes' own bodies, nulls, 422s."""
+"""OpenAPI document: FastAPI's own, with the schemas of streamed bodies, shared error examples, no null parameters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from core.schemas.api import ProblemDetails
+from service.errors import PROBLEM_MEDIA_TYPE
 from service.openinference.messages import InferenceRequest
 
 
 def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Make `app.openapi()` the whole document, made once, when first asked for; `routers` are those of the app."""
+    """Make `app.openapi()` return the corrected document, built on first use; `routers` are those of the app."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -27,6 +28,7 @@ def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
             for route in (route for router in routers for route in router.routes):
                 if isinstance(route, APIRoute) and route.include_in_schema:
                     _correct_responses(document["paths"], route)
+            document["components"]["examples"] = _share_error_examples(document["paths"])
             for operation in (one for path in document["paths"].values() for one in path.values()):
                 for parameter in operation.get("parameters", ()):
                     _strip_null(parameter["schema"])
@@ -39,7 +41,7 @@ def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
 
 def _correct_responses(paths: dict[str, Any], route: APIRoute) -> None:
-    """Make a route's responses what it declares: FastAPI strips every null of examples, and adds a 422 of its own."""
+    """Restore the declared responses of a route: FastAPI strips nulls from examples and adds a 422 response."""
     for method in route.methods or ():
         documented = paths[route.path_format][method.lower()]["responses"]
         if 422 not in route.responses:
@@ -50,8 +52,29 @@ def _correct_responses(paths: dict[str, Any], route: APIRoute) -> None:
                 documented[str(status)]["content"][media_type].update(examples)
 
 
+def _share_error_examples(paths: dict[str, Any]) -> dict[str, Any]:
+    """Replace the examples of problem responses by references; returns the examples by slug.
+
+    An example that differs from the first one of the same slug remains in its response.
+    """
+    shared: dict[str, Any] = {}
+    for operation in (one for path in paths.values() for one in path.values()):
+        for response in operation["responses"].values():
+            content = response.get("content", {}).get(PROBLEM_MEDIA_TYPE, {})
+            examples = content.get("examples", {})
+            # `examples` belongs to the route, which other apps share: replace it, do not change it.
+            if examples:
+                content["examples"] = {
+                    slug: {"$ref": f"#/components/examples/{slug}"}
+                    if shared.setdefault(slug, example) == example
+                    else example
+                    for slug, example in examples.items()
+                }
+    return dict(sorted(shared.items()))
+
+
 def _strip_null(schema: dict[str, Any]) -> None:
-    """Take the null out of a parameter's schema: one that is not given is left out, and nothing in a URL is null."""
+    """Remove null from the schema of an optional parameter: a URL cannot hold null, the parameter is omitted."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) == 1:
         schema |= kinds[0]

@@ -1,4 +1,4 @@
-"""Turns every exception a route can raise into one answer: problem+json, or what the Open Inference Protocol has."""
+"""Exception handlers: errors to problem+json responses (RFC 9457), or to errors of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -34,32 +34,31 @@ log = logging.getLogger("duet.service")
 
 
 def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Answer problems, invalid parameters and unknown routes of `app` as RFC 9457, or the path's protocol, has it.
+    """Install handlers for problems, invalid parameters, unknown routes and methods, and repository errors.
 
-    `routers` are those of the app: what a path takes is looked up there, and among the app's own routes.
+    `routers` are those of the app, needed for the Allow header: an app does not list the routes of its routers.
     """
-    # Of what is included in it, an app does not list the routes.
-    places = (app.router, *routers)
+    all_routers = (app.router, *routers)
 
-    async def routing(request: Request, error: Exception) -> Response:
-        """What the router itself raises: 404 and 405."""
-        assert isinstance(error, HTTPException)  # noqa: S101  what it is registered for
+    async def routing_error(request: Request, error: Exception) -> Response:
+        """Handle 404 and 405 of the router."""
+        assert isinstance(error, HTTPException)  # noqa: S101  registered for this type
         path = request.url.path
         if error.status_code == 404:
             return await _problem(request, RouteNotFoundError(path))
         if error.status_code == 405:
-            return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, places)))
+            return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, all_routers)))
         return await _problem(request, InternalServiceError())
 
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, routing)
+    app.add_exception_handler(HTTPException, routing_error)
     app.add_exception_handler(RepositoryError, _problem)
     app.add_exception_handler(JobError, _problem)
 
 
 def problem_response(problem: Problem, request_id: str, path: str) -> Response:
-    """The answer that a problem makes of a request for `path`."""
+    """The response for a problem of a request for `path`."""
     if speaks_protocol(path):
         return error_response(problem)
     return Response(
@@ -70,10 +69,10 @@ def problem_response(problem: Problem, request_id: str, path: str) -> Response:
     )
 
 
-def answer_to(error: DuetError, scope: Mapping[str, Any]) -> Response:
-    """The answer to an error of the request with this scope, counted."""
+def problem_for(error: DuetError, scope: Mapping[str, Any]) -> Response:
+    """The response for an error of the request with this scope; the error is counted in the metrics."""
     if isinstance(error, RepositoryError) and type(error) not in PROBLEMS:
-        # It cannot be read, or changed under the request: both pass, or an operator has to act.
+        # A repository that cannot be read, or that changed during the request: try again, or an operator has to act.
         log.error("the repository cannot be read: %s", error)
         error = NotReadyError(str(error))
     state = scope["state"]
@@ -83,7 +82,7 @@ def answer_to(error: DuetError, scope: Mapping[str, Any]) -> Response:
 
 
 def _version_of(error: DuetError, state: Mapping[str, Any]) -> tuple[str, str]:
-    """Model and version that the request was for, where it got as far as finding them."""
+    """Model and version of the request, if they are known yet."""
     if isinstance(error, QueueFullError):
         return error.model, error.version
     served = state.get("served")
@@ -91,13 +90,13 @@ def _version_of(error: DuetError, state: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def invalid_parameters(errors: Iterable[Mapping[str, Any]]) -> InvalidParametersError:
-    """The problem that pydantic's errors about a query make."""
+    """The problem for pydantic's errors."""
     return InvalidParametersError([_named(entry) for entry in errors])
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DuetError)  # noqa: S101  what it is registered for
-    return answer_to(error, request.scope)
+    assert isinstance(error, DuetError)  # noqa: S101  registered for this type
+    return problem_for(error, request.scope)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -106,14 +105,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request, routers: Sequence[APIRouter]) -> list[str]:
-    """All that the path takes; the router itself names those of the first route that has it."""
+    """All methods of the path; the router only reports those of the first matching route."""
     routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
     found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for methods in found for method in methods})
 
 
 def _named(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Name of the parameter and what is wrong with it, of one of pydantic's errors."""
+    """Parameter name and message of one of pydantic's errors."""
     location = [str(part) for part in entry["loc"] if part not in ("query", "path", "header")]
     message = "there is no such parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
     message = message.removeprefix("Value error, ")

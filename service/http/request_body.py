@@ -1,33 +1,43 @@
-"""Reads the body of a request, or the images out of it, however it carries them, and never more than allowed."""
+"""Request body and client disconnect: reads bodies and multipart images within limits, then watches for a disconnect.
+
+Both use the ASGI `receive` channel of a request: first the body, then `http.disconnect`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
+from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
 from starlette.types import Receive
 
-from service.engine.upload import Upload
+from service.engine.decoder import Upload
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     ClientGoneError,
     MalformedBodyError,
     NoImageError,
+    TooManyFilesError,
     UnsupportedMediaTypeError,
+    WrongFieldError,
 )
-from service.http.multipart import FIELD, MultipartImages
+
+FIELD = "file"
+MAX_BOUNDARY_LENGTH = 70
+"""See RFC 2046, section 5.1.1."""
 
 SWEEP_SECONDS = 0.1
-"""How often bodies that are still on their way are looked through for passed deadlines."""
+"""Interval of the sweep for bodies whose deadline has passed."""
 
 
 class BodyReader:
-    """Reads bodies within limits; used from one event loop.
+    """Reads request bodies within limits; used from one event loop.
 
-    Most bodies have come with the head of their request and are read without ever waiting. A timer for each would
-    cost more than reading it, so one sweep looks after all that are still on their way.
+    Most bodies arrive together with the head and are read without waiting. Deadlines are checked by one periodic sweep
+    over all unfinished bodies, because a timer per request would cost more than reading the body.
     """
 
     def __init__(self, *, max_body_bytes: int, max_files: int, deadline_seconds: float) -> None:
@@ -35,7 +45,7 @@ class BodyReader:
         self._max_files = max_files
         self._deadline_seconds = deadline_seconds
         self._reading: dict[asyncio.Task[object], float] = {}
-        self._late: set[asyncio.Task[object]] = set()
+        self._expired: set[asyncio.Task[object]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def read(
@@ -46,29 +56,29 @@ class BodyReader:
         deadline: float,
         max_files: int | None = None,
     ) -> list[Upload]:
-        """The images of a multipart or raw body, in the order they were sent, at least one.
+        """Read the images of a multipart or raw body, in order; at least one.
 
         Args:
-            headers: of the request, as ASGI gives them.
-            receive: of the request, whose body has not been read.
+            headers: ASGI headers of the request.
+            receive: ASGI receive channel of the request; the body must be unread.
             deadline: on the clock of `time.perf_counter`; the body must be complete by then.
-            max_files: most images, where it is not the service's limit.
+            max_files: maximum number of images; None for the limit of the service.
 
         Raises:
-            BodyTooLargeError: by its Content-Length, before anything is read, or as soon as more bytes have come.
-            ProblemError: the body is not one of images, too late, malformed, or holds no image.
+            BodyTooLargeError: Content-Length or the received body exceeds the limit.
+            ProblemError: wrong media type, malformed body, no image, or the deadline has passed.
         """
-        content_type, stated = _of_interest(headers)
-        if stated is not None:
-            _refuse_by_length(stated, self._max_body_bytes)
+        content_type, content_length = _content_headers(headers)
+        if content_length is not None:
+            _check_length(content_length, self._max_body_bytes)
         kind = content_type.partition(";")[0].strip().lower()
         if kind == "multipart/form-data":
             images = MultipartImages(content_type, max_files=max_files or self._max_files)
-            await self._body(receive, deadline, images.feed)
+            await self._receive(receive, deadline, images.feed)
             return [Upload(filename, content) for filename, content in images.finish()]
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise UnsupportedMediaTypeError(kind or None)
-        content = await self._whole(receive, deadline)
+        content = await self._read_bytes(receive, deadline)
         if not content:
             raise NoImageError(
                 f"the body is empty: send one image as the body, or files in the multipart field {FIELD!r}"
@@ -76,21 +86,21 @@ class BodyReader:
         return [Upload(None, content)]
 
     async def read_whole(self, headers: list[tuple[bytes, bytes]], receive: Receive, *, deadline: float) -> bytes:
-        """The whole body, whatever it holds; arguments and errors as of `read`."""
-        _, stated = _of_interest(headers)
-        if stated is not None:
-            _refuse_by_length(stated, self._max_body_bytes)
-        return await self._whole(receive, deadline)
+        """Read the whole body as bytes; see `read` for arguments and errors."""
+        _, content_length = _content_headers(headers)
+        if content_length is not None:
+            _check_length(content_length, self._max_body_bytes)
+        return await self._read_bytes(receive, deadline)
 
-    async def _whole(self, receive: Receive, deadline: float) -> bytes:
+    async def _read_bytes(self, receive: Receive, deadline: float) -> bytes:
         chunks: list[bytes] = []
-        await self._body(receive, deadline, chunks.append)
+        await self._receive(receive, deadline, chunks.append)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _body(self, receive: Receive, deadline: float, take: Callable[[bytes], None]) -> None:
-        """Give every chunk of the body to `take`, as it comes."""
+    async def _receive(self, receive: Receive, deadline: float, take: Callable[[bytes], None]) -> None:
+        """Pass every chunk of the body to `take` as it arrives."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101  a coroutine of a request runs in a task
+        assert task is not None  # noqa: S101  a request runs in a task
         self._reading[task] = deadline
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
@@ -99,7 +109,7 @@ class BodyReader:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientGoneError("the client closed the connection before its body was complete")
+                    raise ClientGoneError("the client closed the connection before the body was complete")
                 chunk = message.get("body", b"")
                 total += len(chunk)
                 if total > self._max_body_bytes:
@@ -109,25 +119,25 @@ class BodyReader:
                 if not message.get("more_body", False):
                     return
         except asyncio.CancelledError:
-            if task in self._late and task.uncancel() == 0:
+            if task in self._expired and task.uncancel() == 0:
                 raise BodyTimeoutError(self._deadline_seconds) from None
             raise
         finally:
             del self._reading[task]
-            self._late.discard(task)
+            self._expired.discard(task)
 
     def _sweep(self) -> None:
-        """Cancel the reading of bodies that are late; at rest when none is on its way."""
+        """Cancel readers whose deadline has passed; not rescheduled when no body is being read."""
         now = time.perf_counter()
         for task, deadline in self._reading.items():
-            if now >= deadline and task not in self._late:
-                self._late.add(task)
+            if now >= deadline and task not in self._expired:
+                self._expired.add(task)
                 task.cancel()
-        again = bool(self._reading)
-        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep) if again else None
+        loop = asyncio.get_running_loop()
+        self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep) if self._reading else None
 
 
-def _of_interest(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:
+def _content_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:
     content_type, length = b"", None
     for name, value in headers:
         if name == b"content-type":
@@ -137,9 +147,119 @@ def _of_interest(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:
     return content_type.decode("latin-1"), None if length is None else length.decode("latin-1")
 
 
-def _refuse_by_length(stated: str, limit: int) -> None:
-    # int() would also take signs, underscores and digits of other alphabets, and refuses thousands of digits.
-    if not (stated.isascii() and stated.isdecimal()):
-        raise MalformedBodyError(f"Content-Length {stated!r} is not a number")
-    if len(stated) > 18 or int(stated) > limit:
+def _check_length(content_length: str, limit: int) -> None:
+    # int() also accepts signs, underscores and non-ASCII digits, and raises on thousands of digits.
+    if not (content_length.isascii() and content_length.isdecimal()):
+        raise MalformedBodyError(f"Content-Length {content_length!r} is not a number")
+    if len(content_length) > 18 or int(content_length) > limit:
         raise BodyTooLargeError(limit)
+
+
+class MultipartImages:
+    """Parser for the files of the field `file` in a multipart/form-data body: feed every chunk, then finish."""
+
+    def __init__(self, content_type: str, *, max_files: int) -> None:
+        """`content_type` is the value of the Content-Type header.
+
+        Raises:
+            MalformedBodyError: it has no valid boundary.
+        """
+        boundary = parse_options_header(content_type)[1].get("boundary")
+        if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
+            raise MalformedBodyError(
+                f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
+            )
+        try:
+            self._parser = PushMultipartParser(boundary, max_segment_count=max_files)
+        except MultipartError as error:
+            raise MalformedBodyError(f"the multipart boundary cannot be used: {error}") from error
+        self._max_files = max_files
+        self._files: list[tuple[str | None, list[bytes]]] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """Parse the next bytes of the body, at least one.
+
+        Raises:
+            MalformedBodyError: the body is not valid multipart.
+            WrongFieldError: the form has a field other than `file`.
+            TooManyFilesError: the form has more files than allowed.
+        """
+        try:
+            for event in self._parser.parse(chunk):
+                if event is None:
+                    continue
+                if isinstance(event, bytes | bytearray):
+                    self._files[-1][1].append(bytes(event))
+                elif event.name != FIELD:
+                    raise WrongFieldError(event.name, FIELD)
+                else:
+                    self._files.append((event.filename or None, []))
+        except MultipartError as error:
+            cause = _without_frames(error)
+            if isinstance(error, ParserLimitReached) and len(self._files) == self._max_files:
+                raise TooManyFilesError(self._max_files) from cause
+            raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from cause
+
+    def finish(self) -> list[tuple[str | None, bytes]]:
+        """File name (or None) and content of every part, in order.
+
+        Raises:
+            MalformedBodyError: the body ended before its last boundary.
+            NoImageError: the form is empty.
+        """
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise MalformedBodyError("the multipart body ends before its last boundary") from _without_frames(error)
+        if not self._files:
+            raise NoImageError(f"the form is empty: send images as files in the field {FIELD!r}")
+        return [(filename, b"".join(parts)) for filename, parts in self._files]
+
+
+class DisconnectWatcher:
+    """Fails the futures of a request when its client disconnects after the body has been read.
+
+    Watching needs a task, which is too expensive for fast requests. The batcher calls `watch` for requests that have
+    waited for a while.
+    """
+
+    __slots__ = ("_futures", "_receive", "_watcher")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._futures: list[asyncio.Future[Any]] = []
+        self._watcher: asyncio.Task[None] | None = None
+
+    def add(self, future: asyncio.Future[Any]) -> None:
+        """Register a future that fails with ClientGoneError when the client disconnects."""
+        self._futures.append(future)
+
+    def watch(self) -> None:
+        """Start watching; repeated calls have no effect."""
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._wait())
+
+    def close(self) -> None:
+        """Stop watching, when the response is ready.
+
+        The futures are released: a failed future references the frames of the route, and with them this and the body.
+        """
+        self._futures.clear()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+    async def _wait(self) -> None:
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            return  # by `close`; if raised, the task would keep its frames and the body alive in a reference cycle
+        for future in self._futures:
+            if not future.done():
+                future.set_exception(ClientGoneError("the client closed the connection before the response was ready"))
+
+
+def _without_frames(error: MultipartError) -> MultipartError:
+    """The error without its traceback, which would keep the parser and the body alive in a reference cycle."""
+    return error.with_traceback(None)

@@ -25,7 +25,7 @@ from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
 from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
-from service.observability.request_context import RequestContext
+from service.observability.logging import RequestContext
 from service.settings import Settings
 
 Result = TypeVar("Result")

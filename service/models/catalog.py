@@ -1,4 +1,4 @@
-"""What the repository holds, as the API tells it. Everything here reads the disk, and may block for it."""
+"""Model catalog: models, versions and manifests of the repository as API schemas. All functions read the disk."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.statistics.proportions import proportion
-from service.engine.versions import existing_versions
+from service.engine.model_manager import existing_versions
 from service.errors import UnknownModelVersionError, VersionRefusedError
 
 
 @dataclass(frozen=True)
 class ModelRef:
-    """A model as a client names it: `cnn` for its champion, `cnn@3` for one version."""
+    """Reference to a model: `cnn` for the champion, `cnn@3` for one version."""
 
     family: str
     version: int | None
 
     @classmethod
     def parse(cls, text: str) -> ModelRef:
-        """Read a reference.
+        """Parse a reference.
 
         Raises:
-            ValueError: what follows the @ is neither a version number nor `champion`.
+            ValueError: the name is empty, or the part after @ is neither a version number nor `champion`.
         """
         family, separator, version = text.strip().partition("@")
         if not family:
-            raise ValueError("a model's name is missing")
+            raise ValueError("the name of the model is missing")
         if not separator or version == "champion":
             return cls(family, None)
         if not (version.isascii() and version.isdecimal() and 0 < len(version) < 10):
@@ -41,18 +41,18 @@ class ModelRef:
 
 @dataclass(frozen=True)
 class ModelCatalog:
-    """Reads a repository; errors are the API's.
+    """Catalog of a repository; raises API errors.
 
     Attributes:
-        repository: both layers.
-        refusal: why the engine refused a version, or None where it did not.
+        repository: the repository.
+        refusal: function that returns the reason why the engine refused a version, or None.
     """
 
     repository: ModelRepository
     refusal: Callable[[str, int], str | None]
 
     def models(self) -> ModelList:
-        """Every family with its versions."""
+        """All families with their versions."""
         champions = self.repository.champions()
         return ModelList(
             models=tuple(
@@ -66,10 +66,10 @@ class ModelCatalog:
         )
 
     def model(self, family: str) -> ModelDetail:
-        """One family with what every version says of itself.
+        """One family with a summary of each version.
 
         Raises:
-            UnknownModelError: there is none of this name.
+            UnknownModelError: no such family.
         """
         versions = existing_versions(self.repository, family)
         champion = self.repository.champion(family)
@@ -80,11 +80,11 @@ class ModelCatalog:
         )
 
     def version(self, family: str, version: int) -> VersionDetail:
-        """One version with its whole manifest.
+        """One version with its manifest.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: there is no such version.
-            VersionRefusedError: its manifest cannot be read.
+            UnknownModelError, UnknownModelVersionError: no such version.
+            VersionRefusedError: the manifest cannot be read.
         """
         manifest = self.manifest(family, version)
         return VersionDetail(
@@ -96,7 +96,7 @@ class ModelCatalog:
         )
 
     def manifest(self, family: str, version: int) -> Manifest:
-        """The manifest of a version; raises as `version` does."""
+        """The manifest of a version; see `version` for errors."""
         existing = existing_versions(self.repository, family)
         if version not in existing:
             raise UnknownModelVersionError(family, version, existing)
@@ -106,11 +106,11 @@ class ModelCatalog:
             raise VersionRefusedError(family, version, str(error)) from error
 
     def resolve(self, reference: ModelRef) -> Manifest:
-        """The manifest of the version that a reference stands for.
+        """The manifest of a referenced version.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: there is no such version, or no champion.
-            VersionRefusedError: its manifest cannot be read.
+            UnknownModelError, UnknownModelVersionError: no such version, or no champion.
+            VersionRefusedError: the manifest cannot be read.
         """
         existing = existing_versions(self.repository, reference.family)
         version = self.repository.champion(reference.family) if reference.version is None else reference.version

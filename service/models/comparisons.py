@@ -1,4 +1,4 @@
-"""Compares versions for the API, beside the event loop: resolve -> compare on one thread -> answer in time."""
+"""Version comparisons for the API, computed on a thread with a deadline."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from service.models.catalog import ModelCatalog, ModelRef
 
 
 class Comparisons:
-    """Used from one event loop. One comparison is made after the other, so that many at once take one core at most."""
+    """Comparison service, used from one event loop. One thread makes all comparisons, which limits them to one core."""
 
     def __init__(self, repository: ModelRepository, layers: Sequence[Path]) -> None:
-        """`layers` are the folders of records, in the order in which they count: see `core.records.paths`."""
+        """`layers` are the record folders in order of precedence, see `core.records.paths`."""
         self._repository = repository
         self._comparer = VersionComparer(repository, layers)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")
 
     async def compare(self, catalog: ModelCatalog, first: ModelRef, second: ModelRef, *, deadline: float) -> bytes:
-        """Both versions' test scores, their difference and what it amounts to: a `MetricsComparison` as JSON.
+        """Compare the test scores of two versions; returns a `MetricsComparison` as JSON.
 
         Args:
-            catalog: of the repository, with this request's errors.
-            first: whose figures come first in every pair.
-            second: the other one.
+            catalog: catalog of the repository.
+            first: first version of every pair in the result.
+            second: second version.
             deadline: on the clock of `time.perf_counter`.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: there is no such version.
-            VersionRefusedError: its manifest or its stored evaluation is not as published.
-            NoEvaluationError: it has none.
-            DifferentDataError: the two were evaluated on different images.
-            DeadlineExceededError: other comparisons took too long.
+            UnknownModelError, UnknownModelVersionError: no such version.
+            VersionRefusedError: the manifest or the stored evaluation of a version is damaged.
+            NoEvaluationError: a version has no stored evaluation.
+            DifferentDataError: the versions were evaluated on different images.
+            DeadlineExceededError: the deadline passed before the comparison was ready.
         """
 
-        def compared() -> bytes:
+        def compare() -> bytes:
             return self._compare(catalog.resolve(first), catalog.resolve(second)).model_dump_json().encode()
 
         try:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, compared)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, compare)
         except TimeoutError:
-            raise DeadlineExceededError("there was no time for this comparison before the deadline") from None
+            raise DeadlineExceededError("the comparison was not ready before the deadline of the request") from None
 
     def close(self) -> None:
-        """Let what is being compared finish, and compare nothing more."""
+        """Finish the running comparison and stop the thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _compare(self, first: Manifest, second: Manifest) -> MetricsComparison:

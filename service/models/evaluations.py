@@ -1,4 +1,4 @@
-"""Everything that was measured of a version: what it was published with, and the records of later jobs."""
+"""Evaluations of a version: the published one and the records of later jobs."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from service.errors import InvalidParametersError, VersionRefusedError
 def evaluations_of(
     repository: ModelRepository, home: Path, manifest: Manifest, *, limit: int, cursor: str | None
 ) -> EvaluationPage:
-    """A page of them: the published one, where the version has one, then jobs', newest first. Reads the disk.
+    """A page of evaluations: the published one, if any, then those of jobs, newest first. Reads the disk.
 
     Args:
-        repository: where the version lies.
-        home: where the records lie.
-        manifest: of the version.
-        limit: most evaluations on the page.
-        cursor: `next_cursor` of the page before; none for the first page.
+        repository: repository of the version.
+        home: folder of the evaluation records.
+        manifest: manifest of the version.
+        limit: maximum number of evaluations on the page.
+        cursor: `next_cursor` of the previous page; None for the first page.
 
     Raises:
-        InvalidParametersError: no page has this cursor.
-        VersionRefusedError: the published evaluation is not what the manifest says.
+        InvalidParametersError: the cursor is unknown.
+        VersionRefusedError: the published evaluation differs from its record in the manifest.
         RepositoryError: a record is damaged.
     """
     records = list_records(home, manifest.family, manifest.version)
     found = [*_published(repository, manifest), *map(_of_job, records)]
     if cursor is not None:
-        places = [place for place, one in enumerate(found) if _cursor(one) == cursor]
-        if not places:
-            raise InvalidParametersError([("cursor", "no page ended with this: begin again without it")])
-        found = found[places[0] + 1 :]
+        positions = [position for position, one in enumerate(found) if _cursor(one) == cursor]
+        if not positions:
+            raise InvalidParametersError([("cursor", "unknown cursor: start again without it")])
+        found = found[positions[0] + 1 :]
     return EvaluationPage(
         model=manifest.family,
         version=manifest.version,

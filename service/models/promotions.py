@@ -1,4 +1,4 @@
-"""Moves champions, and has this process follow at once: load -> judge -> promote -> follow."""
+"""Promotions and rollbacks: loads a version, runs the gate, moves the champion and serves it in this process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from core.repository.alias_files import Promotion
 from core.repository.champions import history, rollback
 from core.repository.repository import ModelRepository
 from core.schemas.promotions import GatedMove, Move, PromotionPage
-from service.engine.model_manager import ModelManager
-from service.engine.versions import existing_versions
+from service.engine.model_manager import ModelManager, existing_versions
 from service.errors import (
     DeadlineExceededError,
     GateRefusedError,
@@ -29,11 +28,11 @@ from service.errors import (
 )
 
 Result = TypeVar("Result")
-_REMEMBERED_REPORTS = 64
+_CACHED_REPORTS = 64
 
 
 class Promotions:
-    """Used from one event loop. What the gate does is done on one thread, one request after the other."""
+    """Promotion service, used from one event loop. The gate runs on one thread, one request at a time."""
 
     def __init__(self, repository: ModelRepository, models: ModelManager, thresholds: GateThresholds) -> None:
         self._repository = repository
@@ -43,36 +42,36 @@ class Promotions:
         self._reports: OrderedDict[tuple[str, int, int | None], GateReport] = OrderedDict()
 
     async def preview(self, family: str, version: int, *, deadline: float) -> GateReport:
-        """What the gate says of a version against the champion of this moment; changes nothing.
+        """Report of the gate for a version against the current champion; changes nothing.
 
-        Versions never change, so a report of the same two is remembered if nothing in it is missing.
+        Complete reports are cached, because versions never change.
 
         Args:
-            family: the model's name.
-            version: the candidate.
+            family: model family.
+            version: candidate version.
             deadline: on the clock of `time.perf_counter`.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: there is no such version.
-            VersionRefusedError: its files are not as recorded.
-            DeadlineExceededError: others were judged for too long.
+            UnknownModelError, UnknownModelVersionError: no such version.
+            VersionRefusedError: the files of the version differ from its manifest.
+            DeadlineExceededError: the deadline passed before the report was ready.
         """
         try:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self._on_gate_thread(partial(self._report, family, version))
         except TimeoutError:
-            raise DeadlineExceededError("the gate had no time for this version before the deadline") from None
+            raise DeadlineExceededError("the gate report was not ready before the deadline of the request") from None
 
     async def promote(self, family: str, version: int, *, actor: str, reason: str, force: bool) -> GatedMove:
-        """Make a version champion if the gate lets it pass, or `force` says so; once begun, it is seen through.
+        """Make a version the champion if it passes the gate or if `force` is set. There is no deadline.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: there is no such version.
-            VersionRefusedError: its files are not as recorded, or it cannot be run.
-            GateRefusedError: it does not pass.
+            UnknownModelError, UnknownModelVersionError: no such version.
+            VersionRefusedError: the files of the version differ from its manifest, or it cannot be run.
+            GateRefusedError: the version does not pass.
         """
-        await self._models.find(family, version)  # what cannot be served never becomes champion
-        judged = partial(
+        await self._models.find(family, version)  # a version that cannot be served must not become champion
+        decide = partial(
             promote_on_evidence,
             self._repository,
             family,
@@ -84,27 +83,27 @@ class Promotions:
             force=force,
         )
         try:
-            decision = await self._on_gate_thread(judged)
+            decision = await self._on_gate_thread(decide)
         except CorruptVersionError as error:
             raise VersionRefusedError(family, version, str(error)) from error
         if decision.promotion is None:
             raise GateRefusedError(decision.report)
-        move = await self._followed(decision.promotion)
+        move = await self._serve(decision.promotion)
         return GatedMove(**dict(move), gate=decision.report)
 
     async def rollback(self, family: str, *, actor: str, reason: str) -> Move:
-        """Return to the champion before the present one.
+        """Return to the previous champion.
 
         Raises:
-            UnknownModelError: there is no such model.
-            NothingToRollBackError: there is no earlier champion that can be served.
+            UnknownModelError: no such family.
+            NothingToRollBackError: no earlier champion can be served.
         """
         await asyncio.to_thread(existing_versions, self._repository, family)
         promotion = await asyncio.to_thread(rollback, self._repository, family, actor=actor, reason=reason)
-        return await self._followed(promotion)
+        return await self._serve(promotion)
 
     def page(self, family: str, *, limit: int, cursor: int | None) -> PromotionPage:
-        """The audit trail of a family, newest first, from the entry before `cursor` on; reads the disk.
+        """A page of the audit trail of a family, newest first, with the entries before `cursor`; reads the disk.
 
         Raises:
             UnknownModelError: the family has neither an entry nor a version.
@@ -118,11 +117,11 @@ class Promotions:
         )
 
     def close(self) -> None:
-        """Let what is being judged finish, and judge nothing more."""
+        """Finish the running gate decision and stop the thread."""
         self._gate.shutdown(wait=True, cancel_futures=True)
 
-    async def _followed(self, promotion: Promotion) -> Move:
-        """Serve what has just become champion, as far as it can be."""
+    async def _serve(self, promotion: Promotion) -> Move:
+        """Load the new champion and report whether it is served."""
         await self._models.poll()
         serving = self._models.readiness_of(promotion.family)
         return Move(promotion=promotion, served=serving.served == promotion.to_version, serving=serving)
@@ -138,10 +137,10 @@ class Promotions:
             report = assess(self._repository, family, version, self._thresholds)
         except CorruptVersionError as error:
             raise VersionRefusedError(family, version, str(error)) from error
-        # What was not measured may be measured later, without a new version.
+        # Incomplete reports are not cached: missing measurements may be added later.
         if report.comparison is not None and all(verdict.value is not None for verdict in report.verdicts):
             self._reports[(family, version, report.champion)] = report
-        while len(self._reports) > _REMEMBERED_REPORTS:
+        while len(self._reports) > _CACHED_REPORTS:
             self._reports.popitem(last=False)
         return report
 

@@ -1,4 +1,4 @@
-"""Test images at hand: pictures that no model was trained on, and what they really show."""
+"""Sample images for the playground: labelled CIFAR-10 test images from a local data set."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from service.saliency.png import enlarged_png
 
 log = logging.getLogger("duet.service")
 _EVERY = 10
-"""Of ten thousand images one thousand are kept, which takes 3 MB."""
+"""Every tenth test image is kept: 1,000 images, 3 MB."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture as a PNG file, and the label it came with."""
+    """One image as a PNG file, with its label."""
 
     png: bytes
     label: str
 
 
 class Samples:
-    """Reads the data set when first asked while it is there; blocks meanwhile, may be called from several threads."""
+    """Sample images, read from the data set on first use. Methods block and are thread-safe."""
 
-    def __init__(self, *places: Path | None) -> None:
-        """`places` that may hold a data set, the first one first."""
-        self._places = places
+    def __init__(self, *folders: Path | None) -> None:
+        """`folders` that may contain the data set, in order of preference."""
+        self._folders = folders
         self._lock = threading.Lock()
         self._read: LabelledImages | None = None
         self._refused = False
 
     def count(self) -> int:
-        """How many there are; 0 where no data set is at hand or it cannot be read, which the log says."""
-        pictures = self._pictures()
-        return 0 if pictures is None else len(pictures.labels_N)
+        """Number of images; 0 if there is no data set or it cannot be read (see the log)."""
+        images = self._images()
+        return 0 if images is None else len(images.labels_N)
 
     def sample(self, index: int) -> Sample | None:
-        """One of them; None where there is none at this place."""
-        pictures = self._pictures()
-        if pictures is None or not 0 <= index < len(pictures.labels_N):
+        """The image at `index`, or None if the index is out of range."""
+        images = self._images()
+        if images is None or not 0 <= index < len(images.labels_N):
             return None
-        label = pictures.class_names[pictures.labels_N[index]]
-        return Sample(enlarged_png(pictures.pixels_NHWC[index], 1), label)
+        label = images.class_names[images.labels_N[index]]
+        return Sample(enlarged_png(images.pixels_NHWC[index], 1), label)
 
-    def _pictures(self) -> LabelledImages | None:
+    def _images(self) -> LabelledImages | None:
         with self._lock:
             if self._read is None and not self._refused:
                 try:
-                    folder = find_python_batches(*self._places)
+                    folder = find_python_batches(*self._folders)
                     self._read = None if folder is None else read_test_images(folder, every=_EVERY)
                 except DataError as error:
                     self._refused = True
-                    log.warning("no test images are shown: %s", error)
+                    log.warning("sample images are not available: %s", error)
             return self._read

@@ -1,4 +1,4 @@
-"""The files of a version that people read, and whether all of its files are as they were published."""
+"""Files of a version: model card, figures, and the integrity check of all files."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from service.errors import NoSuchVersionFileError, VersionRefusedError
 
 
 def read_card(repository: ModelRepository, manifest: Manifest) -> bytes:
-    """The model card, Markdown in UTF-8; raises as `read_figure` does."""
+    """The model card, Markdown in UTF-8; see `read_figure` for errors."""
     return _read(repository, manifest, CARD_NAME)
 
 
 def read_figure(repository: ModelRepository, manifest: Manifest, figure: str) -> bytes:
-    """A picture of the card, as PNG.
+    """A figure of the model card, as PNG.
 
     Raises:
-        NoSuchVersionFileError: the manifest names no such figure.
-        VersionRefusedError: it is not as recorded.
+        NoSuchVersionFileError: the manifest lists no such figure.
+        VersionRefusedError: the file differs from its record in the manifest.
     """
     return _read(repository, manifest, f"{FIGURES}/{figure}")
 
 
 def check_files(repository: ModelRepository, manifest: Manifest) -> VersionCheck:
-    """Hash every file of a version."""
+    """Compare all files of a version with the hashes in the manifest."""
     folder = repository.folder(manifest.family, manifest.version)
     files = tuple(
         FileCheck(name=name, bytes=record.bytes, sha256=record.sha256, problem=file_problem(folder, name, record))

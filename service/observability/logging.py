@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, or text for a terminal; every line of a request carries its id."""
+"""Logging: one JSON object per line, or text for a terminal. Lines of a request carry its id."""
 
 from __future__ import annotations
 
@@ -8,27 +8,46 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
 import orjson
 
-from service.observability.request_context import RequestContext, current_request
+
+class RequestContext(NamedTuple):
+    """Id, trace and times of one request.
+
+    Attributes:
+        id: X-Request-ID of the client if it is valid, otherwise a new id.
+        traceparent: W3C trace context of the client if it is valid.
+        started: time when the head of the request was read, on the clock of `time.perf_counter`.
+        deadline: time by which the response is due, on the same clock.
+    """
+
+    id: str
+    traceparent: str | None
+    started: float
+    deadline: float
+
+
+current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)
+"""The request whose code is running; read by the log formatters."""
 
 ACCESS_LOGGER = "duet.access"
 access_log = logging.getLogger(ACCESS_LOGGER)
 FLUSH_SECONDS = 0.2
 MAX_LINES = 256
-WHOLE_BYTES = 4096
-"""What a pipe takes in one piece (PIPE_BUF in pipe(7)): in longer writes, lines of several workers could mix."""
+MAX_ATOMIC_BYTES = 4096
+"""Largest atomic write to a pipe (PIPE_BUF, see pipe(7)); longer writes of several workers could interleave."""
 _LEVEL_NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
 
-# What every LogRecord has; whatever else one carries was passed as `extra` and belongs in the line.
+# Attributes of every LogRecord; all others were passed as `extra` and are written to the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message, the request's id and trace, `extra` fields; a traceback where there is one."""
+    """Formats a record as JSON: time, level, logger, message, request id, trace, `extra` fields, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
@@ -40,10 +59,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The same for human eyes."""
+    """Formats a record as text with the same fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, and its traceback below."""
+        """The record as one line, followed by the traceback."""
         request = current_request.get()
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if request is not None:
@@ -55,11 +74,9 @@ class TextFormatter(logging.Formatter):
 
 
 class BufferedHandler(logging.StreamHandler[TextIO]):
-    """Writes access lines a few at a time: at several thousand requests a second, a system call for each would take
-    more time than making the line.
+    """Handler that buffers access lines: at thousands of requests per second, a write per line would dominate the cost.
 
-    What is buffered is written with the next line of any other logger, after FLUSH_SECONDS at the latest, and when the
-    process exits.
+    The buffer is flushed with the next line of any other logger, after FLUSH_SECONDS, and when the process exits.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -69,11 +86,11 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
 
     @property
     def writes_json(self) -> bool:
-        """Whether its lines are JSON objects."""
+        """Whether the lines are JSON objects."""
         return isinstance(self.formatter, JsonFormatter)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take one line; the caller holds the handler's lock."""
+        """Buffer one line; the caller holds the lock of the handler."""
         try:
             self._lines.append(self.format(record))
         except Exception:
@@ -85,10 +102,9 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
             self._flush_soon()
 
     def access(self, line: _Access) -> None:
-        """Take an access line, past the logging library, whose record of it would cost several times as much.
+        """Buffer an access line without creating a LogRecord, which would cost several times as much.
 
-        It becomes JSON when it is written: making many lines in a row takes half the time of making each among other
-        things.
+        Lines are converted to JSON when they are flushed: converting many in a row takes half the time.
         """
         self._lines.append(line)
         self._flush_soon()
@@ -102,10 +118,10 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
             timer.start()
 
     def flush(self) -> None:
-        """Write what is buffered."""
+        """Write the buffered lines."""
         with self.lock or nullcontext():
             self._timer = None
-            # Cut off rather than swapped for a new list: another thread may append at any moment.
+            # The list is cut, not replaced, because another thread may append at any time.
             count = len(self._lines)
             lines = self._lines[:count]
             del self._lines[:count]
@@ -115,11 +131,11 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, as many at a time as fit into one write; a longer one alone."""
+    """The lines, joined into pieces of at most MAX_ATOMIC_BYTES; a longer line is one piece."""
     piece, size = "", 0
     for line in lines:
         more = 1 + (len(line) if line.isascii() else len(line.encode()))
-        if piece and size + more > WHOLE_BYTES:
+        if piece and size + more > MAX_ATOMIC_BYTES:
             yield piece
             piece, size = "", 0
         piece += line + "\n"
@@ -132,12 +148,12 @@ def log_access(level: int, method: str, path: str, status: int, seconds: float, 
     """Write the access line of a request.
 
     Args:
-        level: of the line.
-        method: of the request.
-        path: of the request.
-        status: of the answer.
-        seconds: from the request's head to the end of its answer.
-        client: its address.
+        level: level of the line.
+        method: HTTP method.
+        path: path of the request.
+        status: status code of the response.
+        seconds: time from the head of the request to the end of the response.
+        client: address of the client.
     """
     if not access_log.isEnabledFor(level):
         return
@@ -151,7 +167,7 @@ def log_access(level: int, method: str, path: str, status: int, seconds: float, 
 
 
 class _Access(NamedTuple):
-    """One answered request."""
+    """Fields of one access line."""
 
     created: float
     level: int
@@ -163,7 +179,7 @@ class _Access(NamedTuple):
     request: RequestContext | None
 
     def json(self) -> str:
-        """The line of it."""
+        """The line as JSON."""
         message = f"{self.method} {self.path} {self.status}"
         line = _head(self.created, self.level, ACCESS_LOGGER, message, self.request)
         line["duration_ms"] = round(self.seconds * 1000, 3)
@@ -172,7 +188,7 @@ class _Access(NamedTuple):
 
 
 def _head(created: float, level: int, logger: str, message: str, request: RequestContext | None) -> dict[str, object]:
-    """What every JSON line begins with."""
+    """Fields that every JSON line begins with."""
     line: dict[str, object] = {
         "time": datetime.fromtimestamp(created, UTC),
         "level": _LEVEL_NAMES.get(level) or logging.getLevelName(level).lower(),
@@ -192,16 +208,15 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     Args:
         level: least severe level to write.
         log_format: `json` or `text`.
-        stream: standard error, so that standard output has the address line alone.
+        stream: standard error by default; standard output only has the address line.
     """
     handler = BufferedHandler(stream)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # No line shows these, and finding them out takes longer than all the rest of a line: see "Optimization" in
-    # Python's logging documentation.
+    # These fields are not used and slow to collect: see "Optimization" in Python's logging documentation.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
-    # Access lines come from the app, with request ids; what uvicorn says at info about itself would be noise.
+    # The app writes access lines itself; uvicorn's own info lines are not needed.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for name in ("asyncio", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)

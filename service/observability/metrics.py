@@ -1,6 +1,6 @@
-"""What Prometheus is told. One registry per app, never the library's global one.
+"""Prometheus metrics of the service, with one registry per app.
 
-Labels are few and bounded: a route's template rather than its path, models and versions that were really loaded.
+Labels have a bounded number of values: path templates instead of paths, and only models that were loaded.
 """
 
 from __future__ import annotations
@@ -25,47 +25,49 @@ Observe = Callable[[float], None]
 
 DEFER_SECONDS = 0.1
 MAX_DEFERRED = 320
-"""For how long, and how many at most, observations wait to be added up."""
+"""Maximum age in seconds and maximum number of buffered observations."""
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder through which the workers of one machine add up their figures; prometheus_client reads it too."""
+"""Environment variable with the folder that the workers share; it is also read by prometheus_client."""
 
 
 class Metrics:
-    """Counters and histograms of one app; `observe_*` is called where things happen."""
+    """Counters, gauges and histograms of one app."""
 
     def __init__(self, version: str) -> None:
-        """`version` is the project's."""
+        """`version` is the version of the project."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "duet_http_requests", "Requests answered", ("method", "route", "status"), registry=self.registry
+            "duet_http_requests", "Finished requests", ("method", "route", "status"), registry=self.registry
         )
         self._request_seconds = Histogram(
             "duet_http_request_duration_seconds",
-            "From a request's head to the end of its answer",
+            "Time from the head of a request to the end of its response",
             ("method", "route"),
             buckets=SECONDS,
             registry=self.registry,
         )
         self._rejected = Counter(
             "duet_requests_rejected",
-            "Requests answered with a problem, by its kind, and the model where one was found",
+            "Problem responses by kind, with the model if it is known",
             ("reason", "model", "version"),
             registry=self.registry,
         )
-        self._decode_seconds = self._stage("decode", "Decoding and resizing a request's images")
-        self._queue_seconds = self._stage("queue", "A request's wait for its first batch")
+        self._decode_seconds = self._stage("decode", "Time to decode and resize the images of a request")
+        self._queue_seconds = self._stage("queue", "Time from queuing to the first batch of a request")
         self._inference_seconds = self._stage(
-            "inference", "From the start of a request's first batch to its last's end"
+            "inference", "Time from the start of the first batch of a request to the end of its last"
         )
-        self._answer_seconds = self._stage("answer", "From a request's head to its answer, all stages included")
+        self._answer_seconds = self._stage(
+            "answer", "Time from the head of a request to its predictions, all stages included"
+        )
         self._batch_images = Histogram(
             "duet_batch_images", "Images in one model run", MODEL, buckets=IMAGES, registry=self.registry
         )
-        self._images = Counter("duet_images", "Images answered", MODEL, registry=self.registry)
+        self._images = Counter("duet_images", "Classified images", MODEL, registry=self.registry)
         self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
-        self._waiting = self._gauge("duet_queue_images", "Images that wait for a model", MODEL, "livesum")
+        self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
         build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
         self._due: list[tuple[Observe, float]] = []
@@ -74,16 +76,16 @@ class Metrics:
         self._seen: set[tuple[str, str, str]] = set()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request has been answered; `route` is the path's template."""
+        """Record a finished request; `route` is the path template."""
         count, duration = self._of_request(method, route, status)
         self._soon((count, 1.0), (duration, seconds))
 
     def observe_problem(self, slug: str, model: str = "", version: str = "") -> None:
-        """A request has been answered with a problem; it was for this version, or for none that is known."""
+        """Record a problem response and, if known, the model of the request."""
         self._rejected.labels(slug, model, version).inc()
 
     def observe_batch(self, queue: ModelQueue, images: int) -> None:
-        """A model has run once on `images` images."""
+        """Record a batch of `images` images."""
         observe, count, waiting = self._of_batch(queue.family, queue.version, queue.precision)
         observe(images)
         count(images)
@@ -92,7 +94,7 @@ class Metrics:
     def observe_answer(
         self, served: ModelVariant, decode_seconds: float, inference: Inference, total_seconds: float
     ) -> None:
-        """A request has been answered by a version."""
+        """Record the stages of a request that a model served."""
         decode, queue, run, total = self._of_answer(served.family, served.version, served.precision)
         self._soon(
             (decode, decode_seconds),
@@ -102,7 +104,7 @@ class Metrics:
         )
 
     def settle(self) -> None:
-        """Add up what was observed; done by itself within DEFER_SECONDS, and before each scrape."""
+        """Add the buffered observations to the metrics; runs within DEFER_SECONDS and before each scrape."""
         due, self._due = self._due, []
         for add, value in due:
             add(value)
@@ -111,16 +113,16 @@ class Metrics:
             self._timer = None
 
     def _soon(self, *observed: tuple[Observe, float]) -> None:
-        # One after the other they take a third of the time that each takes in the middle of a request.
+        # Adding many observations at once takes a third of the time of adding each during its request.
         self._due += observed
         if len(self._due) >= MAX_DEFERRED:
             self.settle()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DEFER_SECONDS, self.settle)
 
-    # Finding a metric's child by its labels costs more than adding to it, so that the children are remembered.
+    # Looking up a metric by its labels costs more than adding to it, so the results are cached.
 
-    @cache  # noqa: B019  as many entries as there are children, and they live as long as the app
+    @cache  # noqa: B019  one entry per label set, with the lifetime of the app
     def _of_request(self, method: str, route: str, status: int) -> tuple[Observe, Observe]:
         count = self._requests.labels(method, route, str(status)).inc
         return count, self._request_seconds.labels(method, route).observe
@@ -139,7 +141,7 @@ class Metrics:
         return decode, queue, run, total
 
     def render(self) -> bytes:
-        """The text exposition format; with several workers, of all of them together."""
+        """The metrics in the text exposition format; with several workers, the sum over all of them."""
         self.refresh()
         if MULTIPROCESS_VARIABLE not in os.environ:
             return generate_latest(self.registry)
@@ -148,13 +150,14 @@ class Metrics:
         return generate_latest(registry)
 
     def watch_loaded(self, loaded: Callable[[], Iterable[ModelVariant]]) -> None:
-        """Report, at each scrape, what is loaded and how long each queue is."""
+        """Set the source of the loaded models, which are reported at each scrape."""
         self._loaded = loaded
 
     def refresh(self) -> None:
-        """Bring everything up to date; done before a scrape, so that the request path pays little for it.
+        """Update all metrics, before a scrape.
 
-        Several workers do it every second: any of them may be scraped, and reads the others' figures from files.
+        With several workers, each also does this once per second, because the worker that is scraped reads the metrics
+        of the others from files.
         """
         self.settle()
         now = {(served.family, str(served.version), served.precision): served for served in self._loaded()}

@@ -11,8 +11,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from service.engine.arrays import Floats, Pixels
-from service.engine.gradient_model import GradientModel
-from service.engine.pace import Pace
+from service.engine.gradient_model import GradientModel, Pace
 from service.engine.postprocess import RunBatch
 
 Result = TypeVar("Result")

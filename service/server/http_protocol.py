@@ -1,9 +1,9 @@
-"""Turns requests away at the door while the queue that they want is full.
+"""HTTP protocol with admission control: rejects `/predict` requests with 429 while the queue of the model is full.
 
-Under five times the load that a service can carry, four of five requests are refused, and what a refusal costs is
-taken from those that are served. One that a route makes costs a task, a scope and two trips through the framework;
-here it costs a look at the queue and one write, as soon as the request's head has been read. The answer is the same,
-byte for byte but its numbers, and so are its metrics and its access line.
+At five times the capacity of the service, four of five requests are rejected, so their cost reduces the throughput of
+the rest. A rejection by a route needs a task, an ASGI scope and a pass through the framework. A rejection here needs a
+queue check and one write, directly after the head of the request has been read. Response, metrics and access line are
+the same as those of the route.
 """
 
 from __future__ import annotations
@@ -15,26 +15,20 @@ from typing import TYPE_CHECKING, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from service.errors import PROBLEM_MEDIA_TYPE, Problem, QueueFullError, problem_of
-from service.http.admission import PREDICT
-from service.http.middleware import finish
-from service.observability.request_context import (
-    REQUEST_ID_HEADER,
-    TRACEPARENT_HEADER,
-    RequestContext,
-    current_request,
-    read_context,
-)
+from service.api.routes.predict import PREDICT, PredictQuery
+from service.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemError, QueueFullError, problem_of
+from service.http.middleware import REQUEST_ID_HEADER, TRACEPARENT_HEADER, finish, read_context
+from service.observability.logging import RequestContext, current_request
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
     from service.state import AppState
 
-_PATH = PREDICT.decode()
+_PREDICT_URL = PREDICT.encode()
 MAX_HEAD_BYTES = 65_536
-"""Of a request, besides the piece that its head begins in: what common proxies allow, and far more than any client of
-this service sends. It holds for the trailers of a chunked body as well.
+"""Limit on the head of a request, not counting the chunk in which it begins: the limit of common proxies. It also
+applies to the trailers of a chunked body.
 """
 
 _HEAD_TOO_LARGE = (
@@ -45,28 +39,28 @@ _HEAD_TOO_LARGE = (
 _MEDIA_TYPE = PROBLEM_MEDIA_TYPE.encode()
 
 
-class _Refused:
-    """What stands for the exchange of a request that was turned away: it is over, and the rest of its body is not
-    looked at. Each request has one of its own, by which it is known that the connection gets on.
+class _RejectedCycle:
+    """Completed cycle of a rejected request; the rest of its body is ignored.
+
+    Each rejected request gets a new instance, which shows `SlowConnectionReaper` that the connection makes progress.
     """
 
     response_complete = True
     disconnected = False
     keep_alive = True
 
-    class message_event:  # noqa: N801  as uvicorn calls it
-        """Nobody waits for it."""
+    class message_event:  # noqa: N801  name of uvicorn's attribute
+        """Event without waiters."""
 
         @staticmethod
         def set() -> None:
-            """Tell nobody."""
+            """Do nothing."""
 
 
 class CoalescingTransport:
-    """A transport that writes the head and the body of an answer at once: uvicorn writes them one by one, and each
-    write is a system call and a packet.
+    """Transport that writes the head and the body of a response with one system call; uvicorn writes them separately.
 
-    Where the body does not follow the head at once, the head goes alone.
+    If the body does not follow the head in the same turn of the event loop, the head is written alone.
     """
 
     __slots__ = ("_loop", "_transport", "_waiting")
@@ -77,7 +71,7 @@ class CoalescingTransport:
         self._waiting: bytes | None = b""
 
     def write(self, data: bytes) -> None:
-        """Hold back the first piece; write it together with the second, and all others as they come."""
+        """Hold back the first piece and write it together with the second; later pieces are written at once."""
         if self._waiting is None:
             self._transport.write(data)
         elif self._waiting:
@@ -88,31 +82,31 @@ class CoalescingTransport:
             self._loop.call_soon(self.flush)
 
     def close(self) -> None:
-        """Write what waits and close."""
+        """Flush and close."""
         self.flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether the transport is."""
+        """Whether the underlying transport is closing."""
         return self._transport.is_closing()
 
     def flush(self) -> None:
-        """Write what waits."""
-        if self._waiting and not self._transport.is_closing():  # nor can it be written to once it has closed
+        """Write the piece that was held back."""
+        if self._waiting and not self._transport.is_closing():
             self._transport.write(self._waiting)
             self._waiting = None
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a door, and with a limit on the head of a request, which uvicorn has none on."""
+    """uvicorn's protocol with admission control and a limit on the size of request heads."""
 
-    _answer: CoalescingTransport | None = None
+    _response: CoalescingTransport | None = None
     _head_bytes = 0
     _in_head = False
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of a request; a head that does not end is refused."""
-        if self._in_head:  # already: what a head begins with may have come behind other requests, and is not counted
+        """Parse received bytes; a head that exceeds the limit is rejected with 431."""
+        if self._in_head:  # the chunk in which the head begins is not counted: it may hold other requests
             self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -120,66 +114,92 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """The first byte of a request has come."""
+        """Parser callback: the first byte of a request."""
         self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_chunk_header(self) -> None:
-        """A chunk of a body follows, or, after the last one, trailers."""
+        """Parser callback: a chunk of a body or its trailers begin."""
         self._in_head, self._head_bytes = True, 0
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body has come."""
+        """Parser callback: a piece of a body."""
         self._in_head = False
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """The head of a request has come: turn it away, or let it in."""
+        """Parser callback: admit or reject a request for `/predict`; others are left to the app."""
         self._in_head = False
-        if self.url.startswith(PREDICT) and self.parser.get_method() == b"POST" and self._may_be_answered_here():
-            rejection = cast("AppState", self.app_state)["admission"].rejection(self.url)
-            if rejection is not None:
-                self._refuse(rejection)
+        if self.url.startswith(_PREDICT_URL) and self.parser.get_method() == b"POST" and self._can_respond():
+            try:
+                self._admit()
+            except QueueFullError as full:
+                self._reject(full.with_traceback(None))
                 return
+            except ProblemError:
+                pass  # the route raises it again
         super().on_headers_complete()
 
+    def _admit(self) -> None:
+        """Match, parse and admit the request; the route finds the results in the scope.
+
+        Requests for a particular version, or for a champion that is not loaded, are admitted by the route.
+
+        Raises:
+            QueueFullError: the queue of the champion is full.
+            ProblemError: the query does not validate, or the model has no such precision.
+        """
+        path, _, query_string = self.url.partition(b"?")
+        if path != _PREDICT_URL:
+            return
+        state = cast("AppState", self.app_state)
+        route = state["predict_route"]
+        query = cast(PredictQuery, route.parse_query(query_string))
+        served = state["engine"].admit_champion(query.model, query.precision) if query.version is None else None
+        if served is not None:
+            self.scope.update(route=route, query=query)  # type: ignore[call-arg]
+            self.scope["state"]["served"] = served
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answer = CoalescingTransport(self.transport, self.loop)
-        cycle.transport = cast(Transport, self._answer)
+        self._response = CoalescingTransport(self.transport, self.loop)
+        cycle.transport = cast(Transport, self._response)
         super()._start_asgi_task(cycle, app)
 
     def _write(self, data: bytes) -> None:
-        """Write this behind the answer before it, whose head may wait for a body that never comes, as to a HEAD."""
-        if self._answer is not None:
-            self._answer.flush()
+        """Write after the previous response, whose head may still wait for a body (after HEAD there is none)."""
+        if self._response is not None:
+            self._response.flush()
         self.transport.write(data)
 
-    def _may_be_answered_here(self) -> bool:
-        """Nothing is being answered on this connection, and it is to stay open, which uvicorn lets none of HTTP/1.0."""
+    def _can_respond(self) -> bool:
+        """Whether no other request is in progress on this connection and the connection stays open.
+
+        uvicorn closes the connection after each HTTP/1.0 request.
+        """
         if self.cycle is not None and not self.cycle.response_complete:
             return False
         lifecycle = cast("AppState", self.app_state)["lifecycle"]
-        stays = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        return stays and not lifecycle.draining and not self.flow.write_paused
+        stays_open = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        return stays_open and not lifecycle.draining and not self.flow.write_paused
 
-    def _refuse(self, rejection: QueueFullError) -> None:
+    def _reject(self, full: QueueFullError) -> None:
         state = cast("AppState", self.app_state)
         deadline_seconds = state["settings"].deadline_seconds
         context = read_context(self.headers, now=time.perf_counter(), deadline_seconds=deadline_seconds)
         token = current_request.set(context)
         try:
-            self.cycle = cast(RequestResponseCycle, _Refused())
-            problem = problem_of(rejection)
-            self._write(_answer(problem, context, self.server_state.default_headers))
+            self.cycle = cast(RequestResponseCycle, _RejectedCycle())
+            problem = problem_of(full)
+            self._write(_response_bytes(problem, context, self.server_state.default_headers))
             self.on_response_complete()
-            state["metrics"].observe_problem(problem.type.slug, rejection.model, rejection.version)
+            state["metrics"].observe_problem(problem.type.slug, full.model, full.version)
             client = self.client[0] if self.client else None
-            finish(state["metrics"], context, "POST", _PATH, _PATH, problem.type.status, client)
+            finish(state["metrics"], context, "POST", PREDICT, PREDICT, problem.type.status, client)
         finally:
             current_request.reset(token)
 
 
-def _answer(problem: Problem, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+def _response_bytes(problem: Problem, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
     body = orjson.dumps(problem.body(context.id))
     lines = [STATUS_LINE[429]]
     lines += [b"%s: %s\r\n" % header for header in default_headers]

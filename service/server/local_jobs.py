@@ -1,4 +1,4 @@
-"""What `duet serve` runs beside the API where it is given no broker: a broker, a worker, the set-up of training."""
+"""Local job processing of `duet serve`: starts a broker, a worker and the training environment setup."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from service.supervisor.training_env import TrainingSetup
 _STOP_MARGIN_SECONDS = 5.0
 _STOP_SETUP_SECONDS = 5.0
 _WORKER_NICENESS = 5
-"""So that predictions go first, at the start as well, when both import what they need."""
+"""Niceness of the worker, so that predictions have priority."""
 
 
 @contextmanager
-def jobs_beside(settings: Settings) -> Iterator[Settings]:
-    """Run what jobs need as long as the context lasts; the settings that the API is to have.
+def local_jobs(settings: Settings) -> Iterator[Settings]:
+    """Context manager that runs the broker and the worker; yields the settings for the API.
 
-    Nothing is waited for at the start: the API answers what needs no job while broker and worker come up. At the end
-    the worker goes first, so that it can hand back its jobs. Both die with this process, however it ends (on Linux).
+    It does not wait for them at the start. At the end the worker stops first, so that it can return its jobs to the
+    broker. On Linux, both die with this process.
 
     Raises:
-        ConfigurationError: another service runs on this DUET_HOME, there is no server program, or the state cannot be
-            kept there.
+        ConfigurationError: another service uses this DUET_HOME, no broker program is installed, or its state cannot be
+            stored there.
     """
     broker = EmbeddedBroker(settings.home)
     with sole_service(settings.home):
@@ -58,7 +58,7 @@ def _worker(settings: Settings, url: str) -> Program:
         environment={"DUET_REDIS_URL": url, "DUET_HOME": str(settings.home)},
         stop_seconds=settings.worker_stop_seconds + _STOP_MARGIN_SECONDS,
         niceness=_WORKER_NICENESS,
-        # Asked politely, it would try to reach the broker, which goes at the same moment, to hand its jobs back.
+        # On SIGTERM it would try to return its jobs to the broker, which dies at the same moment.
         orphaned=signal.SIGKILL,
     )
 
@@ -67,7 +67,9 @@ def _training_setup(settings: Settings) -> list[TrainingSetup]:
     if settings.training_setup is None:
         return []
     if settings.training_python is None:
-        raise ConfigurationError("DUET_TRAINING_SETUP needs DUET_TRAINING_PYTHON, the Python that it makes")
+        raise ConfigurationError(
+            "DUET_TRAINING_SETUP is set without DUET_TRAINING_PYTHON: set it to the Python that the command creates"
+        )
     program = Program(
         name="training set-up",
         command=tuple(shlex.split(settings.training_setup)),
@@ -79,13 +81,13 @@ def _training_setup(settings: Settings) -> list[TrainingSetup]:
 
 
 def _stop(parts: list[RestartingProcess | TrainingSetup]) -> None:
-    """Stop them in the reverse order; a signal that comes meanwhile ends the waiting."""
+    """Stop the parts in reverse order; a signal in the meantime kills them."""
 
-    def hurry(_number: int, _frame: FrameType | None) -> None:
+    def kill_all(_number: int, _frame: FrameType | None) -> None:
         for part in parts:
             part.kill()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hurry)
+        signal.signal(number, kill_all)
     for part in reversed(parts):
         part.stop()

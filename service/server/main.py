@@ -17,17 +17,17 @@ log = logging.getLogger("duet.service")
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what was accepted and return.
+    """Serve until SIGTERM or SIGINT, then finish accepted requests and return.
 
     Raises:
-        ConfigurationError: the address cannot be listened on, the key cannot be kept, or the broker cannot be run.
+        ConfigurationError: the address is not available, the key cannot be stored, or the broker cannot be started.
     """
     configure_logging(settings.log_level, settings.log_format)
-    create_authenticator(settings)  # for its key: one that cannot be kept is said before anything else happens
-    with bind_socket(settings, shared=False) as bound, _with_jobs(settings) as settings:
+    create_authenticator(settings)  # creates the key, and fails early if it cannot be stored
+    with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
         log.info("settings", extra={"settings": settings.model_dump(mode="json")})
         if settings.workers > 1:
-            # Set after binding, these let workers in; set before, they would have let this service in beside another.
+            # Set after binding: workers may share the port, but a second service may not.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             supervise(settings, bound)
@@ -36,10 +36,10 @@ def serve(settings: Settings) -> None:
             serve_on(bound, settings, lambda address: announce(address, settings))
 
 
-def _with_jobs(settings: Settings) -> AbstractContextManager[Settings]:
-    """What runs jobs, where the settings name no broker that it runs beside; and the settings that know where it is."""
+def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:
+    """Start a broker and a worker if the settings name no broker; yields the settings with the URL of the broker."""
     if settings.redis_url is not None or not settings.embedded_broker:
         return nullcontext(settings)
-    from service.server.local_jobs import jobs_beside
+    from service.server.local_jobs import local_jobs
 
-    return jobs_beside(settings)
+    return local_jobs(settings)

@@ -1,4 +1,4 @@
-"""The server of one process: runs the app under uvicorn, and stops it without losing a request."""
+"""Server of one process: runs the app under uvicorn and drains accepted requests before it stops."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from service.settings import Settings
 
 BACKLOG = 2048
 LAST_REQUEST_SECONDS = 0.2
-"""For how long, once nobody new is let in, a request is taken from those who are."""
+"""Time during which requests are still read from open connections after the listener has closed."""
 
 log = logging.getLogger("duet.service")
 
 
 def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:
-    """Serve in this process beside other workers; `on_listening` is told the address once it takes requests.
+    """Serve as one of several workers; `on_listening` is called with the URL when requests are accepted.
 
     Raises:
-        ConfigurationError: the address cannot be listened on.
+        ConfigurationError: the address is not available.
     """
     configure_logging(settings.log_level, settings.log_format)
     with bind_socket(settings, shared=True) as bound:
@@ -42,18 +42,18 @@ def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> 
 
 
 def serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
-    """Serve on a socket until asked to stop; `on_listening` is told the address once it takes requests."""
+    """Serve on a socket until asked to stop; `on_listening` is called with the URL when requests are accepted."""
     server = DrainingServer(settings, on_listening)
-    _spare_the_collector()
+    _tune_gc()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[bound]))
 
 
-def _spare_the_collector() -> None:
-    """Keep Python's cycle collector from walking the whole program every few requests.
+def _tune_gc() -> None:
+    """Reduce the cost of Python's cycle collector, which takes a twelfth of the request time with its defaults.
 
-    What is imported and built by now lives as long as the process. Requests make few cycles, so looking for them a
-    hundredth as often bounds memory as well; with the defaults it took a twelfth of the request path.
+    Objects that exist at start are frozen, because they live as long as the process. Requests create few cycles, so
+    the collector runs a hundredth as often.
     """
     gc.collect()
     gc.freeze()
@@ -61,7 +61,7 @@ def _spare_the_collector() -> None:
 
 
 def bind_socket(settings: Settings, *, shared: bool) -> socket.socket:
-    """A socket bound to the address; where it is shared, the kernel deals connections out to all that listen there."""
+    """Create a socket bound to the address; if `shared`, the kernel distributes connections over all listeners."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -79,18 +79,17 @@ def bind_socket(settings: Settings, *, shared: bool) -> socket.socket:
 
 
 class DrainingServer(uvicorn.Server):
-    """Says that it is going before it goes.
+    """uvicorn server with graceful shutdown.
 
-    On the first signal /readyz answers 503 and every answer closes its connection, while requests are still taken;
-    a notice period later the listener closes, accepted requests finish, and `serve` returns, so that the process
-    ends with 0. A second signal ends the notice, a third the waiting.
+    On the first signal, /readyz responds 503 and every response closes its connection, while requests are still
+    accepted. After a notice period the listener closes, accepted requests finish, and `serve` returns with exit code
+    0. A second signal ends the notice period, a third cancels the remaining requests.
 
-    Where uvicorn resets connections that the kernel has made and it has not accepted yet, and those whose request it
-    has not read yet, these are served.
+    uvicorn resets connections that are not accepted yet or whose request is not read yet; this server serves them.
     """
 
     def __init__(self, settings: Settings, on_listening: Callable[[str], None]) -> None:
-        """Make the app that `settings` ask for; `on_listening` is told the address once it takes requests."""
+        """Create the app; `on_listening` is called with the URL when requests are accepted."""
         self._lifecycle = Lifecycle()
         super().__init__(
             uvicorn.Config(
@@ -101,7 +100,7 @@ class DrainingServer(uvicorn.Server):
                 backlog=BACKLOG,
                 log_config=None,
                 access_log=False,
-                # Nobody is trusted to name the client; behind a proxy, its own log has the addresses.
+                # X-Forwarded-For is not trusted; behind a proxy, the log of the proxy has the addresses.
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
@@ -110,12 +109,12 @@ class DrainingServer(uvicorn.Server):
         self._on_listening = on_listening
         self._notice_seconds = settings.drain_notice_seconds
         self._slow_connections = SlowConnectionReaper(settings.deadline_seconds)
-        # A worker may be sent each signal twice, by whoever stops the service and by its parent, which ends it at last.
+        # With several workers, each may receive a signal twice: from outside and from its parent, which kills it last.
         self._is_alone = settings.workers == 1
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Drain on signals, where uvicorn would raise them again after its shutdown and so die of them."""
+        """Drain on signals; uvicorn would raise them again after its shutdown and end with a signal exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain)
@@ -126,7 +125,7 @@ class DrainingServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say where."""
+        """Start listening, then call `on_listening`."""
         await super().startup(sockets)
         for listener in sockets or []:
             host, port = listener.getsockname()[:2]
@@ -134,15 +133,15 @@ class DrainingServer(uvicorn.Server):
             self._on_listening(f"http://{shown}:{port}")
 
     async def on_tick(self, counter: int) -> bool:
-        """What is done ten times a second: as uvicorn, and once a second close what keeps it waiting."""
+        """Uvicorn's tick, ten times a second; once a second it also closes expired connections."""
         if counter % 10 == 0:
             self._slow_connections.close_expired(self.server_state.connections, time.monotonic())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let nobody new in, and answer everybody who is."""
+        """Close the listener and serve all open connections."""
         loop = asyncio.get_running_loop()
-        waiting = [connection for listener in sockets or [] for connection in _made_already(listener)]
+        waiting = [connection for listener in sockets or [] for connection in _unaccepted(listener)]
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -150,7 +149,7 @@ class DrainingServer(uvicorn.Server):
         for connection in waiting:
             await loop.connect_accepted_socket(self._protocol, connection)
         give_up = loop.time() + LAST_REQUEST_SECONDS
-        while self.server_state.connections and loop.time() < give_up and not self.force_exit:  # noqa: ASYNC110  uvicorn tells nobody
+        while self.server_state.connections and loop.time() < give_up and not self.force_exit:  # noqa: ASYNC110  uvicorn has no event for this
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
@@ -171,8 +170,8 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def _made_already(listener: socket.socket) -> Iterator[socket.socket]:
-    """The connections that wait to be accepted."""
+def _unaccepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """Connections in the backlog of the listener."""
     listener.setblocking(False)
     while True:
         try:

@@ -1,7 +1,7 @@
-"""Several API processes on one machine behind one port.
+"""Worker supervisor: several API processes behind one port.
 
-The parent holds the port and starts the workers; the kernel deals connections out to them. A worker that dies is
-started again, and a parent that is asked to stop lets every worker drain.
+The parent reserves the port and starts the workers; the kernel distributes connections over them. A worker that dies
+is restarted. When the parent is asked to stop, it drains all workers.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _MARGIN_SECONDS = 5.0
 
 @dataclass
 class _Worker:
-    """One place for a worker, and the process that fills it now."""
+    """Slot for a worker and its current process."""
 
     number: int
     process: SpawnProcess | None = None
-    announced: Connection | None = None
+    listening: Connection | None = None
     started: float = 0.0
     due: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
 
 
 def supervise(settings: Settings, holder: socket.socket) -> None:
-    """Run `settings.workers` workers until SIGTERM or SIGINT, then let them finish what they accepted.
+    """Run `settings.workers` workers until SIGTERM or SIGINT, then drain them.
 
     Args:
-        settings: of the whole service.
-        holder: bound, and not listening; it keeps the port while workers come and go.
+        settings: settings of the service.
+        holder: bound socket that does not listen; it reserves the port while workers restart.
     """
     folder = tempfile.mkdtemp(prefix="duet-metrics-")
     os.environ[MULTIPROCESS_VARIABLE] = folder  # read by prometheus_client when a worker imports it
@@ -79,7 +79,7 @@ class _Supervisor:
                 os.kill(worker.process.pid, signal.SIGKILL if again else signal.SIGTERM)
 
     def run(self, address: str) -> None:
-        """Keep all places filled until stopped, then wait for the last worker."""
+        """Keep all workers running until stopped, then wait for them."""
         announced = False
         while not self._stopping:
             now = time.monotonic()
@@ -88,8 +88,8 @@ class _Supervisor:
                     self._start(worker, now)
             announced = announced or self._announce(address)
             self._wait(0.5)
-        patience = self._settings.drain_notice_seconds + self._settings.drain_seconds + _MARGIN_SECONDS
-        deadline = time.monotonic() + patience
+        timeout = self._settings.drain_notice_seconds + self._settings.drain_seconds + _MARGIN_SECONDS
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and any(worker.process is not None for worker in self._workers):
             self._wait(0.2)
         for worker in self._workers:
@@ -99,26 +99,26 @@ class _Supervisor:
                 worker.process.join()
 
     def _start(self, worker: _Worker, now: float) -> None:
-        worker.announced, announces = self._context.Pipe(duplex=False)
+        worker.listening, sender = self._context.Pipe(duplex=False)
         worker.process = self._context.Process(
-            target=run_worker, args=(self._settings, announces), name=f"duet-worker-{worker.number}"
+            target=run_worker, args=(self._settings, sender), name=f"duet-worker-{worker.number}"
         )
         worker.process.start()
-        announces.close()
+        sender.close()
         worker.started = now
         if self._stopping and worker.process.pid:
-            os.kill(worker.process.pid, signal.SIGTERM)  # the signal came before there was a process to pass it on to
+            os.kill(worker.process.pid, signal.SIGTERM)  # the signal arrived before the process existed
 
     def _announce(self, address: str) -> bool:
-        """Say where, once, when the first worker listens."""
+        """Print the address once, when the first worker listens."""
         for worker in self._workers:
-            if worker.announced is not None and _said_so(worker.announced):
+            if worker.listening is not None and _is_listening(worker.listening):
                 announce(address, self._settings)
                 return True
         return False
 
     def _wait(self, seconds: float) -> None:
-        """Until a worker ends or the time is over; empties the places of those that ended."""
+        """Wait until a worker ends or the time is over, and free the slots of workers that ended."""
         alive = [worker for worker in self._workers if worker.process is not None]
         wait([worker.process.sentinel for worker in alive if worker.process is not None], seconds)
         for worker in alive:
@@ -136,25 +136,25 @@ class _Supervisor:
         now = time.monotonic()
         pause = worker.backoff.pause(now - worker.started)
         worker.due = now + pause
-        log.error("worker %d ended with %s; starting it again in %.1f s", worker.number, process.exitcode, pause)
+        log.error("worker %d ended with %s; restarting it in %.1f s", worker.number, process.exitcode, pause)
 
 
-def _said_so(announced: Connection) -> bool:
-    """Whether the worker at the other end has said that it listens; one that died says nothing."""
+def _is_listening(receiver: Connection) -> bool:
+    """Whether the worker at the other end has reported that it listens."""
     try:
-        return announced.poll() and bool(announced.recv())
+        return receiver.poll() and bool(receiver.recv())
     except EOFError:
         return False
 
 
-def run_worker(settings: Settings, announces: Connection) -> None:
-    """The whole of a worker process: serve on the shared port until asked to stop, or until the parent is gone."""
+def run_worker(settings: Settings, sender: Connection) -> None:
+    """Main function of a worker process: serve on the shared port until asked to stop or until the parent dies."""
     threading.Thread(target=_follow_parent, daemon=True, name="parent").start()
-    serve_as_worker(settings, on_listening=lambda _address: announces.send(os.getpid()))
+    serve_as_worker(settings, on_listening=lambda _address: sender.send(os.getpid()))
 
 
 def _follow_parent() -> None:
-    """Drain when the parent dies without a word, so that no worker outlives it."""
+    """Drain when the parent dies, so that no worker outlives it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

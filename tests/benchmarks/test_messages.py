@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.serving.messages import BadAnswerError, multipart_request, raw_request, requests_for, take_answer
-from service.http.multipart import MultipartImages
+from service.http.request_body import MultipartImages
 
 ANSWER = b"HTTP/1.1 429 Too Many\r\ncontent-type: a/b\r\nRetry-After: 2\r\nContent-Length: 5\r\n\r\nhello"
 

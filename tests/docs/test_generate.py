@@ -29,8 +29,8 @@ def test_every_file_is_looked_at(made: dict[Path, str]) -> None:
 
 
 def test_settings_and_metrics_are_told_with_what_they_are(made: dict[Path, str]) -> None:
-    assert "| `DUET_PORT` | 8000 | Port to listen on; 0 takes any free one" in made[ROOT / "docs" / "settings.md"]
+    assert "| `DUET_PORT` | 8000 | Port to listen on; 0 selects a free port" in made[ROOT / "docs" / "settings.md"]
     metrics = made[ROOT / "docs" / "metrics.md"]
-    assert "| `duet_http_requests_total` | counter | `method`, `route`, `status` | Requests answered |" in metrics
+    assert "| `duet_http_requests_total` | counter | `method`, `route`, `status` | Finished requests |" in metrics
     assert "| `duet_batch_images` | histogram | `model`, `version`, `precision` | Images in one model run |" in metrics
     assert "`process_resident_memory_bytes` | gauge |  |" in metrics

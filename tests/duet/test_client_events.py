@@ -13,7 +13,7 @@ import pytest
 from core.jobs.events import Finished, Note
 from duet import Client, JobTimeoutError, NotFoundError, TooManyRequestsError, UnexpectedResponseError, UnreachableError
 from duet.client.events import messages
-from service.api.examples.jobs import JOB_EXAMPLE
+from service.api.examples import load_example
 from tests.support.clock import Clock
 
 PING = b": ping\n\n"
@@ -63,7 +63,7 @@ class Service:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/jobs/j":
-            return httpx.Response(200, json=JOB_EXAMPLE | {"state": self._state})
+            return httpx.Response(200, json=load_example("job") | {"state": self._state})
         assert request.url.path == "/jobs/j/events"
         self.seen.append(request.headers.get("last-event-id"))
         answer = self._answers[min(len(self.seen), len(self._answers)) - 1]

@@ -100,7 +100,7 @@ def test_problems_are_exceptions_with_what_there_is(client: Client) -> None:
     with pytest.raises(InvalidRequestError) as unknown:
         client.saliency_picture(gray_png(9), target="tiger")
     assert unknown.value.fields["classes"][0] == "black"
-    with pytest.raises(InvalidRequestError, match="'lime' is no method"):
+    with pytest.raises(InvalidRequestError, match="'lime' is not a method"):
         client.saliency(gray_png(9), method="lime")
     with pytest.raises(InvalidRequestError, match="together with `saliency`"):
         client.compare(gray_png(9), steps=3)

@@ -1,4 +1,4 @@
-"""What the service answers to made-up requests is what openapi.json says, and never an error of its own.
+"""Contract test: responses to generated requests match openapi.json, and there is no 500.
 
 The requests are made by schemathesis from the description alone: right ones and wrong ones, the same in each run.
 """

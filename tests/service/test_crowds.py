@@ -1,4 +1,4 @@
-"""Many clients at once over real sockets: everyone gets his own answer, also while the champions change."""
+"""Concurrent clients over real sockets: every client gets its own response, also during promotions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No request leaves anything to Python's cycle collector, which is told to look rarely: a cycle would keep its body."""
+"""Reference cycles: no request leaves objects for the cycle collector, which runs rarely."""
 
 from __future__ import annotations
 

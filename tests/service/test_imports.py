@@ -1,4 +1,4 @@
-"""What serves a model must not need what trained it."""
+"""Imports of the service: no training dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory stays where it is, whatever is sent: it is measured after a first crowd and again after many more."""
+"""Memory use: constant after many requests, compared with the first ones."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class RunningApp:
 
     def queue(self, family: str) -> ModelQueue:
         """The queue of the family's champion."""
-        return champion_lane(self.state["engine"], family)
+        return champion_queue(self.state["engine"], family)
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,12 @@ class ListeningApp:
 
     def queue(self, family: str) -> ModelQueue:
         """The queue of the family's champion."""
-        return champion_lane(self.state["engine"], family)
+        return champion_queue(self.state["engine"], family)
 
 
-def champion_lane(engine: Engine, family: str) -> ModelQueue:
+def champion_queue(engine: Engine, family: str) -> ModelQueue:
     """The queue of the graph that answers for a family where nothing else is asked for."""
-    served = engine.models.champion(family)
-    assert served is not None
-    return served.queue
+    return engine.models.champions[family].variant().queue
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

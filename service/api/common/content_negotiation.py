@@ -1,4 +1,4 @@
-"""Which media type a client likes best, of those that a route can make."""
+"""Content negotiation: selects the media type of a response by the Accept header."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Form = TypeVar("Form", bound=str)
 
 
 def preferred(headers: Headers, offered: Mapping[str, Form]) -> Form:
-    """The best of what is offered by the header Accept (RFC 9110, section 12.5.1); the first where it is all the same.
+    """The offered form with the highest weight in the Accept header (RFC 9110, section 12.5.1); the first on a tie.
 
     Args:
-        headers: of the request; several lines of Accept count as one list, and an empty one as none.
-        offered: by media type.
+        headers: headers of the request; several Accept headers are combined, an empty one is ignored.
+        offered: forms by media type.
 
     Raises:
-        NotAcceptableError: none of them is accepted.
+        NotAcceptableError: the client accepts none of the media types.
     """
     accept = ", ".join(filter(None, headers.getlist("accept"))) or "*/*"
     weights = {media_type: _weight(accept, media_type) for media_type in offered}
@@ -31,7 +31,7 @@ def preferred(headers: Headers, offered: Mapping[str, Form]) -> Form:
 
 
 def _weight(accept: str, media_type: str) -> float:
-    """The weight of the most specific range that holds the media type; 0 where none does."""
+    """Weight of the most specific range that matches the media type; 0 if none matches."""
     ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
     best, weight = len(ranges), 0.0
     for part in accept.lower().split(","):
@@ -42,8 +42,8 @@ def _weight(accept: str, media_type: str) -> float:
 
 
 def _quality(options: list[str]) -> float:
-    stated = [option.removeprefix("q=") for option in options if option.startswith("q=")]
+    values = [option.removeprefix("q=") for option in options if option.startswith("q=")]
     try:
-        return min(1.0, max(0.0, float(stated[0]))) if stated else 1.0
+        return min(1.0, max(0.0, float(values[0]))) if values else 1.0
     except ValueError:
         return 0.0

@@ -1,6 +1,8 @@
-"""The part of an image that is taken, as a query parameter of the routes that take images."""
+"""Query parameter `crop`: the part of an image to use."""
 
 from __future__ import annotations
+
+from functools import cached_property
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -8,27 +10,27 @@ from core.images.decode import Crop
 
 
 class CropQuery(BaseModel):
-    """Which part of the image the model is shown."""
+    """Query of the routes that take images."""
 
     crop: str | None = Field(
         None,
         pattern=r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$",
-        description="show the model a part alone: left,top,width,height in pixels of the upright image",
+        description="use only a part of the image: left,top,width,height in pixels of the upright image",
     )
 
     @field_validator("crop")
     @classmethod
-    def _holds_pixels(cls, crop: str | None) -> str | None:
-        if crop is not None and min(_parsed(crop)[2:]) < 1:
+    def _check_size(cls, crop: str | None) -> str | None:
+        if crop is not None and min(_parse(crop)[2:]) < 1:
             raise ValueError("width and height are at least 1")
         return crop
 
-    @property
+    @cached_property
     def part(self) -> Crop | None:
-        """The part; None for the whole image."""
-        return None if self.crop is None else _parsed(self.crop)
+        """The part of the image; None for the whole image."""
+        return None if self.crop is None else _parse(self.crop)
 
 
-def _parsed(crop: str) -> Crop:
+def _parse(crop: str) -> Crop:
     left, top, width, height = map(int, crop.split(","))
     return Crop(left, top, width, height)

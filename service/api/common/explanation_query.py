@@ -1,4 +1,4 @@
-"""How answers are explained, as query parameters of the routes that explain."""
+"""Query parameters of explanations, shared by /saliency and /compare."""
 
 from __future__ import annotations
 
@@ -19,54 +19,61 @@ _WINDOWS_PER_SIDE = 8
 
 
 class ExplanationQuery(CropQuery):
-    """What the methods can be told, and how pictures are laid out."""
+    """Parameters of the explanation methods and layout of the image."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str | None = Field(
-        None, max_length=256, description="the class to explain, by label or index; the predicted one by default"
+        None, max_length=256, description="class to explain, by label or index; default: the predicted class"
     )
-    steps: int = Field(32, ge=1, le=256, description="integrated_gradients: points on the path")
-    samples: int = Field(16, ge=1, le=256, description="smoothgrad: noisy copies of the image")
+    steps: int = Field(32, ge=1, le=256, description="integrated_gradients: number of points on the path")
+    samples: int = Field(16, ge=1, le=256, description="smoothgrad: number of noisy copies of the image")
     noise: float = Field(
-        0.1, gt=0, le=1, allow_inf_nan=False, description="smoothgrad: standard deviation, of pixels in [0, 1]"
+        0.1,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="smoothgrad: standard deviation of the noise; pixels are in [0, 1]",
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="smoothgrad: of the noise")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="smoothgrad: seed of the noise")
     window: int | None = Field(
-        None, ge=1, le=65_535, description="occlusion: side in pixels; an eighth of the image's by default"
+        None,
+        ge=1,
+        le=65_535,
+        description="occlusion: side of the window in pixels; default: an eighth of the image",
     )
     stride: int | None = Field(
-        None, ge=1, le=65_535, description="occlusion: pixels between windows; half a window by default"
+        None, ge=1, le=65_535, description="occlusion: pixels between windows; default: half a window"
     )
-    baseline: Baseline = Field("black", description="integrated_gradients and occlusion: what holds no information")
-    layout: Layout = Field("side_by_side", description="png: the maps beside the image, blended with it, or alone")
+    baseline: Baseline = Field("black", description="integrated_gradients and occlusion: image without information")
+    layout: Layout = Field("side_by_side", description="png: maps beside the image, blended with it, or alone")
 
     def parameters(self, height: int, width: int) -> Parameters:
-        """All methods' parameters for images of this size.
+        """Parameters of all methods for images of this size.
 
         Raises:
-            InvalidParametersError: the windows do not fit the image, leave pixels out, or are too many.
+            InvalidParametersError: the windows are larger than the image, leave gaps, or are too many.
         """
         window = self.window or max(1, max(height, width) // _WINDOWS_PER_SIDE)
         stride = self.stride or max(1, window // 2)
         if window > min(height, width):
-            raise InvalidParametersError([("window", f"the model's images are {width}x{height}: at most that wide")])
+            raise InvalidParametersError([("window", f"cannot be larger than the input, {width}x{height}")])
         if stride > window:
-            raise InvalidParametersError([("stride", f"at most the window, {window}, or pixels would be left out")])
+            raise InvalidParametersError([("stride", f"at most the window, {window}, otherwise pixels are left out")])
         windows = count_windows(height, width, window, stride)
         if windows > MAX_WINDOWS:
-            raise InvalidParametersError([("stride", f"makes {windows} windows, more than {MAX_WINDOWS}: enlarge it")])
+            raise InvalidParametersError([("stride", f"{windows} windows, at most {MAX_WINDOWS}: use a larger stride")])
         return Parameters(self.steps, self.samples, self.noise, self.seed, window, stride, self.baseline)
 
 
 def named_methods(text: str) -> tuple[MethodName, ...]:
-    """The methods in the order that a client names them, separated by commas, each once.
+    """Parse a comma-separated list of methods; duplicates are removed.
 
     Raises:
-        ValueError: one of them is no method.
+        ValueError: a method is unknown.
     """
-    asked = [name.strip() for name in text.split(",")]
-    for name in asked:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
         if name not in METHOD_NAMES:
-            raise ValueError(f"{name!r} is no method: there are {', '.join(METHOD_NAMES)}")
-    return tuple(name for each in dict.fromkeys(asked) for name in METHOD_NAMES if name == each)
+            raise ValueError(f"{name!r} is not a method; available: {', '.join(METHOD_NAMES)}")
+    return tuple(name for each in dict.fromkeys(names) for name in METHOD_NAMES if name == each)

@@ -1,4 +1,4 @@
-"""What POST /train and POST /evaluate have in common: a JSON body, an idempotency key, and the answer to both."""
+"""Job submission: JSON body, Idempotency-Key and response of POST /train and POST /evaluate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.errors import BrokerUnavailableError, IdempotencyConflictError, Idempo
 from core.jobs.parameters import JobParameters
 from core.schemas.jobs import JobAccepted
 from service.api.deps import JobServiceDep
-from service.api.examples.jobs import ACCEPTED_EXAMPLE
+from service.api.examples import load_example
 from service.api.responses.jobs import job_accepted, job_path
 from service.errors import (
     BodyTimeoutError,
@@ -34,17 +34,19 @@ from service.errors import (
 )
 from service.http.problem_handlers import invalid_parameters
 from service.jobs.service import JobService
-from service.observability.request_context import RequestContext
+from service.observability.logging import RequestContext
 from service.security.authenticator import Caller
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
+from service.state import state_of
 
 Parameters = TypeVar("Parameters", bound=BaseModel)
+_ACCEPTED = load_example("job_accepted")
 
 SUBMISSION_RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {
-        "description": "The job is recorded and will run, whatever dies meanwhile; `Location` is where it is",
-        "headers": {"Location": {"schema": {"type": "string"}, "example": ACCEPTED_EXAMPLE["links"]["job"]}},
-        "content": {"application/json": {"example": ACCEPTED_EXAMPLE}},
+        "description": "The job is stored and will run even if processes die; `Location` is its URL",
+        "headers": {"Location": {"schema": {"type": "string"}, "example": _ACCEPTED["links"]["job"]}},
+        "content": {"application/json": {"example": _ACCEPTED}},
     },
     **responses(
         *CALLER_ERRORS,
@@ -73,34 +75,33 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="any text of the client's own; the same request sent again with it starts no second job",
+        description="text chosen by the client; a repeated request with the same key does not create a second job",
     ),
 ]
 
 
 async def _body(request: Request) -> bytes:
-    state = request.scope["state"]
-    body: bytes = await state["body_reader"].read_whole(
+    state = state_of(request)
+    return await state["body_reader"].read_whole(
         request.scope["headers"], request.receive, deadline=state["context"].deadline
     )
-    return body
 
 
 JsonBody = Annotated[bytes, Depends(_body)]
 
 
 def json_body(model: type[BaseModel], example: Any) -> dict[str, Any]:
-    """OpenAPI additions of a route whose body is `model` as JSON."""
+    """OpenAPI `requestBody` of a route whose body is `model` as JSON."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
 
 
 def read_body(model: type[Parameters], body: bytes) -> Parameters:
-    """The body as `model`.
+    """Parse the body as `model`.
 
     Raises:
-        MalformedBodyError: it is not a JSON object.
+        MalformedBodyError: the body is not a JSON object.
         InvalidParametersError: a field is missing, unknown or out of range.
     """
     try:
@@ -114,7 +115,7 @@ def read_body(model: type[Parameters], body: bytes) -> Parameters:
 
 @dataclass(frozen=True)
 class Submission:
-    """Where a request for a job comes from and goes to."""
+    """Caller, context and job service of one submission."""
 
     jobs: JobService
     caller: Caller
@@ -122,7 +123,7 @@ class Submission:
     idempotency_key: str | None
 
     async def answer(self, parameters: JobParameters, check: Callable[[], None], response: Response) -> JobAccepted:
-        """Record the job and say where it is; `check` raises where it could not run."""
+        """Store the job and return its links; `check` raises if the job could not run."""
         record = await self.jobs.call(
             lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
             self.context.deadline,
@@ -134,10 +135,9 @@ class Submission:
 async def _submission(
     request: Request, caller: JobsCaller, jobs: JobServiceDep, idempotency_key: IdempotencyKey = None
 ) -> Submission:
-    own_key = (
-        None if idempotency_key is None else f"{caller.key_id} {idempotency_key}"
-    )  # two callers may choose the same
-    return Submission(jobs, caller, request.state.context, own_key)
+    # Scoped by caller: two callers may choose the same key.
+    own_key = None if idempotency_key is None else f"{caller.key_id} {idempotency_key}"
+    return Submission(jobs, caller, state_of(request)["context"], own_key)
 
 
 SubmissionDep = Annotated[Submission, Depends(_submission)]

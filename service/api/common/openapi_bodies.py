@@ -1,4 +1,4 @@
-"""How OpenAPI describes the bodies that hold images; the routes read them as streams, not as parameters."""
+"""OpenAPI descriptions of image bodies, which the routes read as streams, and of successful responses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from service.errors import (
     VersionRefusedError,
     WrongFieldError,
 )
-from service.http.multipart import FIELD
+from service.http.request_body import FIELD
 
 IMAGE_ERRORS: tuple[type[ProblemError], ...] = (
     MalformedBodyError,
@@ -54,7 +54,7 @@ IMAGE_ERRORS: tuple[type[ProblemError], ...] = (
     NotReadyError,
     DeadlineExceededError,
 )
-"""What every route that takes images can answer besides success."""
+"""Errors of all routes that take images."""
 
 EXPLANATION_ERRORS: tuple[type[ProblemError], ...] = (
     NoGradientError,
@@ -63,19 +63,19 @@ EXPLANATION_ERRORS: tuple[type[ProblemError], ...] = (
     TooManyExplanationsError,
     NotAcceptableError,
 )
-"""What those that explain can answer besides."""
+"""Additional errors of the routes that make explanations."""
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 
 
 def image_body(*, many: bool) -> dict[str, Any]:
-    """OpenAPI additions of a route that takes one image, or one or many."""
+    """OpenAPI `requestBody` of a route that takes one image, or several if `many`."""
     files = {"type": "array", "items": _BINARY, "minItems": 1} if many else _BINARY
     form = {"type": "object", "required": [FIELD], "properties": {FIELD: files}, "additionalProperties": False}
     return {
         "requestBody": {
             "required": True,
-            "description": "PNG, JPEG, WebP, GIF, BMP or TIFF, as a form's files or as the body itself",
+            "description": "PNG, JPEG, WebP, GIF, BMP or TIFF: as files of a form or as the body",
             "content": {
                 "multipart/form-data": {"schema": form},
                 "image/*": {"schema": _BINARY},
@@ -86,5 +86,5 @@ def image_body(*, many: bool) -> dict[str, Any]:
 
 
 def success(example: Any, description: str) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of success, with its example as plain JSON data."""
+    """OpenAPI `responses` entry of a successful JSON response with its example."""
     return {200: {"description": description, "content": {"application/json": {"example": example}}}}

@@ -1,4 +1,4 @@
-"""How requests about one model and about one of its versions can end, for the routes that document it."""
+"""OpenAPI error lists of the routes for one model and for one version."""
 
 from __future__ import annotations
 

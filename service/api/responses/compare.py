@@ -1,4 +1,4 @@
-"""What a comparison with explanations looks like to a client: JSON with a picture per model, or one picture."""
+"""Responses of /compare with explanations: JSON with an image per model, or one PNG image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any, Literal
 import orjson
 from starlette.responses import Response
 
-from service.api.responses.json import timing
 from service.api.responses.saliency import explanation_facts, panels, with_values
 from service.engine.engine import Comparison, Timings
 from service.engine.loaded_model import ModelVariant
-from service.observability.request_context import RequestContext
+from service.observability.logging import RequestContext
 from service.saliency.explainer import Explanation
 from service.saliency.methods import Parameters
 from service.saliency.render import Layout, comparison_picture, picture
@@ -26,50 +25,50 @@ COMPARISON_TYPES: dict[str, ComparisonFormat] = {"application/json": "json", "im
 
 @dataclass(frozen=True)
 class CompareRender:
-    """What explains one version's answer, and by which parameters."""
+    """Explanation of one model and its parameters."""
 
     served: ModelVariant
     explanation: Explanation
     parameters: Parameters
 
     def facts(self) -> dict[str, Any]:
-        """All but values and picture."""
+        """The explanation as JSON data, without map values and image."""
         return explanation_facts(self.explanation, self.served, self.parameters)
 
 
 def rendered_comparison(
     comparison: Comparison,
     timings: Timings,
-    told: Sequence[CompareRender],
+    renders: Sequence[CompareRender],
     form: ComparisonFormat,
     layout: Layout,
     context: RequestContext,
 ) -> Response:
-    """The answer; blocks while pictures are drawn."""
+    """Render the response; blocks while images are drawn."""
     if form == "png":
-        images = [each.explanation.subject.image_HWC for each in told]
-        body = comparison_picture(images, [panels(each.explanation) for each in told], layout)
+        images = [each.explanation.subject.image_HWC for each in renders]
+        body = comparison_picture(images, [panels(each.explanation) for each in renders], layout)
         headers = {
             "X-Duet-Agree": str(comparison.agree).lower(),
             "X-Duet-Divergence": str(comparison.divergence),
-            "X-Duet-Saliency": json.dumps([each.facts() for each in told]),
+            "X-Duet-Saliency": json.dumps([each.facts() for each in renders]),
             "Vary": "Accept",
         }
         return Response(body, headers=headers, media_type="image/png")
-    answer = {
+    content = {
         "predictions": comparison.predictions,
         "agree": comparison.agree,
         "divergence": comparison.divergence,
-        "saliency": [_explained(each, layout) for each in told],
-        "timing_ms": timing(_with_explanations(timings, told), context),
+        "saliency": [_explained(each, layout) for each in renders],
+        "timing_ms": _with_explanations(timings, renders).milliseconds(context.started),
         "request_id": context.id,
     }
-    body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
 
 
-def _explained(told: CompareRender, layout: Layout) -> dict[str, Any]:
-    facts, explanation = told.facts(), told.explanation
+def _explained(render: CompareRender, layout: Layout) -> dict[str, Any]:
+    facts, explanation = render.facts(), render.explanation
     png = picture(explanation.subject.image_HWC, panels(explanation), layout)
     return {
         **facts,
@@ -78,9 +77,9 @@ def _explained(told: CompareRender, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _with_explanations(timings: Timings, told: Sequence[CompareRender]) -> Timings:
+def _with_explanations(timings: Timings, renders: Sequence[CompareRender]) -> Timings:
     return Timings(
         timings.decode,
-        timings.queue + sum(each.explanation.queue_seconds for each in told),
-        timings.inference + sum(each.explanation.run_seconds for each in told),
+        timings.queue + sum(each.explanation.queue_seconds for each in renders),
+        timings.inference + sum(each.explanation.run_seconds for each in renders),
     )

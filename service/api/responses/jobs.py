@@ -1,4 +1,4 @@
-"""How the record of a job becomes what the routes of jobs answer."""
+"""Responses of the job routes, made from job records."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from service.jobs.store.store import Page
 
 
 def job_path(job_id: str) -> str:
-    """Where a job is."""
+    """Path of a job."""
     return f"/jobs/{job_id}"
 
 
 def job_answer(record: JobRecord) -> JobAnswer:
-    """The record as it is answered."""
+    """The job with its links."""
     return JobAnswer.model_validate({**record.model_dump(), "links": _links(record)})
 
 
 def job_list(page: Page) -> JobList:
-    """The page as it is answered."""
+    """A page of jobs with their links."""
     return JobList(jobs=tuple(map(job_answer, page.records)), next_cursor=page.next_cursor)
 
 
 def job_accepted(record: JobRecord) -> JobAccepted:
-    """What a job is from the moment it is recorded until it is removed."""
+    """Response to a submission: the fields of a job that never change."""
     path = job_path(record.id)
     return JobAccepted(
         id=record.id,

@@ -1,4 +1,4 @@
-"""What an explanation looks like to a client: a picture, an array, or JSON, each with the same facts."""
+"""Responses of /saliency: PNG image, NumPy array or JSON, with the same facts in the body or in headers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from core.statistics.calibration import softmax
 from service.engine.arrays import Floats
 from service.engine.loaded_model import ModelVariant
-from service.observability.request_context import RequestContext
+from service.observability.logging import RequestContext
 from service.saliency.explainer import Explanation
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters
 from service.saliency.render import Layout, Panel, is_flat, picture
@@ -28,7 +28,7 @@ _TYPES = {form: media_type for media_type, form in MEDIA_TYPES.items()}
 
 @dataclass(frozen=True)
 class SaliencyRender:
-    """What was explained, and how it shall be shown; `form` is one of the formats, `layout` that of a picture."""
+    """Explained model and image, response format, and layout of the PNG image."""
 
     served: ModelVariant
     parameters: Parameters
@@ -38,15 +38,15 @@ class SaliencyRender:
     layout: Layout
 
 
-def rendered(explanation: Explanation, asked: SaliencyRender, context: RequestContext) -> Response:
-    """The answer; blocks while a picture is drawn."""
-    form, facts = asked.form, explanation_facts(explanation, asked.served, asked.parameters)
+def rendered(explanation: Explanation, render: SaliencyRender, context: RequestContext) -> Response:
+    """Render the response; blocks while an image is drawn."""
+    form, facts = render.form, explanation_facts(explanation, render.served, render.parameters)
     if form == "json":
-        answer = {
-            "filename": asked.filename,
+        content = {
+            "filename": render.filename,
             **facts,
             "maps": with_values(facts["maps"], explanation),
-            "notes": asked.notes,
+            "notes": render.notes,
             "timing_ms": {
                 "queue": round(explanation.queue_seconds * 1000, 3),
                 "inference": round(explanation.run_seconds * 1000, 3),
@@ -54,7 +54,7 @@ def rendered(explanation: Explanation, asked: SaliencyRender, context: RequestCo
             },
             "request_id": context.id,
         }
-        body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
         return Response(body, headers={"Vary": "Accept"}, media_type=_TYPES[form])
     if form == "npy":
         stream = io.BytesIO()
@@ -62,21 +62,21 @@ def rendered(explanation: Explanation, asked: SaliencyRender, context: RequestCo
         np.save(stream, arrays[0] if len(arrays) == 1 else np.stack(arrays))
         body = stream.getvalue()
     else:
-        body = picture(explanation.subject.image_HWC, panels(explanation), asked.layout)
+        body = picture(explanation.subject.image_HWC, panels(explanation), render.layout)
     headers = {
-        "X-Duet-Model": asked.served.manifest.reference,
+        "X-Duet-Model": render.served.manifest.reference,
         "X-Duet-Predicted": quote(facts["predicted"]),
         "X-Duet-Target": quote(facts["target"]["label"]),
         "X-Duet-Target-Facts": json.dumps(facts["target"]),
         "X-Duet-Maps": json.dumps(facts["maps"]),
-        "X-Duet-Notes": json.dumps(asked.notes),
+        "X-Duet-Notes": json.dumps(render.notes),
         "Vary": "Accept",
     }
     return Response(body, headers=headers, media_type=_TYPES[form])
 
 
 def explanation_facts(explanation: Explanation, served: ModelVariant, parameters: Parameters) -> dict[str, Any]:
-    """Who was explained, which class, and what is to be said of each map besides its values; JSON data."""
+    """Explained model, class and facts about each map without its values, as JSON data."""
     return {
         "model": served.family,
         "version": served.version,
@@ -87,12 +87,12 @@ def explanation_facts(explanation: Explanation, served: ModelVariant, parameters
 
 
 def with_values(maps: list[dict[str, Any]], explanation: Explanation) -> list[dict[str, Any]]:
-    """The facts of each map with its values, float32 [H, W]."""
+    """The facts of each map together with its values, float32 [H, W]."""
     return [{**facts, "values": values_HW} for facts, values_HW in zip(maps, _arrays(explanation), strict=True)]
 
 
 def panels(explanation: Explanation) -> list[Panel]:
-    """The maps as they are drawn."""
+    """The maps as panels of an image."""
     return [Panel(each.map_HW, METHODS[name].signed) for name, each in explanation.attributions.items()]
 
 

@@ -1,4 +1,4 @@
-"""/datasets: labelled images for training, a folder of each class, sent as a zip or one by one."""
+"""/datasets: upload and management of labelled images for training."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ from service.errors import (
     WrongFieldError,
     responses,
 )
-from service.http.multipart import FIELD
+from service.http.request_body import FIELD
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
 from service.settings import Settings
+from service.state import state_of
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -85,8 +86,8 @@ _FORM = {
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "a zip with a folder of images for each class, or, with `label`, images of one class: as the "
-        "body itself or in the form's field `file`",
+        "description": "a zip with a folder of images per class, or, with `label`, images of one class: as the "
+        "body or in the form field `file`",
         "content": {
             "application/zip": {"schema": _BINARY},
             "multipart/form-data": {"schema": _FORM},
@@ -96,41 +97,37 @@ _BODY: dict[str, Any] = {
     }
 }
 
-Name = Annotated[str, Path(pattern=NAME_PATTERN, description="of the data set; jobs call it folder:NAME")]
+Name = Annotated[str, Path(pattern=NAME_PATTERN, description="name of the data set; jobs refer to it as folder:NAME")]
 Label = Annotated[
     str | None,
     Query(
         min_length=1,
         max_length=MAX_LABEL_CHARACTERS,
-        description="the class of every image sent, where they are not in a zip",
+        description="class of all images in the request, if they are not in a zip",
     ),
 ]
 
 
 async def _settings(request: Request) -> Settings:
-    settings: Settings = request.state.settings
-    return settings
+    return state_of(request)["settings"]
 
 
-async def _intake(request: Request) -> DatasetUploader:
-    uploader: DatasetUploader = request.state.uploader
-    return uploader
+async def _uploader(request: Request) -> DatasetUploader:
+    return state_of(request)["uploader"]
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
-IntakeDep = Annotated[DatasetUploader, Depends(_intake)]
+UploaderDep = Annotated[DatasetUploader, Depends(_uploader)]
 
 
-@router.get(
-    "", responses={**success(_LIST_EXAMPLE, "Every data set"), **responses(InternalServiceError, NotReadyError)}
-)
+@router.get("", responses={**success(_LIST_EXAMPLE, "All data sets"), **responses(InternalServiceError, NotReadyError)})
 def list_datasets(settings: SettingsDep) -> DatasetList:
-    """List the data sets that were sent here or lie under DUET_HOME/datasets."""
+    """List the data sets under DUET_HOME/datasets, where uploads are stored."""
     listed = []
     for name in dataset_names(settings.home):
         try:
             listed.append(summary(read_folder(settings.home, name)))
-        except UnknownDatasetError:  # removed since the names were read
+        except UnknownDatasetError:  # deleted in the meantime
             continue
     return DatasetList(datasets=tuple(listed))
 
@@ -143,14 +140,14 @@ def list_datasets(settings: SettingsDep) -> DatasetList:
     },
 )
 def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
-    """Describe one data set: how many images each class has, and what is missing for training."""
+    """Describe one data set: images per class, and reasons why it cannot be trained on."""
     return detail(_found(name, settings))
 
 
 @router.post(
     "/{name}",
     responses={
-        **success(_UPLOAD_EXAMPLE, "What was added, and the data set with it"),
+        **success(_UPLOAD_EXAMPLE, "Upload summary and the updated data set"),
         **responses(
             *CALLER_ERRORS,
             MalformedBodyError,
@@ -173,14 +170,14 @@ def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
     openapi_extra=_BODY,
 )
 async def add_images(
-    name: Name, request: Request, _: JobsCaller, uploader: IntakeDep, label: Label = None
+    name: Name, request: Request, _: JobsCaller, uploader: UploaderDep, label: Label = None
 ) -> DatasetUpload:
-    """Add labelled images to a data set, which need not exist yet.
+    """Add labelled images to a data set, which is created if necessary.
 
-    Files that are no images are left out and named in the answer; images that are there already are counted and not
-    added again. Either everything else is added or, where the answer is an error, nothing.
+    Files that are not images are skipped and listed in the response; duplicates are counted and skipped. After an error
+    response, nothing has been added.
     """
-    _refuse_reserved(name)
+    _check_not_reserved(name)
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])
@@ -188,9 +185,9 @@ async def add_images(
         name,
         label,
         request.headers.get("content-type", ""),
-        _stated_length(request),
+        _content_length(request),
         request.receive,
-        started=request.state.context.started,
+        started=state_of(request)["context"].started,
     )
     return DatasetUpload(
         dataset=detail(folder),
@@ -204,12 +201,12 @@ async def add_images(
 @router.delete(
     "/{name}",
     responses={
-        **success(_DETAIL_EXAMPLE, "The data set as it was"),
+        **success(_DETAIL_EXAMPLE, "The deleted data set"),
         **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, InternalServiceError, NotReadyError),
     },
 )
-def delete_dataset(name: Name, _: JobsCaller, settings: SettingsDep, uploader: IntakeDep) -> DatasetDetail:
-    """Delete a data set for good; versions that were trained on it stay."""
+def delete_dataset(name: Name, _: JobsCaller, settings: SettingsDep, uploader: UploaderDep) -> DatasetDetail:
+    """Delete a data set permanently; versions that were trained on it remain."""
     found = _found(name, settings)
     try:
         uploader.remove(name)
@@ -219,7 +216,7 @@ def delete_dataset(name: Name, _: JobsCaller, settings: SettingsDep, uploader: I
 
 
 def _found(name: str, settings: Settings) -> LabelledFolder:
-    _refuse_reserved(name)
+    _check_not_reserved(name)
     try:
         return read_folder(settings.home, name)
     except UnknownDatasetError:
@@ -228,15 +225,15 @@ def _found(name: str, settings: Settings) -> LabelledFolder:
         raise NotReadyError(str(error)) from error
 
 
-def _refuse_reserved(name: str) -> None:
+def _check_not_reserved(name: str) -> None:
     if name in RESERVED_NAMES:
         raise InvalidParametersError([("name", f"{name} is a built-in data set: choose another name")])
 
 
-def _stated_length(request: Request) -> int | None:
-    stated = request.headers.get("content-length")
-    if stated is None:
+def _content_length(request: Request) -> int | None:
+    value = request.headers.get("content-length")
+    if value is None:
         return None
-    if not (stated.isascii() and stated.isdecimal()) or len(stated) > 18:
-        raise MalformedBodyError(f"Content-Length {stated[:40]!r} is not a number that can be")
-    return int(stated)
+    if not (value.isascii() and value.isdecimal()) or len(value) > 18:
+        raise MalformedBodyError(f"Content-Length {value[:40]!r} is not a valid length")
+    return int(value)

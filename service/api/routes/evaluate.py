@@ -1,4 +1,4 @@
-"""POST /evaluate: published versions on a data set, as a job."""
+"""POST /evaluate: evaluation of published versions on a data set, as a job."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from core.jobs.parameters import EvaluateParameters
 from core.schemas.jobs import JobAccepted
 from service.api.common.job_submission import SUBMISSION_RESPONSES, JsonBody, SubmissionDep, json_body, read_body
 from service.api.deps import CatalogDep
-from service.api.examples.jobs import EVALUATE_REQUEST
+from service.api.examples import load_example
 from service.jobs.validation import check_evaluation
+from service.state import state_of
 
 router = APIRouter(tags=["jobs"])
 
@@ -20,15 +21,15 @@ router = APIRouter(tags=["jobs"])
     "/evaluate",
     status_code=202,
     responses=SUBMISSION_RESPONSES,
-    openapi_extra=json_body(EvaluateParameters, EVALUATE_REQUEST),
+    openapi_extra=json_body(EvaluateParameters, load_example("evaluate_request")),
 )
 async def evaluate(
     request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep
 ) -> JobAccepted:
-    """Evaluate versions, or all champions, on a data set; the versions themselves never change.
+    """Evaluate versions, or all champions, on a data set. The versions do not change.
 
     The result is a record under GET /models/{model}/versions/{version}/evaluations.
     """
     parameters = read_body(EvaluateParameters, body)
-    home = request.state.settings.home
+    home = state_of(request)["settings"].home
     return await submission.answer(parameters, lambda: check_evaluation(parameters, catalog, home), response)

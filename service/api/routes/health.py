@@ -1,4 +1,4 @@
-"""GET /livez and /readyz: is the process alive, and may it be sent requests?"""
+"""GET /livez and /readyz: liveness and readiness probes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from core.schemas.api import Liveness, Readiness
 from service.api.common.openapi_bodies import success
 from service.api.deps import EngineDep, LifecycleDep
-from service.api.examples.models import READY_EXAMPLE
+from service.api.examples import load_example
 from service.errors import InternalServiceError, NotReadyError, responses
 
 router = APIRouter(tags=["health"])
@@ -18,21 +18,21 @@ router = APIRouter(tags=["health"])
     responses={**success(Liveness().model_dump(), "The process is alive"), **responses(InternalServiceError)},
 )
 async def livez() -> Liveness:
-    """Answer as long as the process can answer anything."""
+    """Respond 200 while the process runs."""
     return Liveness()
 
 
 @router.get(
     "/readyz",
     responses={
-        **success(READY_EXAMPLE, "At least one champion answers; each model says whether its own does"),
+        **success(load_example("ready"), "At least one champion is served; the state of each model"),
         **responses(InternalServiceError, NotReadyError),
     },
 )
 async def readyz(engine: EngineDep, lifecycle: LifecycleDep) -> Readiness:
-    """Answer 200 once the champions are loaded and warm, and 503 before that and while shutting down.
+    """Respond 200 once the champions are loaded and warm, and 503 before that and during shutdown.
 
-    A champion that was refused makes the state `degraded`, with its reason; the other models go on being served.
+    If a champion cannot be loaded, the state is `degraded` with the reason; the other models are still served.
     """
     if lifecycle.draining:
         raise NotReadyError("the service is shutting down")

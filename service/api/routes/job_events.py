@@ -1,4 +1,4 @@
-"""GET /jobs/{job_id}/events: what happens to a job, as server-sent events."""
+"""GET /jobs/{job_id}/events: events of a job as server-sent events."""
 
 from __future__ import annotations
 
@@ -16,38 +16,43 @@ from starlette.responses import Response, StreamingResponse
 from core.errors import UnknownJobError
 from core.jobs.stored_event import FIRST, StoredEvent
 from service.api.deps import JobServiceDep
-from service.api.examples.jobs import STORED_EVENT
 from service.api.routes.jobs import BROKER_ERRORS, JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.events import EVENT_ID_PATTERN, event_order
+from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RECONNECT_MS = 2000
-"""After which a browser comes back; by then a process that drains has closed its listener and sends it elsewhere."""
-# A proxy that gathers or keeps what it passes on would hold events back.
+"""Reconnection delay for browsers. By then, a draining process has closed its listener."""
+_EXAMPLE = (
+    'data: {"event":"progress","epoch":2,"epochs":3,"step":451,"steps":1056,"loss":0.87,"accuracy":0.71,'
+    '"seconds_left":93.0,"at":"2026-01-02T03:05:11Z","attempt":1,"token":42}\n'
+    "id: 1767323111000-0\n\n"
+)
+# Prevents proxies from buffering or caching events.
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 LastEventId = Annotated[
     str | None,
     Header(
-        alias="Last-Event-ID", pattern=EVENT_ID_PATTERN, description="the last event that was seen; a browser sends it"
+        alias="Last-Event-ID", pattern=EVENT_ID_PATTERN, description="id of the last received event, sent by browsers"
     ),
 ]
 
 
 class EventsQuery(BaseModel):
-    """Where to begin."""
+    """Start of the stream."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     after: str = Field(
-        FIRST, pattern=EVENT_ID_PATTERN, description="only events after this one, such as `events` of the job's record"
+        FIRST, pattern=EVENT_ID_PATTERN, description="only events after this id, such as `events` of a job"
     )
 
 
-def rendered(stored: StoredEvent) -> bytes:
-    """The event as a browser reads it: its id, and one JSON object with everything about it as data."""
+def render_event(stored: StoredEvent) -> bytes:
+    """The event in the server-sent events format, with a JSON object as data."""
     data = {
         **stored.event.model_dump(mode="json"),
         "at": stored.at,
@@ -62,12 +67,10 @@ def rendered(stored: StoredEvent) -> bytes:
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Events until the job has ended; `data` is a JSON object whose `event` names its kind",
-            "content": {
-                "text/event-stream": {"schema": {"type": "string"}, "example": rendered(STORED_EVENT).decode()}
-            },
+            "description": "Events until the end of the job; `data` is a JSON object, `event` is its kind",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         },
-        204: {"description": "The job has ended and there is nothing more to see: a browser does not come back"},
+        204: {"description": "The job has ended and there are no more events; browsers do not reconnect"},
         **responses(UnknownJobError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
     },
 )
@@ -78,13 +81,13 @@ async def job_events(
     job_service: JobServiceDep,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """Follow a job: all its events so far, or those after the last one seen, and then each as it happens.
+    """Stream the events of a job: the past ones, or those after the last received event, then new ones.
 
-    `new EventSource("/jobs/.../events")` in a browser needs no key, and after a lost connection goes on where it was.
-    Of `progress` within an epoch only the newest is kept; a comment every 15 seconds keeps the connection alive.
+    `new EventSource("/jobs/.../events")` in a browser needs no key and resumes after a lost connection. Only the latest
+    `progress` event within an epoch is kept. A comment every 15 seconds keeps the connection alive.
     """
     after = last_event_id or query.after
-    record = await job_service.call(lambda: job_service.store.get(job_id), request.state.context.deadline)
+    record = await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
     if record.finished and event_order(record.events) <= event_order(after):
         return Response(status_code=204)
     job_service.feed.check_capacity()
@@ -95,4 +98,4 @@ async def _stream(feed: EventFeed, job_id: str, after: str) -> AsyncIterator[byt
     yield format_sse_event(retry=RECONNECT_MS)
     async with aclosing(feed.follow(job_id, after)) as events:
         async for event in events:
-            yield KEEPALIVE_COMMENT if event is None else rendered(event)
+            yield KEEPALIVE_COMMENT if event is None else render_event(event)

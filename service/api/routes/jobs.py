@@ -1,4 +1,4 @@
-"""/jobs: what was asked for and how far it is, and how to stop it or try it again."""
+"""/jobs: list, progress, cancellation and retry of jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
 from service.api.common.openapi_bodies import success
 from service.api.deps import JobServiceDep
-from service.api.examples.jobs import CANCELLING_EXAMPLE, JOB_EXAMPLE, JOBS_EXAMPLE, QUEUED_EXAMPLE
+from service.api.examples import load_example
 from service.api.responses.jobs import job_answer, job_list, job_path
 from service.errors import (
     DeadlineExceededError,
@@ -27,42 +27,44 @@ from service.errors import (
 )
 from service.jobs.store.keys import JOB_ID_PATTERN
 from service.security.dependencies import CALLER_ERRORS, JobsCaller
+from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+_QUEUED = load_example("job_queued")
 
-JobId = Annotated[str, Path(max_length=64, description="as POST /train answered it")]
+JobId = Annotated[str, Path(max_length=64, description="job id")]
 BROKER_ERRORS: tuple[type[DuetError], ...] = (
     InternalServiceError,
     JobsNotConfiguredError,
     BrokerUnavailableError,
     DeadlineExceededError,
 )
-"""What every route about jobs can answer besides its own errors."""
+"""Errors of all job routes."""
 
 
 class JobsQuery(BaseModel):
-    """Which jobs."""
+    """Filter and page of a job list."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: JobKind | None = Field(None, description="train or evaluate; both by default")
-    state: JobState | None = Field(None, description="any by default")
-    limit: int = Field(50, ge=1, le=200, description="jobs on a page")
-    cursor: str | None = Field(None, pattern=JOB_ID_PATTERN, description="the `next_cursor` of the page before")
+    kind: JobKind | None = Field(None, description="train or evaluate; default: both")
+    state: JobState | None = Field(None, description="default: any")
+    limit: int = Field(50, ge=1, le=200, description="maximum number of jobs on a page")
+    cursor: str | None = Field(None, pattern=JOB_ID_PATTERN, description="`next_cursor` of the previous page")
 
 
 @router.get(
     "",
     responses={
-        **success(JOBS_EXAMPLE, "A page of jobs, newest first"),
+        **success(load_example("jobs"), "A page of jobs, newest first"),
         **responses(InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_service: JobServiceDep) -> JobList:
-    """List jobs, newest first; those that ended long ago are removed in time."""
+    """List jobs, newest first. Finished jobs are removed after the retention time."""
     page = await job_service.call(
         lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
-        request.state.context.deadline,
+        state_of(request)["context"].deadline,
     )
     return job_list(page)
 
@@ -70,37 +72,39 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_
 @router.get(
     "/{job_id}",
     responses={
-        **success(JOB_EXAMPLE, "The job, with its progress or how it ended"),
+        **success(load_example("job"), "The job, with its progress, result or error"),
         **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
-    """Describe one job: what it is to do, how far it is, what it came to or why it failed."""
-    return job_answer(await job_service.call(lambda: job_service.store.get(job_id), request.state.context.deadline))
+    """Describe one job: parameters, progress, result or error."""
+    return job_answer(
+        await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
+    )
 
 
 @router.post(
     "/{job_id}/cancel",
     responses={
-        **success(CANCELLING_EXAMPLE, "The job is cancelled, or is being cancelled where it runs already"),
+        **success(load_example("job_cancelling"), "The job is cancelled, or cancelling if it is running"),
         **responses(*CALLER_ERRORS, UnknownJobError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
-    """Cancel a job: at once where it waits, within seconds where it runs, which keeps its last checkpoint.
+    """Cancel a job: a queued job at once, a running job within seconds. The last checkpoint is kept.
 
-    Asking again does no harm.
+    The request can be repeated.
     """
     return job_answer(
-        await job_service.call(lambda: job_service.store.request_cancel(job_id), request.state.context.deadline)
+        await job_service.call(lambda: job_service.store.request_cancel(job_id), state_of(request)["context"].deadline)
     )
 
 
 _RETRIED: dict[int | str, dict[str, Any]] = {
     202: {
-        "description": "The job waits for a worker again",
-        "headers": {"Location": {"schema": {"type": "string"}, "example": QUEUED_EXAMPLE["links"]["job"]}},
-        "content": {"application/json": {"example": QUEUED_EXAMPLE}},
+        "description": "The job is queued again",
+        "headers": {"Location": {"schema": {"type": "string"}, "example": _QUEUED["links"]["job"]}},
+        "content": {"application/json": {"example": _QUEUED}},
     }
 }
 
@@ -123,7 +127,7 @@ _RETRIED: dict[int | str, dict[str, Any]] = {
 async def retry_job(
     request: Request, response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep
 ) -> JobAnswer:
-    """Try a job again that failed or was cancelled: it goes on from its last checkpoint."""
-    record = await job_service.call(lambda: job_service.retry(job_id), request.state.context.deadline)
+    """Retry a failed or cancelled job; it resumes from its last checkpoint."""
+    record = await job_service.call(lambda: job_service.retry(job_id), state_of(request)["context"].deadline)
     response.headers["Location"] = job_path(job_id)
     return job_answer(record)

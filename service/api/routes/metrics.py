@@ -1,4 +1,4 @@
-"""GET /metrics, for Prometheus."""
+"""GET /metrics: metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.errors import InternalServiceError, responses
 router = APIRouter(tags=["metrics"])
 EXPOSITION_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 EXPOSITION_EXAMPLE = """\
-# HELP duet_images_total Images answered
+# HELP duet_images_total Classified images
 # TYPE duet_images_total counter
 duet_images_total{model="cnn",precision="fp32",version="3"} 1042.0
 """
@@ -29,5 +29,5 @@ duet_images_total{model="cnn",precision="fp32",version="3"} 1042.0
     },
 )
 async def metrics(metrics: MetricsDep) -> Response:
-    """Counters and histograms of this process, for Prometheus."""
+    """Export the metrics in the Prometheus text format."""
     return Response(metrics.render(), media_type=EXPOSITION_MEDIA_TYPE)

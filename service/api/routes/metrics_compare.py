@@ -1,4 +1,4 @@
-"""GET /metrics/compare: two versions on the same test images, as JSON for programs and as a page for people."""
+"""GET /metrics/compare: comparison of two versions on the same test images, as JSON or as a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from core.comparison.schemas import MetricsComparison
 from service.api.common.content_negotiation import preferred
 from service.api.deps import CatalogDep
-from service.api.examples.metrics_compare import METRICS_COMPARE_EXAMPLE
+from service.api.examples import load_example
 from service.errors import (
     DeadlineExceededError,
     DifferentDataError,
@@ -29,9 +29,8 @@ from service.errors import (
     responses,
 )
 from service.models.catalog import ModelRef
-from service.models.comparisons import Comparisons
+from service.state import state_of
 from service.web.answers import REVALIDATE, SECURITY_HEADERS, answer
-from service.web.pages import Site
 
 PAGE_PATH = "/ui/comparison"
 _FORMS = {"application/json": "json", "text/html": "html"}
@@ -39,16 +38,16 @@ _VARY = "Accept, Accept-Encoding"
 
 
 class PageOrData(APIRoute):
-    """A route that gives a browser the comparison's page, which then asks the same address for the data."""
+    """Route that returns an HTML page to browsers; the page then requests the data from the same URL."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of the data, unless the header Accept likes HTML better."""
+        """Return the page if the Accept header prefers HTML, otherwise the data."""
         data = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             if preferred(request.headers, _FORMS) == "json":
                 return await data(request)
-            site: Site = request.state.site
+            site = state_of(request)["site"]
             page = answer(site.pages[PAGE_PATH], request.headers, caching=REVALIDATE, headers=SECURITY_HEADERS)
             page.headers["Vary"] = _VARY
             return page
@@ -60,16 +59,16 @@ router = APIRouter(tags=["metrics"], route_class=PageOrData)
 
 
 class ComparisonQuery(BaseModel):
-    """Which two versions are compared."""
+    """Versions to compare."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    first: str = Field("mlp", max_length=64, description="a model such as `mlp` (its champion) or `mlp@1`")
-    second: str = Field("cnn", max_length=64, description="as `first`; both may be of one model")
+    first: str = Field("mlp", max_length=64, description="`mlp` for the champion, or a version such as `mlp@1`")
+    second: str = Field("cnn", max_length=64, description="as `first`; may be of the same model")
 
     @field_validator("first", "second")
     @classmethod
-    def _is_reference(cls, text: str) -> str:
+    def _check_reference(cls, text: str) -> str:
         ModelRef.parse(text)
         return text
 
@@ -79,9 +78,9 @@ class ComparisonQuery(BaseModel):
     response_model=MetricsComparison,
     responses={
         200: {
-            "description": "Both versions' test scores, their difference and what it amounts to; to a browser, a page",
+            "description": "Test scores of both versions and the significance of their difference; a page for browsers",
             "content": {
-                "application/json": {"example": METRICS_COMPARE_EXAMPLE},
+                "application/json": {"example": load_example("metrics_compare")},
                 "text/html": {"schema": {"type": "string"}, "example": "<!doctype html> ..."},
             },
         },
@@ -102,15 +101,15 @@ class ComparisonQuery(BaseModel):
 async def compare_evaluations(
     request: Request, query: Annotated[ComparisonQuery, Query()], catalog: CatalogDep
 ) -> Response:
-    """Compare two versions on the test images: `significance` says in words whether one is better.
+    """Compare two versions on the test images; `significance` states whether one is better.
 
-    Its numbers are beside it: scores with 95 % intervals, overall and per class, confusion matrices, McNemar's exact
-    test, agreement, which classes differ after Holm's correction, calibration, robustness where it was measured, and
-    cost. Differences are those of the stored answers to each image, not of two separate accuracies. By `Accept:
-    text/html` the same as a page.
+    The response has scores with 95 % intervals, overall and per class, confusion matrices, McNemar's exact test,
+    agreement, the classes that differ after Holm's correction, calibration, robustness if measured, and cost.
+    Differences are paired: they are computed from the stored predictions for each image. With `Accept: text/html` the
+    response is a page.
     """
-    comparisons: Comparisons = request.state.comparisons
+    comparisons = state_of(request)["comparisons"]
     first, second = ModelRef.parse(query.first), ModelRef.parse(query.second)
-    body = await comparisons.compare(catalog, first, second, deadline=request.state.context.deadline)
+    body = await comparisons.compare(catalog, first, second, deadline=state_of(request)["context"].deadline)
     headers = {"Vary": _VARY, "Cache-Control": REVALIDATE}
     return Response(body, headers=headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""POST /predict: what is in these pictures?"""
+"""POST /predict: classification of one or more images."""
 
 from __future__ import annotations
 
@@ -13,50 +13,56 @@ from core.repository.manifest import Precision
 from core.schemas.api import PredictResponse
 from service.api.common.crop_query import CropQuery
 from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body, success
-from service.api.examples.models import PREDICT_EXAMPLE
-from service.api.responses.json import json_answer
-from service.engine.engine import Engine
+from service.api.examples import load_example
 from service.errors import ViewsNotMeasuredError, responses
-from service.http.disconnect import DisconnectWatcher
-from service.http.fast_routes import FastRoute
+from service.http.fast_routes import FastJsonResponse, FastRoute
+from service.http.request_body import DisconnectWatcher
+from service.state import RequestState
 
+PREDICT = "/predict"
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 
 
 class PredictQuery(CropQuery):
-    """Which model answers, and how much it says."""
+    """Model selection and level of detail."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("cnn", min_length=1, max_length=64, description="the model's name")
-    version: int | None = Field(None, ge=1, le=999_999_999, description="the champion where none is given")
-    precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
-    top_k: int = Field(3, ge=1, le=1000, description="classes to list; all where the model knows fewer")
+    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
+    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
+    precision: Precision | None = Field(
+        None, description="fp32 or int8; default: the preferred precision of the service"
+    )
+    top_k: int = Field(3, ge=1, le=1000, description="number of classes to list, limited to the classes of the model")
     tta: bool = Field(
-        False, description="average the answers to six views of each image: more often right, and six times the work"
+        False,
+        description="test-time augmentation: average over six views; more accurate, but six times the work",
     )
 
 
 @router.post(
-    "/predict",
+    PREDICT,
     response_model=PredictResponse,
     responses={
-        **success(PREDICT_EXAMPLE, "One prediction per image, in order"),
+        **success(load_example("predict"), "One prediction per image, in order"),
         **responses(*IMAGE_ERRORS, ViewsNotMeasuredError),
     },
     openapi_extra=image_body(many=True),
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
-    """Say what one image shows, or each of several.
+    """Classify one or more images.
 
-    Send the files in the multipart field `file`, or one image as the body itself with its `image/*` content type.
+    Send the files in the multipart field `file`, or one image as the body with its `image/*` content type.
     """
-    scope = request.scope
-    state, context = scope["state"], scope["state"]["context"]
-    engine: Engine = state["engine"]
-    served = state["served"] = await engine.find(query.model, query.version, query.precision, deadline=context.deadline)
-    uploads = await state["body_reader"].read(scope["headers"], request.receive, deadline=context.deadline)
-    connection = DisconnectWatcher(request.receive)
+    state: RequestState = request.scope["state"]
+    engine, context = state["engine"], state["context"]
+    # HttpProtocol has already admitted most requests.
+    served = state.get("served") or await engine.admit(
+        query.model, query.version, query.precision, deadline=context.deadline
+    )
+    state["served"] = served
+    uploads = await state["body_reader"].read(request.scope["headers"], request.receive, deadline=context.deadline)
+    client = DisconnectWatcher(request.receive)
     try:
         predictions, timings = await engine.predict(
             served,
@@ -64,10 +70,11 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
             top_k=query.top_k,
             begun=context.started,
             deadline=context.deadline,
-            client=connection,
+            client=client,
             tta=query.tta,
             crop=query.part,
         )
     finally:
-        connection.close()
-    return json_answer({"predictions": predictions}, timings, context)
+        client.close()
+    timing_ms = timings.milliseconds(context.started)
+    return FastJsonResponse({"predictions": predictions, "timing_ms": timing_ms, "request_id": context.id})

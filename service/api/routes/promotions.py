@@ -1,7 +1,7 @@
-"""Who is champion: put a version forward, go back, and read how it came to be.
+"""Promotion routes: promotion, gate preview, rollback, audit trail and evaluations.
 
-The gate is described in `core.gate`; a promotion or rollback is served by the process that answers when it answers,
-and by all others as soon as they have looked at the alias file again.
+The gate is in `core.gate`. The process that handles a promotion serves the new champion at once; other processes switch
+when they next read the alias file.
 """
 
 from __future__ import annotations
@@ -27,15 +27,7 @@ from service.api.common.job_submission import JsonBody, json_body, read_body
 from service.api.common.openapi_bodies import success
 from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
 from service.api.deps import CatalogDep
-from service.api.examples.promotions import (
-    EVALUATIONS_EXAMPLE,
-    GATE_EXAMPLE,
-    PROMOTE_EXAMPLE,
-    PROMOTE_REQUEST,
-    PROMOTIONS_EXAMPLE,
-    ROLLBACK_EXAMPLE,
-    ROLLBACK_REQUEST,
-)
+from service.api.examples import load_example
 from service.api.routes.models import ModelName, VersionNumber
 from service.errors import (
     BodyTimeoutError,
@@ -49,34 +41,34 @@ from service.errors import (
 from service.models.evaluations import evaluations_of
 from service.models.promotions import Promotions
 from service.security.dependencies import CALLER_ERRORS, AdminCaller
+from service.state import state_of
 
 router = APIRouter(prefix="/models", tags=["promotion"])
 _MOVING: tuple[type[ProblemError], ...] = (*CALLER_ERRORS, MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
 
 
 def _optional_body(model: type[BaseModel], example: Any) -> dict[str, Any]:
-    """OpenAPI additions of a route whose body is `model` as JSON, or nothing."""
+    """OpenAPI `requestBody` of a route with an optional JSON body `model`."""
     extra = json_body(model, example)
     extra["requestBody"]["required"] = False
     return extra
 
 
 async def _promotions(request: Request) -> Promotions:
-    promotions: Promotions = request.state.promotions
-    return promotions
+    return state_of(request)["promotions"]
 
 
 PromotionsDep = Annotated[Promotions, Depends(_promotions)]
-Limit = Annotated[int, Query(ge=1, le=200, description="most entries on a page")]
+Limit = Annotated[int, Query(ge=1, le=200, description="maximum number of entries on a page")]
 
 
 @router.post(
     "/{model}/versions/{version}/promote",
     responses={
-        **success(PROMOTE_EXAMPLE, "The version is champion; `served` says whether it answers already"),
+        **success(load_example("promote"), "The version is champion; `served`: whether it is served already"),
         **responses(*VERSION_ERRORS, GateRefusedError, *_MOVING),
     },
-    openapi_extra=_optional_body(PromoteRequest, PROMOTE_REQUEST),
+    openapi_extra=_optional_body(PromoteRequest, load_example("promote_request")),
 )
 async def promote_version(
     model: ModelName,
@@ -85,40 +77,40 @@ async def promote_version(
     caller: AdminCaller,
     body: JsonBody,
 ) -> GatedMove:
-    """Make a version the champion of its model, if it passes the gate against the present one.
+    """Make a version the champion of its model if it passes the gate against the current champion.
 
-    It passes if it is significantly more accurate on the holdout, or cheaper and not inferior, and if no class became
-    significantly worse, nor the calibration, the answers to corrupted images or the cost by more than is allowed.
-    Otherwise the answer is 409 with the whole report, unless `force` is sent with a reason. The version is loaded and
-    warm before it takes over; requests in flight finish on the one that answered before.
+    It passes if it is significantly more accurate on the holdout, or cheaper and not inferior, and if no class is
+    significantly worse and calibration, accuracy on corrupted images and cost are within their limits. Otherwise the
+    response is 409 with the report, unless `force` is set with a reason. The version is loaded and warm before it
+    replaces the champion; requests in flight finish on the old one.
     """
-    asked = read_body(PromoteRequest, body) if body else PromoteRequest()
+    sent = read_body(PromoteRequest, body) if body else PromoteRequest()
     return await promotions.promote(
-        model, version, actor=caller.actor, reason=asked.reason or DEFAULT_REASON, force=asked.force
+        model, version, actor=caller.actor, reason=sent.reason or DEFAULT_REASON, force=sent.force
     )
 
 
 @router.get(
     "/{model}/versions/{version}/gate",
     responses={
-        **success(GATE_EXAMPLE, "What the gate says; `passed` is the decision"),
+        **success(load_example("gate"), "Report of the gate; `passed` is the decision"),
         **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
 async def preview_gate(
     request: Request, model: ModelName, version: VersionNumber, promotions: PromotionsDep
 ) -> GateReport:
-    """Say whether a version would pass the gate now, and why; changes nothing."""
-    return await promotions.preview(model, version, deadline=request.state.context.deadline)
+    """Run the gate for a version without changing the champion."""
+    return await promotions.preview(model, version, deadline=state_of(request)["context"].deadline)
 
 
 @router.post(
     "/{model}/rollback",
     responses={
-        **success(ROLLBACK_EXAMPLE, "An earlier version is champion; `served` says whether it answers already"),
+        **success(load_example("rollback"), "An earlier version is champion; `served`: whether it is served already"),
         **responses(*MODEL_ERRORS, NothingToRollBackError, *_MOVING),
     },
-    openapi_extra=_optional_body(RollbackRequest, ROLLBACK_REQUEST),
+    openapi_extra=_optional_body(RollbackRequest, load_example("rollback_request")),
 )
 async def roll_back(
     model: ModelName,
@@ -126,15 +118,15 @@ async def roll_back(
     caller: AdminCaller,
     body: JsonBody,
 ) -> Move:
-    """Return to the champion before the present one, one step further back each time; no gate is asked."""
-    asked = read_body(RollbackRequest, body) if body else RollbackRequest()
-    return await promotions.rollback(model, actor=caller.actor, reason=asked.reason or DEFAULT_REASON)
+    """Return to the previous champion without the gate; repeated calls go further back."""
+    sent = read_body(RollbackRequest, body) if body else RollbackRequest()
+    return await promotions.rollback(model, actor=caller.actor, reason=sent.reason or DEFAULT_REASON)
 
 
 @router.get(
     "/{model}/promotions",
     responses={
-        **success(PROMOTIONS_EXAMPLE, "Who promoted or rolled back what, when, why and on what evidence"),
+        **success(load_example("promotions"), "Promotions and rollbacks with actor, time, reason and evidence"),
         **responses(*MODEL_ERRORS),
     },
 )
@@ -142,7 +134,7 @@ def list_promotions(
     model: ModelName,
     promotions: PromotionsDep,
     limit: Limit = 50,
-    cursor: Annotated[int | None, Query(ge=1, description="`next_cursor` of the page before")] = None,
+    cursor: Annotated[int | None, Query(ge=1, description="`next_cursor` of the previous page")] = None,
 ) -> PromotionPage:
     """List the promotions and rollbacks of a model, newest first."""
     return promotions.page(model, limit=limit, cursor=cursor)
@@ -151,7 +143,7 @@ def list_promotions(
 @router.get(
     "/{model}/versions/{version}/evaluations",
     responses={
-        **success(EVALUATIONS_EXAMPLE, "The evaluation it was published with, then those of jobs, newest first"),
+        **success(load_example("evaluations"), "The evaluation from publishing, then those of jobs, newest first"),
         **responses(*VERSION_ERRORS),
     },
 )
@@ -161,8 +153,8 @@ def list_evaluations(
     version: VersionNumber,
     catalog: CatalogDep,
     limit: Limit = 20,
-    cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the previous page")] = None,
 ) -> EvaluationPage:
-    """List everything that was measured of a version; the version itself never changes."""
+    """List the evaluations of a version."""
     manifest = catalog.manifest(model, version)
-    return evaluations_of(catalog.repository, request.state.settings.home, manifest, limit=limit, cursor=cursor)
+    return evaluations_of(catalog.repository, state_of(request)["settings"].home, manifest, limit=limit, cursor=cursor)

@@ -1,4 +1,4 @@
-"""GET /recipes: what can be trained, and with which settings."""
+"""GET /recipes: training recipes and their settings."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ RECIPE_LIST = RecipeList(
 @router.get(
     "",
     responses={
-        **success(RECIPE_LIST.model_dump(mode="json"), "Every recipe, and the schema of its settings"),
+        **success(RECIPE_LIST.model_dump(mode="json"), "All recipes, and the schema of their settings"),
         **responses(InternalServiceError),
     },
 )
 async def list_recipes() -> RecipeList:
-    """List what POST /train can train: each recipe with all its settings, and their ranges, units and reasons."""
+    """List the recipes of POST /train with their settings; the schema has ranges, units and reasons."""
     return RECIPE_LIST

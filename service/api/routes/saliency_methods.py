@@ -1,4 +1,4 @@
-"""GET /saliency: which methods fit a version, so that a form need not offer what would be refused."""
+"""GET /saliency: explanation methods that a version supports."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from service.api.common.openapi_errors import VERSION_ERRORS
 from service.api.deps import EngineDep
 from service.errors import DeadlineExceededError, responses
 from service.saliency.methods import METHODS
+from service.state import state_of
 
 router = APIRouter(tags=["explain"])
 _EXAMPLE: Any = FittingMethods(
@@ -26,30 +27,30 @@ _EXAMPLE: Any = FittingMethods(
 
 
 class VersionQuery(BaseModel):
-    """Which version is meant."""
+    """Model selection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("cnn", min_length=1, max_length=64, description="the model's name")
-    version: int | None = Field(None, ge=1, le=999_999_999, description="the champion where none is given")
+    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
+    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
 
 
 @router.get(
     "/saliency",
     responses={
-        **success(_EXAMPLE, "The methods that fit; none where the version was published without gradient.onnx"),
+        **success(_EXAMPLE, "Supported methods; empty if the version has no gradient.onnx"),
         **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
 async def list_methods(request: Request, query: Annotated[VersionQuery, Query()], engine: EngineDep) -> FittingMethods:
-    """List the methods by which a version's answers can be explained; it is made ready to do so meanwhile."""
-    deadline = request.state.context.deadline
+    """List the explanation methods that a version supports, and load its gradient graph."""
+    deadline = state_of(request)["context"].deadline
     served = await engine.loaded(query.model, query.version, "fp32", deadline=deadline)
     try:
         async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
             gradients = None if served.gradient is None else await served.gradient.opened()
     except TimeoutError:
-        raise DeadlineExceededError(f"{query.model} was not made ready before the request's deadline") from None
+        raise DeadlineExceededError(f"{query.model} was not loaded before the deadline of the request") from None
     fitting = (
         FittingMethod(method=name, signed=method.signed, parameters=method.parameters)
         for name, method in METHODS.items()

@@ -1,4 +1,4 @@
-"""GET /samples: test images at hand, for who wants to try the models and has no picture."""
+"""GET /samples: labelled test images for trying out the models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.schemas.api import SampleCount
 from service.api.common.openapi_bodies import success
 from service.errors import InternalServiceError, InvalidParametersError, NoSuchSampleError, responses
 from service.models.sample_images import Samples
+from service.state import state_of
 
 router = APIRouter(prefix="/samples", tags=["samples"])
 _PNG_EXAMPLE = "\x89PNG..."
@@ -20,17 +21,16 @@ _EXAMPLE: Any = SampleCount(count=1000).model_dump(mode="json")
 
 
 async def _samples(request: Request) -> Samples:
-    samples: Samples = request.state.samples
-    return samples
+    return state_of(request)["samples"]
 
 
 SamplesDep = Annotated[Samples, Depends(_samples)]
-Index = Annotated[int, Path(ge=0, le=999_999_999, description="from 0 to one less than `count`")]
+Index = Annotated[int, Path(ge=0, le=999_999_999, description="index of the image, from 0 to `count` - 1")]
 
 
-@router.get("", responses={**success(_EXAMPLE, "How many there are"), **responses(InternalServiceError)})
+@router.get("", responses={**success(_EXAMPLE, "Number of sample images"), **responses(InternalServiceError)})
 def count_samples(samples: SamplesDep) -> SampleCount:
-    """Say how many test images are at hand; none where `DUET_DATA_DIR` holds no data set that is read here."""
+    """Return the number of sample images; 0 if no CIFAR-10 data set is available (see `DUET_DATA_DIR`)."""
     return SampleCount(count=samples.count())
 
 
@@ -39,10 +39,10 @@ def count_samples(samples: SamplesDep) -> SampleCount:
     response_class=Response,
     responses={
         200: {
-            "description": "The picture at its own size",
+            "description": "The image in its original size",
             "headers": {
                 "X-Duet-Label": {
-                    "description": "what it shows, percent-encoded",
+                    "description": "label of the image, percent-encoded",
                     "schema": {"type": "string"},
                     "example": "dog",
                 }
@@ -53,7 +53,7 @@ def count_samples(samples: SamplesDep) -> SampleCount:
     },
 )
 def get_sample(index: Index, samples: SamplesDep) -> Response:
-    """Give one test image, with what it really shows in a header."""
+    """Return one test image, with its label in a header."""
     sample = samples.sample(index)
     if sample is None:
         raise NoSuchSampleError(index, samples.count())

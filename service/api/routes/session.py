@@ -1,4 +1,4 @@
-"""/session: a browser trades its key for a cookie, because an EventSource can send no headers of its own."""
+"""/session: exchanges an API key for a cookie, because EventSource in browsers cannot send custom headers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from service.security.origins import check_same_origin, is_secure
 from service.security.sessions import COOKIE, SESSION_SECONDS, begin, token
 
 router = APIRouter(prefix="/session", tags=["session"])
-NOBODY = SessionAnswer(scopes=(), expires_at=None)
+NO_SESSION = SessionAnswer(scopes=(), expires_at=None)
 _KEY_OR_NONE: Any = {"security": [{}]}
-"""OpenAPI additions of a route that answers without a key as well."""
+"""OpenAPI `security` of a route that does not require a key."""
 _EXAMPLE: Any = SessionAnswer(
     scopes=("jobs", "admin"), expires_at=datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
 ).model_dump(mode="json")
@@ -36,14 +36,14 @@ _EXAMPLE: Any = SessionAnswer(
 @router.post(
     "",
     responses={
-        **success(_EXAMPLE, f"What the key may do; the cookie `{COOKIE}` stands for it from now on"),
+        **success(_EXAMPLE, f"The scopes of the key; the cookie `{COOKIE}` has the same scopes"),
         **responses(KeyRequiredError, KeyRefusedError, HostNotAllowedError, InternalServiceError),
     },
 )
 async def begin_session(
     request: Request, response: Response, key: PresentedKey, gate: AuthenticatorDep
 ) -> SessionAnswer:
-    """Trade a key for a cookie that no script can read and no other site can send; it lasts for 12 hours."""
+    """Exchange a key for an HttpOnly, SameSite cookie that is valid for 12 hours."""
     gate.check_host(request.headers)
     if key is None:
         raise KeyRequiredError
@@ -65,26 +65,26 @@ async def begin_session(
 @router.get(
     "",
     responses={
-        **success(_EXAMPLE, "What the key or the cookie that came with the request may do; nothing without"),
+        **success(_EXAMPLE, "The scopes of the key or cookie of the request; empty without one"),
         **responses(KeyRefusedError, InternalServiceError),
     },
     openapi_extra=_KEY_OR_NONE,
 )
 async def get_session(key: PresentedKey, cookie: CookieSession, gate: AuthenticatorDep) -> SessionAnswer:
-    """Say what the one who asks may do, so that a page can show a form or ask for the key."""
+    """Return the scopes of the caller, so that a page can show a form or ask for a key."""
     if key is not None:
         found = gate.keyring.find(key)
         if found is None:
             raise KeyRefusedError.wrong_key()
         return SessionAnswer(scopes=found.scopes, expires_at=None)
     session = gate.session(cookie) if cookie is not None else None
-    return NOBODY if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)
+    return NO_SESSION if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)
 
 
 @router.delete(
     "",
     responses={
-        **success(NOBODY.model_dump(mode="json"), "The browser has been told to forget the cookie"),
+        **success(NO_SESSION.model_dump(mode="json"), "The cookie is deleted"),
         **responses(HostNotAllowedError, CrossOriginError, InternalServiceError),
     },
     openapi_extra=_KEY_OR_NONE,
@@ -92,9 +92,9 @@ async def get_session(key: PresentedKey, cookie: CookieSession, gate: Authentica
 async def end_session(
     request: Request, response: Response, cookie: CookieSession, gate: AuthenticatorDep
 ) -> SessionAnswer:
-    """Take the cookie out of the browser; no error where there is none."""
+    """Delete the cookie in the browser; succeeds without a cookie as well."""
     gate.check_host(request.headers)
     if cookie is not None:
         check_same_origin(request.headers)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_secure(request.headers))
-    return NOBODY
+    return NO_SESSION

@@ -1,4 +1,4 @@
-"""POST /view: what a model sees of an image."""
+"""POST /view: an image as model input, after decoding, cropping and resizing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from service.api.common.crop_query import CropQuery
 from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body
-from service.engine.engine import Engine
 from service.errors import PrecisionNotPublishedError, ProblemError, responses
 from service.http.fast_routes import FastRoute
 from service.saliency.png import enlarged_png
+from service.state import state_of
 
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 _ERRORS: tuple[type[ProblemError], ...] = tuple(
@@ -23,15 +23,15 @@ _ERRORS: tuple[type[ProblemError], ...] = tuple(
 )
 _SUCCESS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The image as it goes into the model, pixel for pixel",
+        "description": "The model input, pixel for pixel",
         "headers": {
             "X-Duet-Model": {
-                "description": "the version that sees it so",
+                "description": "version whose input is shown",
                 "schema": {"type": "string"},
                 "example": "cnn@3",
             },
             "X-Duet-Notes": {
-                "description": "what was done to the image, as a JSON array",
+                "description": "changes made to the image, as a JSON array",
                 "schema": {"type": "string"},
                 "example": '["resized from 640x480"]',
             },
@@ -42,12 +42,12 @@ _SUCCESS: dict[int | str, dict[str, Any]] = {
 
 
 class ViewQuery(CropQuery):
-    """Which model's input is shown."""
+    """Model selection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("cnn", min_length=1, max_length=64, description="the model's name")
-    version: int | None = Field(None, ge=1, le=999_999_999, description="the champion where none is given")
+    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
+    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
 
 
 @router.post(
@@ -57,13 +57,13 @@ class ViewQuery(CropQuery):
     openapi_extra=image_body(many=False),
 )
 async def view(request: Request, query: Annotated[ViewQuery, Query()]) -> Response:
-    """Show what a model sees of an image: decoded, cropped and resized as for an answer, as a PNG of its input size."""
-    scope = request.scope
-    state, context = scope["state"], scope["state"]["context"]
-    engine: Engine = state["engine"]
+    """Return an image as the model receives it: decoded, cropped and resized to its input size, as a PNG."""
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     [upload] = await state["body_reader"].read(
-        scope["headers"], request.receive, deadline=context.deadline, max_files=1
+        request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
     )
     image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
     headers = {"X-Duet-Model": served.manifest.reference, "X-Duet-Notes": json.dumps(image.notes)}

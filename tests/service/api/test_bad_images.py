@@ -1,4 +1,4 @@
-"""Images of every unusual kind: a right prediction that says what was done, or a clear problem; never a 500."""
+"""Unusual and damaged images: a correct prediction with notes, or a clear problem; never a 500."""
 
 from __future__ import annotations
 

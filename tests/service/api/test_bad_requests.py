@@ -1,4 +1,4 @@
-"""Bodies, fields, models and parameters that cannot be answered."""
+"""Invalid bodies, fields, models and parameters."""
 
 from __future__ import annotations
 

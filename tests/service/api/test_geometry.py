@@ -1,4 +1,4 @@
-"""Every route shows a version a picture as its manifest says, and as training reads it."""
+"""Image geometry: every route fits images as the manifest of the version states, as in training."""
 
 from __future__ import annotations
 

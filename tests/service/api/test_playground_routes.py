@@ -1,4 +1,4 @@
-"""What the playground asks besides answers: the model's view, the methods that fit, test images, parts of images."""
+"""Routes of the playground: model input, explanation methods, sample images and crops."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def test_damaged_data_is_none_at_all(app: RunningApp, tmp_path: Path, capl
     write_samples(tmp_path / "data")
     (tmp_path / "data" / "test_batch").write_bytes(b"not this")
     assert (await app.client.get("/samples")).json() == {"count": 0}
-    assert "no test images are shown" in caplog.text
+    assert "sample images are not available" in caplog.text
 
 
 async def test_a_folder_that_may_not_be_looked_into_is_told_once(

@@ -1,4 +1,4 @@
-"""Which of a version's graphs answers, and that its own calibration goes with it."""
+"""Selection of the precision of a version, with its calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers are built as plain dictionaries: here they are held against the models that describe them."""
+"""Predictions built as dictionaries validate against their pydantic models."""
 
 from __future__ import annotations
 

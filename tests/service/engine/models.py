@@ -1,4 +1,4 @@
-"""Models that are plain functions, for tests of the batcher: an image's logit is its first pixel."""
+"""Test models as plain functions: the logit of an image is its first pixel."""
 
 from __future__ import annotations
 

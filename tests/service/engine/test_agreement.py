@@ -1,4 +1,4 @@
-"""An answer does not depend on the company it was computed in."""
+"""Batch independence: predictions do not depend on the other images of a batch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from core.files.home import shipped_models
 from core.repository.repository import ModelRepository
 from core.statistics.calibration import softmax
 from service.engine.batcher import Batcher
-from service.engine.loaded_model import ModelVariant
-from service.engine.loader import load_model
+from service.engine.loaded_model import ModelVariant, load_model
 from service.engine.postprocess import Outputs
 from tests.service.engine.models import FAR
 from tests.support.onnx_models import write_onnx_version
@@ -70,12 +69,12 @@ async def check(served: ModelVariant, count: int, threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
-async def test_batched_answers_are_those_of_single_images(tmp_path: Path, threads: int) -> None:
+async def test_batched_predictions_equal_single_predictions(tmp_path: Path, threads: int) -> None:
     for served in tiny(tmp_path):
         await check(served, 64, threads)
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn"])
-async def test_the_shipped_champions_answer_alike_in_any_batch(tmp_path: Path, family: str) -> None:
+async def test_shipped_champions_predict_the_same_in_any_batch(tmp_path: Path, family: str) -> None:
     for served in opened(ModelRepository(tmp_path, shipped_models()), family):
         await check(served, 64, threads=1)

@@ -1,4 +1,4 @@
-"""How requests become batches and batches answers."""
+"""Batcher: batch formation and delivery of results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_open() -> GatedModel:
     return GatedModel(open_from_the_start=True)
 
 
-async def test_a_lone_request_runs_at_once_and_alone(either: Batcher) -> None:
+async def test_single_request_runs_immediately(either: Batcher) -> None:
     model = is_open()
     inference = await either.submit(queue(model), images(7), FAR)
     assert answers(inference) == [7]
@@ -28,7 +28,7 @@ async def test_a_lone_request_runs_at_once_and_alone(either: Batcher) -> None:
     assert inference.run_seconds > 0
 
 
-async def test_what_waits_while_the_model_is_busy_makes_the_next_batches(batcher: Batcher) -> None:
+async def test_pending_requests_form_the_next_batches(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     first = batcher.submit(cnn, images(0), FAR)
@@ -39,14 +39,14 @@ async def test_what_waits_while_the_model_is_busy_makes_the_next_batches(batcher
     assert model.batches == [1, 4, 2]
 
 
-async def test_requests_of_one_turn_of_the_loop_share_a_batch(either: Batcher) -> None:
+async def test_requests_of_one_loop_turn_share_a_batch(either: Batcher) -> None:
     model = is_open()
     cnn = queue(model)
     await asyncio.gather(*(either.submit(cnn, images(i), FAR) for i in range(3)))
     assert model.batches == [3]
 
 
-async def test_a_request_larger_than_a_batch_is_answered_whole_and_in_order(either: Batcher) -> None:
+async def test_request_larger_than_a_batch_is_split_and_joined_in_order(either: Batcher) -> None:
     model = is_open()
     cnn = queue(model)
     large, small = either.submit(cnn, images(*range(7)), FAR), either.submit(cnn, images(9), FAR)
@@ -55,7 +55,7 @@ async def test_a_request_larger_than_a_batch_is_answered_whole_and_in_order(eith
     assert model.batches == [4, 4]
 
 
-async def test_parts_of_a_request_that_end_in_another_order_are_put_back_in_theirs() -> None:
+async def test_batches_that_finish_out_of_order_are_joined_in_order() -> None:
     second_is_done = threading.Event()
 
     def slow_on_zero(images_NHWC: Pixels) -> Floats:
@@ -72,7 +72,7 @@ async def test_parts_of_a_request_that_end_in_another_order_are_put_back_in_thei
     assert inference.outputs.energies == [-float(i) for i in range(8)]
 
 
-async def test_idle_threads_share_what_waits() -> None:
+async def test_idle_threads_share_pending_images() -> None:
     wide = Batcher(threads=2, max_batch=32, queue_size=64, observe_batch=lambda queue, images: None)
     model = GatedModel()
     cnn = queue(model)
@@ -85,7 +85,7 @@ async def test_idle_threads_share_what_waits() -> None:
     assert sorted(model.batches) == [4, 4]
 
 
-async def test_one_thread_is_the_event_loops_own_and_more_are_not() -> None:
+async def test_one_thread_runs_on_the_event_loop() -> None:
     for threads, is_the_loops in ((1, True), (2, False)):
         ran_on: list[int] = []
 
@@ -99,7 +99,7 @@ async def test_one_thread_is_the_event_loops_own_and_more_are_not() -> None:
         assert (ran_on == [threading.get_ident()]) is is_the_loops
 
 
-async def test_answers_leave_the_event_loop_between_batches_that_run_on_it() -> None:
+async def test_responses_are_sent_between_batches_on_the_loop() -> None:
     order: list[str] = []
 
     def model(images_NHWC: Pixels) -> Floats:
@@ -118,7 +118,7 @@ async def test_answers_leave_the_event_loop_between_batches_that_run_on_it() -> 
     assert order == ["run 2", "first", "run 2", "second"]
 
 
-async def test_models_take_turns(either: Batcher) -> None:
+async def test_queues_take_turns(either: Batcher) -> None:
     order: list[str] = []
 
     def model(name: str) -> Callable[[Pixels], Floats]:
@@ -135,7 +135,7 @@ async def test_models_take_turns(either: Batcher) -> None:
     assert order == ["busy", "quiet", "other", "busy", "other"]
 
 
-async def test_a_model_that_is_never_idle_delays_another_by_one_batch_at_most(either: Batcher) -> None:
+async def test_busy_model_delays_another_by_one_batch_at_most(either: Batcher) -> None:
     model = is_open()
     busy, quiet = queue(model), queue(first_pixels, "mlp")
     until_now: list[int] = []
@@ -157,7 +157,7 @@ async def test_a_model_that_is_never_idle_delays_another_by_one_batch_at_most(ei
     assert len(model.batches) >= 10
 
 
-async def test_a_model_that_fails_fails_its_batch_alone(either: Batcher) -> None:
+async def test_model_error_fails_only_its_batch(either: Batcher) -> None:
     def fails_on_zero(images_NHWC: Pixels) -> Floats:
         if not images_NHWC.all():
             raise ValueError("zero")
@@ -173,7 +173,7 @@ async def test_a_model_that_fails_fails_its_batch_alone(either: Batcher) -> None
     assert cnn.pending == 0
 
 
-async def test_a_request_of_several_batches_fails_with_any_of_them(either: Batcher) -> None:
+async def test_split_request_fails_if_one_batch_fails(either: Batcher) -> None:
     def fails_on_five(images_NHWC: Pixels) -> Floats:
         if (images_NHWC == 5).any():
             raise ValueError("five")
@@ -199,7 +199,7 @@ async def test_every_batch_is_observed(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-async def test_everyone_gets_his_own_answer_whoever_else_comes_and_goes(threads: int) -> None:
+async def test_each_request_gets_its_own_result_among_cancellations(threads: int) -> None:
     made = Batcher(threads=threads, max_batch=8, queue_size=10_000, observe_batch=lambda queue, images: None)
     queues = [queue(first_pixels, name) for name in ("cnn", "mlp")]
     chance = random.Random(1)
@@ -222,7 +222,7 @@ async def test_everyone_gets_his_own_answer_whoever_else_comes_and_goes(threads:
     assert [each.pending for each in queues] == [0, 0]
 
 
-async def test_a_batch_is_one_array_in_the_order_of_arrival(either: Batcher) -> None:
+async def test_batch_is_one_array_in_order_of_arrival(either: Batcher) -> None:
     seen: list[Pixels] = []
 
     def model(images_NHWC: Pixels) -> Floats:

@@ -1,4 +1,4 @@
-"""Large images wait for threads, within a bound and a deadline; small ones are decoded at once."""
+"""Decoder: large images on threads with limits and deadlines, small images inline."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from PIL import Image
 from core.images.decode import DecodedImage, decode_images
 from core.images.geometry import ModelInput
 from service.engine import decoder as decoding
-from service.engine.decoder import Decoder
-from service.engine.upload import Upload
+from service.engine.decoder import Decoder, Upload
 from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
 
 FAR = 1e9
@@ -63,7 +62,7 @@ async def decoder(gate: Gate) -> AsyncIterator[Decoder]:
     made.close()
 
 
-async def test_large_images_past_the_bound_are_refused_and_small_ones_go_on(decoder: Decoder, gate: Gate) -> None:
+async def test_large_images_over_the_limit_are_rejected(decoder: Decoder, gate: Gate) -> None:
     waiting = [asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(QueueFullError, match="2 images are waiting for decoding") as refused:
@@ -77,7 +76,7 @@ async def test_large_images_past_the_bound_are_refused_and_small_ones_go_on(deco
     assert large.notes == ("resized from 200x200",)
 
 
-async def test_a_late_image_is_given_up_and_its_place_is_free(decoder: Decoder, gate: Gate) -> None:
+async def test_expired_image_frees_its_place(decoder: Decoder, gate: Gate) -> None:
     running = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceededError):
@@ -102,7 +101,7 @@ class LeavingClient:
             future.set_exception(ClientGoneError("gone"))
 
 
-async def test_a_client_that_hangs_up_frees_its_place(decoder: Decoder, gate: Gate) -> None:
+async def test_disconnect_frees_the_place(decoder: Decoder, gate: Gate) -> None:
     running = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR))
     await asyncio.sleep(0)
     with pytest.raises(ClientGoneError):

@@ -1,4 +1,4 @@
-"""Requests that are refused or given up: full queues, deadlines, clients that go. Their places become free."""
+"""Rejected and abandoned requests in the batcher: full queues, deadlines and disconnects free their places."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def until_empty(at: ModelQueue) -> None:
     await until(is_empty)
 
 
-async def test_a_full_queue_refuses_with_the_time_it_takes_to_drain(batcher: Batcher) -> None:
+async def test_full_queue_rejects_with_the_drain_time(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     running = batcher.submit(cnn, images(0), FAR)
@@ -58,7 +58,7 @@ async def test_a_full_queue_refuses_with_the_time_it_takes_to_drain(batcher: Bat
     await asyncio.gather(running, waiting, last)
 
 
-async def test_a_full_queue_of_one_model_leaves_the_others_theirs(batcher: Batcher) -> None:
+async def test_full_queue_does_not_affect_other_models(batcher: Batcher) -> None:
     model = GatedModel()
     cnn, mlp = queue(model), queue(first_pixels, "mlp")
     running = batcher.submit(cnn, images(0), FAR)
@@ -73,7 +73,7 @@ async def test_a_full_queue_of_one_model_leaves_the_others_theirs(batcher: Batch
     await asyncio.gather(running, waiting)
 
 
-async def test_cancelled_requests_free_their_places_at_once_and_never_run(batcher: Batcher) -> None:
+async def test_cancelled_requests_free_places_and_never_run(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     running = batcher.submit(cnn, images(0), FAR)
@@ -90,7 +90,7 @@ async def test_cancelled_requests_free_their_places_at_once_and_never_run(batche
     assert cnn.pending == 0
 
 
-async def test_places_become_free_though_nobody_asks_for_them(batcher: Batcher) -> None:
+async def test_places_are_freed_by_the_periodic_sweep(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     running = batcher.submit(cnn, images(0), FAR)
@@ -107,7 +107,7 @@ async def test_places_become_free_though_nobody_asks_for_them(batcher: Batcher) 
     assert model.batches == [1]
 
 
-async def test_cancelling_what_runs_spoils_nothing_for_its_neighbors(batcher: Batcher) -> None:
+async def test_cancelling_a_running_request_keeps_its_batch(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     gone, kept = batcher.submit(cnn, images(1), FAR), batcher.submit(cnn, images(2), FAR)
@@ -118,7 +118,7 @@ async def test_cancelling_what_runs_spoils_nothing_for_its_neighbors(batcher: Ba
     assert model.batches == [2]
 
 
-async def test_a_request_given_up_between_its_batches_runs_no_further(batcher: Batcher) -> None:
+async def test_request_cancelled_between_batches_stops(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     large = batcher.submit(cnn, images(*range(8)), FAR)
@@ -131,7 +131,7 @@ async def test_a_request_given_up_between_its_batches_runs_no_further(batcher: B
     assert cnn.pending == 0
 
 
-async def test_everyone_gone_leaves_a_queue_that_works(either: Batcher) -> None:
+async def test_queue_works_after_all_requests_are_cancelled(either: Batcher) -> None:
     model = GatedModel(open_from_the_start=True)
     cnn = queue(model)
     gone = [either.submit(cnn, images(i), FAR) for i in range(3)]
@@ -142,7 +142,7 @@ async def test_everyone_gone_leaves_a_queue_that_works(either: Batcher) -> None:
     assert model.batches == [1]
 
 
-async def test_a_deadline_passes_while_waiting_and_while_running(batcher: Batcher) -> None:
+async def test_deadline_applies_while_queued_and_while_running(batcher: Batcher) -> None:
     model = GatedModel()
     cnn = queue(model)
     soon = time.perf_counter() + 0.02
@@ -156,7 +156,7 @@ async def test_a_deadline_passes_while_waiting_and_while_running(batcher: Batche
     assert model.batches == [4, 1]
 
 
-async def test_a_deadline_of_now_is_exceeded_and_takes_no_place(either: Batcher) -> None:
+async def test_passed_deadline_is_rejected_without_queuing(either: Batcher) -> None:
     cnn = queue(first_pixels)
     with pytest.raises(DeadlineExceededError):
         either.submit(cnn, images(1), time.perf_counter())
@@ -164,7 +164,7 @@ async def test_a_deadline_of_now_is_exceeded_and_takes_no_place(either: Batcher)
     assert answers(await either.submit(cnn, images(1), FAR)) == [1]
 
 
-async def test_only_a_client_that_waits_for_a_while_is_watched(batcher: Batcher) -> None:
+async def test_only_clients_of_slow_requests_are_watched(batcher: Batcher) -> None:
     quick, patient = Client(), Client()
     await batcher.submit(queue(first_pixels), images(1), FAR, quick)
     model = GatedModel()

@@ -1,4 +1,4 @@
-"""Background work: what waits for predictions, which never wait for more of it than is running."""
+"""Background jobs: they wait for predictions, and a prediction waits for running jobs only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def batcher_of(threads: int) -> Batcher:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-async def test_its_result_and_its_error_come_back(threads: int) -> None:
+async def test_job_result_and_error_are_delivered(threads: int) -> None:
     made = batcher_of(threads)
     assert await made.run_background(lambda: 7) == 7
 
@@ -32,7 +32,7 @@ async def test_its_result_and_its_error_come_back(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-async def test_a_prediction_overtakes_what_waits(threads: int) -> None:
+async def test_predictions_overtake_pending_jobs(threads: int) -> None:
     made = batcher_of(threads)
     order: list[str] = []
 
@@ -53,7 +53,7 @@ async def test_a_prediction_overtakes_what_waits(threads: int) -> None:
     made.close()
 
 
-async def test_an_explanation_that_never_ends_gives_way_to_each_prediction_after_one_part() -> None:
+async def test_endless_jobs_delay_a_prediction_by_one_job() -> None:
     made = batcher_of(1)
     cnn = queue(first_pixels)
     parts = 0
@@ -82,7 +82,7 @@ async def test_an_explanation_that_never_ends_gives_way_to_each_prediction_after
     assert max(between) <= 1
 
 
-async def test_nothing_of_it_runs_while_predictions_wait() -> None:
+async def test_no_job_runs_while_predictions_are_pending() -> None:
     made = batcher_of(1)
     order: list[str] = []
 
@@ -98,7 +98,7 @@ async def test_nothing_of_it_runs_while_predictions_wait() -> None:
     assert order == ["prediction"] * 6 + ["part"]
 
 
-async def test_requests_that_are_on_their_way_reach_the_queue_before_the_next_part() -> None:
+async def test_arriving_requests_are_queued_before_the_next_job() -> None:
     made = batcher_of(1)
     order: list[str] = []
 
@@ -125,7 +125,7 @@ async def test_requests_that_are_on_their_way_reach_the_queue_before_the_next_pa
     assert order == ["part", "part", "prediction", "part", "part"]
 
 
-async def test_one_thread_is_always_left_to_predictions() -> None:
+async def test_one_thread_stays_free_for_predictions() -> None:
     made = batcher_of(3)
     gate, started = threading.Event(), threading.Semaphore(0)
 
@@ -143,7 +143,7 @@ async def test_one_thread_is_always_left_to_predictions() -> None:
     made.close()
 
 
-async def test_two_threads_that_predict_leave_none_for_it() -> None:
+async def test_no_job_runs_while_all_threads_predict() -> None:
     made = batcher_of(2)
     model = GatedModel()
     cnn = queue(model)
@@ -162,7 +162,7 @@ async def test_two_threads_that_predict_leave_none_for_it() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-async def test_what_nobody_waits_for_never_runs(threads: int) -> None:
+async def test_cancelled_job_never_runs(threads: int) -> None:
     made = batcher_of(threads)
     ran: list[int] = []
     futures = [made.run_background(lambda value=value: ran.append(value)) for value in range(4)]  # type: ignore[misc]
@@ -172,7 +172,7 @@ async def test_what_nobody_waits_for_never_runs(threads: int) -> None:
     assert ran == [0, 1, 3]
 
 
-async def test_predictions_stay_right_beside_it() -> None:
+async def test_predictions_are_correct_during_jobs() -> None:
     made = batcher_of(2)
     cnn = queue(first_pixels)
 

@@ -1,4 +1,4 @@
-"""The service follows the champions, and refuses what is not what its manifest says."""
+"""Model manager: it follows the champions and refuses damaged versions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from core.repository.repository import ModelRepository
-from service.engine.loaded_model import LoadedModel
-from service.engine.loader import load_model
+from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.model_manager import ModelManager
 from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.problems import assert_problem
@@ -52,7 +51,7 @@ def change_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-async def test_a_promotion_is_followed_and_the_old_version_stays_available(running: RunningApp) -> None:
+async def test_promotion_is_served_and_old_version_stays_available(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
     assert (await predicted(running))["version"] == 1
@@ -148,7 +147,7 @@ async def test_an_explicit_damaged_version_is_refused_with_its_reason(running: R
         ({"extra_files": {"model.onnx": b"no graph"}}, "cannot be opened"),
     ],
 )
-async def test_a_model_that_does_not_do_what_its_manifest_says_is_refused(
+async def test_model_that_contradicts_its_manifest_is_refused(
     running: RunningApp, fields: dict[str, Any], reason: str
 ) -> None:
     models = running.state["repository"].home_models
@@ -172,12 +171,10 @@ async def test_a_version_without_calibration_is_refused(running: RunningApp) -> 
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, calibration={})
     answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
-    assert "no calibration of fp32" in assert_problem(answer, 409, "version-refused")["detail"]
+    assert "no calibration for fp32" in assert_problem(answer, 409, "version-refused")["detail"]
 
 
-async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_loader_error_does_not_affect_other_families(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks_on_cnn(repository: ModelRepository, family: str, version: int, **options: Any) -> LoadedModel:
         if family == "cnn":
             raise MemoryError("no room")
@@ -189,7 +186,7 @@ async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
         assert "MemoryError" in (await readiness(running))["cnn"]["reason"]
 
 
-async def test_a_champion_that_is_gone_is_a_reason_too(running: RunningApp) -> None:
+async def test_removed_champion_is_reported(running: RunningApp) -> None:
     set_champions(running.state["repository"].home_models, cnn=7, mlp=1)
     await until_reason(running, "cnn", "no version '7'")
     assert (await predicted(running))["version"] == 1
@@ -210,7 +207,7 @@ async def test_a_family_without_champion_asks_for_a_version(running: RunningApp)
     assert (await predicted(running, "?model=pets&version=4"))["label"] == "white"
 
 
-async def test_nothing_to_serve_is_not_ready_and_says_what_to_do(tmp_path: Path) -> None:
+async def test_empty_repository_is_not_ready_and_says_what_to_do(tmp_path: Path) -> None:
     async with running_app(settings_for(tmp_path), ready=False) as running:
 
         async def looked() -> bool:
@@ -224,7 +221,7 @@ async def test_nothing_to_serve_is_not_ready_and_says_what_to_do(tmp_path: Path)
         assert assert_problem(unknown, 404, "unknown-model")["available"] == []
 
 
-async def test_before_the_first_look_nothing_is_ready(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_not_ready_before_the_first_refresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(_: ModelManager) -> None:
         await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""What a batch's logits mean is what core.statistics says of them."""
+"""Postprocessing equals the functions of core.statistics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def calibration(temperature: float = 1.0, threshold: float = 0.01) -> Calibratio
     temperature=st.floats(0.05, 20),
     threshold=st.floats(0, 1),
 )
-def test_the_shared_steps_give_what_the_formulas_give(
+def test_postprocess_equals_core_statistics(
     seed: int, images: int, classes: int, scale: float, temperature: float, threshold: float
 ) -> None:
     logits_NK = (np.random.default_rng(seed).normal(size=(images, classes)) * scale).astype(np.float32)

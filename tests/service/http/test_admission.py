@@ -1,4 +1,4 @@
-"""Requests turned away at the door: like any other refusal, on connections that go on being used."""
+"""Admission control in the HTTP protocol: rejections equal those of the route, and connections stay usable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import cast
 
 import pytest
 
+from service.engine.engine import Engine
 from service.errors import QueueFullError, problem_of
+from service.http.fast_routes import FastPathApp, QueryParser
 from service.observability.logging import ACCESS_LOGGER
 from service.server.http_protocol import HttpProtocol
 from service.server.idle_connections import SlowConnectionReaper
@@ -29,14 +31,14 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 @dataclass
 class Crowd:
-    """A model that waits, and as many requests for it as it has threads and places."""
+    """A blocked model with as many requests as it has threads and queue places."""
 
     app: ListeningApp
     gate: Gate
     inside: list[Peer]
 
-    def turned_away(self) -> float:
-        """Refusals that the metrics know of."""
+    def rejections(self) -> float:
+        """Number of rejections in the metrics."""
         self.app.state["metrics"].settle()
         metrics = self.app.state["metrics"].registry
         labels = {"reason": "queue-full", "model": "cnn", "version": "1"}
@@ -81,16 +83,16 @@ async def sent(crowd: Crowd, message: bytes) -> Answer:
 
 
 @pytest.fixture
-def at_the_door(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The refusals that no route made."""
+def rejected_early(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Status codes of the rejections made by the protocol."""
     made = []
-    refuse = HttpProtocol._refuse
+    reject = HttpProtocol._reject
 
     def noted(self: HttpProtocol, full: QueueFullError) -> None:
         made.append(problem_of(full).type.status)
-        refuse(self, full)
+        reject(self, full)
 
-    monkeypatch.setattr(HttpProtocol, "_refuse", noted)
+    monkeypatch.setattr(HttpProtocol, "_reject", noted)
     return made
 
 
@@ -105,23 +107,25 @@ def without_numbers(answer: Answer) -> tuple[int, dict[str, str], dict[str, obje
     return answer.status, headers, body
 
 
-async def test_the_answer_is_that_of_the_route(crowd: Crowd, at_the_door: list[int]) -> None:
+async def test_rejection_equals_that_of_the_route(crowd: Crowd, rejected_early: list[int]) -> None:
     admission = await sent(crowd, request(IMAGE, "X-Request-ID: mine", f"traceparent: {TRACE}"))
-    assert at_the_door == [429]
+    assert rejected_early == [429]
     assert admission.headers["x-request-id"] == "mine"
     route = await sent(crowd, request(IMAGE, "X-Request-ID: mine", f"traceparent: {TRACE}", "Connection: close"))
-    assert at_the_door == [429]
+    assert rejected_early == [429]
     assert without_numbers(admission) == without_numbers(route)
     assert admission.headers["traceparent"] == TRACE
     assert int(admission.headers["retry-after"]) == math.ceil(admission.json()["retry_after_ms"] / 1000)
-    assert crowd.turned_away() == 2
+    assert crowd.rejections() == 2
 
 
-async def test_it_has_an_access_line(crowd: Crowd, at_the_door: list[int], caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejection_has_an_access_line(
+    crowd: Crowd, rejected_early: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, ACCESS_LOGGER):
         answer = await sent(crowd, request(IMAGE, path="/predict?model=cnn"))
     assert answer.status == 429
-    assert at_the_door == [429]
+    assert rejected_early == [429]
     assert [record.getMessage() for record in caplog.records if record.name == ACCESS_LOGGER] == ["POST /predict 429"]
 
 
@@ -135,12 +139,14 @@ async def test_it_has_an_access_line(crowd: Crowd, at_the_door: list[int], caplo
     ],
     ids=["large", "form", "chunked", "several in one piece"],
 )
-async def test_the_connection_goes_on(crowd: Crowd, at_the_door: list[int], message: bytes) -> None:
+async def test_connection_stays_usable_after_a_rejection(
+    crowd: Crowd, rejected_early: list[int], message: bytes
+) -> None:
     async with await Peer.connect(crowd.app.address) as peer:
         await peer.send(message)
         for _ in range(message.count(b"HTTP/1.1\r\n")):
             assert (await peer.answer()).status == 429
-        assert at_the_door
+        assert rejected_early
         crowd.gate.open()
         for inside in crowd.inside:
             assert (await inside.answer()).status == 200
@@ -149,7 +155,7 @@ async def test_the_connection_goes_on(crowd: Crowd, at_the_door: list[int], mess
         assert (await peer.answer()).status == 200
 
 
-async def test_a_body_that_comes_after_its_refusal_is_not_taken_for_a_request(crowd: Crowd) -> None:
+async def test_body_after_a_rejection_is_ignored(crowd: Crowd) -> None:
     async with await Peer.connect(crowd.app.address) as peer:
         await peer.send(head(f"Content-Length: {len(IMAGE)}", "Content-Type: image/png"))
         assert (await peer.answer()).status == 429
@@ -157,7 +163,7 @@ async def test_a_body_that_comes_after_its_refusal_is_not_taken_for_a_request(cr
         await asyncio.sleep(0.01)
         await peer.send(IMAGE[50:] + request(IMAGE))
         assert (await peer.answer()).status == 429
-        assert crowd.turned_away() == 2
+        assert crowd.rejections() == 2
 
 
 @pytest.mark.parametrize(
@@ -171,23 +177,23 @@ async def test_a_body_that_comes_after_its_refusal_is_not_taken_for_a_request(cr
     ],
     ids=["wrong query", "unknown model", "another path", "a version", "another route"],
 )
-async def test_what_is_not_plainly_refused_is_let_in(
-    crowd: Crowd, at_the_door: list[int], message: bytes, status: int
+async def test_other_requests_are_left_to_the_app(
+    crowd: Crowd, rejected_early: list[int], message: bytes, status: int
 ) -> None:
     assert (await sent(crowd, message)).status == status
-    assert at_the_door == []
+    assert rejected_early == []
 
 
-async def test_a_request_behind_one_that_waits_keeps_its_turn(crowd: Crowd, at_the_door: list[int]) -> None:
+async def test_pipelined_request_is_served_in_order(crowd: Crowd, rejected_early: list[int]) -> None:
     first = crowd.inside[0]
     await first.send(request(IMAGE))
     await asyncio.sleep(0.05)
-    assert at_the_door == []
+    assert rejected_early == []
     crowd.gate.open()
     assert (await first.answer()).status == 200  # the fixture awaits its second
 
 
-async def test_a_client_that_is_refused_again_and_again_keeps_its_connection(crowd: Crowd) -> None:
+async def test_repeated_rejections_keep_the_connection(crowd: Crowd) -> None:
     reaper = SlowConnectionReaper(3)
     async with await Peer.connect(crowd.app.address) as peer:
         connections = crowd.app.server.server_state.connections
@@ -203,19 +209,19 @@ async def test_a_client_that_is_refused_again_and_again_keeps_its_connection(cro
             reaper.close_expired(connections, float(second))
 
 
-async def test_http_1_0_is_answered_and_closed(crowd: Crowd, at_the_door: list[int]) -> None:
+async def test_http_1_0_is_rejected_and_closed(crowd: Crowd, rejected_early: list[int]) -> None:
     async with await Peer.connect(crowd.app.address) as peer:
         await peer.send(request(IMAGE, "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
         refused = await peer.rest()
     assert refused.startswith(b"HTTP/1.1 429 ")
     assert b"\r\nconnection: close\r\n" in refused
-    assert at_the_door == []
+    assert rejected_early == []
 
 
-async def test_a_refusal_comes_behind_an_answer_that_has_no_body(
-    crowd: Crowd, at_the_door: list[int], monkeypatch: pytest.MonkeyPatch
+async def test_rejection_follows_a_response_without_body(
+    crowd: Crowd, rejected_early: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next request comes at the very moment in which the head of that answer still waits for a body."""
+    """The next request arrives while the head of the response still waits for a body."""
     complete = HttpProtocol.on_response_complete
     following = [request(IMAGE)]
 
@@ -227,26 +233,55 @@ async def test_a_refusal_comes_behind_an_answer_that_has_no_body(
     async with await Peer.connect(crowd.app.address) as peer:
         monkeypatch.setattr(HttpProtocol, "on_response_complete", with_another)
         await peer.send(b"HEAD /livez HTTP/1.1\r\nHost: duet\r\n\r\n")
-        await until(lambda: asyncio.sleep(0, at_the_door == [429]))
+        await until(lambda: asyncio.sleep(0, rejected_early == [429]))
         peer.hang_up_sending()
         answers = await peer.rest()
     assert answers.index(b"HTTP/1.1 405 ") == 0
     assert answers.index(b"HTTP/1.1 429 ") > 0
 
 
-async def test_while_draining_the_route_answers_and_closes(crowd: Crowd, at_the_door: list[int]) -> None:
+async def test_while_draining_the_route_rejects_and_closes(crowd: Crowd, rejected_early: list[int]) -> None:
     crowd.app.state["lifecycle"].draining = True
     answer = await sent(crowd, request(IMAGE))
     assert answer.status == 429
     assert answer.headers["connection"] == "close"
-    assert at_the_door == []
+    assert rejected_early == []
 
 
-async def test_those_let_in_are_counted_until_they_can_be_seen(home: Path) -> None:
+async def test_admitted_requests_count_until_they_are_queued(home: Path) -> None:
     async with listening_app(settings_for(home, queue_size=PLACES, max_files=PLACES)) as app:
-        admission = app.state["admission"]
-        assert [admission.rejection(b"/predict") for _ in range(PLACES)] == [None] * PLACES
-        assert isinstance(admission.rejection(b"/predict?top_k=1"), QueueFullError)
-        assert admission.rejection(b"/predict?model=mlp") is None
+        engine = app.state["engine"]
+        admitted = [engine.admit_champion("cnn") for _ in range(PLACES)]
+        assert all(served is not None and served.family == "cnn" for served in admitted)
+        with pytest.raises(QueueFullError):
+            engine.admit_champion("cnn")
+        assert engine.admit_champion("mlp") is not None
+        assert engine.admit_champion("nobody") is None
         await asyncio.sleep(0)
-        assert admission.rejection(b"/predict") is None
+        assert engine.admit_champion("cnn") is not None
+
+
+async def test_an_admitted_request_is_matched_parsed_and_admitted_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def count(owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(self: object, *arguments: object, **options: object) -> object:
+            calls.append(name)
+            return original(self, *arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    async with listening_app(settings_for(home)) as app:
+        count(QueryParser, "__call__")
+        count(Engine, "admit_champion")
+        count(Engine, "admit")
+        count(FastPathApp, "_match_template")
+        assert (await sent_to(app, request(IMAGE))).status == 200
+        assert calls == ["__call__", "admit_champion"]
+        calls.clear()
+        assert (await sent_to(app, request(IMAGE, path="/predict?version=1"))).status == 200
+        assert calls == ["__call__", "__call__", "admit"]

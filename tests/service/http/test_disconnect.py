@@ -1,4 +1,4 @@
-"""Clients that go away: their places are freed, nothing leaks, and the next request is served."""
+"""Client disconnects: queue places are freed, nothing leaks, and the next request is served."""
 
 from __future__ import annotations
 

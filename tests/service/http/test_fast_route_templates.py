@@ -1,4 +1,4 @@
-"""The short way to routes whose paths have parameters."""
+"""Fast routes with path parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.service import settings_for
 
 
 class NoQuery(BaseModel):
-    """Nothing is asked for."""
+    """Empty query."""
 
 
 async def named(request: Request, query: Annotated[NoQuery, Query()]) -> Response:
@@ -29,7 +29,7 @@ async def named(request: Request, query: Annotated[NoQuery, Query()]) -> Respons
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app with two hot routes, whose short way marks what goes along it."""
+    """Client of an app with two fast routes whose middleware marks requests."""
     router = APIRouter(route_class=FastRoute)
     router.add_api_route("/things/{thing}/ask", named, methods=["POST"], name="one")
     router.add_api_route("/things/{thing}/parts/{part}/ask", named, methods=["POST"], name="two")
@@ -56,7 +56,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         ("/things/a/parts/7/ask", {"thing": "a", "part": "7"}),
     ],
 )
-async def test_they_go_the_short_way_with_their_parameters(
+async def test_templates_are_matched_with_their_parameters(
     client: httpx.AsyncClient, path: str, parameters: dict[str, str]
 ) -> None:
     assert (await client.post(path)).json() == {"path": parameters, "hot": True}
@@ -72,16 +72,14 @@ async def test_they_go_the_short_way_with_their_parameters(
         ("GET", "/things/a/ask", 405),
     ],
 )
-async def test_what_fits_no_template_goes_the_long_way(
-    client: httpx.AsyncClient, method: str, path: str, status: int
-) -> None:
+async def test_other_paths_are_left_to_fastapi(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
     assert (await client.request(method, path)).status_code == status
 
 
-def test_inference_goes_the_short_way(tmp_path: Path) -> None:
+def test_inference_routes_are_fast(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path))
     assert isinstance(app, FastPathApp)
-    assert [route.path for route in app._hot_templates] == [
+    assert [route.path for route in app._fast_templates] == [
         "/v2/models/{model}/infer",
         "/v2/models/{model}/versions/{version}/infer",
     ]

@@ -1,4 +1,4 @@
-"""The short way: what may take it, and that nobody can tell from outside which way a request went."""
+"""Fast routes: accepted endpoints, and the same responses as through FastAPI."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.service import RunningApp, settings_for
 
 
 class AskQuery(BaseModel):
-    """What the routes of these tests take."""
+    """Query of the test routes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class AskQuery(BaseModel):
 
 
 class Counted:
-    """Stands for the metrics: the slugs of all problems."""
+    """Fake metrics that record the slugs of all problems."""
 
     def __init__(self) -> None:
         self.slugs: list[str] = []
@@ -44,7 +44,7 @@ class Counted:
 
 
 class Context:
-    """Stands for the request's context."""
+    """Fake request context."""
 
     id = "an-id"
 
@@ -99,16 +99,16 @@ def blocking(request: Request, query: AskQuery) -> Response:
         blocking,
     ],
 )
-def test_an_endpoint_that_needs_the_framework_is_refused(endpoint: Callable[..., Awaitable[Response]]) -> None:
-    with pytest.raises(TypeError, match="/ask: a hot route's endpoint"):
+def test_endpoint_with_another_signature_is_rejected(endpoint: Callable[..., Awaitable[Response]]) -> None:
+    with pytest.raises(TypeError, match="/ask: the endpoint of a fast route"):
         FastRoute("/ask", endpoint, methods=["POST"], response_model=None)
 
 
-def test_dependencies_are_refused_rather_than_skipped() -> None:
+def test_dependencies_are_rejected() -> None:
     async def must_be_known() -> None:
         raise AssertionError("never asked")
 
-    with pytest.raises(TypeError, match="no dependencies"):
+    with pytest.raises(TypeError, match="have no dependencies"):
         FastRoute("/ask", ask, methods=["POST"], dependencies=[Depends(must_be_known)])
 
 
@@ -119,8 +119,8 @@ def client_of(app: ASGIApp, counted: Counted) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet")
 
 
-async def test_the_short_way_and_the_long_way_answer_alike() -> None:
-    """The same app twice, once without its short way."""
+async def test_fast_and_normal_dispatch_give_the_same_responses() -> None:
+    """The same app with and without registered fast routes."""
     answers: list[list[tuple[int, bytes]]] = []
     for is_short in (True, False):
         app, router, passed = FastPathApp(redirect_slashes=False), router_of(ask), list[str]()
@@ -172,7 +172,7 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
     parsed: list[str] = []
 
     class Noted(AskQuery):
-        """Tells when it is made."""
+        """Query that records its creation."""
 
         def model_post_init(self, _: Any) -> None:
             parsed.append(self.name)
@@ -193,7 +193,7 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
             await client.post(path)
         for _ in range(2):
             assert (await client.post("/ask?times=none")).status_code == 422
-        # As many as there are, one at a time: what is remembered stays bounded, and every answer right.
+        # The cache stays bounded.
         for number in range(600):
             await client.post(f"/ask?name=n{number}")
     assert parsed[:2] == ["ann", "bob"]
@@ -201,19 +201,24 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
     assert counted.slugs == ["invalid-parameters"] * 3
     [route] = router.routes
     assert isinstance(route, FastRoute)
-    assert 0 < route._parse.remembered.cache_info().currsize <= 256
-    route._parse.remembered.cache_clear()
-    route._parse(b"name=ann" + b"&" * 500)
-    assert route._parse.remembered.cache_info().currsize == 0
+    assert 0 < route.parse_query.cached.cache_info().currsize <= 256
+    route.parse_query.cached.cache_clear()
+    route.parse_query(b"name=ann" + b"&" * 500)
+    assert route.parse_query.cached.cache_info().currsize == 0
 
 
-def test_the_routes_that_take_images_go_the_short_way(home: Path) -> None:
+def test_image_routes_are_fast(home: Path) -> None:
     app = create_app(settings_for(home))
     assert isinstance(app, FastPathApp)
-    assert set(app._hot) == {("POST", "/predict"), ("POST", "/compare"), ("POST", "/saliency"), ("POST", "/view")}
+    assert set(app.fast_routes) == {
+        ("POST", "/predict"),
+        ("POST", "/compare"),
+        ("POST", "/saliency"),
+        ("POST", "/view"),
+    }
 
 
-async def test_hot_answers_carry_what_every_answer_carries(
+async def test_fast_responses_have_ids_metrics_and_access_lines(
     running: RunningApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="duet.access")

@@ -1,4 +1,4 @@
-"""Ten thousand files in one request: refused early where they are too many, answered in order where they are not."""
+"""Requests with ten thousand files: early rejection, and responses in order."""
 
 from __future__ import annotations
 

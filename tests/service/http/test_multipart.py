@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.errors import MalformedBodyError, NoImageError, TooManyFilesError, WrongFieldError
-from service.http.multipart import MultipartImages
+from service.http.request_body import MultipartImages
 
 HEADER = "multipart/form-data; boundary=XyZ"
 

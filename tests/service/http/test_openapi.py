@@ -1,4 +1,4 @@
-"""openapi.json: valid, and with an example of success and of every error for each route."""
+"""OpenAPI document: valid, with an example of success and of every error for each route."""
 
 from __future__ import annotations
 
@@ -97,9 +97,13 @@ def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, An
         for media_type, content in response.get("content", {}).items():
             is_problem = int(status) >= 400 and name in OPERATIONS
             assert (media_type == "application/problem+json") == is_problem
-            examples = (
-                [content["example"]] if "example" in content else [one["value"] for one in content["examples"].values()]
+            shared = document["components"]["examples"]
+            named = content.get("examples", {})
+            assert (
+                all(one == {"$ref": f"#/components/examples/{slug}"} for slug, one in named.items()) or not is_problem
             )
+            examples = [shared[slug]["value"] if is_problem else one["value"] for slug, one in named.items()]
+            examples += [content["example"]] if "example" in content else []
             assert examples
             for example in examples:
                 schema = {**content["schema"], "components": document["components"]}

@@ -1,4 +1,4 @@
-"""Full queues, late answers and deadlines, as a client sees them."""
+"""Overload: full queues, expired requests and deadlines as seen by a client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def ask(running: RunningApp) -> str:
     return label
 
 
-async def test_a_full_queue_answers_429_with_the_time_to_wait(home: Path) -> None:
+async def test_full_queue_gives_429_with_retry_after(home: Path) -> None:
     settings = settings_for(home, queue_size=4, max_files=4, threads=2)
     async with running_app(settings) as running:
         cnn = running.queue("cnn")
@@ -52,7 +52,7 @@ async def test_a_full_queue_answers_429_with_the_time_to_wait(home: Path) -> Non
         assert 'duet_requests_rejected_total{model="cnn",reason="queue-full",version="1"} 3.0' in scraped
 
 
-async def test_a_request_of_more_images_than_there_are_places_is_refused_whole(home: Path) -> None:
+async def test_request_larger_than_the_free_places_is_rejected(home: Path) -> None:
     async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
@@ -68,7 +68,7 @@ async def test_a_request_of_more_images_than_there_are_places_is_refused_whole(h
             await asyncio.gather(*running_now)
 
 
-async def test_a_late_answer_is_a_504_and_the_next_request_is_served(home: Path) -> None:
+async def test_expired_request_gives_504_and_next_is_served(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=0.2)) as running:
         cnn = running.queue("cnn")
         with gated(cnn):
@@ -89,7 +89,7 @@ async def test_a_late_answer_is_a_504_and_the_next_request_is_served(home: Path)
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
-async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path, path: str, threads: int) -> None:
+async def test_deadline_of_zero_rejects_predictions(home: Path, path: str, threads: int) -> None:
     async with running_app(settings_for(home, deadline_seconds=0, threads=threads)) as running:
         for _ in range(3):
             answer = await running.client.post(path, content=gray_png(0), headers=RAW)
@@ -105,7 +105,7 @@ async def test_a_deadline_of_zero_refuses_everything_that_takes_time(home: Path,
         assert f"duet_requests_rejected_total{{{labels}}} 6.0" in scraped
 
 
-async def test_where_one_model_of_a_comparison_is_late_the_other_is_not_waited_for(home: Path) -> None:
+async def test_expired_model_of_a_comparison_ends_it(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=0.2)) as running:
         cnn, mlp = running.queue("cnn"), running.queue("mlp")
         with gated(cnn):
@@ -116,7 +116,7 @@ async def test_where_one_model_of_a_comparison_is_late_the_other_is_not_waited_f
         assert [cnn.pending, mlp.pending] == [0, 0]
 
 
-async def test_the_metrics_count_what_was_answered(running: RunningApp) -> None:
+async def test_metrics_count_requests_and_images(running: RunningApp) -> None:
     for _ in range(3):
         await ask(running)
     await running.client.post("/predict?model=vit", content=gray_png(0), headers=RAW)
@@ -141,7 +141,7 @@ async def test_the_metrics_count_what_was_answered(running: RunningApp) -> None:
     assert "duet_build_info{" in scraped
 
 
-async def test_the_metrics_tell_a_queue_while_it_stands(home: Path) -> None:
+async def test_metrics_report_the_queue_length(home: Path) -> None:
     async with running_app(settings_for(home)) as running:
         with gated(running.queue("cnn")) as gate:
             requests = [asyncio.create_task(ask(running)) for _ in range(2)]
@@ -156,7 +156,7 @@ async def test_the_metrics_tell_a_queue_while_it_stands(home: Path) -> None:
         assert '\nduet_queue_images{model="cnn",precision="fp32",version="1"} 0.0\n' in scraped
 
 
-async def test_nothing_that_was_observed_is_lost_at_the_end(home: Path) -> None:
+async def test_metrics_are_complete_after_shutdown(home: Path) -> None:
     async with running_app(settings_for(home)) as running:
         registry = running.state["metrics"].registry
         await ask(running)
@@ -164,7 +164,7 @@ async def test_nothing_that_was_observed_is_lost_at_the_end(home: Path) -> None:
     assert registry.get_sample_value("duet_http_requests_total", answered) == 1.0
 
 
-async def test_the_metrics_tell_how_long_a_version_takes_in_all(running: RunningApp) -> None:
+async def test_metrics_report_total_seconds_per_version(running: RunningApp) -> None:
     for path in ("/predict", "/compare"):
         assert (await running.client.post(path, content=gray_png(0), headers=RAW)).status_code == 200
     metrics = running.state["metrics"]

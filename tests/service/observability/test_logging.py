@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.observability.logging import configure_logging, log_access
-from service.observability.request_context import RequestContext, current_request
+from service.observability.logging import RequestContext, configure_logging, current_request, log_access
 
 REQUEST = RequestContext("an-id", "00-" + "a" * 32 + "-" + "b" * 16 + "-01", started=0.0, deadline=1.0)
 
@@ -61,7 +60,7 @@ def test_a_line_outside_a_request_has_no_id() -> None:
 
 
 @pytest.mark.usefixtures("_in_request")
-def test_a_text_line_is_for_eyes() -> None:
+def test_text_line_has_the_same_fields() -> None:
     log, stream = lines("text")
     log.warning("POST /predict %d", 200, extra={"duration_ms": 1.5})
     assert stream.getvalue().strip().endswith("warning POST /predict 200 duration_ms=1.5 request_id=an-id")

@@ -1,4 +1,4 @@
-"""Figures of several workers: whoever is scraped knows what the others have."""
+"""Metrics of several workers: each worker reports the metrics of all."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import service.app as app_module
 from tests.support.service import listening_app, settings_for, until
 
 
-async def test_another_workers_gauges_are_kept_fresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "FRESH_SECONDS", 0.01)
+async def test_gauges_of_other_workers_are_refreshed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "GAUGE_REFRESH_SECONDS", 0.01)
     async with listening_app(settings_for(home, workers=2)) as app:
         metrics = app.state["metrics"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.schemas.api import CompareResponse, SaliencyResponse
-from service.engine.upload import Upload
+from service.engine.decoder import Upload
 from service.saliency.explainer import Explainer, Explanation
 from service.saliency.methods import Subject
 from service.saliency.runs import Runs

@@ -21,8 +21,7 @@ from captum.attr import (
 from torch import Tensor, nn
 
 from service.engine.arrays import Floats, Pixels
-from service.engine.gradient_model import GradientModel
-from service.engine.pace import Pace
+from service.engine.gradient_model import GradientModel, Pace
 from service.saliency.baselines import Baseline, baseline_image
 from service.saliency.methods import MethodName, Parameters
 from tests.service.saliency.conftest import Pair

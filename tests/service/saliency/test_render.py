@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from service.engine.arrays import Pixels
-from service.engine.pace import MAX_IMAGES, RUN_SECONDS, Pace
+from service.engine.gradient_model import MAX_IMAGES, RUN_SECONDS, Pace
 from service.saliency.baselines import Baseline, baseline_image
 from service.saliency.methods import Doubles
 from service.saliency.render import DIVERGING, SEQUENTIAL, Layout, Panel, is_flat, picture

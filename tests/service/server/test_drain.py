@@ -1,4 +1,4 @@
-"""SIGTERM under load: every request that was sent is answered, and the exit is clean."""
+"""Graceful shutdown: after SIGTERM under load, every request is served and the process exits with 0."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_no_request_fails_when_the_service_is_stopped_under_load(home: Path, set
     assert len(answered) == sum(caller.answered for caller in callers)
 
 
-async def test_connections_that_were_made_in_time_are_served(home: Path) -> None:
+async def test_connections_in_the_backlog_are_served(home: Path) -> None:
     """One that has said nothing yet, one in the middle of a head, one that the service has not even accepted."""
     async with listening_app(settings_for(home, threads=1)) as app:
         state, address = app.server.server_state, app.address
@@ -79,7 +79,7 @@ async def test_connections_that_were_made_in_time_are_served(home: Path) -> None
         in_its_head.hang_up()
 
 
-async def test_a_connection_on_which_nothing_comes_does_not_hold_up_the_end(home: Path) -> None:
+async def test_idle_connection_does_not_delay_shutdown(home: Path) -> None:
     async with listening_app(settings_for(home, drain_seconds=600)) as app:
         silent, idle = [await Peer.connect(app.address) for _ in range(2)]
         await idle.send(WHITE)

@@ -1,4 +1,4 @@
-"""What reaches the socket, and how much of a request is taken before there is a route for it."""
+"""HTTP protocol: writes to the socket, and the limit on request heads."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def whole_on(wire: Wire) -> CoalescingTransport:
     return CoalescingTransport(cast(asyncio.Transport, wire), asyncio.get_running_loop())
 
 
-async def test_head_and_body_are_one_piece() -> None:
+async def test_head_and_body_are_written_together() -> None:
     wire = Wire()
     whole = whole_on(wire)
     whole.write(b"head")
@@ -53,7 +53,7 @@ async def test_head_and_body_are_one_piece() -> None:
     assert wire.pieces == [b"headbody", b"more"]
 
 
-async def test_a_head_whose_body_takes_its_time_goes_alone() -> None:
+async def test_head_with_late_body_is_written_alone() -> None:
     wire = Wire()
     whole = whole_on(wire)
     whole.write(b"head")
@@ -72,7 +72,7 @@ async def test_a_head_without_a_body_is_written_before_the_end() -> None:
     assert whole.is_closing()
 
 
-async def test_a_head_whose_client_has_gone_is_dropped() -> None:
+async def test_head_after_disconnect_is_dropped() -> None:
     wire = Wire()
     whole_on(wire).write(b"head")
     wire.close()
@@ -106,7 +106,7 @@ async def test_a_long_head_is_taken(home: Path) -> None:
     ],
     ids=["fields", "one field", "trailers", "one trailer"],
 )
-async def test_an_endless_head_is_refused(home: Path, start: bytes, piece: bytes) -> None:
+async def test_endless_head_is_rejected(home: Path, start: bytes, piece: bytes) -> None:
     async with listening_app(settings_for(home)) as app:
         async with await Peer.connect(app.address) as peer:
             await peer.send(start)

@@ -1,4 +1,4 @@
-"""`duet serve` on its own: a broker and a worker beside the API, which come, stay and go with it."""
+"""Local job processing of `duet serve`: broker and worker start, restart and stop with the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`duet serve` as users run it: a process, a socket, signals."""
+"""`duet serve` as a process with a socket and signals."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_an_address_in_use_is_one_clear_line(service: ServiceProcess, home: Path
     ]
 
 
-def test_a_senseless_setting_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_setting_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_MAX_BATCH", "none")
     monkeypatch.setenv("DUET_PORT", "99999")
     with pytest.raises(ConfigurationError, match=r"DUET_PORT: .*; DUET_MAX_BATCH: "):

@@ -1,4 +1,4 @@
-"""Clients that take their time: none holds a connection for ever, and nobody else notices."""
+"""Slow clients: their connections are closed, and other clients are not affected."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ async def until_alone(app: ListeningApp) -> None:
         pytest.param(request(IMAGE) + b"POST /pre", 1, id="a second request"),
     ],
 )
-async def test_a_head_that_never_ends_is_given_up_without_a_word(
-    listening: ListeningApp, begun: bytes, answers: int
-) -> None:
+async def test_endless_head_closes_the_connection(listening: ListeningApp, begun: bytes, answers: int) -> None:
     async with await Peer.connect(listening.address) as slow:
         answered = asyncio.create_task(drip(slow, begun))
         assert await is_served(listening)
@@ -72,7 +70,7 @@ async def test_a_head_that_never_ends_is_given_up_without_a_word(
 
 
 @pytest.mark.full
-async def test_hundreds_that_say_nothing_are_let_go(listening: ListeningApp) -> None:
+async def test_silent_connections_are_closed(listening: ListeningApp) -> None:
     silent = [await Peer.connect(listening.address) for _ in range(300)]
     for peer in silent[::2]:
         await peer.send(b"POST /predict HTTP/1.1\r\nX: ")
@@ -91,9 +89,7 @@ async def test_hundreds_that_say_nothing_are_let_go(listening: ListeningApp) -> 
         pytest.param(request(form([IMAGE, bytes(5000)]), content_type=FORM)[:-4000], id="a form"),
     ],
 )
-async def test_a_body_that_drips_is_answered_408_and_its_connection_closed(
-    listening: ListeningApp, begun: bytes
-) -> None:
+async def test_slow_body_gives_408_and_closes_the_connection(listening: ListeningApp, begun: bytes) -> None:
     async with await Peer.connect(listening.address) as slow:
         said = await drip(slow, begun)
         assert said.startswith(b"HTTP/1.1 408 ")
@@ -105,7 +101,7 @@ async def test_a_body_that_drips_is_answered_408_and_its_connection_closed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("goes_on", [True, False], ids=["drips on", "falls silent"])
-async def test_the_rest_of_a_refused_body_is_not_waited_for(listening: ListeningApp, goes_on: bool) -> None:
+async def test_rest_of_a_rejected_body_is_not_awaited(listening: ListeningApp, goes_on: bool) -> None:
     async with await Peer.connect(listening.address) as slow:
         await slow.send(request(bytes(5000), path="/predict?model=vit")[:-4000])
         assert (await slow.answer()).status == 404
@@ -123,7 +119,7 @@ async def test_a_client_that_pauses_between_requests_keeps_its_connection(listen
             await asyncio.sleep(1.5 * A_SECOND)
 
 
-async def test_only_those_are_closed_that_are_waited_for_all_the_time(home: Path) -> None:
+async def test_only_stalled_connections_are_closed(home: Path) -> None:
     """On a clock of the test's own: 10 seconds are the limit."""
     async with listening_app(settings_for(home, deadline_seconds=100)) as app:
         connections = app.server.server_state.connections
@@ -159,7 +155,7 @@ async def test_only_those_are_closed_that_are_waited_for_all_the_time(home: Path
             peer.hang_up()
 
 
-async def test_a_request_that_is_being_answered_is_not_waited_for(home: Path) -> None:
+async def test_request_in_progress_is_not_closed(home: Path) -> None:
     async with listening_app(settings_for(home, deadline_seconds=100)) as app:
         connections = app.server.server_state.connections
         reaper = SlowConnectionReaper(10.0)

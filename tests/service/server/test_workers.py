@@ -1,4 +1,4 @@
-"""Several API processes behind one port: they share it, their figures add up, and none outlives the service."""
+"""Worker supervisor: a shared port, combined metrics, restarts and shutdown."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.engine.loaded_model import LoadedModel
-from service.engine.loader import load_model
+from service.engine.loaded_model import LoadedModel, load_model
 from service.server.server import DrainingServer
 from tests.support.callers import calling
 from tests.support.children import is_alive, wait_until
@@ -98,10 +97,10 @@ def test_both_answer_and_one_that_is_killed_is_replaced(service: ServiceProcess)
     assert first not in replaced
     service.terminate()
     assert service.wait() == 0
-    assert any("ended with -9; starting it again" in line["message"] for line in service.log)
+    assert any("ended with -9; restarting it" in line["message"] for line in service.log)
 
 
-async def test_a_worker_takes_connections_once_it_can_answer_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_worker_accepts_connections_once_models_are_loaded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     is_loading, may_load = threading.Event(), threading.Event()
 
     def slowly(*arguments: Any, **options: Any) -> LoadedModel:
@@ -129,7 +128,7 @@ async def test_a_worker_takes_connections_once_it_can_answer_them(home: Path, mo
         await serving
 
 
-def test_the_figures_of_all_workers_add_up_whoever_is_asked(service: ServiceProcess) -> None:
+def test_metrics_of_all_workers_are_combined(service: ServiceProcess) -> None:
     images = 'duet_images_total{model="cnn",precision="fp32",version="1"}'
     requests = 'duet_http_requests_total{method="POST",route="/predict",status="200"}'
     seconds = 'duet_inference_seconds_count{model="cnn",precision="fp32",version="1"}'
@@ -168,7 +167,7 @@ def test_sigterm_leaves_no_process_and_no_file_behind(service: ServiceProcess, s
     assert not [line for line in service.log if line["level"] in ("warning", "error")]
 
 
-def test_a_parent_that_is_killed_takes_its_workers_along(service: ServiceProcess, home: Path) -> None:
+def test_workers_end_when_the_parent_is_killed(service: ServiceProcess, home: Path) -> None:
     children = child_processes(service.process.pid)
     with socket.create_connection(service.address, timeout=60) as connection:
         assert ask(connection) == "white"
@@ -181,7 +180,7 @@ def test_a_parent_that_is_killed_takes_its_workers_along(service: ServiceProcess
 
 
 @pytest.mark.full
-def test_a_second_signal_waits_for_nobody(service: ServiceProcess) -> None:
+def test_second_signal_kills_the_workers(service: ServiceProcess) -> None:
     children = child_processes(service.process.pid)
     with socket.create_connection(service.address, timeout=60) as connection:
         connection.sendall(WHITE[:-10])  # a request that is read until its deadline
@@ -195,7 +194,7 @@ def test_a_second_signal_waits_for_nobody(service: ServiceProcess) -> None:
 
 
 @pytest.mark.full
-def test_a_signal_to_the_whole_group_is_no_second_one(home: Path) -> None:
+def test_signal_to_the_process_group_counts_once(home: Path) -> None:
     """As a terminal sends it, or systemd: each worker has it twice, and still gives notice."""
     with service_process(home, DUET_WORKERS="2", DUET_DRAIN_NOTICE_SECONDS="600") as service:
         children = child_processes(service.process.pid)
@@ -281,7 +280,7 @@ def assert_refused(service: ServiceProcess, home: Path, workers: str) -> None:
 
 
 @pytest.mark.full
-def test_the_lines_of_workers_do_not_mix(service: ServiceProcess) -> None:
+def test_log_lines_of_workers_do_not_interleave(service: ServiceProcess) -> None:
     """They share one pipe, and under load each writes many lines at a time."""
     with calling(service.address, 12) as callers:
         wait_until(lambda: all(caller.answered > 150 or caller.failure for caller in callers))

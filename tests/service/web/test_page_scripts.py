@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from service.api.examples.jobs import JOB_EXAMPLE
+from service.api.examples import load_example
 from service.api.routes.recipes import RECIPE_LIST
 from service.web.pages import ASSETS_PATH
 from tests.support.browser import Visit, needs_chromium, served_site, sign_in, visiting
@@ -248,7 +248,7 @@ def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
         begin = JOBS.index(query["cursor"][0]) + 1 if "cursor" in query else 0
         limits.append(limit)
         end = begin + min(limit, 200)
-        jobs = [JOB_EXAMPLE | {"id": each} for each in JOBS[begin:end]]
+        jobs = [load_example("job") | {"id": each} for each in JOBS[begin:end]]
         route.fulfill(json={"jobs": jobs, "next_cursor": JOBS[end - 1] if end < len(JOBS) else None})
 
     visit.page.route(re.compile(r"/jobs\?"), answer)

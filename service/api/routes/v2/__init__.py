@@ -1,4 +1,4 @@
-"""/v2/...: the Open Inference Protocol v2, so that its clients can talk to this service as to any other."""
+"""/v2: routes of the Open Inference Protocol v2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /v2/models/.../infer: what is in these pixels?"""
+"""POST /v2/models/.../infer: inference on pixel tensors in the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from service.api.common.openapi_bodies import success
 from service.api.routes.v2.references import path_parameters, reference_in
-from service.engine.engine import Engine
 from service.engine.loaded_model import ModelVariant
 from service.errors import (
     BodyTimeoutError,
@@ -31,22 +30,23 @@ from service.errors import (
     UnsupportedEncodingError,
     VersionRefusedError,
 )
-from service.http.disconnect import DisconnectWatcher
 from service.http.fast_routes import FastRoute
+from service.http.request_body import DisconnectWatcher
 from service.openinference.answer import Answer, answer_of
 from service.openinference.body import JSON_LENGTH, decompressed, read_framing
 from service.openinference.call import Call, read_call
 from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
 from service.openinference.messages import InferenceResponse
+from service.state import state_of
 
 router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=FastRoute)
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "required": True,
-    "description": "JSON; or, with the header Inference-Header-Content-Length, so many bytes of JSON followed by the "
-    "input's bytes, and with 0 there these bytes alone",
+    "description": "JSON; or, with the header Inference-Header-Content-Length, that many bytes of JSON followed by the "
+    "bytes of the input; with 0, only the bytes of the input",
     "content": {
         "application/json": {
             "schema": {"$ref": "#/components/schemas/InferenceRequest"},
@@ -56,7 +56,7 @@ _BODY: dict[str, Any] = {
     },
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    **success(RESPONSE_EXAMPLE, "The outputs asked for; JSON, followed by those that were wanted as binary"),
+    **success(RESPONSE_EXAMPLE, "The requested outputs: JSON, followed by the binary outputs"),
     **error_responses(
         MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
         InvalidInferenceError,
@@ -77,7 +77,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 class InferQuery(BaseModel):
-    """The protocol has no query: what a client sends there is ignored."""
+    """Empty query: the protocol defines none, and query parameters are ignored."""
 
 
 def _documented(path: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _documented(path: str) -> dict[str, Any]:
 
 @router.post(**_documented("/{model}/infer"))
 async def v2_infer(request: Request, query: Annotated[InferQuery, Query()]) -> Response:
-    """Say what the model's champion sees in images that already have its size.
+    """Run the champion of a model on images of its input size.
 
     Outputs are `logits`, `probabilities` (after temperature) and `label`; `classification` in an output's parameters
     ranks classes as `value:index:label`. The request's `precision` chooses a variant, and its `timeout` is in
@@ -102,18 +102,19 @@ async def v2_infer(request: Request, query: Annotated[InferQuery, Query()]) -> R
 
 @router.post(**_documented("/{model}/versions/{version}/infer"))
 async def v2_infer_version(request: Request, query: Annotated[InferQuery, Query()]) -> Response:
-    """Ask one version, as above."""
+    """Run one version, as above."""
     return await _infer(request)
 
 
 async def _infer(request: Request) -> Response:
     reference = await reference_in(request)
-    state, context = request.scope["state"], request.scope["state"]["context"]
-    engine: Engine = state["engine"]
-    served = state["served"] = await engine.find(reference.family, reference.version, deadline=context.deadline)
+    state = state_of(request)
+    context = state["context"]
+    engine = state["engine"]
+    served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
     call, decode_seconds = await _read(request, served)
     if call.precision is not None:
-        served = await engine.find(served.family, served.version, call.precision, deadline=context.deadline)
+        served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
     deadline = context.deadline
     if call.timeout_seconds is not None:
         deadline = min(deadline, context.started + call.timeout_seconds)
@@ -133,8 +134,8 @@ async def _infer(request: Request) -> Response:
 
 
 async def _read(request: Request, served: ModelVariant) -> tuple[Call, float]:
-    """The call in the body, which is let go of with this, and the seconds that reading it took once it had come."""
-    state, headers = request.scope["state"], request.scope["headers"]
+    """Parse the body; returns the call and the seconds of parsing. The body is released on return."""
+    state, headers = state_of(request), request.scope["headers"]
     framing = read_framing(headers)
     body = await state["body_reader"].read_whole(headers, request.receive, deadline=state["context"].deadline)
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""GET /v2/models/...: what a model takes and gives, and whether it answers."""
+"""GET /v2/models: metadata and readiness of models in the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.api.common.openapi_bodies import success
 from service.api.deps import CatalogDep, EngineDep
 from service.api.routes.v2.references import ChampionDep, VersionDep
 from service.engine.engine import Engine
-from service.engine.versions import existing_versions
+from service.engine.model_manager import existing_versions
 from service.errors import (
     DeadlineExceededError,
     InternalServiceError,
@@ -25,6 +25,7 @@ from service.openinference.contract import model_metadata
 from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import MODEL_EXAMPLE, MODEL_READY_EXAMPLE
 from service.openinference.messages import ModelMetadata, ModelReady
+from service.state import state_of
 
 router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG])
 
@@ -49,7 +50,7 @@ _READY_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{model}", responses=_METADATA_RESPONSES)
 def v2_model(reference: ChampionDep, catalog: CatalogDep, request: Request) -> ModelMetadata:
-    """Describe a model's champion: input, outputs, versions, class names and temperature."""
+    """Describe the champion of a model: input, outputs, versions, class names and temperature."""
     return _metadata(reference, catalog, request)
 
 
@@ -61,19 +62,19 @@ def v2_version(reference: VersionDep, catalog: CatalogDep, request: Request) -> 
 
 @router.get("/{model}/ready", responses=_READY_RESPONSES)
 async def v2_model_ready(reference: ChampionDep, engine: EngineDep, request: Request) -> ModelReady:
-    """Answer 200 once the model's champion is loaded and warm."""
+    """Respond 200 once the champion of the model is loaded and warm."""
     return await _ready(reference, engine, request)
 
 
 @router.get("/{model}/versions/{version}/ready", responses=_READY_RESPONSES)
 async def v2_version_ready(reference: VersionDep, engine: EngineDep, request: Request) -> ModelReady:
-    """Answer 200 once the version is loaded and warm; it is loaded for this if need be."""
+    """Respond 200 once the version is loaded and warm; it is loaded if necessary."""
     return await _ready(reference, engine, request)
 
 
 def _metadata(reference: ModelRef, catalog: ModelCatalog, request: Request) -> ModelMetadata:
     manifest = catalog.resolve(reference)
-    preferred = request.state.settings.precision
+    preferred = state_of(request)["settings"].precision
     return model_metadata(
         manifest,
         existing_versions(catalog.repository, manifest.family),
@@ -82,6 +83,6 @@ def _metadata(reference: ModelRef, catalog: ModelCatalog, request: Request) -> M
 
 
 async def _ready(reference: ModelRef, engine: Engine, request: Request) -> ModelReady:
-    deadline = request.state.context.deadline
+    deadline = state_of(request)["context"].deadline
     served = await engine.loaded(reference.family, reference.version, deadline=deadline)
     return ModelReady(name=served.family)

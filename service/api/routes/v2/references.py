@@ -1,4 +1,4 @@
-"""Which model a path of the protocol names."""
+"""Model references in paths of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Annotated, Any
 from fastapi import Depends, Path
 from starlette.requests import Request
 
-from service.engine.versions import existing_versions
+from service.engine.model_manager import existing_versions
 from service.errors import UnknownModelVersionError
 from service.models.catalog import ModelRef
+from service.state import state_of
 
-_MODEL = "the model's name"
-_VERSION = "its number within the model, or `champion`"
+_MODEL = "model family"
+_VERSION = "version number, or `champion`"
 
 ModelName = Annotated[str, Path(description=_MODEL)]
 VersionName = Annotated[str, Path(description=_VERSION)]
 
 
 async def reference_in(request: Request) -> ModelRef:
-    """What the path's parameters `model` and, if it has one, `version` name; neither need exist.
+    """The model reference in the path parameters `model` and `version`; it is not checked for existence.
 
     Raises:
         UnknownModelError, UnknownModelVersionError: the version is neither a number nor `champion`.
@@ -31,7 +32,7 @@ async def reference_in(request: Request) -> ModelRef:
     try:
         return ModelRef.parse(f"{model}@{version}")
     except ValueError:
-        existing = await asyncio.to_thread(existing_versions, request.state.repository, model)
+        existing = await asyncio.to_thread(existing_versions, state_of(request)["repository"], model)
         raise UnknownModelVersionError(model, version, existing) from None
 
 
@@ -48,7 +49,7 @@ VersionDep = Annotated[ModelRef, Depends(_version)]
 
 
 def path_parameters(path: str) -> list[dict[str, Any]]:
-    """How OpenAPI describes the parameters of a path where its route reads them by itself."""
+    """OpenAPI parameters of a path whose route reads them from the scope."""
     described = {"model": _MODEL, "version": _VERSION}
     return [
         {"name": name, "in": "path", "required": True, "description": text, "schema": {"type": "string"}}

@@ -1,4 +1,4 @@
-"""GET /v2 and /v2/health/...: what the server is, and whether it is there."""
+"""GET /v2 and /v2/health: server metadata, liveness and readiness of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _METADATA = ServerMetadata(name="duet", version=release(), extensions=EXTENSIONS
     responses={**success(SERVER_EXAMPLE, "The server and its extensions"), **error_responses(InternalServiceError)},
 )
 async def v2_server() -> ServerMetadata:
-    """Name the server and the extensions of the protocol that it speaks."""
+    """Return the name of the server and its protocol extensions."""
     return _METADATA
 
 
@@ -33,18 +33,18 @@ async def v2_server() -> ServerMetadata:
     responses={**success(LIVE_EXAMPLE, "The process is alive"), **error_responses(InternalServiceError)},
 )
 async def v2_live() -> ServerLive:
-    """Answer as long as the process can answer anything."""
+    """Respond 200 while the process runs."""
     return ServerLive()
 
 
 @router.get(
     "/health/ready",
     responses={
-        **success(READY_EXAMPLE, "At least one model answers"),
+        **success(READY_EXAMPLE, "At least one model is served"),
         **error_responses(InternalServiceError, NotReadyError),
     },
 )
 async def v2_ready(engine: EngineDep, lifecycle: LifecycleDep) -> ServerReady:
-    """Answer 200 as long as /readyz does, and 503 with the reason otherwise."""
+    """Respond 200 if /readyz does, otherwise 503 with the reason."""
     await health.readyz(engine, lifecycle)
     return ServerReady()

@@ -1,4 +1,4 @@
-"""POST /compare?saliency=... over small models whose gradients are known; mlp@1 is the opposite of cnn@1."""
+"""POST /compare?saliency=... on small models with known gradients; mlp@1 is the inverse of cnn@1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/datasets: labelled images in, listed, added to and removed."""
+"""/datasets: labelled images are added, listed and removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /saliency over small models whose gradients are known; the references are in tests/service/saliency."""
+"""POST /saliency on small models with known gradients; references are in tests/service/saliency."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
 
 
 async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
-    served = explaining.state["engine"].models.champion("cnn")
+    served = explaining.state["engine"].models.champions["cnn"].variant()
     assert served
     assert served.gradient
     assert served.gradient._opening is None

@@ -1,4 +1,4 @@
-"""What cannot be answered: the right status in the protocol's own shape, nothing left behind, the next one served."""
+"""Invalid requests of the Open Inference Protocol: status, error format, and no leaks."""
 
 from __future__ import annotations
 

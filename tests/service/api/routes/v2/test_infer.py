@@ -1,4 +1,4 @@
-"""The Open Inference Protocol over the app: every form of the same question has the same answer, that of /predict."""
+"""Open Inference Protocol: all forms of a request give the same result as /predict."""
 
 from __future__ import annotations
 

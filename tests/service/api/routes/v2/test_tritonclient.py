@@ -1,4 +1,4 @@
-"""The protocol's best known client, as it is published, against a real server process."""
+"""Open Inference Protocol with tritonclient and a real server process."""
 
 from __future__ import annotations
 

@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.drain_rate import DrainRate
+from service.engine.queue import DrainRate
 
 
-def test_the_first_guess_holds_until_something_is_measured() -> None:
+def test_initial_rate_is_used_before_the_first_batch() -> None:
     assert DrainRate(0.01).seconds_for(50) == pytest.approx(0.5)
 
 
-def test_a_steady_rate_is_learnt_whatever_the_guess() -> None:
+def test_steady_rate_is_learned() -> None:
     throughput = DrainRate(1.0)
     for batch in range(1, 101):
         throughput.record(32, oldest_queued=0.0, finished=batch * 0.08)
     assert throughput.seconds_for(256) == pytest.approx(256 / 400, rel=1e-3)
 
 
-def test_two_threads_that_finish_in_turns_count_together() -> None:
+def test_two_threads_add_up() -> None:
     throughput = DrainRate(1.0)
     for batch in range(1, 101):  # each runs 0.08 s, one ends every 0.04 s
         throughput.record(32, oldest_queued=batch * 0.04 - 0.1, finished=batch * 0.04)

@@ -7,7 +7,8 @@ import sys
 import pytest
 from starlette.datastructures import Headers
 
-from service.observability.request_context import RequestContext, read_context
+from service.http.middleware import read_context
+from service.observability.logging import RequestContext
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -49,8 +50,7 @@ def test_the_deadline_counts_from_the_head() -> None:
 
 def test_fresh_ids_differ_between_processes() -> None:
     program = (
-        "from service.observability.request_context import read_context; "
-        "print(read_context([], now=0.0, deadline_seconds=1.0).id)"
+        "from service.http.middleware import read_context; print(read_context([], now=0.0, deadline_seconds=1.0).id)"
     )
     ids = {
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True).stdout
