@@ -1,17 +1,15 @@
-"""Where the time of a step goes: augmentation, forward, backward, optimiser; with the parts that a run is made of."""
+"""Times of the parts of a training step, with the code of a run, and of a matrix product as the limit."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from benchmarks.training.ceiling import settle
 from core.recipes import RecipeConfig
 from training.batches import Batch, Batches
 from training.checkpoint import Dtype
@@ -24,33 +22,12 @@ from training.optimizers import build_optimizer, learning_rate, set_learning_rat
 from training.randomness import generator
 from training.rounds import RoundAnswers
 
-PARTS = ("augmentation", "forward", "backward", "optimiser")
-T = TypeVar("T")
-
+PARTS = ("augmentation", "forward", "backward", "optimizer")
+SIDES = (1024, 2048)
+"""Sides of the square matrices; the faster one counts."""
 _WARM_UP = 2
-"""Steps that allocate memory and pick kernels."""
-
-
-@dataclass(frozen=True)
-class StepTimes:
-    """Median seconds of each part of a step of `images` images."""
-
-    images: int
-    seconds: dict[str, float]
-
-    @property
-    def total(self) -> float:
-        """Of all parts."""
-        return sum(self.seconds.values())
-
-    @property
-    def images_per_second(self) -> float:
-        """Speed of training, validation not counted."""
-        return self.images / self.total
-
-    def share(self, part: str) -> float:
-        """Of the part in the whole step."""
-        return self.seconds[part] / self.total
+"""Steps that allocate memory and choose kernels."""
+T = TypeVar("T")
 
 
 def time_steps(
@@ -61,26 +38,25 @@ def time_steps(
     dtype: Dtype,
     device: torch.device,
     steps: int,
-) -> StepTimes:
-    """Train for a few steps with a clock between the parts; `classifier` is changed.
+) -> dict[str, float]:
+    """Train for a few steps; return the median seconds of each part.
 
     Args:
-        classifier: with its first weights, on the device.
-        config: the recipe.
-        images: at least a batch.
+        classifier: network with its initial weights on the device; it is changed.
+        config: recipe.
+        images: at least one batch.
         dtype: compute type.
-        device: where to train.
-        steps: how many are measured.
+        device: device of the training.
+        steps: number of timed steps.
     """
     classes = int(images.labels_N.max()) + 1
-    mirrored_N = torch.zeros(len(images), dtype=torch.bool)
     size = min(config.batch_size, len(images))
     teacher = None
     if config.distillation.teacher is not None:
-        # The pictures of a round are made at once; with one batch for a data set, every step bears its part of that.
+        # The images of a round are made at once; with one batch per round, each step includes its share of that.
         images = LabelledImages(images.images_NHWC[:size], images.labels_N[:size])
-        # What the teacher answers takes no time, that there are answers does.
         teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (_WARM_UP + steps)
+    mirrored_N = torch.zeros(len(images), dtype=torch.bool)
     batches = Batches(
         images, classes, config,
         fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher=teacher, device=device,
@@ -89,7 +65,12 @@ def time_steps(
     draw = generator(config.seed, device=device)
     seed_dropout(classifier.train(), draw)
     order_N = torch.randperm(len(images), generator=generator(config.seed))
-    clock = _Clock(device)
+    seconds: dict[str, list[float]] = {part: [] for part in PARTS}
+
+    def timed(part: str, call: Callable[[], T]) -> T:
+        result, taken = time_call(call, device)
+        seconds[part].append(taken)
+        return result
 
     def forward(batch: Batch) -> Tensor:
         with autocast(device, dtype):
@@ -101,26 +82,37 @@ def time_steps(
         loss.backward()
 
     for number in range(_WARM_UP + steps):
-        # Far from the end of the schedule: a rate of zero would be no different, and no run trains at it.
+        # The first percent of the schedule, far from a learning rate of zero.
         set_learning_rate(optimizer, learning_rate(config.optimization, number, 100 * (_WARM_UP + steps)))
         index_N = order_N.roll(-number * size)[:size]
-        batch = clock("augmentation", lambda: batches.augmented(index_N, number, draw))  # noqa: B023
-        loss = clock("forward", lambda: forward(batch))  # noqa: B023
-        clock("backward", lambda: backward(loss))  # noqa: B023
-        clock("optimiser", optimizer.step)
-    return StepTimes(size, {part: statistics.median(clock.seconds[part][_WARM_UP:]) for part in PARTS})
+        batch = timed("augmentation", lambda: batches.augmented(index_N, number, draw))  # noqa: B023
+        loss = timed("forward", lambda: forward(batch))  # noqa: B023
+        timed("backward", lambda: backward(loss))  # noqa: B023
+        timed("optimizer", optimizer.step)
+    return {part: statistics.median(taken[_WARM_UP:]) for part, taken in seconds.items()}
 
 
-class _Clock:
-    """Times calls, each with all work on the device that it has begun."""
+def matrix_product_flops(dtype: Dtype, device: torch.device, *, repeats: int) -> float:
+    """Return the floating-point operations per second of a matrix product in `dtype`, median over repeats."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.seconds: dict[str, list[float]] = {part: [] for part in PARTS}
-        self._device = device
+    def flops(side: int) -> float:
+        draw = torch.Generator(device).manual_seed(0)
+        a, b = torch.randn(2, side, side, generator=draw, device=device).to(getattr(torch, dtype))
+        taken = [time_call(lambda: torch.mm(a, b), device)[1] for _ in range(repeats + 1)]
+        return 2 * side**3 / statistics.median(taken[1:])  # the first one chooses a kernel
 
-    def __call__(self, part: str, call: Callable[[], T]) -> T:
-        started = time.perf_counter()
-        result = call()
-        settle(self._device)
-        self.seconds[part].append(time.perf_counter() - started)
-        return result
+    return max(map(flops, SIDES))
+
+
+def time_call(call: Callable[[], T], device: torch.device) -> tuple[T, float]:
+    """Return the result of `call`, and its seconds including all work that it queues on the device."""
+    _synchronize(device)
+    started = time.perf_counter()
+    result = call()
+    _synchronize(device)
+    return result, time.perf_counter() - started
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.serving.messages import HOST
+from benchmarks.common.http import HOST
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 Respond = Callable[[int], bytes]
 
 
 class LocalServer:
-    """Answers the n-th request (from 0) with `respond(n)`, one after the other; b"" closes the connection."""
+    """Answers the n-th request (from 0) with `respond(n)`; b"" closes the connection."""
 
     def __init__(self, respond: Respond) -> None:
         self.bodies: list[bytes] = []
@@ -45,7 +45,7 @@ class LocalServer:
             for connection in connections:
                 connection.cancel()
             await asyncio.wait(connections)
-        await asyncio.sleep(0.05)  # the transports close a turn of the loop later
+        await asyncio.sleep(0.05)  # transports close one iteration of the loop later
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -65,7 +65,7 @@ class LocalServer:
 
 @pytest.fixture
 def local_server() -> Iterator[Callable[[Respond], LocalServer]]:
-    """Starts servers of a test, in this process; stops them after it."""
+    """Start servers in this process, and stop them after the test."""
     started: list[LocalServer] = []
 
     def start(respond: Respond) -> LocalServer:
@@ -78,6 +78,6 @@ def local_server() -> Iterator[Callable[[Respond], LocalServer]]:
 
 
 def status_answer(status: int, body: bytes = b"{}", *headers: str) -> bytes:
-    """An answer with a status, a body and more header lines."""
+    """Return an answer with a status, a body and more header lines."""
     lines = "".join(f"{header}\r\n" for header in headers)
     return f"HTTP/1.1 {status} Some\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body

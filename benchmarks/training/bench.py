@@ -1,0 +1,160 @@
+"""Training benchmark: parts of a step, the share of the machine's limit, and a race of a recipe and a plain loop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from benchmarks.common import report as reports
+from benchmarks.common.machine import describe_machine
+from benchmarks.common.report import Figures, Goal, check_goals, columns_table, goals_table
+from benchmarks.training.race import race_figures, train_plain, train_recipe
+from benchmarks.training.steps import matrix_product_flops, time_steps
+from core.cores import available_cores
+from core.recipes import RecipeConfig, recipe_config
+from training.checkpoint import Dtype
+from training.compute import faster_dtype, pick_device
+from training.datasets.catalogue import load_images
+from training.datasets.splits import Split
+from training.images import Images
+from training.losses import classification_loss
+from training.networks import Classifier, count_macs
+from training.networks.first_weights import initialise, whiten
+from training.pipeline import new_classifier
+from training.preprocessing import one_hot, scale_pixels
+from training.randomness import generator
+
+GOALS = (Goal("*: augmentation, % of a step", "<=", 5.0),)
+QUICK_IMAGES = 1_000
+PASSES = 3
+"""A backward pass multiplies twice as often as the forward pass."""
+
+
+def main(
+    recipes: Annotated[list[str] | None, typer.Argument(help="By default cnn_fast and mlp_labels.")] = None,
+    target: Annotated[float, typer.Option(min=0, max=1, help="Validation accuracy of the race; 0: no race.")] = 0.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Maximum epochs of the race.")] = 8,
+    quick: Annotated[bool, typer.Option("--quick", help="Smoke run; its figures mean little.")] = False,
+    out: reports.Out = None,
+    markdown: reports.Markdown = None,
+) -> None:
+    """Measure the speed of recipes, where the time goes, and a plain PyTorch loop beside them."""
+    images, threads, steps = load_images("cifar10"), available_cores(), 10
+    if quick:
+        images, epochs, steps, target = few_images(images, QUICK_IMAGES), 1, 2, target or 0.99
+    head = f"{describe_machine()} {threads} threads; medians over {steps} steps."
+    torch.set_num_threads(threads)
+    device, console = pick_device(), reports.progress_console()
+    step_rows: dict[tuple[str, ...], Figures] = {}
+    race_rows: dict[tuple[str, ...], Figures] = {}
+    for name in recipes or ["cnn_fast", "mlp_labels"]:
+        config = recipe_config(name).with_overrides({"epochs": epochs})
+        dtype = pick_dtype(config, images, device)
+        console.print(f"{name} in {dtype}: parts of a step")
+        step_rows[name, dtype] = _rows(measure_steps(config, images, dtype, device, steps=steps))
+        if target > 0 and config.distillation.teacher is not None:
+            console.print(f"{name} learns from a teacher, which the plain loop does not support: no race")
+        elif target > 0:
+            for racer, found in race(config, images, dtype, target, device, console).items():
+                race_rows[name, racer] = _rows(found)
+    shares = {
+        f"{name}: augmentation, % of a step": figures["augmentation, %"] for (name, _), figures in step_rows.items()
+    }
+    tables = [
+        columns_table("A step", ("recipe", "compute type"), step_rows),
+        columns_table("A race, validation included", ("network of", "trained by"), race_rows),
+        goals_table(check_goals(GOALS, shares)),
+    ]
+    samples = {" ".join(key): figures for key, figures in (*step_rows.items(), *race_rows.items())}
+    reports.report(head, [table for table in tables if table.rows], samples, out=out, markdown=markdown)
+
+
+def measure_steps(
+    config: RecipeConfig, images: Images, dtype: Dtype, device: torch.device, *, steps: int
+) -> dict[str, float]:
+    """Measure the parts of a step, and the FLOP/s of its layers against those of a matrix product."""
+    train = images.part("train")
+    seconds = time_steps(initialized(config, images, device), config, train, dtype=dtype, device=device, steps=steps)
+    _, height, width, _ = train.images_NHWC.shape
+    macs = count_macs(initialized(config, images, torch.device("cpu")), height=height, width=width)
+    return step_figures(
+        seconds,
+        images=min(config.batch_size, len(train)),
+        macs=macs,
+        limit=matrix_product_flops(dtype, device, repeats=steps),
+    )
+
+
+def step_figures(seconds: dict[str, float], *, images: int, macs: int, limit: float) -> dict[str, float]:
+    """Return the figures of a step of `images` images from the seconds of its parts; `limit` is in FLOP/s."""
+    total = sum(seconds.values())
+    flops = images / total * macs * 2 * PASSES
+    figures = {"images/s": images / total}
+    for part, taken in seconds.items():
+        figures |= {f"{part}, ms": 1000 * taken, f"{part}, %": 100 * taken / total}
+    return figures | {
+        "M multiply-accumulates": macs / 1e6,
+        "GFLOP/s": flops / 1e9,
+        "GFLOP/s of a matrix product": limit / 1e9,
+        "share, %": 100 * flops / limit,
+    }
+
+
+def race(
+    config: RecipeConfig, images: Images, dtype: Dtype, target: float, device: torch.device, console: Console
+) -> dict[str, dict[str, float]]:
+    """Train with the recipe and with the plain loop, each until the target or the last epoch.
+
+    Raises:
+        TrainingDivergedError: the loss of the recipe is no longer finite.
+    """
+    train = images.part("train")
+    config = config.with_overrides({"precision": dtype})
+    recipe = train_recipe(new_classifier(config, images), config, images, target, device)
+    plain = []
+    classifier = initialized(config, images, device)
+    for seconds, accuracy in train_plain(classifier, config, train, images.part("validation"), device):
+        plain.append((seconds, accuracy))
+        console.print(f"plain loop, epoch {len(plain)}: {accuracy:.2%} in {seconds:.0f} s")
+        if accuracy >= target:
+            break
+    return {
+        config.recipe: race_figures(recipe, len(train), target),
+        "plain loop": race_figures(plain, len(train), target),
+    }
+
+
+def few_images(images: Images, count: int) -> Images:
+    """Return the first `count` images of each part of the split."""
+    split = images.split
+    return Images(images.dataset, Split(split.train[:count], split.validation[:count], split.holdout[:count]))
+
+
+def initialized(config: RecipeConfig, images: Images, device: torch.device) -> Classifier:
+    """Return the network of the recipe with its initial weights."""
+    classifier = new_classifier(config, images)
+    initialise(classifier, generator(config.seed))
+    whiten(classifier, torch.from_numpy(images.part("train").images_NHWC))
+    return classifier.to(device)
+
+
+def pick_dtype(config: RecipeConfig, images: Images, device: torch.device) -> Dtype:
+    """Return the compute type of the recipe, or the faster one for `auto`."""
+    if config.precision != "auto":
+        return config.precision
+    train = images.part("train")
+    size = min(config.batch_size, len(train))
+    pixels_NHWC = scale_pixels(torch.from_numpy(train.images_NHWC[:size])).to(device)
+    onehot_NK = torch.from_numpy(one_hot(train.labels_N[:size], len(images.dataset.class_names))).to(device)
+    return faster_dtype(
+        initialized(config, images, device),
+        pixels_NHWC,
+        lambda logits_NK: classification_loss(logits_NK, onehot_NK, config.optimization),
+    )[0]
+
+
+def _rows(found: dict[str, float]) -> Figures:
+    return {name: [value] for name, value in found.items()}
