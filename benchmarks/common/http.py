@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -108,26 +107,22 @@ def requests_for(body: str, path: str, pngs: Sequence[bytes]) -> list[bytes]:
 
 
 def ask(port: int, request: bytes) -> Answer:
-    """Send one request over a new connection and return its answer; raises like `exchange`."""
-    with socket.create_connection((HOST, port), TIMEOUT_SECONDS) as connection:
-        return exchange(connection, request)
-
-
-def exchange(connection: socket.socket, request: bytes) -> Answer:
-    """Send one request over an open connection and return its answer.
+    """Send one request over a new connection and return its answer.
 
     Raises:
-        OSError: the connection is broken, or there is no answer within its timeout.
+        OSError: nothing listens there, or there is no answer within TIMEOUT_SECONDS.
         BadAnswerError: the answer is malformed or incomplete.
     """
-    connection.sendall(request)
-    buffer = bytearray()
-    while (answer := take_answer(buffer)) is None:
-        received = connection.recv(1 << 20)
-        if not received:
-            raise BadAnswerError("closed by the server")
-        buffer += received
-    return answer
+
+    async def exchange() -> Answer:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            connection = await Connection.open(port)
+            try:
+                return await connection.exchange(request)
+            finally:
+                connection.close()
+
+    return asyncio.run(exchange())
 
 
 def take_answer(buffer: bytearray) -> Answer | None:

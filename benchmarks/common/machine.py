@@ -26,8 +26,7 @@ class Cores:
 def pick_cores() -> Cores:
     """Choose the cores, on different physical cores where possible.
 
-    Raises:
-        BenchmarkError: the process may use only one core, or the system cannot pin processes.
+    Raises BenchmarkError if the process may use only one core, or the system cannot pin processes.
     """
     if not hasattr(os, "sched_getaffinity"):
         raise BenchmarkError("servers are pinned to one core, which needs Linux: run the benchmark there")

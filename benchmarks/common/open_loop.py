@@ -57,14 +57,7 @@ def open_load(
 ) -> OpenRun:
     """Send one request at each due time over keep-alive connections; more are opened when all are busy.
 
-    Args:
-        port: port of the server.
-        requests: complete requests, sent in turn.
-        due: ascending times in seconds from the start.
-        probe: called every SAMPLE_SECONDS; must be quick.
-
-    Raises:
-        OSError: the server cannot be reached before the first request is due.
+    `requests` are sent in turn; `due` are ascending seconds from the start; `probe` is called every SAMPLE_SECONDS.
     """
     gc.collect()
     gc.disable()  # a collection would delay requests

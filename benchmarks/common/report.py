@@ -97,6 +97,12 @@ def columns_table(title: str, headings: tuple[str, ...], rows: Mapping[tuple[str
     return TextTable(title, headings + columns, tuple((*key, *map(summary, rows[key].values())) for key in rows))
 
 
+def append(figures: Figures, found: Mapping[str, float]) -> None:
+    """Append the values of one round."""
+    for name, value in found.items():
+        figures.setdefault(name, []).append(value)
+
+
 def goals_table(verdicts: Sequence[Verdict]) -> TextTable:
     """Return the table of goals."""
     rows = tuple((one.name, one.goal, one.measured, "met" if one.met else "not met") for one in verdicts)

@@ -62,8 +62,7 @@ class Server:
     def wait_for_answer(self, request: bytes) -> Answer:
         """Repeat `request` every few milliseconds and return the first answer that is neither 429 nor 5xx.
 
-        Raises:
-            BenchmarkError: the server has exited, or START_SECONDS have passed.
+        Raises BenchmarkError if the server has exited, or START_SECONDS have passed.
         """
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
@@ -86,15 +85,10 @@ def start_server(
     folder: Path,
     cores: Sequence[int] = (),
 ) -> Iterator[Server]:
-    """Start a server, and stop it and its child processes when the context ends.
+    """Start `python -m COMMAND`, and stop it and its child processes when the context ends.
 
-    Args:
-        name: used in messages and in the name of the log file.
-        command: arguments of the Python interpreter, run in the root of the repository.
-        environment: variables added to those of this process, without its DUET_ variables.
-        port: port that the command listens on.
-        folder: folder for the log and for temporary files.
-        cores: cores that the server may use; by default those of this process.
+    `environment` is added to that of this process, without its DUET_ variables; `port` is the one that the command
+    listens on; `folder` is for the log and temporary files; `cores` are by default those of this process.
     """
     log = folder / f"{name}-{port}.log"
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("DUET_")}
@@ -130,8 +124,7 @@ def start_duet(
 def wait_for_worker(server: Server, home: Path, *, can_train: bool = False) -> WorkerReport:
     """Wait until `duet serve` is ready and has a worker, whose training environment is ready if `can_train`.
 
-    Raises:
-        BenchmarkError: the server has exited, or START_SECONDS have passed.
+    Raises BenchmarkError if the server has exited, or START_SECONDS have passed.
     """
     server.wait_for_answer(READY_REQUEST)
     end, reason = time.monotonic() + START_SECONDS, "no worker is alive"

@@ -52,11 +52,7 @@ class NoAnswerError(BenchmarkError):
 
 
 def wrk_path() -> str:
-    """Return the path of wrk.
-
-    Raises:
-        BenchmarkError: wrk is not installed.
-    """
+    """Return the path of wrk. Raises BenchmarkError if wrk is not installed."""
     path = shutil.which("wrk")
     if path is None:
         raise BenchmarkError("wrk is not installed: run `apt-get install wrk` (https://github.com/wg/wrk)")
@@ -113,11 +109,7 @@ def warm_up(port: int, requests: Sequence[bytes], *, clients: int) -> None:
 
 
 def parse_wrk(output: str) -> Load:
-    """Read the JSON line that wrk.lua prints.
-
-    Raises:
-        BenchmarkError: there is no such line.
-    """
+    """Read the JSON line that wrk.lua prints. Raises BenchmarkError if there is no such line."""
     found = _LINE.search(output)
     if found is None:
         raise BenchmarkError(f"wrk printed no figures: {output.strip()[-500:]}")

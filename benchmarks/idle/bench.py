@@ -30,8 +30,7 @@ _SETTLE_SECONDS = 5.0
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="Starts with and without a worker.")] = 5,
-    out: reports.Out = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Starts with and without a worker.")] = 5, out: reports.Out = None
 ) -> None:
     """Measure what an idle duet serve costs; exit with code 1 if the memory exceeds its goal."""
     head = f"{describe_machine()} Medians of {rounds} starts."

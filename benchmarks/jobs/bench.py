@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,11 @@ from benchmarks.common.http import raw_request
 from benchmarks.common.inputs import draw_images, find_model
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.open_loop import open_load, poisson_arrivals
-from benchmarks.common.report import BenchmarkError, Figures, Goal, choose, figure_tables, percentile
+from benchmarks.common.report import BenchmarkError, Figures, Goal, append, choose, figure_tables, percentile
 from benchmarks.common.server import API_KEY, Server, cpu_seconds, start_duet, wait_for_worker
-from benchmarks.jobs.stream import JobStream
+from core.errors import DuetError
 from core.home import shipped_models
+from core.jobs.stored_event import StoredEvent
 from core.labelled_folders import DATASETS_NAME, FOLDER_PREFIX
 from duet import Client
 
@@ -39,12 +41,76 @@ GOALS = (
     Goal("p99 of /predict beside a training, over without", "<=", 3.0),
     Goal("CPU of the idle worker, % of a core", "<=", 1.0),
 )
+CHILD_EVENTS = frozenset({"stage", "note", "fit_started", "progress", "epoch"})
+"""Events of a job's process; the others come from the worker and the API."""
+EVENT_SECONDS = 120.0
 FIRST, IDLE = "the first job of an API process, worker idle", "worker idle"
 FREE, QUEUED = "sent as the job before ends", "waiting behind a job, from its end"
 _IDLE_AFTER_SECONDS, _SETTLE_SECONDS = 2.0, 3.0
 _CLASSES, _IMAGES_PER_CLASS = 10, 60
 _FOLDER = "drawn"
 _EPOCHS = 10_000
+
+
+@dataclass(frozen=True)
+class Received:
+    """An event, and the times when the broker stored it and the client read it, in ms since 1970 of one clock."""
+
+    stored: StoredEvent
+    read_ms: float
+
+    @property
+    def stored_ms(self) -> float:
+        """Time of the broker, in whole milliseconds."""
+        return 1000 * self.stored.at.timestamp()
+
+
+class JobStream:
+    """Events of a job, read in a thread until the job has ended."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self.received: list[Received] = []
+        self._client, self._id = client, job_id
+        self._ended: str | None = None
+        threading.Thread(target=self._read, name=job_id, daemon=True).start()
+
+    def wait(self, kind: str) -> Received:
+        """Return the first event of a kind, such as `claimed`.
+
+        Raises BenchmarkError if the stream ended without it, or there was none within EVENT_SECONDS.
+        """
+        end = time.monotonic() + EVENT_SECONDS
+        while not (ended := self._ended or (time.monotonic() > end and f"no such event for {EVENT_SECONDS:.0f} s")):
+            if self.of_kind(kind):
+                break
+            time.sleep(0.002)
+        if found := self.of_kind(kind):
+            return found[0]
+        last = "; ".join(one.stored.event.model_dump_json() for one in self.received[-3:])
+        raise BenchmarkError(f"the job sent no {kind}: {ended}. Its last events: {last or 'none'}")
+
+    def of_kind(self, *kinds: str) -> list[Received]:
+        """Return the events of these kinds so far."""
+        return [one for one in self.received if one.stored.event.event in kinds]
+
+    def delays_ms(self) -> list[float]:
+        """Return the time from storing to reading of each event of the job's process."""
+        return [one.read_ms - one.stored_ms for one in self.of_kind(*CHILD_EVENTS)]
+
+    def cancel(self) -> None:
+        """Cancel the job and wait until it has ended."""
+        self._client.cancel(self._id)
+        self.wait("finished")
+
+    def _read(self) -> None:
+        ended = "the stream ended"
+        try:
+            for stored in self._client.events(self._id):
+                self.received.append(Received(stored, 1000 * time.time()))
+        except DuetError as error:
+            ended = f"the stream failed: {error}"
+        finally:
+            self._ended = ended
 
 
 @dataclass
@@ -57,10 +123,6 @@ class Bench:
     predictions: Sequence[bytes]
     figures: Figures = field(default_factory=dict)
     delays_ms: list[float] = field(default_factory=list)
-
-    def add(self, name: str, value: float) -> None:
-        """Record a value of one round."""
-        self.figures.setdefault(name, []).append(value)
 
     def train(self) -> JobStream:
         """Submit the training."""
@@ -113,7 +175,9 @@ def main(
                     measure_beside(bench, rate, seconds, number)
                 reports.progress_console().print(f"round {number + 1} of {rounds}")
     for percent in (50, 99) if bench.delays_ms else ():
-        bench.add(f"event stored to read by a client, p{percent}, ms", percentile(bench.delays_ms, percent))
+        append(
+            bench.figures, {f"event stored to read by a client, p{percent}, ms": percentile(bench.delays_ms, percent)}
+        )
     reports.report(head, figure_tables("Jobs", bench.figures, GOALS), bench.figures, out=out, markdown=markdown)
 
 
@@ -136,7 +200,7 @@ def measure_idle(bench: Bench, worker: psutil.Process, seconds: float) -> None:
     before, started = cpu_seconds([worker]), time.perf_counter()
     time.sleep(seconds)
     share = (cpu_seconds([worker]) - before) / (time.perf_counter() - started)
-    bench.add("CPU of the idle worker, % of a core", 100 * share)
+    append(bench.figures, {"CPU of the idle worker, % of a core": 100 * share})
 
 
 def measure_beginnings(bench: Bench, *, first: bool) -> None:
@@ -157,8 +221,8 @@ def _record(bench: Bench, words: str, job: JobStream, *, since_ms: float | None 
     """Wait for the first step, and record the times to the claim (from `since_ms`, or submission) and to the step."""
     stepped, claimed = job.wait("progress"), job.wait("claimed")
     start_ms = job.wait("submitted").stored_ms if since_ms is None else since_ms
-    bench.add(f"to the claim, ms: {words}", claimed.stored_ms - start_ms)
-    bench.add(f"claim to first step, ms: {words}", stepped.stored_ms - claimed.stored_ms)
+    append(bench.figures, {f"to the claim, ms: {words}": claimed.stored_ms - start_ms})
+    append(bench.figures, {f"claim to first step, ms: {words}": stepped.stored_ms - claimed.stored_ms})
 
 
 def measure_beside(bench: Bench, rate: float, seconds: float, number: int) -> None:
@@ -172,18 +236,17 @@ def measure_beside(bench: Bench, rate: float, seconds: float, number: int) -> No
     job.cancel()
     alone = alone or predict(bench, rate, seconds, seed=number)
     for name, (p50_ms, p99_ms) in (("without", alone), ("beside a training", beside)):
-        bench.add(f"/predict {name}, p50, ms", p50_ms)
-        bench.add(f"/predict {name}, p99, ms", p99_ms)
-    bench.add("p99 of /predict beside a training, over without", beside[1] / alone[1])
-    bench.add("steps of the training per second meanwhile", steps_per_second)
+        append(bench.figures, {f"/predict {name}, p50, ms": p50_ms})
+        append(bench.figures, {f"/predict {name}, p99, ms": p99_ms})
+    append(bench.figures, {"p99 of /predict beside a training, over without": beside[1] / alone[1]})
+    append(bench.figures, {"steps of the training per second meanwhile": steps_per_second})
     bench.delays_ms += job.delays_ms()
 
 
 def predict(bench: Bench, rate: float, seconds: float, *, seed: int) -> tuple[float, float]:
     """Send predictions at random times; return the median and p99 of their latency in ms.
 
-    Raises:
-        BenchmarkError: an answer is missing or not 2xx.
+    Raises BenchmarkError if an answer is missing or not 2xx.
     """
     outcomes = open_load(bench.server.port, bench.predictions, poisson_arrivals(rate, seconds, seed=seed)).outcomes
     failed = [one for one in outcomes if one.answer is None or not one.answer.ok]

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 
 from benchmarks.common import report as reports
 from benchmarks.common.machine import describe_machine
-from benchmarks.common.report import BenchmarkError, Figures, Goal, figure_tables
+from benchmarks.common.report import BenchmarkError, Figures, Goal, append, figure_tables
 from duet import Client
 from service.web.pages import PAGES
 from tests.support.browser import CHROMIUM, chromium, served_site
@@ -73,8 +73,7 @@ def main(
     with chromium() as browser, tempfile.TemporaryDirectory(prefix="duet-pages-") as folder:
         with served_site(Path(folder) / "home", DUET_EMBEDDED_BROKER="0") as service:
             for found in (*visits(browser, service.url, rounds), *drops(browser, service.url, images(), rounds)):
-                for name, value in found.items():
-                    figures.setdefault(name, []).append(value)
+                append(figures, found)
         if curves:
             delays_ms = list(curve_delays_ms(browser, Path(folder) / "trainings", 4 * rounds))
             figures["event stored to point on the curve, ms"] = delays_ms
@@ -82,16 +81,17 @@ def main(
 
 
 def images() -> dict[str, tuple[bytes, str]]:
-    """Return image files of several sizes with their media types, by name."""
-    generator = np.random.default_rng(0)
-    small = Image.fromarray(generator.integers(0, 256, (32, 32, 3), np.uint8))
-    # Smooth colors compress about as well as a photograph of this size.
-    coarse = Image.fromarray(generator.integers(0, 256, (12, 16, 3), np.uint8))
-    sizes = {f"{width}x{height} JPEG": coarse.resize((width, height)) for width, height in ((640, 480), (4000, 3000))}
-    return {
-        "32x32 PNG": (_encode(small, "PNG"), "image/png"),
-        **{name: (_encode(image, "JPEG"), "image/jpeg") for name, image in sizes.items()},
-    }
+    """Return image files of several sizes with their media types, by name.
+
+    Smooth colors compress about as well as a photograph of this size.
+    """
+    colors = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8))
+    found = {}
+    for width, height, file_format in ((32, 32, "PNG"), (640, 480, "JPEG"), (4000, 3000, "JPEG")):
+        stream = io.BytesIO()
+        colors.resize((width, height)).save(stream, file_format)
+        found[f"{width}x{height} {file_format}"] = stream.getvalue(), f"image/{file_format.lower()}"
+    return found
 
 
 def visits(browser: Browser, url: str, rounds: int) -> Iterator[dict[str, float]]:
@@ -184,11 +184,7 @@ def _stored_ms(url: str, job_id: str, epoch: int) -> float:
 
 
 def _poll(page: Page, look: Callable[[], float | None], every_ms: int, what: str) -> float:
-    """Call `look` until it returns a positive number.
-
-    Raises:
-        BenchmarkError: it does not within _TIMEOUT_SECONDS.
-    """
+    """Call `look` until it returns a positive number. Raises BenchmarkError if it does not within _TIMEOUT_SECONDS."""
     end = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < end:
         page.wait_for_timeout(every_ms)
@@ -204,9 +200,3 @@ def _new_page(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
     finally:
         context.close()
-
-
-def _encode(image: Image.Image, file_format: str) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, file_format)
-    return stream.getvalue()

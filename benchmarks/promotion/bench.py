@@ -1,13 +1,19 @@
-"""Promotion benchmark: promotions and rollbacks of a champion under load; no request may fail or mix versions."""
+"""Promotion benchmark: promotions and rollbacks of a champion under load; no request may fail or mix versions.
+
+The clients compare every answer with what the version that it names answered beforehand. wrk cannot do this: its script
+sees an answer without its request.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated
 
@@ -15,21 +21,11 @@ import typer
 import uvloop
 
 from benchmarks.common import report as reports
+from benchmarks.common.http import Answer, BadAnswerError, Connection, multipart_request, raw_request
 from benchmarks.common.inputs import draw_images
 from benchmarks.common.machine import describe_machine
-from benchmarks.common.report import (
-    BenchmarkError,
-    Figures,
-    Goal,
-    TextTable,
-    check_goals,
-    columns_table,
-    goals_table,
-    percentile,
-    split,
-)
+from benchmarks.common.report import BenchmarkError, Figures, Goal, TextTable, columns_table, percentile
 from benchmarks.common.server import API_KEY, READY_REQUEST, start_duet
-from benchmarks.promotion.load import Answers, CheckedLoad, Seen, make_requests
 from core.alias_files import ALIASES_NAME, AliasFile
 from core.home import shipped_models
 from core.manifest import MANIFEST_NAME
@@ -42,6 +38,14 @@ FILES = 4
 AROUND_SECONDS = 0.5
 """A promotion counts as in progress until this long after its answer."""
 _IMAGES = 64
+SETTLE_SECONDS = 60.0
+TOLERANCE = 1e-3
+"""Allowed difference of a probability: batches of different sizes round differently."""
+
+Answers = Mapping[tuple[int, int], tuple[str, float]]
+"""Label and probability by version and index of the image."""
+Request = tuple[bytes, tuple[int, ...]]
+"""A complete request and the indices of its images."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,19 @@ class Plan:
     switches: int = 4
     answers: int = 5_000
     rest_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as its client saw it; times are those of `time.perf_counter`.
+
+    `version` is None without a correct answer; `problem` is the reason.
+    """
+
+    sent: float
+    done: float
+    version: int | None
+    problem: str | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +131,7 @@ def main(
 ) -> None:
     """Promote the shipped cnn over the shipped mlp and roll back under load; exit with code 1 if a request fails."""
     results, head = [], describe_machine()
-    for count in map(int, split(workers)):
+    for count in map(int, reports.split(workers)):
         with tempfile.TemporaryDirectory(prefix="duet-promotion-") as folder:
             home = Path(folder) / "home"
             height, width = make_home(home, models or shipped_models())
@@ -122,8 +139,8 @@ def main(
             results.append(run(Plan(home, FAMILY, pngs, count, clients, switches, answers)))
     failures = {f"requests that failed or mixed versions: {one.plan.workers} API processes": [float(len(one.problems))]
                 for one in results}  # fmt: skip
-    verdicts = check_goals(GOALS, failures)
-    reports.report(head, [_requests_table(results), _switches_table(results), goals_table(verdicts)], failures)
+    verdicts = reports.check_goals(GOALS, failures)
+    reports.report(head, [_requests_table(results), _switches_table(results), reports.goals_table(verdicts)], failures)
     if not all(verdict.met for verdict in verdicts):
         problems = sorted({problem for one in results for problem in one.problems})
         reports.progress_console().print("\n".join(problems[:10]))
@@ -175,6 +192,73 @@ def make_home(home: Path, shipped: Path) -> tuple[int, int]:
     return manifest.input.height, manifest.input.width
 
 
+def make_requests(path: str, pngs: Sequence[bytes], *, files: int) -> list[Request]:
+    """Return one raw request per image, and forms of `files` images each."""
+    groups = [tuple(range(start, start + files)) for start in range(0, len(pngs) - files + 1, files)]
+    forms = [(multipart_request(path, *(pngs[index] for index in group)), group) for group in groups]
+    return [*((raw_request(path, png), (index,)) for index, png in enumerate(pngs)), *forms]
+
+
+class CheckedLoad:
+    """Clients that each send the next request as soon as they have an answer."""
+
+    def __init__(self, port: int, requests: Sequence[Request], expected: Answers) -> None:
+        self.seen: list[Seen] = []
+        self._port, self._requests, self._expected = port, cycle(requests), expected
+        self._clients: list[asyncio.Task[None]] = []
+        self._ended = False
+
+    def start(self, clients: int) -> None:
+        """Start the clients."""
+        self._clients = [asyncio.create_task(self._run_client()) for _ in range(clients)]
+
+    async def settled(self, version: int) -> None:
+        """Wait until `version` alone has answered as many times in a row as there are clients.
+
+        Raises BenchmarkError if another version still answers after SETTLE_SECONDS.
+        """
+        end = time.monotonic() + SETTLE_SECONDS
+        while {one.version for one in self.seen[-len(self._clients) :]} != {version}:
+            if time.monotonic() > end:
+                raise BenchmarkError(f"other versions than {version} still answer after {SETTLE_SECONDS:.0f} s")
+            await asyncio.sleep(0.01)
+
+    async def finish(self) -> None:
+        """Send nothing more and wait for the answers that are due."""
+        self._ended = True
+        await asyncio.gather(*self._clients)
+
+    async def _run_client(self) -> None:
+        connection = await Connection.open(self._port)
+        while not self._ended:
+            (message, images), sent = next(self._requests), time.perf_counter()
+            try:
+                version, problem = self.check(await connection.exchange(message), images)
+            except (OSError, BadAnswerError) as error:
+                version, problem = None, f"{type(error).__name__}: {error}"
+            self.seen.append(Seen(sent, time.perf_counter(), version, problem))
+            if not connection.usable:
+                connection = await Connection.open(self._port)
+        connection.close()
+
+    def check(self, answer: Answer, images: tuple[int, ...]) -> tuple[int | None, str | None]:
+        """Return the version that answered, or None and the problem."""
+        if answer.header("Connection") == "close":
+            return None, "the server closed the connection"
+        if not answer.ok:
+            return None, f"{answer.status}: {answer.body[:200]!r}"
+        predictions = json.loads(answer.body)["predictions"]
+        versions = {prediction["version"] for prediction in predictions}
+        if len(versions) != 1:
+            return None, f"one request was answered by versions {sorted(versions)}"
+        [version] = versions
+        for index, prediction in zip(images, predictions, strict=True):
+            label, probability = self._expected[version, index]
+            if prediction["label"] != label or abs(prediction["probability"] - probability) > TOLERANCE:
+                return None, f"version {version} answered {prediction['label']} {prediction['probability']:.4f}"
+        return version, None
+
+
 async def _measure(plan: Plan, port: int, client: Client, expected: Answers) -> Results:
     requests = make_requests(f"/predict?model={plan.family}&top_k=1", plan.pngs, files=FILES)
     load = CheckedLoad(port, requests, expected)
@@ -207,30 +291,20 @@ def _answer(client: Client, family: str, version: int, png: bytes) -> tuple[str,
 def _requests_table(results: Sequence[Results]) -> TextTable:
     rows: dict[tuple[str, ...], Figures] = {}
     for one in results:
-        counts = {"answered": len(one.seen), "failed or mixed": len(one.problems), "switches": len(one.switches)}
-        latencies = {
-            f"p{percent} {'while champions change' if switching else 'otherwise'}, ms": one.latency_ms(
-                percent, switching=switching
-            )
-            for switching in (True, False)
-            for percent in (50, 99)
-        }
-        rows[str(one.plan.workers), str(one.plan.clients)] = {k: [v] for k, v in (counts | latencies).items()}
+        figures: Figures = {"answered": [len(one.seen)], "failed": [len(one.problems)], "switches": [len(one.switches)]}
+        for words, switching in (("while champions change", True), ("otherwise", False)):
+            for percent in (50, 99):
+                figures[f"p{percent} {words}, ms"] = [one.latency_ms(percent, switching=switching)]
+        rows[str(one.plan.workers), str(one.plan.clients)] = figures
     return columns_table("Requests", (">processes", ">concurrent"), rows)
 
 
 def _switches_table(results: Sequence[Results]) -> TextTable:
-    headings = (">processes", "switch", ">to version", "served then", ">answered after, ms", ">all followed after, ms")
-    rows = tuple(
-        (
-            str(one.plan.workers),
-            switch.action,
-            str(switch.version),
-            "yes" if switch.served else "no",
-            f"{1000 * (switch.answered - switch.asked):.0f}",
-            f"{one.followed_ms(index):.0f}",
-        )
-        for one in results
-        for index, switch in enumerate(one.switches)
-    )
-    return TextTable("Switches", headings, rows)
+    rows: dict[tuple[str, ...], Figures] = {}
+    for one in results:
+        for index, switch in enumerate(one.switches):
+            served = "yes" if switch.served else "no"
+            key = (str(one.plan.workers), str(index + 1), switch.action, str(switch.version), served)
+            answered_ms = 1000 * (switch.answered - switch.asked)
+            rows[key] = {"answered after, ms": [answered_ms], "all followed after, ms": [one.followed_ms(index)]}
+    return columns_table("Switches", (">processes", ">switch", "action", ">to version", "served then"), rows)

@@ -6,13 +6,11 @@ each round; each round starts with another measurement.
 
 from __future__ import annotations
 
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -21,12 +19,12 @@ import numpy as np
 import typer
 
 from benchmarks.common import report as reports
-from benchmarks.common.http import HOST, exchange, raw_request
+from benchmarks.common.http import HOST, raw_request
 from benchmarks.common.inputs import Images, Model, find_model
 from benchmarks.common.machine import Cores, describe_machine, pick_cores, pinned
 from benchmarks.common.open_loop import open_load, poisson_arrivals
 from benchmarks.common.reference import Kind, measure_reference, time_calls
-from benchmarks.common.report import BenchmarkError, Figures, Goal, choose, figure_tables, percentile
+from benchmarks.common.report import BenchmarkError, Figures, Goal, append, choose, figure_tables, percentile
 from benchmarks.common.server import start_duet
 from benchmarks.common.wrk import wrk_load
 from core.home import shipped_models
@@ -51,7 +49,7 @@ RATIOS = {
 }
 _IMAGES = 64
 _CAPACITY_CLIENTS, _EXPLANATION_CLIENTS = 32, 4
-_LEAD_SECONDS = 0.5
+_LEAD_SECONDS, _SERVED_SECONDS = 0.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -66,31 +64,23 @@ class Bench:
 
     def reference_ms(self, kind: Kind, images: int) -> float:
         """Return the median time of a reference."""
-        return measure_reference(
-            kind, self.model.folder, core=self.cores.server, seconds=self.seconds, images=images
-        ).median_ms
+        core = self.cores.server
+        return measure_reference(kind, self.model.folder, core=core, seconds=self.seconds, images=images).median_ms
 
     def served_ms(self, query: str) -> float:
-        """Return the median time of an explanation over one connection."""
+        """Return the median time of an explanation at one client."""
         path = f"/saliency?model={self.model.manifest.family}&{query}"
-        requests = cycle([raw_request(path, png) for png in self.images.pngs])
-        with socket.create_connection((HOST, self.port), timeout=60) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-            def ask() -> None:
-                answer = exchange(connection, next(requests))
-                if not answer.ok:
-                    raise BenchmarkError(f"{path}: {answer.status} {answer.body[:300]!r}")
-
-            return time_calls(ask, self.seconds).median_ms
+        requests = [raw_request(path, png) for png in self.images.pngs]
+        load = wrk_load(self.port, requests, clients=1, seconds=max(self.seconds, _SERVED_SECONDS))
+        if load.errors:
+            raise BenchmarkError(f"{load.errors} requests to {path} failed")
+        return load.p50_ms
 
     def triton_ms(self) -> float:
         """Return the median time of a synchronous `infer` by Triton's client, which builds its tensors each time."""
         from tritonclient import http as triton
 
-        batch_NHWC = np.ascontiguousarray(
-            np.resize(self.images.images_NHWC, (BATCH, *self.images.images_NHWC.shape[1:]))
-        )
+        batch_NHWC = np.ascontiguousarray(self.images.images_NHWC[:BATCH])
         client = triton.InferenceServerClient(f"{HOST}:{self.port}")
 
         def infer() -> object:
@@ -153,8 +143,7 @@ def main(
             if "crowd" in parts:
                 found |= measure_crowd(bench, predictions, seconds=4 * seconds, seed=number)
             found |= ratios(times)
-            for name, value in found.items():
-                figures.setdefault(name, []).append(value)
+            append(figures, found)
             reports.progress_console().print(f"round {number + 1} of {rounds} of {model.manifest.reference}")
     reports.report(head, figure_tables("Explanations", figures, GOALS), figures, out=out, markdown=markdown)
 
@@ -200,8 +189,7 @@ def half_load(
 ) -> tuple[float, float]:
     """Send predictions at random times; return the p99 of the accepted ones in ms, and the share answered 429.
 
-    Raises:
-        BenchmarkError: an answer is missing or neither 2xx nor 429, or all are 429.
+    Raises BenchmarkError if an answer is missing or neither 2xx nor 429, or all are 429.
     """
     outcomes = open_load(port, requests, poisson_arrivals(per_second, seconds, seed=seed)).outcomes
     failed = [one for one in outcomes if one.answer is None or not (one.answer.ok or one.answer.status == 429)]

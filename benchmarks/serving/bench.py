@@ -16,7 +16,7 @@ from benchmarks.common import report as reports
 from benchmarks.common.inputs import Model, find_model
 from benchmarks.common.machine import describe_machine, pick_cores
 from benchmarks.common.reference import measure_reference
-from benchmarks.common.report import BenchmarkError, Figures, Goal, SkippedError, TextTable, choose, split
+from benchmarks.common.report import BenchmarkError, Figures, Goal, SkippedError, TextTable, append, choose, split
 from benchmarks.common.server import Server, cpu_seconds
 from benchmarks.common.wrk import Load, warm_up, wrk_load, wrk_version
 from benchmarks.serving import overload, process
@@ -26,7 +26,6 @@ from core.manifest import Precision
 
 PARTS = ("load", "overload", "workers", "start", "memory")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-MAX_CLIENTS = 1024
 GOALS = (
     Goal("/ raw batch 32: fp32, 32 clients, duet multipart", ">=", 0.90),
     Goal("/ raw batch 32: int8, 32 clients, duet raw", ">=", 0.85),
@@ -128,13 +127,9 @@ def make_plan(names: Sequence[str], *, quick: bool) -> Plan:
 
 
 def client_count(text: str) -> int:
-    """Parse a number of clients.
-
-    Raises:
-        BenchmarkError: it is not a number from 1 to MAX_CLIENTS.
-    """
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_CLIENTS:
-        raise BenchmarkError(f"--clients {text}: use whole numbers from 1 to {MAX_CLIENTS}, such as 1,32")
+    """Parse a number of clients; raises BenchmarkError."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise BenchmarkError(f"--clients {text}: use whole numbers from 1 to 1024, such as 1,32")
     return int(text)
 
 
@@ -162,7 +157,7 @@ def measure(plan: Plan, setup: Setup) -> Results:
                 results.skipped.append(f"{part}: {reason}")
                 break
             console.print(", ".join(f"{name} {value:.2f}" for name, value in found.items()))
-            _append(results.costs, found)
+            append(results.costs, found)
     return results
 
 
@@ -178,18 +173,18 @@ def measure_group(
         return
     precision, clients, *_ = ready[0]
     raw = measure_raw(setup, precision, plan.raw_seconds)
-    _append(results.raw.setdefault((precision,), {}), raw)
+    append(results.raw.setdefault((precision,), {}), raw)
     loads: dict[tuple[str, str], Load] = {}
     for cell in ready:
         _, _, name, body = cell
         load, server_cpu = _load(*targets[precision, name, body], clients=clients, seconds=plan.seconds)
         loads[name, body] = load
         found = cell_figures(load, raw, server_cpu)
-        _append(results.cells.setdefault(cell, {}), found)
+        append(results.cells.setdefault(cell, {}), found)
         console.print(f"{' '.join(map(str, cell))}: {', '.join(f'{key} {value:.2f}' for key, value in found.items())}")
     if {("duet", "multipart"), ("mosec", "raw")} <= loads.keys():
         ratio = loads["duet", "multipart"].per_second / loads["mosec", "raw"].per_second
-        _append(results.costs, {f"duet multipart / mosec raw: {precision}, {clients} clients": ratio})
+        append(results.costs, {f"duet multipart / mosec raw: {precision}, {clients} clients": ratio})
 
 
 def measure_overload(plan: Plan, targets: Targets, round_: int, results: Results, console: Console) -> None:
@@ -203,7 +198,7 @@ def measure_overload(plan: Plan, targets: Targets, round_: int, results: Results
             except SkippedError as reason:
                 results.skipped.append(f"overload {precision}, round {round_ + 1}: {reason}")
                 continue
-            _append(results.overload.setdefault((precision,), {}), found)
+            append(results.overload.setdefault((precision,), {}), found)
             console.print(f"overload {precision}: {', '.join(f'{key} {value:.2f}' for key, value in found.items())}")
 
 
@@ -270,11 +265,6 @@ def _load(server: Server, requests: list[bytes], *, clients: int, seconds: float
     load = wrk_load(server.port, requests, clients=clients, seconds=seconds)
     server.require_alive()
     return load, (cpu_seconds(processes) - before) / load.seconds
-
-
-def _append(figures: Figures, found: dict[str, float]) -> None:
-    for name, value in found.items():
-        figures.setdefault(name, []).append(value)
 
 
 def _head(plan: Plan, model: Model) -> list[str]:

@@ -1,13 +1,4 @@
-"""Mosec server for comparison, with the fastest settings found among those in its documentation.
-
-Dynamic batches of up to 32 images, raw bodies, decoding in the worker's `deserialize`, one onnxruntime session with one
-thread. Alternatives, measured on one core, three rounds of the shipped cnn at 32 clients:
-
-- Waiting 1, 2, 5 or 10 ms for more requests: the same throughput within the noise (fp32 530 to 545 requests/s, int8
-  1,420 to 1,520), because a batch fills while the previous one runs. At one client the wait is added to every answer
-  (medians of 4.7, 5.9, 9.5 and 14.7 ms). The server uses 1 ms, the minimum.
-- Decoding in a separate stage: slower (0.60 to 0.83 of onnxruntime's speed, against 0.81 to 0.96), because the two
-  processes share the core and pass every image through a socket.
+"""Mosec server for comparison; benchmarks/README.md explains its settings.
 
 BENCHMARK_GRAPH (the ONNX file) and BENCHMARK_LABELS (a JSON list) are environment variables, because Mosec parses the
 command line itself:

@@ -1,14 +1,7 @@
 """Naive server for comparison: FastAPI and onnxruntime as a competent newcomer combines them in an afternoon.
 
-    BENCHMARK_GRAPH=models/cnn/4/model.onnx BENCHMARK_LABELS='["cat", "dog"]' \
+BENCHMARK_GRAPH=models/cnn/4/model.onnx BENCHMARK_LABELS='["cat", "dog"]' \
       python -m benchmarks.serving.naive_server --port 8001
-
-- One `def` endpoint takes an `UploadFile`; FastAPI runs it in its pool of 40 threads.
-- Pillow decodes, numpy converts, and `session.run` runs one image at a time: no batching, no queue, no limit.
-- The onnxruntime session has one thread, because the server has one core.
-- uvicorn runs with uvloop and httptools and its default log, including access lines.
-- The answer has the label and all probabilities, but none of what Duet adds (calibration, prediction sets,
-  out-of-distribution flags, request ids, metrics). A request is therefore cheaper than one of Duet's.
 """
 
 from __future__ import annotations
@@ -53,7 +46,7 @@ def create_app(graph: Path, labels: Sequence[str]) -> FastAPI:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     served = create_app(Path(os.environ["BENCHMARK_GRAPH"]), json.loads(os.environ["BENCHMARK_LABELS"]))
     uvicorn.run(served, host="127.0.0.1", port=parser.parse_args().port)

@@ -1,13 +1,6 @@
 """Overload: Duet receives five times its capacity and must reject the rest without slowing down.
 
-- Capacity is the closed loop with 64 clients, measured just before: one batch of 32 runs while the next 32 wait, the
-  smallest load that keeps the largest batch full. Its p99 is the "p99 at capacity".
-- The open loop then sends FACTOR times that rate at random (Poisson) times that are fixed beforehand.
-- The first fifth of the run fills the queue and is not evaluated. Accepted throughput counts the 2xx answers that
-  arrive in the rest; latencies are those of requests due in the rest, from the time they were due.
-- Retry-After is consistent if a 429 has both the header, in whole seconds from 1 to 60, and `retry_after_ms` in its
-  body, and the header is the latter rounded up.
-- Memory is resident memory before the run, after a third of it, at its peak, and one second after the last answer.
+benchmarks/README.md defines the figures.
 """
 
 from __future__ import annotations

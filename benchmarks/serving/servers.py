@@ -55,8 +55,7 @@ def start_targets(
 ) -> Iterator[Targets]:
     """Start the servers on the server core and check their answers; call `skip` with a line for each one left out.
 
-    Raises:
-        BenchmarkError: a server does not start, or its answers are wrong.
+    Raises BenchmarkError if a server does not start, or its answers are wrong.
     """
     targets: Targets = {}
     with ExitStack() as stack:
@@ -79,11 +78,7 @@ def start_targets(
 
 @contextmanager
 def start(name: ServerName, precision: Precision, setup: Setup, *cores: int, workers: int = 1) -> Iterator[Server]:
-    """Start one server on `cores`; it may not be ready yet.
-
-    Raises:
-        SkippedError: the server is not installed.
-    """
+    """Start one server on `cores`; it may not be ready yet. Raises SkippedError if the server is not installed."""
     if name == "duet":
         with tempfile.TemporaryDirectory(prefix="home-", dir=setup.folder) as home:
             # Jobs are off; benchmarks.idle measures the cost of the broker and the worker.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+import time
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -12,23 +15,32 @@ from benchmarks.common import report as reports
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import Figures, Goal, check_goals, columns_table, goals_table
 from benchmarks.training.race import race_figures, train_plain, train_recipe
-from benchmarks.training.steps import matrix_product_flops, time_steps
 from core.cores import available_cores
 from core.recipes import RecipeConfig, recipe_config
+from training.batches import Batches
 from training.checkpoint import Dtype
-from training.compute import faster_dtype, pick_device
+from training.compute import autocast, faster_dtype, pick_device
+from training.datasets.base import LabelledImages
 from training.datasets.catalogue import load_images
 from training.datasets.splits import Split
 from training.images import Images
-from training.losses import classification_loss
+from training.losses import classification_loss, training_loss
 from training.networks import Classifier, count_macs
 from training.networks.first_weights import initialise, whiten
+from training.networks.layers import seed_dropout
+from training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.pipeline import new_classifier
 from training.preprocessing import one_hot, scale_pixels
 from training.randomness import generator
+from training.rounds import RoundAnswers
 
 GOALS = (Goal("*: augmentation, % of a step", "<=", 5.0),)
 QUICK_IMAGES = 1_000
+PARTS = ("augmentation", "forward", "backward", "optimizer")
+SIDES = (1024, 2048)
+"""Sides of the square matrices; the faster one counts."""
+WARM_UP_STEPS = 2
+"""Steps that allocate memory and choose kernels."""
 PASSES = 3
 """A backward pass multiplies twice as often as the forward pass."""
 
@@ -94,8 +106,9 @@ def step_figures(seconds: dict[str, float], *, images: int, macs: int, limit: fl
     flops = images / total * macs * 2 * PASSES
     figures = {"images/s": images / total}
     for part, taken in seconds.items():
-        figures |= {f"{part}, ms": 1000 * taken, f"{part}, %": 100 * taken / total}
+        figures[f"{part}, ms"] = 1000 * taken
     return figures | {
+        "augmentation, %": 100 * seconds["augmentation"] / total,
         "M multiply-accumulates": macs / 1e6,
         "GFLOP/s": flops / 1e9,
         "GFLOP/s of a matrix product": limit / 1e9,
@@ -108,8 +121,7 @@ def race(
 ) -> dict[str, dict[str, float]]:
     """Train with the recipe and with the plain loop, each until the target or the last epoch.
 
-    Raises:
-        TrainingDivergedError: the loss of the recipe is no longer finite.
+    Raises TrainingDivergedError if the loss of the recipe is no longer finite.
     """
     train = images.part("train")
     config = config.with_overrides({"precision": dtype})
@@ -158,3 +170,77 @@ def pick_dtype(config: RecipeConfig, images: Images, device: torch.device) -> Dt
 
 def _rows(found: dict[str, float]) -> Figures:
     return {name: [value] for name, value in found.items()}
+
+
+def time_steps(
+    classifier: Classifier,
+    config: RecipeConfig,
+    images: LabelledImages,
+    *,
+    dtype: Dtype,
+    device: torch.device,
+    steps: int,
+) -> dict[str, float]:
+    """Train for a few steps; return the median seconds of each part.
+
+    `classifier` has its initial weights, is on the device, and is changed; `images` are at least one batch.
+    """
+    classes = int(images.labels_N.max()) + 1
+    size = min(config.batch_size, len(images))
+    teacher = None
+    if config.distillation.teacher is not None:
+        # The images of a round are made at once; with one batch per round, each step includes its share of that.
+        images = LabelledImages(images.images_NHWC[:size], images.labels_N[:size])
+        teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (WARM_UP_STEPS + steps)
+    mirrored_N = torch.zeros(len(images), dtype=torch.bool)
+    batches = Batches(
+        images, classes, config,
+        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher=teacher, device=device,
+    )  # fmt: skip
+    optimizer = build_optimizer(classifier, config.optimization)
+    draw = generator(config.seed, device=device)
+    seed_dropout(classifier.train(), draw)
+    order_N = torch.randperm(len(images), generator=generator(config.seed))
+    seconds: dict[str, list[float]] = {part: [] for part in PARTS}
+    for number in range(WARM_UP_STEPS + steps):
+        # The first percent of the schedule, far from a learning rate of zero.
+        set_learning_rate(optimizer, learning_rate(config.optimization, number, 100 * (WARM_UP_STEPS + steps)))
+        index_N = order_N.roll(-number * size)[:size]
+        times = [_now(device)]
+        batch = batches.augmented(index_N, number, draw)
+        times.append(_now(device))
+        with autocast(device, dtype):
+            logits_NK = classifier(batch.pixels_LHWC)
+        loss = training_loss(logits_NK, batch, config)
+        times.append(_now(device))
+        optimizer.zero_grad()
+        loss.backward()
+        times.append(_now(device))
+        optimizer.step()
+        times.append(_now(device))
+        for part, (start, end) in zip(PARTS, pairwise(times), strict=True):
+            seconds[part].append(end - start)
+    return {part: statistics.median(taken[WARM_UP_STEPS:]) for part, taken in seconds.items()}
+
+
+def matrix_product_flops(dtype: Dtype, device: torch.device, *, repeats: int) -> float:
+    """Return the floating-point operations per second of a matrix product in `dtype`, median over repeats."""
+
+    def flops(side: int) -> float:
+        draw = torch.Generator(device).manual_seed(0)
+        a, b = torch.randn(2, side, side, generator=draw, device=device).to(getattr(torch, dtype))
+        times = [_now(device)]
+        for _ in range(repeats + 1):
+            torch.mm(a, b)
+            times.append(_now(device))
+        taken = [end - start for start, end in pairwise(times)]
+        return 2 * side**3 / statistics.median(taken[1:])  # the first one chooses a kernel
+
+    return max(map(flops, SIDES))
+
+
+def _now(device: torch.device) -> float:
+    """Return the time after all work that is queued on the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.common.report import BenchmarkError
-from benchmarks.jobs.bench import small_training
-from benchmarks.jobs.stream import JobStream
+from benchmarks.jobs.bench import JobStream, small_training
 from core.jobs.parameters import TrainParameters
 from core.labelled_folders import read_folder
 from duet import Client

@@ -6,9 +6,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks.training.bench import few_images, measure_steps, race, step_figures
+from benchmarks.training.bench import PARTS, few_images, measure_steps, race, step_figures
 from benchmarks.training.race import race_figures
-from benchmarks.training.steps import PARTS
 from tests.support.training_runs import CPU, small_images, small_recipe
 from training.images import Images
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.common.http import Answer
-from benchmarks.promotion.bench import Plan, Results, Switch, run
-from benchmarks.promotion.load import Answers, CheckedLoad, Seen, make_requests
+from benchmarks.promotion.bench import Answers, CheckedLoad, Plan, Results, Seen, Switch, make_requests, run
 from core.aliases import history
 from core.repository import ModelRepository
 from tests.support.holdouts import write_judged_version
@@ -59,8 +58,8 @@ def answer(*predictions: tuple[int, str, float]) -> Answer:
 )
 def test_the_clients_notice_what_is_wrong_with_an_answer(given: Answer, problem: str | None) -> None:
     form = make_requests("/predict", PNGS, files=4)[-1]
-    assert form.images == (0, 1, 2, 3)
-    assert CheckedLoad(0, [form], EXPECTED).check(given, form)[1] == problem
+    assert form[1] == (0, 1, 2, 3)
+    assert CheckedLoad(0, [form], EXPECTED).check(given, form[1])[1] == problem
 
 
 def test_figures_of_a_switch() -> None:
