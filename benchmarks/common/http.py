@@ -60,7 +60,7 @@ class Connection:
         """Send a request and return its answer; a connection that is not usable afterwards is closed.
 
         Raises:
-            OSError: the connection is broken.
+            OSError: the connection is broken, or there is no answer in time.
             BadAnswerError: the answer is malformed or incomplete.
         """
         answer = None
@@ -107,12 +107,7 @@ def requests_for(body: str, path: str, pngs: Sequence[bytes]) -> list[bytes]:
 
 
 def ask(port: int, request: bytes) -> Answer:
-    """Send one request over a new connection and return its answer.
-
-    Raises:
-        OSError: nothing listens there, or there is no answer within TIMEOUT_SECONDS.
-        BadAnswerError: the answer is malformed or incomplete.
-    """
+    """Send one request over a new connection and return its answer; raises like `Connection.exchange`."""
 
     async def exchange() -> Answer:
         async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -1,9 +1,4 @@
-"""Open loop: sends requests at times that are fixed beforehand, independent of the answers.
-
-In a closed loop, a server that slows down also receives fewer requests. Here the rate is constant, and a latency counts
-from the time the request was due, so that neither late answers nor a late generator can hide (no coordinated
-omission). wrk has no such mode.
-"""
+"""Open loop: sends requests at times that are fixed beforehand, independent of the answers; wrk has no such mode."""
 
 from __future__ import annotations
 
@@ -18,6 +13,7 @@ import numpy.typing as npt
 import uvloop
 
 from benchmarks.common.http import Answer, BadAnswerError, Connection
+from benchmarks.common.report import BenchmarkError
 
 OPENED_CONNECTIONS = 512
 MAX_CONNECTIONS = 2048
@@ -42,6 +38,19 @@ class OpenRun:
 
     outcomes: list[Outcome]
     samples: list[tuple[float, float]] = field(default_factory=list)
+
+    def accepted_ms(self, *allowed: int) -> list[float]:
+        """Return the latencies of the 2xx answers in ms.
+
+        Raises BenchmarkError if a status is neither 2xx nor `allowed`, an answer is missing, or none is 2xx.
+        """
+        answered = [(one, one.answer) for one in self.outcomes if one.answer is not None]
+        taken = [1000 * (one.ended - one.due) for one, answer in answered if answer.ok]
+        good = len(taken) + sum(answer.status in allowed for _, answer in answered)
+        if good < len(self.outcomes) or not taken:
+            failed = len(self.outcomes) - good
+            raise BenchmarkError(f"{failed} of {len(self.outcomes)} predictions failed, {len(taken)} were accepted")
+        return taken
 
 
 def poisson_arrivals(per_second: float, seconds: float, *, seed: int) -> npt.NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import statistics
 import sys
@@ -113,7 +112,7 @@ def summary(values: Sequence[float]) -> str:
     """Return `0.91 (0.90..0.92)`: median, lowest and highest value, or a single number if they are equal."""
     median, low, high = statistics.median(values), min(values), max(values)
     size = max(map(abs, (low, high)))
-    digits = 0 if size >= 100 or all(map(_is_whole, values)) else 1 if size >= 10 else 2
+    digits = 0 if size >= 100 or all(float(value).is_integer() for value in values) else 1 if size >= 10 else 2
     if not low < high:
         return f"{median:,.{digits}f}"
     return f"{median:,.{digits}f} ({low:,.{digits}f}..{high:,.{digits}f})"
@@ -192,7 +191,3 @@ def markdown_table(table: TextTable) -> str:
 
 def _goal_of(name: str, goals: Sequence[Goal]) -> Goal | None:
     return next((goal for goal in goals if fnmatchcase(name, goal.name)), None)
-
-
-def _is_whole(value: float) -> bool:
-    return math.isfinite(value) and value == round(value)

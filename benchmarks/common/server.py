@@ -164,11 +164,6 @@ def rss_mb(processes: Sequence[psutil.Process]) -> float:
     return total
 
 
-def pss_mb(process: psutil.Process) -> float:
-    """Return the proportional memory (PSS) in MB: memory shared by n processes counts 1/n for each."""
-    return float(process.memory_full_info().pss) / 1e6
-
-
 def _family(process: psutil.Process) -> list[psutil.Process]:
     try:
         return [process, *process.children(recursive=True)]

@@ -1,11 +1,6 @@
-"""Closed loop by wrk with one thread: each client sends its next request as soon as it has an answer.
+"""Closed loop by wrk: each client sends its next request as soon as it has an answer.
 
-Two properties of wrk affect its figures. It counts answers with a status of 400 or more as errors. It also "corrects"
-latencies: a latency above twice the mean counts again, reduced by the mean, until it is below. Even answer times are
-not affected; the p99 of a distribution with a long tail is somewhat high.
-
-All connections are opened HEAD_START_SECONDS before the load begins. Otherwise the burst of new connections would
-dominate the p99 of a short run.
+benchmarks/README.md describes how wrk measures.
 """
 
 from __future__ import annotations
@@ -62,8 +57,7 @@ def wrk_path() -> str:
 def wrk_version() -> str:
     """Return the version that wrk prints with its usage, such as `4.1.0`."""
     shown = subprocess.run([wrk_path(), "--version"], capture_output=True, text=True, timeout=10, check=False)
-    found = re.search(r"wrk (?:debian/)?(\S+)", shown.stdout + shown.stderr)
-    return found.group(1) if found else "unknown"
+    return (shown.stdout + shown.stderr).split()[1].removeprefix("debian/")
 
 
 def wrk_load(port: int, requests: Sequence[bytes], *, clients: int, seconds: float) -> Load:

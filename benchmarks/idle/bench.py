@@ -1,9 +1,4 @@
-"""Idle benchmark: memory of all processes of `duet serve`, and time to the first answer with and without a worker.
-
-Memory is the proportional set size (PSS in proc(5)): a page shared by several processes counts once in their sum. It is
-read when the models are loaded, the worker is alive, and all processes have been idle for some seconds. The time to the
-first answer is from the start of the process to the end of the first 200 of /predict.
-"""
+"""Idle benchmark: memory of all processes of `duet serve`, and time to the first answer with and without a worker."""
 
 from __future__ import annotations
 
@@ -22,7 +17,7 @@ from benchmarks.common.http import raw_request
 from benchmarks.common.inputs import draw_images
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import BenchmarkError, Figures, Goal, check_goals, figure_tables
-from benchmarks.common.server import Server, pss_mb, start_duet, wait_for_worker
+from benchmarks.common.server import Server, start_duet, wait_for_worker
 from core.home import shipped_models
 
 GOALS = (Goal("PSS of all processes, MB", "<=", 500.0),)
@@ -66,7 +61,9 @@ def measure_memory() -> Figures:
         figures: Figures = {}
         for process in server.processes():
             name = "API" if process.pid == server.process.pid else role(process)
-            figures[f"PSS of {name}, MB"] = [sum(figures.get(f"PSS of {name}, MB", [])) + pss_mb(process)]
+            figures[f"PSS of {name}, MB"] = [
+                sum(figures.get(f"PSS of {name}, MB", [])) + process.memory_full_info().pss / 1e6
+            ]
         return figures | {"PSS of all processes, MB": [sum(sum(values) for values in figures.values())]}
 
 

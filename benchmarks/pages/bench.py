@@ -81,10 +81,7 @@ def main(
 
 
 def images() -> dict[str, tuple[bytes, str]]:
-    """Return image files of several sizes with their media types, by name.
-
-    Smooth colors compress about as well as a photograph of this size.
-    """
+    """Return image files of several sizes, which compress like photographs, with their media types, by name."""
     colors = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8))
     found = {}
     for width, height, file_format in ((32, 32, "PNG"), (640, 480, "JPEG"), (4000, 3000, "JPEG")):

@@ -1,7 +1,6 @@
 """Promotion benchmark: promotions and rollbacks of a champion under load; no request may fail or mix versions.
 
-The clients compare every answer with what the version that it names answered beforehand. wrk cannot do this: its script
-sees an answer without its request.
+wrk cannot check the answers: its script sees an answer without its request.
 """
 
 from __future__ import annotations
@@ -50,10 +49,7 @@ Request = tuple[bytes, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Plan:
-    """One run; `home` has versions 1 (the champion) and 2 of `family`, which must answer differently.
-
-    `switches` and `answers` are minimum numbers of switches and requests; `rest_seconds` is the pause after a switch.
-    """
+    """One run over a home with versions 1 (the champion) and 2 of `family`; `switches` and `answers` are minima."""
 
     home: Path
     family: str
@@ -67,10 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as its client saw it; times are those of `time.perf_counter`.
-
-    `version` is None without a correct answer; `problem` is the reason.
-    """
+    """One request as its client saw it; without a correct answer, `version` is None and `problem` the reason."""
 
     sent: float
     done: float
@@ -165,11 +158,11 @@ def run(plan: Plan) -> Results:
         Client(server.url, api_key=API_KEY, timeout_seconds=60) as client,
     ):
         server.wait_for_answer(READY_REQUEST)
-        expected = {
-            (version, index): _answer(client, plan.family, version, png)
-            for version in (1, 2)
-            for index, png in enumerate(plan.pngs)
-        }
+        expected: dict[tuple[int, int], tuple[str, float]] = {}
+        for version in (1, 2):
+            for index, png in enumerate(plan.pngs):
+                prediction = client.predict_one(png, model=plan.family, version=version, top_k=1)
+                expected[version, index] = prediction.label, prediction.probability
         if all(expected[1, index] == expected[2, index] for index in range(len(plan.pngs))):
             raise BenchmarkError("both versions give the same answers: use models that differ")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -275,17 +268,9 @@ async def _measure(plan: Plan, port: int, client: Client, expected: Answers) -> 
 
 
 def _switch(client: Client, family: str, *, promoting: bool) -> Switch:
-    reason, asked = "benchmark", time.perf_counter()
-    moved = (
-        client.promote(family, 2, reason=reason, force=True) if promoting else client.rollback(family, reason=reason)
-    )
-    promotion = moved.promotion
-    return Switch(promotion.action, promotion.to_version, asked, time.perf_counter(), moved.served)
-
-
-def _answer(client: Client, family: str, version: int, png: bytes) -> tuple[str, float]:
-    prediction = client.predict_one(png, model=family, version=version, top_k=1)
-    return prediction.label, prediction.probability
+    why, asked = "benchmark", time.perf_counter()
+    moved = client.promote(family, 2, reason=why, force=True) if promoting else client.rollback(family, reason=why)
+    return Switch(moved.promotion.action, moved.promotion.to_version, asked, time.perf_counter(), moved.served)
 
 
 def _requests_table(results: Sequence[Results]) -> TextTable:

@@ -1,8 +1,4 @@
-"""Costs of the Duet process: start time, memory, and the gain of a second worker.
-
-A start is timed from the spawn to the first 2xx answer of /predict, with an empty home and the program's files in the
-page cache. Memory is read after 64 requests to each champion, and again after a load of 32 clients on each.
-"""
+"""Costs of the Duet process: start time, memory, and the gain of a second worker."""
 
 from __future__ import annotations
 
@@ -58,8 +54,7 @@ def memory_figures(setup: Setup, seconds: float) -> dict[str, float]:
 def scaling_figures(setup: Setup, seconds: float) -> dict[str, float]:
     """Compare two workers on two cores with one on one: fp32, raw bodies, 64 clients.
 
-    On a machine with two cores, the load shares a core with the second worker. The ratio has a goal only if the load
-    takes little of that core.
+    If the load shares a core with the second worker, the ratio has a goal only if the load takes little of that core.
 
     Raises:
         SkippedError: the service does not start two processes.

@@ -1,11 +1,4 @@
-"""Servers under test: how each is started, its path, and a check of its first answers.
-
-| server | bodies | processes |
-|---|---|---|
-| duet | multipart and raw | one, which serves all precisions |
-| naive | multipart | one per precision |
-| mosec | raw | one per precision |
-"""
+"""Servers under test: how each is started, its path, and a check of its first answers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Race to a validation accuracy: the recipe, and the training loop of a PyTorch textbook on the same network.
-
-The textbook loop: the same initial weights; a DataLoader with two workers and torchvision's transforms for each image;
-float32; SGD with Nesterov momentum for a convolutional network and Adam for an MLP; cosine decay.
-"""
+"""Race to a validation accuracy: the recipe, and the training loop of a PyTorch textbook on the same network."""
 
 from __future__ import annotations
 
