@@ -60,10 +60,8 @@ def measure_memory() -> Figures:
         time.sleep(_SETTLE_SECONDS)
         figures: Figures = {}
         for process in server.processes():
-            name = "API" if process.pid == server.process.pid else role(process)
-            figures[f"PSS of {name}, MB"] = [
-                sum(figures.get(f"PSS of {name}, MB", [])) + process.memory_full_info().pss / 1e6
-            ]
+            name = f"PSS of {'API' if process.pid == server.process.pid else role(process)}, MB"
+            figures[name] = [sum(figures.get(name, [])) + process.memory_full_info().pss / 1e6]
         return figures | {"PSS of all processes, MB": [sum(sum(values) for values in figures.values())]}
 
 

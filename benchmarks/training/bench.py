@@ -72,9 +72,7 @@ def main(
         elif target > 0:
             for racer, found in race(config, images, dtype, target, device, console).items():
                 race_rows[name, racer] = _rows(found)
-    shares = {
-        f"{name}: augmentation, % of a step": figures["augmentation, %"] for (name, _), figures in step_rows.items()
-    }
+    shares = {f"{name}: augmentation, % of a step": row["augmentation, %"] for (name, _), row in step_rows.items()}
     tables = [
         columns_table("A step", ("recipe", "compute type"), step_rows),
         columns_table("A race, validation included", ("network of", "trained by"), race_rows),
@@ -92,12 +90,8 @@ def measure_steps(
     seconds = time_steps(initialized(config, images, device), config, train, dtype=dtype, device=device, steps=steps)
     _, height, width, _ = train.images_NHWC.shape
     macs = count_macs(initialized(config, images, torch.device("cpu")), height=height, width=width)
-    return step_figures(
-        seconds,
-        images=min(config.batch_size, len(train)),
-        macs=macs,
-        limit=matrix_product_flops(dtype, device, repeats=steps),
-    )
+    limit = matrix_product_flops(dtype, device, repeats=steps)
+    return step_figures(seconds, images=min(config.batch_size, len(train)), macs=macs, limit=limit)
 
 
 def step_figures(seconds: dict[str, float], *, images: int, macs: int, limit: float) -> dict[str, float]:
@@ -119,10 +113,7 @@ def step_figures(seconds: dict[str, float], *, images: int, macs: int, limit: fl
 def race(
     config: RecipeConfig, images: Images, dtype: Dtype, target: float, device: torch.device, console: Console
 ) -> dict[str, dict[str, float]]:
-    """Train with the recipe and with the plain loop, each until the target or the last epoch.
-
-    Raises TrainingDivergedError if the loss of the recipe is no longer finite.
-    """
+    """Train with the recipe and with the plain loop, each until the target or the last epoch."""
     train = images.part("train")
     config = config.with_overrides({"precision": dtype})
     recipe = train_recipe(new_classifier(config, images), config, images, target, device)
