@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.common.http import BadAnswerError, multipart_request, raw_request, requests_for, take_answer
+from benchmarks.common.http import BadAnswerError, multipart_request, raw_request, take_answer
 from service.multipart import MultipartImages
 
 ANSWER = b"HTTP/1.1 429 Too Many\r\ncontent-type: a/b\r\nRetry-After: 2\r\nContent-Length: 5\r\n\r\nhello"
@@ -28,11 +28,6 @@ def test_multipart_request_is_read_by_the_service() -> None:
     images = MultipartImages(headers["Content-Type"], max_files=2)
     images.feed(body)
     assert images.finish() == [("0.png", b"\x89PNG\r\n--x"), ("1.png", b"second")]
-
-
-def test_requests_for_makes_one_request_per_image() -> None:
-    requests = requests_for("raw", "/", [b"one", b"two"])
-    assert [split_request(request)[1] for request in requests] == [b"one", b"two"]
 
 
 def test_take_answer_waits_for_all_bytes() -> None:

@@ -21,8 +21,3 @@ def test_drawn_images_equal_their_png_files() -> None:
     assert images.images_NHWC.shape == (3, 20, 24, 3)
     for png, image_HWC in zip(images.pngs, images.images_NHWC, strict=True):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), image_HWC)
-
-
-def test_drawn_images_follow_the_seed() -> None:
-    assert draw_images(2, height=8, width=8, seed=1).pngs == draw_images(2, height=8, width=8, seed=1).pngs
-    assert draw_images(2, height=8, width=8, seed=1).pngs != draw_images(2, height=8, width=8, seed=2).pngs

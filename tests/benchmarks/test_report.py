@@ -14,7 +14,6 @@ from benchmarks.common.report import (
     choose,
     columns_table,
     figure_tables,
-    markdown_table,
     percentile,
     report,
     summary,
@@ -57,10 +56,6 @@ def test_check_goals_compares_medians() -> None:
     ]
 
 
-def test_check_goals_without_figures_is_empty() -> None:
-    assert check_goals(GOALS, {}) == []
-
-
 def test_goal_is_missed_by_nan() -> None:
     assert not Goal("x", "<=", 1).met([float("nan")])
     assert not Goal("x", ">=", 1).met([float("nan")])
@@ -75,11 +70,6 @@ def test_figure_tables_separate_figures_with_goals() -> None:
 def test_columns_table_has_a_row_per_key() -> None:
     table = columns_table("T", ("key",), {("a",): {"x": [1, 2, 3]}, ("b",): {"x": [4]}})
     assert table == TextTable("T", ("key", ">x"), (("a", "2 (1..3)"), ("b", "4")))
-
-
-def test_markdown_table_aligns_figures_right() -> None:
-    table = TextTable("T", ("what", ">n"), (("a", "1"),))
-    assert markdown_table(table) == "| what | n |\n|---|---:|\n| a | 1 |"
 
 
 def test_report_writes_the_printed_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,22 +68,6 @@ def test_server_is_pinned_measured_and_stopped_with_its_children(
     assert not any(map(is_running, processes))
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
-def test_server_is_stopped_when_the_benchmark_fails(tmp_path: Path, kind: type[BaseException]) -> None:
-    processes: list[psutil.Process] = []
-
-    def fail() -> None:
-        with start(tmp_path, STUBBORN) as server:
-            assert wait_for_log(server)
-            processes.extend(server.processes())
-            raise kind
-
-    with pytest.raises(kind):
-        fail()
-    assert len(processes) == 2
-    assert not any(map(is_running, processes))
-
-
 def test_server_that_exited_is_reported_with_its_log(tmp_path: Path) -> None:
     with start(tmp_path, "import sys; sys.exit('no such model')") as server:
         server.process.wait(20)
