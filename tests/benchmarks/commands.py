@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import psutil
+
 from benchmarks.common.server import ROOT
 
 
@@ -24,6 +26,14 @@ def start(suite: str, *options: str) -> subprocess.Popen[str]:
 def run(suite: str, *options: str) -> str:
     """Run a suite that must succeed, and return what it printed."""
     with start(suite, *options) as process:
-        printed, progress = process.communicate(timeout=280)
+        try:
+            printed, progress = process.communicate(timeout=280)
+        finally:
+            process.terminate()  # after a timeout; it stops its servers
     assert process.returncode == 0, progress
     return printed
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Return whether a process has not exited; a zombie has."""
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

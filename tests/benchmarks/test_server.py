@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from benchmarks.common import server as module
 from benchmarks.common.report import BenchmarkError
 from benchmarks.common.server import Server, cpu_seconds, rss_mb, start_server
+from tests.benchmarks.commands import is_running
 
 # A parent that starts a child, ignores SIGTERM, and holds 64 MB; `timeit` runs it as `python -m timeit`.
 STUBBORN = """
@@ -25,10 +25,6 @@ held = bytearray(64_000_000)
 print(sorted(os.sched_getaffinity(0)), os.environ.get("DUET_HOME"), os.environ.get("ADDED"), flush=True)
 time.sleep(60)
 """
-
-
-def is_running(process: psutil.Process) -> bool:
-    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def core() -> int:

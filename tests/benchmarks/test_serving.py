@@ -18,7 +18,7 @@ from benchmarks.common.wrk import Load
 from benchmarks.serving.bench import GOALS, Cell, Plan, Results, cell_figures, client_count, goal_figures, make_plan
 from benchmarks.serving.bench import tables as report_tables
 from benchmarks.serving.overload import retry_after_ms, summarize
-from tests.benchmarks.commands import run, start
+from tests.benchmarks.commands import is_running, run, start
 from tests.benchmarks.test_wrk import needs_wrk
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import write_aliases
@@ -201,8 +201,10 @@ def test_interrupted_run_stops_its_servers(models: Path, number: signal.Signals)
         process.send_signal(number)
         process.communicate(timeout=60)
     assert process.returncode == 130
-    time.sleep(1)
-    assert not any(one.is_running() for one in family)
+    end = time.monotonic() + 10
+    while any(map(is_running, family)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(is_running, family))
 
 
 def test_folder_without_models_is_a_clear_error(tmp_path: Path) -> None:
