@@ -1,4 +1,4 @@
-"""What the offline and the online half agree on: model versions, recipes, images and statistics.
+"""Code shared by training and service: model versions, recipes, images, statistics and API schemas.
 
-Nothing in this package imports torch or a web framework; import-linter holds that in CI.
+Nothing in this package imports torch or a web framework; import-linter checks that in CI.
 """

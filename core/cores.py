@@ -1,4 +1,4 @@
-"""How many processor cores this process may really use."""
+"""Number of CPU cores available to this process, within affinity and cgroup limits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_cores(cgroup: Path = _CGROUP) -> int:
-    """Cores this process may use, at least 1: its CPU affinity, capped by its cgroup's quota.
+    """Number of cores this process may use, at least 1: its CPU affinity, limited by its cgroup quota.
 
-    A container limited to two cores on a large host sees all of the host's cores in `os.cpu_count()`; as many
-    threads as that would only get in each other's way.
+    In a container, `os.cpu_count()` counts the cores of the host.
 
     Args:
         cgroup: mount point of the control groups, version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_quota_us`).
@@ -24,7 +23,7 @@ def available_cores(cgroup: Path = _CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Cores granted by the control group, or None where it sets no limit."""
+    """Cores granted by the control group; None without a limit."""
     try:
         limit, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):

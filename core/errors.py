@@ -1,37 +1,37 @@
-"""The errors a user can cause or must act on. Each says what is wrong and what to do about it.
+"""Exception classes for errors that a user can cause or must act on; each message says what to do.
 
 DuetError
 ├── DataError               a data set is missing, damaged or unusable
 │   ├── UnknownDatasetError     no labelled folder of this name
-│   ├── DifferentImagesError    two versions did not answer to the same images
-│   └── NotEvaluatedError       a version has no stored answers to be compared by
-├── ImageError              an upload is not an image this project reads
-│   ├── ImageTooLargeError  more pixels than allowed, judged by the header alone
-│   ├── CropError           the part that is asked for is not within the image
+│   ├── DifferentImagesError    two versions were evaluated on different images
+│   └── NotEvaluatedError       a version has no readable evaluation or stored predictions
+├── ImageError              the bytes are not a readable image
+│   ├── ImageTooLargeError  more pixels than allowed, according to the header
+│   ├── CropError           the requested crop is not within the image
 │   └── UnsupportedImageError   an image, but of a format outside the allow-list
-├── ConfigurationError      a recipe or an override does not validate
-│   └── SettingsError       settings of a recipe do not exist or do not validate, each with its name
-├── CheckpointError         a run cannot be resumed from what is on disk
-├── TrainingDivergedError   loss, weights or answers are no longer finite
-├── LowDiskError            too little disk space is free to begin what takes hours
-├── ExportError             an exported graph disagrees with the network it came from
-├── JobError                anything about jobs
+├── ConfigurationError      a recipe name or an override is not valid
+│   └── SettingsError       settings of a recipe do not exist or do not validate
+├── CheckpointError         a run cannot be resumed from the files on disk
+├── TrainingDivergedError   loss, weights or logits are not finite
+├── LowDiskError            too little disk space is free to start
+├── ExportError             an exported graph disagrees with its network
+├── JobError                base of the errors about jobs
 │   ├── UnknownJobError
-│   ├── JobFinishedError    it has ended, so there is nothing to cancel
-│   ├── JobNotRetryableError    it still runs, or has succeeded
-│   ├── LostClaimError      another attempt has the job now, or it has ended
-│   ├── JobEventError       a line is not a message of a job
-│   ├── BrokerUnavailableError  the broker that holds the jobs cannot be used
-│   ├── IdempotencyConflictError    the idempotency key came with another request before
-│   └── IdempotencyInFlightError    the first request with this idempotency key is still being answered
-└── RepositoryError         anything about model versions
+│   ├── JobFinishedError    the job has finished and cannot be cancelled
+│   ├── JobNotRetryableError    the job is active or has succeeded
+│   ├── LostClaimError      another attempt holds the job, or it has finished
+│   ├── JobEventError       a line is not a job message
+│   ├── BrokerUnavailableError  the broker cannot be reached or refuses to write
+│   ├── IdempotencyConflictError    the key was used for a different request
+│   └── IdempotencyInFlightError    the first request with the key is still being processed
+└── RepositoryError         base of the errors about model versions
     ├── UnknownFamilyError
     ├── UnknownVersionError
     ├── CorruptVersionError a version's files do not match its manifest
-    ├── PublishError        a version could not be put in place
+    ├── PublishError        a version could not be published
     ├── UnknownEvaluationError
-    ├── CorruptEvaluationError  a file is not the record of an evaluation
-    ├── ChampionMovedError  another promotion came in between
+    ├── CorruptEvaluationError  a file is not an evaluation record
+    ├── ChampionMovedError  another promotion happened in between
     └── NothingToRollBackError
 """
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class DuetError(Exception):
-    """Base of every error that is shown to a user as a sentence rather than a traceback."""
+    """Base of all errors that are shown to a user as a message instead of a traceback."""
 
 
 class DataError(DuetError):
@@ -57,38 +57,38 @@ class UnknownDatasetError(DataError):
 
 
 class DifferentImagesError(DataError):
-    """Two versions cannot be compared, because they did not answer to the same images.
+    """Two versions were evaluated on different images and cannot be compared.
 
     Attributes:
-        digests: of the data that each was evaluated on.
+        digests: digest of the data of each version.
     """
 
     def __init__(self, first: str, second: str) -> None:
         self.digests = (first, second)
         super().__init__(
-            f"the two versions did not answer to the same images: the first was evaluated on {first}, the second on "
-            f"{second}; publish both again on the same data with `duet export`"
+            f"the two versions were evaluated on different images, the first on {first} and the second on {second}: "
+            "publish both again on the same data with `duet export`"
         )
 
 
 class NotEvaluatedError(DataError):
-    """A version was published without its evaluation or its answers, or they cannot be read."""
+    """A version was published without evaluation or predictions, or they cannot be read."""
 
 
 class ImageError(DuetError):
-    """The bytes are not an image that can be read."""
+    """The bytes are not a readable image."""
 
 
 class ImageTooLargeError(ImageError):
-    """The image has more pixels than allowed; decided from the header, before pixels are decoded."""
+    """The image has more pixels than allowed; checked from the header before decoding."""
 
 
 class CropError(ImageError):
-    """The part of the image that is asked for is not within it; the message has both sizes."""
+    """The requested crop is not within the image; the message has both sizes."""
 
 
 class UnsupportedImageError(ImageError):
-    """The bytes are an image, but of a format outside the allow-list."""
+    """The bytes are an image in a format outside the allow-list."""
 
 
 class ConfigurationError(DuetError):
@@ -99,7 +99,7 @@ class SettingsError(ConfigurationError):
     """Settings of a recipe do not exist or do not validate.
 
     Attributes:
-        problems: dotted name of each setting, such as `optimization.learning_rate`, and what is wrong with it.
+        problems: dotted name of each setting, such as `optimization.learning_rate`, and its problem.
     """
 
     def __init__(self, message: str, problems: Sequence[tuple[str, str]]) -> None:
@@ -112,15 +112,15 @@ class CheckpointError(DuetError):
 
 
 class TrainingDivergedError(DuetError):
-    """The loss, the weights or the answers became NaN or infinite; the last good checkpoint is kept."""
+    """The loss, the weights or the logits became NaN or infinite; the last good checkpoint is kept."""
 
 
 class LowDiskError(DuetError):
-    """Too little disk space is free to begin; the message says where, and how much there should be."""
+    """Too little disk space is free to start; the message says where and how much is needed."""
 
 
 class ExportError(DuetError):
-    """The exported graph does not reproduce the network it was made from."""
+    """The exported graph does not reproduce its network."""
 
 
 class JobError(DuetError):
@@ -128,35 +128,35 @@ class JobError(DuetError):
 
 
 class UnknownJobError(JobError):
-    """No such job: it never was, or its record was removed after its time."""
+    """No such job: it never existed, or its record has expired."""
 
 
 class JobFinishedError(JobError):
-    """The job has ended; the message says how."""
+    """The job has finished; the message has its final state."""
 
 
 class JobNotRetryableError(JobError):
-    """Only a job that failed or was cancelled can be tried again; the message says what it is doing."""
+    """Only a failed or cancelled job can be retried; the message has the current state."""
 
 
 class LostClaimError(JobError):
-    """The claim is no longer the newest, or the job has ended: whoever holds it must stop at once."""
+    """The claim is not the newest, or the job has finished: its holder must stop immediately."""
 
 
 class JobEventError(JobError):
-    """A line is not a message of a job."""
+    """A line is not a valid job message."""
 
 
 class BrokerUnavailableError(JobError):
-    """The broker that holds jobs cannot be reached or refuses to write; the message says what to do."""
+    """The broker cannot be reached or refuses to write; the message says what to do."""
 
 
 class IdempotencyConflictError(JobError):
-    """The idempotency key was used for a different request before."""
+    """The idempotency key was already used for a different request."""
 
 
 class IdempotencyInFlightError(JobError):
-    """The first request with this idempotency key is still being answered."""
+    """The first request with this idempotency key is still being processed."""
 
 
 class RepositoryError(DuetError):
@@ -176,7 +176,7 @@ class CorruptVersionError(RepositoryError):
 
 
 class PublishError(RepositoryError):
-    """A version could not be put in place; the message names it and says why."""
+    """A version could not be published; the message has its name and the reason."""
 
 
 class UnknownEvaluationError(RepositoryError):
@@ -184,11 +184,11 @@ class UnknownEvaluationError(RepositoryError):
 
 
 class CorruptEvaluationError(RepositoryError):
-    """A file is not the record of an evaluation; the message names it."""
+    """A file is not an evaluation record; the message has its path."""
 
 
 class ChampionMovedError(RepositoryError):
-    """The champion is no longer the one that a decision was made against."""
+    """The champion changed after the decision was made."""
 
 
 class NothingToRollBackError(RepositoryError):
@@ -196,7 +196,7 @@ class NothingToRollBackError(RepositoryError):
 
 
 def explain(error: ValidationError, *, at_most: int = 5) -> str:
-    """What pydantic found wrong, as one line: the first fields that are wrong, each with its problem."""
+    """Format a pydantic error as one line: the first invalid fields with their problems."""
     problems = [
         f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem["loc"] else problem["msg"]
         for problem in error.errors(include_url=False, include_input=False)

@@ -1,4 +1,4 @@
-# The API: the core install, the shipped models, no torch. Built from the root of the repository:
+# The API: the install with the extra `serve`, the shipped models, no torch. Built from the root of the repository:
 #   docker build -f docker/service.Dockerfile -t duet-service .
 # Only instructions that the classic builder knows as well as BuildKit.
 
@@ -13,14 +13,14 @@ RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['serve'], sep='\n')" \
       > requirements.txt \
     && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt -c constraints.txt
 # What is never loaded:
 # - tests (but numpy.testing imports from those of numpy's core), what numpy and uvloop carry for compilers
 # - of onnxruntime: the C library for other packages, beside a binding that has all of it linked in, and tools for making
 #   models
-# - of Pillow: AVIF, which core.images does not take
+# - of Pillow: AVIF, which core.images.decode does not take
 # - what Celery's own command line asks questions with
 # - the debugging symbols of wheels that come with theirs (those of wheels with bundled libraries stay as they are:
 #   stripping what patchelf has moved can break it)
@@ -46,7 +46,7 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --targ
 # the service starts sooner, and its file system can stay read-only. -P, or it would be this folder's packages whose
 # bytecode is made.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
+RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server.main, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 # A checkout may be private to its owner; the service runs as someone else.

@@ -1,12 +1,13 @@
-"""Write what a worker installs into torch.txt, which takes long and seldom changes, and others.txt."""
+"""Requirements of the worker's image: torch.txt (large, changes rarely) and others.txt (base, serve and training)."""
 
 import sys
 import tomllib
 from pathlib import Path
 
 project = tomllib.loads(Path(sys.argv[1]).read_text())["project"]
-training = project["optional-dependencies"]["training"]
+extras = project["optional-dependencies"]
+training = extras["training"]
 torch = [line for line in training if line.startswith("torch")]
-others = project["dependencies"] + [line for line in training if line not in torch]
+others = sorted({*project["dependencies"], *extras["serve"], *training} - {*torch})
 for name, lines in (("torch", torch), ("others", others)):
     Path(f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))

@@ -40,7 +40,7 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --targ
 # Bytecode of what a job imports, in a folder of its own: jobs begin sooner, and the file system can stay read-only. -P, or
 # it would be this folder's packages whose bytecode is made.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.jobs.worker, training.jobs.main, training.pipeline, torchvision, sklearn"
+RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.jobs.worker.worker, training.jobs.main, training.pipeline.train, torchvision, sklearn"
 COPY docker/worker_ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 # A checkout may be private to its owner; the worker runs as someone else.

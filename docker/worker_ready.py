@@ -5,8 +5,8 @@ import socket
 import sys
 
 from core.errors import DuetError
-from service.jobs.connection import connect
-from service.jobs.heartbeat import Heartbeats
+from service.jobs.store.heartbeats import Heartbeats
+from service.jobs.store.redis_client import connect
 
 try:
     with connect(os.environ["DUET_REDIS_URL"]) as client:

@@ -76,7 +76,7 @@ def _save(page: Page, name: str, scheme: Scheme) -> None:
     page.wait_for_timeout(1000)
     taken = page.screenshot(full_page=name == "playground")
     with Image.open(io.BytesIO(taken)) as image:
-        # The log below the curves names the machine. Of 256 colours a picture has a third of the bytes.
+        # The log below the curves names the machine. Of 256 colors a picture has a third of the bytes.
         height = round(image.height * CURVES_SHARE) if name == "jobs" else image.height
         image.convert("RGB").crop((0, 0, image.width, height)).quantize(256).save(
             FOLDER / f"{name}-{scheme}.png", optimize=True

@@ -10,32 +10,32 @@ if TYPE_CHECKING:
     from duet.client.client import Client
     from duet.client.errors import (
         AnswerError,
-        BusyError,
         ClientError,
         ConflictError,
         DeadlineError,
-        ForeignAnswerError,
         InvalidRequestError,
+        JobTimeoutError,
         NotAllowedError,
         NotFoundError,
         NotReadyError,
-        UnfinishedError,
+        TooManyRequestsError,
+        UnexpectedResponseError,
         UnreachableError,
     )
 
 __all__ = [
     "AnswerError",
-    "BusyError",
     "Client",
     "ClientError",
     "ConflictError",
     "DeadlineError",
-    "ForeignAnswerError",
     "InvalidRequestError",
+    "JobTimeoutError",
     "NotAllowedError",
     "NotFoundError",
     "NotReadyError",
-    "UnfinishedError",
+    "TooManyRequestsError",
+    "UnexpectedResponseError",
     "UnreachableError",
 ]
 

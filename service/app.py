@@ -9,25 +9,25 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from core.records.paths import REPORTS_NAME
 from core.release import release
-from core.reports.places import REPORTS_NAME
-from core.repository import MODELS_NAME, ModelRepository
-from service.api import (
+from core.repository.repository import MODELS_NAME, ModelRepository
+from service.api.routes import (
     compare,
-    comparison,
     datasets,
     evaluate,
-    explanation_methods,
     health,
     job_events,
     job_log,
     jobs,
     metrics,
+    metrics_compare,
     models,
     predict,
     promotions,
     recipes,
     saliency,
+    saliency_methods,
     samples,
     session,
     train,
@@ -35,27 +35,28 @@ from service.api import (
     version_files,
     view,
 )
-from service.comparisons import Comparisons
-from service.datasets.intake import Intake
 from service.datasets.limits import limits_of
-from service.door import Door
+from service.datasets.uploads import DatasetUploader
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
-from service.engine.models import ServedModels
-from service.hot import HotAPI, QueryParser
-from service.jobs.desk import open_desk
-from service.metrics import Metrics
-from service.middleware import RequestMiddleware
-from service.openapi import install_openapi
-from service.problems import install_problem_handlers
-from service.promotions import Promotions
+from service.engine.model_manager import ModelManager
+from service.http.admission import AdmissionControl
+from service.http.fast_routes import FastPathApp, QueryParser
+from service.http.lifecycle import Lifecycle
+from service.http.middleware import RequestMiddleware
+from service.http.openapi import install_openapi
+from service.http.problem_handlers import install_problem_handlers
+from service.http.request_body import BodyReader
+from service.jobs.service import open_job_service
+from service.models.comparisons import Comparisons
+from service.models.promotions import Promotions
+from service.models.sample_images import Samples
+from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.samples import Samples
-from service.security.gatekeeper import create_gatekeeper
-from service.settings import Settings
-from service.state import AppState, Lifecycle
-from service.uploads import UploadReader
+from service.security.authenticator import create_authenticator
+from service.settings import Settings, read_settings
+from service.state import AppState
 from service.web import routes as web
 from service.web.pages import read_site
 
@@ -68,10 +69,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     compare.router,
     view.router,
     saliency.router,
-    explanation_methods.router,
+    saliency_methods.router,
     samples.router,
     metrics.router,
-    comparison.router,
+    metrics_compare.router,
     models.router,
     version_files.router,
     promotions.router,
@@ -89,13 +90,14 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = None) -> FastAPI:
     """The API as an ASGI app; models are loaded in the background once its lifespan has begun.
 
     Args:
-        settings: how it runs.
+        settings: how it runs; by default as the environment says, as `make dev` needs it.
         lifecycle: shared with the server, which says there when it has been asked to stop.
     """
+    settings = settings or read_settings()
     lifecycle = lifecycle or Lifecycle()
     recorded = Metrics(release())
 
@@ -104,31 +106,31 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
         engine = create_engine(settings, repository, recorded)
         if settings.workers > 1:
-            await engine.models.look()  # or clients would be sent here while other workers can answer them
-        gatekeeper = create_gatekeeper(settings)
-        intake = Intake(settings.home, limits_of(settings), most=settings.max_uploads)
+            await engine.models.poll()  # or clients would be sent here while other workers can answer them
+        authenticator = create_authenticator(settings)
+        uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=settings.max_uploads)
         layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
         comparisons = Comparisons(repository, layers)
         moves = Promotions(repository, engine.models, settings.gate)
         fresh = [_keep_fresh(recorded)] if settings.workers > 1 else []
-        following = asyncio.gather(engine.models.follow(), *fresh)
-        async with open_desk(settings, repository, lambda: lifecycle.draining) as desk:
+        following = asyncio.gather(engine.models.watch(), *fresh)
+        async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
             yield AppState(
                 settings=settings,
                 repository=repository,
                 engine=engine,
-                explainer=Explainer(engine.run_background, most=settings.max_explanations),
+                explainer=Explainer(engine.run_background, max_explanations=settings.max_explanations),
                 metrics=recorded,
                 lifecycle=lifecycle,
-                door=Door(engine, QueryParser(predict.PredictQuery)),
-                uploads=UploadReader(
+                admission=AdmissionControl(engine, QueryParser(predict.PredictQuery)),
+                body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,
                     deadline_seconds=settings.deadline_seconds,
                 ),
-                intake=intake,
-                gatekeeper=gatekeeper,
-                jobs=desk,
+                uploader=uploader,
+                authenticator=authenticator,
+                jobs=jobs,
                 promotions=moves,
                 comparisons=comparisons,
                 site=read_site(),
@@ -140,10 +142,10 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         moves.close()
         comparisons.close()
         engine.close()
-        intake.close()
+        uploader.close()
         recorded.settle()  # other workers may go on, and tell these figures with theirs
 
-    app = HotAPI(
+    app = FastPathApp(
         title="Duet",
         version=release(),
         description=DESCRIPTION,
@@ -164,7 +166,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         )
 
     app.add_middleware(around)
-    app.shorten(ROUTERS, around)
+    app.register(ROUTERS, around)
     return app
 
 
@@ -176,7 +178,7 @@ async def _keep_fresh(recorded: Metrics) -> None:
 
 def create_engine(settings: Settings, repository: ModelRepository, recorded: Metrics) -> Engine:
     """The models, the batcher and the decoder that the settings ask for; nothing is loaded yet."""
-    models = ServedModels(
+    models = ModelManager(
         repository,
         max_batch=settings.max_batch,
         extra_versions=settings.extra_versions,
@@ -196,5 +198,5 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         models,
         batcher,
         decoder,
-        recorded,
+        recorded.observe_answer,
     )

@@ -10,11 +10,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cores import available_cores
 from core.errors import ConfigurationError, explain
+from core.files.home import duet_home, shipped_models
 from core.gate.thresholds import GateThresholds
-from core.home import duet_home, shipped_models
-from core.images import MAX_PIXELS
+from core.images.decode import MAX_PIXELS
 from core.jobs.parameters import JobKind
-from core.manifest import Precision
+from core.repository.manifest import Precision
 from service.security.keys import parse_keys
 
 MIB = 1024 * 1024

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypedDict
 
-from core.repository import ModelRepository
-from service.comparisons import Comparisons
-from service.datasets.intake import Intake
-from service.door import Door
+from core.repository.repository import ModelRepository
+from service.datasets.uploads import DatasetUploader
 from service.engine.engine import Engine
-from service.jobs.desk import JobDesk
-from service.metrics import Metrics
-from service.promotions import Promotions
+from service.http.admission import AdmissionControl
+from service.http.lifecycle import Lifecycle
+from service.http.request_body import BodyReader
+from service.jobs.service import JobService
+from service.models.comparisons import Comparisons
+from service.models.promotions import Promotions
+from service.models.sample_images import Samples
+from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.samples import Samples
-from service.security.gatekeeper import Gatekeeper
+from service.security.authenticator import Authenticator
 from service.settings import Settings
-from service.uploads import UploadReader
 from service.web.pages import Site
-
-
-@dataclass
-class Lifecycle:
-    """Where the process is in its life; `draining` is set once, when it has been asked to stop."""
-
-    draining: bool = False
 
 
 class AppState(TypedDict):
@@ -37,11 +30,11 @@ class AppState(TypedDict):
     explainer: Explainer
     metrics: Metrics
     lifecycle: Lifecycle
-    door: Door
-    uploads: UploadReader
-    intake: Intake
-    gatekeeper: Gatekeeper
-    jobs: JobDesk | None
+    admission: AdmissionControl
+    body_reader: BodyReader
+    uploader: DatasetUploader
+    authenticator: Authenticator
+    jobs: JobService | None
     promotions: Promotions
     comparisons: Comparisons
     site: Site

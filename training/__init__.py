@@ -1,1 +1,1 @@
-"""Offline half: load -> fit -> export -> calibrate -> evaluate -> publish. torch lives here and only here."""
+"""Offline half: load -> fit -> export -> calibrate -> evaluate -> publish. The only package that imports torch."""

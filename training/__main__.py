@@ -1,4 +1,4 @@
-"""`python -m training job ...`: what a worker starts for each job."""
+"""Entry point of job processes: `python -m training job ...`, started by a worker."""
 
 from __future__ import annotations
 

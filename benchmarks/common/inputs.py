@@ -11,9 +11,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.common.report import BenchmarkError
-from core.manifest import GRAPHS, Manifest, Precision
-from core.repository import ModelRepository
-from core.sessions import open_session
+from core.repository.manifest import GRAPHS, Manifest, Precision
+from core.repository.onnx_session import open_session
+from core.repository.repository import ModelRepository
 
 Pixels = npt.NDArray[np.uint8]
 _TILES, _GRAIN = 8, 3.5

@@ -17,8 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from core.manifest import GRADIENT_GRAPH, GRAPHS, Precision, read_manifest
-from core.sessions import open_session
+from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Precision, read_manifest
+from core.repository.onnx_session import open_session
 
 Kind = Literal["forward", "gradient", "captum"]
 _MIN_CALLS, _WARM_UP_CALLS = 3, 2
@@ -83,7 +83,7 @@ def _captum(version: Path, steps: int) -> Callable[[], object]:
     import torch
     from captum.attr import IntegratedGradients
 
-    from training.republish import stored_classifier
+    from training.export.weights import stored_classifier
 
     torch.set_num_threads(1)
     manifest = read_manifest(version)

@@ -19,8 +19,8 @@ from benchmarks.common.http import HOST, Answer, BadAnswerError, ask
 from benchmarks.common.machine import pinned
 from benchmarks.common.report import BenchmarkError
 from service.broker import embedded_url
-from service.jobs.connection import connect
-from service.jobs.heartbeat import Heartbeats, WorkerReport
+from service.jobs.store.heartbeats import Heartbeats, WorkerReport
+from service.jobs.store.redis_client import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_REQUEST = f"GET /readyz HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()

@@ -18,7 +18,7 @@ from benchmarks.common.inputs import draw_images
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import BenchmarkError, Figures, Goal, check_goals, figure_tables
 from benchmarks.common.server import Server, start_duet, wait_for_worker
-from core.home import shipped_models
+from core.files.home import shipped_models
 
 GOALS = (Goal("PSS of all processes, MB", "<=", 500.0),)
 _SETTLE_SECONDS = 5.0

@@ -22,9 +22,9 @@ from benchmarks.common.open_loop import open_load, poisson_arrivals
 from benchmarks.common.report import BenchmarkError, Figures, Goal, append, choose, figure_tables, percentile
 from benchmarks.common.server import API_KEY, Server, cpu_seconds, start_duet, wait_for_worker
 from core.errors import DuetError
-from core.home import shipped_models
+from core.files.home import shipped_models
+from core.images.labelled_folders import DATASETS_NAME, FOLDER_PREFIX
 from core.jobs.stored_event import StoredEvent
-from core.labelled_folders import DATASETS_NAME, FOLDER_PREFIX
 from duet import Client
 
 PARTS = ("idle", "begin", "beside")

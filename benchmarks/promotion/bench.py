@@ -25,10 +25,10 @@ from benchmarks.common.inputs import draw_images
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import BenchmarkError, Figures, Goal, TextTable, columns_table, percentile
 from benchmarks.common.server import API_KEY, READY_REQUEST, start_duet
-from core.alias_files import ALIASES_NAME, AliasFile
-from core.home import shipped_models
-from core.manifest import MANIFEST_NAME
-from core.repository import MODELS_NAME, ModelRepository
+from core.files.home import shipped_models
+from core.repository.alias_files import ALIASES_NAME, AliasFile
+from core.repository.manifest import MANIFEST_NAME
+from core.repository.repository import MODELS_NAME, ModelRepository
 from duet import Client
 
 FAMILY = "switched"

@@ -23,7 +23,7 @@ from benchmarks.common.reference import Kind, measure_reference, time_calls
 from benchmarks.common.report import BenchmarkError, Figures, Goal, append, choose, figure_tables, percentile
 from benchmarks.common.server import start_duet
 from benchmarks.common.wrk import wrk_load
-from core.home import shipped_models
+from core.files.home import shipped_models
 
 PARTS = ("picture", "path", "crowd", "triton")
 METHODS = ("saliency", "integrated_gradients")

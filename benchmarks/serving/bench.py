@@ -21,8 +21,8 @@ from benchmarks.common.server import Server, cpu_seconds
 from benchmarks.common.wrk import Load, warm_up, wrk_load, wrk_version
 from benchmarks.serving import overload, process
 from benchmarks.serving.servers import BODIES, BODIES_OF, SERVERS, Body, ServerName, Setup, Targets, start_targets
-from core.home import shipped_models
-from core.manifest import Precision
+from core.files.home import shipped_models
+from core.repository.manifest import Precision
 
 PARTS = ("load", "overload", "workers", "start", "memory")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

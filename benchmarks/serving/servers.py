@@ -17,7 +17,7 @@ from benchmarks.common.inputs import Images, Model
 from benchmarks.common.machine import Cores
 from benchmarks.common.report import BenchmarkError, SkippedError
 from benchmarks.common.server import Server, free_port, start_duet, start_server
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 ServerName = Literal["duet", "naive", "mosec"]
 Body = Literal["multipart", "raw"]
@@ -80,7 +80,7 @@ def start(name: ServerName, precision: Precision, setup: Setup, *cores: int, wor
                 yield server
         return
     if name == "mosec" and find_spec("mosec") is None:
-        raise SkippedError("Mosec is not installed: run `pip install -e '.[benchmarks]'`")
+        raise SkippedError("Mosec is not installed: run `pip install -e '.[serve,benchmarks]'`")
     port = free_port()
     options = ["--address", HOST, "--log-level", "warning"] if name == "mosec" else []
     command = [f"benchmarks.serving.{name}_server", "--port", str(port), *options]

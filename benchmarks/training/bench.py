@@ -17,22 +17,21 @@ from benchmarks.common.report import Figures, Goal, check_goals, columns_table, 
 from benchmarks.training.race import race_figures, train_plain, train_recipe
 from core.cores import available_cores
 from core.recipes import RecipeConfig, recipe_config
-from training.batches import Batches
-from training.checkpoint import Dtype
-from training.compute import autocast, faster_dtype, pick_device
-from training.datasets.base import LabelledImages
-from training.datasets.catalogue import load_images
-from training.datasets.splits import Split
-from training.images import Images
-from training.losses import classification_loss, training_loss
+from training.augment.batches import Batches
+from training.augment.teacher_rounds import RoundSoftLabels
+from training.data.load import load_images
+from training.data.split_dataset import Images
+from training.data.splits import Split
+from training.data.types import LabelledImages
+from training.fit.dtype import autocast, pick_device, pick_dtype
+from training.fit.losses import training_loss
+from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
 from training.networks import Classifier, count_macs
-from training.networks.first_weights import initialise, whiten
+from training.networks.init import initialize, whiten
 from training.networks.layers import seed_dropout
-from training.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.pipeline import new_classifier
-from training.preprocessing import one_hot, scale_pixels
-from training.randomness import generator
-from training.rounds import RoundAnswers
+from training.pipeline.train import new_classifier
+from training.run.checkpoint import Dtype
+from training.run.rng import generator
 
 GOALS = (Goal("*: augmentation, % of a step", "<=", 5.0),)
 QUICK_IMAGES = 1_000
@@ -64,7 +63,7 @@ def main(
     race_rows: dict[tuple[str, ...], Figures] = {}
     for name in recipes or ["cnn_fast", "mlp_labels"]:
         config = recipe_config(name).with_overrides({"epochs": epochs})
-        dtype = pick_dtype(config, images, device)
+        dtype = pick_dtype(device) if config.precision == "auto" else config.precision
         console.print(f"{name} in {dtype}: parts of a step")
         step_rows[name, dtype] = _rows(measure_steps(config, images, dtype, device, steps=steps))
         if target > 0 and config.distillation.teacher is not None:
@@ -139,24 +138,9 @@ def few_images(images: Images, count: int) -> Images:
 def initialized(config: RecipeConfig, images: Images, device: torch.device) -> Classifier:
     """Return the network of the recipe with its initial weights."""
     classifier = new_classifier(config, images)
-    initialise(classifier, generator(config.seed))
+    initialize(classifier, generator(config.seed))
     whiten(classifier, torch.from_numpy(images.part("train").images_NHWC))
     return classifier.to(device)
-
-
-def pick_dtype(config: RecipeConfig, images: Images, device: torch.device) -> Dtype:
-    """Return the compute type of the recipe, or the faster one for `auto`."""
-    if config.precision != "auto":
-        return config.precision
-    train = images.part("train")
-    size = min(config.batch_size, len(train))
-    pixels_NHWC = scale_pixels(torch.from_numpy(train.images_NHWC[:size])).to(device)
-    onehot_NK = torch.from_numpy(one_hot(train.labels_N[:size], len(images.dataset.class_names))).to(device)
-    return faster_dtype(
-        initialized(config, images, device),
-        pixels_NHWC,
-        lambda logits_NK: classification_loss(logits_NK, onehot_NK, config.optimization),
-    )[0]
 
 
 def _rows(found: dict[str, float]) -> Figures:
@@ -182,11 +166,11 @@ def time_steps(
     if config.distillation.teacher is not None:
         # The images of a round are made at once; with one batch per round, each step includes its share of that.
         images = LabelledImages(images.images_NHWC[:size], images.labels_N[:size])
-        teacher = [RoundAnswers(torch.zeros((size, classes), dtype=torch.float16), None)] * (WARM_UP_STEPS + steps)
+        teacher = [RoundSoftLabels(torch.zeros((size, classes), dtype=torch.float16), None)] * (WARM_UP_STEPS + steps)
     mirrored_N = torch.zeros(len(images), dtype=torch.bool)
     batches = Batches(
         images, classes, config,
-        fill_C=classifier.mean_colour, mirrored_N=mirrored_N, teacher=teacher, device=device,
+        fill_C=classifier.mean_color, mirrored_N=mirrored_N, teacher=teacher, device=device,
     )  # fmt: skip
     optimizer = build_optimizer(classifier, config.optimization)
     draw = generator(config.seed, device=device)

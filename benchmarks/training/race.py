@@ -14,15 +14,15 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from core.recipes import RecipeConfig
-from training.checkpoint import EpochRecord
-from training.datasets.base import LabelledImages
-from training.fit import FitInputs, fit
-from training.images import Images
+from training.data.split_dataset import Images
+from training.data.types import LabelledImages
+from training.fit.loop import FitInputs, fit
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
-from training.randomness import generator
-from training.studies.bench import Watched
-from training.studies.progress import StudyProgress
+from training.run.checkpoint import EpochRecord
+from training.run.rng import generator
+from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import WatchedRun
 
 Epoch = tuple[float, float]
 """Seconds including validation, and validation accuracy."""
@@ -65,7 +65,7 @@ def train_recipe(
         split_digest=images.split.digest,
     )
     with tempfile.TemporaryDirectory() as folder, StudyProgress() as progress:
-        reporter, threads = Watched(progress, on_epoch), torch.get_num_threads()
+        reporter, threads = WatchedRun(progress, on_epoch), torch.get_num_threads()
         try:
             fit(classifier, config, inputs, Path(folder), reporter=reporter, threads=threads, device=device)
         except TargetReachedError:

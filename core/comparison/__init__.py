@@ -1,1 +1,1 @@
-"""Two versions side by side, from what is stored of both: read -> check -> compare -> put into words."""
+"""Comparison of two versions from their stored evaluations, predictions and records."""

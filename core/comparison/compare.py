@@ -1,4 +1,4 @@
-"""Any two versions on the same test images: read -> compare the answers -> find further records -> put into words."""
+"""Comparison of any two versions on the same test images: predictions, records, and a verdict in words."""
 
 from __future__ import annotations
 
@@ -6,45 +6,44 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from core.api import EvaluatedModel, MetricsComparison
 from core.comparison.current_scores import current_scores
 from core.comparison.evaluated import EvaluatedVersion
+from core.comparison.pairwise import Pairwise, ProbabilityScores, compare_predictions
 from core.comparison.robustness import RobustnessComparison, side_by_side
+from core.comparison.schemas import EvaluatedModel, MetricsComparison
+from core.comparison.significance import significance
 from core.errors import DataError
-from core.manifest import Manifest
-from core.reports.latency import Latency
-from core.reports.lookup import AnyVersionRecord, find_report
-from core.reports.pairwise import Pairwise, ProbabilityScores, compare_answers
-from core.reports.robustness import Robustness
-from core.reports.significance import significance
-from core.repository import ModelRepository
+from core.records.latency import Latency
+from core.records.lookup import AnyVersionRecord, find_report
+from core.records.robustness import Robustness
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 
-_REMEMBERED = 32
+_CACHED = 32
 
 
 class VersionComparer:
-    """Compares the versions of one repository.
+    """Compares versions of one repository.
 
-    The bootstrap over the answers takes some tenths of a second. What is published never changes, so what it gave is
-    remembered, by the hashes of what it was made of.
+    The bootstrap takes some tenths of a second. Versions never change, so results are cached by file hashes.
     """
 
     def __init__(self, repository: ModelRepository, layers: Sequence[Path]) -> None:
-        """`layers` are the folders of records, in the order in which they count: see `core.reports.places`."""
+        """`layers` are the folders of records in order of precedence, see `core.records.paths`."""
         self._repository = repository
         self._layers = tuple(layers)
-        self._pairwise = lru_cache(_REMEMBERED)(_pairwise)
-        self._side_by_side = lru_cache(_REMEMBERED)(side_by_side)
+        self._pairwise = lru_cache(_CACHED)(_pairwise)
+        self._side_by_side = lru_cache(_CACHED)(side_by_side)
 
     def compare(self, first: EvaluatedVersion, second: EvaluatedVersion) -> MetricsComparison:
-        """Both versions' test scores, their difference image by image, and whether it is more than chance.
+        """Compare the test scores of two versions, paired by image, with significance tests.
 
         Args:
-            first: the version whose figures come first in every pair.
-            second: the other one; it may be of the same family, or the same version.
+            first: the version that comes first in every pair.
+            second: the other version; it may be of the same family, or the same version.
 
         Raises:
-            NotEvaluatedError: the answers of a version cannot be read.
+            NotEvaluatedError: the predictions of a version cannot be read.
             DifferentImagesError: the two were evaluated on different images.
         """
         pairwise = self._pairwise(first, second)
@@ -80,19 +79,17 @@ class VersionComparer:
         record = self._recorded(Robustness, manifest, notes)
         if record is None and len(notes) == before:
             named = manifest.reference
-            notes.append(
-                f"the robustness of {named} is not measured yet: `duet evaluate {named} --robustness` does that"
-            )
+            notes.append(f"the robustness of {named} is not measured yet: run `duet evaluate {named} --robustness`")
         return record
 
     def _recorded(self, kind: type[AnyVersionRecord], manifest: Manifest, notes: list[str]) -> AnyVersionRecord | None:
         try:
             found = find_report(kind, [manifest], self._layers)
         except DataError as error:
-            told = str(error)
-            for layer in self._layers:  # notes are public: where the files lie is not
-                told = told.replace(f"{layer}/", "")
-            notes.append(told)
+            note = str(error)
+            for layer in self._layers:  # notes are public, local paths are not
+                note = note.replace(f"{layer}/", "")
+            notes.append(note)
             return None
         return found.record if found else None
 
@@ -122,4 +119,4 @@ class VersionComparer:
 def _pairwise(one: EvaluatedVersion, other: EvaluatedVersion) -> Pairwise:
     sides = one.evaluation, other.evaluation
     data, names = (sides[0].data, sides[1].data), (sides[0].class_names, sides[1].class_names)
-    return compare_answers(data, names, (one.answers(), other.answers()))
+    return compare_predictions(data, names, (one.predictions(), other.predictions()))

@@ -1,24 +1,24 @@
-"""Test scores of older versions with the figures that their evaluation.json lacks."""
+"""Current test scores: completes evaluations of older versions with scores that they lack."""
 
 from __future__ import annotations
 
-from core.evaluation import Scores
-from core.manifest import Manifest
-from core.reports.pairwise import ProbabilityScores
+from core.comparison.pairwise import ProbabilityScores
+from core.repository.evaluation import Scores
+from core.repository.manifest import Manifest
 from core.statistics.coverage import coverage_band
 
 
 def current_scores(scores: Scores, manifest: Manifest, probability: ProbabilityScores, *, images: int) -> Scores:
-    """The fp32 scores of a version, completed from what is stored beside them.
+    """Complete the fp32 scores of a version from its manifest and predictions.
 
-    Older evaluations have a band of coverage that takes no account of the calibration images, and no calibration error
-    of a perfectly calibrated model.
+    Older evaluations have a coverage band that ignores the calibration images, and no calibration error of a perfectly
+    calibrated model.
 
     Args:
         scores: as published.
-        manifest: of the version; it has the number of holdout images.
+        manifest: of the version, with the number of holdout images.
         probability: from the stored predictions.
-        images: how many images were scored.
+        images: number of scored images.
     """
     sets, reliability = scores.prediction_sets, scores.reliability
     if sets.calibration_images is None:

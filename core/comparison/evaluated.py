@@ -1,4 +1,4 @@
-"""What a version was published with to be compared by: its evaluation, and its answer to every test image."""
+"""Evaluated version: the published evaluation and test predictions of a version, for comparisons."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import CorruptVersionError, DataError, NotEvaluatedError, explain
-from core.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
-from core.integrity import file_problems
-from core.manifest import Manifest
-from core.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
-from core.repository import ModelRepository
+from core.repository.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
+from core.repository.integrity import file_problems
+from core.repository.manifest import Manifest
+from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
+from core.repository.repository import ModelRepository
 
 
 @dataclass(frozen=True)
 class EvaluatedVersion:
-    """A version with an evaluation that is as it was published; equal to another of the same files.
+    """A version with an intact evaluation; instances are equal if folder and digests are.
 
     Attributes:
-        folder: where its files lie.
-        digests: sha256 of the evaluation and of the answers.
+        folder: of the version.
+        digests: sha256 of the evaluation and of the predictions.
         manifest: of the version.
         evaluation: on the test images.
     """
@@ -32,33 +32,33 @@ class EvaluatedVersion:
     manifest: Manifest = field(compare=False)
     evaluation: Evaluation = field(compare=False)
 
-    def answers(self) -> SplitPredictions:
-        """Its answers to the test images, in fp32 at least.
+    def predictions(self) -> SplitPredictions:
+        """Read the predictions for the test images, in fp32 at least.
 
         Raises:
-            NotEvaluatedError: they cannot be read, or are not those to the images of the evaluation.
+            NotEvaluatedError: they cannot be read, or do not match the images of the evaluation.
         """
         try:
-            answers = load_predictions(self.folder, "test")
-            found = answers.probabilities["fp32"].shape
+            predictions = load_predictions(self.folder, "test")
+            found = predictions.probabilities["fp32"].shape
         except (DataError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise NotEvaluatedError(f"{self.manifest.reference}: {PREDICTIONS_NAME}: {error}") from error
         expected = (self.evaluation.data.images, len(self.evaluation.class_names))
-        if found != expected or len(answers.labels) != expected[0]:
+        if found != expected or len(predictions.labels) != expected[0]:
             raise NotEvaluatedError(
                 f"{self.manifest.reference}: {PREDICTIONS_NAME}: probabilities {found} instead of {expected}; publish "
                 "the version again with `duet export`"
             )
-        return answers
+        return predictions
 
 
 def read_evaluated(repository: ModelRepository, manifest: Manifest) -> EvaluatedVersion:
-    """Hash and read what a version was evaluated as; the answers themselves are read when they are needed.
+    """Verify and read the evaluation of a version; the predictions are verified but read later.
 
     Raises:
-        NotEvaluatedError: it was published without.
-        CorruptVersionError: these files are not what the manifest says.
-        RepositoryError: there is no such version any more.
+        NotEvaluatedError: the version has no evaluation or predictions.
+        CorruptVersionError: these files do not match the manifest.
+        RepositoryError: the version does not exist any more.
     """
     folder = repository.folder(manifest.family, manifest.version)
     for name in (EVALUATION_NAME, PREDICTIONS_NAME):

@@ -1,60 +1,60 @@
-"""How much accuracy two versions keep under each condition, side by side, level by level."""
+"""Robustness comparison of two versions by condition and level."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.estimate import Estimate
-from core.reports.record import ReportedData
-from core.reports.robustness import ConditionKind, Robustness, RobustnessDifference, compare_robustness
+from core.records.base import ReportedData
+from core.records.robustness import ConditionKind, Robustness, RobustnessDifference, compare_robustness
+from core.repository.confidence_interval import ConfidenceInterval
 
 
-class _Answer(BaseModel):
+class _Schema(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class RobustnessLevel(_Answer):
+class RobustnessLevel(_Schema):
     """One condition at one level."""
 
     level: int = Field(description="higher is harder, from 1")
-    setting: str = Field(description="what the level means")
-    first: Estimate = Field(description="accuracy of the first version")
-    second: Estimate
+    setting: str = Field(description="meaning of the level")
+    first: ConfidenceInterval = Field(description="accuracy of the first version")
+    second: ConfidenceInterval
 
 
-class RobustnessCondition(_Answer):
-    """One condition, averaged over its levels, and each level by itself."""
+class RobustnessCondition(_Schema):
+    """One condition: mean over its levels, and each level."""
 
     name: str
     kind: ConditionKind
     mean: RobustnessDifference
-    levels: tuple[RobustnessLevel, ...] = Field(description="the easiest first")
+    levels: tuple[RobustnessLevel, ...] = Field(description="easiest first")
 
 
-class RobustnessComparison(_Answer):
-    """Two versions on the same images, which were corrupted, moved, turned or attacked."""
+class RobustnessComparison(_Schema):
+    """Accuracy of two versions on the same corrupted, shifted, rotated or attacked images."""
 
-    benchmark: str = Field(description="what the corruptions are, and are not")
+    benchmark: str = Field(description="description of the corruptions")
     left_out: tuple[str, ...] = Field(description="corruptions of the benchmark that are missing, with the reason")
     data: ReportedData
-    first_clean: Estimate = Field(description="accuracy of the first version on these images as they are")
-    second_clean: Estimate
-    all_corruptions: RobustnessDifference = Field(description="averaged over all corruptions and their levels")
+    first_clean: ConfidenceInterval = Field(description="accuracy of the first version on the unchanged images")
+    second_clean: ConfidenceInterval
+    all_corruptions: RobustnessDifference = Field(description="mean over all corruptions and levels")
     first_flag_rate: float | None = Field(
         None,
         description="share of the corrupted images that the first version flags as out of distribution, averaged over "
-        "all corruptions and their levels; null: not measured",
+        "all corruptions and levels; null: not measured",
     )
     second_flag_rate: float | None = None
     conditions: tuple[RobustnessCondition, ...]
 
 
 def side_by_side(first: Robustness, second: Robustness) -> RobustnessComparison:
-    """The records of two versions as one table of the conditions that both know.
+    """One table of the conditions that both records have.
 
     Raises:
-        DifferentImagesError: they were measured on other data.
-        DataError: on other images of it or by other chance, or there is no corruption that both know.
+        DifferentImagesError: they were measured on different data sets.
+        DataError: images or seeds differ, or no corruption is shared.
     """
     overall, *differences = compare_robustness(first, second)
     return RobustnessComparison(

@@ -1,5 +1,5 @@
-"""The promotion gate: may a version replace its family's champion, on the evidence of the holdout?
+"""Promotion gate: decides from holdout predictions and costs if a version may replace its family's champion.
 
-read -> measure -> judge -> promote. `judge` is arithmetic on what was read and measured; `promotion` is what the API,
-the command line and the worker call.
+read -> measure -> decide -> promote. `decide` is pure arithmetic; the API, the command line and the worker call
+`promotion`.
 """

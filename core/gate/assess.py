@@ -1,24 +1,24 @@
-"""From the repository to a report: read both versions -> are they comparable? -> measure -> judge."""
+"""Gate report for two versions of a repository: read both, check that they are comparable, measure, decide."""
 
 from __future__ import annotations
 
 from core.errors import DataError, RepositoryError
 from core.gate.costs import measure_costs
-from core.gate.evidence import Evidence, read_evidence
-from core.gate.judge import judge
+from core.gate.decide import decide
+from core.gate.holdout import Evidence, read_evidence
 from core.gate.report import GateReport, Ground
 from core.gate.thresholds import GateThresholds
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 
 
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
-    """Whether a version may replace the champion that its family has now; changes nothing.
+    """Report if a version may replace the current champion of its family; changes nothing.
 
-    Blocks for about a second: it hashes and reads both versions, and runs both graphs.
+    Takes about a second: hashes and reads both versions, and runs both graphs.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version.
-        CorruptVersionError: its own files are not as recorded.
+        CorruptVersionError: its files do not match its manifest.
         RepositoryError: an alias file is damaged.
     """
     candidate = repository.verify(family, version)
@@ -41,9 +41,9 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
         )
 
     if champion is None:
-        return without_comparison("no_champion", f"{new} may be served: {family} has no champion that it would replace")
+        return without_comparison("no_champion", f"{new} may be promoted: {family} has no champion")
     if champion == version:
-        return without_comparison("is_champion", f"{new} is the champion already")
+        return without_comparison("is_champion", f"{new} is already the champion")
     sides: list[Evidence] = []
     try:
         sides = [read_evidence(repository, one) for one in (candidate, repository.verify(family, champion))]
@@ -51,17 +51,17 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
         costs = measure_costs(*sides)
     except (DataError, RepositoryError) as error:
         return without_comparison("not_comparable", f"{new} cannot be compared with {old}: {error}", *sides)
-    return judge(sides[1], sides[0], costs, thresholds)
+    return decide(sides[1], sides[0], costs, thresholds)
 
 
 def require_comparable(candidate: Evidence, champion: Evidence) -> None:
-    """Raise a DataError that says why, unless both answered the same images with the same classes."""
+    """Raise a DataError unless both versions have the same classes and holdout images."""
     new, old = candidate.record, champion.record
     if new.class_names != old.class_names:
         raise DataError(f"their classes differ ({', '.join(new.class_names)}; {', '.join(old.class_names)})")
     if new.digest != old.digest:
         raise DataError(
-            f"they were judged on different holdouts, {candidate.manifest.reference} on {new.images:,} images of "
+            f"they were evaluated on different holdouts, {candidate.manifest.reference} on {new.images:,} images of "
             f"{new.name} (digest {new.digest}), {champion.manifest.reference} on {old.images:,} images of {old.name} "
             f"(digest {old.digest})"
         )

@@ -1,30 +1,30 @@
-"""Guards against a loss of robustness: candidate and champion on the same corrupted holdout images.
+"""Robustness guards: candidate and champion on the same corrupted holdout images.
 
-An image counts by the share of the conditions under which it is answered right, or flagged. The interval of the
-difference of two versions is by bootstrap over the images, the same ones drawn for both.
+The score of an image is the share of conditions under which it is classified correctly, or flagged. The interval of the
+difference is a paired bootstrap over the images.
 """
 
 from __future__ import annotations
 
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.report import Range, Verdict, VerdictName, allowed_up_to
 from core.gate.thresholds import GateThresholds
-from core.reports.corrupted_holdout import CorruptedHoldout, Shares
-from core.reports.names import plain
+from core.records.corrupted_holdout import CorruptedHoldout, Shares
+from core.records.display_names import plain
 from core.statistics.resampling import mean_estimate
 
 _NAMES: tuple[VerdictName, VerdictName] = ("corrupted_accuracy", "corrupted_flags")
 
 
 def corruption_verdicts(candidate: Evidence, champion: Evidence, thresholds: GateThresholds) -> tuple[Verdict, Verdict]:
-    """Whether accuracy under corruption is lower, or the flag rate higher, by more than is allowed.
+    """Compare accuracy and flag rate under corruption with their limits.
 
-    Both pass, with no value, where a version was not measured or the two were measured on different images.
+    Both pass without a value if a version was not measured, or the two were measured on different images.
     """
     new, old = candidate.corrupted, champion.corrupted
     if new is None or old is None:
         missing = " and ".join(side.manifest.reference for side in (candidate, champion) if side.corrupted is None)
-        return _not_measured(f"not measured on corrupted images: {missing}; `duet evaluate REF --robustness` does that")
+        return _not_measured(f"not measured on corrupted images: {missing}; run `duet evaluate REF --robustness`")
     if new.images_key != old.images_key:
         return _not_measured("the two were measured on different corrupted images")
     accuracy_limit, flag_limit = thresholds.max_corrupted_accuracy_loss, thresholds.max_corrupted_flag_increase
@@ -33,7 +33,7 @@ def corruption_verdicts(candidate: Evidence, champion: Evidence, thresholds: Gat
             _NAMES[0],
             old.share_right() - new.share_right(),
             accuracy_limit,
-            f"{_images(new)} {new.accuracy:.1%} are answered right instead of {old.accuracy:.1%}, a loss of",
+            f"{_images(new)} {new.accuracy:.1%} are classified correctly instead of {old.accuracy:.1%}, a loss of",
         ),
         _verdict(
             _NAMES[1],

@@ -1,4 +1,4 @@
-"""How long one version takes for an image, relative to another, measured beside a service that must not feel it."""
+"""Latency ratio of two versions, measured as CPU time at low priority so that a running service is not slowed down."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import CorruptVersionError
-from core.estimate import Estimate
-from core.gate.evidence import Evidence
-from core.sessions import open_session
+from core.gate.holdout import Evidence
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.onnx_session import open_session
 from core.statistics.intervals import bootstrap_interval
 
 NICENESS = 5
 CPU_SECONDS = 0.3
 WALL_SECONDS = 1.0
-_FEWEST_ROUNDS = 10
+_MIN_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,24 @@ class Latency:
     """CPU time of one image on one thread.
 
     Attributes:
-        ratio: the candidate's over the champion's, median over rounds.
+        ratio: candidate divided by champion, median over rounds.
         candidate_ms: median, in milliseconds.
         champion_ms: as `candidate_ms`.
     """
 
-    ratio: Estimate
+    ratio: ConfidenceInterval
     candidate_ms: float
     champion_ms: float
 
 
 def measure_latency(candidate: Evidence, champion: Evidence) -> Latency:
-    """Run both graphs in turn for a few tenths of a second, or a little longer where the machine is busy.
+    """Run both graphs alternately for 0.3 seconds of CPU time, at most 1 second of wall time.
 
-    The runs are on a thread of their own with a low priority, and what is measured is that thread's CPU time, which
-    does not grow while requests or other programs have the core. Each round gives one ratio, so that a processor that
-    changes its speed changes both sides alike.
+    The runs are on a separate thread of low priority. Its CPU time does not include waiting for the core. Each round
+    gives one ratio, so that changes of the clock frequency affect both sides.
 
     Raises:
-        CorruptVersionError: a graph does not open or run.
+        CorruptVersionError: a graph cannot be loaded or run.
     """
     runs = (_runner(candidate), _runner(champion))
     with ThreadPoolExecutor(1, thread_name_prefix="gate-latency", initializer=_yield_to_others) as thread:
@@ -59,7 +58,7 @@ def _measure(runs: Sequence[Callable[[], None]]) -> Latency:
         _seconds(run)  # the first run on a thread allocates
     rounds_R2: list[list[float]] = []
     cpu_end, wall_end = time.thread_time() + CPU_SECONDS, time.monotonic() + WALL_SECONDS
-    while len(rounds_R2) < _FEWEST_ROUNDS or (time.thread_time() < cpu_end and time.monotonic() < wall_end):
+    while len(rounds_R2) < _MIN_ROUNDS or (time.thread_time() < cpu_end and time.monotonic() < wall_end):
         order = (0, 1) if len(rounds_R2) % 2 else (1, 0)
         seconds = [0.0, 0.0]
         for side in order:
@@ -69,11 +68,11 @@ def _measure(runs: Sequence[Callable[[], None]]) -> Latency:
     ratios_R = seconds_R2[:, 0] / seconds_R2[:, 1]
     low, high = bootstrap_interval(lambda drawn_R: float(np.median(drawn_R)), ratios_R, resamples=500)
     candidate_ms, champion_ms = (float(median) for median in 1e3 * np.median(seconds_R2, axis=0))
-    return Latency(Estimate(value=float(np.median(ratios_R)), low=low, high=high), candidate_ms, champion_ms)
+    return Latency(ConfidenceInterval(value=float(np.median(ratios_R)), low=low, high=high), candidate_ms, champion_ms)
 
 
 def _runner(version: Evidence) -> Callable[[], None]:
-    """Runs the graph on one image of noise; raises CorruptVersionError where it cannot."""
+    """A function that runs the graph on one image of noise; raises CorruptVersionError if it cannot."""
     size = version.manifest.input
     shape = (1, size.height, size.width, size.channels)
     image_NHWC = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -99,7 +98,7 @@ def _seconds(run: Callable[[], None]) -> float:
 
 
 def _yield_to_others() -> None:
-    """Give this thread a low priority; Linux has one for each thread, elsewhere it is the process's and stays."""
+    """Lower the priority of this thread; only Linux has priorities per thread."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -1,4 +1,4 @@
-"""Promotion on evidence: judge -> decide -> promote, with the report in the audit trail."""
+"""Promotion through the gate: assess, decide by policy, promote, with the report in the audit trail."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from core.alias_files import Promotion
-from core.aliases import promote
 from core.errors import ChampionMovedError
 from core.gate.assess import assess
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
-from core.repository import ModelRepository
+from core.repository.alias_files import Promotion
+from core.repository.champions import promote
+from core.repository.repository import ModelRepository
 
 Policy = Literal["never", "if_better", "always"]
 
@@ -21,11 +21,11 @@ log = logging.getLogger("duet.gate")
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of a version that was put forward.
+    """Outcome of a promotion request.
 
     Attributes:
-        report: what the gate found.
-        promotion: the move that was made; None where the version was not promoted.
+        report: of the gate.
+        promotion: the recorded promotion; None if the version was not promoted.
     """
 
     report: GateReport
@@ -43,25 +43,24 @@ def promote_on_evidence(
     reason: str,
     force: bool = False,
 ) -> Decision:
-    """Judge a version against the champion, and make it champion where the policy and the report say so.
+    """Compare a version with the champion, and promote it if policy and report allow.
 
-    Of two promotions at once, the second is judged again, against what the first has made champion. Blocks for about
-    a second.
+    If another promotion happens meanwhile, the version is compared again with the new champion. Takes about a second.
 
     Args:
-        repository: where the version lies.
+        repository: that has the version.
         family: of the version.
         version: to be promoted.
-        policy: `if_better` asks the gate, `always` promotes whatever it says, `never` only has it look.
+        policy: `if_better` follows the gate, `always` promotes in any case, `never` only makes the report.
         thresholds: of the gate.
-        actor: who does it, for the trail.
-        reason: why, for the trail.
-        force: promote although the gate refuses, which is logged; `never` stays never.
+        actor: who promotes, for the trail.
+        reason: for the trail.
+        force: promote even if the gate refuses, which is logged; no effect with `never`.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version.
         CorruptVersionError: its files do not match its manifest.
-        RepositoryError: actor or reason is empty, an alias file is damaged, or the disk refused.
+        RepositoryError: actor or reason is empty, or an alias file is damaged or cannot be written.
     """
     while True:
         report = assess(repository, family, version, thresholds)

@@ -1,4 +1,4 @@
-"""What the gate found, as data that programs decide by and sentences that people read."""
+"""Gate report schema: verdicts as data for programs and sentences for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.gate.thresholds import GateThresholds
-from core.manifest import FamilyName
+from core.repository.manifest import FamilyName
 from core.statistics.comparison import PairedComparison
 
 VerdictName = Literal[
@@ -44,43 +44,43 @@ class Range(_Record):
 
 
 class Verdict(_Record):
-    """One thing that was looked at.
+    """Result of one check.
 
-    `gain`, or `non_inferiority` together with `cheaper`, is what lets a version pass; each of the others can stop it.
+    `gain`, or `non_inferiority` with `cheaper`, lets a version pass; each of the others can stop it.
     """
 
     name: VerdictName
     value: float | None = Field(description="null: not measured, which stops no version")
-    interval: Range | None = Field(description="95 % interval of the value, where it has one")
+    interval: Range | None = Field(description="95 % interval of the value; null if it has none")
     limit: float | None = Field(
-        description="what the value, or the end of its interval that counts, is held against; null: not measured"
+        description="limit of the value, or of the relevant end of its interval; null: not measured"
     )
     passed: bool
     sentence: str
 
 
 class ClassVerdict(_Record):
-    """How one class fares: shares of its images that are recognised."""
+    """Recall of one class for both versions."""
 
     label: str
     images: int
     candidate: float
     champion: float
-    p: float = Field(description="one-sided p that the candidate is worse on it, after Holm's correction")
+    p: float = Field(description="one-sided p that the candidate is worse on the class, after Holm's correction")
     passed: bool
 
 
 class HoldoutRecord(_Record):
-    """Which images a version was judged on; two versions can be compared where these agree."""
+    """Holdout images of a version; two versions can be compared if these are equal."""
 
     name: str
     images: int
     class_names: tuple[str, ...]
-    digest: str = Field(description="sha256 over the data set, its division, and the holdout's positions and labels")
+    digest: str = Field(description="sha256 of the data set, its split, and the holdout's positions and labels")
 
 
 class GateReport(_Record):
-    """May `candidate` replace `champion`, and why?"""
+    """Decision of the gate on replacing `champion` by `candidate`, with its reasons."""
 
     family: FamilyName
     candidate: int
@@ -88,7 +88,7 @@ class GateReport(_Record):
     passed: bool
     ground: Ground
     summary: str = Field(description="the decision and its reason, in one sentence")
-    holdouts: dict[str, HoldoutRecord] = Field(description="by family@version, those that could be read")
+    holdouts: dict[str, HoldoutRecord] = Field(description="by family@version; only versions that could be read")
     comparison: PairedComparison | None = Field(description="first: the candidate, second: the champion")
     verdicts: tuple[Verdict, ...]
     classes: tuple[ClassVerdict, ...]
@@ -96,14 +96,14 @@ class GateReport(_Record):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The decision, then what it rests on."""
+        """The decision, then its reasons."""
         return (self.summary, *(verdict.sentence for verdict in self.verdicts))
 
     def verdict(self, name: VerdictName) -> Verdict:
-        """One of the verdicts.
+        """The verdict called `name`.
 
         Raises:
-            KeyError: the report has none of this name, because nothing was compared.
+            KeyError: the report has no such verdict, because nothing was compared.
         """
         for verdict in self.verdicts:
             if verdict.name == name:
@@ -112,5 +112,5 @@ class GateReport(_Record):
 
 
 def allowed_up_to(passed: bool) -> str:
-    """The words before a limit."""
-    return "allowed is up to" if passed else "too much, allowed is up to"
+    """Text before a limit."""
+    return "within the limit of" if passed else "above the limit of"

@@ -1,1 +1,1 @@
-"""What a job is told and what it tells: parameters, and the messages between its child process and its worker."""
+"""Jobs: parameters, records, and the messages between the child process and the worker."""

@@ -1,12 +1,12 @@
-"""The messages of a job: child to worker, worker to child, and what the worker adds to the job's event stream.
+"""Job messages: child to worker, worker to child, and events that the worker adds to the job's stream.
 
-On pipes a message is one line of JSON, told apart by its field `event`.
+On a pipe, a message is one line of JSON; its field `event` has the type.
 
     child -> worker   stage note fit_started progress epoch permit published result failed
-    worker -> child   permission cancel; end of file says that the worker is gone
-    stream alone      submitted claimed cancelling interrupted retried promoted not_promoted finished
+    worker -> child   permission cancel; end of file means that the worker died
+    stream only       submitted claimed cancelling interrupted retried promoted not_promoted finished
 
-`permit` is the one message of the child that is not stored: it asks, and the worker answers with `permission`.
+`permit` is a request, which the worker answers with `permission`. It is the only child message that is not stored.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Message = TypeVar("Message")
 
 
 class Stage(Config):
-    """A part of the job begins, such as fit or export."""
+    """A stage of the job starts, such as fit or export."""
 
     event: Literal["stage"] = "stage"
     name: str
 
 
 class Note(Config):
-    """Something the user should know."""
+    """Information for the user."""
 
     event: Literal["note"] = "note"
     text: str
 
 
 class FitStarted(Config):
-    """The fit begins at step `done` of `steps`; `detail` says on what, in a sentence."""
+    """The fit starts at step `done` of `steps`; `detail` describes data and machine."""
 
     event: Literal["fit_started"] = "fit_started"
     steps: int = Field(ge=0)
@@ -46,7 +46,7 @@ class FitStarted(Config):
 
 
 class Progress(Config):
-    """How far the fit is; loss and accuracy (on [0, 1]) are running means of the epoch."""
+    """Progress of the fit; loss and accuracy (on [0, 1]) are running means of the epoch."""
 
     event: Literal["progress"] = "progress"
     epoch: int = Field(ge=0)
@@ -59,7 +59,7 @@ class Progress(Config):
 
 
 class Epoch(Config):
-    """An epoch is done and its checkpoint is on disk: a line of history.jsonl, of `epochs` in all."""
+    """An epoch ended and its checkpoint is on disk: one of the `epochs` lines of history.jsonl."""
 
     event: Literal["epoch"] = "epoch"
     epoch: int = Field(ge=1)
@@ -73,7 +73,7 @@ class Epoch(Config):
 
 
 class Permit(Config):
-    """The child asks whether it may write a checkpoint, or publish; it waits for `Permission` of the same number."""
+    """The child asks to write a checkpoint or to publish, and waits for the `Permission` with the same number."""
 
     event: Literal["permit"] = "permit"
     number: int = Field(ge=0)
@@ -81,7 +81,7 @@ class Permit(Config):
 
 
 class Published(Config):
-    """The run has become the version `reference`."""
+    """The run was published as the version `reference`."""
 
     event: Literal["published"] = "published"
     reference: str
@@ -89,14 +89,14 @@ class Published(Config):
 
 
 class Result(Config):
-    """What the job came to; it is kept in the job's record."""
+    """The result of the job, for its record."""
 
     event: Literal["result"] = "result"
     result: dict[str, JsonValue]
 
 
 class Failed(Config):
-    """The child gives up: the name of the error and its sentence."""
+    """The child failed: name of the error, and its message."""
 
     event: Literal["failed"] = "failed"
     error: str
@@ -104,7 +104,7 @@ class Failed(Config):
 
 
 class Permission(Config):
-    """The answer to `Permit`; not granted, the child ends without writing."""
+    """Answer to `Permit`; if it is not granted, the child ends without writing."""
 
     event: Literal["permission"] = "permission"
     number: int = Field(ge=0)
@@ -112,7 +112,7 @@ class Permission(Config):
 
 
 class Cancel(Config):
-    """The child is to stop at its next step; the checkpoint of its last whole epoch stays."""
+    """The child must stop at its next step; the checkpoint of its last epoch stays."""
 
     event: Literal["cancel"] = "cancel"
 
@@ -124,20 +124,20 @@ class Submitted(Config):
 
 
 class Claimed(Config):
-    """A worker has the job; the stored event carries the attempt and the token."""
+    """A worker claimed the job; the stored event has the attempt and the token."""
 
     event: Literal["claimed"] = "claimed"
     worker: str
 
 
 class Cancelling(Config):
-    """Cancellation was asked for while the job runs."""
+    """Cancellation was requested for a running job."""
 
     event: Literal["cancelling"] = "cancelling"
 
 
 class Interrupted(Config):
-    """The attempt ended without an end of the job; `resumes` says whether it is tried again."""
+    """The attempt ended but not the job; if `resumes` is true, it will be tried again."""
 
     event: Literal["interrupted"] = "interrupted"
     reason: str
@@ -145,7 +145,7 @@ class Interrupted(Config):
 
 
 class Retried(Config):
-    """A user asked for a job that had failed or was cancelled to go on."""
+    """A user retried a failed or cancelled job."""
 
     event: Literal["retried"] = "retried"
 
@@ -165,7 +165,7 @@ class NotPromoted(Config):
 
 
 class Finished(Config):
-    """The job has ended; no event follows unless it is retried."""
+    """The job finished; no event follows unless it is retried."""
 
     event: Literal["finished"] = "finished"
     state: Literal["succeeded", "failed", "cancelled"]
@@ -188,41 +188,41 @@ def to_text(message: Config) -> str:
 
 
 def to_line(message: Config) -> bytes:
-    """The message as it goes over a pipe: as `to_text`, and a newline."""
+    """The message as a line for a pipe: `to_text` and a newline."""
     return to_text(message).encode() + b"\n"
 
 
 def read_child_message(line: bytes) -> ReportedEvent | Permit:
-    """A line from a child, which may hold anything.
+    """Parse a line from a child, which is not trusted.
 
     Raises:
-        JobEventError: it is not one of the child's messages.
+        JobEventError: it is not a child message.
     """
     return _read(_CHILD_MESSAGE, line)
 
 
 def read_worker_message(line: bytes) -> Permission | Cancel:
-    """A line from the worker.
+    """Parse a line from the worker.
 
     Raises:
-        JobEventError: it is not one of the worker's messages.
+        JobEventError: it is not a worker message.
     """
     return _read(_WORKER_MESSAGE, line)
 
 
 def read_job_event(text: str) -> ReportedEvent | AddedEvent:
-    """An event as it is stored.
+    """Parse a stored event.
 
     Raises:
-        JobEventError: it is not an event of a job.
+        JobEventError: it is not a job event.
     """
     return _read(_JOB_EVENT, text.encode())
 
 
 def _read(adapter: TypeAdapter[Message], line: bytes) -> Message:
     if len(line) > MAX_LINE_BYTES:
-        raise JobEventError(f"a message of {len(line):,} bytes is longer than the {MAX_LINE_BYTES:,} allowed")
+        raise JobEventError(f"a message has {len(line):,} bytes, the limit is {MAX_LINE_BYTES:,}")
     try:
         return adapter.validate_json(line)
     except ValidationError as error:
-        raise JobEventError(f"not a message of a job ({explain(error, at_most=1)}): {line[:80]!r}") from error
+        raise JobEventError(f"not a job message ({explain(error, at_most=1)}): {line[:80]!r}") from error

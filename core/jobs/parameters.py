@@ -1,4 +1,4 @@
-"""What a job is asked to do. The API validates with these what the training environment will run."""
+"""Job parameters, which the API validates before the training environment runs the job."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from core.errors import ConfigurationError
-from core.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
-from core.manifest import FamilyName
+from core.images.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
 from core.recipes import Config, RecipeConfig, recipe_config
+from core.repository.manifest import FamilyName
 
 JobKind = Literal["train", "evaluate"]
 PromotionPolicy = Literal["never", "if_better", "always"]
@@ -26,21 +26,21 @@ class TrainParameters(Config):
     seed: int | None = Field(None, ge=0, lt=2**63, description="seed of weights, order and augmentation")
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
     family: FamilyName | None = Field(
-        None, description="publish under this family; by default the network's kind, but for a folder"
+        None, description="family to publish under; by default the kind of network, required for a folder"
     )
     init_from: VersionReference | None = Field(None, description="start from this version's weights, such as cnn@3")
     overrides: dict[str, JsonValue] = Field(
         default_factory=dict, description="settings of the recipe to change, dotted or nested, such as epochs"
     )
     promote: PromotionPolicy = Field(
-        "if_better", description="whether the new version becomes champion: never, on evidence, or whatever it is"
+        "if_better", description="when the new version becomes champion: never, if the gate passes it, or always"
     )
 
     def config(self) -> RecipeConfig:
-        """The full configuration of the run: the recipe's, with the overrides, the seed and the version to start from.
+        """The full configuration of the run: the recipe with overrides, seed and init_from.
 
         Raises:
-            ConfigurationError: no such recipe, a setting that it does not take, or one that is given in both places.
+            ConfigurationError: the recipe or a setting does not exist, or a setting is given twice.
         """
         changes = dict(self.overrides)
         for name, value in (("seed", self.seed), ("init_from", self.init_from)):
@@ -55,15 +55,15 @@ class TrainParameters(Config):
         """The family under which the version will be published; raises as `config` does.
 
         Raises:
-            ConfigurationError: none is given, and the data are a folder, whose classes fit no family by themselves.
+            ConfigurationError: no family is given and the data is a folder.
         """
         return self.family or default_family(self.config().network.kind, self.data)
 
 
 class EvaluateParameters(Config):
-    """One evaluation of published versions on a data set; the versions themselves never change."""
+    """One evaluation of published versions on a data set."""
 
-    versions: tuple[VersionReference, ...] = Field((), description="such as cnn@3; none stands for all champions")
+    versions: tuple[VersionReference, ...] = Field((), description="such as cnn@3; empty for all champions")
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
 
 

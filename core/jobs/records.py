@@ -1,4 +1,4 @@
-"""The record of a job: what was asked for, how far it is, and what it came to."""
+"""Job record: parameters, state, progress and result of a job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Plain(BaseModel):
 
 
 class JobProgress(_Plain):
-    """How far the attempt is; what it has not told yet is None."""
+    """Progress of the attempt; unknown values are None."""
 
     stage: str | None = None
     epoch: int | None = None
@@ -32,25 +32,25 @@ class JobProgress(_Plain):
 
 
 class JobFailure(_Plain):
-    """Why a job failed: the name of the error and a sentence for its user."""
+    """Failure of a job: name of the error and a message for the user."""
 
     type: str
     message: str
 
 
 class JobRecord(_Plain):
-    """Everything that is known of a job; times are UTC, by the broker's clock."""
+    """State of a job; times are UTC, from the broker's clock."""
 
     id: str
     kind: JobKind
     state: JobState
-    parameters: dict[str, JsonValue] = Field(description="as given, with the defaults filled in")
-    attempt: int = Field(ge=0, description="how often a worker has claimed the job; 0 before the first")
+    parameters: dict[str, JsonValue] = Field(description="parameters with defaults filled in")
+    attempt: int = Field(ge=0, description="number of claims by workers; 0 before the first")
     token: int | None = Field(description="fencing token of the newest claim")
     created_at: datetime
     claimed_at: datetime | None
     finished_at: datetime | None
-    worker: str | None = Field(description="the worker of the newest claim")
+    worker: str | None = Field(description="worker of the newest claim")
     request_id: str
     traceparent: str | None
     progress: JobProgress | None = Field(description="of the newest attempt")
@@ -60,10 +60,10 @@ class JobRecord(_Plain):
 
     @property
     def finished(self) -> bool:
-        """Whether the job has ended."""
+        """True if the job has a final state."""
         return self.state in FINAL_STATES
 
     def typed_parameters(self) -> JobParameters:
-        """The parameters as the model they were validated with."""
+        """The parameters as their pydantic model."""
         model = TrainParameters if self.kind == "train" else EvaluateParameters
         return model.model_validate(self.parameters)

@@ -1,4 +1,4 @@
-"""An event of a job with its place in the job's stream."""
+"""Stored job event: an event with its position in the job's stream."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from datetime import datetime
 from core.jobs.events import AddedEvent, ReportedEvent
 
 FIRST = "0"
-"""Comes before the id of every event."""
+"""Position before the first event."""
 
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An event as it stands in the stream.
+    """An event in the stream.
 
     Attributes:
-        id: `<ms>-<n>`, growing along the stream; what `Last-Event-ID` carries.
-        at: when it was stored, UTC, by the broker's clock.
-        attempt: how often the job had been claimed by then.
-        token: of the newest claim then, None before the first.
-        event: what happened.
+        id: `<ms>-<n>`, ascending; the value of `Last-Event-ID`.
+        at: time of storage, UTC, from the broker's clock.
+        attempt: number of claims at that time.
+        token: of the newest claim at that time, None before the first.
+        event: the event.
     """
 
     id: str

@@ -29,7 +29,7 @@ RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
 
 
 def recipe_config(name: str) -> RecipeConfig:
-    """The full configuration of the recipe called `name`.
+    """The full configuration of the recipe `name`.
 
     Raises:
         ConfigurationError: there is no such recipe; the message lists those that exist.

@@ -1,7 +1,7 @@
-"""The configuration of a training run: plain, frozen pydantic models that both halves read.
+"""Recipe configuration: frozen pydantic models for all settings of a training run.
 
-The API validates what the trainer will run with these, and the web form is made from their JSON schema, so
-every field carries its range, its unit and its reason.
+The API validates training requests with these models, and the web form uses their JSON schema, so every field has its
+range, unit and purpose.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
-from core.manifest import Geometry
 from core.recipes.config import Settings
 from core.recipes.networks import CNNNetwork, MLPNetwork
+from core.repository.manifest import Geometry
 
 
 class Augmentation(Settings):
-    """Random changes of the training images, drawn anew for every image and epoch."""
+    """Random augmentation of the training images, drawn for every image and epoch."""
 
     flip: bool = Field(True, description="mirror left-right with probability one half")
     alternate: bool = Field(
-        False, description="mirror each image in every other epoch, instead of drawing anew (Jordan 2024)"
+        False, description="mirror each image in every other epoch instead of at random (Jordan 2024)"
     )
-    translate: int = Field(0, ge=0, le=16, description="largest shift in pixels along each axis, edges reflected")
-    rotate: float = Field(0.0, ge=0, le=180, description="largest turn about the centre in degrees")
+    translate: int = Field(0, ge=0, le=16, description="largest shift in pixels along each axis, borders reflected")
+    rotate: float = Field(0.0, ge=0, le=180, description="largest rotation about the center in degrees")
     stretch: float = Field(
-        0.0, ge=0, le=0.5, description="largest share by which height and width change, each on its own"
+        0.0, ge=0, le=0.5, description="largest relative change of height and width, drawn separately"
     )
-    cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean colour")
+    cutout: int = Field(0, ge=0, le=32, description="side in pixels of a square set to the mean color")
     mixup: float = Field(
         0.0, ge=0, le=10, description="alpha of the Beta distribution by which pairs of images are mixed; 0: none"
     )
@@ -48,7 +48,7 @@ class Augmentation(Settings):
         0.0,
         ge=0,
         le=0.5,
-        description="pictures without an object per image of a batch, trained to have a high energy; 0: none",
+        description="images without an object per image of a batch, trained to a high energy; 0: none",
     )
 
     @model_validator(mode="after")
@@ -56,24 +56,23 @@ class Augmentation(Settings):
         shares = self.augmix + self.frequency_mixing + self.texture_mixing
         if shares > 1:
             raise ValueError(
-                f"augmix, frequency_mixing and texture_mixing are shares of the images and add up to {shares:g}: "
-                "give shares of at most 1 in all"
+                f"augmix, frequency_mixing and texture_mixing add up to {shares:g}: give shares with a sum of at most 1"
             )
         return self
 
 
 class Optimization(Settings):
-    """The optimiser, its schedule and the loss."""
+    """The optimizer, its schedule and the loss."""
 
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, description="peak learning rate")
     vector_learning_rate: float = Field(
-        3e-3, gt=0, description="peak rate of AdamW, to which muon leaves biases, scales and the last layer"
+        3e-3, gt=0, description="peak rate of AdamW, which muon uses for biases, scales and the last layer"
     )
     weight_decay: float = Field(0.0, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum of sgd and muon, beta1 of adam and adamw")
     schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="decay to zero after the warm-up")
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps during which the rate rises from zero")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises from zero")
     loss: Literal["cross_entropy", "mse"] = Field(
         "cross_entropy", description="mse compares softmax with one-hot labels"
     )
@@ -84,29 +83,30 @@ class Optimization(Settings):
 
 
 class Distillation(Settings):
-    """Learning from another version's answers besides the labels (Hinton et al. 2015).
+    """Knowledge distillation: learning from another version's predictions (Hinton et al. 2015).
 
-    Teacher and student see the same pictures, mixed ones too (Beyer et al. 2022, "Knowledge distillation: A good
-    teacher is patient and consistent"): the augmentation draws `rounds` changes of every image, and the teacher's
-    logits for them are computed once and stored. Epochs go through the rounds by turns, at no more cost than without
-    a teacher.
+    Teacher and student see the same augmented and mixed images (Beyer et al. 2022, "Knowledge distillation: A good
+    teacher is patient and consistent"). The augmentation draws `rounds` variants of every image. The teacher's logits
+    are computed once and stored; epochs cycle through the rounds.
     """
 
     teacher: str | None = Field(
         None, pattern=r"^[a-z][a-z0-9_-]{0,31}(@[1-9][0-9]*)?$",
         description="version such as cnn@4, or a family for its champion; null: learn from the labels alone",
     )  # fmt: skip
-    temperature: float = Field(1.0, gt=0, le=100, description="divides both networks' logits where they are compared")
-    weight: float = Field(1.0, ge=0, le=1, description="share of the teacher in the loss; the labels have the rest")
-    rounds: int = Field(50, ge=1, le=10_000, description="changes of every image that the teacher answers to")
+    temperature: float = Field(1.0, gt=0, le=100, description="divides both networks' logits in the distillation loss")
+    weight: float = Field(
+        1.0, ge=0, le=1, description="share of the teacher in the loss; the labels have the remaining share"
+    )
+    rounds: int = Field(50, ge=1, le=10_000, description="augmented variants of every image that the teacher predicts")
     hint_weight: float = Field(
         0.0, ge=0, le=100,
-        description="weight of the loss by which a throw-away head predicts the teacher's features (VID); 0: none",
+        description="weight of the VID loss, in which a temporary head predicts the teacher's features; 0: none",
     )  # fmt: skip
 
 
 class RecipeConfig(Settings):
-    """Everything that decides a run's weights, besides the data and the machine."""
+    """All settings of a run; together with data and machine they determine the weights."""
 
     recipe: str
     network: MLPNetwork | CNNNetwork = Field(discriminator="kind")
@@ -116,32 +116,32 @@ class RecipeConfig(Settings):
     epochs: int = Field(gt=0, le=10_000)
     batch_size: int = Field(gt=0, le=65_536)
     seed: int = Field(0, ge=0, lt=2**63)
-    include_validation: bool = Field(False, description="also train on the validation images, for a final run")
+    include_validation: bool = Field(False, description="train on the validation images too, for a final run")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="compute type; auto times both for a few steps and keeps the faster"
+        "auto", description="compute type; auto is bfloat16 if the device multiplies it in hardware, else float32"
     )
     image_size: int | None = Field(
         None,
         ge=8,
         le=512,
-        description="side in pixels to which the images of a folder are resized; null: that of init_from, or 32",
+        description="side in pixels of the model input for images of a folder; null: that of init_from, or 32",
     )
     geometry: Geometry | None = Field(
         None,
-        description="fit of images that are not square: the centre square, bars around, or stretched; null: that of "
+        description="fit of images that are not square: crop to the center, pad with bars, or stretch; null: that of "
         "init_from, or crop",
     )
     init_from: str | None = Field(
         None,
         pattern=r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$",
-        description="version whose weights the run starts from, such as cnn@3, of the same network; null: random ones",
+        description="version with the same network whose weights initialize the run, such as cnn@3; null: random",
     )
 
     def with_overrides(self, overrides: dict[str, Any]) -> RecipeConfig:
         """A copy with `overrides` merged in; keys are dotted (`optimization.learning_rate`) or nested.
 
         Raises:
-            SettingsError: a key does not exist or a value does not validate; the message says which.
+            SettingsError: a key does not exist or a value is not valid; the message names them.
         """
         tree = self.model_dump(mode="python")
         for key, value in _flatten(overrides).items():
@@ -159,21 +159,21 @@ class RecipeConfig(Settings):
             return type(self).model_validate(tree)
         except ValidationError as error:
             problems = [(_setting(problem["loc"], tree), problem["msg"]) for problem in error.errors()]
-            said = "; ".join(f"{name}: {message}" for name, message in problems)
-            raise SettingsError(f"recipe {self.recipe!r} refuses these settings: {said}", problems) from error
+            listed = "; ".join(f"{name}: {message}" for name, message in problems)
+            raise SettingsError(f"invalid settings for recipe {self.recipe!r}: {listed}", problems) from error
 
     def differences(self, other: RecipeConfig) -> dict[str, tuple[Any, Any]]:
-        """Dotted settings in which the two configurations differ, each with both values."""
+        """Dotted settings that differ between the two configurations, with both values."""
         mine, theirs = _flatten(self.model_dump(mode="json")), _flatten(other.model_dump(mode="json"))
         keys = sorted(mine.keys() | theirs.keys())
         return {key: (mine.get(key), theirs.get(key)) for key in keys if mine.get(key) != theirs.get(key)}
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Split `key=value`; the value is read as JSON where it is JSON and as a plain string otherwise.
+    """Split `key=value`; the value is parsed as JSON if possible, else it is a string.
 
     Raises:
-        ConfigurationError: there is no `=` in the text.
+        ConfigurationError: the text has no key or no `=`.
     """
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
@@ -195,12 +195,12 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _no_setting(key: str, recipe: str, node: dict[str, Any]) -> SettingsError:
-    said = f"no setting {key!r} in recipe {recipe!r}: there are {', '.join(sorted(node))}"
-    return SettingsError(said, [(key, said)])
+    message = f"no setting {key!r} in recipe {recipe!r}: there are {', '.join(sorted(node))}"
+    return SettingsError(message, [(key, message)])
 
 
 def _setting(location: Sequence[str | int], tree: dict[str, Any]) -> str:
-    """The dotted setting at one of pydantic's locations, which has the kind of network and places in lists as well."""
+    """The dotted setting of a pydantic error location, without union tags and list indices."""
     names: list[str] = []
     node: Any = tree
     for part in location:

@@ -1,18 +1,8 @@
-"""cnn_robust: the network of cnn_best, trained to hold up under noise, blur, weather and compression.
+"""Convolutional network of cnn_best, trained for robustness to noise, blur, weather and compression.
 
-Claim, not measured yet (no version has been trained): at least 95.5 % of the test images right from one view, and 86 %
-on average over the fourteen corruptions of CIFAR-10-C (regenerated), with 6.1 M weights and 288 M multiply-accumulates
-an image, after about two hours of training on two cores with AMX.
-
-Differences from cnn_best:
-
-- whitening with an epsilon of 5e-2 instead of 5e-4, and a bias that is trained for three epochs. With 5e-4 the finest
-  patch directions are amplified 30 times, and so is pixel noise;
-- of a hundred pictures, 25 are changed by AugMix, 20 by frequency mixing and 15 by texture mixing, and CutMix pastes a
-  rectangle into half of them. None of this contains a judged corruption; AugMix turns and shifts pictures a little, as
-  elastic_transform does in part (`training/augment/robust.py`);
-- outliers show no objects and enter the loss by their energy alone;
-- 72 epochs, and no label smoothing, which CutMix replaces.
+Claim, not measured yet (no version has been trained): 95.5 % of the test images from one view and 86 % on average over
+the fourteen regenerated corruptions of CIFAR-10-C, after about two hours on two cores with AMX.
+More: docs/lab-notes.md.
 """
 
 from core.recipes.base import Augmentation, Optimization, RecipeConfig
@@ -20,7 +10,7 @@ from core.recipes.networks import CNNNetwork
 
 
 def cnn_robust() -> RecipeConfig:
-    """The network of cnn_best on pictures changed by AugMix, frequency mixing, texture mixing and CutMix."""
+    """The network of cnn_best on images augmented by AugMix, frequency mixing, texture mixing and CutMix."""
     return RecipeConfig(
         recipe="cnn_robust",
         network=CNNNetwork(

@@ -1,4 +1,4 @@
-"""Base of every configuration model."""
+"""Base classes of the configuration models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Config(BaseModel):
-    """Immutable, and a misspelt field is an error."""
+    """Frozen model that rejects unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Settings(Config, allow_inf_nan=False):
-    """Base of what a run is decided by: numbers are finite."""
+    """Base of the settings of a run: numbers must be finite."""

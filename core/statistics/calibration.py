@@ -1,4 +1,4 @@
-"""Are the probabilities what they say? Temperature, calibration error, and the proper scores."""
+"""Calibration: temperature and bias fitting, calibration error, log loss and Brier score."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation import CalibratedECE, Reliability, ReliabilityBin
+from core.repository.evaluation import CalibratedECE, Reliability, ReliabilityBin
 
 Floats = npt.NDArray[np.floating[Any]]
 
 _TEMPERATURES = (0.01, 100.0)
 BINS = 15
-"""Bins of the calibration error: of equal width, as in Guo et al. 2017."""
+"""Number of equal-width bins of the calibration error, as in Guo et al. 2017."""
 _DRAWN_AT_ONCE = 1_000_000
-"""Labels drawn at a time by `calibrated_ece`, which bounds its memory to some MB."""
-# Probabilities are stored as float32; what is smaller than its least normal number cannot be told from 0.
-_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""Labels drawn at a time by `calibrated_ece`, which limits its memory to some MB."""
+# Probabilities are stored as float32; smaller values than its smallest normal number count as 0.
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 def softmax(logits_NK: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]:
-    """Probabilities of logits divided by a temperature, in float64; any finite logits are fine.
+    """Softmax of logits divided by a temperature, in float64, stable for all finite logits.
 
     Args:
         logits_NK: [..., K].
-        temperature: above 0; higher is less sure.
+        temperature: above 0; higher values give lower confidence.
     """
     scaled_NK = np.asarray(logits_NK, dtype=np.float64) / temperature
     exponentials_NK = np.exp(scaled_NK - scaled_NK.max(axis=-1, keepdims=True))
@@ -34,10 +34,10 @@ def softmax(logits_NK: Floats, temperature: float = 1.0) -> npt.NDArray[np.float
 
 
 def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
-    """The temperature that minimises the log loss of softmax(logits / temperature) (Guo et al. 2017).
+    """The temperature that minimizes the log loss of softmax(logits / temperature) (Guo et al. 2017).
 
-    The loss is convex in 1 / temperature, so a bounded search over log temperature finds its minimum, within
-    [0.01, 100]; it ends near a bound where every image is classified right, or none better than by chance.
+    The loss is convex in 1 / temperature, so a bounded search over log temperature finds its minimum within
+    [0.01, 100]. The result is near a bound if all images are classified correctly, or none better than by chance.
 
     Args:
         logits_NK: [N, K], of images that were not trained on.
@@ -46,18 +46,18 @@ def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
     Raises:
         ValueError: no image, or logits that are not finite.
     """
-    from scipy.optimize import minimize_scalar  # 0.2 s and 45 MB, and only the training half fits
+    from scipy.optimize import minimize_scalar  # 0.2 s and 45 MB, only used in training
 
     logits = np.asarray(logits_NK, dtype=np.float64)
     if not len(logits) or not np.isfinite(logits).all():
-        raise ValueError("a temperature is fitted on finite logits of at least one image")
-    centred_NK = logits - logits.max(axis=1, keepdims=True)
-    true_N = (centred_NK * onehot_NK).sum(axis=1)
+        raise ValueError("the temperature needs finite logits of at least one image")
+    centered_NK = logits - logits.max(axis=1, keepdims=True)
+    true_N = (centered_NK * onehot_NK).sum(axis=1)
 
     def loss(log_temperature: float) -> float:
         inverse = math.exp(-log_temperature)
-        normaliser_N = np.log(np.exp(centred_NK * inverse).sum(axis=1))
-        return float(np.mean(normaliser_N - true_N * inverse))
+        normalizer_N = np.log(np.exp(centered_NK * inverse).sum(axis=1))
+        return float(np.mean(normalizer_N - true_N * inverse))
 
     low, high = _TEMPERATURES
     found = minimize_scalar(loss, bounds=(math.log(low), math.log(high)), method="bounded", options={"xatol": 1e-7})
@@ -65,7 +65,7 @@ def fit_temperature(logits_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
 
 
 def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, npt.NDArray[np.float64]]:
-    """Temperature and class biases that together minimise the log loss of softmax(logits / temperature + biases).
+    """Temperature and class biases that together minimize the log loss of softmax(logits / temperature + biases).
 
     Vector scaling (Guo et al. 2017) with one scale for all classes. The loss is convex in 1 / temperature and the
     biases, so L-BFGS from temperature 1 and no biases finds its minimum. The biases sum to 0, because a constant
@@ -73,7 +73,7 @@ def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, 
 
     Args:
         logits_NK: [N, K], of images that were not trained on.
-        targets_NK: [N, K], probabilities of the true classes, rows sum to 1. Where a class has no image, only targets
+        targets_NK: [N, K], probabilities of the true classes, rows sum to 1. For a class without images, only targets
             above 0 keep its bias finite.
 
     Returns:
@@ -86,7 +86,7 @@ def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, 
 
     logits = np.asarray(logits_NK, dtype=np.float64)
     if not len(logits) or not np.isfinite(logits).all():
-        raise ValueError("class biases are fitted on finite logits of at least one image")
+        raise ValueError("class biases need finite logits of at least one image")
     images, classes = logits.shape
     logits = logits - logits.mean(axis=1, keepdims=True)
 
@@ -95,10 +95,10 @@ def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, 
         largest_N1 = scaled_NK.max(axis=1, keepdims=True)
         exponentials_NK = np.exp(scaled_NK - largest_N1)
         sums_N1 = exponentials_NK.sum(axis=1, keepdims=True)
-        normaliser_N = (largest_N1 + np.log(sums_N1))[:, 0]
+        normalizer_N = (largest_N1 + np.log(sums_N1))[:, 0]
         gaps_NK = (exponentials_NK / sums_N1 - targets_NK) / images
         gradient = np.concatenate([[(gaps_NK * logits).sum()], gaps_NK.sum(axis=0)])
-        return float(np.mean(normaliser_N - (targets_NK * scaled_NK).sum(axis=1))), gradient
+        return float(np.mean(normalizer_N - (targets_NK * scaled_NK).sum(axis=1))), gradient
 
     low, high = _TEMPERATURES
     found = minimize(
@@ -114,15 +114,15 @@ def fit_biases(logits_NK: Floats, targets_NK: npt.NDArray[Any]) -> tuple[float, 
 
 
 def reliability(probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]], bins: int = BINS) -> Reliability:
-    """How sure the model was against how often it was right, by equal-width bins (low, high] of its sureness.
+    """Reliability diagram: confidence and accuracy by equal-width bins (low, high] of the confidence.
 
-    The expected calibration error is the mean gap between the two over images: sum over bins of
-    count / N * |accuracy - confidence| (Guo et al. 2017, "On calibration of modern neural networks").
+    The expected calibration error is the weighted mean gap: sum over bins of count / N * |accuracy - confidence| (Guo
+    et al. 2017, "On calibration of modern neural networks").
 
     Args:
-        probabilities_NK: [N, K]; the most probable class is the answer, its probability the confidence.
+        probabilities_NK: [N, K]; the largest probability is the confidence.
         labels_N: true classes.
-        bins: how many.
+        bins: number of bins.
 
     Raises:
         ValueError: no image, or not one label for each.
@@ -161,16 +161,16 @@ def expected_calibration_error(
 def calibrated_ece(
     probabilities_NK: Floats, bins: int = BINS, *, resamples: int = 1000, seed: int = 0
 ) -> CalibratedECE:
-    """Expected calibration error that a perfectly calibrated model with the same confidences would show.
+    """Expected calibration error of a perfectly calibrated model with the same confidences.
 
-    Even such a model has an error above 0 on a finite number of images. Parametric bootstrap: each answer is drawn
-    as right with the probability that the model gives it, and the error is computed as in `reliability`
-    (Vaicenavicius et al. 2019, "Evaluating model calibration in classification").
+    Such a model has an error above 0 on a finite number of images. Parametric bootstrap: each prediction is drawn as
+    correct with the probability of its confidence, and the error is computed as in `reliability` (Vaicenavicius
+    et al. 2019, "Evaluating model calibration in classification").
 
     Args:
         probabilities_NK: [N, K], N >= 1.
-        bins: as of the error that it is compared with.
-        resamples: how many sets of labels are drawn.
+        bins: as for the error to compare with.
+        resamples: number of draws.
         seed: of the draws.
 
     Raises:
@@ -197,13 +197,13 @@ def calibrated_ece(
 
 
 def log_loss(probabilities_NK: Floats, onehot_NK: npt.NDArray[Any]) -> float:
-    """Mean of -ln p(true class), natural logarithm; at most 87.34 for a class that was given probability 0.
+    """Mean of -ln p(true class), natural logarithm; at most 87.34, for probability 0.
 
     Args:
         probabilities_NK: [N, K], rows sum to 1.
         onehot_NK: [N, K].
     """
-    clipped_NK = np.maximum(np.asarray(probabilities_NK, dtype=np.float64), _LEAST_PROBABILITY)
+    clipped_NK = np.maximum(np.asarray(probabilities_NK, dtype=np.float64), _MIN_PROBABILITY)
     return float(-(np.log(clipped_NK) * onehot_NK).sum(axis=1).mean())
 
 

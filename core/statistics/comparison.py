@@ -1,4 +1,4 @@
-"""Two classifiers on the same labelled images: who is right where, and how sure that makes us."""
+"""Paired comparison of two classifiers on the same labelled images."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.estimate import Estimate
+from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.intervals import normal_quantile
 from core.statistics.mcnemar import mcnemar_exact
 
 
 class PairedComparison(BaseModel):
-    """What the answers of two classifiers to the same images say about them."""
+    """Accuracy, difference and agreement of two classifiers on the same images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int
     first_accuracy: float
     second_accuracy: float
-    difference: Estimate = Field(description="first minus second accuracy, with a 95 % interval for matched pairs")
+    difference: ConfidenceInterval = Field(
+        description="first minus second accuracy, with a 95 % interval for matched pairs"
+    )
     both_right: int
     only_first_right: int
     only_second_right: int
     both_wrong: int
-    mcnemar_p: float = Field(description="two-sided p of McNemar's exact test that both are equally accurate")
-    agreement: float = Field(description="share of images to which both give the same answer, right or wrong")
+    mcnemar_p: float = Field(description="two-sided p of McNemar's exact test of equal accuracy")
+    agreement: float = Field(description="share of images with the same prediction of both, correct or not")
     cohen_kappa: float | None = Field(
-        description="agreement of the answers beyond chance, at most 1; null where both always give one same class"
+        description="agreement beyond chance, at most 1; null if both always predict the same single class"
     )
 
 
@@ -39,19 +41,19 @@ def compare_paired(
     first_N: npt.NDArray[np.integer[Any]],
     second_N: npt.NDArray[np.integer[Any]],
 ) -> PairedComparison:
-    """Compare two classifiers' answers to the same N >= 1 images.
+    """Compare the predictions of two classifiers for the same N >= 1 images.
 
     Args:
         labels_N: true class of each image.
-        first_N: class that the first classifier gives.
-        second_N: class that the second one gives.
+        first_N: predicted classes of the first classifier.
+        second_N: predicted classes of the second classifier.
 
     Raises:
         ValueError: no image, or arrays of different lengths.
     """
     if not len(labels_N) == len(first_N) == len(second_N) > 0:
         raise ValueError(
-            f"expected the same images: {len(labels_N)} labels, {len(first_N)} and {len(second_N)} answers"
+            f"expected the same images: {len(labels_N)} labels, {len(first_N)} and {len(second_N)} predictions"
         )
     images = len(labels_N)
     first_right_N, second_right_N = first_N == labels_N, second_N == labels_N
@@ -73,25 +75,25 @@ def compare_paired(
     )
 
 
-def paired_difference(only_first: int, only_second: int, images: int) -> Estimate:
+def paired_difference(only_first: int, only_second: int, images: int) -> ConfidenceInterval:
     """Difference in accuracy, first minus second, with the adjusted Wald 95 % interval for matched pairs.
 
-    Agresti & Min 2005, "Simple, improved confidence intervals for comparing matched proportions": add one half
-    to each of the four cells, then take the Wald interval, cut off at -1 and 1. Unlike the plain one it keeps
-    its coverage when the two rarely differ, and does not shrink to a point when they never do.
+    Agresti & Min 2005, "Simple, improved confidence intervals for comparing matched proportions": add one half to each
+    of the four cells, then take the Wald interval, clipped to [-1, 1]. Unlike the plain Wald interval it keeps its
+    coverage if the two classifiers rarely differ.
     """
     adjusted = images + 2
-    centre = (only_first - only_second) / adjusted
-    margin = normal_quantile(0.95) / adjusted * math.sqrt(only_first + only_second + 1 - centre**2 * adjusted)
+    center = (only_first - only_second) / adjusted
+    margin = normal_quantile(0.95) / adjusted * math.sqrt(only_first + only_second + 1 - center**2 * adjusted)
     value = (only_first - only_second) / images
-    return Estimate(value=value, low=max(-1.0, centre - margin), high=min(1.0, centre + margin))
+    return ConfidenceInterval(value=value, low=max(-1.0, center - margin), high=min(1.0, center + margin))
 
 
 def cohen_kappa(first_N: npt.NDArray[np.integer[Any]], second_N: npt.NDArray[np.integer[Any]]) -> float | None:
-    """Agreement of two classifiers' answers beyond chance (Cohen 1960); None where chance alone explains all.
+    """Cohen's kappa, the agreement of two classifiers beyond chance (Cohen 1960); None for a single class.
 
-    (observed - expected) / (1 - expected), where `expected` is the agreement of two that answer independently
-    with the same frequencies.
+    (observed - expected) / (1 - expected), where `expected` is the agreement of independent predictions with the same
+    class frequencies.
     """
     _, both_2N = np.unique(np.stack([first_N, second_N]), return_inverse=True)
     first_codes_N, second_codes_N = both_2N.reshape(2, -1)

@@ -1,10 +1,10 @@
-"""Prediction sets that hold the true class with a stated probability: split conformal prediction.
+"""Split conformal prediction: sets that contain the true class with a stated probability.
 
-The score is the least ambiguous one, 1 - p(true class): a set is every class above one threshold (Sadinle, Lei &
-Wasserman 2019, "Least ambiguous set-valued classifiers with bounded error levels").
+The score is 1 - p(true class): a set has every class above one threshold (Sadinle, Lei & Wasserman 2019, "Least
+ambiguous set-valued classifiers with bounded error levels").
 
-Probabilities are compared as float32, the precision in which they are stored: a threshold is one of the
-calibration images' own probabilities, and that image must be counted in its set wherever it is recomputed.
+Probabilities are compared as float32, the stored precision: the threshold equals the probability of a calibration
+image, which must remain in its set when it is recomputed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Floats = npt.NDArray[np.floating[Any]]
 def conformal_threshold(
     probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]], coverage: float = 0.99
 ) -> float:
-    """The probability from which on a class belongs to the prediction set.
+    """Smallest probability of the classes in a prediction set.
 
-    It is the r-th greatest of the N probabilities of the true classes, r = ceil((N + 1) * coverage), so that a
-    new image from the same source has its true class in the set with probability >= coverage. With too few
-    images to promise that (r > N) it is 0: every class belongs to the set.
+    It is the r-th largest of the N probabilities of the true classes, r = ceil((N + 1) * coverage). The set of a new
+    image from the same distribution contains the true class with probability >= coverage. With too few images (r > N)
+    the threshold is 0: every set has all classes.
 
     Args:
         probabilities_NK: [N, K], of images that were not trained on.
@@ -50,7 +50,7 @@ def conformal_threshold(
 
 
 def prediction_set_mask(probabilities_NK: Floats, threshold: float) -> npt.NDArray[np.bool_]:
-    """Which classes are in each image's set, bool [N, K]; the most probable class always is.
+    """Membership of classes in each image's set, bool [N, K]; the most probable class is always a member.
 
     Args:
         probabilities_NK: [N, K].
@@ -62,7 +62,7 @@ def prediction_set_mask(probabilities_NK: Floats, threshold: float) -> npt.NDArr
 
 
 def prediction_set(probabilities_K: Floats, threshold: float) -> list[int]:
-    """The classes in one image's set, most probable first, of equal ones the lower index first; never empty.
+    """Classes in one image's set, most probable first, ties by index; never empty.
 
     Args:
         probabilities_K: [K].

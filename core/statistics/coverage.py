@@ -11,12 +11,12 @@ import numpy.typing as npt
 def coverage_band(
     images: int, calibration_images: int, coverage: float, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Between which shares the empirical coverage of prediction sets lies if the promise is kept.
+    """Band of the empirical coverage of prediction sets if the promised coverage holds.
 
-    The threshold is the r-th greatest of n calibration scores, r = ceil((n + 1) * coverage), so the coverage of one
+    The threshold is the r-th largest of n calibration scores, r = ceil((n + 1) * coverage). The coverage of one
     such threshold follows Beta(r, n + 1 - r), and the number of covered images among m new ones follows the
     beta-binomial distribution (Angelopoulos & Bates 2021, "A gentle introduction to conformal prediction", section
-    C). Scores are taken to be continuous. The band is the narrowest central one of shares k / m, ends included, that
+    C), for continuous scores. The band is the narrowest central one of shares k / m, ends included, that
     leaves at most (1 - confidence) / 2 on either side.
 
     Args:
@@ -26,7 +26,7 @@ def coverage_band(
         confidence: in (0, 1).
 
     Returns:
-        Shares in [0, 1]; (1, 1) where n is too small for the promise, because every class is in every set then.
+        Shares in [0, 1]; (1, 1) if n is too small for the promise, because every set then has all classes.
 
     Raises:
         ValueError: an argument is out of range.
@@ -56,7 +56,7 @@ def beta_binomial_cdf(trials: int, alpha: float, beta: float) -> npt.NDArray[np.
 
     log P(0) comes from log-gamma functions. The rest follows from P(k + 1) / P(k) =
     (trials - k) (k + alpha) / ((k + 1) (trials - k - 1 + beta)), summed in logarithms, so that nothing underflows
-    on the way. The result is normalised, which takes away the rounding that all terms share.
+    on the way. The result is normalized, which removes the common rounding error.
 
     Args:
         trials: at least 1.

@@ -1,4 +1,4 @@
-"""How far apart are several classifiers' probabilities for one image?"""
+"""Jensen-Shannon divergence of several classifiers' probabilities for one image."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy.typing as npt
 def jensen_shannon_bits(distributions_MK: npt.NDArray[np.float64]) -> float:
     """Jensen-Shannon divergence of M equally weighted distributions over K classes, in bits (Lin 1991).
 
-    The entropy of their mean less the mean of their entropies: 0 where all are the same, log2(M) where no two
-    share a class.
+    Entropy of the mean minus mean of the entropies: 0 for equal distributions, log2(M) if no two share a class.
 
     Args:
         distributions_MK: [M, K], M >= 1, rows sum to 1.
@@ -18,7 +17,7 @@ def jensen_shannon_bits(distributions_MK: npt.NDArray[np.float64]) -> float:
     mean_K = distributions_MK.mean(axis=0)
     entropies = [_entropy_bits(row_K) for row_K in distributions_MK]
     divergence = _entropy_bits(mean_K) - sum(entropies) / len(entropies)
-    return max(0.0, divergence)  # rounding may leave equal rows an ulp below 0
+    return max(0.0, divergence)  # rounding may give an ulp below 0 for equal rows
 
 
 def _entropy_bits(probabilities_K: npt.NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""Holm's correction: several tests at once, and hardly ever one false alarm among them."""
+"""Holm's correction of p-values for multiple tests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Adjusted p-values (Holm 1979, "A simple sequentially rejective multiple test procedure").
 
-    Rejecting whatever has an adjusted p below alpha makes one or more false rejections with a probability of at most
-    alpha, however the tests depend on each other.
+    Rejecting all tests with an adjusted p below alpha makes any false rejection with a probability of at most alpha,
+    for any dependence between the tests.
 
     Args:
         p_values: of M tests, each on [0, 1].
@@ -21,7 +21,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         ValueError: a p-value is not on [0, 1].
     """
     if not all(0 <= p <= 1 for p in p_values):
-        raise ValueError(f"p-values lie on [0, 1], not all of {list(p_values)} do")
+        raise ValueError(f"p-values must be on [0, 1], got {list(p_values)}")
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, test in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

@@ -1,4 +1,4 @@
-"""Confidence intervals of proportions and of any statistic over images."""
+"""Confidence intervals: Wilson's for proportions, bootstrap for any statistic over images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PERCENTILES = (2.5, 97.5)
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Score interval of a binomial proportion (Wilson 1927, "Probable inference, the law of succession").
 
-    Stays inside [0, 1] and keeps its coverage near 0 and 1, where the usual +-1.96 standard errors fail.
+    It stays inside [0, 1] and keeps its coverage near 0 and 1, unlike the normal approximation.
 
     Args:
         successes: 0 to `trials`.
-        trials: 0 gives the interval (0, 1): nothing is known.
+        trials: 0 gives the interval (0, 1).
         confidence: in (0, 1).
 
     Raises:
@@ -33,11 +33,11 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         return 0.0, 1.0
     share = successes / trials
     scale = 1 + z * z / trials
-    centre = (share + z * z / (2 * trials)) / scale
+    center = (share + z * z / (2 * trials)) / scale
     margin = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     # The bounds at no and at all successes are exactly 0 and 1; rounding would miss them by an ulp.
-    low = 0.0 if successes == 0 else max(0.0, centre - margin)
-    high = 1.0 if successes == trials else min(1.0, centre + margin)
+    low = 0.0 if successes == 0 else max(0.0, center - margin)
+    high = 1.0 if successes == trials else min(1.0, center + margin)
     return low, high
 
 
@@ -47,9 +47,9 @@ def bootstrap_interval(
     """95 % percentile bootstrap interval of `statistic(*arrays)` (Efron 1979).
 
     Args:
-        statistic: gives one number for arrays of N images.
+        statistic: maps arrays of N images to one number.
         arrays: each [N, ...]; all are resampled by the same images, with replacement.
-        resamples: how many times.
+        resamples: number of resamples.
         seed: of the resampling; the same seed gives the same interval.
 
     Raises:
@@ -71,10 +71,10 @@ def bootstrap_interval(
 def bootstrap_confusion(
     confusion_KK: npt.NDArray[np.integer[Any]], resamples: int = 2000, seed: int = 0
 ) -> npt.NDArray[np.int64]:
-    """Bootstrap resamples of a confusion matrix, int64 [B, K, K]; each sums to as many images as the original.
+    """Bootstrap resamples of a confusion matrix, int64 [B, K, K]; each has the same sum as the original.
 
-    Drawing N images with replacement fills the matrix's cells multinomially with the cells' observed shares, so
-    every statistic of the matrix (precision, recall, F1, ...) gets its interval from one vectorised draw.
+    Drawing N images with replacement is a multinomial draw of the cells with their observed shares, so one vectorized
+    draw gives the intervals of all statistics of the matrix (precision, recall, F1, ...).
 
     Args:
         confusion_KK: counts [K, K], none negative.
@@ -91,7 +91,7 @@ def bootstrap_confusion(
 
 
 def normal_quantile(confidence: float) -> float:
-    """The z such that a standard normal variable lies in [-z, z] with probability `confidence`.
+    """The z for which a standard normal variable lies in [-z, z] with probability `confidence`.
 
     Raises:
         ValueError: `confidence` is not in (0, 1).

@@ -1,4 +1,4 @@
-"""McNemar's exact test: do two classifiers, judged on the same images, differ in accuracy?"""
+"""McNemar's exact test for the difference in accuracy of two classifiers on the same images."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from __future__ import annotations
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided exact p-value (McNemar 1947; binomial form).
 
-    Only the images that exactly one of the two gets right tell them apart. If both are equally accurate, each
-    such image is the first's with probability one half; p is the probability of a division at least as uneven.
-    Counted in whole numbers, so it is exact, and needs no library that every API process would have to load.
+    Only images that exactly one classifier gets right count. If both are equally accurate, the first one gets each of
+    them right with probability one half; p is the probability of a split at least as uneven. Integer arithmetic keeps
+    the result exact without scipy.
 
     Args:
         only_first: images that only the first classifier gets right.
         only_second: images that only the second one gets right.
 
     Returns:
-        p on [0, 1]; 1 where the two never differ, 0 only where p is too small for a float.
+        p on [0, 1]; 1 if the two never differ, 0 only if p underflows.
 
     Raises:
         ValueError: a count is negative.
@@ -27,10 +27,10 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def mcnemar_worse(only_first: int, only_second: int) -> float:
-    """One-sided exact p-value: how surely is the first classifier less accurate than the second?
+    """One-sided exact p-value that the first classifier is less accurate than the second.
 
-    The probability that, if both are equally accurate, no more than `only_first` of the images that tell them apart
-    are the first's; arguments and errors as of `mcnemar_exact`.
+    If both are equally accurate, the probability that the first one alone gets at most `only_first` images right.
+    Arguments and errors are those of `mcnemar_exact`.
     """
     _require_counts(only_first, only_second)
     return _share_of_divisions(only_first, only_first + only_second)
@@ -43,7 +43,7 @@ def _require_counts(only_first: int, only_second: int) -> None:
 
 def _share_of_divisions(at_most: int, discordant: int) -> float:
     """P(X <= at_most) of X successes in `discordant` fair trials."""
-    discordant = int(discordant)  # numpy's integers would overflow below
+    discordant = int(discordant)  # numpy integers overflow below
     divisions = 1
     as_uneven = 1
     for chosen in range(at_most):

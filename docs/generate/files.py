@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 from docs.generate import ROOT, metrics, openapi, settings
 from docs.generate.scores import with_scores
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from service.metrics import Metrics
+from service.observability.metrics import Metrics
 
 _HEAD = """# Metrics
 
 What `GET /metrics` tells Prometheus, of this process or, with several API workers, of all of them on the machine
 together. A histogram `NAME` is told as `NAME_bucket` with the label `le`, `NAME_sum` and `NAME_count`. Times are in
 seconds; labels without a value stand for requests of no model. What begins with `process_` is told where one worker
-runs. `python -m docs.generate` writes this page from `service/metrics.py`.
+runs. `python -m docs.generate` writes this page from `service/observability/metrics.py`.
 
 | name | kind | labels | what |
 |---|---|---|---|

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from core.api import CompareResponse
+from core.schemas.api import CompareResponse
 from docs.generate import ROOT
 from duet import Client
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 from docs.generate import ROOT
 from docs.generate.pictures import draw_pictures
 from docs.generate.scores import with_scores

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from core.estimate import Estimate
-from core.evaluation import read_evaluation
-from core.manifest import Manifest
-from core.repository import ModelRepository
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.evaluation import read_evaluation
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 
 _MARKED = re.compile(r"<!-- (?P<name>scores|views|machine) -->\n.*?<!-- end -->", re.DOTALL)
 
@@ -69,5 +69,5 @@ def _environment(manifest: Manifest) -> str:
     return f"{environment.threads} threads of {device} with torch {environment.torch}"
 
 
-def _percent(estimate: Estimate) -> str:
+def _percent(estimate: ConfidenceInterval) -> str:
     return f"{estimate.value:.2%} ({estimate.low:.1%} to {estimate.high:.1%})"

@@ -22,8 +22,8 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, Server
             print(duet.predict_one("rex.png").label)
 
     An answer of 429 or 503 is retried after the time that the service names, where a request that arrives twice does
-    no harm. Every method raises `UnreachableError` where there is no answer, `ForeignAnswerError` where another program
-    answers, and a subclass of `AnswerError` where the answer is an error.
+    no harm. Every method raises `UnreachableError` where there is no answer, `UnexpectedResponseError` where another
+    program answers, and a subclass of `AnswerError` where the answer is an error.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, Server
         api_key: str | None = None,
         timeout_seconds: float = 30.0,
         retries: int = 3,
-        patience_seconds: float = 30.0,
+        retry_timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Open no connection yet.
@@ -43,12 +43,12 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, Server
             api_key: for whatever changes something: jobs, data sets and champions; `duet key` shows a generated one.
             timeout_seconds: for connecting and for each answer.
             retries: how often a request is sent again after 429 or 503, at most.
-            patience_seconds: how long after the first attempt the last one may begin.
+            retry_timeout: how long after the first attempt the last one may begin.
             transport: of httpx, in place of the network's.
         """
         headers = {"X-API-Key": api_key} if api_key is not None else {}
         http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, transport=transport)
-        self._connection = Connection(http, retries=retries, patience_seconds=patience_seconds)
+        self._connection = Connection(http, retries=retries, retry_timeout=retry_timeout)
 
     def __enter__(self) -> Self:
         return self

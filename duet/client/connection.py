@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from duet.client.errors import ForeignAnswerError, UnreachableError, error_of
+from duet.client.errors import UnexpectedResponseError, UnreachableError, error_of
 
 Answer = TypeVar("Answer", bound=BaseModel)
 FIRST_PAUSE_SECONDS = 0.1
@@ -25,23 +25,23 @@ class Connection:
     Args:
         http: with the service's address, and the key where there is one.
         retries: how often a request is sent again after 429 or 503, at most.
-        patience_seconds: from the first attempt; none begins later.
+        retry_timeout: from the first attempt; none begins later.
     """
 
-    def __init__(self, http: httpx.Client, *, retries: int, patience_seconds: float) -> None:
+    def __init__(self, http: httpx.Client, *, retries: int, retry_timeout: float) -> None:
         self.http = http
         self._retries = retries
-        self.patience_seconds = patience_seconds
+        self.retry_timeout = retry_timeout
 
     def get(self, path: str, answer: type[Answer], query: Mapping[str, Any] | None = None) -> Answer:
         """What is there."""
-        return parsed(self.sent("GET", path, params=given(query)), answer)
+        return parsed(self.request("GET", path, params=drop_none(query)), answer)
 
     def post(self, path: str, answer: type[Answer], *, repeatable: bool = True, **content: Any) -> Answer:
         """The answer to a change or a question with a body; `repeatable` as of `sent`."""
-        return parsed(self.sent("POST", path, repeatable=repeatable, **content), answer)
+        return parsed(self.request("POST", path, repeatable=repeatable, **content), answer)
 
-    def sent(self, method: str, path: str, *, repeatable: bool = True, **content: Any) -> httpx.Response:
+    def request(self, method: str, path: str, *, repeatable: bool = True, **content: Any) -> httpx.Response:
         """The successful answer to a request.
 
         Args:
@@ -54,7 +54,7 @@ class Connection:
             UnreachableError: there is none.
             AnswerError: it is an error, and stayed one of those that pass as long as the client had patience.
         """
-        until = time.monotonic() + self.patience_seconds
+        until = time.monotonic() + self.retry_timeout
         response = self.sent_once(method, path, **content)
         for attempt in range(self._retries if repeatable else 0):
             if response.status_code not in BUSY:
@@ -97,25 +97,25 @@ class Methods:
     _connection: Connection
 
 
-def given(values: Mapping[str, Any] | None) -> dict[str, Any]:
+def drop_none(values: Mapping[str, Any] | None) -> dict[str, Any]:
     """Those that are not None."""
     return {name: value for name, value in (values or {}).items() if value is not None}
 
 
 def parsed(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """The answer as data; raises AnswerError where it is an error, ForeignAnswerError where it is not Duet's."""
+    """The answer as data; raises AnswerError where it is an error, UnexpectedResponseError where it is not Duet's."""
     content = succeeded(response).content
     try:
         # Fields that came into the world after this client are none of its business, wherever they stand.
         return answer.model_validate_json(content, extra="ignore")
     except ValidationError as error:
-        raise foreign(response) from error
+        raise not_duet(response) from error
 
 
-def foreign(response: httpx.Response) -> ForeignAnswerError:
+def not_duet(response: httpx.Response) -> UnexpectedResponseError:
     """Says that something else listens at this address."""
     kind = response.headers.get("content-type", "no type")
-    return ForeignAnswerError(
+    return UnexpectedResponseError(
         f"{response.url} answered {response.status_code} with {kind} that is no answer of Duet's: does another program "
         "listen there, or a much older service?"
     )

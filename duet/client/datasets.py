@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from core.dataset_answers import DatasetDetail, DatasetList, DatasetUpload
-from duet.client.connection import Methods, given, parsed
+from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
+from duet.client.connection import Methods, drop_none, parsed
 from duet.client.errors import ClientError
 from duet.client.images import ImageInput, file_part
 
@@ -47,11 +47,11 @@ class DatasetMethods(Methods):
         if not images:
             raise ClientError("add_images needs at least one image")
         parts = [file_part(image, index) for index, image in enumerate(images)]
-        return self._connection.post(_path(name), DatasetUpload, files=parts, params=given({"label": label}))
+        return self._connection.post(_path(name), DatasetUpload, files=parts, params=drop_none({"label": label}))
 
     def delete_dataset(self, name: str) -> DatasetDetail:
         """Delete a data set for good; what it was."""
-        return parsed(self._connection.sent("DELETE", _path(name), repeatable=False), DatasetDetail)
+        return parsed(self._connection.request("DELETE", _path(name), repeatable=False), DatasetDetail)
 
 
 def _path(name: str) -> str:

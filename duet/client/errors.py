@@ -2,14 +2,14 @@
 
 ClientError
 ├── UnreachableError        no answer at all: nothing listens there, or it took too long
-├── ForeignAnswerError      an answer that is not Duet's: another program listens there
-├── UnfinishedError         a job has not ended in the time that it was waited for
+├── UnexpectedResponseError      an answer that is not Duet's: another program listens there
+├── JobTimeoutError         a job has not ended in the time that it was waited for
 └── AnswerError             the service answered with a problem, whose fields are on the exception
     ├── InvalidRequestError 400, 405, 406, 408, 413, 415, 422
     ├── NotAllowedError     401, 403: a key is missing, unknown, or of too small a scope
     ├── NotFoundError       404: no such model, version, job or address
     ├── ConflictError       409: refused versions, a gate that was not passed, jobs that have ended
-    ├── BusyError           429, after the retries
+    ├── TooManyRequestsError           429, after the retries
     ├── NotReadyError       503, after the retries
     └── DeadlineError       504
 """
@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from core.api import ProblemDetails
 from core.errors import DuetError
+from core.schemas.api import ProblemDetails
 
 
 class ClientError(DuetError):
@@ -33,11 +33,11 @@ class UnreachableError(ClientError):
     """The service gave no answer."""
 
 
-class ForeignAnswerError(ClientError):
+class UnexpectedResponseError(ClientError):
     """What answered is no service of Duet's."""
 
 
-class UnfinishedError(ClientError):
+class JobTimeoutError(ClientError):
     """The job goes on."""
 
 
@@ -84,7 +84,7 @@ class ConflictError(AnswerError):
     """The state of the models or jobs does not allow it."""
 
 
-class BusyError(AnswerError):
+class TooManyRequestsError(AnswerError):
     """The queue is full, and stayed so while the client retried."""
 
 
@@ -108,7 +108,7 @@ _BY_STATUS: dict[int, type[AnswerError]] = {
     413: InvalidRequestError,
     415: InvalidRequestError,
     422: InvalidRequestError,
-    429: BusyError,
+    429: TooManyRequestsError,
     503: NotReadyError,
     504: DeadlineError,
 }

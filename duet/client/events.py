@@ -11,8 +11,8 @@ from datetime import datetime
 from core.errors import JobEventError
 from core.jobs.events import Finished, read_job_event
 from core.jobs.stored_event import StoredEvent
-from duet.client.connection import Connection, foreign, succeeded
-from duet.client.errors import AnswerError, BusyError, NotReadyError, UnfinishedError, UnreachableError
+from duet.client.connection import Connection, not_duet, succeeded
+from duet.client.errors import AnswerError, JobTimeoutError, NotReadyError, TooManyRequestsError, UnreachableError
 
 RECONNECT_SECONDS = 1.0
 _TOLD_BESIDE = ("at", "attempt", "token")
@@ -38,12 +38,12 @@ def follow(
         until: on the clock of `time.monotonic`; looked at whenever the service gives a sign of life.
 
     Raises:
-        UnfinishedError: the job has not ended by then.
+        JobTimeoutError: the job has not ended by then.
         UnreachableError: the connection was lost, and could not be had again while the client had patience.
-        BusyError: so many streams were open for as long.
+        TooManyRequestsError: so many streams were open for as long.
         NotReadyError: the broker that keeps the jobs was away for as long.
         NotFoundError: there is no such job, or no longer.
-        ForeignAnswerError: what answers is no service of Duet's.
+        UnexpectedResponseError: what answers is no service of Duet's.
     """
     alive = time.monotonic()
     while True:
@@ -53,7 +53,7 @@ def follow(
                 if response.status_code == 204:
                     return
                 if succeeded(response).headers.get("content-type", "").partition(";")[0] != "text/event-stream":
-                    raise foreign(response)
+                    raise not_duet(response)
                 for message in messages(response.iter_bytes()):
                     alive = time.monotonic()
                     _check(until)
@@ -67,8 +67,8 @@ def follow(
             if finished:
                 return
             pause = RECONNECT_SECONDS
-        except (UnreachableError, BusyError, NotReadyError) as error:
-            if time.monotonic() - alive > connection.patience_seconds:
+        except (UnreachableError, TooManyRequestsError, NotReadyError) as error:
+            if time.monotonic() - alive > connection.retry_timeout:
                 raise
             asked = error.retry_after_seconds if isinstance(error, AnswerError) else None
             pause = RECONNECT_SECONDS if asked is None else asked
@@ -104,4 +104,4 @@ def _stored(event_id: str, data: str) -> StoredEvent | None:
 
 def _check(until: float | None) -> None:
     if until is not None and time.monotonic() > until:
-        raise UnfinishedError("the job has not ended in the time that it was waited for; it goes on")
+        raise JobTimeoutError("the job has not ended in the time that it was waited for; it goes on")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]"
-"""A file's path, a file's content, a Pillow image, or uint8 pixels [H, W, 3] (RGB) or [H, W] (grey)."""
+"""A file's path, a file's content, a Pillow image, or uint8 pixels [H, W, 3] (RGB) or [H, W] (gray)."""
 
 Crop: TypeAlias = tuple[int, int, int, int]
 """Left, top, width and height, in pixels of the image as a viewer shows it."""

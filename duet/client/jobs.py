@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
-from core.job_answers import JobAccepted, JobAnswer, JobList
 from core.jobs.parameters import JobKind, PromotionPolicy
 from core.jobs.records import JobState
 from core.jobs.stored_event import StoredEvent
-from core.recipe_answers import RecipeList
-from duet.client.connection import Methods, given
-from duet.client.errors import UnfinishedError
+from core.schemas.jobs import JobAccepted, JobAnswer, JobList
+from core.schemas.recipes import RecipeList
+from duet.client.connection import Methods, drop_none
+from duet.client.errors import JobTimeoutError
 from duet.client.events import follow
 
 
@@ -109,13 +109,13 @@ class JobMethods(Methods):
             timeout_seconds: how long to wait, at least, and at most 15 s longer; for ever where it is not given.
 
         Raises:
-            UnfinishedError: it has not ended by then.
+            JobTimeoutError: it has not ended by then.
         """
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         try:
             for _ in follow(self._connection, f"{_path(job_id)}/events", until=until):
                 pass
-        except UnfinishedError:
+        except JobTimeoutError:
             job = self.job(job_id)  # may have ended before its events were all told
             if not job.finished:
                 raise
@@ -132,11 +132,11 @@ class JobMethods(Methods):
 
     def log(self, job_id: str, *, tail: int | None = None) -> str:
         """What the job's process has printed so far, or the last `tail` lines of it."""
-        return self._connection.sent("GET", f"{_path(job_id)}/log", params=given({"tail": tail})).text
+        return self._connection.request("GET", f"{_path(job_id)}/log", params=drop_none({"tail": tail})).text
 
     def _submit(self, path: str, asked: Mapping[str, Any], idempotency_key: str | None) -> JobAccepted:
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
-        return self._connection.post(path, JobAccepted, json=given(asked), headers=headers)
+        return self._connection.post(path, JobAccepted, json=drop_none(asked), headers=headers)
 
 
 def _path(job_id: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from core.api import MetricsComparison
+from core.comparison.schemas import MetricsComparison
 from core.gate.report import GateReport
-from core.model_answers import ModelDetail, ModelList, VersionDetail
-from core.promotion_answers import EvaluationPage, GatedMove, Move, PromotionPage
-from duet.client.connection import Methods, given
+from core.schemas.models import ModelDetail, ModelList, VersionDetail
+from core.schemas.promotions import EvaluationPage, GatedMove, Move, PromotionPage
+from duet.client.connection import Methods, drop_none
 
 
 class ModelMethods(Methods):
@@ -61,13 +61,13 @@ class ModelMethods(Methods):
         Raises:
             ConflictError: the gate refused; `fields["report"]` says why.
         """
-        body = given({"reason": reason, "force": force or None})
+        body = drop_none({"reason": reason, "force": force or None})
         return self._connection.post(f"{_path(name, version)}/promote", GatedMove, json=body)
 
     def rollback(self, name: str, *, reason: str | None = None) -> Move:
         """Return to the champion before the present one, a step further back each time; never retried."""
         path = f"{_path(name)}/rollback"
-        return self._connection.post(path, Move, repeatable=False, json=given({"reason": reason}))
+        return self._connection.post(path, Move, repeatable=False, json=drop_none({"reason": reason}))
 
     def promotions(self, name: str, *, limit: int | None = None, cursor: int | None = None) -> PromotionPage:
         """Who promoted or rolled back what, when and why, newest first; arguments as of `evaluations`."""

@@ -7,9 +7,9 @@ from typing import Any, Unpack
 
 import httpx
 
-from core.api import CompareResponse, Prediction, PredictResponse, SaliencyResponse
-from core.manifest import Precision
-from duet.client.connection import Methods, given, parsed
+from core.repository.manifest import Precision
+from core.schemas.api import CompareResponse, Prediction, PredictResponse, SaliencyResponse
+from duet.client.connection import Methods, drop_none, parsed
 from duet.client.errors import ClientError
 from duet.client.explanations import ExplanationOptions, Explanations, Layout, joined
 from duet.client.images import Crop, FilePart, ImageInput, as_parameter, file_part
@@ -141,4 +141,4 @@ class PredictionMethods(Methods):
         return self._ask("/saliency", [file_part(image, 0)], {**query, "format": "png"}).content
 
     def _ask(self, path: str, parts: list[FilePart], query: Mapping[str, Any]) -> httpx.Response:
-        return self._connection.sent("POST", path, files=parts, params=given(query))
+        return self._connection.request("POST", path, files=parts, params=drop_none(query))

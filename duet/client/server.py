@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.api import Liveness, Readiness
+from core.schemas.api import Liveness, Readiness
 from duet.client.connection import Methods, parsed
-from duet.client.errors import AnswerError, ForeignAnswerError, NotReadyError, UnreachableError
+from duet.client.errors import AnswerError, NotReadyError, UnexpectedResponseError, UnreachableError
 
 
 class ServerMethods(Methods):
@@ -18,7 +18,7 @@ class ServerMethods(Methods):
         """Whether the service answers and has loaded its champions."""
         try:
             self.readiness()
-        except (NotReadyError, UnreachableError, ForeignAnswerError):
+        except (NotReadyError, UnreachableError, UnexpectedResponseError):
             return False
         return True
 
@@ -26,10 +26,10 @@ class ServerMethods(Methods):
         """Whether the service answers at all."""
         try:
             parsed(self._connection.sent_once("GET", "/livez"), Liveness)
-        except (AnswerError, UnreachableError, ForeignAnswerError):
+        except (AnswerError, UnreachableError, UnexpectedResponseError):
             return False
         return True
 
     def metrics(self) -> str:
         """What Prometheus would scrape, in its text format."""
-        return self._connection.sent("GET", "/metrics").text
+        return self._connection.request("GET", "/metrics").text

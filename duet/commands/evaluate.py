@@ -9,12 +9,12 @@ import typer
 
 from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.extras import require_training
 from duet.commands.robustness import evaluate_robustness
-from duet.commands.training_extra import require_training
 
 if TYPE_CHECKING:
-    from core.evaluation import Evaluation
-    from core.manifest import Precision
+    from core.repository.evaluation import Evaluation
+    from core.repository.manifest import Precision
 
 
 def evaluate(
@@ -38,12 +38,12 @@ def evaluate(
     """Run a version's graphs on the test images; exit 1 where they do not reproduce its evaluation.json."""
     require_training("duet evaluate")
     from core.cores import available_cores
-    from core.home import duet_home, ensure_home
-    from core.reports.places import REPORTS_NAME
-    from core.repository import ModelRepository
-    from training.files import write_atomically
-    from training.reevaluate import TOLERANCE, disagreements, evaluate_version, published_evaluation
-    from training.requests import images_for
+    from core.files.durable import atomic_replace
+    from core.files.home import duet_home, ensure_home
+    from core.records.paths import REPORTS_NAME
+    from core.repository.repository import ModelRepository
+    from training.evaluation.reproduce import TOLERANCE, disagreements, evaluate_version, published_evaluation
+    from training.pipeline.requests import images_for
 
     if not robustness and (against is not None or quick or all_images):
         raise ConfigurationError("--against, --quick and --all-images belong to --robustness: give that too")
@@ -58,7 +58,7 @@ def evaluate(
     for precision in measured.scores:
         _print(manifest.reference, measured, precision)
     if out is not None:
-        write_atomically(out, lambda stream: stream.write(measured.to_json().encode()))
+        atomic_replace(out, measured.to_json().encode())
     if robustness:
         versions = [manifest] if against is None else [manifest, repository.verify(*repository.resolve(against))]
         reports = ensure_home(duet_home()) / REPORTS_NAME

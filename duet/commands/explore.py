@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duet.commands.data import Data, DataDir, Download
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
-    from training.explore.explore import Findings
+    from training.analysis.explore.findings import Findings
 
 
 def explore(
@@ -27,9 +27,9 @@ def explore(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from core.home import duet_home, ensure_home
-    from training.datasets.catalogue import load_images
-    from training.explore.explore import explore as explore_dataset
+    from core.files.home import duet_home, ensure_home
+    from training.analysis.explore.explore import explore as explore_dataset
+    from training.data.load import load_images
 
     images = load_images(data, data_dir, download=download, note=lambda text: typer.echo(text, err=True))
     folder = out or ensure_home(duet_home()) / "explore" / data

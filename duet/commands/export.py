@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from duet.commands.data import DataDir, DataOfVersion, Download
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 
 def export(
@@ -18,10 +18,10 @@ def export(
 ) -> None:
     """Export, calibrate and evaluate a version's weights again and publish them as the family's next version."""
     require_training("duet export")
-    from core.repository import ModelRepository
-    from training.progress import ConsoleReporter
-    from training.republish import republish
-    from training.requests import images_for
+    from core.repository.repository import ModelRepository
+    from training.pipeline.requests import images_for
+    from training.publish.republish import republish
+    from training.run.reporter import ConsoleReporter
 
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.reports.explanations import Explanations
-    from core.reports.mistakes import Mistakes
+    from core.records.explanations import Explanations
+    from core.records.mistakes import Mistakes
 
 
 class Part(StrEnum):
@@ -47,12 +47,12 @@ def interpret(
     import torch
 
     from core.cores import available_cores
-    from core.home import duet_home, ensure_home
-    from core.reports.places import REPORTS_NAME
-    from core.repository import ModelRepository
-    from training.interpret import commands
-    from training.interpret.activations import Model
-    from training.requests import images_for
+    from core.files.home import duet_home, ensure_home
+    from core.records.paths import REPORTS_NAME
+    from core.repository.repository import ModelRepository
+    from training.analysis.interpret import commands
+    from training.analysis.interpret.activations import Model
+    from training.pipeline.requests import images_for
 
     repository = ModelRepository.open()
     manifests = [repository.verify(*repository.resolve(reference)) for reference in (first, second)]

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from core.api import EvaluatedModel, MetricsComparison
-from core.estimate import Estimate
-from core.reports.latency import Latency
+from core.comparison.schemas import EvaluatedModel, MetricsComparison
+from core.records.latency import Latency
+from core.repository.confidence_interval import ConfidenceInterval
 
 _Row = tuple[str, ...]
 
@@ -90,17 +90,19 @@ def _milliseconds(latency: Latency | None) -> str:
     return f"{timing.ms.value:.2f} ms" if timing else "not measured"
 
 
-def _shares(name: str, first: Estimate, second: Estimate, difference: Estimate | None = None) -> _Row:
+def _shares(
+    name: str, first: ConfidenceInterval, second: ConfidenceInterval, difference: ConfidenceInterval | None = None
+) -> _Row:
     figures = (f"{each.value:.2%} ({each.low:.2%} to {each.high:.2%})" for each in (first, second))
     return name, *figures, "" if difference is None else _points(difference)
 
 
-def _plain(name: str, first: Estimate, second: Estimate, difference: Estimate) -> _Row:
+def _plain(name: str, first: ConfidenceInterval, second: ConfidenceInterval, difference: ConfidenceInterval) -> _Row:
     figures = (f"{each.value:.4f} ({each.low:.4f} to {each.high:.4f})" for each in (first, second))
     return name, *figures, f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
 
 
-def _points(estimate: Estimate) -> str:
+def _points(estimate: ConfidenceInterval) -> str:
     value, low, high = (100 * each for each in (estimate.value, estimate.low, estimate.high))
     return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
 

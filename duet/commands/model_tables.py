@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from core.alias_files import Promotion
 from core.gate.report import GateReport
-from core.manifest import Manifest
-from core.repository import Layer
+from core.repository.alias_files import Promotion
+from core.repository.manifest import Manifest
+from core.repository.repository import Layer
 
 _NARROW = ("check", "version", "layer", "created", "time", "champion", ">parameters")
 

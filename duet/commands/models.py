@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from duet.commands.extras import require_gate
+
 if TYPE_CHECKING:
-    from core.alias_files import Promotion
     from core.gate.report import GateReport
-    from core.repository import ModelRepository
+    from core.repository.alias_files import Promotion
+    from core.repository.repository import ModelRepository
 
 app = typer.Typer(help="Model versions: list, show, verify, compare, judge, promote, roll back.", no_args_is_help=True)
 
@@ -23,7 +25,7 @@ Actor = Annotated[str | None, typer.Option("--actor", help="Who, for the audit t
 @app.command("list")
 def list_versions(as_json: AsJson = False) -> None:
     """List every version with its champion mark, layer, test accuracy, parameters and size."""
-    from core.repository import ModelRepository
+    from core.repository.repository import ModelRepository
 
     repository = ModelRepository.open()
     champions = repository.champions()
@@ -45,7 +47,7 @@ def list_versions(as_json: AsJson = False) -> None:
 @app.command()
 def show(reference: Reference, as_json: AsJson = False) -> None:
     """Print the manifest of a version: what it is, where it came from and what it scores."""
-    from core.repository import ModelRepository
+    from core.repository.repository import ModelRepository
 
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
@@ -70,7 +72,7 @@ def verify(
 ) -> None:
     """Hash every file again and compare with the manifest; exit code 1 if any differs."""
     from core.errors import RepositoryError
-    from core.repository import ModelRepository
+    from core.repository.repository import ModelRepository
 
     repository = ModelRepository.open()
     results: list[dict[str, Any]] = []
@@ -93,9 +95,9 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
     """Compare two versions by their stored answers to the test images: which is better, at what, and how surely."""
     from core.comparison.compare import VersionComparer
     from core.comparison.evaluated import read_evaluated
-    from core.home import duet_home
-    from core.reports.places import report_layers
-    from core.repository import ModelRepository
+    from core.files.home import duet_home
+    from core.records.paths import report_layers
+    from core.repository.repository import ModelRepository
 
     repository = ModelRepository.open()
     one, other = (
@@ -113,8 +115,9 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
 @app.command()
 def gate(reference: Reference, as_json: AsJson = False) -> None:
     """Say whether a version may replace the champion of its family, and why; exit code 1 if not. Changes nothing."""
+    require_gate("duet models gate")
     from core.gate.assess import assess
-    from core.repository import ModelRepository
+    from core.repository.repository import ModelRepository
     from service.settings import read_settings
 
     repository = ModelRepository.open()
@@ -136,8 +139,9 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion of its family if it passes the gate against the present one; exit code 1 if not."""
+    require_gate("duet models promote")
     from core.gate.promotion import promote_on_evidence
-    from core.repository import ModelRepository
+    from core.repository.repository import ModelRepository
     from service.settings import read_settings
 
     repository = ModelRepository.open()
@@ -172,8 +176,8 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Return to the champion before the present one, one step further back each time."""
-    from core.aliases import rollback as roll_back
-    from core.repository import ModelRepository
+    from core.repository.champions import rollback as roll_back
+    from core.repository.repository import ModelRepository
 
     _print_move(roll_back(ModelRepository.open(), family, actor=actor or _login(), reason=reason), as_json)
 
@@ -184,8 +188,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Print who promoted or rolled back what, when and why, oldest first."""
-    from core.aliases import history as read_history
-    from core.repository import ModelRepository
+    from core.repository.champions import history as read_history
+    from core.repository.repository import ModelRepository
 
     promotions = read_history(ModelRepository.open(), family)
     if as_json:
@@ -238,7 +242,9 @@ def _all_references(repository: ModelRepository) -> list[str]:
 
 
 def _nothing_in(repository: ModelRepository) -> str:
-    return f"there are no model versions in {repository.shipped} or {repository.home_models}"
+    from core.files.home import no_versions
+
+    return no_versions(repository.shipped, repository.home_models)
 
 
 def _echo_result(result: dict[str, Any]) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duet.commands.data import DataDir, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.manifest import Manifest
+    from core.repository.manifest import Manifest
 
 
 def repeat(
@@ -43,14 +43,14 @@ def repeat(
     from pathlib import Path
 
     from core.cores import available_cores
-    from core.home import duet_home, ensure_home
+    from core.files.home import duet_home, ensure_home
+    from core.files.run_paths import named_run
     from core.recipes import RecipeConfig, parse_override, recipe_config
-    from core.repository import ModelRepository
-    from core.runs import named_run
-    from training.compute import pick_device
-    from training.progress import ConsoleReporter
-    from training.requests import run_request
-    from training.seeds import accuracy_goal, train_seeds, write_report
+    from core.repository.repository import ModelRepository
+    from training.fit.dtype import pick_device
+    from training.pipeline.repeat_seeds import accuracy_goal, train_seeds, write_report
+    from training.pipeline.requests import run_request
+    from training.run.reporter import ConsoleReporter
 
     repository = ModelRepository.open()
     config = recipe_config(recipe).with_overrides(dict(parse_override(text) for text in overrides or []))
@@ -90,7 +90,7 @@ def _show(manifests: Sequence[Manifest]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from training.seeds import spreads
+    from training.pipeline.repeat_seeds import spreads
 
     table = Table("", *(manifest.reference for manifest in manifests), "mean", "standard deviation")
     for figure, spread in spreads(manifests).items():

@@ -9,7 +9,7 @@ import typer
 
 from core.errors import ConfigurationError
 from duet.commands.data import DataDir, DataOfVersion, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 
 def report(
@@ -26,10 +26,10 @@ def report(
     download: Download = False,
     threads: Threads = None,
 ) -> None:
-    """Write one page on two versions: comparison, robustness, explanations, mistakes, costs, and what follows.
+    """Write one page of tables and figures on two versions: comparison, robustness, explanations, mistakes, costs.
 
-    What is not measured yet, or was measured of other weights, is measured first; the same command again goes on where
-    it stopped.
+    Missing records, and records of other weights, are measured first. If interrupted, run the same command again to
+    continue.
     """
     require_training("duet report")
     import torch
@@ -37,14 +37,14 @@ def report(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from core.cores import available_cores
-    from core.home import duet_home, ensure_home, shipped_models
-    from core.reports.places import REPORTS_NAME, report_layers
-    from core.repository import MODELS_NAME, ModelRepository
-    from training.interpret.activations import Model
-    from training.interpret.commands import Work
-    from training.report.make import Workshop
-    from training.report.write import make_report, write_docs, write_page, write_records
-    from training.requests import images_for
+    from core.files.home import duet_home, ensure_home, shipped_models
+    from core.records.paths import REPORTS_NAME, report_layers
+    from core.repository.repository import MODELS_NAME, ModelRepository
+    from training.analysis.interpret.activations import Model
+    from training.analysis.interpret.commands import Work
+    from training.analysis.report.make import ReportContext
+    from training.analysis.report.write import make_report, write_docs, write_page, write_records
+    from training.pipeline.requests import images_for
 
     repository = ModelRepository.open()
     project = shipped_models().parent
@@ -65,8 +65,8 @@ def report(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         work = Work((one, other), images, layers[0], threads=threads, quick=quick)
-        workshop = Workshop(work, layers, home, progress, note=_say)
-        made = make_report(workshop)
+        context = ReportContext(work, layers, home, progress, note=_say)
+        made = make_report(context)
     typer.echo(f"page: {write_page(made, out or home / 'report')}")
     if docs:
         write_records(made.findings, shipped_models() / REPORTS_NAME)

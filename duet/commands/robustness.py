@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from core.estimate import Estimate
-    from core.manifest import Manifest
-    from core.reports.robustness import ConditionFigure, Robustness
-    from core.repository import ModelRepository
-    from training.images import Images
+    from core.records.robustness import ConditionFigure, Robustness
+    from core.repository.confidence_interval import ConfidenceInterval
+    from core.repository.manifest import Manifest
+    from core.repository.repository import ModelRepository
+    from training.data.split_dataset import Images
 
 
 _FIGURES: dict[str, ConditionFigure] = {
@@ -51,10 +51,10 @@ def evaluate_robustness(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from core.reports.places import figures_folder, report_path
-    from core.reports.record import write_report
-    from training.robustness.gallery import write_robustness_figures
-    from training.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
+    from core.records.base import write_report
+    from core.records.paths import figures_folder, report_path
+    from training.analysis.robustness.gallery import write_robustness_figures
+    from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     count = QUICK_IMAGES if quick else None if all_images else IMAGES
@@ -92,11 +92,11 @@ def _measure_holdout(
     repository: ModelRepository, manifest: Manifest, images: Images, reports: Path, *, threads: int
 ) -> None:
     """Write the record of corrupted holdout images of a version that has none."""
-    from core.gate.evidence import read_corrupted
-    from core.manifest import GRAPHS
-    from core.reports.places import report_path
-    from core.reports.record import ReportedModel, write_report
-    from training.robustness.holdout import measure_corrupted_holdout
+    from core.gate.holdout import read_corrupted
+    from core.records.base import ReportedModel, write_report
+    from core.records.paths import report_path
+    from core.repository.manifest import GRAPHS
+    from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 
     if read_corrupted(repository, manifest) is not None or images.split.digest != manifest.data.split_digest:
         return
@@ -111,8 +111,8 @@ def _print(reports: Sequence[Robustness]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from core.reports.names import plain
-    from core.reports.robustness import mean_accuracies
+    from core.records.display_names import plain
+    from core.records.robustness import mean_accuracies
 
     data = reports[0].data
     table = Table(title=f"accuracy on {data.images:,} test images of {data.name}, mean over the levels")
@@ -130,5 +130,5 @@ def _print(reports: Sequence[Robustness]) -> None:
     console.print(f"{reports[0].benchmark}; {'; '.join(reports[0].left_out)}", highlight=False)
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: ConfidenceInterval) -> str:
     return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from duet.commands.extras import require_serve
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; DUET_HOST by default.")] = None,
@@ -15,7 +17,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the models and run jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
-    from service.server import serve as run
+    require_serve("duet serve")
+    from service.server.main import serve as run
     from service.settings import read_settings
 
     given: dict[str, Any] = {"host": host, "port": port, "embedded_worker": worker}

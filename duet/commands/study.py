@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from duet.commands.data import DataDir, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 app = typer.Typer(help="Answer a question with many short runs, judged on validation images.", no_args_is_help=True)
 
@@ -44,16 +44,16 @@ def augmentation(
     """
     require_training("duet study")
     from core.cores import available_cores
-    from core.home import duet_home, ensure_home
+    from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
-    from core.repository import ModelRepository
-    from training.compute import pick_device
-    from training.requests import prepare
-    from training.studies.augmentation import require_used, run_study
-    from training.studies.augmentation_report import write_report
-    from training.studies.bench import make_bench, require_judged
-    from training.studies.places import study_folder
-    from training.studies.progress import StudyProgress
+    from core.repository.repository import ModelRepository
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import load_training_images
+    from training.tuning.ablation.augmentation import require_used, run_study
+    from training.tuning.ablation.augmentation_report import write_report
+    from training.tuning.ablation.places import study_folder
+    from training.tuning.ablation.progress import StudyProgress
+    from training.tuning.ablation.study_setup import make_study_setup, require_judged
 
     repository = ModelRepository.open()
     changes = {"epochs": epochs} | dict(parse_override(text) for text in overrides or [])
@@ -62,9 +62,11 @@ def augmentation(
         require_judged(config)
         require_used(recipe_config(config.recipe), config)
     teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
-    _, images = prepare(configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
-    bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
+    _, images = load_training_images(
+        configs[0], "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo
+    )
+    setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
     folder = study_folder(ensure_home(duet_home()), name)
     with StudyProgress() as progress:
-        study = run_study(configs, seeds, bench, folder, teacher=teacher, progress=progress)
+        study = run_study(configs, seeds, setup, folder, teacher=teacher, progress=progress)
     typer.echo(f"written to {write_report(folder, study)}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duet.commands.data import Data, DataDir, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
-    from core.manifest import Manifest
-    from core.repository import ModelRepository
-    from training.pipeline import Run
+    from core.repository.manifest import Manifest
+    from core.repository.repository import ModelRepository
+    from training.pipeline.train import Run
 
 
 class PromotePolicy(StrEnum):
@@ -56,16 +56,16 @@ def train(
     require_training("duet train")
     from core.cores import available_cores
     from core.errors import ConfigurationError
-    from core.home import duet_home, ensure_home
-    from core.labelled_folders import default_family
+    from core.files.home import duet_home, ensure_home
+    from core.files.run_paths import named_run
+    from core.images.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
-    from core.repository import ModelRepository
-    from core.runs import named_run
-    from training.compute import pick_device
-    from training.pipeline import prepare_run
-    from training.progress import ConsoleReporter
-    from training.requests import prepare, run_request
-    from training.runs import require_free
+    from core.repository.repository import ModelRepository
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import load_training_images, run_request
+    from training.pipeline.train import prepare_run
+    from training.run.reporter import ConsoleReporter
+    from training.run.run_folder import require_free
 
     repository = ModelRepository.open()
     changes = dict(parse_override(text) for text in overrides or [])
@@ -79,7 +79,9 @@ def train(
     if not (resume or restart):
         require_free(run_folder)
     if dry_run:
-        config, images = prepare(config, data, repository, data_dir=data_dir, download=download, note=typer.echo)
+        config, images = load_training_images(
+            config, data, repository, data_dir=data_dir, download=download, note=typer.echo
+        )
         _describe(prepare_run(config, images, repository, family, run_folder, resume=resume))
         return
     ensure_home(duet_home())
@@ -111,8 +113,8 @@ def _words(data: str) -> list[str]:
     Raises:
         DataError: the name is none that a folder can have.
     """
-    from core.home import duet_home
-    from core.labelled_folders import dataset_folder, folder_of
+    from core.files.home import duet_home
+    from core.images.labelled_folders import dataset_folder, folder_of
 
     folder = folder_of(data)
     return [] if folder is None else [dataset_folder(duet_home(), folder).name]
@@ -143,7 +145,7 @@ def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePol
 def _describe(run: Run) -> None:
     from rich import print as rich_print
 
-    from training.images import trained_on
+    from training.data.split_dataset import trained_on
     from training.networks import count_macs, count_parameters
 
     dataset = run.images.dataset

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from duet.commands.data import DataDir, Download, Threads
-from duet.commands.training_extra import require_training
+from duet.commands.extras import require_training
 
 
 def tune(
@@ -40,26 +40,26 @@ def tune(
 ) -> None:
     """Try other settings of RECIPE on CIFAR-10, judged on validation images; the same command again goes on.
 
-    Trial 0 is the recipe as it is; then each activation, loss and optimiser is tried alone, and each part of a whitened
+    Trial 0 is the recipe as it is; then each activation, loss and optimizer is tried alone, and each part of a whitened
     network left out alone: 8 or 9 planned trials, 13 for a whitened network. Only what is left of --trials does Optuna
     propose.
     """
     require_training("duet tune")
     from core.cores import available_cores
     from core.errors import ConfigurationError
-    from core.home import duet_home, ensure_home
+    from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
-    from core.repository import ModelRepository
-    from training.compute import pick_device
-    from training.requests import prepare
-    from training.studies.bench import make_bench, require_judged
-    from training.studies.progress import StudyProgress
-    from training.teacher import read_teacher, with_exact_teacher
-    from training.tune.confirm import confirm as confirm_best
-    from training.tune.families import space_for, trial_epochs
-    from training.tune.journal import Description, begun_config, open_journal
-    from training.tune.report import write_report
-    from training.tune.search import search
+    from core.repository.repository import ModelRepository
+    from training.fit.distillation import pin_teacher_version, read_teacher
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import load_training_images
+    from training.tuning.ablation.progress import StudyProgress
+    from training.tuning.ablation.study_setup import make_study_setup, require_judged
+    from training.tuning.confirm import confirm as confirm_best
+    from training.tuning.families import space_for, trial_epochs
+    from training.tuning.journal import Description, begun_config, open_journal
+    from training.tuning.report import write_report
+    from training.tuning.search import search
 
     if confirm == 1:
         raise ConfigurationError("one seed says nothing of luck: give --confirm 2 or more")
@@ -74,28 +74,30 @@ def tune(
     )
     require_judged(config)
     space_for(config)
-    config = with_exact_teacher(config, repository, begun=begun_config(duet_home(), name))
-    config, images = prepare(config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo)
-    bench = make_bench(images, share, repository, threads=threads or available_cores(), device=pick_device())
+    config = pin_teacher_version(config, repository, resumed=begun_config(duet_home(), name))
+    config, images = load_training_images(
+        config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo
+    )
+    setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
     # A journal is bound to its teacher: one that does not fit must not begin it.
-    read_teacher(config, bench.images, repository)
+    read_teacher(config, setup.images, repository)
     description = Description(
         config=config,
         share=share,
         seed=seed,
         data=images.dataset.name,
         data_digest=images.dataset.digest,
-        split_digest=bench.images.split.digest,
+        split_digest=setup.images.split.digest,
     )
     home = ensure_home(duet_home())
     with open_journal(home, name, description) as journal, StudyProgress() as progress:
-        search(journal, bench, trials=trials, progress=progress)
+        search(journal, setup, trials=trials, progress=progress)
         if confirm:
-            confirm_best(journal, bench, seeds=confirm, progress=progress)
+            confirm_best(journal, setup, seeds=confirm, progress=progress)
     typer.echo(f"done; see what came of it with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
 
 
 def _report_folder(home: Path, name: str) -> Path:
-    from training.studies.places import study_folder
+    from training.tuning.ablation.places import study_folder
 
     return study_folder(home, name) / "report"

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from duet.commands.extras import require_serve
+
 
 def worker(
     queues: Annotated[
@@ -14,7 +16,8 @@ def worker(
     jobs: Annotated[int | None, typer.Option(help="Jobs at a time; DUET_WORKER_JOBS by default.")] = None,
 ) -> None:
     """Run training and evaluation jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
-    from service.jobs.worker import run_worker
+    require_serve("duet worker")
+    from service.jobs.worker.worker import run_worker
     from service.settings import read_settings
 
     given: dict[str, Any] = {"worker_queues": queues, "worker_jobs": jobs}

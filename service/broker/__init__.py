@@ -1,4 +1,4 @@
-"""The broker that `duet serve` runs for itself where it is given none: a server process on a unix socket."""
+"""Embedded broker of `duet serve`: a Redis or Valkey server on a unix socket, if no DUET_REDIS_URL is set."""
 
 from service.broker.address import embedded_url
 from service.broker.embedded import EmbeddedBroker

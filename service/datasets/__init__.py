@@ -1,1 +1,1 @@
-"""Labelled images that come over HTTP: spooled to disk, taken apart, checked, and put in place at once."""
+"""Data set uploads: spooled to disk, parsed, validated and installed atomically."""

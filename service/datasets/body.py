@@ -1,4 +1,4 @@
-"""Writes a request's body to disk as it comes, so that its size is no matter of memory."""
+"""Spooling of a request body to disk, with bounded memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import Receive
 from service.errors import BodyTimeoutError, BodyTooLargeError, ClientGoneError
 
 _WRITE_BYTES = 1024 * 1024
-"""How much is gathered before it is written: a write may block, and so is done in a thread."""
+"""Bytes buffered per write; writes may block and run in a thread."""
 
 
 async def spool(
@@ -30,16 +30,16 @@ async def spool(
 
     Args:
         receive: of a request whose body has not been read.
-        target: is made.
-        threads: where the writing is done.
-        length: what the request says of its body, if anything.
-        limit: most bytes.
-        deadline: when the body must have come, on the clock of `time.perf_counter`.
-        seconds: how long that was from the start, for the message.
+        target: file to create.
+        threads: executor of the writes.
+        length: Content-Length, if any.
+        limit: maximum bytes.
+        deadline: for the whole body, on the clock of `time.perf_counter`.
+        seconds: time from start to deadline, for the message.
 
     Raises:
-        BodyTooLargeError, BodyTimeoutError, ClientGoneError: what was written so far stays, for the caller to remove.
-        OSError: the disk refused.
+        BodyTooLargeError, BodyTimeoutError, ClientGoneError: the caller removes the partial file.
+        OSError: the file cannot be written.
     """
     if length is not None and length > limit:
         raise BodyTooLargeError(limit)
@@ -47,14 +47,14 @@ async def spool(
     with target.open("wb") as file:
         try:
             async with asyncio.timeout(deadline - time.perf_counter()):
-                async for piece in _pieces(receive, limit):
-                    await loop.run_in_executor(threads, file.write, piece)
+                async for chunk in _chunks(receive, limit):
+                    await loop.run_in_executor(threads, file.write, chunk)
         except TimeoutError:
             raise BodyTimeoutError(seconds) from None
 
 
-async def _pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    gathered, total, more = bytearray(), 0, True
+async def _chunks(receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    buffer, total, more = bytearray(), 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -63,8 +63,8 @@ async def _pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
         total += len(chunk)
         if total > limit:
             raise BodyTooLargeError(limit)
-        gathered += chunk
+        buffer += chunk
         more = message.get("more_body", False)
-        if len(gathered) >= _WRITE_BYTES or not more:
-            yield bytes(gathered)
-            gathered.clear()
+        if len(buffer) >= _WRITE_BYTES or not more:
+            yield bytes(buffer)
+            buffer.clear()

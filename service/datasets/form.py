@@ -1,4 +1,4 @@
-"""Takes files out of a multipart body that lies on disk, holding one of them in memory at a time."""
+"""Multipart parser for a body on disk, with one file in memory at a time."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
 
-from service.datasets.candidates import Candidate, Skipped, too_large
+from service.datasets.files import Candidate, Skipped, too_large
 from service.datasets.limits import Limits
 from service.errors import MalformedBodyError, TooManyFilesError, WrongFieldError
-from service.multipart import FIELD, LONGEST_BOUNDARY
+from service.http.multipart import FIELD, MAX_BOUNDARY_LENGTH
 
 _CHUNK = 1024 * 1024
 
 
 def read_images(path: Path, content_type: str, label: str, limits: Limits) -> Iterator[Candidate | Skipped]:
-    """The files of the field `file`, each an image of class `label`.
+    """Yield the files of the field `file`, each an image of class `label`.
 
     Raises:
-        MalformedBodyError: the body is not multipart, or ends early.
-        WrongFieldError, TooManyFilesError: the form holds something else, or more than a data set may.
+        MalformedBodyError: the body is not multipart, or is truncated.
+        WrongFieldError, TooManyFilesError: the form has another field, or more files than allowed.
     """
     name, content, oversize = "", bytearray(), False
     for event in _events(path, content_type, limits.images):
@@ -35,11 +35,11 @@ def read_images(path: Path, content_type: str, label: str, limits: Limits) -> It
 
 
 def write_single_file(path: Path, content_type: str, target: Path) -> None:
-    """Write the one file of the field `file` to `target`.
+    """Write the only file of the field `file` to `target`.
 
     Raises:
-        MalformedBodyError, WrongFieldError: as above.
-        TooManyFilesError: there are several.
+        MalformedBodyError, WrongFieldError: as `read_images`.
+        TooManyFilesError: there are several files.
     """
     with target.open("wb") as out:
         for event in _events(path, content_type, 1):
@@ -47,18 +47,18 @@ def write_single_file(path: Path, content_type: str, target: Path) -> None:
                 out.write(event)
 
 
-def _events(path: Path, content_type: str, most: int) -> Iterator[str | bytes | bytearray | None]:
-    """For each file its name, then its content in pieces, then None."""
+def _events(path: Path, content_type: str, max_parts: int) -> Iterator[str | bytes | bytearray | None]:
+    """Yield for each file its name, its content in chunks, and None."""
     boundary = parse_options_header(content_type)[1].get("boundary")
-    if not boundary or len(boundary) > LONGEST_BOUNDARY:
+    if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
         raise MalformedBodyError(
-            f"the Content-Type multipart/form-data names no boundary of 1 to {LONGEST_BOUNDARY} characters"
+            f"the Content-Type multipart/form-data has no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
         )
     files = 0
     try:
-        with path.open("rb") as stream, PushMultipartParser(boundary, max_segment_count=most) as parser:
+        with path.open("rb") as stream, PushMultipartParser(boundary, max_segment_count=max_parts) as parser:
             while not parser.closed:
-                # An empty piece says that the body ends here.
+                # An empty chunk marks the end of the body.
                 for event in parser.parse(stream.read(_CHUNK)):
                     if event is None or isinstance(event, bytes | bytearray):
                         yield event
@@ -68,8 +68,8 @@ def _events(path: Path, content_type: str, most: int) -> Iterator[str | bytes | 
                     files += 1
                     yield event.filename or f"file {files}"
     except ParserLimitReached as error:
-        if files == most:
-            raise TooManyFilesError(most) from error
+        if files == max_parts:
+            raise TooManyFilesError(max_parts) from error
         raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from error
     except MultipartError as error:
         raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from error

@@ -1,4 +1,4 @@
-"""How much may be sent, and how much a data set may hold."""
+"""Limits of uploads and data sets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Limits:
-    """All in bytes, images, pixels or seconds.
+    """Limits in bytes, images, pixels or seconds.
 
     Attributes:
         upload_bytes: of a request's body.
-        image_bytes: of one file; more than a prediction takes could never be predicted.
+        image_bytes: of one file, the same as for predictions.
         pixels: of one image.
         images: of a whole data set.
         bytes: of a whole data set, on disk.
@@ -29,7 +29,7 @@ class Limits:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits that the settings say."""
+    """The limits in the settings."""
     return Limits(
         upload_bytes=settings.max_upload_bytes,
         image_bytes=settings.max_body_bytes,

@@ -24,9 +24,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.engine.background import Background, Job
-from service.engine.lane import Inference, Lane, Slice, Ticket, Watched
-from service.engine.outputs import Outputs
+from service.engine.idle_work import IdleQueue, Job
+from service.engine.postprocess import Outputs
+from service.engine.queue import BatchSlice, DisconnectSource, Inference, ModelQueue, PendingRequest
 from service.errors import DeadlineExceededError, QueueFullError
 
 clock = time.perf_counter
@@ -46,70 +46,70 @@ from its socket to its queue."""
 
 
 class Batcher:
-    """Runs the models of all lanes on `threads` threads; used from one event loop."""
+    """Runs the models of all queues on `threads` threads; used from one event loop."""
 
     def __init__(
-        self, *, threads: int, max_batch: int, queue_size: int, observe_batch: Callable[[Lane, int], None]
+        self, *, threads: int, max_batch: int, queue_size: int, observe_batch: Callable[[ModelQueue, int], None]
     ) -> None:
-        """`observe_batch` is told the lane and the number of images of every batch that has run."""
+        """`observe_batch` is told the queue and the number of images of every batch that has run."""
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="model") if threads > 1 else None
         self._free_threads = threads
         self._max_batch = max_batch
         self._queue_size = queue_size
         self._observe_batch = observe_batch
-        self._busy_lanes: deque[Lane] = deque()
-        self._background = Background(most_running=max(1, threads - 1))
+        self._busy_queues: deque[ModelQueue] = deque()
+        self._background = IdleQueue(max_running=max(1, threads - 1))
         self._turns_to_wait = 0
         self._dispatch_is_due = False
-        self._unanswered: list[Ticket] = []
+        self._unanswered: list[PendingRequest] = []
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def check_room(self, lane: Lane, images: int = 1) -> None:
+    def check_capacity(self, queue: ModelQueue, images: int = 1) -> None:
         """Refuse before work is spent on a request that would not be taken.
 
         Raises:
-            QueueFullError: the lane has no place for so many images.
+            QueueFullError: the queue has no place for so many images.
         """
-        if lane.waiting + images <= self._queue_size:
+        if queue.pending + images <= self._queue_size:
             return
         # Looking for the places of those who have gone takes longer than all the rest of a refusal, which has to be
         # cheap, so a crowd of refusals looks once.
         now = clock()
-        if now - lane.looked_for_room >= ROOM_SECONDS:
-            lane.looked_for_room = now
-            lane.sweep()
-            if lane.waiting + images <= self._queue_size:
+        if now - queue.looked_for_room >= ROOM_SECONDS:
+            queue.looked_for_room = now
+            queue.sweep()
+            if queue.pending + images <= self._queue_size:
                 return
-        raise QueueFullError(lane.name, lane.waiting, lane.throughput.seconds_for(lane.waiting))
+        raise QueueFullError(queue.name, queue.pending, queue.drain_rate.seconds_for(queue.pending))
 
     def submit(
-        self, lane: Lane, images_NHWC: Pixels, deadline: float, client: Watched | None = None
+        self, queue: ModelQueue, images_NHWC: Pixels, deadline: float, client: DisconnectSource | None = None
     ) -> asyncio.Future[Inference]:
         """Queue the images of one request; cancelling the future frees their places.
 
         Args:
-            lane: of the graph that shall answer.
+            queue: of the graph that shall answer.
             images_NHWC: uint8 [N, H, W, 3], N >= 1, of the size that the version takes.
             deadline: on the clock of `time.perf_counter`; soon after it the future fails with DeadlineExceededError.
             client: watched from when the request has waited for a while.
 
         Raises:
-            QueueFullError: the lane has no place for so many images.
+            QueueFullError: the queue has no place for so many images.
             DeadlineExceededError: the deadline has passed already.
         """
-        self.check_room(lane, len(images_NHWC))
+        self.check_capacity(queue, len(images_NHWC))
         loop = asyncio.get_running_loop()
         now = clock()
         if now >= deadline:
             raise _late()
         future: asyncio.Future[Inference] = loop.create_future()
-        ticket = Ticket(images_NHWC, future, now, deadline, client)
+        request = PendingRequest(images_NHWC, future, now, deadline, client)
         if client is not None:
             client.add(future)
-        if not lane.waiting and lane not in self._busy_lanes:
-            self._busy_lanes.append(lane)
-        lane.put(ticket)
-        self._unanswered.append(ticket)
+        if not queue.pending and queue not in self._busy_queues:
+            self._busy_queues.append(queue)
+        queue.put(request)
+        self._unanswered.append(request)
         if self._sweeping is None:
             self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
         self._schedule(loop)
@@ -154,26 +154,26 @@ class Batcher:
 
     def _dispatch(self, loop: asyncio.AbstractEventLoop) -> None:
         self._dispatch_is_due = False
-        while self._free_threads and self._busy_lanes:
-            lane = self._busy_lanes.popleft()
+        while self._free_threads and self._busy_queues:
+            queue = self._busy_queues.popleft()
             # Free threads share what waits, so that two images on two idle cores run side by side.
-            batch = lane.take(min(self._max_batch, math.ceil(lane.waiting / self._free_threads)), clock())
-            if lane.waiting:
-                self._busy_lanes.append(lane)
+            batch = queue.take(min(self._max_batch, math.ceil(queue.pending / self._free_threads)), clock())
+            if queue.pending:
+                self._busy_queues.append(queue)
             if not batch:
                 continue  # everyone who waited there has gone
             if self._executor is None:
                 try:
-                    self._run_here(lane, batch)
+                    self._run_here(queue, batch)
                 finally:
                     # Answers are sent and new requests read before the next batch.
-                    if self._busy_lanes or self._background.waiting:
+                    if self._busy_queues or self._background.pending:
                         self._turns_to_wait = ARRIVAL_TURNS
                         self._schedule(loop)
                 return
             self._free_threads -= 1
-            running = loop.run_in_executor(self._executor, _run, lane, batch)
-            running.add_done_callback(partial(self._finish, lane, batch, loop))
+            running = loop.run_in_executor(self._executor, _run, queue, batch)
+            running.add_done_callback(partial(self._finish, queue, batch, loop))
         self._dispatch_background(loop)
 
     def _dispatch_background(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -184,7 +184,7 @@ class Batcher:
                 job.run()
                 self._background.finish(job)
                 self._turns_to_wait = ARRIVAL_TURNS
-            if self._background.waiting:
+            if self._background.pending:
                 self._schedule(loop)
             return
         while self._free_threads and (job := self._background.take()):
@@ -199,16 +199,20 @@ class Batcher:
         self._background.finish(job)
         self._dispatch(loop)
 
-    def _run_here(self, lane: Lane, batch: list[Slice]) -> None:
+    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice]) -> None:
         try:
-            outputs = _run(lane, batch)
+            outputs = _run(queue, batch)
         except Exception as error:  # whatever a model raises belongs to the requests of this batch alone
-            _fail(lane, batch, error)
+            _fail(queue, batch, error)
         else:
-            self._answer(lane, batch, outputs)
+            self._answer(queue, batch, outputs)
 
     def _finish(
-        self, lane: Lane, batch: list[Slice], loop: asyncio.AbstractEventLoop, running: asyncio.Future[Outputs]
+        self,
+        queue: ModelQueue,
+        batch: list[BatchSlice],
+        loop: asyncio.AbstractEventLoop,
+        running: asyncio.Future[Outputs],
     ) -> None:
         if running.cancelled():
             return  # closed
@@ -216,46 +220,46 @@ class Batcher:
         self._dispatch(loop)
         error = running.exception()
         if error is not None:
-            _fail(lane, batch, error)
+            _fail(queue, batch, error)
         else:
-            self._answer(lane, batch, running.result())
+            self._answer(queue, batch, running.result())
 
-    def _answer(self, lane: Lane, batch: list[Slice], outputs: Outputs) -> None:
+    def _answer(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs) -> None:
         now = clock()
         row = 0
         for part in batch:
             count = part.stop - part.start
-            part.ticket.answer(part.start, outputs.rows(row, row + count), now)
+            part.request.deliver(part.start, outputs.rows(row, row + count), now)
             row += count
-        lane.throughput.record(row, oldest_queued=min(part.ticket.queued for part in batch), finished=now)
-        self._observe_batch(lane, row)
+        queue.drain_rate.record(row, oldest_queued=min(part.request.queued for part in batch), finished=now)
+        self._observe_batch(queue, row)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fail what is late and watch the clients of what waits; at rest when nothing is unanswered."""
         now = clock()
-        waiting = [ticket for ticket in self._unanswered if not ticket.future.done()]
-        for ticket in waiting:
-            if now >= ticket.deadline:
-                ticket.future.set_exception(_late())
-            elif ticket.client is not None and now - ticket.queued >= SWEEP_SECONDS:
-                ticket.client.watch()
-        self._unanswered = waiting
-        for lane in self._busy_lanes:
-            lane.sweep()
-        self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if waiting else None
+        pending = [request for request in self._unanswered if not request.future.done()]
+        for request in pending:
+            if now >= request.deadline:
+                request.future.set_exception(_late())
+            elif request.client is not None and now - request.queued >= SWEEP_SECONDS:
+                request.client.watch()
+        self._unanswered = pending
+        for queue in self._busy_queues:
+            queue.sweep()
+        self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if pending else None
 
 
-def _run(lane: Lane, batch: list[Slice]) -> Outputs:
-    parts = [part.ticket.images_NHWC[part.start : part.stop] for part in batch]
-    return lane.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
+def _run(queue: ModelQueue, batch: list[BatchSlice]) -> Outputs:
+    parts = [part.request.images_NHWC[part.start : part.stop] for part in batch]
+    return queue.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
-def _fail(lane: Lane, batch: list[Slice], error: BaseException) -> None:
+def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException) -> None:
     for part in batch:
-        if not part.ticket.future.done():
-            failure = RuntimeError(f"{lane.name} failed on a batch")
+        if not part.request.future.done():
+            failure = RuntimeError(f"{queue.name} failed on a batch")
             failure.__cause__ = error
-            part.ticket.future.set_exception(failure)
+            part.request.future.set_exception(failure)
 
 
 def _late() -> DeadlineExceededError:

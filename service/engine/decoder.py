@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
-from core.geometry import ModelInput
-from core.images import Crop, DecodedImage, decode_images
-from service.engine.lane import Watched
-from service.engine.throughput import Throughput
+from core.images.decode import Crop, DecodedImage, decode_images
+from core.images.geometry import ModelInput
+from service.engine.drain_rate import DrainRate
+from service.engine.queue import DisconnectSource
+from service.engine.upload import Upload
 from service.errors import (
     DeadlineExceededError,
     InvalidParametersError,
@@ -22,7 +23,6 @@ from service.errors import (
     UnreadableImageError,
     UnsupportedImageFormatError,
 )
-from service.uploads import Upload
 
 # Below both, decoding takes less time than handing it to a thread and back.
 INLINE_BYTES = 16 * 1024
@@ -39,7 +39,7 @@ class Decoder:
         self._max_pixels = max_pixels
         self._queue_size = queue_size
         self._pending = 0
-        self._throughput = Throughput(_FIRST_GUESS_SECONDS / threads)
+        self._throughput = DrainRate(_FIRST_GUESS_SECONDS / threads)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
     async def decode(
@@ -49,7 +49,7 @@ class Decoder:
         inputs: Sequence[ModelInput],
         *,
         deadline: float,
-        client: Watched | None = None,
+        client: DisconnectSource | None = None,
         crop: Crop | None = None,
     ) -> list[DecodedImage]:
         """One image as each of several models takes it.
@@ -85,7 +85,7 @@ class Decoder:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     async def _on_thread(
-        self, decode: partial[list[DecodedImage]], deadline: float, client: Watched | None
+        self, decode: partial[list[DecodedImage]], deadline: float, client: DisconnectSource | None
     ) -> list[DecodedImage]:
         if self._pending >= self._queue_size:
             raise QueueFullError("decoding", self._pending, self._throughput.seconds_for(self._pending))

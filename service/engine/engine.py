@@ -11,26 +11,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core.images import Crop, DecodedImage
-from core.manifest import Precision
-from core.views import views
-from service.engine.answers import divergence_bits, prediction
+from core.images.decode import Crop, DecodedImage
+from core.images.tta_views import views
+from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
-from service.engine.averages import NOTE, averaged_inference
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
-from service.engine.lane import Inference, Watched
-from service.engine.models import ServedModels
-from service.engine.served import ServedVersion
+from service.engine.loaded_model import ModelVariant
+from service.engine.model_manager import ModelManager
+from service.engine.queue import DisconnectSource, Inference
+from service.engine.render import divergence_bits, render_prediction
+from service.engine.tta import NOTE, averaged_inference
+from service.engine.upload import Upload
 from service.errors import DeadlineExceededError
-from service.metrics import Metrics
-from service.uploads import Upload
 
 Result = TypeVar("Result")
+ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
+"""Told of every answer: the model, seconds of decoding, what the queue and the run took, and seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Timings:
     """Seconds that the parts of one request took."""
 
     decode: float
@@ -51,15 +52,15 @@ class Comparison:
 class Engine:
     """One process's models, batcher and decoder."""
 
-    def __init__(self, models: ServedModels, batcher: Batcher, decoder: Decoder, metrics: Metrics) -> None:
+    def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, observe_answer: ObserveAnswer) -> None:
         self.models = models
         self._batcher = batcher
         self._decoder = decoder
-        self._metrics = metrics
+        self._observe_answer = observe_answer
 
     async def find(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
-    ) -> ServedVersion:
+    ) -> ModelVariant:
         """As `loaded`, and refuses at once where the version's queue is full.
 
         Raises:
@@ -67,21 +68,21 @@ class Engine:
             ProblemError: as of `loaded`.
         """
         served = await self.loaded(family, version, precision, deadline=deadline)
-        self.check_room(served)
+        self.check_capacity(served)
         return served
 
-    def check_room(self, served: ServedVersion, images: int = 1) -> None:
+    def check_capacity(self, served: ModelVariant, images: int = 1) -> None:
         """Refuse a request before anything is done for it.
 
         Raises:
             QueueFullError: no place for so many images in the version's queue.
         """
-        self._batcher.check_room(served.lane, images)
+        self._batcher.check_capacity(served.queue, images)
 
     async def loaded(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
-    ) -> ServedVersion:
-        """As `ServedModels.find`, but not past the deadline.
+    ) -> ModelVariant:
+        """As `ModelManager.find`, but not past the deadline.
 
         Raises:
             ProblemError: unknown, refused, not ready, or not loaded in time.
@@ -97,16 +98,16 @@ class Engine:
 
     async def predict(
         self,
-        served: ServedVersion,
+        served: ModelVariant,
         uploads: Sequence[Upload],
         *,
         top_k: int,
         begun: float,
         deadline: float,
-        client: Watched | None = None,
+        client: DisconnectSource | None = None,
         tta: bool = False,
         crop: Crop | None = None,
-    ) -> tuple[list[dict[str, Any]], Spent]:
+    ) -> tuple[list[dict[str, Any]], Timings]:
         """One version's answer to each of N images.
 
         Args:
@@ -128,7 +129,7 @@ class Engine:
         """
         started = time.perf_counter()
         calibration = served.calibration_of_averages if tta else served.calibration
-        self._batcher.check_room(served.lane, len(uploads))
+        self._batcher.check_capacity(served.queue, len(uploads))
         decode = partial(self._decoder.decode, inputs=[served.input], deadline=deadline, client=client, crop=crop)
         if len(uploads) == 1:
             images = await decode(uploads[0], 0)
@@ -139,27 +140,27 @@ class Engine:
         decode_seconds = time.perf_counter() - started
         if tta:
             asked = views(images_NHWC)
-            parts = [await self._batcher.submit(served.lane, view_NHWC, deadline, client) for view_NHWC in asked]
+            parts = [await self._batcher.submit(served.queue, view_NHWC, deadline, client) for view_NHWC in asked]
             inference = averaged_inference(parts, calibration)
         else:
-            inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
-        self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+            inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
+        self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         outputs, also_noted = inference.outputs, (NOTE,) if tta else ()
         answers = [
-            prediction(served, outputs, row, upload.filename, image.notes + also_noted, top_k, calibration)
+            render_prediction(served, outputs, row, upload.filename, image.notes + also_noted, top_k, calibration)
             for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
         ]
-        return answers, Spent(decode_seconds, inference.queue_seconds, inference.run_seconds)
+        return answers, Timings(decode_seconds, inference.queue_seconds, inference.run_seconds)
 
     async def infer(
         self,
-        served: ServedVersion,
+        served: ModelVariant,
         images_NHWC: Pixels,
         *,
         decode_seconds: float,
         begun: float,
         deadline: float,
-        client: Watched | None = None,
+        client: DisconnectSource | None = None,
     ) -> Inference:
         """One version's outputs for images that have its size already.
 
@@ -174,12 +175,12 @@ class Engine:
         Raises:
             QueueFullError, DeadlineExceededError: no place, or no time, for it.
         """
-        inference = await self._batcher.submit(served.lane, images_NHWC, deadline, client)
-        self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+        inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
+        self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         return inference
 
     async def decode(
-        self, served: ServedVersion, upload: Upload, *, deadline: float, crop: Crop | None = None
+        self, served: ModelVariant, upload: Upload, *, deadline: float, crop: Crop | None = None
     ) -> DecodedImage:
         """The one image of a request, or the part of it, as a version takes it.
 
@@ -197,15 +198,15 @@ class Engine:
 
     async def compare(
         self,
-        versions: Sequence[ServedVersion],
+        versions: Sequence[ModelVariant],
         upload: Upload,
         *,
         top_k: int,
         begun: float,
         deadline: float,
-        client: Watched | None = None,
+        client: DisconnectSource | None = None,
         crop: Crop | None = None,
-    ) -> tuple[Comparison, Spent]:
+    ) -> tuple[Comparison, Timings]:
         """Several versions' answers to one image; arguments and errors as of `predict`."""
         started = time.perf_counter()
         inputs = [served.input for served in versions]
@@ -213,9 +214,9 @@ class Engine:
         decode_seconds = time.perf_counter() - started
         inferences = await self._infer(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
-            self._metrics.observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+            self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
         answers = [
-            prediction(served, inference.outputs, 0, upload.filename, image.notes, top_k, served.calibration)
+            render_prediction(served, inference.outputs, 0, upload.filename, image.notes, top_k, served.calibration)
             for served, inference, image in zip(versions, inferences, images, strict=True)
         ]
         comparison = Comparison(
@@ -226,7 +227,7 @@ class Engine:
         )
         queue = max(inference.queue_seconds for inference in inferences)
         run = max(inference.run_seconds for inference in inferences)
-        return comparison, Spent(decode_seconds, queue, run)
+        return comparison, Timings(decode_seconds, queue, run)
 
     def close(self) -> None:
         """Finish what runs and stop all threads."""
@@ -235,18 +236,18 @@ class Engine:
         self._batcher.close()
 
     async def _infer(
-        self, work: Sequence[tuple[ServedVersion, DecodedImage]], deadline: float, client: Watched | None
+        self, work: Sequence[tuple[ModelVariant, DecodedImage]], deadline: float, client: DisconnectSource | None
     ) -> list[Inference]:
-        waiting: list[asyncio.Future[Inference]] = []
+        pending: list[asyncio.Future[Inference]] = []
         try:
             for served, image in work:
                 images_NHWC = image.pixels_HWC[np.newaxis]
-                waiting.append(self._batcher.submit(served.lane, images_NHWC, deadline, client))
-            return list(await asyncio.gather(*waiting))
+                pending.append(self._batcher.submit(served.queue, images_NHWC, deadline, client))
+            return list(await asyncio.gather(*pending))
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()  # where one failed, nobody waits for the others any more
-            waiting.clear()  # a future that has failed holds this frame, which would hold it
+            pending.clear()  # a future that has failed holds this frame, which would hold it
 
 
 async def _decoded(

@@ -1,34 +1,11 @@
-"""Every error the API answers with: one tree, which also documents itself in OpenAPI.
+"""Errors of the API: exceptions that know nothing of HTTP (one module a topic), and the table that maps them to it.
 
-ProblemError
-├── InvalidParametersError 422      MalformedBodyError 400         WrongFieldError 422
-├── NoImageError 422                TooManyFilesError 422          UnsupportedMediaTypeError 415
-├── BodyTooLargeError 413           BodyTimeoutError 408           ClientGoneError 499
-├── UnreadableImageError 422
-│   ├── TooManyPixelsError 422
-│   └── UnsupportedImageFormatError 415
-├── UnknownModelError 404           UnknownModelVersionError 404   VersionRefusedError 409
-├── DifferentDataError 409          NoEvaluationError 409          PrecisionNotPublishedError 404
-├── ViewsNotMeasuredError 409       NoSuchVersionFileError 404
-├── NotReadyError 503               QueueFullError 429             DeadlineExceededError 504
-├── InvalidInferenceError 400       UnsupportedEncodingError 415
-├── NoGradientError 409             UnknownTargetError 422         MethodDoesNotFitError 422
-├── TooManyExplanationsError 429    NotAcceptableError 406
-├── GateRefusedError 409            NothingToRollBackToError 409
-├── KeyRequiredError 401            KeyRefusedError 401            ScopeRequiredError 403
-├── HostNotAllowedError 403         CrossOriginError 403
-├── NoSuchJobError 404              JobEndedError 409              JobStandsError 409
-├── IdempotencyKeyReusedError 422   RequestInFlightError 409       TooManyStreamsError 429
-├── JobsNotConfiguredError 503      BrokerDownError 503            TrainingNotReadyError 503
-├── NoSuchDatasetError 404          DatasetMediaTypeError 415      DatasetTooLargeError 413
-├── UnreadableArchiveError 422      UnsafeArchiveError 422         NoUsableImageError 422
-├── TooManyUploadsError 429         StorageFullError 507           NoSuchSampleError 404
-└── InternalServiceError 500        RouteNotFoundError 404         MethodNotAllowedError 405
+An error of the job store or the repository, such as `core.errors.UnknownJobError`, is in the table under its own class.
 """
 
 from __future__ import annotations
 
-from service.errors.base import PROBLEM_MEDIA_TYPE, ProblemError, responses
+from service.errors.base import ProblemError
 from service.errors.capacity import (
     DeadlineExceededError,
     InternalServiceError,
@@ -48,20 +25,12 @@ from service.errors.datasets import (
     UnreadableArchiveError,
     UnsafeArchiveError,
 )
-from service.errors.inference import InvalidInferenceError, UnsupportedEncodingError
 from service.errors.jobs import (
-    BrokerDownError,
-    IdempotencyKeyReusedError,
-    JobEndedError,
     JobsNotConfiguredError,
-    JobStandsError,
-    NoSuchJobError,
-    RequestInFlightError,
     TooManyStreamsError,
     TrainingNotReadyError,
-    job_problem,
 )
-from service.errors.promotions import GateRefusedError, NothingToRollBackToError
+from service.errors.problem import EXAMPLE_REQUEST_ID, PROBLEM_MEDIA_TYPE, Problem, problem_of, responses
 from service.errors.saliency import (
     MethodDoesNotFitError,
     NoGradientError,
@@ -76,22 +45,26 @@ from service.errors.security import (
     KeyRequiredError,
     ScopeRequiredError,
 )
+from service.errors.table import PROBLEMS
 from service.errors.uploads import (
     BodyTimeoutError,
     BodyTooLargeError,
     ClientGoneError,
+    InvalidInferenceError,
     InvalidParametersError,
     MalformedBodyError,
     NoImageError,
     TooManyFilesError,
     TooManyPixelsError,
     UnreadableImageError,
+    UnsupportedEncodingError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
     WrongFieldError,
 )
 from service.errors.versions import (
     DifferentDataError,
+    GateRefusedError,
     NoEvaluationError,
     NoSuchVersionFileError,
     PrecisionNotPublishedError,
@@ -102,10 +75,11 @@ from service.errors.versions import (
 )
 
 __all__ = [
+    "EXAMPLE_REQUEST_ID",
+    "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
     "BodyTimeoutError",
     "BodyTooLargeError",
-    "BrokerDownError",
     "ClientGoneError",
     "CrossOriginError",
     "DatasetMediaTypeError",
@@ -114,12 +88,9 @@ __all__ = [
     "DifferentDataError",
     "GateRefusedError",
     "HostNotAllowedError",
-    "IdempotencyKeyReusedError",
     "InternalServiceError",
     "InvalidInferenceError",
     "InvalidParametersError",
-    "JobEndedError",
-    "JobStandsError",
     "JobsNotConfiguredError",
     "KeyRefusedError",
     "KeyRequiredError",
@@ -130,17 +101,15 @@ __all__ = [
     "NoGradientError",
     "NoImageError",
     "NoSuchDatasetError",
-    "NoSuchJobError",
     "NoSuchSampleError",
     "NoSuchVersionFileError",
     "NoUsableImageError",
     "NotAcceptableError",
     "NotReadyError",
-    "NothingToRollBackToError",
     "PrecisionNotPublishedError",
+    "Problem",
     "ProblemError",
     "QueueFullError",
-    "RequestInFlightError",
     "RouteNotFoundError",
     "ScopeRequiredError",
     "StorageFullError",
@@ -162,6 +131,6 @@ __all__ = [
     "VersionRefusedError",
     "ViewsNotMeasuredError",
     "WrongFieldError",
-    "job_problem",
+    "problem_of",
     "responses",
 ]

@@ -1,26 +1,22 @@
-"""The root of every error that the API answers with, and how an error documents itself in OpenAPI."""
+"""Base class of the service's exceptions, which know nothing of HTTP; `service.errors.table` maps them to it."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any
 
-PROBLEM_MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:duet:problem:"
-EXAMPLE_REQUEST_ID = "6f1c2b9a4d3e4f5a8b7c6d5e4f3a2b1c"
+from core.errors import DuetError
 
 
-class ProblemError(Exception, ABC):
-    """An error with a place in HTTP: RFC 9457 problem details.
+class ProblemError(DuetError):
+    """An error that the API reports to the client.
 
-    A subclass states `status`, `slug` and `title` once; an instance adds the sentence for this request, further
-    fields that programs can use, and headers. `example` makes the instance that OpenAPI shows.
+    Attributes:
+        detail: the sentence for this request.
+        fields: further fields of the response body, for programs.
+        headers: response headers that depend on the request.
     """
-
-    status: ClassVar[int]
-    slug: ClassVar[str]
-    title: ClassVar[str]
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, **fields: Any) -> None:
         super().__init__(detail)
@@ -28,39 +24,14 @@ class ProblemError(Exception, ABC):
         self.headers = dict(headers or {})
         self.fields = fields
 
-    @classmethod
-    @abstractmethod
-    def example(cls) -> Self:
-        """An instance as it could really occur, for the documentation."""
 
-    def body(self, request_id: str) -> dict[str, Any]:
-        """The problem details of this error, ready for JSON."""
-        return {
-            "type": TYPE_PREFIX + self.slug,
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            "request_id": request_id,
-            **self.fields,
-        }
+class BusyError(ProblemError):
+    """All places are taken for the moment.
 
+    Attributes:
+        retry_after_ms: estimate of when a place is free, at least 1 ms.
+    """
 
-def responses(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` for the errors that a route can answer with, one named example each."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        example = error.example()
-        entry = documented.setdefault(error.status, {"description": error.title, "content": _content()})
-        if entry["description"] != error.title:
-            entry["description"] = "One of several problems; see the examples"
-        entry["content"][PROBLEM_MEDIA_TYPE]["examples"][error.slug] = {
-            "summary": error.title,
-            "value": example.body(EXAMPLE_REQUEST_ID),
-        }
-        for name, value in example.headers.items():
-            entry.setdefault("headers", {})[name] = {"schema": {"type": "string"}, "example": value}
-    return documented
-
-
-def _content() -> dict[str, Any]:
-    return {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": {}}}
+    def __init__(self, reason: str, retry_after_seconds: float) -> None:
+        self.retry_after_ms = max(1, math.ceil(retry_after_seconds * 1000))
+        super().__init__(f"{reason}: try again in {self.retry_after_ms} ms", retry_after_ms=self.retry_after_ms)

@@ -1,1 +1,1 @@
-"""Jobs that survive: records and events in Redis, fenced claims, and the messages that wake a worker."""
+"""Crash-safe background jobs: records and events in Redis, fenced claims, and messages that wake workers."""

@@ -1,9 +1,9 @@
-"""The Celery app that both sides of the queues share: the API sends, workers consume.
+"""Celery app shared by the API, which sends messages, and the workers, which consume them.
 
-Celery only wakes workers: a message holds the id of a job and nothing else, what is true stands in the record, and a
-claim there decides who runs it. A message too many is therefore harmless, and one that is lost is sent again by the
-reaper. So messages are acknowledged before the job runs, there is no result backend, and what a worker cannot start at
-once stays in its queue for another (Celery 5.7 does that for Redis alone, with any pool that knows its size).
+Celery only wakes workers. A message contains a job id and nothing else; the record has the state, and a claim on the
+record decides which worker runs the job. A duplicate message is therefore harmless, and the reaper resends a lost one.
+Messages are acknowledged before the job runs, and there is no result backend. A worker leaves messages that it cannot
+start immediately in the queue (Celery 5.7 supports this for Redis only, with any pool that knows its size).
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Queue
 
-from service.jobs.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, celery_url
-from service.jobs.keys import CELERY_PREFIX, QUEUES
+from service.jobs.store.keys import CELERY_PREFIX, QUEUES
+from service.jobs.store.redis_client import CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S, celery_url
 
 WORKER_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
         # Each thread only watches a child process; forking a pool would copy this process's threads.
-        "pool": "service.jobs.pool:WakingPool",
-        "without_gossip": True,  # workers need not know of each other: the claim decides
+        "pool": "service.jobs.worker.pool:WakingPool",
+        "without_gossip": True,  # workers need no knowledge of each other: the claim decides
         "without_mingle": True,
         "without_heartbeat": True,
     }
 )
-"""What `Celery.Worker` is to be given besides its queues and its concurrency."""
+"""Options of `Celery.Worker` other than queues and concurrency."""
 
 
 def make_celery(url: str) -> Celery:
-    """An app over the broker at `url`; connects when first used."""
+    """Create the app for the broker at `url`; it connects on first use."""
     app = Celery("duet", broker=celery_url(url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -39,22 +39,22 @@ def make_celery(url: str) -> Celery:
         task_queues=[Queue(name) for name in QUEUES],
         task_default_queue=QUEUES[0],
         task_create_missing_queues=False,
-        # Nobody reads results: the record has them.
+        # The record has the results.
         result_backend="disabled",
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        # Acknowledged when a thread takes it up: no visibility timeout can make a long job come a second time.
+        # Acknowledge when a thread starts the task, so that no visibility timeout redelivers a long job.
         task_acks_late=False,
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
-        # A broker that goes away is waited for as long as it takes, with the same number of jobs at a time as before.
+        # Reconnect to a lost broker forever, with unchanged concurrency.
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         worker_enable_prefetch_count_reduction=False,
-        worker_cancel_long_running_tasks_on_connection_loss=True,  # unacknowledged ones, of which there are none
-        # Jobs are cancelled through their records; broadcasts to workers could only end the wrong one.
+        worker_cancel_long_running_tasks_on_connection_loss=True,  # affects unacknowledged tasks only; there are none
+        # Jobs are cancelled through their records, never by broadcasts to workers.
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
@@ -63,8 +63,8 @@ def make_celery(url: str) -> Celery:
         broker_transport_options={
             "global_keyprefix": CELERY_PREFIX,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
-            "socket_timeout": ANSWER_TIMEOUT_S,
-            # A sender is told at once that the broker is away; by default kombu would go on trying.
+            "socket_timeout": RESPONSE_TIMEOUT_S,
+            # Fail fast when the broker is unavailable; by default kombu keeps retrying.
             "max_retries": 1,
             "interval_start": 0,
             "interval_step": 0.1,

@@ -1,7 +1,6 @@
-"""Sends the message that wakes a worker for a job that has been recorded.
+"""Dispatcher of job messages: wakes a worker for a recorded job.
 
-Importing Celery takes a tenth of the start of an API process, which may never send anything: so nothing of it is
-imported before the first message.
+Celery is imported with the first message, because the import takes a tenth of the start-up of an API process.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from core.jobs.records import JobRecord
-from service.jobs.keys import TASK_NAME
+from service.jobs.store.keys import TASK_NAME
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -22,20 +21,20 @@ log = logging.getLogger("duet.jobs")
 
 
 class Dispatcher:
-    """Sends jobs to the queue of their kind."""
+    """Sends a job's message to the queue of its kind."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def send(self, record: JobRecord) -> bool:
-        """Wake a worker of the job's queue. False: it could not be sent now, and the reaper will send it."""
+        """Wake a worker of the job's queue. False if sending failed; the reaper then sends the message later."""
         from kombu.exceptions import OperationalError
 
         celery = self._celery()
         try:
             celery.send_task(TASK_NAME, args=[record.id], queue=record.kind, ignore_result=True, retry=False)
         except (OperationalError, RedisError) as error:
-            log.warning("the message of job %s could not be sent and will be sent later: %s", record.id, error)
+            log.warning("sending the message of job %s failed, the reaper will send it: %s", record.id, error)
             return False
         return True
 
@@ -44,7 +43,7 @@ class Dispatcher:
 
 
 class LateDispatcher(Dispatcher):
-    """The same for a process that may never send: makes its Celery app, over the broker at `url`, when it has to."""
+    """A dispatcher that creates its Celery app for the broker at `url` with the first message."""
 
     def __init__(self, url: str) -> None:
         self._make_app = cache(lambda: _make_celery(url))

@@ -1,4 +1,4 @@
-"""The log of a job, as far as it has been written."""
+"""Reader of job log files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from core.runs import LOG_NAME, named_run
+from core.files.run_paths import LOG_NAME, named_run
 
 _CHUNK_BYTES = 64 * 1024
 
 
 def log_path(home: Path, job_id: str) -> Path:
-    """Where the log is; it is not there before the job has been claimed."""
+    """Path of the log, which exists after the first claim of the job."""
     return named_run(home, job_id) / LOG_NAME
 
 
 def size_of(path: Path) -> int:
-    """Bytes written so far, 0 where there is no file."""
+    """Size of the file in bytes, 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -26,7 +26,7 @@ def size_of(path: Path) -> int:
 
 
 def start_of_last_lines(path: Path, lines: int) -> int:
-    """Offset of the first of the last `lines` lines; 0 where there are no more, or no file."""
+    """Byte offset of the last `lines` lines; 0 if there are fewer lines or no file."""
     try:
         with path.open("rb") as stream:
             return _start_of_last_lines(stream, lines)
@@ -41,7 +41,7 @@ def _start_of_last_lines(stream: BinaryIO, lines: int) -> int:
         begin = max(0, position - _CHUNK_BYTES)
         stream.seek(begin)
         chunk = stream.read(position - begin)
-        # The newline that ends the file ends its last line, and begins none.
+        # A newline at the end of the file ends the last line and starts none.
         at = len(chunk) - 1 if position == end else len(chunk)
         while (at := chunk.rfind(b"\n", 0, at)) >= 0:
             missing -= 1
@@ -52,7 +52,7 @@ def _start_of_last_lines(stream: BinaryIO, lines: int) -> int:
 
 
 def read_between(path: Path, start: int, end: int) -> Iterator[bytes]:
-    """The bytes from `start` up to `end`, in pieces; fewer where the file is shorter or gone."""
+    """Yield the bytes from `start` to `end` in chunks; fewer if the file is shorter or missing."""
     try:
         stream = path.open("rb")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The answer to a call: JSON, and the bytes of the outputs that are wanted as binary. N: images, K: classes."""
+"""Response to an inference request: JSON and binary output tensors. N: images, K: classes."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import orjson
 
 from core.statistics.calibration import softmax
 from service.engine.arrays import Floats
-from service.engine.outputs import Outputs
-from service.engine.served import ServedVersion
-from service.openinference.call import Call, Wanted
-from service.openinference.contract import meaning
+from service.engine.loaded_model import ModelVariant
+from service.engine.postprocess import Outputs
+from service.openinference.call import Call, OutputSpec
+from service.openinference.contract import response_parameters
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body of an answer.
+    """Body of a response.
 
     Attributes:
-        content: JSON, followed by binary tensors if there are any.
-        json_length: bytes of JSON; None where there is nothing else.
+        content: JSON, followed by binary tensors if any.
+        json_length: bytes of JSON; None without binary tensors.
     """
 
     content: bytes
     json_length: int | None
 
 
-def answer_of(call: Call, served: ServedVersion, outputs: Outputs) -> Answer:
-    """What `served` answers to `call`; `outputs` are those of its images."""
+def answer_of(call: Call, served: ModelVariant, outputs: Outputs) -> Answer:
+    """Encode the model's `outputs` for `call`."""
     described: list[dict[str, Any]] = []
     binary: list[bytes] = []
-    for wanted in call.wanted:
-        values = _values(wanted, served, outputs)
+    for spec in call.outputs:
+        values = _values(spec, served, outputs)
         tensor: dict[str, Any] = {
-            "name": wanted.name,
+            "name": spec.name,
             "datatype": "FP32" if isinstance(values, np.ndarray) else "BYTES",
-            "shape": _shape(wanted, values, len(outputs.order)),
+            "shape": _shape(spec, values, len(outputs.order)),
         }
-        if wanted.binary:
+        if spec.binary:
             packed = _packed(values)
             tensor["parameters"] = {"binary_data_size": len(packed)}
             binary.append(packed)
@@ -52,38 +52,38 @@ def answer_of(call: Call, served: ServedVersion, outputs: Outputs) -> Answer:
         "model_name": served.family,
         "model_version": str(served.version),
         **named,
-        "parameters": meaning(served.manifest, served.precision),
+        "parameters": response_parameters(served.manifest, served.precision),
         "outputs": described,
     }
     json = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     return Answer(b"".join((json, *binary)), len(json)) if binary else Answer(json, None)
 
 
-def _values(wanted: Wanted, served: ServedVersion, outputs: Outputs) -> Floats | list[str]:
+def _values(spec: OutputSpec, served: ModelVariant, outputs: Outputs) -> Floats | list[str]:
     """float32 [N, K], or the strings of BYTES in row-major order."""
-    if wanted.name == "label":
+    if spec.name == "label":
         return [served.labels[order[0]] for order in outputs.order]
     values_NK = outputs.logits_NK
-    if wanted.name == "probabilities":
-        # Not those of `outputs`, which are rounded: a small one would be 0, and its logarithm infinite.
+    if spec.name == "probabilities":
+        # Those of `outputs` are rounded: a small probability would be 0, with an infinite logarithm.
         values_NK = softmax(values_NK, served.calibration.temperature).astype(np.float32)
-    if not wanted.classes:
+    if not spec.classes:
         return values_NK
     return [
         f"{values_K[k]:f}:{k}:{served.labels[k]}"
         for values_K, order in zip(values_NK.tolist(), outputs.order, strict=True)
-        for k in order[: wanted.classes]
+        for k in order[: spec.classes]
     ]
 
 
-def _shape(wanted: Wanted, values: Floats | list[str], images: int) -> tuple[int, ...]:
+def _shape(spec: OutputSpec, values: Floats | list[str], images: int) -> tuple[int, ...]:
     if isinstance(values, np.ndarray):
         return values.shape
-    return (images, len(values) // images) if wanted.classes else (images,)
+    return (images, len(values) // images) if spec.classes else (images,)
 
 
 def _packed(values: Floats | list[str]) -> bytes:
-    """Little-endian and row-major; each of BYTES after its length as 4 bytes."""
+    """Encode as little-endian, row-major bytes; BYTES elements are prefixed with their 4-byte length."""
     if isinstance(values, np.ndarray):
         return values.astype("<f4", copy=False).tobytes()
     encoded = [value.encode() for value in values]

@@ -1,4 +1,4 @@
-"""How a request's body is put together: perhaps compressed, JSON first, then the bytes of binary tensors."""
+"""Body format: optional compression, JSON, then the bytes of binary tensors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from service.errors import BodyTooLargeError, MalformedBodyError, UnsupportedEncodingError
 
 JSON_LENGTH = "Inference-Header-Content-Length"
-"""The header that says how much of a body is JSON; also set on answers."""
+"""Header with the bytes of JSON at the start of a body, in requests and responses."""
 
 _JSON_LENGTH_KEY = JSON_LENGTH.lower().encode()
 # RFC 9110, section 8.4.1: what HTTP calls deflate is the zlib format.
@@ -18,12 +18,12 @@ _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """What the headers say of a body.
+    """Body format according to the headers.
 
     Attributes:
-        encoding: `gzip`, `deflate`, or None where it is not compressed.
-        json_length: bytes of JSON at its start once it is decompressed; None where all of it is JSON, 0 where it is
-            one tensor and nothing else.
+        encoding: `gzip`, `deflate`, or None.
+        json_length: bytes of JSON at the start of the decompressed body; None if all of it is JSON, 0 if it is one raw
+            tensor.
     """
 
     encoding: str | None
@@ -31,11 +31,11 @@ class Framing:
 
 
 def read_framing(headers: Iterable[tuple[bytes, bytes]]) -> Framing:
-    """What the headers, as ASGI gives them, say of the body.
+    """Parse the ASGI headers of a request.
 
     Raises:
-        UnsupportedEncodingError: it is compressed in another way.
-        MalformedBodyError: the length of its JSON is not a number.
+        UnsupportedEncodingError: the compression is not supported.
+        MalformedBodyError: the JSON length is not a number.
     """
     encoding, length = None, None
     for name, value in headers:
@@ -49,18 +49,18 @@ def read_framing(headers: Iterable[tuple[bytes, bytes]]) -> Framing:
         raise UnsupportedEncodingError(encoding)
     if length is None:
         return Framing(encoding, None)
-    # As for Content-Length: int() would also take signs, underscores and digits of other alphabets.
+    # As for Content-Length: int() would also accept signs, underscores and non-ASCII digits.
     if not (length.isascii() and length.isdecimal() and len(length) <= 18):
         raise MalformedBodyError(f"{JSON_LENGTH} {length[:40]!r} is not a number of bytes")
     return Framing(encoding, int(length))
 
 
 def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
-    """The content of a compressed body; never makes more than `limit` bytes of it, and one. Blocks.
+    """Decompress a body to at most `limit` bytes. Blocks.
 
     Raises:
-        BodyTooLargeError: it holds more.
-        MalformedBodyError: it is damaged, cut short, or followed by something else.
+        BodyTooLargeError: the content is larger than `limit`.
+        MalformedBodyError: the body is damaged, truncated, or followed by other data.
     """
     stream = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:
@@ -70,15 +70,15 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     if len(content) > limit:
         raise BodyTooLargeError(limit)
     if not stream.eof or stream.unused_data:
-        raise MalformedBodyError(f"the {encoding} body is cut short, or more follows after its end")
+        raise MalformedBodyError(f"the {encoding} body is truncated, or followed by other data")
     return content
 
 
 def split(body: bytes, json_length: int | None) -> tuple[bytes, bytes]:
-    """The JSON of a body, and what follows it.
+    """Split a body into JSON and binary tensors.
 
     Raises:
-        MalformedBodyError: it is shorter than its JSON is said to be.
+        MalformedBodyError: the body is shorter than `json_length`.
     """
     if json_length is None:
         return body, b""

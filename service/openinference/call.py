@@ -1,4 +1,4 @@
-"""What a request asks for, read and checked."""
+"""Parsing and validation of inference requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reprlib import repr as shortened
 from pydantic import ValidationError
 
 from core.errors import explain
-from core.manifest import Precision
+from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
 from service.errors import InvalidInferenceError, MalformedBodyError
 from service.openinference.body import split
@@ -19,13 +19,13 @@ from service.openinference.messages import InferenceRequest, OutputParameters, R
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One output as it is asked for.
+class OutputSpec:
+    """A requested output.
 
     Attributes:
         name: of the tensor.
-        binary: after the JSON instead of within.
-        classes: how many classes to name instead of giving the tensor; 0 for the tensor itself.
+        binary: encoded after the JSON instead of within.
+        classes: number of top classes to return instead of the tensor; 0 for the tensor.
     """
 
     name: OutputName
@@ -35,48 +35,48 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of the protocol.
+    """A validated inference request.
 
     Attributes:
-        id: to be echoed.
+        id: echoed in the response.
         images_NHWC: uint8, at least one image.
-        wanted: in the order of the answer.
-        precision: None where the client does not care.
-        timeout_seconds: the client's own limit, if it has one.
+        outputs: in the order of the response.
+        precision: None for the service's preference.
+        timeout_seconds: limit of the client, if any.
     """
 
     id: str | None
     images_NHWC: Pixels
-    wanted: tuple[Wanted, ...]
+    outputs: tuple[OutputSpec, ...]
     precision: Precision | None
     timeout_seconds: float | None
 
 
-def read_call(body: bytes, json_length: int | None, shape_HWC: ImageShape, most_images: int) -> Call:
-    """Read a body that is not compressed.
+def read_call(body: bytes, json_length: int | None, shape_HWC: ImageShape, max_images: int) -> Call:
+    """Parse a decompressed body.
 
     Args:
-        body: JSON, then binary tensors; or one tensor alone.
-        json_length: bytes of JSON, as of `Framing`.
-        shape_HWC: of the images that the model takes.
-        most_images: most that one request may hold.
+        body: JSON, then binary tensors; or one raw tensor.
+        json_length: bytes of JSON, as in `Framing`.
+        shape_HWC: input shape of the model.
+        max_images: limit of images per request.
 
     Raises:
-        MalformedBodyError: it cannot be taken apart, or its JSON is none.
-        InvalidInferenceError: it asks for what the protocol or the model does not have.
+        MalformedBodyError: the body cannot be split, or its JSON is invalid.
+        InvalidInferenceError: the protocol or the model does not support the request.
     """
     if json_length == 0:
-        everything = tuple(Wanted(name, binary=True) for name in OUTPUTS)
-        return Call(None, raw_images(body, shape_HWC, most_images), everything, None, None)
+        all_outputs = tuple(OutputSpec(name, binary=True) for name in OUTPUTS)
+        return Call(None, raw_images(body, shape_HWC, max_images), all_outputs, None, None)
     json, binary = split(body, json_length)
     request = _parsed(json)
     parameters = request.parameters or RequestParameters()
     return Call(
         request.id,
-        images_of(request.inputs, binary, shape_HWC, most_images),
-        _wanted(request.outputs or (), binary_by_default=parameters.binary_data_output),
+        images_of(request.inputs, binary, shape_HWC, max_images),
+        _output_specs(request.outputs or (), binary_by_default=parameters.binary_data_output),
         parameters.precision,
-        parameters.timeout / 1e6 if parameters.timeout else None,  # 0 is how clients say that they set none
+        parameters.timeout / 1e6 if parameters.timeout else None,  # 0 means no timeout
     )
 
 
@@ -89,25 +89,25 @@ def _parsed(json: bytes) -> InferenceRequest:
         raise InvalidInferenceError(explain(error)) from error
 
 
-def _wanted(outputs: Sequence[RequestOutput], *, binary_by_default: bool) -> tuple[Wanted, ...]:
+def _output_specs(outputs: Sequence[RequestOutput], *, binary_by_default: bool) -> tuple[OutputSpec, ...]:
     if not outputs:
-        return tuple(Wanted(name, binary_by_default) for name in OUTPUTS)
-    wanted: dict[OutputName, Wanted] = {}
+        return tuple(OutputSpec(name, binary_by_default) for name in OUTPUTS)
+    specs: dict[OutputName, OutputSpec] = {}
     for output in outputs:
         name = _output_name(output.name)
-        if name in wanted:
-            raise InvalidInferenceError(f"the output {name!r} is asked for twice")
+        if name in specs:
+            raise InvalidInferenceError(f"the output {name!r} is requested twice")
         parameters = output.parameters or OutputParameters()
         classes = parameters.classification or 0
         if classes and OUTPUTS[name] != "FP32":
             raise InvalidInferenceError(f"classification ranks the values of an output, and {name!r} has none")
         binary = binary_by_default if parameters.binary_data is None else parameters.binary_data
-        wanted[name] = Wanted(name, binary, classes)
-    return tuple(wanted.values())
+        specs[name] = OutputSpec(name, binary, classes)
+    return tuple(specs.values())
 
 
 def _output_name(name: str) -> OutputName:
     for known in OUTPUTS:
         if name == known:
             return known
-    raise InvalidInferenceError(f"there is no output {shortened(name)}: the model gives {', '.join(OUTPUTS)}")
+    raise InvalidInferenceError(f"there is no output {shortened(name)}: the model has {', '.join(OUTPUTS)}")

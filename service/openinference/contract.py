@@ -1,4 +1,4 @@
-"""What every model looks like to the protocol: one input, three outputs, and parameters that say what these mean."""
+"""Tensor contract of every model: one input, three outputs, and parameters that describe them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from core.manifest import Manifest, Precision
+from core.repository.manifest import Manifest, Precision
 from service.openinference.messages import ModelMetadata, Parameter, TensorMetadata
 
 OutputName: TypeAlias = Literal["logits", "probabilities", "label"]
@@ -17,16 +17,16 @@ INPUT_DATATYPE = "UINT8"
 OUTPUTS: Mapping[OutputName, Datatype] = MappingProxyType({"logits": "FP32", "probabilities": "FP32", "label": "BYTES"})
 EXTENSIONS = ("binary_tensor_data", "classification", "parameters")
 PLATFORM = "onnx_onnxv1"
-"""The protocol's own name for an ONNX model that onnxruntime runs."""
+"""Platform name of an ONNX model in onnxruntime, defined by the protocol."""
 
 
 def model_metadata(manifest: Manifest, versions: list[int], precision: Precision) -> ModelMetadata:
-    """What the protocol says of a version.
+    """Model metadata of a version.
 
     Args:
         manifest: of the version.
-        versions: all that may be asked for.
-        precision: the one that answers where a request names none.
+        versions: all available versions.
+        precision: default precision of requests.
     """
     spec, classes = manifest.input, len(manifest.class_names)
     shapes: Mapping[OutputName, tuple[int, ...]] = {
@@ -41,15 +41,19 @@ def model_metadata(manifest: Manifest, versions: list[int], precision: Precision
         platform=PLATFORM,
         inputs=(images,),
         outputs=tuple(TensorMetadata(name=name, datatype=OUTPUTS[name], shape=shapes[name]) for name in OUTPUTS),
-        parameters={"version": str(manifest.version), "geometry": spec.geometry, **meaning(manifest, precision)},
+        parameters={
+            "version": str(manifest.version),
+            "geometry": spec.geometry,
+            **response_parameters(manifest, precision),
+        },
     )
 
 
-def meaning(manifest: Manifest, precision: Precision) -> dict[str, Parameter]:
-    """The parameters of a version's answers.
+def response_parameters(manifest: Manifest, precision: Precision) -> dict[str, Parameter]:
+    """Parameters of a version's responses.
 
-    The protocol's parameters are single strings, numbers or booleans, so the class names are one string with a name
-    per line, in the order of the logits, as in Triton's label files.
+    The protocol allows only strings, numbers and booleans, so the class names are one string with a name per line, in
+    the order of the logits, as in Triton's label files.
     """
     return {
         "precision": precision,

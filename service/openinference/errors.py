@@ -1,4 +1,4 @@
-"""How the protocol says that something is wrong: `{"error": ...}`, where the rest of the API sends problem+json."""
+"""Error responses of the Open Inference Protocol: `{"error": ...}` instead of problem+json."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from service.errors import ProblemError
+from core.errors import DuetError
+from service.errors import PROBLEMS, Problem, problem_of
 from service.openinference.messages import ErrorMessage
 
 ROOT = "/v2"
@@ -15,36 +16,37 @@ TAG = "open inference protocol v2"
 
 
 def speaks_protocol(path: str) -> bool:
-    """Whether what asks for this path expects the protocol's errors, be there anything or not."""
+    """Whether errors under this path have the protocol's format, even if the path does not exist."""
     return path == ROOT or path.startswith(ROOT + "/")
 
 
-def error_response(problem: ProblemError) -> Response:
-    """The answer that a problem makes."""
+def error_response(problem: Problem) -> Response:
+    """The response for a problem."""
     return Response(
         orjson.dumps({"error": problem.detail}),
-        status_code=problem.status,
+        status_code=problem.type.status,
         headers=problem.headers,
         media_type="application/json",
     )
 
 
-def error_responses(*errors: type[ProblemError] | ProblemError) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` for the errors that a route of the protocol can answer with, one named example each.
+def error_responses(*errors: type[DuetError] | DuetError) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route of the protocol that reports these errors, with one named example each.
 
-    An instance stands for its type where the type's own example would be foreign to the protocol.
+    Pass an instance if the example in the table of errors does not fit the protocol.
     """
     documented: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        example = error if isinstance(error, ProblemError) else error.example()
+        example = problem_of(error if isinstance(error, DuetError) else PROBLEMS[error].example)
+        kind = example.type
         entry = documented.setdefault(
-            error.status,
-            {"description": error.title, "model": ErrorMessage, "content": {"application/json": {"examples": {}}}},
+            kind.status,
+            {"description": kind.title, "model": ErrorMessage, "content": {"application/json": {"examples": {}}}},
         )
-        if entry["description"] != error.title:
+        if entry["description"] != kind.title:
             entry["description"] = "One of several errors; see the examples"
-        entry["content"]["application/json"]["examples"][error.slug] = {
-            "summary": error.title,
+        entry["content"]["application/json"]["examples"][kind.slug] = {
+            "summary": kind.title,
             "value": {"error": example.detail},
         }
         for name, value in example.headers.items():

@@ -1,4 +1,4 @@
-"""The messages that OpenAPI shows, made of the real models, so that an example can never break its schema."""
+"""Example messages for OpenAPI, created from the message models, so that they match their schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of a request, out of JSON or bytes. N: images, H: height, W: width, C: channels."""
+"""Input images of a request, decoded from JSON or bytes. N: images, H: height, W: width, C: channels."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ ImageShape: TypeAlias = tuple[int, int, int]
 """Height, width, channels."""
 
 
-def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageShape, most_images: int) -> Pixels:
-    """The images that a request holds, uint8 [N, H, W, C] with 1 <= N <= most_images.
+def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageShape, max_images: int) -> Pixels:
+    """Decode the images of a request, uint8 [N, H, W, C] with 1 <= N <= max_images.
 
     Args:
-        inputs: as the request describes them.
-        binary: what follows its JSON.
-        shape_HWC: of the images that the model takes.
-        most_images: most that one request may hold.
+        inputs: of the request.
+        binary: bytes after the JSON.
+        shape_HWC: input shape of the model.
+        max_images: limit of images per request.
 
     Raises:
-        InvalidInferenceError: the inputs are not exactly that one tensor, or its bytes are more or fewer.
+        InvalidInferenceError: the inputs are not this one tensor, or its size is wrong.
     """
     tensor = _only(inputs)
     if tensor.datatype != INPUT_DATATYPE:
         raise InvalidInferenceError(f"the input {INPUT!r} is {INPUT_DATATYPE}, not {shortened(tensor.datatype)}")
-    shape_NHWC = _checked_shape(tensor.shape, shape_HWC, most_images)
+    shape_NHWC = _checked_shape(tensor.shape, shape_HWC, max_images)
     stated = tensor.parameters.binary_data_size if tensor.parameters else None
     if stated is not None:
         if tensor.data is not None:
@@ -50,20 +50,20 @@ def images_of(inputs: Sequence[RequestInput], binary: bytes, shape_HWC: ImageSha
     return np.frombuffer(pixels, np.uint8).reshape(shape_NHWC)
 
 
-def raw_images(body: bytes, shape_HWC: ImageShape, most_images: int) -> Pixels:
-    """The images of a body that is nothing but their bytes; how many there are follows from its length.
+def raw_images(body: bytes, shape_HWC: ImageShape, max_images: int) -> Pixels:
+    """Decode a raw body of image bytes; its length determines the number of images.
 
     Raises:
-        InvalidInferenceError: it is not a whole number of images, or too many.
+        InvalidInferenceError: the length is not a multiple of the image size, or there are too many images.
     """
     size = prod(shape_HWC)
     images, rest = divmod(len(body), size)
     if rest or not images:
         raise InvalidInferenceError(
-            f"a raw body holds images of {size} bytes each ({_written(shape_HWC)}): {len(body)} bytes are no whole "
-            "number of them"
+            f"a raw body holds images of {size} bytes each ({_written(shape_HWC)}): {len(body)} bytes are not "
+            "a multiple of it"
         )
-    return np.frombuffer(body, np.uint8).reshape(_checked_shape((images, *shape_HWC), shape_HWC, most_images))
+    return np.frombuffer(body, np.uint8).reshape(_checked_shape((images, *shape_HWC), shape_HWC, max_images))
 
 
 def _only(inputs: Sequence[RequestInput]) -> RequestInput:
@@ -77,14 +77,14 @@ def _only(inputs: Sequence[RequestInput]) -> RequestInput:
     return inputs[0]
 
 
-def _checked_shape(shape: tuple[int, ...], shape_HWC: ImageShape, most_images: int) -> tuple[int, ...]:
+def _checked_shape(shape: tuple[int, ...], shape_HWC: ImageShape, max_images: int) -> tuple[int, ...]:
     if len(shape) != 4 or shape[1:] != shape_HWC or shape[0] < 1:
         raise InvalidInferenceError(
-            f"the input {INPUT!r} has the shape [{_written((-1, *shape_HWC))}], with any number of images from 1 on, "
+            f"the input {INPUT!r} has the shape [{_written((-1, *shape_HWC))}], with 1 or more images, "
             f"not {shortened(list(shape))}"
         )
-    if shape[0] > most_images:
-        raise InvalidInferenceError(f"at most {most_images} images are taken in one request: send several requests")
+    if shape[0] > max_images:
+        raise InvalidInferenceError(f"a request may contain at most {max_images} images: send several requests")
     return shape
 
 
@@ -102,7 +102,7 @@ def _binary_pixels(binary: bytes, stated: int, shape_NHWC: tuple[int, ...]) -> b
 
 
 def _json_pixels(data: list[Any], shape_NHWC: tuple[int, ...]) -> bytes:
-    """The elements of flat or nested JSON, checked; numpy would round, convert or pad what is not a pixel."""
+    """Validate flat or nested JSON; numpy would round, convert or pad invalid values."""
     elements = data if data and type(data[0]) is not list else _flattened(data, shape_NHWC)
     if len(elements) != prod(shape_NHWC):
         raise InvalidInferenceError(
@@ -113,7 +113,7 @@ def _json_pixels(data: list[Any], shape_NHWC: tuple[int, ...]) -> bytes:
             return bytes(elements)
         except ValueError:
             pass
-    raise InvalidInferenceError(f"the data of {INPUT!r} is not all whole numbers from 0 to 255")
+    raise InvalidInferenceError(f"the data of {INPUT!r} must be integers from 0 to 255")
 
 
 def _flattened(data: list[Any], shape: tuple[int, ...]) -> list[Any]:

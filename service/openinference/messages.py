@@ -1,4 +1,4 @@
-"""The protocol's JSON objects, as far as they have a meaning here; fields and parameters beyond these are ignored."""
+"""JSON messages of the protocol; unknown fields and parameters are ignored."""
 
 from __future__ import annotations
 
@@ -6,98 +6,96 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from core.manifest import Precision
+from core.repository.manifest import Precision
 
 Parameter: TypeAlias = str | int | float | bool
 
-# A list stops at its first bad element: a body of millions of them would otherwise make millions of errors.
-MOST_TENSORS = 16
-MOST_DIMENSIONS = 16
-MOST_MICROSECONDS = 2**64 - 1
-"""Other servers read a timeout as an unsigned number of 64 bits."""
+# FailFast: a list with millions of invalid elements must not create millions of errors.
+MAX_TENSORS = 16
+MAX_DIMENSIONS = 16
+MAX_MICROSECONDS = 2**64 - 1
+"""Other servers parse a timeout as an unsigned 64-bit integer."""
 
 
-class _Sent(BaseModel):
-    """From a client: nothing is converted, so that 1.0 is no dimension and "true" no boolean."""
+class _ClientMessage(BaseModel):
+    """Base of client messages; strict: 1.0 is not a dimension and "true" is not a boolean."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
 
-class _Answered(BaseModel):
+class _ServerMessage(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class _TensorParameters(_Sent):
-    shared_memory_region: None = Field(None, description="shared memory is not offered here")
+class _TensorParameters(_ClientMessage):
+    shared_memory_region: None = Field(None, description="shared memory is not supported")
 
 
 class InputParameters(_TensorParameters):
-    """How an input is sent."""
+    """Encoding of an input."""
 
     binary_data_size: int | None = Field(None, ge=0, description="bytes of this tensor after the JSON")
 
 
 class OutputParameters(_TensorParameters):
-    """How an output is wanted."""
+    """Encoding of an output."""
 
-    binary_data: bool | None = Field(None, description="after the JSON instead of within; else as binary_data_output")
+    binary_data: bool | None = Field(None, description="encode after the JSON; default: binary_data_output")
     classification: int | None = Field(
-        None, ge=0, description="instead of the tensor, this many classes as `value:index:label`, best first"
+        None, ge=0, description="return this many top classes as `value:index:label` instead of the tensor"
     )
 
 
-class RequestParameters(_Sent):
-    """How the whole request is to be answered."""
+class RequestParameters(_ClientMessage):
+    """Options of the whole response."""
 
-    binary_data_output: bool = Field(False, description="whether outputs come after the JSON instead of within")
-    precision: Precision | None = Field(None, description="fp32 or int8; as the service is set up where none is given")
+    binary_data_output: bool = Field(False, description="encode outputs after the JSON instead of within")
+    precision: Precision | None = Field(None, description="fp32 or int8; default: the service's preference")
     timeout: int | None = Field(
-        None, ge=0, le=MOST_MICROSECONDS, description="microseconds, where less than the service's own deadline"
+        None, ge=0, le=MAX_MICROSECONDS, description="timeout in microseconds, if shorter than the service's deadline"
     )
 
 
-class RequestInput(_Sent):
-    """A tensor that is sent."""
+class RequestInput(_ClientMessage):
+    """Input tensor."""
 
     name: str
-    shape: Annotated[tuple[int, ...], FailFast(), Field(max_length=MOST_DIMENSIONS)]
+    shape: Annotated[tuple[int, ...], FailFast(), Field(max_length=MAX_DIMENSIONS)]
     datatype: str
     parameters: InputParameters | None = None
-    data: list[Any] | None = Field(None, description="row-major, nested or flat; absent where it is sent as binary")
+    data: list[Any] | None = Field(None, description="row-major, nested or flat; absent for binary data")
 
 
-class RequestOutput(_Sent):
-    """A tensor that is wanted."""
+class RequestOutput(_ClientMessage):
+    """Requested output tensor."""
 
     name: str
     parameters: OutputParameters | None = None
 
 
-class InferenceRequest(_Sent):
-    """The request's JSON object."""
+class InferenceRequest(_ClientMessage):
+    """Inference request."""
 
-    id: str | None = Field(None, description="echoed in the answer")
+    id: str | None = Field(None, description="echoed in the response")
     parameters: RequestParameters | None = None
-    inputs: Annotated[tuple[RequestInput, ...], FailFast(), Field(max_length=MOST_TENSORS)]
-    outputs: Annotated[tuple[RequestOutput, ...] | None, FailFast(), Field(max_length=MOST_TENSORS)] = Field(
-        None, description="in the order in which they are wanted; all where none is named"
+    inputs: Annotated[tuple[RequestInput, ...], FailFast(), Field(max_length=MAX_TENSORS)]
+    outputs: Annotated[tuple[RequestOutput, ...] | None, FailFast(), Field(max_length=MAX_TENSORS)] = Field(
+        None, description="requested outputs in order; default: all"
     )
 
 
-class ResponseOutput(_Answered):
-    """A tensor that is answered."""
+class ResponseOutput(_ServerMessage):
+    """Output tensor."""
 
     name: str
     datatype: Literal["FP32", "BYTES"]
     shape: tuple[int, ...]
-    parameters: dict[str, Parameter] | None = Field(None, description="`binary_data_size` where it follows the JSON")
-    data: list[float] | list[str] | None = Field(
-        None, description="row-major and flat; absent where it follows the JSON"
-    )
+    parameters: dict[str, Parameter] | None = Field(None, description="`binary_data_size` for binary data")
+    data: list[float] | list[str] | None = Field(None, description="row-major and flat; absent for binary data")
 
 
-class InferenceResponse(_Answered):
-    """The answer's JSON object."""
+class InferenceResponse(_ServerMessage):
+    """Inference response."""
 
     model_name: str
     model_version: str
@@ -106,16 +104,16 @@ class InferenceResponse(_Answered):
     outputs: tuple[ResponseOutput, ...]
 
 
-class TensorMetadata(_Answered):
-    """A tensor that a model takes or gives; -1 stands for any number of images."""
+class TensorMetadata(_ServerMessage):
+    """Input or output of a model; -1 is the batch dimension."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
 
 
-class ModelMetadata(_Answered):
-    """What a model takes and gives, and what its answers mean."""
+class ModelMetadata(_ServerMessage):
+    """Inputs, outputs and parameters of a model."""
 
     name: str
     versions: tuple[str, ...]
@@ -125,34 +123,34 @@ class ModelMetadata(_Answered):
     parameters: dict[str, Parameter]
 
 
-class ServerMetadata(_Answered):
-    """What the server is and speaks."""
+class ServerMetadata(_ServerMessage):
+    """Name, version and extensions of the server."""
 
     name: str
     version: str
     extensions: tuple[str, ...]
 
 
-class ServerLive(_Answered):
-    """The server answers."""
+class ServerLive(_ServerMessage):
+    """Liveness of the server."""
 
     live: Literal[True] = True
 
 
-class ServerReady(_Answered):
-    """The server can be sent requests."""
+class ServerReady(_ServerMessage):
+    """Readiness of the server."""
 
     ready: Literal[True] = True
 
 
-class ModelReady(_Answered):
-    """The model can be sent requests."""
+class ModelReady(_ServerMessage):
+    """Readiness of a model."""
 
     name: str
     ready: Literal[True] = True
 
 
-class ErrorMessage(_Answered):
-    """What is wrong with a request and what to do about it."""
+class ErrorMessage(_ServerMessage):
+    """Error of a request and its solution."""
 
     error: str

@@ -1,1 +1,1 @@
-"""Which pixels an answer hangs on: attribution methods over batched runs of a version's graphs."""
+"""Attribution methods that explain predictions, run in batches on the served ONNX graphs."""

@@ -1,4 +1,4 @@
-"""What an image without information looks like: the other end of a path, or what a window is covered with."""
+"""Baseline images for integrated gradients and occlusion."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _SIGMAS_PER_SIDE = 8
 
 
 def baseline_image(name: Baseline, image_HWC: Pixels, mean: tuple[float, ...]) -> Pixels:
-    """The baseline of an image, uint8 [H, W, 3]: whole pixel values, so that the served graph can be asked about it.
+    """The baseline of an image, uint8 [H, W, 3], so that the served graph accepts it.
 
     Args:
-        name: black; white; `mean`, one colour, that of the training images; or `blur`, the image itself, blurred by a
-            Gaussian with a standard deviation of an eighth of its longer side.
+        name: `black`, `white`, `mean` (mean color of the training images), or `blur` (the image after a Gaussian blur
+            with a standard deviation of an eighth of its longer side).
         image_HWC: uint8 [H, W, 3].
         mean: of the training images' channels, in [0, 1].
     """
     if name == "blur":
         return _blurred(image_HWC)
-    colour_C = {"black": np.zeros(3), "white": np.ones(3), "mean": np.array(mean)}[name]
-    return np.broadcast_to(np.rint(255 * colour_C).astype(np.uint8), image_HWC.shape)
+    color_C = {"black": np.zeros(3), "white": np.ones(3), "mean": np.array(mean)}[name]
+    return np.broadcast_to(np.rint(255 * color_C).astype(np.uint8), image_HWC.shape)
 
 
 def _blurred(image_HWC: Pixels) -> Pixels:
@@ -35,7 +35,7 @@ def _blurred(image_HWC: Pixels) -> Pixels:
 
 
 def _blur_weights(size: int, sigma: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Row i: the share of each pixel in pixel i; the border is no source of darkness, what lies outside is left out."""
+    """Weights [size, size] of a Gaussian blur, normalized per row, so that pixels outside the image do not count."""
     distance = np.subtract.outer(np.arange(size), np.arange(size)) / sigma
     weights = np.exp(-0.5 * distance**2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

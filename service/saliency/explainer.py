@@ -1,4 +1,4 @@
-"""Explains one answer by several methods, a few requests at a time, and always after predictions."""
+"""Explainer: runs attribution methods with a concurrency limit and lower priority than predictions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.engine.arrays import Pixels
-from service.engine.lane import Inference, Watched
-from service.engine.served import ServedVersion
+from service.engine.gradient_model import GradientModel
+from service.engine.loaded_model import ModelVariant
+from service.engine.queue import DisconnectSource, Inference
 from service.errors import (
     DeadlineExceededError,
     MethodDoesNotFitError,
@@ -22,7 +23,6 @@ from service.errors import (
     UnknownTargetError,
 )
 from service.saliency.baselines import baseline_image
-from service.saliency.gradients import GradientModel
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import InBackground, Runs
 
@@ -33,13 +33,13 @@ _FIRST_GUESS_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Explanation:
-    """What several methods say of one answer.
+    """Attributions of one prediction by several methods.
 
     Attributes:
-        subject: what was explained.
-        attributions: one per method, in the order asked for.
-        run_seconds: that the models ran.
-        queue_seconds: that it waited for predictions.
+        subject: the explained prediction.
+        attributions: one per method, in the requested order.
+        run_seconds: time of model runs.
+        queue_seconds: time spent waiting for predictions.
     """
 
     subject: Subject
@@ -49,43 +49,39 @@ class Explanation:
 
 
 class Explainer:
-    """Makes explanations in the background of predictions; used from one event loop."""
+    """Computes explanations when no prediction waits; used from one event loop."""
 
-    def __init__(self, in_background: InBackground, *, most: int) -> None:
-        """`most` explanations at a time."""
+    def __init__(self, in_background: InBackground, *, max_explanations: int) -> None:
+        """`max_explanations` is the limit of simultaneous explanations."""
         self.in_background = in_background
-        self._most = most
+        self._max_explanations = max_explanations
         self._running = 0
-        self._usual_seconds = _FIRST_GUESS_SECONDS
+        self._mean_seconds = _FIRST_GUESS_SECONDS
 
-    def check_room(self) -> None:
-        """Refuse before work is spent on a request that would not be taken.
+    def check_capacity(self) -> None:
+        """Raises TooManyExplanationsError if the limit is reached."""
+        if self._running >= self._max_explanations:
+            raise TooManyExplanationsError(self._running, self._mean_seconds)
 
-        Raises:
-            TooManyExplanationsError: as many as allowed are being made.
-        """
-        if self._running >= self._most:
-            raise TooManyExplanationsError(self._running, self._usual_seconds)
-
-    async def in_time(
-        self, work: Callable[[], Coroutine[Any, Any, Result]], deadline: float, client: Watched
+    async def run_until(
+        self, work: Callable[[], Coroutine[Any, Any, Result]], deadline: float, client: DisconnectSource
     ) -> Result:
-        """The result of `work`, which takes one of the places; it ends early when nobody can use its result any more.
+        """Run `work` within the concurrency limit, and cancel it at the deadline or when the client disconnects.
 
         Args:
-            work: an explanation, and what is made of it.
+            work: computes and renders an explanation.
             deadline: on the clock of `time.perf_counter`.
-            client: watched all the time, since explanations take long.
+            client: watched for disconnection during the work.
 
         Raises:
-            TooManyExplanationsError: no place is free.
+            TooManyExplanationsError: the limit is reached.
             DeadlineExceededError: the deadline has passed.
-            ClientGoneError: the client has hung up.
+            ClientGoneError: the client has disconnected.
         """
         gone: asyncio.Future[Inference] = asyncio.get_running_loop().create_future()
         waited: list[asyncio.Future[Any]] = [gone]
         try:
-            with self._place():
+            with self._slot():
                 waited.append(asyncio.create_task(work()))
                 client.add(gone)
                 client.watch()
@@ -98,34 +94,34 @@ class Explainer:
                 explained: Result = waited[-1].result()
                 return explained
         finally:
-            # An error that they end with holds this frame, which would hold them, and the body, in a cycle.
+            # Break the reference cycle between this frame and the exceptions of the futures.
             del gone
             while waited:
                 _abandon(waited.pop())
 
     async def explain(
         self,
-        served: ServedVersion,
+        served: ModelVariant,
         image_HWC: Pixels,
         methods: Sequence[MethodName],
         parameters: Parameters,
         target: int | None,
     ) -> Explanation:
-        """Explain one answer.
+        """Explain one prediction.
 
         Args:
-            served: the version, in the precision that is explained.
-            image_HWC: uint8, of the size it takes.
+            served: the version in the explained precision.
+            image_HWC: uint8, of the model's input size.
             methods: at least one.
             parameters: of all methods.
-            target: the class to explain; None for the most probable one.
+            target: the class to explain; None for the predicted class.
 
         Raises:
-            ProblemError: as of `fitting_gradients`.
+            ProblemError: as `fitting_gradients`.
         """
         [gradients] = await fitting_gradients([served], methods)
         started = time.perf_counter()
-        runs = Runs(served.lane.run, gradients, self.in_background)
+        runs = Runs(served.queue.run, gradients, self.in_background)
         async for _, logits_NK in runs.logits(1, lambda _: image_HWC[np.newaxis]):
             logits_K = logits_NK[0]
         subject = Subject(
@@ -139,24 +135,24 @@ class Explainer:
         return Explanation(subject, attributions, runs.seconds, max(0.0, elapsed - runs.seconds))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        self.check_room()
+    def _slot(self) -> Iterator[None]:
+        self.check_capacity()
         self._running += 1
         started = time.perf_counter()
         try:
             yield
         finally:
             self._running -= 1
-            self._usual_seconds += _NEWEST_WEIGHT * (time.perf_counter() - started - self._usual_seconds)
+            self._mean_seconds += _NEWEST_WEIGHT * (time.perf_counter() - started - self._mean_seconds)
 
 
-async def fitting_gradients(versions: Sequence[ServedVersion], methods: Sequence[MethodName]) -> list[GradientModel]:
-    """The open gradient graph of each version, once it is certain that every method fits every one of them.
+async def fitting_gradients(versions: Sequence[ModelVariant], methods: Sequence[MethodName]) -> list[GradientModel]:
+    """Open the gradient graph of each version, and check that every method supports every version.
 
     Raises:
         NoGradientError: a version has no gradient graph.
-        VersionRefusedError: it has one that cannot be opened.
-        MethodDoesNotFitError: a method needs feature maps that a version does not have.
+        VersionRefusedError: a gradient graph cannot be opened.
+        MethodDoesNotFitError: a method needs feature maps, which a version does not have.
     """
     opened = []
     for served in versions:
@@ -172,10 +168,10 @@ async def fitting_gradients(versions: Sequence[ServedVersion], methods: Sequence
 
 
 def class_index(target: str, labels: Sequence[str]) -> int:
-    """The class that a client names by its label or else by its index.
+    """Index of the class that a client names by label or index.
 
     Raises:
-        UnknownTargetError: neither.
+        UnknownTargetError: there is no such class.
     """
     if target in labels:
         return labels.index(target)
@@ -185,6 +181,6 @@ def class_index(target: str, labels: Sequence[str]) -> int:
 
 
 def _abandon(future: asyncio.Future[Any]) -> None:
-    """Nobody waits for it any more; an error that it has already ended with is nobody's either."""
+    """Cancel a future, or mark its exception as retrieved."""
     if not future.cancel() and not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""Attribution methods. Each explains the target's logit, f, at the pixels x in [0, 1] that the model saw.
+"""Attribution methods, each of which explains the target's logit f at the input pixels x in [0, 1].
 
 H, W: height and width, C: channels, S: steps or samples.
 """
@@ -25,15 +25,15 @@ MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_g
 
 @dataclass(frozen=True)
 class Parameters:
-    """What methods can be told; each takes what its entry in `METHODS` names.
+    """Parameters of all methods; each method uses those named by its entry in `METHODS`.
 
     Attributes:
-        steps: points on the path of integrated gradients.
+        steps: quadrature points of integrated gradients.
         samples: noisy copies of SmoothGrad.
-        noise: standard deviation of that noise, as a share of the pixels' range.
+        noise: standard deviation of that noise, in units of the pixel range.
         seed: of that noise.
-        window: side of the square that occlusion covers, in pixels.
-        stride: pixels from one window to the next.
+        window: side of the occlusion window in pixels.
+        stride: of the windows in pixels.
         baseline: see `baselines`.
     """
 
@@ -48,13 +48,13 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is explained.
+    """The explained prediction.
 
     Attributes:
-        image_HWC: uint8, as the model saw it.
+        image_HWC: uint8, the model's input.
         baseline_HWC: uint8.
         target: the class.
-        logits_K: the model's answer to the image.
+        logits_K: the model's output.
     """
 
     image_HWC: Pixels
@@ -73,7 +73,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Completeness:
-    """Integrated gradients should sum to f(x) - f(baseline); `gap` is by how much they do not."""
+    """Completeness check of integrated gradients, which should sum to f(x) - f(baseline)."""
 
     attributed: float
     expected: float
@@ -85,13 +85,13 @@ class Completeness:
 
     @property
     def relative_gap(self) -> float | None:
-        """The same as a share of what was expected; None where that is 0."""
+        """Gap divided by |expected|; None if expected is 0."""
         return self.gap / abs(self.expected) if self.expected else None
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """How much each pixel counts, float64 [H, W]; `completeness` of integrated gradients alone."""
+    """Attribution map, float64 [H, W]; `completeness` only for integrated gradients."""
 
     map_HW: Doubles
     completeness: Completeness | None = None
@@ -102,13 +102,13 @@ Explain = Callable[[Runs, Subject, Parameters], Awaitable[Attribution]]
 
 @dataclass(frozen=True)
 class Method:
-    """A method and how to read what it gives.
+    """A method and the properties of its maps.
 
     Attributes:
-        explain: the method itself.
-        signed: whether values below 0 speak against the target.
-        parameters: which of `Parameters` it takes.
-        needs_features: whether only a model with feature maps can be explained so.
+        explain: the implementation.
+        signed: negative values oppose the target.
+        parameters: names of the fields of `Parameters` that it uses.
+        needs_features: needs a model with feature maps.
     """
 
     explain: Explain
@@ -118,17 +118,17 @@ class Method:
 
 
 async def saliency(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
-    """The largest |df/dx| of a pixel's channels (Simonyan et al. 2013)."""
+    """Maximum of |df/dx| over a pixel's channels (Simonyan et al. 2013)."""
     return Attribution(np.abs(await _gradient(runs, subject)).max(axis=-1))
 
 
 async def input_x_gradient(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
-    """The image times df/dx, summed over channels (Shrikumar et al. 2016)."""
+    """X * df/dx, summed over channels (Shrikumar et al. 2016)."""
     return Attribution((subject.pixels() * await _gradient(runs, subject)).sum(axis=-1))
 
 
 async def smoothgrad(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
-    """`saliency` of the gradient's mean over noisy copies of the image (Smilkov et al. 2017)."""
+    """`saliency` of the mean gradient over noisy copies of the image (Smilkov et al. 2017)."""
     random = np.random.default_rng(parameters.seed)
     pixels_HWC = subject.pixels()
 
@@ -143,30 +143,30 @@ async def smoothgrad(runs: Runs, subject: Subject, parameters: Parameters) -> At
 
 
 async def integrated_gradients(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
-    """(x - baseline) * the integral of df/dx on the straight path between, summed over channels.
+    """(x - baseline) * integral of df/dx on the straight path from baseline to x, summed over channels.
 
-    Sundararajan et al. 2017; the integral by Gauss-Legendre quadrature.
+    Sundararajan et al. 2017, with Gauss-Legendre quadrature.
     """
     nodes_S, weights_S = _quadrature(parameters.steps)
     start_HWC = subject.baseline_HWC.astype(np.float32) / np.float32(255)
-    way_HWC = subject.pixels() - start_HWC
+    path_HWC = subject.pixels() - start_HWC
 
-    def on_the_path(part: slice) -> Floats:
-        return start_HWC + nodes_S[part, None, None, None].astype(np.float32) * way_HWC
+    def path_points(part: slice) -> Floats:
+        return start_HWC + nodes_S[part, None, None, None].astype(np.float32) * path_HWC
 
-    integral_HWC = np.zeros(way_HWC.shape)
-    async for part, gradient_SHWC in runs.gradient(parameters.steps, on_the_path, subject.weights()):
+    integral_HWC = np.zeros(path_HWC.shape)
+    async for part, gradient_SHWC in runs.gradient(parameters.steps, path_points, subject.weights()):
         integral_HWC += np.tensordot(weights_S[part], gradient_SHWC, 1)
     async for _, logits_NK in runs.logits(1, lambda _: subject.baseline_HWC[np.newaxis]):
         expected = float(subject.logits_K[subject.target]) - float(logits_NK[0, subject.target])
-    map_HW = (way_HWC * integral_HWC).sum(axis=-1)
+    map_HW = (path_HWC * integral_HWC).sum(axis=-1)
     return Attribution(map_HW, Completeness(float(map_HW.sum()), expected))
 
 
 async def grad_cam(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
-    """The positive part of the last feature maps' sum, each weighted by its mean gradient (Selvaraju et al. 2017).
+    """ReLU of the last feature maps weighted by their mean gradients (Selvaraju et al. 2017).
 
-    Enlarged bilinearly to the image.
+    Upsampled bilinearly to the image size.
     """
     features_Chw, gradient_Chw = await runs.features(subject.pixels(), subject.weights())
     weights_C = gradient_Chw.mean(axis=(1, 2), dtype=np.float64)
@@ -176,7 +176,7 @@ async def grad_cam(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
 
 
 async def occlusion(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
-    """The drop of the target's logit when a window is set to the baseline (Zeiler and Fergus 2014).
+    """Drop of the target's logit when a window is replaced by the baseline (Zeiler and Fergus 2014).
 
     A pixel's value is the mean over the windows that cover it.
     """
@@ -224,6 +224,6 @@ def _quadrature(steps: int) -> tuple[Doubles, Doubles]:
 
 
 def _bilinear(small: int, large: int) -> Doubles:
-    """Weights [large, small] of linear interpolation between pixel centres; the outermost pixels extend outwards."""
-    centres = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(np.subtract.outer(centres, np.arange(small)))))
+    """Weights [large, small] of linear interpolation between pixel centers, with edge replication."""
+    centers = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(np.subtract.outer(centers, np.arange(small)))))

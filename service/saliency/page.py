@@ -1,4 +1,4 @@
-"""Images in rows on one white page, small ones enlarged, as a PNG file."""
+"""Layout of images in rows on a white page, with small images enlarged, as PNG."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from service.engine.arrays import Pixels
 from service.saliency.png import enlarged_png
 
 LONGER_SIDE = 256
-"""At least so many pixels, where an image has fewer: each of its pixels becomes a square."""
+"""Minimum longer side in pixels of an enlarged image."""
 GAP = 8
-"""Least pixels between two images."""
+"""Minimum pixels between two images."""
 _WHITE = 255
 
 
 def page(rows: Sequence[Sequence[Pixels]]) -> bytes:
-    """The PNG of images uint8 [h, w, 3], of any sizes, in rows from left to right."""
+    """Render rows of images, uint8 [h, w, 3] of any sizes, as PNG."""
     scales = [[max(1, -(-LONGER_SIDE // max(image_HWC.shape[:2]))) for image_HWC in row] for row in rows]
     common = math.gcd(*(scale for row in scales for scale in row))
     gap = -(-GAP // common)
@@ -36,7 +36,7 @@ def _enlarged(image_HWC: Pixels, scale: int) -> Pixels:
 
 
 def _joined(parts: Sequence[Pixels], gap: int, *, axis: int) -> Pixels:
-    """Parts one after the other along `axis`, from the same edge on across it, white between and beside them."""
+    """Concatenate images along `axis` with white gaps, aligned at the start of the other axis."""
     across = 1 - axis
     shape = [0, 0, 3]
     shape[axis] = sum(part.shape[axis] for part in parts) + gap * (len(parts) - 1)
@@ -44,8 +44,8 @@ def _joined(parts: Sequence[Pixels], gap: int, *, axis: int) -> Pixels:
     joined_HWC = np.full(shape, _WHITE, np.uint8)
     start = 0
     for part in parts:
-        place = [slice(0, size) for size in part.shape]
-        place[axis] = slice(start, start + part.shape[axis])
-        joined_HWC[tuple(place)] = part
+        region = [slice(0, size) for size in part.shape]
+        region[axis] = slice(start, start + part.shape[axis])
+        joined_HWC[tuple(region)] = part
         start += part.shape[axis] + gap
     return joined_HWC

@@ -1,4 +1,4 @@
-"""PNG files of small images, enlarged while they are written: each pixel becomes a square."""
+"""PNG encoder for enlarged images, three times as fast as a general encoder."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LEFT, _ABOVE = 1, 2
 
 
 def enlarged_png(image_HWC: Pixels, scale: int) -> bytes:
-    """The PNG file of an image with every pixel repeated `scale` times either way.
+    """Encode an image with every pixel repeated `scale` times in both directions.
 
-    A general encoder looks for the repetition that is known here, and takes three times as long. Of the rows of a
-    square, the first holds differences to the left, the others none to the row above (W3C PNG, section 9).
+    A general encoder would have to search for the repetition. The first row of each repeated pixel uses the filter Sub,
+    the others the filter Up with zero differences (W3C PNG, section 9).
 
     Args:
         image_HWC: uint8 [H, W, 3], H and W >= 1.

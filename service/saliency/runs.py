@@ -1,4 +1,4 @@
-"""Runs of a version's graphs for one explanation: in small parts, each of which waits for predictions."""
+"""Batched runs of a version's graphs for one explanation, in small batches that give way to predictions."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from service.engine.arrays import Floats, Pixels
-from service.engine.outputs import RunBatch
-from service.saliency.gradients import GradientModel
-from service.saliency.pace import Pace
+from service.engine.gradient_model import GradientModel
+from service.engine.pace import Pace
+from service.engine.postprocess import RunBatch
 
 Result = TypeVar("Result")
 Array = TypeVar("Array", Pixels, Floats)
 
 
 class InBackground(Protocol):
-    """As `Batcher.run_background`."""
+    """Signature of `Batcher.run_background`."""
 
     def __call__(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
-        """The result of `call`, made when no prediction waits."""
+        """Schedule `call` for when no prediction waits."""
 
 
 class Runs:
-    """One explanation's way to its model; nothing here holds more than a few images at a time.
+    """Model runs of one explanation, with a few images in memory at a time.
 
     Attributes:
         gradients: the version's gradient graph.
-        seconds: that runs took until now, waiting excluded.
+        seconds: total time of the runs, without waiting.
     """
 
     def __init__(self, run_batch: RunBatch, gradients: GradientModel, in_background: InBackground) -> None:
-        """`run_batch` is the graph that serves predictions."""
+        """`run_batch` runs the graph that serves predictions."""
         self.gradients = gradients
         self.seconds = 0.0
         self._run_batch = run_batch
         self._in_background = in_background
 
     async def logits(self, count: int, images: Callable[[slice], Pixels]) -> AsyncIterator[tuple[slice, Floats]]:
-        """Logits [n, K] of images 0..count, part by part, in order.
+        """Yield the logits [n, K] of `count` images in batches, in order.
 
         Args:
-            count: how many images there are.
-            images: makes those of a part, uint8 [n, H, W, 3].
+            count: number of images.
+            images: returns a batch, uint8 [n, H, W, 3].
         """
-        async for part in self._parts(
+        async for part in self._batches(
             count, images, lambda images_NHWC: self._run_batch(images_NHWC).logits_NK, self.gradients.logits_pace
         ):
             yield part
@@ -56,14 +56,14 @@ class Runs:
     async def gradient(
         self, count: int, points: Callable[[slice], Floats], target_K: Floats
     ) -> AsyncIterator[tuple[slice, Floats]]:
-        """Gradients float32 [n, H, W, 3] of logits . target at points 0..count, part by part, in order.
+        """Yield the gradients float32 [n, H, W, 3] of logits . target at `count` points in batches, in order.
 
         Args:
-            count: how many points there are.
-            points: makes those of a part, float32 [n, H, W, 3] in units of [0, 1].
-            target_K: the weight of each class.
+            count: number of points.
+            points: returns a batch, float32 [n, H, W, 3] in [0, 1].
+            target_K: weight of each class.
         """
-        async for part in self._parts(
+        async for part in self._batches(
             count,
             points,
             lambda pixels_NHWC: self.gradients.gradient(pixels_NHWC, target_K),
@@ -72,32 +72,32 @@ class Runs:
             yield part
 
     async def features(self, pixels_HWC: Floats, target_K: Floats) -> tuple[Floats, Floats]:
-        """The last feature map of one image, and the gradient of logits . target there, both float32 [C, h, w]."""
+        """Last feature maps of one image and the gradient of logits . target there, both float32 [C, h, w]."""
         features_NCHW, gradient_NCHW = await self.apart(
             lambda: self.gradients.features(pixels_HWC[np.newaxis], target_K)
         )
         return features_NCHW[0], gradient_NCHW[0]
 
     async def apart(self, call: Callable[[], Result]) -> Result:
-        """The result of a short `call`, made when no prediction waits."""
+        """Run a short `call` when no prediction waits."""
         result, seconds = await self._in_background(lambda: _timed(call))
         self.seconds += seconds
         return result
 
-    async def _parts(
+    async def _batches(
         self, count: int, make: Callable[[slice], Array], run: Callable[[Array], Floats], pace: Pace
     ) -> AsyncIterator[tuple[slice, Floats]]:
         start = 0
         while start < count:
             part = slice(start, min(count, start + pace.images))
             before = self.seconds
-            result = await self.apart(partial(_made_and_run, make, run, part))
+            result = await self.apart(partial(_make_and_run, make, run, part))
             pace.record(part.stop - part.start, self.seconds - before)
             yield part, result
             start = part.stop
 
 
-def _made_and_run(make: Callable[[slice], Array], run: Callable[[Array], Floats], part: slice) -> Floats:
+def _make_and_run(make: Callable[[slice], Array], run: Callable[[Array], Floats], part: slice) -> Floats:
     return run(make(part))
 
 

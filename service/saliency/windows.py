@@ -1,4 +1,4 @@
-"""The windows of occlusion: where they lie, and how many there are."""
+"""Sliding windows of occlusion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Window = tuple[slice, slice]
 
 
 def windows(height: int, width: int, side: int, stride: int) -> list[Window]:
-    """Squares that cover the image, row by row; the last of a row or column are cut off at the border."""
+    """Square windows that cover the image, row by row, clipped at the border."""
     return [
         (slice(top, top + side), slice(left, left + side))
         for top in _starts(height, side, stride)
@@ -17,7 +17,7 @@ def windows(height: int, width: int, side: int, stride: int) -> list[Window]:
 
 
 def count_windows(height: int, width: int, side: int, stride: int) -> int:
-    """How many `windows` there are."""
+    """Number of `windows`."""
     return len(_starts(height, side, stride)) * len(_starts(width, side, stride))
 
 

@@ -1,1 +1,1 @@
-"""Who may change anything: keys with scopes, the cookie that stands for one, and where requests may come from."""
+"""Authentication and authorization: API keys with scopes, session cookies, Host and Origin checks."""

@@ -1,4 +1,4 @@
-"""What routes ask for that not everybody may call: `caller: JobsCaller`, `caller: AdminCaller`."""
+"""FastAPI dependencies of protected routes: `caller: JobsCaller`, `caller: AdminCaller`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.errors import (
     ProblemError,
     ScopeRequiredError,
 )
-from service.security.gatekeeper import Caller, Gatekeeper
+from service.security.authenticator import Authenticator, Caller
 from service.security.keys import Scope
 from service.security.sessions import COOKIE
 
@@ -28,24 +28,26 @@ CALLER_ERRORS: tuple[type[ProblemError], ...] = (
     HostNotAllowedError,
     CrossOriginError,
 )
-"""What a route with a caller answers with besides its own errors."""
+"""Errors of every protected route."""
 
 _WHERE = "one of DUET_API_KEYS, or the generated one that `duet key` shows"
 _HEADER = APIKeyHeader(name="X-API-Key", scheme_name="key", description=_WHERE, auto_error=False)
 _BEARER = HTTPBearer(scheme_name="bearer", description=f"as `key`: {_WHERE}", auto_error=False)
-_COOKIE = APIKeyCookie(name=COOKIE, scheme_name="session", description="set by POST /session", auto_error=False)
+_COOKIE = APIKeyCookie(
+    name=COOKIE, scheme_name="session", description="session cookie, set by POST /session", auto_error=False
+)
 
 HeaderKey = Annotated[str | None, Security(_HEADER)]
 BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 CookieSession = Annotated[str | None, Security(_COOKIE)]
 
 
-async def _gatekeeper(request: Request) -> Gatekeeper:
-    gatekeeper: Gatekeeper = request.state.gatekeeper
-    return gatekeeper
+async def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.state.authenticator
+    return authenticator
 
 
-GatekeeperDep = Annotated[Gatekeeper, Depends(_gatekeeper)]
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 
 
 async def _presented(header: HeaderKey, bearer: BearerKey) -> str | None:
@@ -58,9 +60,11 @@ PresentedKey = Annotated[str | None, Depends(_presented)]
 
 
 def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    async def check(request: Request, gatekeeper: GatekeeperDep, key: PresentedKey, cookie: CookieSession) -> Caller:
-        gatekeeper.check_host(request.headers)
-        caller = gatekeeper.caller(request.headers, key, cookie)
+    async def check(
+        request: Request, authenticator: AuthenticatorDep, key: PresentedKey, cookie: CookieSession
+    ) -> Caller:
+        authenticator.check_host(request.headers)
+        caller = authenticator.caller(request.headers, key, cookie)
         if caller is None:
             raise KeyRequiredError
         if scope not in caller.scopes:
@@ -71,7 +75,7 @@ def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 JobsCaller = Annotated[Caller, Depends(_needs("jobs"))]
-"""May start, cancel and retry jobs, and bring data."""
+"""Caller with scope `jobs`: may start, cancel and retry jobs, and upload data."""
 
 AdminCaller = Annotated[Caller, Depends(_needs("admin"))]
-"""May move champions as well."""
+"""Caller with scope `admin`: may also promote and roll back."""

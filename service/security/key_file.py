@@ -1,4 +1,4 @@
-"""The key that is generated where none is set: one file in DUET_HOME that all processes on it agree on."""
+"""Generated API key: one file in DUET_HOME, shared by all processes."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import os
 import secrets
 from pathlib import Path
 
-from core.durability import sync
 from core.errors import ConfigurationError
-from core.home import ensure_home
-from service.security.keys import SHORTEST_KEY
+from core.files.durable import sync
+from core.files.home import ensure_home
+from service.security.keys import MIN_KEY_LENGTH
 
 KEY_FILE = "api_key"
 _KEY_MODE = 0o600
 
 
 def generated_key(home: Path) -> str:
-    """The key in `home`, made now where there is none; of processes that come at once, one makes it for all.
+    """Read the key in `home`, or generate it; only one of several concurrent processes generates it.
 
     Raises:
-        ConfigurationError: it cannot be read or made, or the file holds no key.
+        ConfigurationError: it cannot be read or created, or the file contains no key.
     """
     path = ensure_home(home) / KEY_FILE
     try:
         if not path.exists():
-            _make(path)
+            _create(path)
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"cannot keep the API key in {path} ({error}): make DUET_HOME writable, or set DUET_API_KEYS"
+            f"cannot store the API key in {path} ({error}): make DUET_HOME writable, or set DUET_API_KEYS"
         ) from error
-    if len(key) < SHORTEST_KEY:
-        raise ConfigurationError(f"{path} holds no key: delete it, and a new one is made at the next start")
+    if len(key) < MIN_KEY_LENGTH:
+        raise ConfigurationError(f"{path} contains no key: delete it, and restart to generate a new one")
     return key
 
 
-def _make(path: Path) -> None:
-    """Put a new key in place, whole or not at all, unless another process was first."""
+def _create(path: Path) -> None:
+    """Create the key file atomically, unless another process did."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _KEY_MODE)
     try:

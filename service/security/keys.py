@@ -1,4 +1,4 @@
-"""API keys and what each may do."""
+"""API keys and their scopes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hmac import compare_digest
 from typing import Literal, get_args
 
 Scope = Literal["jobs", "admin"]
-"""`jobs` starts and steers jobs; `admin` moves champions as well, and may do all that `jobs` may."""
+"""`jobs` may start, cancel and retry jobs; `admin` includes `jobs` and may promote and roll back."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-SHORTEST_KEY = 16
+MIN_KEY_LENGTH = 16
 # Visible ASCII, because keys travel in headers; without the comma, which separates them in the settings.
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
@@ -23,8 +23,8 @@ class ApiKey:
     """One key.
 
     Attributes:
-        scopes: what it may do, least first.
-        secret: what callers present; never shown in a repr.
+        scopes: granted scopes, lowest first.
+        secret: the key; never part of the repr.
     """
 
     scopes: tuple[Scope, ...]
@@ -35,18 +35,18 @@ class ApiKey:
 
     @property
     def id(self) -> str:
-        """Names the key in logs and cookies without giving it away: 64 bits of a hash of it."""
+        """Public id for logs and cookies: 64 bits of a hash of the key."""
         return sha256(b"duet key id " + self.secret).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """All keys that are known."""
+    """All valid keys."""
 
     keys: tuple[ApiKey, ...]
 
     def find(self, presented: str) -> ApiKey | None:
-        """The key with this secret; takes as long for a wrong one as for a right one."""
+        """The key with this secret, in constant time; None if there is none."""
         digest = sha256(presented.encode("utf-8", "surrogateescape")).digest()
         found = None
         for key in self.keys:
@@ -55,25 +55,25 @@ class Keyring:
         return found
 
     def by_id(self, key_id: str) -> ApiKey | None:
-        """The key with this id, which is no secret."""
+        """The key with this public id, None if there is none."""
         return next((key for key in self.keys if key.id == key_id), None)
 
 
 def with_all_scopes(secret: str) -> Keyring:
-    """A keyring of one key that may do everything."""
+    """A keyring of one key with all scopes."""
     return Keyring((ApiKey(granted("admin"), secret.encode()),))
 
 
 def granted(scope: Scope) -> tuple[Scope, ...]:
-    """What a key of this scope may do: each scope includes those before it."""
+    """Scopes of a key of this scope; each scope includes the lower ones."""
     return SCOPES[: SCOPES.index(scope) + 1]
 
 
 def parse_keys(text: str) -> Keyring:
-    """Read `jobs:KEY,admin:KEY2`.
+    """Parse `jobs:KEY,admin:KEY2`.
 
     Raises:
-        ValueError: it is something else; the message counts the entries, and shows none of them.
+        ValueError: the text is invalid; the message gives the number of the entry but not its content.
     """
     keys = tuple(_parse(entry.strip(), number) for number, entry in enumerate(text.split(","), start=1))
     _refuse_repeated(keys)
@@ -88,9 +88,10 @@ def _parse(entry: str, number: int) -> ApiKey:
             f"entry {number} does not begin with {' or '.join(f'{scope}:' for scope in SCOPES)}: "
             "write scope:key, separated by commas, such as jobs:KEY,admin:KEY2"
         )
-    if len(secret) < SHORTEST_KEY:
+    if len(secret) < MIN_KEY_LENGTH:
         raise ValueError(
-            f"the key of entry {number} has fewer than {SHORTEST_KEY} characters: make one with `openssl rand -hex 32`"
+            f"the key of entry {number} has fewer than {MIN_KEY_LENGTH} characters: make one with `openssl rand "
+            f"-hex 32`"
         )
     if not _KEY.fullmatch(secret):
         raise ValueError(f"the key of entry {number} has a character other than visible ASCII, or a comma")

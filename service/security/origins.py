@@ -1,9 +1,9 @@
-"""What browsers must not be tricked into: requests under a name that is not this service's, or from another page.
+"""Host and Origin checks against DNS rebinding and cross-site requests.
 
-A page whose name is made to resolve to this machine ("DNS rebinding") counts as same-origin in the browser, and gives
-itself away by that name in the Host header: addresses and names that cannot be rebound are allowed, others only where
-the settings list them. A page of another origin gives itself away by Sec-Fetch-Site, or, in browsers and over
-connections without it, by Origin; SameSite=Strict alone would let through what comes from another port of this host.
+A page whose host name resolves to this machine (DNS rebinding) is same-origin for the browser, but its Host header has
+that name: IP addresses and localhost are allowed, other names only if configured. Requests from another origin are
+detected by Sec-Fetch-Site, or by Origin if the browser or the connection does not provide it. SameSite=Strict alone
+would allow requests from another port of this host.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def own_names(configured: Iterable[str], listening_on: str) -> frozenset[str]:
-    """The names that this service goes by, in lower case: those configured, the one it listens on, the machine's."""
+    """Host names of this service in lower case: configured names, listening host, machine name."""
     return frozenset(name.lower() for name in (*configured, listening_on, socket.gethostname()))
 
 
@@ -34,7 +34,7 @@ def check_host(headers: Headers, names: frozenset[str]) -> None:
 
 
 def check_same_origin(headers: Headers) -> None:
-    """Raises CrossOriginError unless the browser says that the request comes from a page of this very service."""
+    """Raises CrossOriginError unless the browser states that the request comes from a page of this service."""
     fetched = headers.get("sec-fetch-site")
     if fetched is not None:
         if fetched != "same-origin":
@@ -48,12 +48,12 @@ def check_same_origin(headers: Headers) -> None:
 
 
 def is_secure(headers: Headers) -> bool:
-    """Whether the browser reaches this service over TLS, which a proxy before it may have ended."""
+    """Whether the browser uses HTTPS, possibly terminated by a proxy."""
     return headers.get("origin", "").lower().startswith("https://")
 
 
 def _split(url: str, scheme: str = "http") -> tuple[str, int | None] | None:
-    """Host in lower case and port, the scheme's own where none is stated; None of what has neither."""
+    """Host in lower case and port, by default that of the scheme; None if the URL is invalid."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -1,7 +1,7 @@
-"""The cookie that stands for a key in a browser: signed with the key itself, so that no process has to remember it.
+"""Stateless session cookies, signed with a key derived from the API key.
 
-Any process that knows the key can check it, it ends by itself, and it ends with the key. What it cannot do is end
-sooner: DELETE /session takes it out of the browser, and a copy made before that lives as long as it says.
+Every process that has the key can verify the cookie. It expires after SESSION_SECONDS or when the key is removed. It
+cannot be revoked earlier: DELETE /session removes it from the browser, but a copy stays valid until it expires.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ _TOKEN = re.compile(r"([0-9a-f]{16})\.([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
 @dataclass(frozen=True)
 class Session:
-    """A key that a browser holds a cookie for; `expires` is in seconds since 1970."""
+    """Session of a key; `expires` is in seconds since the epoch."""
 
     key: ApiKey
     expires: int
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends."""
+        """Expiry in UTC."""
         return datetime.fromtimestamp(self.expires, UTC)
 
 
 def begin(key: ApiKey, now: float) -> Session:
-    """A session of the usual length; `now` in seconds since 1970."""
+    """Create a session of SESSION_SECONDS; `now` is in seconds since the epoch."""
     return Session(key, int(now) + SESSION_SECONDS)
 
 
 def token(session: Session) -> str:
-    """The cookie's value."""
+    """Cookie value of a session."""
     return f"{session.key.id}.{session.expires}.{_signature(session)}"
 
 
 def read_token(text: str, keyring: Keyring, now: float) -> Session | None:
-    """The session that a cookie's value stands for; None where it has ended, or was not made with one of the keys."""
+    """Parse and verify a cookie value; None if it has expired or is not signed with one of the keys."""
     found = _TOKEN.fullmatch(text)
     key = keyring.by_id(found[1]) if found else None
     if found is None or key is None:
@@ -53,6 +53,6 @@ def read_token(text: str, keyring: Keyring, now: float) -> Session | None:
 
 
 def _signature(session: Session) -> str:
-    # A key of its own for each purpose: what signs cookies must sign nothing else.
+    # A derived key per purpose: the key for cookies signs nothing else.
     signing_key = new(session.key.secret, b"duet session 1", sha256).digest()
     return new(signing_key, f"{session.key.id}.{session.expires}".encode(), sha256).hexdigest()

@@ -1,1 +1,1 @@
-"""What runs beside the API of one machine: a broker, a worker, and the set-up of what training needs."""
+"""Supervision of the processes beside the API: broker, worker, and creation of the training environment."""

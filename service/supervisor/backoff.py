@@ -1,22 +1,22 @@
-"""How long to wait before what ended is started again."""
+"""Exponential backoff between restarts of a program."""
 
 from __future__ import annotations
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 10.0
 STABLE_SECONDS = 30.0
 
 
 class Backoff:
-    """Pauses that double from one end to the next; what ran for half a minute begins from the first again."""
+    """Pauses that double with each restart; a run longer than STABLE_SECONDS resets them."""
 
-    def __init__(self, longest_seconds: float = LONGEST_PAUSE_SECONDS) -> None:
-        self._longest_seconds = longest_seconds
+    def __init__(self, max_seconds: float = MAX_PAUSE_SECONDS) -> None:
+        self._max_seconds = max_seconds
         self._pause_seconds = FIRST_PAUSE_SECONDS
 
     def pause(self, ran_seconds: float) -> float:
-        """Seconds to wait now, for what has just ended after `ran_seconds`."""
+        """Seconds to wait before restarting a program that ended after `ran_seconds`."""
         if ran_seconds > STABLE_SECONDS:
             self._pause_seconds = FIRST_PAUSE_SECONDS
         pause = self._pause_seconds
-        self._pause_seconds = min(2 * pause, self._longest_seconds)
+        self._pause_seconds = min(2 * pause, self._max_seconds)
         return pause

@@ -1,4 +1,4 @@
-"""A program to run as a child, and how it is started and ended."""
+"""Program that runs as a supervised child process."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LEASH = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run, and how.
+    """Command line, environment and limits of a child process.
 
     Attributes:
         name: for log lines.
         command: the program and its arguments.
-        stop_seconds: how long it may take to end after SIGTERM.
-        environment: variables that it gets on top of this process's.
-        folder: its working directory; None for this process's.
-        output: file that what it prints is appended to; None: printed among this process's log lines.
-        lock: file that it holds locked as long as it lives; a second one waits until the first is gone.
-        niceness: how far its priority is lowered, 0 to 19.
-        orphaned: the signal that it gets when this process dies.
+        stop_seconds: time limit between SIGTERM and its end.
+        environment: variables added to those of this process.
+        folder: working directory; None for that of this process.
+        output: file to which its output is appended; None for this process's standard error.
+        lock: file that it keeps locked; a second instance waits for the lock.
+        niceness: added to that of this process, 0 to 19.
+        orphaned: signal that it receives when this process dies.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Program:
     orphaned: signal.Signals = signal.SIGTERM
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own, so that Ctrl-C in a terminal reaches this process alone.
+        """Start it in a new session, so that Ctrl-C in a terminal reaches only this process.
 
-        Linux ends it when the *thread* that started it ends, so that has to be one that waits for it.
+        Linux sends the parent-death signal when the *starting thread* ends, so that thread must wait for the child.
 
         Raises:
             OSError: it cannot be started.
         """
-        leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(int(self.orphaned))]
-        command = [*leash, str(self.niceness), str(self.lock or ""), *self.command]
+        launcher = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), str(int(self.orphaned))]
+        command = [*launcher, str(self.niceness), str(self.lock or ""), *self.command]
         environment = {**os.environ, **self.environment}
         if self.output is None:
-            # Standard output has the address line of the service alone.
+            # Standard output is reserved for the service's address line.
             return self._popen(command, environment, sys.stderr.fileno())
         with self.output.open("ab") as printed:
             return self._popen(command, environment, printed.fileno())
@@ -67,21 +67,21 @@ class Program:
             start_new_session=True,
         )
 
-    def last_words(self, lines: int = 1) -> str | None:
-        """The last `lines` that it printed into its file, with slashes between; None where there are none."""
+    def last_output(self, lines: int = 1) -> str | None:
+        """The last `lines` non-empty lines of its output file, joined by slashes; None if there are none."""
         if self.output is None:
             return None
         try:
             with self.output.open("rb") as printed:
                 printed.seek(max(0, printed.seek(0, os.SEEK_END) - 4096))
-                said = printed.read().decode(errors="replace").split("\n")
+                text = printed.read().decode(errors="replace").split("\n")
         except OSError:
             return None
-        return " / ".join([line.strip() for line in said if line.strip()][-lines:]) or None
+        return " / ".join([line.strip() for line in text if line.strip()][-lines:]) or None
 
 
 def describe_end(status: int) -> str:
-    """An exit status as `subprocess` gives it, in words."""
+    """Description of a `subprocess` exit status."""
     if status >= 0:
         return f"exit status {status}"
     try:

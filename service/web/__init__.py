@@ -1,1 +1,1 @@
-"""The web pages: what a person sees of the service, and how it reaches the browser."""
+"""Web pages and their delivery."""

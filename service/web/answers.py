@@ -1,4 +1,4 @@
-"""A page or an asset as an answer: what the browser may do with it, whether it has it already, and compressed."""
+"""HTTP responses of pages and assets: security headers, caching and compression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# Nothing may make markup of a string: a file name or a label that looks like markup stays text, whatever a page does.
+# Scripts must not create markup from strings: file names and labels stay text.
 _NO_MARKUP = "require-trusted-types-for 'script'; trusted-types 'none'"
 
 SECURITY_HEADERS = {
@@ -30,29 +30,29 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 REFERENCE_HEADERS = SECURITY_HEADERS | {"Content-Security-Policy": _POLICY}
-"""Of the API reference alone, whose library builds its markup from strings that it has cleaned."""
+"""Headers of the API reference, whose library creates markup from sanitized strings."""
 
-FOR_GOOD = "public, max-age=31536000, immutable"
-ASK_FIRST = "no-cache"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 
 
 def answer(asset: Asset, asked: Headers, *, caching: str, headers: dict[str, str]) -> Response:
-    """The asset, or 304 where the browser has it.
+    """The asset, or 304 if the browser has it.
 
     Args:
-        asset: what was asked for.
+        asset: requested asset.
         asked: headers of the request.
         caching: the header Cache-Control.
-        headers: to go with it.
+        headers: further headers.
     """
     headers = {**headers, "Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if asset.etag in asked.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if _takes_gzip(asked) and asset.gzipped is not None:
+    if _accepts_gzip(asked) and asset.gzipped is not None:
         return Response(asset.gzipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=asset.media_type)
     return Response(asset.body, headers=headers, media_type=asset.media_type)
 
 
-def _takes_gzip(asked: Headers) -> bool:
+def _accepts_gzip(asked: Headers) -> bool:
     codings = [[piece.strip() for piece in part.split(";")] for part in asked.get("accept-encoding", "").split(",")]
     return any(name == "gzip" and "q=0" not in weight for name, *weight in codings)

@@ -1,4 +1,4 @@
-"""Scripts, styles, fonts and pictures of the pages, read once, addressed by what they hold."""
+"""Static assets of the pages, read once and addressed by a content digest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-"""By the end of the name; a file of another kind, such as a licence, is not served."""
+"""Suffix -> media type; files with other suffixes, such as licenses, are not served."""
 
 _COMPRESSED_ALREADY = frozenset({".woff2"})
 _DIGEST_LENGTH = 12
@@ -23,7 +23,7 @@ _DIGEST_LENGTH = 12
 
 @dataclass(frozen=True)
 class Asset:
-    """One file as it is served."""
+    """A static file."""
 
     body: bytes
     media_type: str
@@ -31,22 +31,22 @@ class Asset:
 
     @cached_property
     def etag(self) -> str:
-        """Names the content, as a header has it."""
+        """ETag header: digest of the content."""
         return f'"{sha256(self.body).hexdigest()[:_DIGEST_LENGTH]}"'
 
     @cached_property
     def gzipped(self) -> bytes | None:
-        """The body compressed, made when first asked for; None where that would gain nothing."""
+        """Compressed body, created on first use; None if the file is already compressed."""
         return gzip.compress(self.body, compresslevel=9, mtime=0) if self.compressible else None
 
 
 @dataclass(frozen=True)
 class Assets:
-    """All files under one digest, so that modules import each other by relative paths and are cached for good.
+    """All files under one digest, so that relative imports work and browsers cache the files permanently.
 
     Attributes:
-        digest: of all names and contents; part of every address.
-        files: by path below the folder, such as `js/api.js`.
+        digest: of all names and contents; part of every URL.
+        files: by path relative to the folder, such as `js/api.js`.
     """
 
     digest: str
@@ -54,7 +54,7 @@ class Assets:
 
 
 def read_assets(folder: Path) -> Assets:
-    """Read every file of a kind that is served."""
+    """Read every file with a suffix in MEDIA_TYPES."""
     digest, files = sha256(), {}
     for path in sorted(folder.rglob("*")):
         media_type = MEDIA_TYPES.get(path.suffix)

@@ -1,4 +1,4 @@
-"""The four pages: their names, addresses and titles, each put together once from the shell and its own part."""
+"""The four pages: names, paths and titles, rendered once from the shell and their templates."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ASSETS_PATH = "/ui/assets"
 
 @dataclass(frozen=True)
 class Page:
-    """One page.
+    """A page.
 
     Attributes:
         name: of its template, script and style sheet.
-        path: where it is served.
-        title: in the navigation and in the browser's tab.
-        summary: one sentence, for the page's description.
+        path: URL path.
+        title: in the navigation and the browser's tab.
+        summary: one sentence for the meta description.
     """
 
     name: str
@@ -36,20 +36,20 @@ class Page:
 
 
 PAGES = (
-    Page("playground", "/", "Playground", "Ask both models what an image shows, and why."),
-    Page("comparison", "/ui/comparison", "Comparison", "Two versions on the same test images, in words and figures."),
-    Page("jobs", "/ui/jobs", "Jobs", "Start trainings and evaluations, and watch them."),
-    Page("models", "/ui/models", "Models", "Versions, champions, promotions and how they came about."),
+    Page("playground", "/", "Playground", "Classify an image with each model and explain the predictions."),
+    Page("comparison", "/ui/comparison", "Comparison", "Metrics of two versions on the same test images."),
+    Page("jobs", "/ui/jobs", "Jobs", "Start and monitor trainings and evaluations."),
+    Page("models", "/ui/models", "Models", "Versions, champions, promotions and evaluations."),
 )
-"""In the order of the navigation."""
+"""Pages in the order of the navigation."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """All that a browser is sent, but for what the API answers.
+    """All static content of the service.
 
     Attributes:
-        assets: scripts, styles, fonts and pictures.
+        assets: scripts, styles, fonts and images.
         pages: by path.
     """
 
@@ -59,7 +59,7 @@ class Site:
 
 @cache
 def read_site() -> Site:
-    """The pages and assets of the installed package."""
+    """Read pages and assets of the installed package."""
     assets = read_assets(_HERE / "static")
     shell = _template("shell")
     pages = {page.path: _html(shell, assets, page, _part(page.name)) for page in PAGES}
@@ -86,7 +86,7 @@ def _html(shell: Template, assets: Assets, page: Page, main: str) -> Asset:
 
 
 def _scripts(assets: Assets, page: Page) -> list[str]:
-    """Every module that the page cannot do without, so that none waits until another has come to ask for it."""
+    """All statically imported modules of the page, for preloading."""
     found: list[str] = []
     waiting = ["js/shell.js", f"js/{page.name}.js"]
     while waiting:

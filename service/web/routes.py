@@ -1,4 +1,4 @@
-"""GET /, /ui/... and /docs: the pages and what they are made of."""
+"""Routes of the pages: GET /, /ui/... and /docs, and their assets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import RouteNotFoundError
-from service.web.answers import ASK_FIRST, FOR_GOOD, REFERENCE_HEADERS, SECURITY_HEADERS, answer
+from service.web.answers import IMMUTABLE, REFERENCE_HEADERS, REVALIDATE, SECURITY_HEADERS, answer
 from service.web.pages import ASSETS_PATH, PAGES, Site
 
 router = APIRouter(include_in_schema=False)
@@ -24,24 +24,23 @@ async def _site(request: Request) -> Site:
 SiteDep = Annotated[Site, Depends(_site)]
 
 
-# Not async: the first who asks for a large file has it compressed, and nobody shall wait for that.
+# Not async, because the first request of a large file compresses it.
 @router.api_route(ASSETS_PATH + "/{digest}/{path:path}", methods=_METHODS)
 def asset(digest: str, path: str, request: Request, site: SiteDep) -> Response:
-    """One script, style sheet, font or picture.
+    """A script, style sheet, font or image.
 
-    During an upgrade a page may come from one process and ask another, which has other files: it gets those, and is
-    told not to keep them.
+    During an upgrade a page of one process may request assets from another, with other files: these are not cached.
     """
     found = site.assets.files.get(path)
     if found is None:
         raise RouteNotFoundError(request.url.path)
-    caching = FOR_GOOD if digest == site.assets.digest else ASK_FIRST
+    caching = IMMUTABLE if digest == site.assets.digest else REVALIDATE
     return answer(found, request.headers, caching=caching, headers=SECURITY_HEADERS)
 
 
 async def page(request: Request, site: SiteDep) -> Response:
-    """One of the pages."""
-    return answer(site.pages[request.url.path], request.headers, caching=ASK_FIRST, headers=SECURITY_HEADERS)
+    """A page."""
+    return answer(site.pages[request.url.path], request.headers, caching=REVALIDATE, headers=SECURITY_HEADERS)
 
 
 for each in PAGES:
@@ -50,5 +49,5 @@ for each in PAGES:
 
 @router.api_route("/docs", methods=_METHODS)
 async def reference(request: Request, site: SiteDep) -> Response:
-    """The API's interactive description."""
-    return answer(site.pages["/docs"], request.headers, caching=ASK_FIRST, headers=REFERENCE_HEADERS)
+    """Interactive API reference."""
+    return answer(site.pages["/docs"], request.headers, caching=REVALIDATE, headers=REFERENCE_HEADERS)

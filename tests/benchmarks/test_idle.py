@@ -9,6 +9,7 @@ from tests.benchmarks.commands import run
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_one_round_measures_memory_and_starts(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     run("idle", "--rounds", "1", "--out", str(out))

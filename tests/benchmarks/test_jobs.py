@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.common.report import BenchmarkError
 from benchmarks.jobs.bench import JobStream, small_training
+from core.images.labelled_folders import read_folder
 from core.jobs.parameters import TrainParameters
-from core.labelled_folders import read_folder
 from duet import Client
 from tests.benchmarks.commands import run
 
@@ -65,6 +65,7 @@ def test_small_training_draws_a_data_set_without_cifar10(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_quick_run_measures_every_part(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     options = ["--recipe", "mlp_baseline", "--family", "mlp", "--job-nice", "0", "--quick", "--out", str(out)]

@@ -40,6 +40,7 @@ def test_time_calls_measures_at_least_three_calls() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @needs_wrk
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the service and the load each need a core")
 def test_short_run_measures_every_part(tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ def models(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @needs_wrk
 @needs_two_cores
+@pytest.mark.full
 def test_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "out.md"
     options = ["--quick", "--clients", "1,8", "--out", str(out), "--markdown", str(page)]
@@ -191,7 +192,7 @@ def test_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_wrk
 @needs_two_cores
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
 def test_interrupted_run_stops_its_servers(models: Path, number: signal.Signals) -> None:
     with start("serving", "--models", str(models), "--only", "duet", "--clients", "8", "--rounds", "9") as process:
         assert process.stderr

@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.training.bench import few_images, measure_steps, race, step_figures
 from benchmarks.training.race import race_figures
 from tests.support.training_runs import CPU, small_images, small_recipe
-from training.images import Images
+from training.data.split_dataset import Images
 
 
 @pytest.fixture(scope="module")

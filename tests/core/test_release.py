@@ -25,7 +25,9 @@ def test_the_description_of_the_api_says_it() -> None:
 
 def test_the_changelog_begins_with_it() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings[0] == NUMBER
+    unreleased, newest = (headings[:1], headings[1]) if headings[0] == "Unreleased" else ([], headings[0])
+    assert newest == NUMBER
+    assert "Unreleased" not in headings[len(unreleased) :]
 
 
 def test_no_code_says_it_a_second_time() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.manifest import MANIFEST_NAME, read_manifest
-from core.repository import ModelRepository
+from core.repository.manifest import MANIFEST_NAME, read_manifest
+from core.repository.repository import ModelRepository
 from docs.generate.scores import machine, scores
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import write_aliases

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from training.studies.augmentation import RESULTS_NAME, read_study
-from training.studies.augmentation_report import PAGE_NAME, write_report
-from training.tune.journal import journal_path
-from training.tune.report import JOURNAL_NAME
-from training.tune.report import write_report as write_tuning_report
+from training.tuning.ablation.augmentation import RESULTS_NAME, read_study
+from training.tuning.ablation.augmentation_report import PAGE_NAME, write_report
+from training.tuning.journal import journal_path
+from training.tuning.report import JOURNAL_NAME
+from training.tuning.report import write_report as write_tuning_report
 
 STUDIES = Path(__file__).parents[2] / "docs" / "studies"
 

@@ -13,19 +13,19 @@ from PIL import Image
 
 import duet
 from duet import (
-    BusyError,
     Client,
     ClientError,
     ConflictError,
-    ForeignAnswerError,
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
+    TooManyRequestsError,
+    UnexpectedResponseError,
     UnreachableError,
 )
 from duet.client import errors as client_errors
 from tests.support.clock import Clock
-from tests.support.onnx_models import grey_png, write_onnx_version
+from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.service import ServiceProcess, service_process, write_home
 
 
@@ -46,10 +46,10 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 def test_every_form_of_an_image_is_sent(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "dark.png"
-    path.write_bytes(grey_png(64))
+    path.write_bytes(gray_png(64))
     pixels_HWC = np.full((8, 8, 3), 255, np.uint8)
     answer = client.predict(
-        path, str(path), grey_png(0), Image.new("RGB", (8, 8), (128,) * 3), pixels_HWC, pixels_HWC[..., 0]
+        path, str(path), gray_png(0), Image.new("RGB", (8, 8), (128,) * 3), pixels_HWC, pixels_HWC[..., 0]
     )
     assert [one.label for one in answer.predictions] == ["dark", "dark", "black", "grey", "white", "white"]
     assert answer.predictions[0].filename == "dark.png"
@@ -57,36 +57,36 @@ def test_every_form_of_an_image_is_sent(client: Client, tmp_path: Path) -> None:
 
 
 def test_one_image_has_one_answer(client: Client) -> None:
-    assert client.predict_one(grey_png(0), version=2, top_k=1).label == "white"
+    assert client.predict_one(gray_png(0), version=2, top_k=1).label == "white"
 
 
 def test_model_version_and_top_k_reach_the_service(client: Client) -> None:
-    [first] = client.predict(grey_png(0), model="cnn", version=2, top_k=1).predictions
+    [first] = client.predict(gray_png(0), model="cnn", version=2, top_k=1).predictions
     assert (first.model, first.version, first.label, len(first.top)) == ("cnn", 2, "white", 1)
-    [other] = client.predict(grey_png(0), model="mlp").predictions
+    [other] = client.predict(gray_png(0), model="mlp").predictions
     assert (other.model, other.label) == ("mlp", "white")
 
 
 def test_the_precision_reaches_the_service(client: Client) -> None:
-    fp32, int8 = (client.predict(grey_png(96), version=2, precision=each).predictions[0] for each in ("fp32", "int8"))
+    fp32, int8 = (client.predict(gray_png(96), version=2, precision=each).predictions[0] for each in ("fp32", "int8"))
     assert (fp32.precision, int8.precision) == ("fp32", "int8")
     assert fp32.probability != int8.probability
-    both = client.compare(grey_png(96), models=("cnn@2", "cnn@2"), precision="int8")
+    both = client.compare(gray_png(96), models=("cnn@2", "cnn@2"), precision="int8")
     assert [one.precision for one in both.predictions] == ["int8", "int8"]
     with pytest.raises(NotFoundError) as unpublished:
-        client.predict(grey_png(96), precision="int8")
+        client.predict(gray_png(96), precision="int8")
     assert unpublished.value.fields["available"] == ["fp32"]
 
 
 def test_averaged_views_are_asked_for(client: Client) -> None:
     with pytest.raises(ConflictError, match="duet export cnn@1") as unmeasured:
-        client.predict(grey_png(96), version=1, tta=True)
+        client.predict(gray_png(96), version=1, tta=True)
     assert unmeasured.value.type == "urn:duet:problem:views-not-measured"
 
 
 def test_comparisons(client: Client) -> None:
-    assert client.compare(grey_png(0)).agree is False
-    same = client.compare(grey_png(0), models=("mlp", "cnn@2"), top_k=2)
+    assert client.compare(gray_png(0)).agree is False
+    same = client.compare(gray_png(0), models=("mlp", "cnn@2"), top_k=2)
     assert (same.agree, same.divergence) == (True, 0)
     metrics = client.metrics_compare("cnn", "mlp")
     assert (metrics.first.model, metrics.paired.only_first_right) == ("cnn", 2)
@@ -103,16 +103,16 @@ def test_models(client: Client) -> None:
 
 def test_problems_become_exceptions_with_their_fields(client: Client) -> None:
     with pytest.raises(NotFoundError) as unknown:
-        client.predict(grey_png(0), model="vit")
+        client.predict(gray_png(0), model="vit")
     assert unknown.value.fields["available"] == ["cnn", "mlp"]
     assert (unknown.value.status, unknown.value.type) == (404, "urn:duet:problem:unknown-model")
     assert unknown.value.request_id
     assert "no model 'vit'" in str(unknown.value)
     with pytest.raises(InvalidRequestError) as unreadable:
-        client.predict(grey_png(0), b"no image")
+        client.predict(gray_png(0), b"no image")
     assert unreadable.value.fields == {"filename": "image-1", "index": 1}
     with pytest.raises(InvalidRequestError):
-        client.predict(grey_png(0), top_k=0)
+        client.predict(gray_png(0), top_k=0)
     with pytest.raises(ConflictError) as different:
         client.metrics_compare("mlp", "cnn@2")
     assert different.value.fields["digests"]["cnn@2"] == "e" * 64
@@ -137,7 +137,7 @@ def test_what_is_no_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
 def test_an_answer_of_something_else_is_one_clear_error() -> None:
     page = httpx.Response(200, html="<p>It works!</p>")
     with Client(transport=httpx.MockTransport(lambda request: page)) as client:
-        with pytest.raises(ForeignAnswerError, match=r"/models answered 200 with text/html.* another program"):
+        with pytest.raises(UnexpectedResponseError, match=r"/models answered 200 with text/html.* another program"):
             client.models()
         assert not client.live()
         assert not client.ready()
@@ -194,17 +194,20 @@ def test_busy_answers_are_retried_after_the_time_they_name(pauses: list[float]) 
 
 def test_a_retried_upload_is_sent_whole_again(pauses: list[float], service: ServiceProcess) -> None:
     with Client(service.url) as real:
-        good = real.predict(grey_png(0)).model_dump(mode="json")
+        good = real.predict(gray_png(0)).model_dump(mode="json")
     respond, bodies = scripted([(429, {}, problem(429, retry_after_ms=1)), (200, {}, good)])
     with Client(transport=httpx.MockTransport(respond)) as client:
-        client.predict(io.BytesIO(grey_png(0)).getvalue())
+        client.predict(io.BytesIO(gray_png(0)).getvalue())
     assert len(bodies) == 2
-    assert all(grey_png(0) in body for body in bodies)
+    assert all(gray_png(0) in body for body in bodies)
 
 
 def test_retries_are_bounded_in_number(pauses: list[float]) -> None:
     respond, bodies = scripted([(429, {}, problem(429, retry_after_ms=10))] * 4)
-    with Client(transport=httpx.MockTransport(respond), retries=3) as client, pytest.raises(BusyError) as busy:
+    with (
+        Client(transport=httpx.MockTransport(respond), retries=3) as client,
+        pytest.raises(TooManyRequestsError) as busy,
+    ):
         client.models()
     assert (len(bodies), pauses) == (4, [0.01] * 3)
     assert busy.value.fields == {"retry_after_ms": 10}
@@ -214,7 +217,7 @@ def test_retries_are_bounded_in_number(pauses: list[float]) -> None:
 def test_retries_are_bounded_in_time(pauses: list[float]) -> None:
     respond, bodies = scripted([(503, {"retry-after": "20"}, problem(503))] * 2)
     with (
-        Client(transport=httpx.MockTransport(respond), patience_seconds=30) as client,
+        Client(transport=httpx.MockTransport(respond), retry_timeout=30) as client,
         pytest.raises(NotReadyError),
     ):
         client.models()
@@ -270,5 +273,5 @@ def test_the_tree_of_errors_names_every_one() -> None:
     assert errors
     for kind in errors:
         assert kind.__name__ in (client_errors.__doc__ or "")
-    for raised in (UnreachableError, ForeignAnswerError, client_errors.AnswerError):
+    for raised in (UnreachableError, UnexpectedResponseError, client_errors.AnswerError):
         assert raised.__name__ in (Client.__doc__ or "")

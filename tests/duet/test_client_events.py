@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from core.jobs.events import Finished, Note
-from duet import BusyError, Client, ForeignAnswerError, NotFoundError, UnfinishedError, UnreachableError
+from duet import Client, JobTimeoutError, NotFoundError, TooManyRequestsError, UnexpectedResponseError, UnreachableError
 from duet.client.events import messages
-from service.api.job_examples import JOB_EXAMPLE
+from service.api.examples.jobs import JOB_EXAMPLE
 from tests.support.clock import Clock
 
 PING = b": ping\n\n"
@@ -72,7 +72,7 @@ class Service:
         return answer
 
     def client(self, patience_seconds: float = 30) -> Client:
-        return Client(transport=httpx.MockTransport(self), patience_seconds=patience_seconds)
+        return Client(transport=httpx.MockTransport(self), retry_timeout=patience_seconds)
 
 
 def streams(*pieces: bytes | Exception) -> httpx.Response:
@@ -129,7 +129,7 @@ def test_a_retried_job_goes_on_past_its_first_end() -> None:
 
 
 def test_kinds_and_fields_of_a_newer_service_are_left_out() -> None:
-    service = Service(streams(told(1, event="invented"), told(2, event="note", text="a", colour="red"), FINISHED))
+    service = Service(streams(told(1, event="invented"), told(2, event="note", text="a", color="red"), FINISHED))
     with service.client() as client:
         assert [event.id for event in client.events("j")] == ["9-0"]
 
@@ -142,7 +142,7 @@ def test_patience_with_a_service_that_is_gone_ends(clock: Clock) -> None:
         with pytest.raises(UnreachableError, match="refused"):
             next(following)
     assert 10 < clock.now <= 12
-    with Service(problem(429, **{"retry-after": "10"})).client() as client, pytest.raises(BusyError):
+    with Service(problem(429, **{"retry-after": "10"})).client() as client, pytest.raises(TooManyRequestsError):
         list(client.events("j"))
 
 
@@ -153,14 +153,14 @@ def test_an_unknown_job_is_an_error_at_once() -> None:
 
 def test_what_is_no_stream_of_events_is_an_error_at_once() -> None:
     service = Service(httpx.Response(200, html="<p>It works!</p>"))
-    with service.client() as client, pytest.raises(ForeignAnswerError, match="text/html"):
+    with service.client() as client, pytest.raises(UnexpectedResponseError, match="text/html"):
         list(client.events("j"))
     assert service.seen == [None]
 
 
 def test_waiting_ends_in_time(clock: Clock) -> None:
     service = Service(*(streams(PING) for _ in range(30)))
-    with service.client() as client, pytest.raises(UnfinishedError, match="goes on"):
+    with service.client() as client, pytest.raises(JobTimeoutError, match="goes on"):
         client.wait("j", timeout_seconds=20)
     assert 20 < clock.now <= 22
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.manifest import GRADIENT_GRAPH
-from duet import BusyError, Client, ConflictError, InvalidRequestError
+from core.repository.manifest import GRADIENT_GRAPH
+from duet import Client, ConflictError, InvalidRequestError, TooManyRequestsError
 from tests.support.clock import Clock
 from tests.support.gradient_graphs import expected_slope, write_explainable
-from tests.support.onnx_models import SIZE, grey_png
+from tests.support.onnx_models import SIZE, gray_png
 from tests.support.service import ServiceProcess, service_process
 
 METHODS = ("saliency", "integrated_gradients", "occlusion")
@@ -42,7 +42,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 def test_maps_are_arrays_with_their_facts(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "rex.png"
-    path.write_bytes(grey_png(200))
+    path.write_bytes(gray_png(200))
     answer = client.saliency(path, method=METHODS, target="light", steps=4, window=2, stride=1, baseline="white")
     assert (answer.model, answer.version, answer.filename) == ("cnn", 1, "rex.png")
     assert (answer.target.label, answer.target.index) == ("light", 3)
@@ -59,10 +59,10 @@ def test_maps_are_arrays_with_their_facts(client: Client, tmp_path: Path) -> Non
 
 
 def test_every_option_reaches_the_service(client: Client) -> None:
-    told = client.saliency(grey_png(9), method="smoothgrad", samples=3, noise=0.2, seed=7, target=0)
+    told = client.saliency(gray_png(9), method="smoothgrad", samples=3, noise=0.2, seed=7, target=0)
     assert told.maps[0].parameters == {"samples": 3, "noise": 0.2, "seed": 7}
     assert told.target.label == "black"
-    other = client.saliency(grey_png(0), model="mlp", version=1)
+    other = client.saliency(gray_png(0), model="mlp", version=1)
     assert (other.model, other.version, other.predicted, other.target.label) == ("mlp", 1, "white", "white")
 
 
@@ -76,8 +76,8 @@ def test_pictures_are_png_files(client: Client) -> None:
 
 
 def test_comparisons_are_explained(client: Client) -> None:
-    assert client.compare(grey_png(0)).saliency is None
-    answer = client.compare(grey_png(0), saliency=METHODS[:2], steps=5, layout="blend")
+    assert client.compare(gray_png(0)).saliency is None
+    answer = client.compare(gray_png(0), saliency=METHODS[:2], steps=5, layout="blend")
     assert answer.saliency
     assert [(one.model, one.target.label) for one in answer.saliency] == [("mlp", "white"), ("cnn", "black")]
     mlp, cnn = answer.saliency
@@ -85,27 +85,27 @@ def test_comparisons_are_explained(client: Client) -> None:
     assert mlp.maps[1].parameters["steps"] == 5
     assert cnn.maps[0].array().shape == (SIZE, SIZE)
     assert size_of(mlp.png()) == (2 * 256 + 256 // SIZE, 256)
-    alone = client.saliency_picture(grey_png(0), model="mlp", method=METHODS[:2], steps=5, layout="blend")
+    alone = client.saliency_picture(gray_png(0), model="mlp", method=METHODS[:2], steps=5, layout="blend")
     assert mlp.png() == alone
 
 
 def test_problems_are_exceptions_with_what_there_is(client: Client) -> None:
     with pytest.raises(InvalidRequestError) as unfit:
-        client.saliency(grey_png(9), model="mlp", method="grad_cam")
+        client.saliency(gray_png(9), model="mlp", method="grad_cam")
     assert "saliency" in unfit.value.fields["available"]
     assert unfit.value.type == "urn:duet:problem:method-does-not-fit"
     with pytest.raises(InvalidRequestError) as neither:
-        client.compare(grey_png(9), saliency=["saliency", "grad_cam"])
+        client.compare(gray_png(9), saliency=["saliency", "grad_cam"])
     assert "grad_cam" not in neither.value.fields["available"]
     with pytest.raises(InvalidRequestError) as unknown:
-        client.saliency_picture(grey_png(9), target="tiger")
+        client.saliency_picture(gray_png(9), target="tiger")
     assert unknown.value.fields["classes"][0] == "black"
     with pytest.raises(InvalidRequestError, match="'lime' is no method"):
-        client.saliency(grey_png(9), method="lime")
+        client.saliency(gray_png(9), method="lime")
     with pytest.raises(InvalidRequestError, match="together with `saliency`"):
-        client.compare(grey_png(9), steps=3)
+        client.compare(gray_png(9), steps=3)
     with pytest.raises(ConflictError, match=f"no {GRADIENT_GRAPH}"):
-        client.saliency(grey_png(9), version=2)
+        client.saliency(gray_png(9), version=2)
 
 
 def test_a_busy_service_is_asked_again_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +113,6 @@ def test_a_busy_service_is_asked_again_and_then_given_up(monkeypatch: pytest.Mon
     monkeypatch.setattr("duet.client.connection.time", clock)
     problem = {"type": "urn:x", "title": "t", "status": 429, "detail": "d", "request_id": "i", "retry_after_ms": 30}
     transport = httpx.MockTransport(lambda _: httpx.Response(429, json=problem))
-    with Client(transport=transport, retries=2) as client, pytest.raises(BusyError):
-        client.saliency_picture(grey_png(9))
+    with Client(transport=transport, retries=2) as client, pytest.raises(TooManyRequestsError):
+        client.saliency_picture(gray_png(9))
     assert clock.pauses == [0.03, 0.03]

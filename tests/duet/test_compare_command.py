@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.api import MetricsComparison
-from core.manifest import MANIFEST_NAME
-from core.repository import ModelRepository
+from core.comparison.schemas import MetricsComparison
+from core.repository.manifest import MANIFEST_NAME
+from core.repository.repository import ModelRepository
 from duet.cli import main
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
@@ -48,7 +48,7 @@ def test_the_verdict_stands_first_and_its_figures_below(
     assert run("cnn", "mlp@1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
-        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of greys: 83.33"
+        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of grays: 83.33"
     )
 
     def row(name: str) -> str:

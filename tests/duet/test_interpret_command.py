@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from core.manifest import MANIFEST_NAME
-from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
-from core.reports.mistakes import Mistakes
-from core.reports.places import report_path
-from core.reports.record import read_report
-from core.reports.robustness import Robustness
+from core.records.base import read_report
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.records.mistakes import Mistakes
+from core.records.paths import report_path
+from core.records.robustness import Robustness
+from core.repository.manifest import MANIFEST_NAME
 from tests.support.duet_command import Duet, duet_command
-from tests.support.published_pair import PublishedPair, publish_pair
-from training import requests
+from tests.support.published_pair import PublishedPair, copied_pair, published_pair
+from training.pipeline import requests
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublishedPair]:
     home = tmp_path_factory.mktemp("home")
-    return home, publish_pair(home)
+    return home, copied_pair(published_pair(tmp_path_factory), home)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from core.estimate import Estimate
 from core.gate import latency
-from core.manifest import QuantizationRecord
-from core.repository import ModelRepository
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.manifest import QuantizationRecord
+from core.repository.repository import ModelRepository
 from duet.cli import main
 from tests.support.holdouts import write_judged_version
 from tests.support.versions import CREATED_AT, write_aliases, write_version
@@ -112,7 +112,10 @@ def test_an_empty_repository_says_where_it_looked(duet: Duet, tmp_path: Path, mo
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "nowhere"))
     listed = duet("models", "list")
     assert (listed.code, duet("models", "list", "--json").json) == (0, [])
-    assert listed.out == f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}\n"
+    assert listed.out == (
+        f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}: set "
+        "DUET_SHIPPED_MODELS to the folder `models` of a checkout of Duet, or train a version with `duet train`\n"
+    )
     verified = duet("models", "verify")
     assert (verified.code, verified.err) == (1, f"duet: {listed.out}")
 
@@ -141,7 +144,7 @@ def test_show_prints_the_trial_of_int8(duet: Duet, repository: ModelRepository) 
         calibration_images=160,
         speedup_batch_1=1.25,
         speedup_batch_32=3.5,
-        holdout_difference=Estimate(value=-0.001, low=-0.004, high=0.002),
+        holdout_difference=ConfidenceInterval(value=-0.001, low=-0.004, high=0.002),
         published=False,
         verdict="less than 1.5 times as fast as float32",
     )
@@ -230,7 +233,7 @@ def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, ju
     again = duet("models", "promote", "cnn@2", "--reason", "again")
     assert (again.code, again.out) == (
         0,
-        "cnn@2 is the champion already\ncnn@2 is the champion already: nothing changed\n",
+        "cnn@2 is already the champion\ncnn@2 is the champion already: nothing changed\n",
     )
 
     rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
@@ -289,7 +292,7 @@ def test_versions_without_predictions_cannot_be_compared(duet: Duet, repository:
     outcome = duet("models", "promote", "cnn@2", "--reason", "r")
     assert outcome.code == 1
     assert outcome.out == (
-        "cnn@2 cannot be compared with cnn@1: cnn@2 has no predictions.npz; publish it again with `duet export`\n"
+        "cnn@2 cannot be compared with cnn@1: cnn@2 has no predictions.npz: publish it again with `duet export`\n"
     )
     assert repository.champion("cnn") == 1
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 from duet.cli import main
 from tests.support.int8 import let_int8_fail
 from tests.support.training_runs import small_images
-from training import requests
+from training.pipeline import requests
 
 SMALL = (
     "--set", "epochs=1", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.duet_command import Duet, duet_command
-from tests.support.published_pair import PublishedPair, publish_pair
-from training import requests
+from tests.support.published_pair import PublishedPair, copied_pair, published_pair
+from training.pipeline import requests
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublishedPair]:
     home = tmp_path_factory.mktemp("home")
-    return home, publish_pair(home)
+    return home, copied_pair(published_pair(tmp_path_factory), home)
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def test_a_version_without_stored_predictions_is_one_line(
 ) -> None:
     home, pair = published
     path = pair.folder(pair.cnn) / "predictions.npz"
-    monkeypatch.setattr("core.repository.ModelRepository.verify", lambda self, *version: self.manifest(*version))
+    monkeypatch.setattr(
+        "core.repository.repository.ModelRepository.verify", lambda self, *version: self.manifest(*version)
+    )
     hidden = path.rename(home / "hidden.npz")
     try:
         assert duet("report", "mlp@1", "cnn@1", "--quick", "--threads", "1") == 1

@@ -10,7 +10,7 @@ import pytest
 from duet.cli import main
 from tests.support.training_runs import small_images
 from tests.support.versions import make_manifest, write_version
-from training import requests
+from training.pipeline import requests
 
 SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
 
@@ -49,7 +49,7 @@ def test_a_recipe_is_tuned_confirmed_and_reported(
     assert "share was 0.5, now 0.4" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_augmentation_study_writes_its_table(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

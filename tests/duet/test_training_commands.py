@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from core.aliases import history
-from core.evaluation import read_evaluation
-from core.repository import ModelRepository
+from core.repository.champions import history
+from core.repository.evaluation import read_evaluation
+from core.repository.repository import ModelRepository
 from tests.support.duet_command import Duet, duet_command
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import small_images
-from training import requests
-from training.images import Images
+from training.data.split_dataset import Images
+from training.pipeline import requests
+
+pytestmark = pytest.mark.slow
 
 SMALL = (
     "--set", "epochs=2", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
@@ -114,8 +116,8 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(
         (("mlp_baseline", "--set", "epochs"), "not of the form key=value"),
         (("mlp_baseline", "--set", "epochs=-1"), "epochs: Input should be greater than 0"),
         (("mlp_baseline", "--resume"), "nothing to resume"),
-        (("mlp_baseline", "--run", "../x"), "cannot name a run"),
-        (("mlp_baseline", "--family", "Not A Name", *SMALL), "cannot name a model family"),
+        (("mlp_baseline", "--run", "../x"), "is not a valid run name"),
+        (("mlp_baseline", "--family", "Not A Name", *SMALL), "is not a valid family name"),
     ],
 )
 def test_bad_words_are_answered_with_one_clear_line(

@@ -8,8 +8,8 @@ import pytest
 
 from core.recipes import RECIPES, recipe_config
 from duet.cli import main
-from training.tune.families import space_for
-from training.tune.parts import parts_of
+from training.tuning.families import space_for
+from training.tuning.parts import parts_of
 
 
 def test_the_help_says_how_many_trials_are_planned(

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from core.api import ProblemDetails
+from core.schemas.api import ProblemDetails
 from tests.support.compose import ROOT, Stack, docker, why_not
 from tests.support.pictures import encode, noise
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from service.app import create_app
 from service.supervisor.program import Program
-from service.supervisor.setup_state import read_setup
-from service.supervisor.training_setup import TrainingSetup
+from service.supervisor.training_env import TrainingSetup
+from service.supervisor.training_env_state import read_setup
 from tests.support.children import lines_of, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,22 @@ def test_serve_says_where_training_runs_and_how_that_is_made(tree: Path) -> None
 
 def test_serve_leaves_an_environment_that_was_chosen_alone(tree: Path) -> None:
     assert served_with(tree, DUET_TRAINING_PYTHON=sys.executable) == f"{sys.executable} :  : serve"
+
+
+def test_dev_reloads_the_app() -> None:
+    planned = subprocess.run(["make", "--dry-run", "dev"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "uvicorn service.app:create_app --factory --reload " in planned
+
+
+async def test_app_without_settings_reads_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As uvicorn makes it for `make dev`."""
+    monkeypatch.setenv("DUET_HOME", str(tmp_path))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
+    monkeypatch.setenv("DUET_MAX_FILES", "3")
+    app = create_app()
+    async with app.router.lifespan_context(app) as state:
+        assert state is not None
+        assert state["settings"].max_files == 3
 
 
 def test_the_environment_is_made_once_and_again_when_what_it_needs_changes(tree: Path) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.api import PredictResponse
-from core.dataset_answers import DatasetUpload
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
+from core.schemas.api import PredictResponse
+from core.schemas.datasets import DatasetUpload
 from duet.cli import main
 from tests.support.labelled_folders import picture
 from tests.support.markdown import blocks
@@ -35,7 +35,7 @@ def duet(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     main()
 
 
-def colours_zip() -> bytes:
+def colors_zip() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for label, count in CLASSES.items():
@@ -53,7 +53,7 @@ async def test_from_a_zip_to_predictions_with_classes_of_its_own(
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
     async with running_app(settings_for(tmp_path, api_keys=f"jobs:{KEY}"), ready=False) as app:
         headers = {"x-api-key": KEY, "content-type": "application/zip"}
-        answer = await app.client.post("/datasets/colours", content=colours_zip(), headers=headers)
+        answer = await app.client.post("/datasets/colours", content=colors_zip(), headers=headers)
         upload = DatasetUpload.model_validate_json(answer.content)
         assert (upload.added, upload.skipped, upload.dataset.shortfalls) == (41, 1, ())
 
@@ -81,10 +81,10 @@ async def test_from_a_zip_to_predictions_with_classes_of_its_own(
             assert prediction.notes
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     [commands] = [block.text for block in blocks(ROOT / "docs" / "own-images.md") if block.language == "bash"]
-    (tmp_path / "colours.zip").write_bytes(colours_zip())
+    (tmp_path / "colours.zip").write_bytes(colors_zip())
     (tmp_path / "new.png").write_bytes(picture("grass", 1_000))
     home = tmp_path / "home"
     with service_process(home, DUET_SHIPPED_MODELS=str(ROOT / "models")) as service:

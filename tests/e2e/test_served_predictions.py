@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.predictions import load_predictions
-from core.repository import ModelRepository
+from core.repository.predictions import load_predictions
+from core.repository.repository import ModelRepository
 from tests.support.cifar_files import real_cifar10
 from tests.support.service import running_app, settings_for
 

@@ -8,17 +8,17 @@ import pytest
 
 from benchmarks.common.http import Answer
 from benchmarks.promotion.bench import Answers, CheckedLoad, Plan, Results, Seen, Switch, make_requests, run
-from core.aliases import history
-from core.repository import ModelRepository
+from core.repository.champions import history
+from core.repository.repository import ModelRepository
 from tests.support.holdouts import write_judged_version
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import set_champions
 
-PNGS = [grey_png(brightness) for brightness in (0, 64, 191, 255)]
+PNGS = [gray_png(brightness) for brightness in (0, 64, 191, 255)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_no_request_fails_while_champions_change(tmp_path: Path, workers: int) -> None:
     """A promotion, a rollback and both again, against a real service; version 2 takes black for white."""
     write_judged_version(tmp_path / "models", 1, wrong=10)

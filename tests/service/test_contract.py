@@ -17,17 +17,21 @@ from tests.support.gradient_graphs import write_explainable
 from tests.support.service import ServiceProcess, service_process
 
 KEY = "k" * 16
-MOST_EXAMPLES = 6
-CONFIG = SchemathesisConfig.from_dict(
-    {
-        "seed": 1,
-        "auth": {"openapi": {"key": {"api_key": KEY}}},
-        "generation": {"max-examples": MOST_EXAMPLES, "deterministic": True},
-        "phases": {"stateful": {"enabled": False}},
-        # What is an image, a cursor or an idempotency key that nobody had before, a schema cannot say.
-        "checks": {"positive_data_acceptance": {"enabled": False}},
-    }
-)
+DESCRIPTION = Path(__file__).parents[2] / "openapi.json"
+
+
+def config(examples: int) -> SchemathesisConfig:
+    """At most so many made-up requests of each kind for each operation."""
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": 1,
+            "auth": {"openapi": {"key": {"api_key": KEY}}},
+            "generation": {"max-examples": examples, "deterministic": True},
+            "phases": {"stateful": {"enabled": False}},
+            # What is an image, a cursor or an idempotency key that nobody had before, a schema cannot say.
+            "checks": {"positive_data_acceptance": {"enabled": False}},
+        }
+    )
 
 
 @schemathesis.serializer("application/zip")
@@ -35,7 +39,8 @@ def _as_it_is(_: schemathesis.SerializationContext, value: Any) -> Any:
     return value
 
 
-described = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi.json", config=CONFIG)
+one_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(1))
+many_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(20))
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 
 
 @pytest.mark.slow
-@described.parametrize()
+@one_each.parametrize()
+def test_one_made_up_request_is_answered_as_described(case: schemathesis.Case[Any], service: ServiceProcess) -> None:
+    case.call_and_validate(base_url=service.url)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+@many_each.parametrize()
 def test_answers_are_as_described(case: schemathesis.Case[Any], service: ServiceProcess) -> None:
     case.call_and_validate(base_url=service.url)

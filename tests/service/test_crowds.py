@@ -11,22 +11,24 @@ from typing import Any
 
 import pytest
 
-from core.manifest import Precision
+from core.repository.manifest import Precision
 from core.statistics.calibration import softmax
 from service.engine.arrays import Pixels
-from service.engine.outputs import Outputs
+from service.engine.postprocess import Outputs
 from tests.support.gates import gated
-from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version
+from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, gray_png, write_onnx_version
 from tests.support.service import ListeningApp, listening_app, set_champions, settings_for, until
 from tests.support.wire import FORM, Answer, Peer, answer_on, form, request
 
 GRAPHS: Sequence[tuple[str, Precision]] = (("cnn", "fp32"), ("cnn", "int8"), ("mlp", "fp32"))
-THREADS = pytest.mark.parametrize("threads", [1, 2], ids=["on the event loop", "on threads"])
+THREADS = pytest.mark.parametrize(
+    "threads", [1, pytest.param(2, marks=pytest.mark.full)], ids=["on the event loop", "on threads"]
+)
 
 
-async def ask(peer: Peer, greys: Sequence[int], query: str = "", *, path: str = "/predict") -> dict[str, Any]:
-    """The answer to pictures of these greys: one as a raw body, several as a form."""
-    files = [grey_png(grey) for grey in greys]
+async def ask(peer: Peer, grays: Sequence[int], query: str = "", *, path: str = "/predict") -> dict[str, Any]:
+    """The answer to pictures of these grays: one as a raw body, several as a form."""
+    files = [gray_png(gray) for gray in grays]
     if len(files) == 1:
         await peer.send(request(files[0], path=path + query))
     else:
@@ -37,8 +39,8 @@ async def ask(peer: Peer, greys: Sequence[int], query: str = "", *, path: str = 
     return parsed
 
 
-def expected_top(grey: int, *, inverted: bool, precision: Precision = "fp32") -> Any:
-    probabilities_K = softmax(expected_logits(grey, precision), CALIBRATIONS[precision].temperature)
+def expected_top(gray: int, *, inverted: bool, precision: Precision = "fp32") -> Any:
+    probabilities_K = softmax(expected_logits(gray, precision), CALIBRATIONS[precision].temperature)
     labels = CLASSES[::-1] if inverted else CLASSES
     return pytest.approx(dict(zip(labels, probabilities_K.tolist(), strict=True)), abs=1e-4)
 
@@ -56,17 +58,17 @@ async def test_each_of_many_connections_gets_its_own_answers(home: Path, threads
         async with await Peer.connect(app.address) as peer:
             for _ in range(12):
                 model, precision = chance.choice(GRAPHS)
-                greys = [chance.randrange(256) for _ in range(chance.choice((1, 1, 1, 2, 7)))]
-                answer = await ask(peer, greys, f"?model={model}&precision={precision}&top_k=5")
-                for i, (grey, one) in enumerate(zip(greys, answer["predictions"], strict=True)):
+                grays = [chance.randrange(256) for _ in range(chance.choice((1, 1, 1, 2, 7)))]
+                answer = await ask(peer, grays, f"?model={model}&precision={precision}&top_k=5")
+                for i, (gray, one) in enumerate(zip(grays, answer["predictions"], strict=True)):
                     assert (one["model"], one["precision"]) == (model, precision)
-                    assert one["filename"] == (None if len(greys) == 1 else f"{i}.png")
-                    assert top_of(one) == expected_top(grey, inverted=model == "mlp", precision=precision), grey
-                grey = chance.randrange(256)
-                both = await ask(peer, [grey], "?top_k=5", path="/compare")
+                    assert one["filename"] == (None if len(grays) == 1 else f"{i}.png")
+                    assert top_of(one) == expected_top(gray, inverted=model == "mlp", precision=precision), gray
+                gray = chance.randrange(256)
+                both = await ask(peer, [gray], "?top_k=5", path="/compare")
                 assert [one["model"] for one in both["predictions"]] == ["mlp", "cnn"]
                 for one in both["predictions"]:
-                    assert top_of(one) == expected_top(grey, inverted=one["model"] == "mlp"), grey
+                    assert top_of(one) == expected_top(gray, inverted=one["model"] == "mlp"), gray
 
     async with listening_app(settings_for(home, threads=threads)) as app:
         await asyncio.gather(*(client(app, number) for number in range(24)))
@@ -89,11 +91,11 @@ async def test_no_answer_fails_or_mixes_versions_while_champions_change(home: Pa
         chance = random.Random(number)
         async with await Peer.connect(app.address) as peer:
             while not done.is_set():
-                greys = [chance.choice((0, 255)) for _ in range(chance.choice((1, 3, 9)))]
-                predictions = (await ask(peer, greys))["predictions"]
+                grays = [chance.choice((0, 255)) for _ in range(chance.choice((1, 3, 9)))]
+                predictions = (await ask(peer, grays))["predictions"]
                 [version] = {one["version"] for one in predictions}
                 labels = ("black", "white") if version == 1 else ("white", "black")
-                assert [one["label"] for one in predictions] == [labels[grey == 255] for grey in greys]
+                assert [one["label"] for one in predictions] == [labels[gray == 255] for gray in grays]
                 seen.add(version)
 
     async with listening_app(settings_for(home, threads=threads, max_batch=4)) as app:
@@ -111,7 +113,7 @@ async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> 
     models = home / "models"
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
     async with listening_app(settings_for(home, threads=3, max_batch=4)) as app:
-        old = app.lane("cnn")
+        old = app.queue("cnn")
         with gated(old) as gate:
             peers = [await Peer.connect(app.address) for _ in range(4)]
             running = asyncio.create_task(ask(peers[0], [0]))
@@ -119,11 +121,11 @@ async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> 
             half_run = asyncio.create_task(ask(peers[1], [0, 255] * 5))
             await gate.held(2)
             queued = asyncio.create_task(ask(peers[2], [255]))
-            await until(lambda: asyncio.sleep(0, old.waiting >= 1))
+            await until(lambda: asyncio.sleep(0, old.pending >= 1))
             set_champions(models, cnn=2, mlp=1)
-            await until(lambda: asyncio.sleep(0, app.lane("cnn") is not old))
+            await until(lambda: asyncio.sleep(0, app.queue("cnn") is not old))
             after = asyncio.create_task(ask(peers[3], [0]))
-            await until(lambda: asyncio.sleep(0, app.lane("cnn").waiting == 1))
+            await until(lambda: asyncio.sleep(0, app.queue("cnn").pending == 1))
             gate.open()
             answers = await asyncio.gather(running, half_run, queued, after)
         assert [{one["version"] for one in answer["predictions"]} for answer in answers] == [{1}, {1}, {1}, {2}]
@@ -133,7 +135,7 @@ async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> 
             ["white"],
             ["white"],
         ]
-        assert old.waiting == 0
+        assert old.pending == 0
         for peer in peers:
             peer.hang_up()
 
@@ -142,13 +144,13 @@ async def test_what_comes_while_the_event_loop_runs_a_batch_is_in_the_next_one(h
     async with listening_app(settings_for(home, threads=1, max_batch=4)) as app:
         others = [socket.create_connection(app.address, timeout=60) for _ in range(3)]
         await until(lambda: asyncio.sleep(0, len(app.server.server_state.connections) == 3))
-        cnn = app.lane("cnn")
+        cnn = app.queue("cnn")
         run, sizes = cnn.run, list[int]()
 
         def run_while_others_ask(images_NHWC: Pixels) -> Outputs:
             if not sizes:
                 for other in others:
-                    other.sendall(request(grey_png(255)))
+                    other.sendall(request(gray_png(255)))
             sizes.append(len(images_NHWC))
             return run(images_NHWC)
 

@@ -16,14 +16,14 @@ from PIL import Image
 import service
 from service.engine.arrays import Pixels
 from service.engine.batcher import SWEEP_SECONDS
-from service.engine.outputs import Outputs
+from service.engine.postprocess import Outputs
 from tests.support.gates import gated
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import FORM, Peer, form, request
 
 CODE = str(Path(service.__file__).parent)
-GREY = grey_png(0)
+GRAY = gray_png(0)
 LIMIT = 400_000
 NO_IMAGE = bytes(300_000)
 
@@ -36,26 +36,26 @@ def noise_png(side: int) -> bytes:
 
 LARGE = noise_png(300)
 REQUESTS = {
-    "an image": (request(GREY), 200),
+    "an image": (request(GRAY), 200),
     "a large image": (request(LARGE), 200),
-    "a form": (request(form([GREY, LARGE]), content_type=FORM), 200),
-    "a comparison": (request(GREY, path="/compare"), 200),
+    "a form": (request(form([GRAY, LARGE]), content_type=FORM), 200),
+    "a comparison": (request(GRAY, path="/compare"), 200),
     "no image": (request(NO_IMAGE), 422),
     "no image to compare": (request(NO_IMAGE, path="/compare"), 422),
-    "no image in a form": (request(form([GREY, NO_IMAGE]), content_type=FORM), 422),
+    "no image in a form": (request(form([GRAY, NO_IMAGE]), content_type=FORM), 422),
     "a cut image": (request(LARGE[:-5000]), 422),
-    "a cut form": (request(form([GREY, NO_IMAGE])[:200_000], content_type=FORM), 400),
+    "a cut form": (request(form([GRAY, NO_IMAGE])[:200_000], content_type=FORM), 400),
     "a form that is none": (request(NO_IMAGE, content_type=FORM), 400),
     "an empty form": (request(form([]), content_type=FORM), 422),
-    "a wrong field": (request(form([GREY]).replace(b'"file"', b'"image"'), content_type=FORM), 422),
-    "too many files": (request(form([GREY] * 65), content_type=FORM), 422),
+    "a wrong field": (request(form([GRAY]).replace(b'"file"', b'"image"'), content_type=FORM), 422),
+    "too many files": (request(form([GRAY] * 65), content_type=FORM), 422),
     "too large a body": (request(bytes(LIMIT + 1)), 413),
     "another type": (request(NO_IMAGE, content_type="application/json"), 415),
-    "an unknown model": (request(GREY, path="/predict?model=vit"), 404),
-    "an unknown version": (request(GREY, path="/predict?version=9"), 404),
-    "an unpublished precision": (request(GREY, path="/predict?precision=int8"), 404),
-    "an invalid parameter": (request(GREY, path="/predict?top_k=0"), 422),
-    "another address": (request(GREY, path="/nowhere"), 404),
+    "an unknown model": (request(GRAY, path="/predict?model=vit"), 404),
+    "an unknown version": (request(GRAY, path="/predict?version=9"), 404),
+    "an unpublished precision": (request(GRAY, path="/predict?precision=int8"), 404),
+    "an invalid parameter": (request(GRAY, path="/predict?top_k=0"), 422),
+    "another address": (request(GRAY, path="/nowhere"), 404),
 }
 
 
@@ -111,7 +111,7 @@ def assert_clean(found: list[object]) -> None:
 async def test_a_late_request_is_gone_when_it_has_been_refused(home: Path, path: str) -> None:
     settings = settings_for(home, threads=2, poll_seconds=60, deadline_seconds=0.05)
     async with listening_app(settings) as app:
-        with gated(app.lane("cnn")) as gate:
+        with gated(app.queue("cnn")) as gate:
             for _ in range(2):
                 assert await ask(app, request(LARGE)) == 504
             await gate.held(2)
@@ -123,16 +123,16 @@ async def test_a_late_request_is_gone_when_it_has_been_refused(home: Path, path:
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
 async def test_a_request_is_gone_when_its_client_is(home: Path, path: str) -> None:
     async with listening_app(settings_for(home, threads=2, poll_seconds=60)) as app:
-        cnn = app.lane("cnn")
+        cnn = app.queue("cnn")
         with gated(cnn) as gate:
             staying = [await Peer.connect(app.address) for _ in range(2)]
             for peer in staying:
-                await peer.send(request(GREY))
+                await peer.send(request(GRAY))
                 await gate.held()
             with uncollected() as found:
                 async with await Peer.connect(app.address) as leaving:
                     await leaving.send(request(LARGE, path=path))
-                    await until(lambda: asyncio.sleep(0, cnn.waiting == 1))
+                    await until(lambda: asyncio.sleep(0, cnn.pending == 1))
                 await until_forgotten(app, 2)
             gate.open()
             for peer in staying:
@@ -142,13 +142,13 @@ async def test_a_request_is_gone_when_its_client_is(home: Path, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_a_request_is_gone_when_its_model_has_failed(home: Path, path: str, threads: int) -> None:
     def fails(_: Pixels) -> Outputs:
         raise MemoryError("no room")
 
     async with listening_app(settings_for(home, threads=threads, poll_seconds=60)) as app:
-        app.lane("cnn").run = fails
+        app.queue("cnn").run = fails
         assert await ask(app, request(LARGE, path=path)) == 500
         with uncollected() as found:
             assert await ask(app, request(LARGE, path=path)) == 500

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 
 BLOCKED = ("torch", "torchvision", "training", "onnx", "onnxscript", "sklearn", "matplotlib", "captum", "pandas")
 SERVES_WITHOUT = """
@@ -22,7 +22,7 @@ class Blocked(MetaPathFinder):
 
 sys.meta_path.insert(0, Blocked())
 
-import service.server
+import service.server.main
 from service.app import create_app
 from service.settings import Settings
 from duet import Client
@@ -47,13 +47,13 @@ asyncio.run(main())
 
 def test_the_service_answers_where_torch_and_training_cannot_be_imported(home: Path) -> None:
     image = home / "a.png"
-    image.write_bytes(grey_png(0))
+    image.write_bytes(gray_png(0))
     program = SERVES_WITHOUT.format(blocked=BLOCKED, home=str(home), image=str(image))
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ended.stdout.strip() == "[200, 200, 200]", ended.stderr
 
 
-@pytest.mark.parametrize("module", ["duet", "duet.cli", "core.api"])
+@pytest.mark.parametrize("module", ["duet", "duet.cli", "core.schemas.api"])
 def test_importing_it_loads_neither_server_nor_runtime(module: str) -> None:
     heavy = ("fastapi", "uvicorn", "onnxruntime", "torch", "service")
     program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
@@ -72,6 +72,6 @@ def test_the_client_needs_nothing_of_the_server() -> None:
 
 def test_celery_waits_for_the_first_job() -> None:
     """It would take a tenth of the time to the first answer."""
-    program = "import sys, service.server; print([name for name in ('celery', 'kombu') if name in sys.modules])"
+    program = "import sys, service.server.main; print([name for name in ('celery', 'kombu') if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "[]"

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, service_process
 from tests.support.wire import FORM, answer_on, form, head, request
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.full,
     pytest.mark.skipif(sys.platform != "linux", reason="the size of the process is looked up in /proc"),
 ]
 MIB = 1024 * 1024
 CLIENTS = 4
-PICTURES = [grey_png(grey) for grey in range(0, 256, 5)]
+PICTURES = [gray_png(gray) for gray in range(0, 256, 5)]
 
 
 @pytest.fixture(params=["1", "2"], ids=["on the event loop", "on threads"])
@@ -83,7 +83,7 @@ def test_batches_of_ever_other_sizes_and_queries(service: ServiceProcess) -> Non
 
 def test_large_bodies_that_are_refused(service: ServiceProcess) -> None:
     no_image = bytes(4 * MIB)
-    half_a_form = form([grey_png(0), no_image])[: 3 * MIB]
+    half_a_form = form([gray_png(0), no_image])[: 3 * MIB]
 
     def talk(address: tuple[str, int], chance: random.Random) -> None:
         with socket.create_connection(address, timeout=60) as connection:

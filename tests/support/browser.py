@@ -132,7 +132,7 @@ def visiting(
         browser: of `chromium`.
         service: address without a slash at its end.
         size: of the window, in pixels.
-        scheme: colours that the system prefers.
+        scheme: colors that the system prefers.
         context: further options of playwright's `new_context`.
     """
     opened = browser.new_context(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.onnx_models import CLASSES, brightness_of, grey_png
+from tests.support.onnx_models import CLASSES, brightness_of, gray_png
 
 
 class Caller(threading.Thread):
@@ -44,7 +44,7 @@ class Caller(threading.Thread):
             connection.close()
 
     def _call(self, connection: http.client.HTTPConnection) -> None:
-        image = grey_png(brightness_of(self._label))
+        image = gray_png(brightness_of(self._label))
         connection.request("POST", "/predict?top_k=1", image, {"Content-Type": "image/png"})
         answer = connection.getresponse()
         body = answer.read()

@@ -1,4 +1,4 @@
-"""Small data sets in the file format of CIFAR-10's Python version, made up for tests, and the real one."""
+"""Small synthetic data sets in the file format of CIFAR-10, and the real CIFAR-10."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.datasets.base import ImageDataset
-from training.datasets.cifar10 import load_cifar10
+from training.data.cifar10 import load_cifar10
+from training.data.types import ImageDataset
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = 5
@@ -26,9 +26,9 @@ _REAL_FOLDER = os.environ.get("DUET_DATA_DIR")
 def write_cifar_files(
     folder: Path, *, per_class_train: int = 20, per_class_test: int = 5, seed: int = 0
 ) -> list[tuple[str, str]]:
-    """Write data_batch_1 to 5, test_batch and batches.meta into `folder`; returns the (name, md5) of each.
+    """Write data_batch_1 to 5, test_batch and batches.meta to `folder`; returns (name, md5) of each.
 
-    Every class is a smooth coloured pattern of its own under noise, so that a network can learn them.
+    Every class has its own smooth colored pattern plus noise, so that a network can learn it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(seed)
@@ -48,14 +48,14 @@ def write_cifar_files(
 
 
 def write_pickle(path: Path, content: object) -> str:
-    """Pickle `content` into `path`; returns the md5 of the file."""
+    """Pickle `content` to `path`; returns the md5 of the file."""
     data = pickle.dumps(content, protocol=2)
     path.write_bytes(data)
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def small_dataset(*, per_class_train: int = 20, per_class_test: int = 5, seed: int = 0) -> ImageDataset:
-    """A data set of ten learnable classes, read from files as CIFAR-10 is."""
+    """A data set of ten learnable classes, loaded like CIFAR-10."""
     with tempfile.TemporaryDirectory() as folder:
         files = write_cifar_files(
             Path(folder), per_class_train=per_class_train, per_class_test=per_class_test, seed=seed
@@ -65,7 +65,7 @@ def small_dataset(*, per_class_train: int = 20, per_class_test: int = 5, seed: i
 
 @lru_cache(maxsize=1)
 def real_cifar10() -> ImageDataset:
-    """The real CIFAR-10 at DUET_DATA_DIR; skips the calling test where that is not set."""
+    """The real CIFAR-10 in DUET_DATA_DIR; skips the calling test if it is not set."""
     if not _REAL_FOLDER:
         pytest.skip("DUET_DATA_DIR is not set")
     return load_cifar10(Path(_REAL_FOLDER))
@@ -91,9 +91,9 @@ def _images(per_class: int, generator: np.random.Generator) -> tuple[npt.NDArray
 
 
 def _pattern(label: int) -> npt.NDArray[np.float64]:
-    """float64 [3, 32, 32]: stripes whose direction, width and colour belong to the class."""
+    """Stripes with class-specific direction, width and color, float64 [3, 32, 32]."""
     rows, columns = np.mgrid[0:32, 0:32] / 32
     angle = np.pi * label / len(CLASS_NAMES)
     stripes = np.sin(2 * np.pi * (1 + label % 3) * (rows * np.sin(angle) + columns * np.cos(angle)))
-    colour_C11 = np.random.default_rng(label).uniform(-1, 1, size=(3, 1, 1))
-    return np.asarray(128 + 60 * colour_C11 * stripes + 30 * colour_C11)
+    color_C11 = np.random.default_rng(label).uniform(-1, 1, size=(3, 1, 1))
+    return np.asarray(128 + 60 * color_C11 * stripes + 30 * color_C11)

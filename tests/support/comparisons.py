@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core.estimate import Estimate
-from core.manifest import Manifest
-from core.reports.latency import Latency, Timing
-from core.reports.places import report_path
-from core.reports.record import ReportedData, ReportedModel, write_report
-from core.reports.robustness import Condition, ConditionKind, Robustness
+from core.records.base import ReportedData, ReportedModel, write_report
+from core.records.latency import Latency, Timing
+from core.records.paths import report_path
+from core.records.robustness import Condition, ConditionKind, Robustness
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.manifest import Manifest
 
 IMAGES = 40
 CONDITIONS: tuple[tuple[str, ConditionKind, tuple[float, ...]], ...] = (
@@ -27,7 +27,7 @@ def write_robustness(layer: Path, manifest: Manifest, *, clean: float, seed: int
     """A record of this version, right on the first images of 40, as many as `clean` and the condition leave."""
     record = Robustness(
         model=ReportedModel.of(manifest),
-        data=ReportedData(name="greys", digest=manifest.data.digest, images=IMAGES, seed=seed),
+        data=ReportedData(name="grays", digest=manifest.data.digest, images=IMAGES, seed=seed),
         benchmark="CIFAR-10-C (regenerated)",
         left_out=("frost: it needs photographs",),
         seed=0,
@@ -45,7 +45,7 @@ def write_robustness(layer: Path, manifest: Manifest, *, clean: float, seed: int
 
 def write_latency(layer: Path, manifest: Manifest, *, ms: float) -> Latency:
     """A record that says that one image takes this version so many milliseconds."""
-    timing = Timing(precision="fp32", batch=1, ms=Estimate(value=ms, low=0.9 * ms, high=1.1 * ms), runs=50)
+    timing = Timing(precision="fp32", batch=1, ms=ConfidenceInterval(value=ms, low=0.9 * ms, high=1.1 * ms), runs=50)
     record = Latency(model=ReportedModel.of(manifest), cpu="a processor", onnxruntime="1.23.0", timings=(timing,))
     write_report(report_path(layer, "latency", manifest.reference), record)
     return record

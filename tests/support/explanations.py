@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from service.engine.arrays import Floats, Pixels
-from service.engine.outputs import RunBatch
+from service.engine.gradient_model import GradientModel
+from service.engine.postprocess import RunBatch
 from service.saliency.baselines import Baseline, baseline_image
-from service.saliency.gradients import GradientModel
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import Runs
 

@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.engine.arrays import Pixels
-from service.engine.lane import Lane
-from service.engine.outputs import Outputs
+from service.engine.postprocess import Outputs
+from service.engine.queue import ModelQueue
 
 PATIENCE_S = 60.0
 
 
 class Gate:
-    """Holds every run of a lane's model back until it is opened; of no use where models run on the event loop."""
+    """Holds every run of a queue's model back until it is opened; of no use where models run on the event loop."""
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, queue: ModelQueue) -> None:
+        self.queue = queue
         self.batches: list[int] = []
         self._held = threading.Semaphore(0)
         self._opened = threading.Event()
-        self._real = lane.run
-        lane.run = self._run
+        self._real = queue.run
+        queue.run = self._run
 
     async def held(self, runs: int = 1) -> None:
         """Until so many more runs have begun."""
@@ -42,9 +42,9 @@ class Gate:
 
 
 @contextmanager
-def gated(lane: Lane) -> Iterator[Gate]:
-    """A gate before the lane's model, open at the latest when the block ends."""
-    gate = Gate(lane)
+def gated(queue: ModelQueue) -> Iterator[Gate]:
+    """A gate before the queue's model, open at the latest when the block ends."""
+    gate = Gate(queue)
     try:
         yield gate
     finally:

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from core.manifest import GRADIENT_GRAPH, Geometry
+from core.repository.manifest import GRADIENT_GRAPH, Geometry
 from tests.support.onnx_models import CLASSES, SHARPNESS, SIZE, write_onnx_version
 from tests.support.service import set_champions
 
 
 def gradient_graph(*, classes: int = len(CLASSES), size: int = SIZE, inverted: bool = False, features: bool) -> bytes:
     """The graph of `write_onnx_version`; its feature map, where it has one, is the image itself, channels first."""
-    centres_K = np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
+    centers_K = np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
     count = size * size * 3
-    weights_PK = np.tile(SHARPNESS * 2 * centres_K / count, (count, 1)).astype(np.float32)
+    weights_PK = np.tile(SHARPNESS * 2 * centers_K / count, (count, 1)).astype(np.float32)
     constants = [
         numpy_helper.from_array(weights_PK, "weights"),
-        numpy_helper.from_array((-SHARPNESS * centres_K**2).astype(np.float32), "bias"),
+        numpy_helper.from_array((-SHARPNESS * centers_K**2).astype(np.float32), "bias"),
         numpy_helper.from_array(np.array([-1, size, size, 3], np.int64), "image"),
     ]
     nodes = [

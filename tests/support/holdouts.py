@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.estimate import Estimate
 from core.gate.costs import Costs
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.latency import Latency
-from core.manifest import FileRecord, Manifest
-from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
-from core.reports.corrupted_holdout import CorruptedCondition, CorruptedHoldout
-from core.reports.record import ReportedData, ReportedModel
-from tests.support.onnx_models import CLASSES as GREYS
+from core.records.base import ReportedData, ReportedModel
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedCondition, CorruptedHoldout
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.manifest import FileRecord, Manifest
+from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from tests.support.onnx_models import CLASSES as GRAYS
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import make_manifest
 
@@ -28,7 +28,7 @@ CLASSES = ("ant", "bee", "cow", "dog")
 PER_CLASS = 500
 LABELS_N: Labels = np.repeat(np.arange(len(CLASSES)), PER_CLASS)
 IMAGES = len(LABELS_N)
-GREY_LABELS_N: Labels = np.repeat(np.arange(len(GREYS)), 40)
+GRAY_LABELS_N: Labels = np.repeat(np.arange(len(GRAYS)), 40)
 
 
 def rights(*wrong_per_class: int, seed: int | None = None) -> Rights:
@@ -81,7 +81,7 @@ def corrupted_record(manifest: Manifest, right_N: Rights, flagged_N: Rights, **d
 
 def costs(latency: float = 1.0, size: float = 1.0) -> Costs:
     """Costs with these ratios."""
-    ratio = Estimate(value=latency, low=0.99 * latency, high=1.01 * latency)
+    ratio = ConfidenceInterval(value=latency, low=0.99 * latency, high=1.01 * latency)
     return Costs(Latency(ratio, 2.0 * latency, 2.0), round(1e6 * size), 1_000_000)
 
 
@@ -98,11 +98,14 @@ def predictions_file(folder: Path, right: Sequence[bool] | Rights, labels_N: Lab
 def write_judged_version(
     models: Path, version: int, *, wrong: int = 0, family: str = "cnn", **options: Any
 ) -> Manifest:
-    """A runnable version with answers to a holdout of 40 images of each of five greys.
+    """A runnable version with answers to a holdout of 40 images of each of five grays.
 
-    It is wrong on the first `wrong` images of each class, and as sure of its answers as it is right.
+    It is wrong on the first `wrong` images of each class, and as sure of its answers as it is right. Corrupted images
+    are all answered right.
     """
     folder = models / family / str(version)
-    right_N = np.arange(len(GREY_LABELS_N)) % 40 >= wrong
-    content = predictions_file(folder, right_N, GREY_LABELS_N, confidence=1 - wrong / 40)
-    return write_onnx_version(folder, family, version, **({"extra_files": {PREDICTIONS_NAME: content}} | options))
+    right_N = np.arange(len(GRAY_LABELS_N)) % 40 >= wrong
+    content = predictions_file(folder, right_N, GRAY_LABELS_N, confidence=1 - wrong / 40)
+    record = corrupted_record(make_manifest(family, version), np.ones(40, bool), np.zeros(40, bool))
+    files = {PREDICTIONS_NAME: content, CORRUPTED_HOLDOUT_NAME: record.model_dump_json().encode()}
+    return write_onnx_version(folder, family, version, **({"extra_files": files} | options))

@@ -1,19 +1,19 @@
-"""Deciding the trial of an int8 variant: speed is the machine's, and tests have too few images to show accuracy."""
+"""Fixed result of the int8 acceptance test, which otherwise depends on the speed of the machine."""
 
 from __future__ import annotations
 
 import pytest
 
-from training import int8_trial
+from training.export import int8_acceptance
 
 
 def let_int8_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice as fast, and any difference in accuracy will do."""
-    monkeypatch.setattr(int8_trial, "measured_speedup", lambda _graphs, _images: 2.0)
-    monkeypatch.setattr(int8_trial, "MAX_LOSS", 1.0)
+    """Accept int8: speed-up 2, any difference in accuracy."""
+    monkeypatch.setattr(int8_acceptance, "measure_speedup", lambda _graphs, _images: 2.0)
+    monkeypatch.setattr(int8_acceptance, "MAX_LOSS", 1.0)
 
 
 def let_int8_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No faster than float32."""
-    monkeypatch.setattr(int8_trial, "measured_speedup", lambda _graphs, _images: 1.0)
-    monkeypatch.setattr(int8_trial, "MAX_LOSS", 1.0)
+    """Reject int8: no speed-up."""
+    monkeypatch.setattr(int8_acceptance, "measure_speedup", lambda _graphs, _images: 1.0)
+    monkeypatch.setattr(int8_acceptance, "MAX_LOSS", 1.0)

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
+from core.files.run_paths import LOG_NAME, named_run
 from core.jobs.events import ReportedEvent, Stage
-from core.runs import LOG_NAME, named_run
-from service.jobs.desk import JobDesk
-from service.jobs.heartbeat import Readiness, WorkerReport
-from service.jobs.keys import queue_key
+from service.jobs.service import JobService
+from service.jobs.store.heartbeats import Readiness, WorkerReport
+from service.jobs.store.keys import queue_key
 from tests.support.broker import Broker
 from tests.support.service import RunningApp, running_app, settings_for
 
@@ -36,11 +36,11 @@ async def job_app(home: Path, broker: Broker, **changes: Any) -> AsyncIterator[R
         yield app
 
 
-def desk_of(app: RunningApp) -> JobDesk:
+def desk_of(app: RunningApp) -> JobService:
     """The jobs of the app."""
-    desk = app.state["jobs"]
-    assert desk is not None
-    return desk
+    job_service = app.state["jobs"]
+    assert job_service is not None
+    return job_service
 
 
 async def submitted(app: RunningApp, body: dict[str, Any] | None = None, path: str = "/train", **headers: str) -> str:

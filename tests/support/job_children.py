@@ -54,7 +54,7 @@ from training.jobs.main import main
 sys.exit(main(sys.argv[3:]))
 """
 _SMALL_DATA = """\
-from training.datasets import cifar10
+from training.data import cifar10
 cifar10.load_cifar10.__kwdefaults__["files"] = {files!r}
 """
 
@@ -87,6 +87,24 @@ def real_child(folder: Path, *, more: str = "") -> Path:
 
     before = _SMALL_DATA.format(files=write_cifar_files(folder)) + dedent(more)
     return _script(folder / "python", _REAL.format(root=str(ROOT), before=before))
+
+
+def training_python(folder: Path) -> Path:
+    """An interpreter with all that training needs, whose CIFAR-10 is made-up images in `folder`.
+
+    `DUET_DATA_DIR` must name the folder. Only the published checksums are replaced.
+    """
+    from tests.support.cifar_files import write_cifar_files  # which needs what training needs
+
+    path = folder / "python"
+    before = _SMALL_DATA.format(files=write_cifar_files(folder))
+    path.write_text(
+        f"#!{sys.executable}\nimport runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "if sys.argv[1] == '-c':\n    sys.exit(0)  # asked which packages are missing: none\n"
+        f"{before}sys.argv = sys.argv[2:]\nrunpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+    )
+    path.chmod(0o755)
+    return path
 
 
 def child_doing(path: Path, before: str) -> Path:

@@ -17,9 +17,9 @@ from core.jobs.records import JobRecord
 from core.jobs.stored_event import FIRST, StoredEvent
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.events import stored_event
-from service.jobs.keys import events_key
-from service.jobs.store import JobStore
+from service.jobs.store.events import stored_event
+from service.jobs.store.keys import events_key
+from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ from typing import Any
 from core.jobs.events import Epoch, Note, Progress, read_job_event
 from core.jobs.parameters import EvaluateParameters, JobKind, TrainParameters
 from core.jobs.records import JobRecord
-from service.jobs.keys import LEASES, events_key
-from service.jobs.store import Claim, JobStore
+from service.jobs.store.keys import LEASES, events_key
+from service.jobs.store.store import Claim, JobStore
 
 PARAMETERS = TrainParameters(recipe="cnn_baseline", overrides={"epochs": 2})
 

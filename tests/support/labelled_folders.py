@@ -1,4 +1,4 @@
-"""Labelled folders of images made up for tests: a colour per class, in many sizes, modes and formats."""
+"""Labelled folders of images made up for tests: a color per class, in many sizes, modes and formats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-COLOURS = {
+COLORS = {
     "brick red": (200, 60, 50),
     "grass": (60, 180, 70),
     "night": (20, 20, 90),
@@ -25,7 +25,7 @@ def picture(label: str, number: int, *, mode: str = "RGB") -> bytes:
     generator = np.random.default_rng([number, *label.encode()])
     height, width = generator.integers(20, 90, size=2)
     noise_HWC = generator.normal(0, 12, size=(height, width, 3))
-    pixels_HWC = np.clip(np.array(COLOURS[label]) + noise_HWC, 0, 255).astype(np.uint8)
+    pixels_HWC = np.clip(np.array(COLORS[label]) + noise_HWC, 0, 255).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels_HWC).convert(mode).save(stream, _FORMATS[mode])
     return stream.getvalue()
@@ -37,7 +37,7 @@ def write_labelled_folder(home: Path, name: str, images: Mapping[str, int], *, m
     for label, count in images.items():
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            # Grey pictures of two classes can look the same, so that only one class has them.
+            # Gray pictures of two classes can look the same, so that only one class has them.
             mode = _MODES[number % len(_MODES)] if mixed and (label == "snow" or number % len(_MODES) != 3) else "RGB"
             (folder / label / f"{number:04}").write_bytes(picture(label, number, mode=mode))
     return folder

@@ -10,7 +10,7 @@ from typing import Any
 from redis import Redis
 
 from core.jobs.parameters import JobKind
-from service.jobs.keys import queue_key
+from service.jobs.store.keys import queue_key
 
 
 @dataclass(frozen=True)

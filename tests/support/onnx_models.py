@@ -1,7 +1,7 @@
 """Real, tiny ONNX versions whose answer to an image is known beforehand.
 
 The model names the class nearest to an image's brightness: of K classes, class k stands for the brightness
-255 * k / (K - 1). So a picture of one grey answers for itself, and no two greys have the same logits. The int8 variant
+255 * k / (K - 1). So a picture of one gray answers for itself, and no two grays have the same logits. The int8 variant
 is the same with coarser weights, so that its logits tell which of the two has run.
 """
 
@@ -20,8 +20,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from core.estimate import Estimate
-from core.evaluation import (
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.evaluation import (
     EVALUATION_NAME,
     AveragedScores,
     ClassScores,
@@ -32,8 +32,8 @@ from core.evaluation import (
     ReliabilityBin,
     Scores,
 )
-from core.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
-from core.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from core.repository.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
+from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
 from tests.support.versions import write_version
 
 CLASSES = ("black", "dark", "grey", "light", "white")
@@ -87,31 +87,31 @@ def write_onnx_version(
     )
 
 
-def grey_png(brightness: int, size: int = SIZE) -> bytes:
-    """A picture of one grey, as PNG."""
+def gray_png(brightness: int, size: int = SIZE) -> bytes:
+    """A picture of one gray, as PNG."""
     stream = io.BytesIO()
     Image.new("RGB", (size, size), (brightness,) * 3).save(stream, "PNG")
     return stream.getvalue()
 
 
 def brightness_of(label: str, classes: Sequence[str] = CLASSES) -> int:
-    """The grey that the model takes for this class."""
+    """The gray that the model takes for this class."""
     return round(255 * classes.index(label) / (len(classes) - 1))
 
 
 def expected_logits(brightness: int, precision: Precision = "fp32") -> npt.NDArray[np.float64]:
-    """What a version that is not inverted answers to a picture of this grey, float64 [K]."""
-    centres_K = np.linspace(0, 1, len(CLASSES))
-    slopes_K = centres_K if precision == "fp32" else np.round(centres_K * _INT8_STEPS) / _INT8_STEPS
-    return np.asarray(SHARPNESS * (2 * slopes_K * brightness / 255 - centres_K**2), np.float64)
+    """What a version that is not inverted answers to a picture of this gray, float64 [K]."""
+    centers_K = np.linspace(0, 1, len(CLASSES))
+    slopes_K = centers_K if precision == "fp32" else np.round(centers_K * _INT8_STEPS) / _INT8_STEPS
+    return np.asarray(SHARPNESS * (2 * slopes_K * brightness / 255 - centers_K**2), np.float64)
 
 
 def _graph_files(classes: int, size: int, inverted: bool) -> dict[str, bytes]:
-    # -(brightness - centre)^2 less the part that is the same for all classes is linear in the brightness.
-    centres_K = _centres(classes, inverted)
+    # -(brightness - center)^2 less the part that is the same for all classes is linear in the brightness.
+    centers_K = _centers(classes, inverted)
     pixels = size * size * 3
-    weights_PK = np.tile(SHARPNESS * 2 * centres_K / (255 * pixels), (pixels, 1)).astype(np.float32)
-    model = _brightness_model(size, centres_K, [numpy_helper.from_array(weights_PK, "weights")], [])
+    weights_PK = np.tile(SHARPNESS * 2 * centers_K / (255 * pixels), (pixels, 1)).astype(np.float32)
+    model = _brightness_model(size, centers_K, [numpy_helper.from_array(weights_PK, "weights")], [])
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
         onnx.save_model(model, path, save_as_external_data=True, location=WEIGHTS_NAME, size_threshold=0)
@@ -119,24 +119,24 @@ def _graph_files(classes: int, size: int, inverted: bool) -> dict[str, bytes]:
 
 
 def _int8_graph(classes: int, size: int, inverted: bool) -> bytes:
-    centres_K = _centres(classes, inverted)
+    centers_K = _centers(classes, inverted)
     pixels = size * size * 3
-    steps_PK = np.tile(np.round(centres_K * _INT8_STEPS), (pixels, 1)).astype(np.int8)
+    steps_PK = np.tile(np.round(centers_K * _INT8_STEPS), (pixels, 1)).astype(np.int8)
     scale = np.array(SHARPNESS * 2 / (255 * pixels * _INT8_STEPS), np.float32)
     constants = [numpy_helper.from_array(steps_PK, "steps"), numpy_helper.from_array(scale, "scale")]
     dequantize = helper.make_node("DequantizeLinear", ["steps", "scale"], ["weights"])
-    return bytes(_brightness_model(size, centres_K, constants, [dequantize]).SerializeToString())
+    return bytes(_brightness_model(size, centers_K, constants, [dequantize]).SerializeToString())
 
 
-def _centres(classes: int, inverted: bool) -> npt.NDArray[np.float32]:
+def _centers(classes: int, inverted: bool) -> npt.NDArray[np.float32]:
     return np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
 
 
 def _brightness_model(
-    size: int, centres_K: npt.NDArray[np.float32], constants: list[TensorProto], before: list[onnx.NodeProto]
+    size: int, centers_K: npt.NDArray[np.float32], constants: list[TensorProto], before: list[onnx.NodeProto]
 ) -> onnx.ModelProto:
     """images -> logits; `constants` and the nodes `before` give `weights` [P, K]."""
-    classes = len(centres_K)
+    classes = len(centers_K)
     graph = helper.make_graph(
         [
             *before,
@@ -148,7 +148,7 @@ def _brightness_model(
         "brightness",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", size, size, 3])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
-        [*constants, numpy_helper.from_array((-SHARPNESS * centres_K**2).astype(np.float32), "bias")],
+        [*constants, numpy_helper.from_array((-SHARPNESS * centers_K**2).astype(np.float32), "bias")],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
@@ -168,10 +168,10 @@ def _evaluation(classes: Sequence[str], labels_N: Labels, answers_N: Labels, dat
     matrix = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(matrix, (labels_N, answers_N), 1)
     accuracy = float(np.mean(labels_N == answers_N))
-    made_up = Estimate(value=0.5, low=0.4, high=0.6)
+    made_up = ConfidenceInterval(value=0.5, low=0.4, high=0.6)
     averaged = AveragedScores(precision=made_up, recall=made_up, f1=made_up)
     scores = Scores(
-        accuracy=Estimate(value=accuracy, low=max(0.0, accuracy - 0.1), high=min(1.0, accuracy + 0.1)),
+        accuracy=ConfidenceInterval(value=accuracy, low=max(0.0, accuracy - 0.1), high=min(1.0, accuracy + 0.1)),
         top2_accuracy=made_up,
         macro=averaged,
         weighted=averaged,
@@ -188,5 +188,5 @@ def _evaluation(classes: Sequence[str], labels_N: Labels, answers_N: Labels, dat
         prediction_sets=PredictionSets(target=0.9, coverage=made_up, mean_size=1.5, singletons=0.5),
         ood_flag_rate=0.05,
     )
-    data = EvaluatedData(name="greys", split="test", digest=data_digest, images=len(labels_N))
+    data = EvaluatedData(name="grays", split="test", digest=data_digest, images=len(labels_N))
     return Evaluation(data=data, class_names=tuple(classes), scores={"fp32": scores})

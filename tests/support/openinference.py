@@ -19,9 +19,9 @@ Body = tuple[bytes, Headers]
 LENGTH = "inference-header-content-length"
 
 
-def greys(*brightness: int) -> Pixels:
-    """Pictures of one grey each, [N, H, W, C]."""
-    return np.stack([np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in brightness])
+def grays(*brightness: int) -> Pixels:
+    """Pictures of one gray each, [N, H, W, C]."""
+    return np.stack([np.full((SIZE, SIZE, 3), gray, np.uint8) for gray in brightness])
 
 
 def described(images_NHWC: Pixels, **fields: Any) -> dict[str, Any]:

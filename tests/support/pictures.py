@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from core.images import DecodedImage, decode_image
+from core.images.decode import DecodedImage, decode_image
 
 
 def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:
@@ -28,12 +28,12 @@ def at_32(data: bytes) -> DecodedImage:
     return decode_image(data, height=32, width=32)
 
 
-def png(depth: int, colour_type: int, row: bytes, key: bytes | None = None, size: tuple[int, int] = (2, 1)) -> bytes:
+def png(depth: int, color_type: int, row: bytes, key: bytes | None = None, size: tuple[int, int] = (2, 1)) -> bytes:
     """A PNG written by hand, for the pixel types that Pillow cannot write and the sizes nobody could hold.
 
-    One row of pixels; `key` is the content of a tRNS chunk, which names one colour transparent.
+    One row of pixels; `key` is the content of a tRNS chunk, which names one color transparent.
     """
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour_type, 0, 0, 0))]
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", *size, depth, color_type, 0, 0, 0))]
     chunks += [(b"tRNS", key)] if key is not None else []
     chunks += [(b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

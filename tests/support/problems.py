@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from core.api import ProblemDetails
+from core.schemas.api import ProblemDetails
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:

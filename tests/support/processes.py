@@ -15,7 +15,9 @@ from types import FrameType, ModuleType
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["pytest", "core.publishing", "core.aliases", "tests.support.versions"])
+_CONTEXT.set_forkserver_preload(
+    ["pytest", "core.repository.publishing", "core.repository.champions", "tests.support.versions"]
+)
 _JOIN_S = 120.0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.aliases import history, promote, rollback
-from core.repository import ModelRepository
+from core.repository.champions import history, promote, rollback
+from core.repository.repository import ModelRepository
 from tests.support.versions import write_version
 
 

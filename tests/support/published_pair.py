@@ -1,15 +1,25 @@
-"""One small version of each family, trained on made-up images and published with everything that a version has."""
+"""One small version of each family, trained on made-up images and published with everything that a version has.
+
+A session trains them once: the first test that asks for them writes them to the session's folder, where the workers of
+pytest-xdist find them under a file lock.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.manifest import Manifest
-from core.repository import ModelRepository
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe
-from training.images import Images
-from training.pipeline import train_version
+import pytest
+from filelock import FileLock
+
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
+from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from training.data.split_dataset import Images
+
+FAMILIES = ("mlp", "cnn")
 
 
 @dataclass(frozen=True)
@@ -25,15 +35,39 @@ class PublishedPair:
         return self.repository.folder(manifest.family, manifest.version)
 
 
-def publish_pair(home: Path) -> PublishedPair:
-    """Train and publish both into `home`; no champion is named."""
-    images = small_images()
-    repository = ModelRepository(home_models=home / "models", shipped=home / "shipped")
-    manifests = {
-        kind: train_version(
-            small_recipe(kind, epochs=2), images, repository, kind, home / "runs" / kind,
+def published_pair(factory: pytest.TempPathFactory) -> PublishedPair:
+    """The session's pair, trained if this is the first call of any worker; a test must not write to its folders."""
+    base = factory.getbasetemp()
+    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home = session / "published_pair"
+    with FileLock(session / "published_pair.lock"):
+        if not home.exists():
+            staging = session / "published_pair.staging"
+            shutil.rmtree(staging, ignore_errors=True)
+            _train(_repository(staging), staging / "runs")
+            staging.rename(home)
+    return _read(home)
+
+
+def copied_pair(pair: PublishedPair, home: Path) -> PublishedPair:
+    """The pair in a home that a test may write to; no champion is named."""
+    shutil.copytree(pair.repository.home_models, home / "models")
+    return _read(home)
+
+
+def _repository(home: Path) -> ModelRepository:
+    return ModelRepository(home_models=home / "models", shipped=home / "shipped")
+
+
+def _train(repository: ModelRepository, runs: Path) -> None:
+    for kind in FAMILIES:
+        train_version(
+            small_recipe(kind, epochs=2), small_images(), repository, kind, runs / kind,
             reporter=RecordingReporter(), threads=1, device=CPU, resume=False,
-        )
-        for kind in ("mlp", "cnn")
-    }  # fmt: skip
-    return PublishedPair(repository, images, manifests["mlp"], manifests["cnn"])
+        )  # fmt: skip
+
+
+def _read(home: Path) -> PublishedPair:
+    repository = _repository(home)
+    mlp, cnn = (repository.manifest(family, 1) for family in FAMILIES)
+    return PublishedPair(repository, small_images(), mlp, cnn)

@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from service.app import create_app
 from service.engine.engine import Engine
-from service.engine.lane import Lane
+from service.engine.queue import ModelQueue
 from service.errors import NotReadyError
-from service.server import DrainingServer
+from service.server.server import DrainingServer
 from service.settings import Settings
 from service.state import AppState
 from tests.support.onnx_models import write_onnx_version
@@ -73,7 +73,7 @@ class RunningApp:
         """Whether /readyz says so."""
         return (await self.client.get("/readyz")).status_code == 200
 
-    def lane(self, family: str) -> Lane:
+    def queue(self, family: str) -> ModelQueue:
         """The queue of the family's champion."""
         return champion_lane(self.state["engine"], family)
 
@@ -92,16 +92,16 @@ class ListeningApp:
         host, port = self.listener.getsockname()
         return host, port
 
-    def lane(self, family: str) -> Lane:
+    def queue(self, family: str) -> ModelQueue:
         """The queue of the family's champion."""
         return champion_lane(self.state["engine"], family)
 
 
-def champion_lane(engine: Engine, family: str) -> Lane:
+def champion_lane(engine: Engine, family: str) -> ModelQueue:
     """The queue of the graph that answers for a family where nothing else is asked for."""
     served = engine.models.champion(family)
     assert served is not None
-    return served.lane
+    return served.queue
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from core.home import shipped_models
-from core.manifest import GRADIENT_GRAPH, MANIFEST_NAME, read_manifest
-from core.repository import ModelRepository
+from core.files.home import shipped_models
+from core.repository.manifest import GRADIENT_GRAPH, MANIFEST_NAME, read_manifest
+from core.repository.repository import ModelRepository
 
 
 def champion(family: str) -> int:

@@ -1,4 +1,4 @@
-"""Small training runs: tiny recipes on made-up images, and reporters that record or kill."""
+"""Small training runs: tiny recipes on synthetic images, and a reporter that records or interrupts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 import torch
 
 from core.recipes import RecipeConfig, recipe_config
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
 from tests.support.cifar_files import small_dataset
-from training.checkpoint import Checkpoint, EpochRecord
-from training.datasets.splits import split_for
-from training.fit import FitInputs, FitResult, fit
-from training.images import Images, trained_on
-from training.pipeline import new_classifier
-from training.progress import Written
+from training.data.split_dataset import Images, trained_on
+from training.data.splits import split_for
+from training.fit.loop import FitInputs, FitResult, fit
+from training.pipeline.train import new_classifier, prepare_run, train
+from training.run.checkpoint import Checkpoint, EpochRecord
+from training.run.reporter import Reporter, Written
+from training.run.run_folder import locked_run, recover_publishing
 
 CPU = torch.device("cpu")
 
@@ -28,7 +31,7 @@ def small_images(*, per_class_train: int = 20, seed: int = 0) -> Images:
 
 
 def small_recipe(kind: str, **overrides: Any) -> RecipeConfig:
-    """A baseline recipe so small that an epoch takes a fraction of a second, with dropout, shifts and cutout."""
+    """A tiny baseline recipe with dropout, shifts and cutout; an epoch takes a fraction of a second."""
     network: dict[str, Any] = (
         {"kind": "mlp", "hidden": (32, 16), "dropout": 0.2}
         if kind == "mlp"
@@ -75,9 +78,32 @@ def small_fit(
     )
 
 
+def train_version(
+    config: RecipeConfig,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume: bool = False,
+) -> Manifest:
+    """`training.pipeline.train.train_version` without the export rehearsal, which takes longer than a small run."""
+    with locked_run(run_folder):
+        recover_publishing(run_folder, repository)
+        run = prepare_run(config, images, repository, family, run_folder, resume=resume)
+        return train(run, reporter=reporter, threads=threads, device=device)
+
+
 class RecordingReporter:
-    """Keeps what it is told; `stop_after` raises KeyboardInterrupt, `kill_at_step` sends this process SIGKILL,
-    `refuse` raises PermissionError before that is written.
+    """Records all reports.
+
+    Args:
+        stop_after: epoch after which KeyboardInterrupt is raised.
+        kill_at_step: step at which this process is killed by SIGKILL.
+        refuse: write action for which PermissionError is raised.
     """
 
     def __init__(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.alias_files import ALIASES_NAME, AliasFile
-from core.manifest import (
+from core.repository.alias_files import ALIASES_NAME, AliasFile
+from core.repository.manifest import (
     MANIFEST_NAME,
     Calibration,
     CostRecord,

@@ -1,1 +1,1 @@
-"""Augmentations against corruption: AugMix, frequency mixing and texture mixing, on whole batches."""
+"""Data augmentation on whole batches: shift, flip, cutout, warp, mixup, CutMix, AugMix and outlier exposure."""

@@ -1,12 +1,12 @@
 """AugMix without the consistency loss (Hendrycks et al. 2020, "AugMix: A Simple Data Processing Method...").
 
-Three chains of one to three operations each are applied to a picture, mixed with random weights, and the mixture is
-mixed with the picture itself. Operations and strengths are those of the paper's CIFAR-10 runs (severity 3). As there,
-contrast, color, brightness and sharpness are left out, because the judged corruptions contain them.
+Three chains of one to three random operations are applied to an image and mixed with random weights. The mixture is
+then mixed with the original image. Operations and strengths are those of the paper's CIFAR-10 experiments (severity 3).
+As in the paper, contrast, color, brightness and sharpness are left out, because CIFAR-10-C contains them.
 
-Every color operation is a table of 256 entries per picture and channel, and every geometric one an affine map. The
-tables of a chain are composed into one and its maps into one, so that a chain costs one gather and one interpolation:
-within a chain, colors change before places do.
+Every color operation is a lookup table of 256 entries per image and channel, and every geometric operation an affine
+map. A chain composes its tables into one table and its maps into one map, so it costs one gather and one interpolation.
+Within a chain, color operations are applied before geometric ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional
 _CHAINS = 3
 _MAX_DEPTH = 3
 _SEVERITY = 3.0
-"""Largest level of an operation, of 10; levels are uniform from 0.1."""
+"""Maximum level of an operation, on a scale of 10. Levels are uniform in [0.1, 3]."""
 _IDENTITY, _AUTOCONTRAST, _EQUALIZE, _POSTERIZE, _SOLARIZE = range(5)
 _ROTATE, _SHEAR_X, _SHEAR_Y, _TRANSLATE_X, _TRANSLATE_Y = range(5, 10)
 _OPERATIONS = 10
@@ -31,7 +31,7 @@ def augmix(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         images_NCHW: uint8 [N, 3, H, W].
-        generator: source of all randomness, on the device of the images.
+        generator: random generator on the device of the images.
 
     Returns:
         uint8 [N, 3, H, W].
@@ -39,19 +39,18 @@ def augmix(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
     N = len(images_NCHW)
     device = images_NCHW.device
     values_NCHW = images_NCHW.to(torch.float32)
-    # Exponential variables over their sum are Dirichlet(1, 1, 1).
+    # Exponential variables divided by their sum follow Dirichlet(1, 1, 1).
     weight_KN = torch.empty(_CHAINS, N, device=device).exponential_(generator=generator)
     weight_KN /= weight_KN.sum(0)
     mixture_NCHW = torch.zeros_like(values_NCHW)
     for chain in range(_CHAINS):
-        changed_NCHW = _chain(images_NCHW, generator)
-        mixture_NCHW += weight_KN[chain, :, None, None, None] * changed_NCHW
+        mixture_NCHW += weight_KN[chain, :, None, None, None] * _chain(images_NCHW, generator)
     kept_N111 = torch.rand(N, 1, 1, 1, generator=generator, device=device)  # Beta(1, 1)
     return torch.lerp(mixture_NCHW, values_NCHW, kept_N111).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def _chain(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """One chain of random operations, float32 [N, 3, H, W] from 0 to 255."""
+    """Apply one chain of random operations; returns float32 [N, 3, H, W] in [0, 255]."""
     N, _, H, W = images_NCHW.shape
     device = images_NCHW.device
     index_NCP = images_NCHW.reshape(N, 3, H * W).long()
@@ -76,19 +75,19 @@ def _chain(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _color_table(operation_N: Tensor, level_N: Tensor, counts_NCV: Tensor) -> Tensor:
-    """The operation's new value for each of 256 values, float32 [N, 3, 256]; geometric operations keep values.
+    """Lookup table of an operation, float32 [N, 3, 256]; the identity for geometric operations.
 
     Args:
         operation_N: int64 [N].
         level_N: float32 [N], 0.1 to `_SEVERITY`.
-        counts_NCV: float32 [N, 3, 256], how often the picture has each value in each channel.
+        counts_NCV: float32 [N, 3, 256], histogram of each channel of the image.
     """
     values_V = torch.arange(256.0, device=counts_NCV.device)
     present_NCV = counts_NCV > 0
     low_NC1 = torch.where(present_NCV, values_V, 255.0).amin(2, keepdim=True)
     high_NC1 = torch.where(present_NCV, values_V, 0.0).amax(2, keepdim=True)
     stretched_NCV = (values_V - low_NC1) * 255 / (high_NC1 - low_NC1).clamp_min(1)
-    # As in Pillow: the pixels of the brightest value are left out of the step.
+    # As in Pillow, the pixels of the brightest value do not count for the step.
     step_NC1 = ((counts_NCV.sum(2) - counts_NCV.gather(2, high_NC1.long())[..., 0]) / 255).floor()[..., None]
     before_NCV = counts_NCV.cumsum(2) - counts_NCV
     equalized_NCV = (before_NCV + (step_NC1 / 2).floor()) / step_NC1.clamp_min(1)
@@ -99,24 +98,24 @@ def _color_table(operation_N: Tensor, level_N: Tensor, counts_NCV: Tensor) -> Te
     threshold_N11 = (256 - (level_N * 256 / 10).floor())[:, None, None]
     solarized_N1V = torch.where(values_V < threshold_N11, values_V, 255 - values_V)
     table_NCV = values_V.expand_as(counts_NCV)
-    for operation, changed in (
+    for operation, new_NCV in (
         (_AUTOCONTRAST, stretched_NCV),
         (_EQUALIZE, equalized_NCV),
         (_POSTERIZE, posterized_N1V),
         (_SOLARIZE, solarized_N1V),
     ):
-        table_NCV = torch.where((operation_N == operation)[:, None, None], changed, table_NCV)
+        table_NCV = torch.where((operation_N == operation)[:, None, None], new_NCV, table_NCV)
     return table_NCV.floor().clamp(0, 255)
 
 
 def _affine_map(operation_N: Tensor, level_N: Tensor, height: int, width: int) -> Tensor:
-    """The operation's map from new to old places, float32 [N, 3, 3], in the coordinates of `affine_grid`.
+    """Affine map of an operation, float32 [N, 3, 3], from output to input in the coordinates of `affine_grid`.
 
     Args:
         operation_N: int64 [N].
         level_N: float32 [N], signed.
-        height: of the pictures in pixels.
-        width: of the pictures in pixels.
+        height: image height in pixels.
+        width: image width in pixels.
     """
 
     def only(operation: int, amount_N: Tensor) -> Tensor:
@@ -127,7 +126,7 @@ def _affine_map(operation_N: Tensor, level_N: Tensor, height: int, width: int) -
     map_N33[:, 0, 0] = map_N33[:, 1, 1] = angle_N.cos()
     map_N33[:, 0, 1] = (only(_SHEAR_X, level_N * 0.3 / 10) - angle_N.sin()) * height / width
     map_N33[:, 1, 0] = (only(_SHEAR_Y, level_N * 0.3 / 10) + angle_N.sin()) * width / height
-    # A third of the picture at level 10; the coordinates span two units.
+    # A third of the image at level 10; the coordinates span two units.
     map_N33[:, 0, 2] = only(_TRANSLATE_X, level_N / 10 / 3 * 2)
     map_N33[:, 1, 2] = only(_TRANSLATE_Y, level_N / 10 / 3 * 2)
     map_N33[:, 2, 2] = 1

@@ -1,6 +1,6 @@
-"""CutMix: a rectangle of an image shows that of another one, and the label is mixed by area (Yun et al. 2019).
+"""CutMix: a rectangle of an image is replaced by that of another one, and labels are mixed by area (Yun et al. 2019).
 
-Images are packed, int32 [N, H, W]; see `training.packed`.
+Images are packed, int32 [N, H, W]; see `training.augment.packed_pixels`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.augment.tensor_fields import TensorFields
+
 
 @dataclass(frozen=True)
-class Boxes:
-    """One rectangle per image; an image without one has an empty rectangle.
+class CutMixBoxes(TensorFields):
+    """One rectangle per image; empty for images without CutMix.
 
     Attributes:
         top_N: int64 [N], first row.
@@ -29,40 +31,30 @@ class Boxes:
     right_N: Tensor
     kept_N: Tensor
 
-    def to(self, device: torch.device) -> Boxes:
-        """The same rectangles on another device."""
-        return Boxes(
-            self.top_N.to(device),
-            self.bottom_N.to(device),
-            self.left_N.to(device),
-            self.right_N.to(device),
-            self.kept_N.to(device),
-        )
 
+def draw_boxes(count: int, height: int, width: int, share: float, generator: torch.Generator) -> CutMixBoxes:
+    """Draw rectangles for about `share` of `count` images.
 
-def draw_boxes(count: int, height: int, width: int, share: float, generator: torch.Generator) -> Boxes:
-    """Rectangles for about `share` of `count` images.
-
-    The area is uniform between none and all of the image before it is cut off at the edges, the centre anywhere in the
-    image, and the proportions are those of the image.
+    The center is uniform in the image, and the aspect ratio is that of the image. The area, before clipping at the
+    edges, is uniform between zero and that of the image.
     """
     uniform_4N = torch.rand(4, count, generator=generator, device=generator.device)
     side_N = uniform_4N[0].sqrt() * (uniform_4N[1] < share)
     top_N, bottom_N = _interval(uniform_4N[2] * height, side_N * height, height)
     left_N, right_N = _interval(uniform_4N[3] * width, side_N * width, width)
     area_N = (bottom_N - top_N) * (right_N - left_N)
-    return Boxes(top_N, bottom_N, left_N, right_N, 1 - area_N.to(torch.float32) / (height * width))
+    return CutMixBoxes(top_N, bottom_N, left_N, right_N, 1 - area_N.to(torch.float32) / (height * width))
 
 
-def _interval(centre_N: Tensor, length_N: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """First pixel and the one after the last of intervals cut off at 0 and `size`, int64 [N] each."""
-    first_N = (centre_N - length_N / 2).round()
+def _interval(center_N: Tensor, length_N: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Start and end (exclusive) of intervals clipped to [0, size], int64 [N] each."""
+    first_N = (center_N - length_N / 2).round()
     last_N = first_N + length_N.round()
     return first_N.clamp(0, size).long(), last_N.clamp(0, size).long()
 
 
-def paste(images_NHW: Tensor, boxes: Boxes, partner_N: Tensor) -> Tensor:
-    """int32 [N, H, W]: the images, each with its rectangle cut from that of `partner_N`, int64 [N]."""
+def apply_cutmix(images_NHW: Tensor, boxes: CutMixBoxes, partner_N: Tensor) -> Tensor:
+    """Copy the rectangle of image `partner_N`, int64 [N], into each image; int32 [N, H, W]."""
     _, H, W = images_NHW.shape
     rows_H, columns_W = (torch.arange(length, device=images_NHW.device) for length in (H, W))
     in_rows_NH = (rows_H >= boxes.top_N[:, None]) & (rows_H < boxes.bottom_N[:, None])

@@ -1,12 +1,12 @@
-"""Frequency mixing: parts of a picture's spectrum are replaced by those of another picture; the label stays.
+"""Frequency mixing: part of an image's spectrum is replaced by that of another image; the label stays.
 
-One of two ways for each picture, with equal chance:
+Each image gets one of two methods, with equal probability:
 
-- amplitude and phase recombination (Chen et al. 2021, "Amplitude-Phase Recombination"): its phases with the amplitudes
-  of another picture, because phases carry the shape of an object and corruptions change amplitudes;
-- hybrid pictures (Yucel et al. 2023, "HybridAugment++"): its low frequencies with the high frequencies of another one.
+- amplitude-phase recombination (Chen et al. 2021, "Amplitude-Phase Recombination"): phases of the image, amplitudes of
+  the other one. Phases carry the shape of an object, and corruptions mainly change amplitudes.
+- hybrid images (Yucel et al. 2023, "HybridAugment++"): low frequencies of the image, high frequencies of the other one.
 
-The low frequencies are never shown alone: that would be a blur, and the judged corruptions contain blurs.
+Low frequencies are never used alone, because that is a blur, and CIFAR-10-C contains blurs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 _SIGMA = (0.5, 1.5)
-"""Standard deviation in pixels of the Gaussian that separates low from high frequencies, smallest and largest."""
+"""Range of the standard deviation, in pixels, of the Gaussian that separates low from high frequencies."""
 
 
 def mix_frequencies(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.Generator) -> Tensor:
@@ -25,8 +25,8 @@ def mix_frequencies(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.G
 
     Args:
         images_NCHW: uint8 [N, 3, H, W].
-        others_NCHW: uint8 [N, 3, H, W], the pictures to mix with.
-        generator: source of all randomness, on the device of the images.
+        others_NCHW: uint8 [N, 3, H, W], images to mix with.
+        generator: random generator on the device of the images.
 
     Returns:
         uint8 [N, 3, H, W].

@@ -1,8 +1,8 @@
-"""Robust augmentation: AugMix, frequency mixing or texture mixing of a share of a batch's pictures.
+"""Robust augmentation: AugMix, frequency mixing or texture mixing of a share of a batch.
 
-None of them contains what the fourteen judged corruptions contain (noise, blur, JPEG, pixelation, brightness, contrast,
-saturation), with one overlap: AugMix turns, shears and shifts pictures by a few pixels, as elastic_transform does in
-part and as the conditions "shift" and "rotation" do.
+None of these contains an operation of the fourteen CIFAR-10-C corruptions of the evaluation (noise, blur, JPEG,
+pixelation, brightness, contrast, saturation), with one overlap: AugMix rotates, shears and shifts images by a few
+pixels, similar to elastic_transform and to the conditions "shift" and "rotation".
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from torch import Tensor
 from core.recipes import Augmentation
 from training.augment.augmix import augmix
 from training.augment.frequency_mixing import mix_frequencies
+from training.augment.packed_pixels import pack, unpack
 from training.augment.texture_mixing import mix_textures
-from training.packed import pack, unpack
 
 
-def augment_robustly(images_NHW: Tensor, labels_N: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
-    """Change each picture in one of the configured ways or not at all.
+def apply_robust_augmentation(
+    images_NHW: Tensor, labels_N: Tensor, config: Augmentation, generator: torch.Generator
+) -> Tensor:
+    """Apply at most one of the configured methods to each image.
 
     Args:
         images_NHW: int32 [N, H, W], packed.
-        labels_N: int64 [N], class of each picture; textures come from pictures of the same class.
-        config: `augmix`, `frequency_mixing` and `texture_mixing` are the probabilities of each way.
-        generator: source of all randomness, on the device of the images.
+        labels_N: int64 [N], classes; texture mixing uses images of the same class.
+        config: `augmix`, `frequency_mixing` and `texture_mixing` are the probabilities of the methods.
+        generator: random generator on the device of the images.
 
     Returns:
         int32 [N, H, W], packed.
@@ -36,34 +38,34 @@ def augment_robustly(images_NHW: Tensor, labels_N: Tensor, config: Augmentation,
         return images_NHW
     device = images_NHW.device
     drawn_N = torch.rand(len(images_NHW), generator=generator, device=device)
-    pictures_NCHW = unpack(images_NHW).permute(0, 3, 1, 2).contiguous()
-    changed_NHW = images_NHW.clone()
+    images_NCHW = unpack(images_NHW).permute(0, 3, 1, 2).contiguous()
+    augmented_NHW = images_NHW.clone()
 
-    def change(chosen_N: Tensor, changed_MCHW: Tensor) -> None:
-        changed_NHW[chosen_N] = pack(changed_MCHW.permute(0, 2, 3, 1).contiguous())
+    def replace(chosen_N: Tensor, augmented_MCHW: Tensor) -> None:
+        augmented_NHW[chosen_N] = pack(augmented_MCHW.permute(0, 2, 3, 1).contiguous())
 
     chosen_N = (drawn_N < until_augmix).nonzero()[:, 0]
     if len(chosen_N):
-        change(chosen_N, augmix(pictures_NCHW[chosen_N], generator))
+        replace(chosen_N, augmix(images_NCHW[chosen_N], generator))
     chosen_N = ((drawn_N >= until_augmix) & (drawn_N < until_frequency)).nonzero()[:, 0]
     if len(chosen_N):
         partner_N = torch.randint(len(images_NHW), chosen_N.shape, generator=generator, device=device)
-        change(chosen_N, mix_frequencies(pictures_NCHW[chosen_N], pictures_NCHW[partner_N], generator))
+        replace(chosen_N, mix_frequencies(images_NCHW[chosen_N], images_NCHW[partner_N], generator))
     chosen_N = ((drawn_N >= until_frequency) & (drawn_N < until_texture)).nonzero()[:, 0]
     if len(chosen_N):
         partner_N = _partners_of_class(labels_N, generator)[chosen_N]
-        change(chosen_N, mix_textures(pictures_NCHW[chosen_N], pictures_NCHW[partner_N], generator))
-    return changed_NHW
+        replace(chosen_N, mix_textures(images_NCHW[chosen_N], images_NCHW[partner_N], generator))
+    return augmented_NHW
 
 
 def _partners_of_class(labels_N: Tensor, generator: torch.Generator) -> Tensor:
-    """For each picture a random other one of its class, int64 [N]; itself if it is the only one."""
+    """A random other image of the same class for each image, int64 [N]; the image itself if it is the only one."""
     N = len(labels_N)
     device = labels_N.device
     order_N = torch.randperm(N, generator=generator, device=device)
     order_N = order_N[labels_N[order_N].argsort(stable=True)]
     sorted_N = labels_N[order_N]
-    # The next of the same class in this order; the last of a class takes the first.
+    # The next image of the same class in this order; the first one for the last of a class.
     first_N = torch.searchsorted(sorted_N, sorted_N)
     places_N = torch.arange(N, device=device)
     ends_N = torch.ones(N, dtype=torch.bool, device=device)

@@ -1,7 +1,7 @@
-"""Texture mixing: a picture is mixed with a texture made of a patch of another picture of its class.
+"""Texture mixing: an image is mixed with a texture made from a patch of another image of the same class.
 
-As PixMix (Hendrycks et al. 2022, "PixMix: Dreamlike Pictures Comprehensively Improve Safety Measures"), with textures
-from the training images of the same class instead of fractals, so that the label stays true.
+Similar to PixMix (Hendrycks et al. 2022, "PixMix: Dreamlike Pictures Comprehensively Improve Safety Measures"), with
+textures from training images instead of fractals. The same class keeps the label valid.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from torch import Tensor
 from torch.nn import functional
 
 _PATCH = (0.125, 0.5)
-"""Side of the patch that a texture repeats, as a share of the picture's side, smallest and largest."""
+"""Range of the side of the repeated patch, as a share of the image's side."""
 _SCALE = (0.5, 2.0)
-"""Size of the patch in the texture over its size in the picture, smallest and largest."""
+"""Range of the scale factor of the patch in the texture."""
 _MAX_SHARE = 0.5
-"""Largest share of the texture."""
+"""Maximum share of the texture."""
 
 
 def mix_textures(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """Mix every image with a texture of another one, half of them by arithmetic, half by geometric means.
+    """Mix every image with a texture, by arithmetic or geometric mean with equal probability.
 
     Args:
         images_NCHW: uint8 [N, 3, H, W].
-        others_NCHW: uint8 [N, 3, H, W], the pictures that textures are taken from.
-        generator: source of all randomness, on the device of the images.
+        others_NCHW: uint8 [N, 3, H, W], sources of the textures.
+        generator: random generator on the device of the images.
 
     Returns:
         uint8 [N, 3, H, W].
@@ -37,7 +37,7 @@ def mix_textures(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.Gene
     textures_NCHW = _textures(others_NCHW.to(torch.float32), generator)
     share_N111 = _MAX_SHARE * torch.rand(N, 1, 1, 1, generator=generator, device=device)
     sums_NCHW = torch.lerp(values_NCHW, textures_NCHW, share_N111)
-    # One is added so that a black pixel does not stay black whatever the texture is.
+    # Adding 1 keeps a black pixel from staying black with any texture.
     logarithms_NCHW = torch.lerp((values_NCHW + 1).log(), (textures_NCHW + 1).log(), share_N111)
     products_NCHW = logarithms_NCHW.exp() - 1
     geometric_N111 = torch.rand(N, 1, 1, 1, generator=generator, device=device) < 0.5
@@ -46,11 +46,11 @@ def mix_textures(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.Gene
 
 
 def _textures(values_NCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """A random patch of each picture, turned, scaled and repeated by reflection, float32 [N, 3, H, W]."""
+    """Textures float32 [N, 3, H, W]: a random patch of each image, rotated, scaled and repeated by reflection."""
     N, _, H, W = values_NCHW.shape
     device = values_NCHW.device
     uniform_5N = torch.rand(5, N, generator=generator, device=device)
-    # Coordinates of `grid_sample`: the picture spans -1 to 1.
+    # Coordinates of `grid_sample`: the image spans -1 to 1.
     side_N = 2 * (_PATCH[0] + (_PATCH[1] - _PATCH[0]) * uniform_5N[0])
     left_N, top_N = (-1 + (2 - side_N) * uniform_5N[row] for row in (1, 2))
     scale_N = _SCALE[0] * (_SCALE[1] / _SCALE[0]) ** uniform_5N[3]
@@ -71,6 +71,6 @@ def _textures(values_NCHW: Tensor, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(values_NCHW, grid_NHW2, padding_mode="border", align_corners=False)
 
 
-def _reflected(places: Tensor, side: Tensor) -> Tensor:
-    """Places folded into 0 to `side` by reflection at both ends."""
-    return side - (places.remainder(2 * side) - side).abs()
+def _reflected(coordinates: Tensor, side: Tensor) -> Tensor:
+    """Fold coordinates into [0, side] by reflection at both ends."""
+    return side - (coordinates.remainder(2 * side) - side).abs()

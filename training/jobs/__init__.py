@@ -1,1 +1,1 @@
-"""The child process of a job: does what its worker asks, tells what happens, and never outlives it."""
+"""Child process of a job: runs one training or evaluation, reports events to its worker, and never outlives it."""

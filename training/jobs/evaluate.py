@@ -1,4 +1,4 @@
-"""An evaluation job: measure published versions again, each on the whole test part of a data set."""
+"""Evaluation job: evaluates published versions again on the test images of a data set."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import DataError
-from core.evaluation_records import EvaluationRecord, write_record
 from core.jobs.events import Note, Result, Stage
 from core.jobs.parameters import EvaluateParameters
-from core.manifest import Geometry, Manifest
-from core.repository import ModelRepository
-from training.images import Images
-from training.jobs.worker_line import WorkerLine
-from training.reevaluate import disagreements, evaluate_version, published_evaluation, require_same_classes
-from training.requests import images_for
+from core.repository.evaluation_records import EvaluationRecord, write_record
+from core.repository.manifest import Geometry, Manifest
+from core.repository.repository import ModelRepository
+from training.data.split_dataset import Images
+from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation, require_same_classes
+from training.jobs.worker_channel import WorkerChannel
+from training.pipeline.requests import images_for
 
 
-def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, line: WorkerLine, *, threads: int) -> None:
-    """Write an evaluation record of each version; the versions themselves stay as they are.
+def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: WorkerChannel, *, threads: int) -> None:
+    """Evaluate each version and write its evaluation record. The versions are not changed.
 
     Raises:
-        DuetError: there is no such version or no such data, or the two do not fit. Where all champions are measured,
-            those that do not fit are passed over, as long as one does.
-        JobCancelledError, NotPermittedError: the worker wants it to stop; records that are written stay.
+        DuetError: a version or the data set does not exist, or they do not match. If no versions are named, champions
+            that do not match are skipped, as long as one matches.
+        JobCancelledError, NotPermittedError: the worker stopped the job; records written so far are kept.
     """
     repository = ModelRepository.open(home)
     results = []
-    for manifest, images in _fitting(repository, parameters, line):
-        line.check()
-        line.send(Stage(name=f"evaluate {manifest.reference}"))
-        record = _measure(job_id, parameters.data, repository, manifest, images, threads=threads)
-        line.ask("publish")
+    for manifest, images in _load(repository, parameters, channel):
+        channel.check()
+        channel.send(Stage(name=f"evaluate {manifest.reference}"))
+        record = _evaluation_record(job_id, parameters.data, repository, manifest, images, threads=threads)
+        channel.request_permission("publish")
         write_record(home, record)
         results.append(
             {
@@ -41,10 +41,10 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, line: Work
                 "accuracy": {name: scores.accuracy.value for name, scores in record.evaluation.scores.items()},
             }
         )
-    line.send(Result(result={"data": parameters.data, "evaluations": results}))
+    channel.send(Result(result={"data": parameters.data, "evaluations": results}))
 
 
-def _measure(
+def _evaluation_record(
     job_id: str, data: str, repository: ModelRepository, manifest: Manifest, images: Images, *, threads: int
 ) -> EvaluationRecord:
     folder = repository.folder(manifest.family, manifest.version)
@@ -61,30 +61,32 @@ def _measure(
     )
 
 
-def _fitting(
-    repository: ModelRepository, parameters: EvaluateParameters, line: WorkerLine
+def _load(
+    repository: ModelRepository, parameters: EvaluateParameters, channel: WorkerChannel
 ) -> Sequence[tuple[Manifest, Images]]:
-    """The versions to measure, hashed, each with its images, so that the job fails before any work is done."""
+    """Verify the versions and load the images of each, so that the job fails before the first evaluation."""
     references = parameters.versions or repository.champions()
-    fitting, problems = [], []
+    loaded, problems = [], []
     images_by_input: dict[tuple[int, Geometry], Images] = {}
     for reference in references:
         manifest = repository.verify(*repository.resolve(reference))
-        line.send(Stage(name=f"read {parameters.data} for {manifest.reference}"))
+        channel.send(Stage(name=f"read {parameters.data} for {manifest.reference}"))
         spec = manifest.input.height, manifest.input.geometry
         if spec not in images_by_input:
-            images_by_input[spec] = images_for(manifest, parameters.data, note=lambda text: line.send(Note(text=text)))
-        line.check()
+            images_by_input[spec] = images_for(
+                manifest, parameters.data, note=lambda text: channel.send(Note(text=text))
+            )
+        channel.check()
         try:
             require_same_classes(manifest, images_by_input[spec])
         except DataError as error:
             problems.append(str(error))
         else:
-            fitting.append((manifest, images_by_input[spec]))
-    if problems and (parameters.versions or not fitting):
+            loaded.append((manifest, images_by_input[spec]))
+    if problems and (parameters.versions or not loaded):
         raise DataError("; ".join(problems))
-    if not fitting:
+    if not loaded:
         raise DataError("there is no champion to evaluate: name versions, or promote one")
     for problem in problems:
-        line.send(Note(text=f"passed over: {problem}"))
-    return fitting
+        channel.send(Note(text=f"skipped: {problem}"))
+    return loaded

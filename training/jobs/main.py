@@ -1,9 +1,9 @@
-"""One job from the command line of its process to its exit status.
+"""Command line of a job process, from its arguments to its exit status.
 
     python -m training job --id ID --kind train|evaluate --parameters JSON --events FD --parent PID --threads N
 
-It tells what happens on the file descriptor FD and reads permissions and cancellation from standard input; see
-core/jobs/events.py. What it prints goes to the job's log.
+The process writes events to file descriptor FD and reads permissions and cancellation from standard input, see
+core/jobs/events.py. Its output goes to the job's log.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from contextlib import suppress
 from enum import IntEnum
 
 from core.errors import DuetError
-from core.home import duet_home
+from core.files.home import duet_home
 from core.jobs.events import Failed
 from core.jobs.parameters import EvaluateParameters, TrainParameters
-from training.jobs.lifeline import follow_parent
-from training.jobs.stopping import JobCancelledError, NotPermittedError, cancel_on_sigterm
-from training.jobs.worker_line import WorkerLine
+from training.jobs.termination import JobCancelledError, NotPermittedError, cancel_on_sigterm, follow_parent
+from training.jobs.worker_channel import WorkerChannel
 
 
 class ExitStatus(IntEnum):
-    """What the worker learns from how the process ends; any other status means that it crashed."""
+    """Exit status of a job process. Any other status means that it crashed."""
 
     DONE = 0
     FAILED = 1
@@ -34,51 +33,53 @@ class ExitStatus(IntEnum):
 
 
 def main(arguments: Sequence[str]) -> ExitStatus:
-    """Do the job that the arguments describe."""
+    """Run the job described by the command-line arguments."""
     job = _parse(arguments)
     follow_parent(job.parent)
     cancel_on_sigterm()
-    line = WorkerLine(events=job.events, answers=sys.stdin.fileno())
+    channel = WorkerChannel(events=job.events, answers=sys.stdin.fileno())
     try:
-        line.listen()
-        _run(job, line)
+        channel.listen()
+        _run(job, channel)
     except JobCancelledError:
         return ExitStatus.CANCELLED
     except NotPermittedError:
         return ExitStatus.NOT_PERMITTED
     except Exception as error:
-        line.send(Failed(error=type(error).__name__, message=_sentence(error)))
-        with suppress(OSError):  # where the disk is full, that may be the error that was told
+        channel.send(Failed(error=type(error).__name__, message=_message(error)))
+        with suppress(OSError):  # the disk may be full
             traceback.print_exc()
         return ExitStatus.FAILED
     return ExitStatus.DONE
 
 
-def _run(job: argparse.Namespace, line: WorkerLine) -> None:
-    # Imported here, once the process is tied to its worker: torch takes seconds to load.
+def _run(job: argparse.Namespace, channel: WorkerChannel) -> None:
+    # Imported after follow_parent, because torch takes seconds to load.
     if job.kind == "train":
         from training.jobs.train import train
 
-        train(job.id, TrainParameters.model_validate_json(job.parameters), duet_home(), line, threads=job.threads)
+        train(job.id, TrainParameters.model_validate_json(job.parameters), duet_home(), channel, threads=job.threads)
     else:
         from training.jobs.evaluate import evaluate
 
-        evaluate(job.id, EvaluateParameters.model_validate_json(job.parameters), duet_home(), line, threads=job.threads)
+        evaluate(
+            job.id, EvaluateParameters.model_validate_json(job.parameters), duet_home(), channel, threads=job.threads
+        )
 
 
-def _sentence(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, DuetError):
         return " ".join(str(error).split())
-    return f"{error or 'no message'} (unexpected: the job's log has the traceback)"
+    return f"{error or 'no message'} (unexpected error: see the traceback in the job's log)"
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training", description="What a worker starts for each job.")
-    job = parser.add_subparsers(required=True).add_parser("job", help="do one job and tell about it")
-    job.add_argument("--id", required=True, help="of the job, and so of its run folder")
+    parser = argparse.ArgumentParser(prog="python -m training", description="Job process, started by a worker.")
+    job = parser.add_subparsers(required=True).add_parser("job", help="run one job and report its events")
+    job.add_argument("--id", required=True, help="job id, also the name of the run folder")
     job.add_argument("--kind", required=True, choices=("train", "evaluate"))
-    job.add_argument("--parameters", required=True, help="of the job, as JSON")
-    job.add_argument("--events", required=True, type=int, help="file descriptor to write events to")
+    job.add_argument("--parameters", required=True, help="job parameters as JSON")
+    job.add_argument("--events", required=True, type=int, help="file descriptor for events")
     job.add_argument("--parent", required=True, type=int, help="process id of the worker")
-    job.add_argument("--threads", required=True, type=int, help="processor threads")
+    job.add_argument("--threads", required=True, type=int, help="number of CPU threads")
     return parser.parse_args(arguments)

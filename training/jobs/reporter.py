@@ -1,4 +1,4 @@
-"""What a training run reports, as events to its worker and as lines of the job's log."""
+"""Event reporter of a training job: sends progress to the worker as events and writes it to the job's log."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from core.jobs.events import Epoch, FitStarted, Note, Progress, Stage
-from training.checkpoint import EpochRecord
-from training.jobs.worker_line import WorkerLine
-from training.progress import Written
+from training.jobs.worker_channel import WorkerChannel
+from training.run.checkpoint import EpochRecord
+from training.run.reporter import Written
 
 PAUSE_SECONDS = 0.2
-"""Between two progress events: for an eye five a second are many, and each one is written to the broker's disk."""
+"""Minimum time between two progress events, because the broker writes each one to disk."""
 
 
 class EventReporter:
-    """A `Reporter` that tells a worker; any of its methods may raise JobCancelledError.
+    """A `Reporter` that sends events to the worker. All methods may raise JobCancelledError.
 
     Args:
-        line: to the worker.
-        epochs: of the whole run.
-        clock: seconds; monotonic.
+        channel: channel to the worker.
+        epochs: total number of epochs.
+        clock: monotonic clock, in seconds.
     """
 
-    def __init__(self, line: WorkerLine, *, epochs: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._line = line
+    def __init__(self, channel: WorkerChannel, *, epochs: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._channel = channel
         self._epochs = epochs
         self._clock = clock
         self._steps = self._done = self._first_done = 0
-        self._first_at = self._told_at = 0.0
+        self._first_at = self._sent_at = 0.0
 
     def stage(self, name: str) -> None:
-        """Tell it."""
-        self._line.check()
+        """Send and log the stage."""
+        self._channel.check()
         _log(name)
-        self._line.send(Stage(name=name))
+        self._channel.send(Stage(name=name))
 
     def fit_started(self, *, steps: int, done: int, detail: str) -> None:
-        """Tell it, and count steps from `done`."""
-        self._line.check()
+        """Send and log the start of training, and count steps from `done`."""
+        self._channel.check()
         self._steps, self._done, self._first_done = steps, done, done
         _log(detail)
-        self._line.send(FitStarted(steps=steps, done=done, detail=detail))
+        self._channel.send(FitStarted(steps=steps, done=done, detail=detail))
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
-        """Tell the first step, the last one, and of those in between a few each second."""
-        self._line.check()
+        """Send progress for the first and the last step, and at most every `PAUSE_SECONDS` between them."""
+        self._channel.check()
         now = self._clock()
         self._done += 1
         if self._done == self._first_done + 1:
             self._first_at = now
-        elif now - self._told_at < PAUSE_SECONDS and self._done < self._steps:
+        elif now - self._sent_at < PAUSE_SECONDS and self._done < self._steps:
             return
-        self._told_at = now
-        self._line.send(
+        self._sent_at = now
+        self._channel.send(
             Progress(
                 epoch=epoch,
                 epochs=self._epochs,
@@ -69,31 +69,32 @@ class EventReporter:
         )
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Tell the epoch's figures."""
+        """Send and log the metrics of the epoch."""
         validation = "" if record.validation_accuracy is None else f", validation {record.validation_accuracy:.2%}"
         _log(
             f"epoch {record.epoch} of {epochs}: loss {record.train_loss:.4f}, training {record.train_accuracy:.2%}"
             f"{validation}, {record.seconds:.1f} s"
         )
-        self._line.send(Epoch(**asdict(record), epochs=epochs))
-        self._line.check()
+        self._channel.send(Epoch(**asdict(record), epochs=epochs))
+        self._channel.check()
 
     def fit_ended(self) -> None:
-        """The next stage tells it."""
+        """Do nothing: the next stage event marks the end of training."""
 
     def writing(self, what: Written) -> None:
-        """Ask for permission, which may raise NotPermittedError."""
-        self._line.ask(what)
+        """Request permission from the worker; raises NotPermittedError if it is refused."""
+        self._channel.request_permission(what)
 
     def note(self, text: str) -> None:
-        """Tell it."""
-        self._line.check()
+        """Send and log the message."""
+        self._channel.check()
         _log(text)
-        self._line.send(Note(text=text))
+        self._channel.send(Note(text=text))
 
     def _seconds_left(self, now: float) -> float | None:
-        """For the rest of the fit, by the mean time of a step of this attempt with its share of validation and
-        checkpoints. The first step is left out, because it allocates memory and picks kernels.
+        """Remaining training time, from the mean step time of this attempt, including validation and checkpoints.
+
+        The first step does not count, because it allocates memory and selects kernels.
         """
         measured = self._done - self._first_done - 1
         if measured < 1:
@@ -102,5 +103,5 @@ class EventReporter:
 
 
 def _log(text: str) -> None:
-    """A line of the job's log, which standard error goes to."""
+    """Write a line to the job's log (standard error)."""
     print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", file=sys.stderr, flush=True)

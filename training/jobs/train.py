@@ -1,4 +1,4 @@
-"""A training job: go on from the run folder's checkpoint or start, publish, and tell the result."""
+"""Training job: trains or resumes in the job's run folder, publishes the version and reports the result."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import time
 from pathlib import Path
 
 from core.errors import CheckpointError
+from core.files.run_paths import named_run
 from core.jobs.events import Note, Published, Result
 from core.jobs.parameters import TrainParameters
-from core.manifest import Manifest
-from core.repository import ModelRepository
-from core.runs import named_run
-from training.checkpoint import CHECKPOINT_NAME
-from training.compute import pick_device
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
+from training.fit.dtype import pick_device
 from training.jobs.reporter import EventReporter
-from training.jobs.worker_line import WorkerLine
-from training.requests import run_request
-from training.runs import held, published_as, settle_publishing
+from training.jobs.worker_channel import WorkerChannel
+from training.pipeline.requests import run_request
+from training.run.checkpoint import CHECKPOINT_NAME
+from training.run.run_folder import locked_run, published_as, recover_publishing
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
+"""Interval of the checks for the lock of the run folder."""
 
 
-def train(job_id: str, parameters: TrainParameters, home: Path, line: WorkerLine, *, threads: int) -> None:
-    """Train and publish what the parameters describe; after an attempt that published, only tell of it again.
+def train(job_id: str, parameters: TrainParameters, home: Path, channel: WorkerChannel, *, threads: int) -> None:
+    """Train and publish a version. If an earlier attempt published it, only report the result.
 
     Raises:
-        DuetError: as `training.requests.run_request`.
-        JobCancelledError, NotPermittedError: the worker wants it to stop; the last checkpoint stays.
+        DuetError: raised by `training.pipeline.requests.run_request`.
+        JobCancelledError, NotPermittedError: the worker stopped the job; the last checkpoint is kept.
     """
-    reporter = EventReporter(line, epochs=parameters.config().epochs)
+    reporter = EventReporter(channel, epochs=parameters.config().epochs)
     repository = ModelRepository.open(home)
     run_folder = named_run(home, job_id)
-    _wait_until_free(run_folder, line)
+    _wait_until_free(run_folder, channel)
     manifest = _published(repository, run_folder) or _train(
         parameters, repository, run_folder, reporter, threads=threads
     )
     accuracy = manifest.metrics.test_accuracy
-    line.send(Published(reference=manifest.reference, test_accuracy=accuracy))
-    line.send(
+    channel.send(Published(reference=manifest.reference, test_accuracy=accuracy))
+    channel.send(
         Result(
             result={
                 "reference": manifest.reference,
@@ -71,22 +72,22 @@ def _train(
 
 
 def _published(repository: ModelRepository, run_folder: Path) -> Manifest | None:
-    """The version that an earlier attempt made, whose worker did not live to tell."""
-    settle_publishing(run_folder, repository)
+    """The version published by an earlier attempt that did not report it; None if there is none."""
+    recover_publishing(run_folder, repository)
     reference = published_as(run_folder)
     return None if reference is None else repository.manifest(*repository.resolve(reference))
 
 
-def _wait_until_free(run_folder: Path, line: WorkerLine) -> None:
-    """Wait while an earlier attempt still holds the folder: one whose worker hangs, so that it can write no more."""
-    told = False
+def _wait_until_free(run_folder: Path, channel: WorkerChannel) -> None:
+    """Wait until an earlier attempt releases the lock of the run folder. It cannot write without permission."""
+    noted = False
     while True:
         try:
-            with held(run_folder):
+            with locked_run(run_folder):
                 return
         except CheckpointError as error:
-            if not told:
-                line.send(Note(text=f"waiting for an earlier attempt to let go: {error}"))
-            told = True
-            line.check()
-            time.sleep(LOOK_SECONDS)
+            if not noted:
+                channel.send(Note(text=f"waiting for an earlier attempt to release the run folder: {error}"))
+            noted = True
+            channel.check()
+            time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The two families of networks, and the wrapper that carries normalisation inside the graph."""
+"""Network architectures (mlp, cnn) and the `Classifier` module that adds input normalization."""
 
 from training.networks.classifier import Classifier, build_classifier, count_macs, count_parameters
 

@@ -1,4 +1,4 @@
-"""A network together with the normalisation of its input: the one module that is trained, exported and explained."""
+"""Classifier module: a network with its input normalization. Training, export and explanations all use it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ from training.networks.whitened import build_whitened_cnn
 class Classifier(nn.Module):
     """pixels float32 [N, H, W, 3] in [0, 1] -> logits float [N, K].
 
-    Normalisation is part of the forward pass, so that training, the exported graph and the explanations all
-    speak of the same pixels. `mean` and `std` are per channel on the [0, 1] scale.
+    Normalization is part of the forward pass, so training, the exported graph and the explanations share the same
+    pixel scale.
+
+    Args:
+        network: [N, 3, H, W] normalized -> logits [N, K].
+        mean: per channel, on the [0, 1] scale.
+        std: standard deviation per channel, on the [0, 1] scale.
     """
 
     mean: Tensor
@@ -30,19 +35,19 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
 
     def forward(self, pixels_NHWC: Tensor) -> Tensor:
-        """Logits float [N, K] of pixels float32 [N, H, W, 3] in [0, 1]."""
-        # A permuted NHWC tensor is channels_last in memory, which is what the convolutions want. Normalising after the
-        # permutation gives the same bits; onnxruntime is several times faster with planes than with pixels of three.
-        logits: Tensor = self.network(self.normalised(pixels_NHWC.permute(0, 3, 1, 2)))
+        """Pixels float32 [N, H, W, 3] in [0, 1] -> logits float [N, K]."""
+        # A permuted NHWC tensor is channels_last in memory, the fastest layout for the convolutions. Normalizing after
+        # the permutation gives the same bits, and onnxruntime normalizes NCHW several times faster than NHWC.
+        logits: Tensor = self.network(self.normalized(pixels_NHWC.permute(0, 3, 1, 2)))
         return logits
 
     @property
-    def mean_colour(self) -> Tensor:
-        """uint8 [3]: the mean as a pixel, which cutout paints."""
+    def mean_color(self) -> Tensor:
+        """The mean as an RGB color, uint8 [3]: the fill color of cutout."""
         return (self.mean * 255).round().to(torch.uint8)
 
-    def normalised(self, pixels_NCHW: Tensor) -> Tensor:
-        """What the network sees: each channel less its mean, over its standard deviation."""
+    def normalized(self, pixels_NCHW: Tensor) -> Tensor:
+        """Normalize pixels float [N, 3, H, W]: (pixel - mean) / std per channel."""
         return (pixels_NCHW - self.mean[:, None, None]) / self.std[:, None, None]
 
 
@@ -55,7 +60,7 @@ def build_classifier(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> Classifier:
-    """The network that `config` describes, for images of that size, on the CPU and with torch's default weights."""
+    """Build the network of `config` for images of the given size, on the CPU, with torch's default initialization."""
     if isinstance(config, MLPNetwork):
         network = build_mlp(config, height=height, width=width, classes=classes)
     else:
@@ -65,12 +70,12 @@ def build_classifier(
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Weights of `network`, those that are never trained included."""
+    """Number of parameters of `network`, including frozen ones."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def count_macs(network: nn.Module, *, height: int, width: int) -> int:
-    """Multiply-accumulates of dense and convolutional layers for one image's forward pass."""
+    """Multiply-accumulate operations of the dense and convolutional layers in the forward pass of one image."""
     macs = 0
 
     def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The convolutional network: blocks of 3x3 convolutions with max-pooling, then fully connected layers."""
+"""Convolutional network: blocks of 3x3 convolutions with max-pooling, then dense layers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from training.networks.layers import ACTIVATIONS, Dropout, Flatten
 
 
 def build_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
-    """Blocks of (convolution, batch normalisation, activation) ended by 2x2 max-pooling, then dense layers.
+    """Build blocks of (convolution, batch normalization, activation) with 2x2 max-pooling, then dense layers.
 
-    Input: float [N, 3, height, width], normalised. Output: float [N, classes].
+    Input: float [N, 3, height, width], normalized. Output: logits float [N, classes].
 
     Raises:
-        ConfigurationError: the image is too small for that many halvings.
+        ConfigurationError: the image is too small for the number of blocks.
     """
     halvings = len(config.channels)
     if min(height, width) >> halvings == 0:
-        raise ConfigurationError(f"images of {width}x{height} cannot be halved {halvings} times: give fewer blocks")
+        raise ConfigurationError(f"images of {width}x{height} cannot be halved {halvings} times: use fewer blocks")
     blocks: list[nn.Module] = []
     channels_in = 3
     for channels in config.channels:
         layers: list[nn.Module] = []
         for _ in range(config.convolutions):
-            # No bias: batch normalisation has one.
+            # No bias: batch normalization adds one.
             layers += [
                 nn.Conv2d(channels_in, channels, 3, padding=1, bias=False),
                 nn.BatchNorm2d(channels),

@@ -1,10 +1,10 @@
-"""A 3x3 convolution whose weights' gradient is computed faster for small feature maps.
+"""3x3 convolution with a faster weight gradient for small feature maps on the CPU.
 
-oneDNN vectorises that gradient along rows, and wastes most of its work where a row has 3 or 7 pixels. So the images of
-a batch are put side by side, a column of zeros between them, and make few wide pictures of many narrow ones. The sum is
-the same one. Measured with bfloat16 on a core with AMX, batches of 500, in ms for the gradient of the weights:
+oneDNN vectorizes the weight gradient along rows, which is inefficient for rows of 3 or 7 pixels. This layer joins the
+images of a batch side by side, with a column of zeros between them, so that few wide images replace many narrow ones.
+The sum is the same. Time of the weight gradient in ms, bfloat16, one core with AMX, batches of 500:
 
-| map, channels | one by one | ten side by side |
+| feature map, channels | separate | ten side by side |
 |---|---|---|
 | 3x3, 256 to 256 | 54 | 11 |
 | 7x7, 256 to 256 | 87 | 43 |
@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_WIDEST = 8
-"""In pixels: maps no wider than this are put side by side."""
-_NEIGHBOURS = 10
+_MAX_WIDTH = 8
+"""Largest width, in pixels, of feature maps that are joined side by side."""
+_MAX_NEIGHBORS = 10
 
 
 class Convolution(nn.Conv2d):
-    """3x3, padded to keep the size, without a bias: `nn.Conv2d` with another way to its weights' gradient."""
+    """3x3 `nn.Conv2d` with padding 1 and no bias, and a faster weight gradient."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__(channels_in, channels, 3, padding=1, bias=False)
@@ -34,13 +34,13 @@ class Convolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels_in, H, W] -> [N, channels, H, W]."""
         reduced = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        if self.training and reduced and x.device.type == "cpu" and x.shape[3] <= _WIDEST:
-            return convolved(x.bfloat16(), self.weight.bfloat16())
+        if self.training and reduced and x.device.type == "cpu" and x.shape[3] <= _MAX_WIDTH:
+            return conv2d_side_by_side(x.bfloat16(), self.weight.bfloat16())
         return super().forward(x)
 
 
-def convolved(x: Tensor, weight: Tensor) -> Tensor:
-    """`functional.conv2d(x, weight, padding=1)` with the gradient for 3x3 weights taken over images side by side."""
+def conv2d_side_by_side(x: Tensor, weight: Tensor) -> Tensor:
+    """`functional.conv2d(x, weight, padding=1)` for 3x3 weights, with the gradient over images side by side."""
     output: Tensor = _SideBySide.apply(x, weight)
     return output
 
@@ -55,29 +55,29 @@ class _SideBySide(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
-        of_x = _gradients(gradient, x, weight, [True, False, False])[0] if ctx.needs_input_grad[0] else None
-        neighbours = _neighbours(len(x))
-        of_weight = _gradients(
-            side_by_side(gradient, neighbours), side_by_side(x, neighbours), weight, [False, True, False]
+        grad_x = _gradients(gradient, x, weight, [True, False, False])[0] if ctx.needs_input_grad[0] else None
+        neighbors = _neighbors(len(x))
+        grad_weight = _gradients(
+            side_by_side(gradient, neighbors), side_by_side(x, neighbors), weight, [False, True, False]
         )[1]
-        return of_x, of_weight
+        return grad_x, grad_weight
 
 
-def side_by_side(images_NCHW: Tensor, neighbours: int) -> Tensor:
-    """[N, C, H, W] -> [N / neighbours, C, H, neighbours * (W + 1)], channels last, zeros after each image's columns."""
+def side_by_side(images_NCHW: Tensor, neighbors: int) -> Tensor:
+    """[N, C, H, W] -> [N / neighbors, C, H, neighbors * (W + 1)], channels_last, with a column of zeros per image."""
     N, C, H, W = images_NCHW.shape
-    rows = images_NCHW.new_zeros(N // neighbours, H, neighbours, W + 1, C)
-    rows[:, :, :, :W] = images_NCHW.permute(0, 2, 3, 1).reshape(-1, neighbours, H, W, C).permute(0, 2, 1, 3, 4)
-    return rows.reshape(N // neighbours, H, neighbours * (W + 1), C).permute(0, 3, 1, 2)
+    rows = images_NCHW.new_zeros(N // neighbors, H, neighbors, W + 1, C)
+    rows[:, :, :, :W] = images_NCHW.permute(0, 2, 3, 1).reshape(-1, neighbors, H, W, C).permute(0, 2, 1, 3, 4)
+    return rows.reshape(N // neighbors, H, neighbors * (W + 1), C).permute(0, 3, 1, 2)
 
 
-def _neighbours(count: int) -> int:
-    """The largest divisor of `count` that is no larger than it should be."""
-    return next(number for number in range(_NEIGHBOURS, 0, -1) if count % number == 0)
+def _neighbors(count: int) -> int:
+    """Largest divisor of `count` that is at most `_MAX_NEIGHBORS`."""
+    return next(number for number in range(_MAX_NEIGHBORS, 0, -1) if count % number == 0)
 
 
-def _gradients(gradient: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]) -> tuple[Tensor | None, ...]:
-    answers: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, wanted
+def _gradients(gradient: Tensor, x: Tensor, weight: Tensor, output_mask: list[bool]) -> tuple[Tensor | None, ...]:
+    gradients: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, output_mask
     )
-    return answers
+    return gradients

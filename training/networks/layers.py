@@ -1,4 +1,4 @@
-"""Layers that the networks share; dropout draws from an explicit generator instead of torch's global one."""
+"""Layers shared by the networks: activations, flatten, and dropout with an explicit generator."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 class Flatten(nn.Module):
     """[N, ...] -> [N, features].
 
-    torch's own layer exports as a chain that computes the shape at run time; a fixed number of features exports as
-    one Reshape.
+    `nn.Flatten` exports to ONNX as several nodes that compute the shape at run time. With a fixed number of features
+    it is one Reshape.
     """
 
     def __init__(self, features: int) -> None:
@@ -20,15 +20,15 @@ class Flatten(nn.Module):
         self.features = features
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` with all but the first dimension merged."""
+        """Flatten all dimensions except the first."""
         return x.reshape(-1, self.features)
 
 
 class Dropout(nn.Module):
-    """Zeroes a share `p` of its input while training and scales the rest by 1/(1-p).
+    """Zeroes elements with probability `p` during training and scales the others by 1 / (1 - p).
 
-    torch's own layer draws from the global generator, which would tie a run's weights to whatever else the
-    process draws and make a resumed run differ. `generator` is set by the fit before each epoch.
+    `nn.Dropout` draws from torch's global generator, so a resumed run would end with other weights. The training loop
+    sets `generator` before each epoch, see `seed_dropout`.
     """
 
     def __init__(self, p: float) -> None:
@@ -41,13 +41,13 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0.0:
             return x
         if self.generator is None:
-            raise RuntimeError("a Dropout layer in training mode needs its generator; see seed_dropout")
+            raise RuntimeError("Dropout has no generator in training mode: call seed_dropout first")
         keep = torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self.generator)
         return x * keep / (1.0 - self.p)
 
 
 def seed_dropout(network: nn.Module, generator: torch.Generator) -> None:
-    """Let every dropout layer of `network` draw from `generator`."""
+    """Set the generator of every dropout layer of `network`."""
     for module in network.modules():
         if isinstance(module, Dropout):
             module.generator = generator

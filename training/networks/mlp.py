@@ -1,4 +1,4 @@
-"""The plain neural network: flatten, dense layers, a non-linearity between them."""
+"""Multilayer perceptron: flatten, dense layers with activations, optional residual blocks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from training.networks.layers import ACTIVATIONS, Dropout, Flatten
 
 
 class ResidualBlock(nn.Module):
-    """x + shrink(activation(expand(norm(x)))): a dense layer to more units and one back, beside a direct path.
+    """Inverted bottleneck with a skip connection: x + shrink(activation(expand(norm(x)))).
 
-    An inverted bottleneck, as in the feed-forward half of a transformer (Bachmann et al. 2023, "Scaling MLPs").
+    Equal to the feed-forward block of a transformer (Bachmann et al. 2023, "Scaling MLPs").
     """
 
     def __init__(self, width: int, config: MLPNetwork) -> None:
@@ -30,11 +30,11 @@ class ResidualBlock(nn.Module):
 
 
 def build_mlp(config: MLPNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
-    """Dense layers from height * width * 3 inputs to `classes` logits.
+    """Build dense layers from height * width * 3 inputs to `classes` logits.
 
-    With residual blocks, the last hidden layer has no non-linearity of its own: the blocks bring theirs.
+    With residual blocks, the last hidden layer has no activation, because the blocks contain one.
 
-    Input: float [N, 3, height, width], normalised. Output: float [N, classes].
+    Input: float [N, 3, height, width], normalized. Output: logits float [N, classes].
     """
     layers: list[nn.Module] = [Flatten(3 * height * width)]
     units = 3 * height * width

@@ -1,4 +1,4 @@
-"""The whitened convolutional network (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU")."""
+"""Convolutional network with a whitening layer (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU")."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ _PATCH = 2
 
 
 class Whitening(nn.Conv2d):
-    """A frozen 2x2 convolution that decorrelates patches; every direction also with its sign changed.
-
-    `fit` sets its weights, which take no gradient. If it is not `frozen`, it is trained from the weights that any
-    convolution starts with.
+    """2x2 convolution that decorrelates patches. Each filter appears twice, with both signs.
 
     Args:
-        frozen: decorrelate patches, and do not train the weights.
-        epsilon: added to the variance of each direction of a patch. A direction of small variance is amplified by up to
-            1 / sqrt(epsilon), and pixel noise with it.
-        bias_epochs: epochs in which a bias is trained; 0: no bias (Jordan 2024 trains one for three epochs).
+        frozen: `fit` sets the weights to whitening filters, and they are not trained. If False, this is an ordinary
+            trained convolution.
+        epsilon: added to the variance of each direction of a patch, which limits the amplification of pixel noise to
+            1 / sqrt(epsilon).
+        bias_epochs: number of epochs in which the bias is trained; 0 for no bias (Jordan 2024 uses 3).
     """
 
     def __init__(self, *, frozen: bool = True, epsilon: float = 5e-4, bias_epochs: int = 0) -> None:
@@ -38,15 +36,15 @@ class Whitening(nn.Conv2d):
 
     @torch.no_grad()
     def fit(self, images_NCHW: Tensor) -> None:
-        """Take the eigenvectors of the patches' second moments, each divided by its root mean square.
+        """Set the filters to the eigenvectors of the patches' second moments, each divided by its root mean square.
 
         Args:
-            images_NCHW: float, normalised training images.
+            images_NCHW: float [N, 3, H, W], normalized training images.
         """
         patches_PD = _patches(images_NCHW.double())
         moments_DD = patches_PD.T @ patches_PD / len(patches_PD)
         values_D, vectors_DD = torch.linalg.eigh(moments_DD)
-        # An eigenvector's sign is arbitrary: let its largest entry be positive, whatever the library returns.
+        # The sign of an eigenvector is arbitrary: make its largest entry positive for reproducible weights.
         largest_D = vectors_DD.abs().argmax(0)
         signs_D = vectors_DD.gather(0, largest_D[None])[0].sign()
         filters_DD = (vectors_DD * signs_D / (values_D + self.epsilon).sqrt()).T
@@ -54,13 +52,14 @@ class Whitening(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """3x3 convolutions, each with batch normalisation and an activation; the first also halves the image.
+    """3x3 convolutions with batch normalization and activation; the first one also halves height and width.
 
-    Max-pooling commutes with whatever rises with its input. Training pools first, so that normalisation and activation
-    see a quarter of the values. What is exported pools last, where normalisation can be folded into the convolution.
-    That needs a normalisation without a trained scale, which could be negative; the next layer's weights do its work.
+    Max-pooling commutes with monotonically increasing functions. Training pools before normalization and activation,
+    which then process a quarter of the values. The exported graph pools after them, so that normalization can be folded
+    into the convolution. This requires a positive scale: batch normalization has no trained scale here.
 
-    `pools_first` says that evaluation in torch, which folds nothing, shall pool first too; see `pool_first`.
+    Attributes:
+        pools_first: pool first in evaluation mode too; see `pool_first`.
     """
 
     def __init__(self, channels_in: int, channels: int, config: CNNNetwork) -> None:
@@ -98,17 +97,17 @@ class Block(nn.Module):
 
 
 def build_whitened_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
-    """Whitening, blocks, a maximum over the remaining image, dense layers.
+    """Build whitening layer, blocks, global max-pooling and dense layers.
 
-    Input: float [N, 3, height, width], normalised. Output: float [N, classes].
+    Input: float [N, 3, height, width], normalized. Output: logits float [N, classes].
 
     Raises:
-        ConfigurationError: the image is too small for that many halvings.
+        ConfigurationError: the image is too small for the number of blocks.
     """
     rest = [(side - _PATCH + 1) >> len(config.channels) for side in (height, width)]
     if min(rest) == 0:
         raise ConfigurationError(
-            f"images of {width}x{height} cannot be halved {len(config.channels)} times: give fewer blocks"
+            f"images of {width}x{height} cannot be halved {len(config.channels)} times: use fewer blocks"
         )
     widths = [2 * 3 * _PATCH**2, *config.channels]
     blocks = [Block(before, after, config) for before, after in zip(widths, config.channels, strict=False)]
@@ -124,24 +123,24 @@ def build_whitened_cnn(config: CNNNetwork, *, height: int, width: int, classes: 
 
 
 def freeze_whitening_bias(network: nn.Module, epoch: int) -> None:
-    """Stop training the whitening layer's bias in `network` once `epoch`, counted from 0, is past its last one."""
+    """Train the whitening layer's bias only in its first `bias_epochs` epochs; `epoch` counts from 0."""
     for module in network.modules():
         if isinstance(module, Whitening) and module.bias is not None:
             module.bias.requires_grad_(epoch < module.bias_epochs)
 
 
 def pool_first(network: nn.Module) -> None:
-    """Let the blocks of `network` pool first in evaluation too: the same function, a third faster in torch."""
+    """Make the blocks of `network` pool first in evaluation mode too: the same function, a third faster in torch."""
     for module in network.modules():
         if isinstance(module, Block):
             module.pools_first = True
 
 
 @torch.no_grad()
-def start_as_identity(network: nn.Module) -> None:
-    """Let each 3x3 convolution of blocks that say so pass on its input in its first output channels (Jordan 2024).
+def init_identity(network: nn.Module) -> None:
+    """Initialize 3x3 convolutions as partial identity (Jordan 2024), in blocks configured with `identity`.
 
-    The other output channels keep the weights they have.
+    The first `in_channels` output channels copy the input. The others keep their weights.
     """
     for module in network.modules():
         if isinstance(module, Block) and module.starts_as_identity:
@@ -151,7 +150,7 @@ def start_as_identity(network: nn.Module) -> None:
 
 
 def _patches(images_NCHW: Tensor) -> Tensor:
-    """All overlapping patches as rows, [P, C * side * side], laid out as a filter is."""
+    """All overlapping patches as rows, [P, C * side * side], in the memory order of a filter."""
     windows = images_NCHW.unfold(2, _PATCH, 1).unfold(3, _PATCH, 1)
     return windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, images_NCHW.shape[1] * _PATCH**2)
 

@@ -1,8 +1,7 @@
-"""The scripts that change jobs inside the broker, one .lua file each; prelude.lua stands before every one of them.
+"""Lua scripts that change jobs atomically in the broker, one file each, with prelude.lua prepended to each.
 
-All scripts but those of idempotency keys get the same keys (see the prelude) and, first, the job's id and how many
-events to keep. They answer with a list whose first item is a word, `ok` where they did what was asked; the second is
-then the job's hash.
+Scripts of jobs receive the same keys (see the prelude), and as first arguments the job id and the number of events to
+keep. They return a list: a status word (`ok` on success), followed by the job's hash on success.
 """
 
 from __future__ import annotations
@@ -11,6 +10,6 @@ from importlib.resources import files
 
 
 def load(name: str) -> str:
-    """The text of the script called `name`, the prelude included."""
+    """Source of the script `name`, including the prelude."""
     folder = files(__name__)
     return f"{folder.joinpath('prelude.lua').read_text()}\n{folder.joinpath(f'{name}.lua').read_text()}"

@@ -1,4 +1,4 @@
--- Add events and set fields of the progress: ARGV[5] pairs of name and value, then each event after its kind.
+-- Append events and set progress fields. Arguments: ARGV[5] pairs of field and value, then pairs of kind and event.
 local token, batch, fields = unpack(ARGV, 3, 5)
 local first_event = 6 + 2 * fields
 
@@ -15,7 +15,7 @@ for i = 6, first_event - 1, 2 do
 end
 for i = first_event, #ARGV, 2 do
   local id = emit(ARGV[i + 1])
-  -- Of progress, which comes every second for hours, the newest alone is kept: the rest would push out the epochs.
+  -- Keep only the newest progress event, which arrives every second; otherwise progress would evict the epochs.
   if ARGV[i] == 'progress' then
     if last_progress then
       redis.call('XDEL', EVENTS, last_progress)

@@ -1,4 +1,4 @@
--- Cancel a queued job at once, and ask for the end of one that runs.
+-- Cancel a queued job immediately; mark a running job as cancelling.
 local cancelling, cancelled = unpack(ARGV, 3)
 
 local state = get('state')

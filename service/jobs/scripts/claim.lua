@@ -1,4 +1,4 @@
--- Give a queued job to a worker, with a token above every one before it.
+-- Claim a queued job for a worker, with a new token that is larger than all earlier ones.
 local worker, length, nonce, claimed = unpack(ARGV, 3)
 
 local state, holder = get('state', 'nonce')
@@ -12,7 +12,7 @@ if state ~= 'queued' then
   return {'taken'}
 end
 
--- A token is at least the time, so that none comes twice even where a power cut cost the broker its last second.
+-- A token is at least the current time, so that none repeats even if power loss costs the broker its last second.
 local token = math.max(tonumber(redis.call('GET', TOKENS) or '0') + 1, microseconds())
 redis.call('SET', TOKENS, digits(token))
 redis.call('HDEL', JOB, 'progress.stage', 'progress.epoch', 'progress.epochs', 'progress.step', 'progress.steps',

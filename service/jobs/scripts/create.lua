@@ -1,21 +1,21 @@
--- Record a new job. KEYS[8], where given, is the idempotency key that it answers.
+-- Record a new job. KEYS[8] is its idempotency key, if any.
 local kind, parameters, request_id, traceparent, submitted, digest, retention = unpack(ARGV, 3)
 
 if redis.call('EXISTS', JOB) == 1 then
   return ok()
 end
-local answered = KEYS[8]
-if answered then
-  local first, job = unpack(redis.call('HMGET', answered, 'digest', 'job'))
+local idempotency = KEYS[8]
+if idempotency then
+  local first, job = unpack(redis.call('HMGET', idempotency, 'digest', 'job'))
   if first and first ~= digest then
     return {'conflict'}
   end
   if job then
     return {'replay', job}
   end
-  redis.call('DEL', answered)
-  redis.call('HSET', answered, 'digest', digest, 'job', ID)
-  redis.call('PEXPIRE', answered, retention)
+  redis.call('DEL', idempotency)
+  redis.call('HSET', idempotency, 'digest', digest, 'job', ID)
+  redis.call('PEXPIRE', idempotency, retention)
 end
 
 redis.call('HSET', JOB, 'kind', kind, 'parameters', parameters, 'attempt', '0', 'created_at', digits(milliseconds()),

@@ -1,6 +1,6 @@
--- An attempt ended without an end of its job. With token '', whichever attempt it is whose lease has run out. With
--- most_resumptions '', the attempt did nothing wrong, and the job is queued again as often as that happens.
-local token, most_resumptions, failure, resumes, gives_up, failed, cancelled = unpack(ARGV, 3)
+-- End an attempt without ending its job. With token '', end the current attempt if its lease has expired. With
+-- max_resumptions '', always queue the job again.
+local token, max_resumptions, failure, resumes, gives_up, failed, cancelled = unpack(ARGV, 3)
 
 if token == '' then
   local expiry = redis.call('ZSCORE', LEASES, ID)
@@ -15,10 +15,10 @@ local state, resumptions = get('state', 'resumptions')
 if state == 'cancelling' then
   emit(gives_up)
   finish('cancelled', cancelled)
-elseif most_resumptions == '' then
+elseif max_resumptions == '' then
   emit(resumes)
   queue()
-elseif tonumber(resumptions or '0') < tonumber(most_resumptions) then
+elseif tonumber(resumptions or '0') < tonumber(max_resumptions) then
   redis.call('HINCRBY', JOB, 'resumptions', 1)
   emit(resumes)
   queue()

@@ -1,4 +1,4 @@
--- Whether an attempt may write now. Its lease begins anew, so that it lasts while the attempt writes.
+-- Whether an attempt may write now. Renews the lease, so that it lasts while the attempt writes.
 local token, action = unpack(ARGV, 3)
 
 if not held_by(token) then

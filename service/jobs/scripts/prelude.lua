@@ -2,7 +2,7 @@ local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS = unpack(KEYS)
 local ID, KEPT = ARGV[1], ARGV[2]
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
--- The broker's own clock, so that those of the machines need not agree. Numbers stay below 2^53, so doubles hold them.
+-- The broker's clock, so that the clocks of the machines do not matter. Values stay below 2^53, exact in doubles.
 local function microseconds()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -20,7 +20,7 @@ local function get(...)
   return unpack(redis.call('HMGET', JOB, ...))
 end
 
--- Whether the attempt with this token is the newest of a job that has not ended.
+-- Whether this token is the newest one and the job has not ended.
 local function held_by(token)
   local newest, state = get('token', 'state')
   return newest == token and (state == 'running' or state == 'cancelling')

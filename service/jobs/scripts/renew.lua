@@ -1,4 +1,4 @@
--- Keep a claimed job for some time more.
+-- Renew the lease of a claimed job.
 local token, length = unpack(ARGV, 3)
 
 if not held_by(token) then

@@ -1,4 +1,4 @@
--- Hold an idempotency key, KEYS[1], for a request that is being answered.
+-- Reserve the idempotency key KEYS[1] for a request that is being processed.
 local digest, nonce, in_flight = unpack(ARGV)
 
 local first, holder, job = unpack(redis.call('HMGET', KEYS[1], 'digest', 'nonce', 'job'))

@@ -1,4 +1,4 @@
--- Queue a job again that failed or was cancelled.
+-- Queue a failed or cancelled job again.
 local retried = unpack(ARGV, 3)
 
 local state = get('state')

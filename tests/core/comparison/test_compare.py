@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from core.api import MetricsComparison
 from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import read_evaluated
+from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.robustness import side_by_side
+from core.comparison.schemas import MetricsComparison
+from core.comparison.significance import significance
 from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
-from core.reports.pairwise import Pairwise, compare_answers
-from core.reports.significance import significance
-from core.repository import ModelRepository
+from core.repository.repository import ModelRepository
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import set_champions
@@ -62,10 +62,10 @@ def test_the_words_are_those_of_the_numbers(repository: ModelRepository) -> None
     comparison = compared(repository, "cnn", "mlp")
     rows: Any = comparison
     assert comparison.significance == significance("cnn@2", "mlp@1", rows)
-    assert comparison.significance.headline == "cnn@2 and mlp@1 give the same answers"
+    assert comparison.significance.headline == "cnn@2 and mlp@1 make the same predictions"
 
 
-def test_a_side_says_what_the_version_costs(repository: ModelRepository, tmp_path: Path) -> None:
+def test_compared_model_has_the_costs_of_the_version(repository: ModelRepository, tmp_path: Path) -> None:
     manifest = repository.manifest("cnn", 1)
     latency = write_latency(tmp_path / "reports", manifest, ms=2.5)
     side = compared(repository, "cnn@1", "mlp", tmp_path / "reports").first
@@ -104,7 +104,7 @@ def test_flag_rates_are_means_over_the_corruptions(repository: ModelRepository, 
     assert robustness.second_flag_rate == pytest.approx(0.3)
 
 
-def test_missing_robustness_is_said_with_what_would_make_it(repository: ModelRepository, tmp_path: Path) -> None:
+def test_missing_robustness_note_names_the_command(repository: ModelRepository, tmp_path: Path) -> None:
     write_robustness(tmp_path, repository.manifest("cnn", 1), clean=0.9)
     comparison = compared(repository, "cnn@1", "mlp@1", tmp_path)
     assert comparison.robustness is None
@@ -137,8 +137,8 @@ def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelR
         (tmp_path / what).mkdir(exist_ok=True)
         (tmp_path / what / "mlp@1.json").write_text("{}", encoding="utf-8")
     notes = " ".join(compared(repository, "cnn@1", "mlp@1", tmp_path).notes)
-    assert "robustness/mlp@1.json is not such a record" in notes
-    assert "latency/mlp@1.json is not such a record" in notes
+    assert "robustness/mlp@1.json is not a valid record" in notes
+    assert "latency/mlp@1.json is not a valid record" in notes
     assert str(tmp_path) not in notes
 
 
@@ -147,9 +147,9 @@ def test_the_bootstrap_is_drawn_once_for_a_pair(repository: ModelRepository, mon
 
     def counted(*sides: Any) -> Pairwise:
         drawn.append(sides)
-        return compare_answers(*sides)
+        return compare_predictions(*sides)
 
-    monkeypatch.setattr("core.comparison.compare.compare_answers", counted)
+    monkeypatch.setattr("core.comparison.compare.compare_predictions", counted)
     comparer = VersionComparer(repository, ())
 
     def compare(first: int, second: int) -> MetricsComparison:
@@ -175,7 +175,7 @@ def test_a_version_without_an_evaluation_is_refused(repository: ModelRepository)
         compared(repository, "cnn@1", "cnn@3")
 
 
-def test_answers_to_another_number_of_images_are_refused(repository: ModelRepository) -> None:
+def test_predictions_for_another_number_of_images_are_refused(repository: ModelRepository) -> None:
     models = repository.home_models
     manifest = write_onnx_version(models / "cnn" / "3", "cnn", 3)
     short = write_onnx_version(models / "cnn" / "4", "cnn", 4, test_answers=(0, 1), test_labels=(0, 1))
@@ -187,7 +187,7 @@ def test_answers_to_another_number_of_images_are_refused(repository: ModelReposi
         compared(repository, "cnn@1", "cnn@3")
 
 
-def test_a_changed_file_is_refused_even_where_the_pair_is_known(repository: ModelRepository) -> None:
+def test_changed_file_of_a_cached_pair_is_refused(repository: ModelRepository) -> None:
     compared(repository, "cnn@1", "cnn@2")
     path = repository.home_models / "cnn" / "2" / "predictions.npz"
     path.write_bytes(path.read_bytes() + b" ")

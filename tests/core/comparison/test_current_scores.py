@@ -6,9 +6,9 @@ from pathlib import Path
 
 from core.comparison.current_scores import current_scores
 from core.comparison.evaluated import read_evaluated
-from core.evaluation import CalibratedECE
-from core.reports.pairwise import compare_answers
-from core.repository import ModelRepository
+from core.comparison.pairwise import compare_predictions
+from core.repository.evaluation import CalibratedECE
+from core.repository.repository import ModelRepository
 from core.statistics.coverage import coverage_band
 from tests.support.onnx_models import write_onnx_version
 
@@ -16,9 +16,9 @@ from tests.support.onnx_models import write_onnx_version
 def test_what_older_evaluations_lack_is_computed_and_the_rest_is_kept(tmp_path: Path) -> None:
     manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
     version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
-    evaluation, answers = version.evaluation, version.answers()
+    evaluation, answers = version.evaluation, version.predictions()
     names = evaluation.class_names
-    probability = compare_answers((evaluation.data,) * 2, (names, names), (answers, answers), resamples=10).first
+    probability = compare_predictions((evaluation.data,) * 2, (names, names), (answers, answers), resamples=10).first
     old = evaluation.scores["fp32"]
     binomial = old.prediction_sets.model_copy(update={"band": (0.5, 0.6)})
     old = old.model_copy(update={"prediction_sets": binomial})

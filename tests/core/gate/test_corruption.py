@@ -1,4 +1,4 @@
-"""The guards of robustness: what counts as worse, what chance explains, and what was not measured."""
+"""Robustness guards of the gate: limits, chance, and versions without a measurement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.gate.corruption import corruption_verdicts
-from core.gate.judge import judge
+from core.gate.decide import decide
 from core.gate.thresholds import GateThresholds
 from tests.support.holdouts import Rights, costs, evidence, rights
 
@@ -26,22 +26,23 @@ CHAMPION = evidence(1, rights(50, 50, 50, 50), corrupted=(first(1_600), first(10
 
 def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_500), first(100)))
-    report = judge(CHAMPION, candidate, costs(), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
     verdict = report.verdict("corrupted_accuracy")
     assert verdict.value == pytest.approx(0.05)
     assert verdict.interval is not None
     assert (verdict.limit, verdict.interval.low > 0.02) == (0.02, True)
     assert (
-        "of 2,000 holdout images under saturate, spatter (severities 2, 4) 75.0% are answered right instead of 80.0%, "
+        "of 2,000 holdout images under saturate, spatter (severities 2, 4) 75.0% are classified correctly instead of "
+        "80.0%, "
         "a loss of +5.00 points"
     ) in report.summary
     assert report.verdict("corrupted_flags").passed
-    assert judge(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_accuracy_loss=0.06)).passed
+    assert decide(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_accuracy_loss=0.06)).passed
 
 
 @pytest.mark.parametrize(("right", "passed"), [(1_560, True), (1_550, True), (1_530, False)])
-def test_a_loss_stops_only_where_the_interval_leaves_no_doubt(right: int, passed: bool) -> None:
+def test_loss_fails_only_if_the_whole_interval_is_above_the_limit(right: int, passed: bool) -> None:
     """A loss of 2.5 points is above the limit of 2, and its interval from 1.8 on is not."""
     verdict = corruption_verdicts(
         evidence(2, rights(0, 0, 0, 0), corrupted=(first(right), first(100))), CHAMPION, DEFAULTS
@@ -61,28 +62,30 @@ def test_the_loss_is_paired_image_by_image() -> None:
     assert verdict.interval.low < -0.02 < 0.02 < verdict.interval.high
 
 
-def test_more_flags_by_more_than_is_allowed_stop_a_version() -> None:
+def test_flag_increase_above_the_limit_fails() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_600), first(300)))
-    report = judge(CHAMPION, candidate, costs(), DEFAULTS)
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
     assert report.verdict("corrupted_flags").value == pytest.approx(0.1)
     assert "15.0% are flagged instead of 5.0%, an increase of +10.00 points" in report.summary
-    assert judge(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_flag_increase=0.1)).passed
+    assert decide(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_flag_increase=0.1)).passed
     # Fewer flags and more right answers are no harm.
     better = evidence(3, rights(0, 0, 0, 0), corrupted=(first(2_000), first(0)))
     assert all(verdict.passed for verdict in corruption_verdicts(better, candidate, DEFAULTS))
 
 
 @pytest.mark.parametrize("missing", [1, 2])
-def test_what_was_not_measured_stops_no_version_and_says_so(missing: int) -> None:
+def test_unmeasured_corruption_passes_with_a_reason(missing: int) -> None:
     sides = {1: CHAMPION, 2: evidence(2, rights(40, 40, 40, 40), corrupted=(first(0), first(2_000)))}
     sides[missing] = dataclasses.replace(sides[missing], corrupted=None)
-    report = judge(sides[1], sides[2], costs(), DEFAULTS)
+    report = decide(sides[1], sides[2], costs(), DEFAULTS)
     assert report.passed
     for name in ("corrupted_accuracy", "corrupted_flags"):
         verdict = report.verdict(name)
         assert (verdict.value, verdict.limit, verdict.passed) == (None, None, True)
-        assert f"not measured on corrupted images: cnn@{missing}; `duet evaluate REF --robustness`" in verdict.sentence
+        assert (
+            f"not measured on corrupted images: cnn@{missing}; run `duet evaluate REF --robustness`" in verdict.sentence
+        )
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"split_digest": "e" * 64}])

@@ -1,4 +1,4 @@
-"""What a graph costs, measured on real ones of known proportion."""
+"""Latency and size measurements on graphs of known relative cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from core.errors import CorruptVersionError
 from core.gate import latency
 from core.gate.costs import measure_costs
-from core.gate.evidence import Evidence
+from core.gate.holdout import Evidence
 from core.gate.latency import NICENESS, measure_latency
 from tests.support.holdouts import rights, split_of
 from tests.support.onnx_models import write_onnx_version
@@ -29,7 +29,7 @@ def version(folder: Path, number: int, size: int) -> Evidence:
     return Evidence(manifest, folder / str(number), split_of(rights()))
 
 
-def test_a_model_of_a_hundred_times_the_work_takes_longer(tmp_path: Path) -> None:
+def test_larger_model_has_a_higher_latency(tmp_path: Path) -> None:
     small, large = version(tmp_path, 1, 16), version(tmp_path, 2, 512)
     measured = measure_latency(large, small)
     assert measured.ratio.low <= measured.ratio.value <= measured.ratio.high
@@ -54,7 +54,7 @@ def test_a_graph_that_does_not_run_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
-def test_it_runs_at_a_low_priority_and_leaves_the_callers_alone(
+def test_latency_thread_has_low_priority_and_the_caller_keeps_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, int]] = []

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.aliases import history, promote
 from core.errors import ChampionMovedError, CorruptVersionError, RepositoryError, UnknownVersionError
 from core.gate import latency, promotion
 from core.gate.assess import assess
 from core.gate.promotion import Decision, Policy, promote_on_evidence
 from core.gate.report import GateReport
 from core.gate.thresholds import GateThresholds
-from core.manifest import DataRecord, Manifest
-from core.predictions import PREDICTIONS_NAME
-from core.reports.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
-from core.reports.places import report_path
-from core.reports.record import write_report
-from core.repository import ModelRepository
-from tests.support.holdouts import GREY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
+from core.records.base import write_report
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
+from core.records.paths import report_path
+from core.repository.champions import history, promote
+from core.repository.manifest import DataRecord, Manifest
+from core.repository.predictions import PREDICTIONS_NAME
+from core.repository.repository import ModelRepository
+from tests.support.holdouts import GRAY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.processes import run_together
 from tests.support.versions import make_manifest, write_aliases
@@ -69,13 +69,13 @@ def test_a_better_version_is_promoted_and_the_trail_holds_the_report(repository:
     assert GateReport.model_validate(entry.evidence["gate"]) == decision.report
 
 
-def test_one_that_is_not_better_is_refused_and_changes_nothing(repository: ModelRepository) -> None:
+def test_version_that_is_not_better_is_refused(repository: ModelRepository) -> None:
     decision = decide(repository, 3)
     assert (decision.report.ground, decision.promotion) == ("not_better", None)
     assert (repository.champion("cnn"), history(repository)) == (1, [])
 
 
-def test_always_promotes_and_never_only_looks(repository: ModelRepository) -> None:
+def test_policy_always_promotes_and_never_only_reports(repository: ModelRepository) -> None:
     assert decide(repository, 2, "never").report.passed
     assert repository.champion("cnn") == 1
     assert decide(repository, 2, "never", force=True).promotion is None
@@ -101,7 +101,7 @@ def test_the_first_version_passes_because_there_is_no_champion(repository: Model
     decision = decide(repository, 3)
     assert repository.champion("cnn") == 3
     assert decision.report.ground == "no_champion"
-    assert decision.report.summary == "cnn@3 may be served: cnn has no champion that it would replace"
+    assert decision.report.summary == "cnn@3 may be promoted: cnn has no champion"
 
 
 def test_the_champion_again_changes_nothing(repository: ModelRepository) -> None:
@@ -136,9 +136,9 @@ def test_another_holdout_is_refused_with_both_digests(repository: ModelRepositor
     assert all(digest in report.summary for digest in digests)
 
 
-def test_other_images_under_the_same_digests_are_found_out(repository: ModelRepository) -> None:
+def test_other_images_with_equal_digests_are_detected(repository: ModelRepository) -> None:
     folder = repository.home_models / "cnn" / "5"
-    content = predictions_file(folder, np.ones(199, bool), GREY_LABELS_N[:199])
+    content = predictions_file(folder, np.ones(199, bool), GRAY_LABELS_N[:199])
     write_onnx_version(folder, "cnn", 5, extra_files={"predictions.npz": content})
     assert decide(repository, 5).report.ground == "not_comparable"
 
@@ -146,7 +146,7 @@ def test_other_images_under_the_same_digests_are_found_out(repository: ModelRepo
 @pytest.mark.parametrize(
     ("version", "sentence"), [(5, "cnn@5: predictions.npz cannot be read"), (2, "cnn@1: model.onnx: missing")]
 )
-def test_what_cannot_be_read_cannot_be_compared(repository: ModelRepository, version: int, sentence: str) -> None:
+def test_unreadable_versions_are_not_comparable(repository: ModelRepository, version: int, sentence: str) -> None:
     write_judged_version(repository.home_models, 5, extra_files={"predictions.npz": b"none"})
     if version == 2:
         (repository.home_models / "cnn" / "1" / "model.onnx").unlink()
@@ -165,7 +165,7 @@ def test_a_damaged_candidate_is_an_error_forced_or_not(repository: ModelReposito
     assert repository.champion("cnn") == 1
 
 
-def test_looking_leaves_no_trace(repository: ModelRepository) -> None:
+def test_assess_writes_nothing(repository: ModelRepository) -> None:
     before = sorted(repository.home_models.parent.rglob("*"))
     assert assess(repository, "cnn", 2, THRESHOLDS).passed
     assert sorted(repository.home_models.parent.rglob("*")) == before
@@ -192,7 +192,7 @@ def test_a_champion_that_changes_meanwhile_is_judged_against(
 
 
 def test_a_promotion_over_a_champion_that_has_gone_is_an_error(repository: ModelRepository) -> None:
-    with pytest.raises(ChampionMovedError, match="the champion of cnn is 1 by now, no longer 4"):
+    with pytest.raises(ChampionMovedError, match="the champion of cnn changed from 4 to 1"):
         promote(repository, "cnn", 2, actor="ada", reason="late", over=4)
     assert history(repository) == []
 
@@ -234,7 +234,7 @@ def write_record(folder: Path, manifest: Manifest, right_N: Rights) -> None:
 
 def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
-    labels_N = GREY_LABELS_N
+    labels_N = GRAY_LABELS_N
     content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", np.ones(len(labels_N), bool), labels_N)}
     manifests = [
         write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=content)
@@ -258,7 +258,7 @@ def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -
 
 def test_the_record_among_a_version_s_files_is_read_and_a_damaged_one_said(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
-    right_N, labels_N = np.ones(len(GREY_LABELS_N), bool), GREY_LABELS_N
+    right_N, labels_N = np.ones(len(GRAY_LABELS_N), bool), GRAY_LABELS_N
     content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", right_N, labels_N)}
     record = corrupted_record(make_manifest("cnn", 1), np.ones(40, bool), np.zeros(40, bool))
     for version, stored in ((1, record.model_dump_json()), (2, record.model_dump_json()), (3, "{}")):

@@ -49,7 +49,7 @@ ADDED: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("event", FROM_CHILD, ids=lambda event: event.event)
-def test_an_event_of_a_child_travels_as_one_line(event: Config) -> None:
+def test_child_event_is_one_line(event: Config) -> None:
     line = to_line(event)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -58,13 +58,13 @@ def test_an_event_of_a_child_travels_as_one_line(event: Config) -> None:
 
 
 @pytest.mark.parametrize("event", ADDED, ids=lambda event: event.event)
-def test_a_child_cannot_say_what_is_the_workers_to_say(event: Config) -> None:
+def test_child_cannot_send_worker_events(event: Config) -> None:
     assert read_job_event(to_text(event)) == event
-    with pytest.raises(JobEventError, match="not a message of a job"):
+    with pytest.raises(JobEventError, match="not a job message"):
         read_child_message(to_line(event))
 
 
-def test_permits_are_asked_for_and_answered_but_are_no_events() -> None:
+def test_permit_and_permission_are_not_events() -> None:
     permit = Permit(number=4, action="publish")
     assert read_child_message(to_line(permit)) == permit
     with pytest.raises(JobEventError):
@@ -75,7 +75,7 @@ def test_permits_are_asked_for_and_answered_but_are_no_events() -> None:
             read_child_message(to_line(message))
 
 
-def test_a_loss_that_is_no_number_any_more_is_told_as_none() -> None:
+def test_nan_loss_becomes_none() -> None:
     for lost in (float("nan"), float("inf")):
         message = read_child_message(to_line(progress(1, loss=lost)))
         assert isinstance(message, Progress)
@@ -100,13 +100,13 @@ def test_garbage_is_an_error_and_nothing_else(line: bytes) -> None:
         b"null",
     ],
 )
-def test_a_message_with_the_wrong_fields_is_garbage_too(line: bytes) -> None:
+def test_message_with_wrong_fields_raises(line: bytes) -> None:
     with pytest.raises(JobEventError):
         read_child_message(line)
 
 
-def test_a_line_may_not_be_as_long_as_it_likes() -> None:
+def test_message_above_the_size_limit_raises() -> None:
     text = "x" * (MAX_LINE_BYTES - len(to_line(Note(text=""))))
     assert read_child_message(to_line(Note(text=text))) == Note(text=text)
-    with pytest.raises(JobEventError, match="longer than"):
+    with pytest.raises(JobEventError, match="the limit is"):
         read_child_message(to_line(Note(text=text + "x")))

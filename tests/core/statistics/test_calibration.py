@@ -48,7 +48,7 @@ class TestSoftmax:
         expected_NK = scipy_softmax(logits_NK / temperature, axis=1)
         np.testing.assert_allclose(softmax(logits_NK, temperature), expected_NK, rtol=1e-12, atol=1e-300)
 
-    def test_huge_logits_neither_overflow_nor_vanish(self) -> None:
+    def test_huge_logits_do_not_overflow_or_underflow(self) -> None:
         np.testing.assert_array_equal(softmax(np.array([[1e30, 1e30, -1e30]], dtype=np.float32)), [[0.5, 0.5, 0.0]])
 
     def test_one_image_alone_equals_the_same_image_in_a_batch(self) -> None:
@@ -80,7 +80,7 @@ class TestFitTemperature:
         single = fit_temperature(logits_NK, onehot_NK)
         assert fit_temperature(4 * logits_NK.astype(np.float32), onehot_NK) == pytest.approx(4 * single, rel=1e-4)
 
-    def test_a_model_that_is_always_right_gets_no_doubt_and_one_always_wrong_no_trust(self) -> None:
+    def test_temperature_of_perfect_and_wrong_models_is_at_the_bounds(self) -> None:
         onehot_NK = np.eye(3)[np.array([0, 1, 2, 0])]
         assert 0.01 <= fit_temperature(onehot_NK, onehot_NK) < 0.1
         assert 99 < fit_temperature(-onehot_NK, onehot_NK) <= 100
@@ -150,7 +150,7 @@ class TestCalibratedECE:
         assert found.mean == pytest.approx(math.sqrt(2 * 0.8 * 0.2 / (math.pi * 4_000)), rel=0.1)
         assert found.percentile_95 == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 4_000), rel=0.1)
 
-    def test_certainty_has_none(self) -> None:
+    def test_certain_predictions_have_no_calibration_error(self) -> None:
         found = calibrated_ece(np.eye(3)[[0, 1, 2, 0]])
         assert (found.mean, found.percentile_95) == (0, 0)
 

@@ -48,7 +48,7 @@ def test_the_parts_fit_together(answers_3N: Answers) -> None:
 
 
 @given(three_answers)
-def test_exchanging_the_two_mirrors_everything(answers_3N: Answers) -> None:
+def test_swapping_the_versions_mirrors_the_comparison(answers_3N: Answers) -> None:
     labels_N, first_N, second_N = answers_3N
     one, other = compare_paired(labels_N, first_N, second_N), compare_paired(labels_N, second_N, first_N)
     assert one.difference.low == -other.difference.high
@@ -65,14 +65,14 @@ def test_other_images_cannot_be_compared(labels: int, first: int, second: int) -
 
 class TestPairedDifference:
     def test_by_hand(self) -> None:
-        """b = 12, c = 2, n = 50: centre 10 / 52, variance (15 - 100 / 52) / 52**2."""
+        """b = 12, c = 2, n = 50: center 10 / 52, variance (15 - 100 / 52) / 52**2."""
         difference = paired_difference(12, 2, 50)
         margin = 1.959964 * math.sqrt(15 - 100 / 52) / 52
         assert difference.value == 0.2
         assert difference.low == pytest.approx(10 / 52 - margin, abs=1e-6)
         assert difference.high == pytest.approx(10 / 52 + margin, abs=1e-6)
 
-    def test_equal_answers_still_leave_a_doubt(self) -> None:
+    def test_equal_predictions_have_an_interval(self) -> None:
         difference = paired_difference(0, 0, 100)
         assert difference.high == pytest.approx(1.959964 / 102, abs=1e-6)
         assert difference.low == -difference.high

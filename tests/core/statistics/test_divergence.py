@@ -16,7 +16,7 @@ def test_disjoint_distributions_diverge_by_the_logarithm_of_their_number(models:
     assert jensen_shannon_bits(np.eye(models)) == pytest.approx(np.log2(models))
 
 
-def test_a_case_by_hand() -> None:
+def test_hand_computed_case() -> None:
     # mean (3/4, 1/4): entropy 2 - 3/4 log2 3; the rows have entropies 0 and 1
     expected = 2 - 0.75 * np.log2(3) - 0.5
     assert jensen_shannon_bits(np.array([[1.0, 0.0], [0.5, 0.5]])) == pytest.approx(expected)

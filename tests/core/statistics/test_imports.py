@@ -1,4 +1,4 @@
-"""What an API process pays for when it loads the statistics."""
+"""Imports of core.statistics: no scipy.stats and no scikit-learn."""
 
 from __future__ import annotations
 

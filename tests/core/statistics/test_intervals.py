@@ -50,7 +50,7 @@ class TestWilson:
             assert wilson_interval(0, trials)[0] == 0.0
             assert wilson_interval(trials, trials)[1] == 1.0
 
-    def test_no_trial_tells_nothing(self) -> None:
+    def test_no_trials_give_the_whole_interval(self) -> None:
         assert wilson_interval(0, 0) == (0.0, 1.0)
 
     @pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, -1)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
@@ -44,7 +44,7 @@ def half_dark(width: int = 64, height: int = 32) -> Image.Image:
     ("content", "status", "slug"),
     [
         pytest.param(b"this is no image", 422, "unreadable-image", id="not an image"),
-        pytest.param(grey_png(64, 64)[:-30], 422, "unreadable-image", id="truncated PNG"),
+        pytest.param(gray_png(64, 64)[:-30], 422, "unreadable-image", id="truncated PNG"),
         pytest.param(encoded(half_dark(), "JPEG")[:400], 422, "unreadable-image", id="truncated JPEG"),
         pytest.param(png_header(20_000, 20_000), 422, "too-many-pixels", id="20,000 x 20,000"),
         pytest.param(b"%PDF-1.7 and so on", 415, "unsupported-image-format", id="a PDF"),
@@ -57,7 +57,7 @@ async def test_what_is_no_image_is_refused(running: RunningApp, content: bytes, 
 
 
 async def test_an_empty_file_in_a_form_is_refused_by_name(running: RunningApp) -> None:
-    files = [("file", ("good.png", grey_png(64))), ("file", ("empty.png", b""))]
+    files = [("file", ("good.png", gray_png(64))), ("file", ("empty.png", b""))]
     problem = assert_problem(await running.client.post("/predict", files=files), 422, "unreadable-image")
     assert (problem["filename"], problem["index"]) == ("empty.png", 1)
     assert "empty.png" in problem["detail"]
@@ -79,14 +79,14 @@ async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: Runni
 @pytest.mark.parametrize(
     ("content", "label", "note"),
     [
-        pytest.param(grey_png(255, 1), "white", "resized from 1x1", id="1x1"),
+        pytest.param(gray_png(255, 1), "white", "resized from 1x1", id="1x1"),
         pytest.param(
             encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 255)), "JPEG", quality=95), "black", "CMYK", id="CMYK"
         ),
         pytest.param(
-            encoded(Image.fromarray(np.full((8, 8), 0x4040, np.uint16)), "PNG"), "dark", "16", id="16-bit grey"
+            encoded(Image.fromarray(np.full((8, 8), 0x4040, np.uint16)), "PNG"), "dark", "16", id="16-bit gray"
         ),
-        pytest.param(encoded(Image.new("L", (8, 8), 128), "PNG"), "grey", None, id="8-bit grey"),
+        pytest.param(encoded(Image.new("L", (8, 8), 128), "PNG"), "grey", None, id="8-bit gray"),
         pytest.param(encoded(Image.new("P", (8, 8), 0), "PNG", transparency=0), "white", "transparency", id="palette"),
         pytest.param(
             encoded(

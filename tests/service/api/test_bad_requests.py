@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
-FILE = {"file": ("a.png", grey_png(64))}
+FILE = {"file": ("a.png", gray_png(64))}
 
 
 async def test_a_wrong_field_name_is_named_with_the_right_one(running: RunningApp) -> None:
@@ -34,14 +34,14 @@ async def test_other_content_types_are_refused_with_those_that_are_read(
 
 
 async def test_too_many_files_are_refused_with_the_limit(running: RunningApp) -> None:
-    sixteen = [("file", grey_png(64))] * 16
+    sixteen = [("file", gray_png(64))] * 16
     assert (await running.client.post("/predict", files=sixteen)).status_code == 200
     problem = assert_problem(await running.client.post("/predict", files=[*sixteen, *sixteen]), 422, "too-many-files")
     assert problem["limit"] == 16
 
 
 async def test_compare_takes_one_file(running: RunningApp) -> None:
-    answer = await running.client.post("/compare", files=[("file", grey_png(64))] * 2)
+    answer = await running.client.post("/compare", files=[("file", gray_png(64))] * 2)
     assert assert_problem(answer, 422, "too-many-files")["limit"] == 1
 
 

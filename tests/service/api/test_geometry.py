@@ -14,24 +14,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.geometry import fit_image
-from core.manifest import Geometry
+from core.images.geometry import fit_image
+from core.repository.manifest import Geometry
 from tests.support.gradient_graphs import write_explainable
 from tests.support.labelled_folders import write_labelled_folder
 from tests.support.onnx_models import SIZE, write_onnx_version
 from tests.support.pictures import encode, noise
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
-from training.datasets.folder import load_folder
+from training.data.image_folder import load_folder
 
 GEOMETRIES: tuple[Geometry, ...] = ("stretch", "crop", "pad")
-# White in the middle of black: a mean of 85 stretched, 255 cropped, and with grey bars (3 * 85 + 5 * 128) / 8 = 112.
+# White in the middle of black: a mean of 85 stretched, 255 cropped, and with gray bars (3 * 85 + 5 * 128) / 8 = 112.
 BANDS_HW = np.repeat([[0] * 8 + [255] * 8 + [0] * 8], 8, axis=0).astype(np.uint8)
 BANDS = encode(Image.fromarray(np.stack([BANDS_HW] * 3, axis=-1)), "PNG")
 LABELS: Mapping[Geometry, str] = MappingProxyType({"stretch": "dark", "crop": "white", "pad": "grey"})
 NOTES: Mapping[Geometry, list[str]] = MappingProxyType(
     {
         "stretch": ["resized from 24x8", "stretched, its proportions differ"],
-        "crop": ["cropped to the centre square"],
+        "crop": ["cropped to the center square"],
         "pad": ["resized from 24x8", "padded to a square"],
     }
 )
@@ -69,7 +69,7 @@ async def test_models_that_are_compared_see_a_picture_each_in_its_own_way(app: R
 async def test_a_chosen_part_is_fitted_in_the_same_way(app: RunningApp) -> None:
     comparison = (await asked(app, "/compare", models="stretch,crop", crop="4,0,16,8")).json()
     assert [each["label"] for each in comparison["predictions"]] == ["grey", "white"]
-    assert comparison["predictions"][1]["notes"] == ["cropped to 16x8 at 4,0", "cropped to the centre square"]
+    assert comparison["predictions"][1]["notes"] == ["cropped to 16x8 at 4,0", "cropped to the center square"]
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

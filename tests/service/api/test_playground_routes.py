@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.geometry import fit_image
+from core.images.geometry import fit_image
 from tests.support.gradient_graphs import write_explainable
 from tests.support.onnx_models import SIZE
 from tests.support.pictures import encode, noise
@@ -155,7 +155,7 @@ async def test_a_folder_that_may_not_be_looked_into_is_told_once(
     def forbidden(path: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("core.python_batches.Path.is_file", forbidden)
+    monkeypatch.setattr("core.images.cifar_reader.Path.is_file", forbidden)
     for _ in range(2):
         assert (await app.client.get("/samples")).json() == {"count": 0}
-    assert caplog.text.count("test_batch cannot be looked for (Permission denied)") == 1
+    assert caplog.text.count("test_batch (Permission denied)") == 1

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.api import Prediction
-from core.manifest import Precision
+from core.repository.manifest import Precision
+from core.schemas.api import Prediction
 from core.statistics.calibration import softmax
 from core.statistics.energy import energy
-from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, grey_png, write_onnx_version
+from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, until, write_home
 
@@ -36,16 +36,16 @@ async def by_default_int8(home: Path) -> AsyncIterator[RunningApp]:
         yield app
 
 
-async def predicted(running: RunningApp, query: str = "", grey: int = 96) -> Prediction:
-    answer = await running.client.post(f"/predict{query}", content=grey_png(grey), headers=RAW)
+async def predicted(running: RunningApp, query: str = "", gray: int = 96) -> Prediction:
+    answer = await running.client.post(f"/predict{query}", content=gray_png(gray), headers=RAW)
     assert answer.status_code == 200, answer.text
     return Prediction.model_validate(answer.json()["predictions"][0])
 
 
-def assert_answered_by(prediction: Prediction, precision: Precision, grey: int = 96) -> None:
+def assert_answered_by(prediction: Prediction, precision: Precision, gray: int = 96) -> None:
     """Every figure is that of this graph under its own calibration, and the answer says so."""
     calibration = CALIBRATIONS[precision]
-    logits_K = expected_logits(grey, precision)
+    logits_K = expected_logits(gray, precision)
     probabilities_K = softmax(logits_K, calibration.temperature)
     best = np.argsort(-probabilities_K)
     assert prediction.precision == precision
@@ -83,7 +83,7 @@ async def test_a_setting_makes_int8_the_default_where_a_version_has_it(by_defaul
 
 async def test_comparisons_take_the_precision_too(running: RunningApp, by_default_int8: RunningApp) -> None:
     async def precisions(app: RunningApp, query: str) -> list[tuple[str, str]]:
-        answer = await app.client.post(f"/compare{query}", content=grey_png(96), headers=RAW)
+        answer = await app.client.post(f"/compare{query}", content=gray_png(96), headers=RAW)
         assert answer.status_code == 200, answer.text
         return [(one["model"], one["precision"]) for one in answer.json()["predictions"]]
 
@@ -104,7 +104,7 @@ async def test_a_precision_that_was_not_published_is_a_404_that_lists_what_is(
     running: RunningApp, by_default_int8: RunningApp, path: str, available: list[str]
 ) -> None:
     for app in (running, by_default_int8):
-        answer = await app.client.post(path, content=grey_png(96), headers=RAW)
+        answer = await app.client.post(path, content=gray_png(96), headers=RAW)
         problem = assert_problem(answer, 404, "precision-not-published")
         assert problem["available"] == available
         assert "without int8" in problem["detail"]
@@ -113,7 +113,7 @@ async def test_a_precision_that_was_not_published_is_a_404_that_lists_what_is(
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
 @pytest.mark.parametrize("precision", ["fp16", "INT8", ""])
 async def test_an_unknown_precision_is_an_invalid_parameter(running: RunningApp, path: str, precision: str) -> None:
-    answer = await running.client.post(f"{path}?precision={precision}", content=grey_png(96), headers=RAW)
+    answer = await running.client.post(f"{path}?precision={precision}", content=gray_png(96), headers=RAW)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == ["precision"]
     assert "'fp32'" in problem["detail"]
@@ -121,11 +121,11 @@ async def test_an_unknown_precision_is_an_invalid_parameter(running: RunningApp,
 
 
 async def test_requests_of_both_precisions_do_not_share_batches(running: RunningApp) -> None:
-    async def ask(grey: int) -> None:
-        precision: Precision = ("fp32", "int8")[grey % 2]
-        assert_answered_by(await predicted(running, f"?precision={precision}", grey), precision, grey)
+    async def ask(gray: int) -> None:
+        precision: Precision = ("fp32", "int8")[gray % 2]
+        assert_answered_by(await predicted(running, f"?precision={precision}", gray), precision, gray)
 
-    await asyncio.gather(*(ask(grey) for grey in range(40, 140)))
+    await asyncio.gather(*(ask(gray) for gray in range(40, 140)))
     scraped = (await running.client.get("/metrics")).text
     for precision in ("fp32", "int8"):
         assert f'\nduet_images_total{{model="cnn",precision="{precision}",version="2"}} 50.0\n' in scraped
@@ -133,10 +133,12 @@ async def test_requests_of_both_precisions_do_not_share_batches(running: Running
 
 
 async def test_a_queue_belongs_to_one_precision(running: RunningApp) -> None:
-    lanes = {served.precision: served.lane for served in running.state["engine"].models.loaded() if served.version == 2}
-    assert set(lanes) == {"fp32", "int8"}
-    assert lanes["fp32"] is not lanes["int8"]
-    assert running.lane("cnn") is lanes["fp32"]
+    queues = {
+        served.precision: served.queue for served in running.state["engine"].models.loaded() if served.version == 2
+    }
+    assert set(queues) == {"fp32", "int8"}
+    assert queues["fp32"] is not queues["int8"]
+    assert running.queue("cnn") is queues["fp32"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "no graph", "other classes"])
@@ -156,14 +158,14 @@ async def test_a_version_whose_int8_graph_is_damaged_is_refused_whole(running: R
     if damage == "changed":
         (folder / "model.int8.onnx").write_bytes(b"x" + (folder / "model.int8.onnx").read_bytes()[1:])
     for query in ("?version=3", "?version=3&precision=int8"):
-        answer = await running.client.post(f"/predict{query}", content=grey_png(0), headers=RAW)
+        answer = await running.client.post(f"/predict{query}", content=gray_png(0), headers=RAW)
         assert "model.int8.onnx" in assert_problem(answer, 409, "version-refused")["detail"]
 
 
 async def test_an_int8_graph_without_a_calibration_is_not_served(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "3", "cnn", 3, int8=True, calibration={"fp32": CALIBRATIONS["fp32"]})
-    answer = await running.client.post("/predict?version=3&precision=int8", content=grey_png(0), headers=RAW)
+    answer = await running.client.post("/predict?version=3&precision=int8", content=gray_png(0), headers=RAW)
     assert_problem(answer, 404, "precision-not-published")
     assert (await predicted(running, "?version=3")).precision == "fp32"
 

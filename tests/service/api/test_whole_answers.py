@@ -9,18 +9,18 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from pydantic import BaseModel
 
-from core.api import CompareResponse, PredictResponse
+from core.schemas.api import CompareResponse, PredictResponse
 from service.app import create_app
-from tests.support.onnx_models import grey_png, write_onnx_version
+from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.service import RunningApp, settings_for
 
-PNG: dict[str, Any] = {"content": grey_png(64), "headers": {"content-type": "image/png"}}
-ONE_FILE: dict[str, Any] = {"files": [("file", ("a.png", grey_png(64)))]}
+PNG: dict[str, Any] = {"content": gray_png(64), "headers": {"content-type": "image/png"}}
+ONE_FILE: dict[str, Any] = {"files": [("file", ("a.png", gray_png(64)))]}
 FILES: dict[str, Any] = {
     "files": [
-        ("file", ("r\u00e9x \u72ac.png", grey_png(0))),
-        ("file", ('"quoted".png', grey_png(255, 40))),
-        ("file", ("c.png", grey_png(128))),
+        ("file", ("r\u00e9x \u72ac.png", gray_png(0))),
+        ("file", ('"quoted".png', gray_png(255, 40))),
+        ("file", ("c.png", gray_png(128))),
     ]
 }
 

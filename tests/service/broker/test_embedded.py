@@ -1,4 +1,4 @@
-"""The broker of a home as the supervisor runs it: a real server, its files, its socket."""
+"""Embedded broker with a real server: its files and socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.broker import EmbeddedBroker, embedded_url
 from service.broker.address import socket_path
-from service.supervisor.keeper import Keeper
+from service.supervisor.restarting_process import RestartingProcess
 from tests.support.children import wait_until
 
 
@@ -34,7 +34,7 @@ def home() -> Iterator[Path]:
 def running(home: Path) -> Iterator[Redis]:
     """The broker of `home`, kept running; a client of it."""
     broker = EmbeddedBroker(home)
-    keeper = Keeper(broker.prepare())
+    keeper = RestartingProcess(broker.prepare())
     keeper.start()
     try:
         wait_until(broker.answers)
@@ -128,7 +128,7 @@ def test_two_servers_never_run_over_the_same_files(home: Path) -> None:
         try:
             with pytest.raises(subprocess.TimeoutExpired):
                 second.wait(1.0)
-            assert b"leash.py" in Path(f"/proc/{second.pid}/cmdline").read_bytes()  # waits for the lock
+            assert b"die_with_parent.py" in Path(f"/proc/{second.pid}/cmdline").read_bytes()  # waits for the lock
         finally:
             second.kill()
             second.wait()

@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.engine.batcher import Batcher
-from tests.service.engine.models import FAR, GatedModel, images, lane
+from tests.service.engine.models import FAR, GatedModel, images, queue
 
 
 def _batcher(threads: int) -> Batcher:
-    return Batcher(threads=threads, max_batch=4, queue_size=8, observe_batch=lambda lane, images: None)
+    return Batcher(threads=threads, max_batch=4, queue_size=8, observe_batch=lambda queue, images: None)
 
 
 @asynccontextmanager
 async def _one_thread_beside_the_loop() -> AsyncIterator[Batcher]:
     made = _batcher(2)
     other = GatedModel()
-    taken = made.submit(lane(other, "other"), images(0), FAR)
+    taken = made.submit(queue(other, "other"), images(0), FAR)
     await other.running()
     yield made
     other.gate.set()

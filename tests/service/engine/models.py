@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.manifest import Calibration
+from core.repository.manifest import Calibration
 from service.engine.arrays import Floats, Pixels
-from service.engine.lane import Inference, Lane
-from service.engine.outputs import interpreted
+from service.engine.postprocess import with_postprocessing
+from service.engine.queue import Inference, ModelQueue
 
 FAR = 1e9
 CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5, ood_threshold=0.0, ood_flag_rate=0.05)
@@ -48,9 +48,9 @@ def images(*values: int) -> Pixels:
     return np.array(values, np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
 
 
-def lane(model: Callable[[Pixels], Floats], family: str = "cnn") -> Lane:
+def queue(model: Callable[[Pixels], Floats], family: str = "cnn") -> ModelQueue:
     """A queue before the model, which is guessed to take 10 ms for an image."""
-    return Lane(family, 1, interpreted(model, CALIBRATION), seconds_per_image=0.01)
+    return ModelQueue(family, 1, with_postprocessing(model, CALIBRATION), seconds_per_image=0.01)
 
 
 def answers(inference: Inference) -> list[float]:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.home import shipped_models
-from core.repository import ModelRepository
+from core.files.home import shipped_models
+from core.repository.repository import ModelRepository
 from core.statistics.calibration import softmax
 from service.engine.batcher import Batcher
-from service.engine.outputs import Outputs
-from service.engine.served import ServedVersion
-from service.engine.session import open_version
+from service.engine.loaded_model import ModelVariant
+from service.engine.loader import load_model
+from service.engine.postprocess import Outputs
 from tests.service.engine.models import FAR
 from tests.support.onnx_models import write_onnx_version
 
@@ -24,18 +24,18 @@ MAX_BATCH = 32
 SAME = 1e-6
 
 
-def opened(repository: ModelRepository, family: str) -> list[ServedVersion]:
+def opened(repository: ModelRepository, family: str) -> list[ModelVariant]:
     version = repository.champion(family) or max(repository.versions(family))
     with ThreadPoolExecutor(1) as loader:
-        return list(open_version(repository, family, version, max_batch=MAX_BATCH, loader=loader).precisions.values())
+        return list(load_model(repository, family, version, max_batch=MAX_BATCH, loader=loader).precisions.values())
 
 
-def tiny(home: Path) -> list[ServedVersion]:
+def tiny(home: Path) -> list[ModelVariant]:
     write_onnx_version(home / "cnn" / "1", "cnn", 1, int8=True)
     return opened(ModelRepository(home, home / "none"), "cnn")
 
 
-def assert_same(served: ServedVersion, outputs: Outputs, expected: Outputs) -> None:
+def assert_same(served: ModelVariant, outputs: Outputs, expected: Outputs) -> None:
     temperature = served.calibration.temperature
     exact, alone = (softmax(one.logits_NK.astype(np.float64), temperature) for one in (outputs, expected))
     np.testing.assert_allclose(exact, alone, rtol=0, atol=SAME)
@@ -47,10 +47,10 @@ def assert_same(served: ServedVersion, outputs: Outputs, expected: Outputs) -> N
         np.testing.assert_allclose(alone[row, order], alone[row, expected_order], rtol=0, atol=SAME)
 
 
-async def check(served: ServedVersion, count: int, threads: int) -> None:
+async def check(served: ModelVariant, count: int, threads: int) -> None:
     height, width = served.size
     images_NHWC = np.random.default_rng(7).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-    alone = [served.lane.run(images_NHWC[i : i + 1]) for i in range(count)]
+    alone = [served.queue.run(images_NHWC[i : i + 1]) for i in range(count)]
     sizes: list[int] = []
     batcher = Batcher(
         threads=threads, max_batch=MAX_BATCH, queue_size=10 * count, observe_batch=lambda _, size: sizes.append(size)
@@ -59,7 +59,7 @@ async def check(served: ServedVersion, count: int, threads: int) -> None:
 
     async def ask() -> None:
         rows = [chance.randrange(count) for _ in range(chance.choice((1, 1, 1, 2, 5, 40)))]
-        inference = await batcher.submit(served.lane, images_NHWC[rows], FAR)
+        inference = await batcher.submit(served.queue, images_NHWC[rows], FAR)
         assert_same(served, inference.outputs, Outputs.joined([alone[row] for row in rows]))
 
     for crowd in (1, 3, 10, 40):
@@ -69,7 +69,7 @@ async def check(served: ServedVersion, count: int, threads: int) -> None:
     assert len(set(sizes)) > 3
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_batched_answers_are_those_of_single_images(tmp_path: Path, threads: int) -> None:
     for served in tiny(tmp_path):
         await check(served, 64, threads)

@@ -12,7 +12,7 @@ import pytest
 
 from service.engine.arrays import Floats, Pixels
 from service.engine.batcher import Batcher
-from tests.service.engine.models import FAR, GatedModel, answers, first_pixels, images, lane
+from tests.service.engine.models import FAR, GatedModel, answers, first_pixels, images, queue
 
 
 def is_open() -> GatedModel:
@@ -21,7 +21,7 @@ def is_open() -> GatedModel:
 
 async def test_a_lone_request_runs_at_once_and_alone(either: Batcher) -> None:
     model = is_open()
-    inference = await either.submit(lane(model), images(7), FAR)
+    inference = await either.submit(queue(model), images(7), FAR)
     assert answers(inference) == [7]
     assert model.batches == [1]
     assert inference.queue_seconds >= 0
@@ -30,7 +30,7 @@ async def test_a_lone_request_runs_at_once_and_alone(either: Batcher) -> None:
 
 async def test_what_waits_while_the_model_is_busy_makes_the_next_batches(batcher: Batcher) -> None:
     model = GatedModel()
-    cnn = lane(model)
+    cnn = queue(model)
     first = batcher.submit(cnn, images(0), FAR)
     await model.running()
     others = [batcher.submit(cnn, images(i), FAR) for i in range(1, 7)]
@@ -41,14 +41,14 @@ async def test_what_waits_while_the_model_is_busy_makes_the_next_batches(batcher
 
 async def test_requests_of_one_turn_of_the_loop_share_a_batch(either: Batcher) -> None:
     model = is_open()
-    cnn = lane(model)
+    cnn = queue(model)
     await asyncio.gather(*(either.submit(cnn, images(i), FAR) for i in range(3)))
     assert model.batches == [3]
 
 
 async def test_a_request_larger_than_a_batch_is_answered_whole_and_in_order(either: Batcher) -> None:
     model = is_open()
-    cnn = lane(model)
+    cnn = queue(model)
     large, small = either.submit(cnn, images(*range(7)), FAR), either.submit(cnn, images(9), FAR)
     assert answers(await large) == [0, 1, 2, 3, 4, 5, 6]
     assert answers(await small) == [9]
@@ -65,17 +65,17 @@ async def test_parts_of_a_request_that_end_in_another_order_are_put_back_in_thei
             second_is_done.set()
         return first_pixels(images_NHWC)
 
-    wide = Batcher(threads=2, max_batch=4, queue_size=8, observe_batch=lambda lane, images: None)
-    inference = await wide.submit(lane(slow_on_zero), images(*range(8)), FAR)
+    wide = Batcher(threads=2, max_batch=4, queue_size=8, observe_batch=lambda queue, images: None)
+    inference = await wide.submit(queue(slow_on_zero), images(*range(8)), FAR)
     wide.close()
     assert answers(inference) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert inference.outputs.energies == [-float(i) for i in range(8)]
 
 
 async def test_idle_threads_share_what_waits() -> None:
-    wide = Batcher(threads=2, max_batch=32, queue_size=64, observe_batch=lambda lane, images: None)
+    wide = Batcher(threads=2, max_batch=32, queue_size=64, observe_batch=lambda queue, images: None)
     model = GatedModel()
-    cnn = lane(model)
+    cnn = queue(model)
     waiting = [wide.submit(cnn, images(i), FAR) for i in range(8)]
     await model.running()
     await model.running()
@@ -93,8 +93,8 @@ async def test_one_thread_is_the_event_loops_own_and_more_are_not() -> None:
             ran_on.append(threading.get_ident())
             return first_pixels(images_NHWC)
 
-        made = Batcher(threads=threads, max_batch=4, queue_size=8, observe_batch=lambda lane, images: None)
-        await made.submit(lane(model), images(1), FAR)
+        made = Batcher(threads=threads, max_batch=4, queue_size=8, observe_batch=lambda queue, images: None)
+        await made.submit(queue(model), images(1), FAR)
         made.close()
         assert (ran_on == [threading.get_ident()]) is is_the_loops
 
@@ -106,8 +106,8 @@ async def test_answers_leave_the_event_loop_between_batches_that_run_on_it() -> 
         order.append(f"run {len(images_NHWC)}")
         return first_pixels(images_NHWC)
 
-    made = Batcher(threads=1, max_batch=2, queue_size=8, observe_batch=lambda lane, images: None)
-    cnn = lane(model)
+    made = Batcher(threads=1, max_batch=2, queue_size=8, observe_batch=lambda queue, images: None)
+    cnn = queue(model)
 
     async def ask(name: str) -> None:
         await made.submit(cnn, images(0, 1), FAR)
@@ -128,7 +128,7 @@ async def test_models_take_turns(either: Batcher) -> None:
 
         return run
 
-    busy, quiet, other = lane(model("busy")), lane(model("quiet"), "mlp"), lane(model("other"), "pets")
+    busy, quiet, other = queue(model("busy")), queue(model("quiet"), "mlp"), queue(model("other"), "pets")
     waiting = [either.submit(busy, images(*range(4)), FAR) for _ in range(2)]
     waiting += [either.submit(quiet, images(1), FAR), either.submit(other, images(*range(8)), FAR)]
     await asyncio.gather(*waiting)
@@ -137,7 +137,7 @@ async def test_models_take_turns(either: Batcher) -> None:
 
 async def test_a_model_that_is_never_idle_delays_another_by_one_batch_at_most(either: Batcher) -> None:
     model = is_open()
-    busy, quiet = lane(model), lane(first_pixels, "mlp")
+    busy, quiet = queue(model), queue(first_pixels, "mlp")
     until_now: list[int] = []
 
     async def ask_for_ever() -> None:
@@ -163,14 +163,14 @@ async def test_a_model_that_fails_fails_its_batch_alone(either: Batcher) -> None
             raise ValueError("zero")
         return first_pixels(images_NHWC)
 
-    cnn = lane(fails_on_zero)
+    cnn = queue(fails_on_zero)
     both = [either.submit(cnn, images(0), FAR), either.submit(cnn, images(1), FAR)]
     for error in await asyncio.gather(*both, return_exceptions=True):
         assert isinstance(error, RuntimeError)
         assert "cnn@1 failed" in str(error)
         assert isinstance(error.__cause__, ValueError)
     assert answers(await either.submit(cnn, images(3), FAR)) == [3]
-    assert cnn.waiting == 0
+    assert cnn.pending == 0
 
 
 async def test_a_request_of_several_batches_fails_with_any_of_them(either: Batcher) -> None:
@@ -179,11 +179,11 @@ async def test_a_request_of_several_batches_fails_with_any_of_them(either: Batch
             raise ValueError("five")
         return first_pixels(images_NHWC)
 
-    cnn = lane(fails_on_five)
+    cnn = queue(fails_on_five)
     with pytest.raises(RuntimeError, match="cnn@1 failed"):
         await either.submit(cnn, images(*range(8)), FAR)
     assert answers(await either.submit(cnn, images(3), FAR)) == [3]
-    assert cnn.waiting == 0
+    assert cnn.pending == 0
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -192,7 +192,7 @@ async def test_every_batch_is_observed(threads: int) -> None:
     observed = Batcher(
         threads=threads, max_batch=4, queue_size=8, observe_batch=lambda at, count: seen.append((at.name, count))
     )
-    await observed.submit(lane(first_pixels), images(*range(8)), FAR)
+    await observed.submit(queue(first_pixels), images(*range(8)), FAR)
     await asyncio.sleep(0)
     observed.close()
     assert seen == [("cnn@1", 4), ("cnn@1", 4)]
@@ -200,13 +200,13 @@ async def test_every_batch_is_observed(threads: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 async def test_everyone_gets_his_own_answer_whoever_else_comes_and_goes(threads: int) -> None:
-    made = Batcher(threads=threads, max_batch=8, queue_size=10_000, observe_batch=lambda lane, images: None)
-    lanes = [lane(first_pixels, name) for name in ("cnn", "mlp")]
+    made = Batcher(threads=threads, max_batch=8, queue_size=10_000, observe_batch=lambda queue, images: None)
+    queues = [queue(first_pixels, name) for name in ("cnn", "mlp")]
     chance = random.Random(1)
 
     async def ask() -> None:
         values = [chance.randrange(256) for _ in range(chance.randint(1, 20))]
-        future = made.submit(chance.choice(lanes), images(*values), FAR)
+        future = made.submit(chance.choice(queues), images(*values), FAR)
         if chance.random() < 0.2:
             await asyncio.sleep(0)
             future.cancel()
@@ -219,7 +219,7 @@ async def test_everyone_gets_his_own_answer_whoever_else_comes_and_goes(threads:
     for _ in range(20):
         await asyncio.gather(*(ask() for _ in range(50)))
     made.close()
-    assert [each.waiting for each in lanes] == [0, 0]
+    assert [each.pending for each in queues] == [0, 0]
 
 
 async def test_a_batch_is_one_array_in_the_order_of_arrival(either: Batcher) -> None:
@@ -229,6 +229,6 @@ async def test_a_batch_is_one_array_in_the_order_of_arrival(either: Batcher) -> 
         seen.append(images_NHWC.copy())
         return first_pixels(images_NHWC)
 
-    cnn = lane(model)
+    cnn = queue(model)
     await asyncio.gather(either.submit(cnn, images(3, 1), FAR), either.submit(cnn, images(2), FAR))
     np.testing.assert_array_equal(seen, [images(3, 1, 2)])

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.geometry import ModelInput
-from core.images import DecodedImage, decode_images
+from core.images.decode import DecodedImage, decode_images
+from core.images.geometry import ModelInput
 from service.engine import decoder as decoding
 from service.engine.decoder import Decoder
+from service.engine.upload import Upload
 from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
-from service.uploads import Upload
 
 FAR = 1e9
 INPUT = ModelInput(8, 8, "stretch")

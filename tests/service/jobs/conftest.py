@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.jobs.store import JobStore
+from service.jobs.store.store import JobStore
 from tests.support.broker import Broker, running_broker
 
 

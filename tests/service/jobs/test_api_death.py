@@ -1,4 +1,4 @@
-"""The API as a process that is killed, with a real broker and a real worker: its jobs go on without it."""
+"""SIGKILL of the API process, with a real broker and worker: its jobs continue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from core.jobs.events import Note
-from service.jobs.keys import queue_key
+from service.jobs.store.keys import queue_key
 from tests.support.broker import Broker
 from tests.support.job_api import sse_events
 from tests.support.job_children import STEPS, double

@@ -1,4 +1,4 @@
-"""What was acknowledged outlives a SIGKILL of the broker, and what was refused never happened."""
+"""SIGKILL of the broker: acknowledged writes survive, rejected writes leave no trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.errors import BrokerUnavailableError
 from core.jobs.events import read_job_event
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.store import Claim, JobStore
+from service.jobs.store.store import Claim, JobStore
 from tests.support.broker import Broker
 from tests.support.jobs import claimed, entries, names, notes, progress, submit
 from tests.support.messages import waiting

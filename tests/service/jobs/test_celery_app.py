@@ -1,4 +1,4 @@
-"""What Celery is trusted with, seen in a real worker: one message for each free thread, and a broker that goes away."""
+"""Celery in a real worker: one message per free thread, and a broker outage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.store import JobStore
+from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
 from tests.support.jobs import submit
 from tests.support.messages import waiting
@@ -27,7 +27,7 @@ from kombu.asynchronous import Hub
 from redis import Redis
 from redis.exceptions import RedisError
 from service.jobs.celery_app import WORKER_OPTIONS, make_celery
-from service.jobs.keys import TASK_NAME
+from service.jobs.store.keys import TASK_NAME
 
 url, socket, concurrency, timers = sys.argv[1:]
 app = make_celery(url)

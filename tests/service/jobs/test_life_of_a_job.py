@@ -1,4 +1,4 @@
-"""Any sequence of what can happen to a job leads to what the diagram in service.jobs.store says, and nowhere else."""
+"""Stateful test of the job store: any sequence of operations follows the state diagram in service.jobs.store.store."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hypothesis.stateful import (
 
 from core.errors import DuetError, JobFinishedError, JobNotRetryableError, LostClaimError
 from core.jobs.records import FINAL_STATES, JobState
-from service.jobs.keys import FINISHED, LEASES, QUEUED
-from service.jobs.store import JobStore
+from service.jobs.store.keys import FINISHED, LEASES, QUEUED
+from service.jobs.store.store import JobStore
 from tests.support.jobs import notes, run_out, stored, submit
 
 ENDS = st.sampled_from(["succeeded", "failed", "cancelled"])

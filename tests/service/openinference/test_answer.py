@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.manifest import Calibration
+from core.repository.manifest import Calibration
 from core.statistics.calibration import softmax
-from service.engine.lane import Lane
-from service.engine.outputs import Outputs, interpret
-from service.engine.served import ServedVersion
+from service.engine.loaded_model import ModelVariant
+from service.engine.postprocess import Outputs, postprocess
+from service.engine.queue import ModelQueue
 from service.openinference.answer import Answer, answer_of
-from service.openinference.call import Call, Wanted
+from service.openinference.call import Call, OutputSpec
 from service.openinference.messages import InferenceResponse
 from tests.support.versions import make_manifest
 
@@ -26,16 +26,16 @@ CALIBRATION = Calibration(
 
 @pytest.fixture
 def outputs() -> Outputs:
-    return interpret(LOGITS_NK, CALIBRATION)
+    return postprocess(LOGITS_NK, CALIBRATION)
 
 
 @pytest.fixture
-def served(outputs: Outputs) -> ServedVersion:
+def served(outputs: Outputs) -> ModelVariant:
     manifest = make_manifest("cnn", 3, class_names=LABELS, calibration={"fp32": CALIBRATION})
-    return ServedVersion(manifest, "fp32", Lane("cnn", 3, lambda _: outputs, 0.001))
+    return ModelVariant(manifest, "fp32", ModelQueue("cnn", 3, lambda _: outputs, 0.001))
 
 
-def call_for(*wanted: Wanted, id: str | None = None) -> Call:
+def call_for(*wanted: OutputSpec, id: str | None = None) -> Call:
     return Call(id, np.zeros((2, 1, 1, 3), np.uint8), wanted, None, None)
 
 
@@ -47,8 +47,10 @@ def parsed(answer: Answer) -> dict[str, Any]:
     return fields
 
 
-def test_json_outputs_are_flat_and_exact(served: ServedVersion, outputs: Outputs) -> None:
-    call = call_for(Wanted("probabilities", False), Wanted("label", False), Wanted("logits", False), id="42")
+def test_json_outputs_are_flat_and_exact(served: ModelVariant, outputs: Outputs) -> None:
+    call = call_for(
+        OutputSpec("probabilities", False), OutputSpec("label", False), OutputSpec("logits", False), id="42"
+    )
     answer = answer_of(call, served, outputs)
     assert answer.json_length is None
     fields = parsed(answer)
@@ -68,13 +70,13 @@ def test_json_outputs_are_flat_and_exact(served: ServedVersion, outputs: Outputs
     assert 0 < probabilities["data"][1] < 1e-12
 
 
-def test_an_answer_to_a_nameless_request_has_no_id(served: ServedVersion, outputs: Outputs) -> None:
-    assert "id" not in parsed(answer_of(call_for(Wanted("label", False)), served, outputs))
-    assert parsed(answer_of(call_for(Wanted("label", False), id=""), served, outputs))["id"] == ""
+def test_an_answer_to_a_nameless_request_has_no_id(served: ModelVariant, outputs: Outputs) -> None:
+    assert "id" not in parsed(answer_of(call_for(OutputSpec("label", False)), served, outputs))
+    assert parsed(answer_of(call_for(OutputSpec("label", False), id=""), served, outputs))["id"] == ""
 
 
-def test_binary_outputs_follow_in_their_order(served: ServedVersion, outputs: Outputs) -> None:
-    call = call_for(Wanted("label", True), Wanted("probabilities", False), Wanted("logits", True))
+def test_binary_outputs_follow_in_their_order(served: ModelVariant, outputs: Outputs) -> None:
+    call = call_for(OutputSpec("label", True), OutputSpec("probabilities", False), OutputSpec("logits", True))
     answer = answer_of(call, served, outputs)
     label, probabilities, logits = parsed(answer)["outputs"]
     assert "data" not in label
@@ -87,9 +89,9 @@ def test_binary_outputs_follow_in_their_order(served: ServedVersion, outputs: Ou
     assert logits["parameters"] == {"binary_data_size": 24}
 
 
-def test_lengths_of_binary_strings_count_bytes_not_characters(served: ServedVersion) -> None:
-    surprise = interpret(np.array([[0, 0, 1]], np.float32), CALIBRATION)
-    answer = answer_of(call_for(Wanted("label", True)), served, surprise)
+def test_lengths_of_binary_strings_count_bytes_not_characters(served: ModelVariant) -> None:
+    surprise = postprocess(np.array([[0, 0, 1]], np.float32), CALIBRATION)
+    answer = answer_of(call_for(OutputSpec("label", True)), served, surprise)
     assert answer.content[answer.json_length :] == b"\x0d\0\0\0" + "Überraschung".encode()
 
 
@@ -107,9 +109,9 @@ def test_lengths_of_binary_strings_count_bytes_not_characters(served: ServedVers
     ],
 )
 def test_classification_names_the_best_classes_with_their_values(
-    served: ServedVersion, outputs: Outputs, classes: int, expected: list[list[str]]
+    served: ModelVariant, outputs: Outputs, classes: int, expected: list[list[str]]
 ) -> None:
-    fields = parsed(answer_of(call_for(Wanted("logits", False, classes)), served, outputs))
+    fields = parsed(answer_of(call_for(OutputSpec("logits", False, classes)), served, outputs))
     [ranked] = fields["outputs"]
     assert ranked == {
         "name": "logits",
@@ -119,8 +121,8 @@ def test_classification_names_the_best_classes_with_their_values(
     }
 
 
-def test_classification_lists_all_classes_where_more_are_wanted(served: ServedVersion, outputs: Outputs) -> None:
-    [ranked] = parsed(answer_of(call_for(Wanted("probabilities", False, 10**9)), served, outputs))["outputs"]
+def test_classification_lists_all_classes_where_more_are_wanted(served: ModelVariant, outputs: Outputs) -> None:
+    [ranked] = parsed(answer_of(call_for(OutputSpec("probabilities", False, 10**9)), served, outputs))["outputs"]
     assert ranked["shape"] == [2, 3]
     assert [one.split(":", 2)[1] for one in ranked["data"]] == ["0", "2", "1", "1", "2", "0"]
     values = [float(one.split(":")[0]) for one in ranked["data"]]

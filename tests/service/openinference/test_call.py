@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidInferenceError, MalformedBodyError
-from service.openinference.call import Call, Wanted, read_call
+from service.openinference.call import Call, OutputSpec, read_call
 
 SHAPE_HWC = (1, 2, 3)
 IMAGE_NHWC = np.arange(6, dtype=np.uint8).reshape(1, 1, 2, 3)
@@ -18,8 +18,8 @@ def read(**fields: Any) -> Call:
     return read_call(json.dumps({"inputs": [INPUT], **fields}).encode(), None, SHAPE_HWC, 1)
 
 
-def wanted(*outputs: Any, **parameters: Any) -> tuple[Wanted, ...]:
-    return read(outputs=list(outputs), parameters=parameters).wanted
+def wanted(*outputs: Any, **parameters: Any) -> tuple[OutputSpec, ...]:
+    return read(outputs=list(outputs), parameters=parameters).outputs
 
 
 def output(name: str, **parameters: Any) -> dict[str, Any]:
@@ -29,21 +29,21 @@ def output(name: str, **parameters: Any) -> dict[str, Any]:
 def test_a_request_of_inputs_alone_wants_everything_as_json() -> None:
     call = read()
     assert (call.id, call.precision, call.timeout_seconds) == (None, None, None)
-    assert call.wanted == (Wanted("logits", False), Wanted("probabilities", False), Wanted("label", False))
+    assert call.outputs == (OutputSpec("logits", False), OutputSpec("probabilities", False), OutputSpec("label", False))
     np.testing.assert_array_equal(call.images_NHWC, IMAGE_NHWC)
 
 
 def test_a_raw_request_wants_everything_as_binary() -> None:
     call = read_call(IMAGE_NHWC.tobytes(), 0, SHAPE_HWC, 1)
-    assert call.wanted == (Wanted("logits", True), Wanted("probabilities", True), Wanted("label", True))
+    assert call.outputs == (OutputSpec("logits", True), OutputSpec("probabilities", True), OutputSpec("label", True))
     np.testing.assert_array_equal(call.images_NHWC, IMAGE_NHWC)
 
 
 def test_null_means_absent() -> None:
     call = read(id=None, parameters=None, outputs=None)
-    assert (call.id, len(call.wanted), call.precision) == (None, 3, None)
-    assert len(read(outputs=[]).wanted) == 3
-    assert wanted({"name": "label", "parameters": None}) == (Wanted("label", False),)
+    assert (call.id, len(call.outputs), call.precision) == (None, 3, None)
+    assert len(read(outputs=[]).outputs) == 3
+    assert wanted({"name": "label", "parameters": None}) == (OutputSpec("label", False),)
 
 
 def test_outputs_come_in_the_order_in_which_they_are_wanted() -> None:
@@ -54,7 +54,7 @@ def test_an_outputs_own_word_on_binary_data_counts_more_than_the_requests() -> N
     outputs = [output("logits", binary_data=True), output("probabilities", binary_data=False), output("label")]
     assert [one.binary for one in wanted(*outputs)] == [True, False, False]
     assert [one.binary for one in wanted(*outputs, binary_data_output=True)] == [True, False, True]
-    assert [one.binary for one in read(parameters={"binary_data_output": True}).wanted] == [True] * 3
+    assert [one.binary for one in read(parameters={"binary_data_output": True}).outputs] == [True] * 3
 
 
 def test_classification_is_read_and_0_is_none() -> None:
@@ -71,9 +71,9 @@ def test_the_requests_own_parameters_are_read() -> None:
 
 def test_what_other_servers_would_take_is_ignored() -> None:
     parameters = {"sequence_id": 3, "priority": 1, "headers": "x", "content_type": "np"}
-    assert read(model_name="cnn", parameters=parameters).wanted == read().wanted
+    assert read(model_name="cnn", parameters=parameters).outputs == read().outputs
     request = {"inputs": [{**INPUT, "parameters": {"content_type": "np"}}]}
-    assert read_call(json.dumps(request).encode(), None, SHAPE_HWC, 1).wanted == read().wanted
+    assert read_call(json.dumps(request).encode(), None, SHAPE_HWC, 1).outputs == read().outputs
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_what_other_servers_would_take_is_ignored() -> None:
         ({"outputs": [output("logits", binary_data=1)]}, "outputs.0.parameters.binary_data: Input should be a valid"),
         ({"outputs": [output("logits", classification=-1)]}, "classification: Input should be greater"),
         ({"outputs": [output("logits", shared_memory_region="r")]}, "shared_memory_region: Input should be null"),
-        ({"outputs": [output("scores")]}, "no output 'scores': the model gives logits, probabilities, label"),
+        ({"outputs": [output("scores")]}, "no output 'scores': the model has logits, probabilities, label"),
         ({"outputs": [output("s" * 5000)]}, "no output 'sss"),
-        ({"outputs": [output("logits"), output("logits", classification=2)]}, "'logits' is asked for twice"),
+        ({"outputs": [output("logits"), output("logits", classification=2)]}, "'logits' is requested twice"),
         ({"outputs": [output("label", classification=2)]}, "'label' has none"),
     ],
 )

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.images import decode_image
-from core.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, read_manifest
-from core.sessions import open_session
+from core.images.decode import decode_image
+from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, read_manifest
+from core.repository.onnx_session import open_session
 from service.engine.arrays import Floats, Pixels
-from service.engine.outputs import RunBatch, interpreted
-from service.saliency.gradients import GradientModel
+from service.engine.gradient_model import GradientModel
+from service.engine.postprocess import RunBatch, with_postprocessing
 from tests.support.shipped import predecessor, shipped_folder
-from training.export import export_model
-from training.gradients import export_gradient
+from training.export.gradients import export_gradient
+from training.export.to_onnx import export_model
+from training.export.weights import stored_classifier
 from training.networks import Classifier
-from training.republish import stored_classifier
 
 CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5, ood_threshold=0.0, ood_flag_rate=0.05)
 PICTURE = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
@@ -44,7 +44,7 @@ def exported(family: str, network: Classifier, folder: Path) -> Pair:
         return logits_NK
 
     gradients = GradientModel(open_session(folder / GRADIENT_GRAPH, threads=1))
-    return Pair(family, network, interpreted(run, CALIBRATION), gradients)
+    return Pair(family, network, with_postprocessing(run, CALIBRATION), gradients)
 
 
 @pytest.fixture(scope="session", params=["cnn", "mlp"])

@@ -1,4 +1,4 @@
-"""Every method against autograd in float64, by captum where it has the method."""
+"""Every method against float64 autograd, with captum for the methods that it has."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from captum.attr import (
 from torch import Tensor, nn
 
 from service.engine.arrays import Floats, Pixels
+from service.engine.gradient_model import GradientModel
+from service.engine.pace import Pace
 from service.saliency.baselines import Baseline, baseline_image
-from service.saliency.gradients import GradientModel
 from service.saliency.methods import MethodName, Parameters
-from service.saliency.pace import Pace
 from tests.service.saliency.conftest import Pair
 from tests.support.explanations import MEAN, explained, parameters
 from training.networks import Classifier

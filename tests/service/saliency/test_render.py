@@ -1,4 +1,4 @@
-"""Pictures of maps, baselines and windows: pixel by pixel."""
+"""Rendered maps, baselines and windows, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from service.engine.arrays import Pixels
+from service.engine.pace import MAX_IMAGES, RUN_SECONDS, Pace
 from service.saliency.baselines import Baseline, baseline_image
-from service.saliency.colours import DIVERGING, SEQUENTIAL
 from service.saliency.methods import Doubles
-from service.saliency.pace import MOST_IMAGES, RUN_SECONDS, Pace
-from service.saliency.render import Layout, Panel, is_flat, picture
+from service.saliency.render import DIVERGING, SEQUENTIAL, Layout, Panel, is_flat, picture
 from service.saliency.windows import count_windows, windows
 
 SCALE, GAP = 32, 32
@@ -42,7 +41,7 @@ def test_an_unsigned_map_goes_from_dark_to_bright() -> None:
     assert (np.diff(brightness) >= -1).all()
 
 
-def test_zero_of_a_signed_map_is_grey_whatever_its_extremes() -> None:
+def test_zero_of_a_signed_map_is_gray_whatever_its_extremes() -> None:
     map_HW = np.zeros((8, 8))
     map_HW[0], map_HW[7] = 4.0, -1.0
     colours = drawn(map_HW, signed=True)[::SCALE, 8 * SCALE + GAP :: SCALE]
@@ -63,13 +62,13 @@ def test_one_pixel_that_stands_out_does_not_dim_the_rest() -> None:
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("layout", ["side_by_side", "blend"])
 @pytest.mark.parametrize("value", [0.0, 3.0, -2.0])
-def test_flat_maps_are_flagged_and_drawn_in_one_colour(value: float, signed: bool, layout: Layout) -> None:
+def test_flat_maps_are_flagged_and_drawn_in_one_color(value: float, signed: bool, layout: Layout) -> None:
     map_HW = np.full((8, 8), value)
     assert is_flat(map_HW)
     page = drawn(map_HW, signed=signed, layout=layout)
     if layout == "side_by_side":
-        colour = DIVERGING[128] if signed else SEQUENTIAL[0]
-        assert np.abs(page[:, 8 * SCALE + GAP :].astype(int) - colour).max() <= 2
+        color = DIVERGING[128] if signed else SEQUENTIAL[0]
+        assert np.abs(page[:, 8 * SCALE + GAP :].astype(int) - color).max() <= 2
 
 
 def test_a_map_that_differs_by_more_than_rounding_is_not_flat() -> None:
@@ -83,13 +82,13 @@ def test_blended_maps_let_the_image_through_where_they_are_weak() -> None:
     map_HW[:, 4:] = 1.0
     page = drawn(map_HW, signed=False, layout="blend")[::SCALE, ::SCALE].astype(float)
     assert page.shape == (8, 8, 3)
-    grey_HW = IMAGE.mean(axis=-1)
-    weak = np.corrcoef(page[:, :4].mean(axis=-1).ravel(), grey_HW[:, :4].ravel())[0, 1]
+    gray_HW = IMAGE.mean(axis=-1)
+    weak = np.corrcoef(page[:, :4].mean(axis=-1).ravel(), gray_HW[:, :4].ravel())[0, 1]
     assert weak > 0.99
-    assert np.ptp(page[:, 4:].mean(axis=-1)) < np.ptp(grey_HW[:, 4:]) / 4
+    assert np.ptp(page[:, 4:].mean(axis=-1)) < np.ptp(gray_HW[:, 4:]) / 4
 
 
-def test_colour_maps_are_whole_and_even() -> None:
+def test_color_maps_are_whole_and_even() -> None:
     for table in (SEQUENTIAL, DIVERGING):
         assert table.shape == (256, 3)
         assert table.dtype == np.uint8
@@ -98,7 +97,7 @@ def test_colour_maps_are_whole_and_even() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("black", 0), ("white", 255)])
-def test_baselines_of_one_colour(name: Baseline, value: int) -> None:
+def test_baselines_of_one_color(name: Baseline, value: int) -> None:
     assert (baseline_image(name, IMAGE, (0.1, 0.2, 0.3)) == value).all()
 
 
@@ -132,6 +131,6 @@ def test_runs_are_short_whatever_the_model_takes() -> None:
     pace.record(1, RUN_SECONDS / 3.5)
     assert pace.images == 3
     pace.record(3, RUN_SECONDS / 1000)
-    assert pace.images == MOST_IMAGES
+    assert pace.images == MAX_IMAGES
     pace.record(8, 10 * RUN_SECONDS)
     assert pace.images == 1

@@ -4,7 +4,7 @@ from service.supervisor.backoff import Backoff
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    backoff = Backoff(longest_seconds=3)
+    backoff = Backoff(max_seconds=3)
     assert [backoff.pause(0.1) for _ in range(5)] == [0.5, 1, 2, 3, 3]
 
 

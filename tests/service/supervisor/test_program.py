@@ -1,4 +1,4 @@
-"""Children on a leash: real processes, which die with their parent and hold their lock."""
+"""Supervised programs as real processes, which die with their parent and hold their lock."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_has_its_folder_environment_priority_and_a_session_of_its_own(tmp_path: 
     )
     before = os.nice(0)
     assert program.start().wait(30) == 0
-    assert program.last_words() == f"{tmp_path} told {min(19, before + 3)} True b''"
+    assert program.last_output() == f"{tmp_path} told {min(19, before + 3)} True b''"
     assert (tmp_path / "output").stat().st_mode & 0o111 == 0
 
 
@@ -97,9 +97,9 @@ def test_ignores_no_signal_that_the_interpreter_before_it_ignored(tmp_path: Path
 
 def test_a_program_that_is_not_there_says_so_in_its_output(tmp_path: Path) -> None:
     program = Program(name="missing", command=(str(tmp_path / "no"),), stop_seconds=1, output=tmp_path / "output")
-    assert program.last_words() is None
+    assert program.last_output() is None
     assert program.start().wait(30) == 1
-    assert program.last_words() == f"cannot run {tmp_path / 'no'}: No such file or directory"
+    assert program.last_output() == f"cannot run {tmp_path / 'no'}: No such file or directory"
 
 
 def test_ends_are_told_in_words() -> None:

@@ -1,4 +1,4 @@
-"""How pages and assets reach a browser: whole, compressed, cached for good, and under a strict policy."""
+"""Delivery of pages and assets: compression, caching, security headers."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_the_digest_follows_every_file(tmp_path: Path) -> None:
     assert len({first, second, read_assets(tmp_path).digest}) == 3
 
 
-def test_every_vendored_library_has_its_licence_beside_it() -> None:
+def test_every_vendored_library_has_its_license_beside_it() -> None:
     for folder in (STATIC / "vendor").iterdir():
         assert (folder / "LICENSE").is_file(), folder
     assert (STATIC / "fonts" / "LICENSE").is_file()

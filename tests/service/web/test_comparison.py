@@ -1,4 +1,4 @@
-"""The comparison's page in a real browser, on the versions that ship and on some that are made here."""
+"""Comparison page in a real browser, with shipped and generated versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.manifest import read_manifest
+from core.repository.manifest import read_manifest
 from tests.support.browser import (
     NARROW,
     SHIPPED,
@@ -60,6 +60,7 @@ def section(page: Page, heading: str) -> Any:
     return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))
 
 
+@pytest.mark.smoke
 def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: ServiceProcess) -> None:
     data = compared(site)
     page = visit.open("/metrics/compare")
@@ -79,7 +80,7 @@ def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: Ser
     expect(costs.get_by_role("row", name=re.compile("Parameters"))).to_contain_text(
         f"{data['second']['cost']['parameters']:,}"
     )
-    expect(costs.get_by_role("row", name=re.compile("Time for an image, fp32"))).to_contain_text("2.6 ms")
+    expect(costs.get_by_role("row", name=re.compile("Inference time per image, fp32"))).to_contain_text("2.6 ms")
 
 
 def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) -> None:
@@ -88,7 +89,7 @@ def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) 
     cat = [row["label"] for row in data["first"]["scores"]["per_class"]].index("cat")
     for name, measure in (("Recall", "recall"), ("Precision", "precision"), ("F1", "f1")):
         page.get_by_label(name, exact=True).check()
-        row = section(page, "Class by class").get_by_role("group", name="cat", exact=True)
+        row = section(page, "Per-class metrics").get_by_role("group", name="cat", exact=True)
         for side in ("first", "second"):
             value = data[side]["scores"]["per_class"][cat][measure]["value"]
             expect(row).to_contain_text(f"{100 * value:.1f} %")
@@ -97,10 +98,10 @@ def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) 
     assert tested["significant"]
     assert tested["difference"]["value"] < 0
     lead = f"+{-100 * tested['difference']['value']:.1f}"
-    expect(section(page, "Class by class").get_by_role("group", name="cat", exact=True)).to_contain_text(
+    expect(section(page, "Per-class metrics").get_by_role("group", name="cat", exact=True)).to_contain_text(
         f"{lead} for {CNN}"
     )
-    section(page, "Class by class").get_by_text("The figures as a table").click()
+    section(page, "Per-class metrics").get_by_text("Show as a table").click()
     cells = page.get_by_role("group", name="Recall of each class").get_by_role("row", name=re.compile("^cat"))
     expect(cells).to_contain_text("p < 0.0001, significant")
 
@@ -116,36 +117,36 @@ def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, s
     for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
     focused = page.locator(":focus")
-    expect(focused).to_contain_text(f"automobile taken for bird, {counts[1][2] / 10:.1f} %")
-    expect(page.locator(".readout")).to_contain_text("automobile taken for bird")
+    expect(focused).to_contain_text(f"automobile predicted as bird, {counts[1][2] / 10:.1f} %")
+    expect(page.locator(".readout")).to_contain_text("automobile predicted as bird")
     expect(page.locator(".readout")).to_contain_text(CNN)
     page.get_by_label("Images", exact=True).check()
     cell = grid.get_by_role("row").nth(4).get_by_role("gridcell").nth(5)
-    expect(cell).to_have_text(re.compile(rf"^{counts[3][5]}: cat taken for dog"))
+    expect(cell).to_have_text(re.compile(rf"^{counts[3][5]}: cat predicted as dog"))
     other = page.get_by_role("grid", name=f"Confusion matrix of {CNN}").get_by_role("row").nth(4)
     cell.hover()
     expect(other.get_by_role("gridcell").nth(5)).to_have_class(re.compile("pointed"))
     cell.click()
     page.keyboard.press("ArrowRight")
-    expect(page.locator(":focus")).to_contain_text("cat taken for frog")
+    expect(page.locator(":focus")).to_contain_text("cat predicted as frog")
     expect(grid.locator("[tabindex='0']")).to_have_count(1)
 
 
 def test_reliability_and_robustness_with_their_tables(visit: Visit, site: ServiceProcess) -> None:
     page = visit.open("/metrics/compare")
-    calibration = section(page, "Sure, and right?")
+    calibration = section(page, "Reliability diagram")
     expect(calibration.locator("canvas")).to_be_visible()
-    scores = calibration.get_by_role("group", name="Scores of the probabilities")
+    scores = calibration.get_by_role("group", name="Scores of the predicted probabilities")
     for side in ("first", "second"):
         most = compared(site)[side]["probability"]["ece_if_calibrated"]["percentile_95"]
         row = scores.get_by_role("row", name=re.compile("of a perfectly calibrated model"))
         expect(row).to_contain_text(f"95th percentile {100 * most:.2f} %")
-    calibration.get_by_text("How many images are in each bin").click()
-    expect(page.get_by_role("group", name="Reliability, bin by bin").get_by_role("row")).to_have_count(16)
-    robustness = section(page, "When images get worse")
-    expect(robustness).to_contain_text(f"Over all corruptions {MLP} loses")
+    calibration.get_by_text("The bins as a table").click()
+    expect(page.get_by_role("group", name="Reliability diagram by bin").get_by_role("row")).to_have_count(16)
+    robustness = section(page, "Robustness")
+    expect(robustness).to_contain_text(f"Over all corruptions, {MLP} loses")
     expect(robustness.get_by_role("group", name="gaussian noise", exact=True)).to_be_visible()
-    robustness.get_by_text("The figures as a table").click()
+    robustness.get_by_text("Show as a table").click()
     table = page.get_by_role("group", name="Accuracy under each condition and level")
     expect(table.get_by_role("row")).to_have_count(1 + 5)
 
@@ -157,7 +158,7 @@ def test_any_two_versions_are_chosen_and_the_link_carries_them(visit: Visit, sit
     page.get_by_label("First version").select_option(OLDER)
     page.get_by_role("heading", name=headline).wait_for()
     assert page.url.endswith(f"/metrics/compare?first={OLDER.replace('@', '%40')}&second={CNN.replace('@', '%40')}")
-    expect(section(page, "When images get worse")).to_contain_text(f"duet evaluate {OLDER} --robustness")
+    expect(section(page, "Robustness")).to_contain_text(f"duet evaluate {OLDER} --robustness")
     page.reload()
     page.get_by_role("heading", name=headline).wait_for()
     page.get_by_role("button", name="Swap the two versions").click()
@@ -188,8 +189,8 @@ def test_what_cannot_be_compared_is_said_and_another_choice_is_at_hand(visit: Vi
 
 def test_names_of_classes_are_shown_as_text(visit: Visit) -> None:
     page = visit.open("/metrics/compare?first=cnn@90&second=cnn@90")
-    page.get_by_role("heading", name="cnn@90 and cnn@90 give the same answers").wait_for()
-    expect(section(page, "Class by class").get_by_role("group", name=MARKUP)).to_be_visible()
+    page.get_by_role("heading", name="cnn@90 and cnn@90 make the same predictions").wait_for()
+    expect(section(page, "Per-class metrics").get_by_role("group", name=MARKUP)).to_be_visible()
     assert page.locator("#comparison img").count() == 0
 
 
@@ -199,7 +200,7 @@ def test_with_all_its_parts_the_page_is_accessible_fits_and_does_not_jump(
 ) -> None:
     with visiting(browser, site.url, size=size, scheme=scheme) as opened:
         page = opened.open("/metrics/compare")
-        expect(section(page, "Sure, and right?").locator("canvas")).to_be_visible()
+        expect(section(page, "Reliability diagram").locator("canvas")).to_be_visible()
         assert layout_shift(page) < 0.02
         for summary in page.locator("#comparison summary").all():
             summary.click()

@@ -1,4 +1,4 @@
-"""The page of a job, followed in a browser: its curves, through reloads and lost connections, and what can be done."""
+"""Job page in a browser: live curves, reloads, lost connections, actions."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def _compact(table: list[list[str]]) -> str:
     return "[" + ",".join("[" + ",".join(f'"{cell}"' for cell in row) + "]" for row in table) + "]"
 
 
+@pytest.mark.smoke
 def test_a_curve_grows_with_its_events_and_a_reload_shows_the_same(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(overrides={"epochs": 4})
     with visiting(browser, trainings.url) as visit:
@@ -184,6 +185,7 @@ def test_a_failure_is_told_as_text(browser: Browser, trainings: TrainingSite) ->
         assert_fits(page)
 
 
+@pytest.mark.smoke
 def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(overrides={"epochs": 4}, recipe="mlp_best")
     pace.progress(10, 40, 4, loss=1.0)
@@ -198,7 +200,7 @@ def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSi
         expect(row.locator(".badge")).to_have_text("Done")
         expect(page.get_by_role("status").filter(has_text="mlp_best: Done")).to_have_count(1)
         page.get_by_label("State").select_option("queued")
-        expect(page.get_by_text("No job is of this kind and state.")).to_be_visible()
+        expect(page.get_by_text("No job matches the filter.")).to_be_visible()
         page.get_by_label("State").select_option("succeeded")
         row.get_by_role("link").click()
         page.wait_for_url(f"**/ui/jobs?job={job}")

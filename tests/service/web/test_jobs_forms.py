@@ -1,4 +1,4 @@
-"""The forms of the page of jobs: a training from a recipe's schema, an evaluation, and labelled images of one's own."""
+"""Forms of the jobs page: training, evaluation, data set upload."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def complaint(page: Page, label: str) -> str:
     return " ".join(page.locator(f"#{part}").inner_text() for part in described)
 
 
+@pytest.mark.smoke
 def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, trainings: TrainingSite) -> None:
     pace = trainings.trainings.next()
     with visiting(browser, trainings.url, size=NARROW) as visit:
@@ -85,7 +86,7 @@ def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, tra
         assert_accessible(page)
         page.get_by_label("Hidden", exact=True).fill("16")
         page.get_by_label("Epochs", exact=True).fill("3")
-        page.get_by_role("button", name="Take it back: Batch size").click()
+        page.get_by_role("button", name="Reset Batch size").click()
         expect(page.get_by_label("Batch size", exact=True)).to_have_value("256")
         expect(
             page.get_by_text("2 settings changed: epochs 40 → 3, network.hidden 1024, 512, 256 → 16")
@@ -99,7 +100,7 @@ def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, tra
             "promote": "if_better", "overrides": {"epochs": 3, "network.hidden": [16]},
         }  # fmt: skip
 
-        page.get_by_role("link", name="Start a similar one").click()
+        page.get_by_role("link", name="New job with these settings").click()
         expect(page.get_by_label("Epochs", exact=True)).to_have_value("3")
         expect(page.get_by_label("Seed", exact=True)).to_have_value(str(pace.seed))
         network = page.locator(".settings-part", has=page.get_by_text("Network", exact=True))
@@ -143,7 +144,7 @@ def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Bro
         page.get_by_role("checkbox", name="cnn@1").check()
         page.get_by_label("Data", exact=True).select_option("folder:other")
         page.get_by_role("button", name="Start the evaluation").click()
-        expect(page.get_by_text("tells other classes apart")).to_be_visible()
+        expect(page.get_by_text("has other classes")).to_be_visible()
         assert_accessible(page)
         page.get_by_label("Data", exact=True).select_option("cifar10")
         page.get_by_role("button", name="Start the evaluation").click()
@@ -156,7 +157,7 @@ def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Bro
 def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
     browser: Browser, trainings: TrainingSite, tmp_path: Path
 ) -> None:
-    (tmp_path / "some.zip").write_bytes(colours_zip())
+    (tmp_path / "some.zip").write_bytes(colors_zip())
     with visiting(browser, trainings.url) as visit:
         page = signed_in(visit, "/ui/jobs?data")
         page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "some.zip")
@@ -173,19 +174,19 @@ def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
 
 
 def test_a_broken_zip_is_refused_with_what_to_do(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
-    (tmp_path / "broken.zip").write_bytes(colours_zip()[:-30])
+    (tmp_path / "broken.zip").write_bytes(colors_zip()[:-30])
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")
         page = signed_in(visit, "/ui/jobs?data")
         page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "broken.zip")
         page.get_by_role("button", name="Upload").click()
         said = page.get_by_role("alert")
-        expect(said).to_contain_text("not a zip file, or it was cut short")
-        expect(said).to_contain_text("pack the folders of the classes as a zip again")
+        expect(said).to_contain_text("not a zip file or is truncated")
+        expect(said).to_contain_text("zip the class folders again")
 
 
 def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
-    (tmp_path / "ended.zip").write_bytes(colours_zip())
+    (tmp_path / "ended.zip").write_bytes(colors_zip())
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 401")
         page = signed_in(visit, "/ui/jobs?data")
@@ -199,15 +200,15 @@ def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings
         page.get_by_role("button", name="Upload").click()
         page.get_by_label("Key", exact=True).fill(JOBS_KEY)
         page.keyboard.press("Enter")
-        expect(page.get_by_text("41 images added to ended, 1 file left out.")).to_be_visible()
+        expect(page.get_by_text("41 images added to ended, 1 file skipped.")).to_be_visible()
 
 
 @pytest.mark.slow
 def test_images_are_brought_trained_on_and_become_a_champion(
     browser: Browser, trainings: TrainingSite, tmp_path: Path
 ) -> None:
-    """A zip, then a folder with more; then the real training on them, watched until its version answers."""
-    (tmp_path / "Colours.zip").write_bytes(colours_zip())
+    """A zip, then a folder with more; then the real training on them, watched until its version is served."""
+    (tmp_path / "Colors.zip").write_bytes(colors_zip())
     more = tmp_path / "more" / "grass"
     more.mkdir(parents=True)
     for number in (3, 90, 91):
@@ -216,29 +217,29 @@ def test_images_are_brought_trained_on_and_become_a_champion(
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")
         page = signed_in(visit, "/ui/jobs?data")
-        page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "Colours.zip")
-        expect(page.get_by_label("Name of the data set", exact=True)).to_have_value("colours")
+        page.get_by_label("A zip", exact=True).set_input_files(tmp_path / "Colors.zip")
+        expect(page.get_by_label("Name of the data set", exact=True)).to_have_value("colors")
         page.get_by_label("Name of the data set", exact=True).fill("cifar10")
         page.get_by_role("button", name="Upload").click()
         expect(page.locator("#data-name-error")).to_contain_text("built-in")
-        page.get_by_label("Name of the data set", exact=True).fill("colours")
+        page.get_by_label("Name of the data set", exact=True).fill("colors")
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_text("41 images added to colours, 1 file left out.")).to_be_visible()
-        expect(page.get_by_text("colours/night/<b>broken.png")).to_be_visible()
+        expect(page.get_by_text("41 images added to colors, 1 file skipped.")).to_be_visible()
+        expect(page.get_by_text("colors/night/<b>broken.png")).to_be_visible()
         assert_accessible(page)
 
         page.get_by_label("Or a folder", exact=True).set_input_files(tmp_path / "more")
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_text("2 images added to colours, 1 there already, 1 file left out.")).to_be_visible()
-        expect(page.get_by_text("it lies in no folder of a class")).to_be_visible()
-        colours = page.locator(".data-list > li").filter(has_text="colours")
-        expect(colours).to_contain_text("3 classes · 43 images")
-        colours.get_by_text("Classes", exact=True).click()
+        expect(page.get_by_text("2 images added to colors, 1 duplicates, 1 file skipped.")).to_be_visible()
+        expect(page.get_by_text("not in a class folder")).to_be_visible()
+        colors = page.locator(".data-list > li").filter(has_text="colors")
+        expect(colors).to_contain_text("3 classes · 43 images")
+        colors.get_by_text("Classes", exact=True).click()
         expect(page.locator(".class-bars").first).to_contain_text("brick red")
 
-        colours.get_by_role("link", name="Train on it").click()
-        expect(page.get_by_label("Data", exact=True)).to_have_value("folder:colours")
-        expect(page.get_by_label("Family", exact=True)).to_have_value("colours")
+        colors.get_by_role("link", name="Train on it").click()
+        expect(page.get_by_label("Data", exact=True)).to_have_value("folder:colors")
+        expect(page.get_by_label("Family", exact=True)).to_have_value("colors")
         page.get_by_label("Epochs", exact=True).fill("4")
         page.get_by_label("Batch size", exact=True).fill("8")
         page.get_by_label("Precision", exact=True).select_option("float32")
@@ -247,21 +248,21 @@ def test_images_are_brought_trained_on_and_become_a_champion(
         page.get_by_label("Hidden", exact=True).fill("16")
         page.get_by_role("button", name="Start the training").click()
         page.wait_for_url("**/ui/jobs?job=*")
-        expect(page.get_by_role("heading", name="Published colours@1")).to_be_visible(timeout=120_000)
+        expect(page.get_by_role("heading", name="Published colors@1")).to_be_visible(timeout=120_000)
         expect(page.get_by_text("Now champion", exact=True)).to_be_visible()
         expect(page.locator(".gate")).to_contain_text("has no champion")
         points = page.evaluate("() => document.querySelectorAll('figure.chart')[0].querySelectorAll('tbody tr').length")
         assert points == 4
-        page.get_by_role("link", name="colours@1").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Models / colours@1")
+        page.get_by_role("link", name="colors@1").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Models / colors@1")
         expect(page.get_by_role("heading", name="Model card")).to_be_visible()
 
 
-def colours_zip() -> bytes:
+def colors_zip() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for label, count in CLASSES.items():
             for number in range(count):
-                file.writestr(f"colours/{label}/{number}.png", picture(label, number))
-        file.writestr("colours/night/<b>broken.png", b"\x89PNG\r\n\x1a\n and no more")
+                file.writestr(f"colors/{label}/{number}.png", picture(label, number))
+        file.writestr("colors/night/<b>broken.png", b"\x89PNG\r\n\x1a\n and no more")
     return archive.getvalue()

@@ -1,4 +1,4 @@
-"""The page of models in a browser: champions and why, promotion with the gate's report, rollback, cards and files."""
+"""Models page in a browser: champions, promotion with the gate's report, rollback, cards and files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from core.manifest import MANIFEST_NAME, read_manifest
+from core.repository.manifest import MANIFEST_NAME, read_manifest
 from tests.support.browser import (
     ADMIN_KEY,
     JOBS_KEY,
@@ -27,7 +27,7 @@ from tests.support.browser import (
     visiting,
 )
 from tests.support.holdouts import write_judged_version
-from tests.support.onnx_models import grey_png
+from tests.support.onnx_models import gray_png
 from tests.support.service import set_champions
 from tests.support.versions import write_files
 
@@ -68,7 +68,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     folder = home / "models"
     for version, wrong in ((1, 12), (2, 0), (3, 20)):
         write_judged_version(folder, version, wrong=wrong)
-    add_files(folder / "cnn" / "2", {"README.md": CARD.encode(), "figures/history.png": grey_png(64, size=200)})
+    add_files(folder / "cnn" / "2", {"README.md": CARD.encode(), "figures/history.png": gray_png(64, size=200)})
     (folder / "cnn" / "4").mkdir()
     (folder / "cnn" / "4" / "manifest.json").write_text("{}")
     set_champions(folder, cnn=1)
@@ -87,12 +87,13 @@ def version_row(page: Page, reference: str) -> Locator:
     return page.locator(".version-row").filter(has=page.get_by_role("link", name=reference, exact=True))
 
 
+@pytest.mark.smoke
 def test_a_better_version_is_promoted_with_the_gates_report_and_rolled_back(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url, size=WIDE) as visit:
         visit.expect("status of 401")
         page = visit.open("/ui/models")
-        expect(page.get_by_text("cnn@1 answers.")).to_be_visible()
-        expect(page.get_by_text("nobody has moved it")).to_be_visible()
+        expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
+        expect(page.get_by_text("Shipped with the project as champion")).to_be_visible()
         expect(version_row(page, "cnn@2")).to_contain_text("90.0 % (59.6 to 98.2)")
         expect(version_row(page, "cnn@4")).to_contain_text("manifest.json")
         assert_accessible(page)
@@ -102,16 +103,16 @@ def test_a_better_version_is_promoted_with_the_gates_report_and_rolled_back(brow
         dialog = page.get_by_role("dialog", name="Promote cnn@2")
         expect(dialog.get_by_text("cnn@2 may replace cnn@1")).to_be_visible()
         expect(dialog.locator(".verdicts")).to_contain_text("McNemar's p is below 0.0001")
-        expect(dialog.get_by_label("all the same")).to_be_hidden()
+        expect(dialog.get_by_label("anyway")).to_be_hidden()
         assert_accessible(page)
         assert models.champion() == 1
-        dialog.get_by_label("Why").fill("right where the old one <i>fails</i>")
+        dialog.get_by_label("Reason").fill("right where the old one <i>fails</i>")
         dialog.get_by_role("button", name="Promote").click()
         # Nobody has signed in yet: the field for the key opens over the dialog, which goes on afterwards.
         page.get_by_role("dialog", name="Sign in").get_by_label("Key").fill(ADMIN_KEY)
         page.keyboard.press("Enter")
-        expect(page.get_by_text("cnn@2 is champion.")).to_be_visible()
-        expect(page.get_by_text("cnn@2 answers.")).to_be_visible()
+        expect(page.get_by_text("cnn@2 is the champion.")).to_be_visible()
+        expect(page.get_by_text("cnn@2 is served.")).to_be_visible()
         assert models.champion() == 2
         expect(page.locator(".champion")).to_contain_text("right where the old one <i>fails</i>")
         expect(page.locator(".champion")).to_contain_text("promoted by key")
@@ -121,11 +122,11 @@ def test_a_better_version_is_promoted_with_the_gates_report_and_rolled_back(brow
         page.get_by_role("button", name="Roll back…").click()
         dialog = page.get_by_role("dialog", name="Roll cnn back")
         dialog.get_by_role("button", name="Roll back").click()
-        expect(dialog.get_by_label("Why")).to_be_focused()
-        expect(dialog.get_by_text("Say why")).to_be_visible()
-        dialog.get_by_label("Why").fill("worse at night")
+        expect(dialog.get_by_label("Reason")).to_be_focused()
+        expect(dialog.get_by_text("Enter a reason")).to_be_visible()
+        dialog.get_by_label("Reason").fill("worse at night")
         dialog.get_by_role("button", name="Roll back").click()
-        expect(page.get_by_text("cnn@1 answers.")).to_be_visible()
+        expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
         expect(page.locator(".champion")).to_contain_text("worse at night")
         assert models.champion() == 1
         page.get_by_text("Audit trail").click()
@@ -143,24 +144,24 @@ def test_a_worse_version_goes_past_the_gate_only_with_a_reason(browser: Browser,
         expect(confirm).to_be_disabled()
         assert_accessible(page)
         assert_fits(page)
-        dialog.get_by_label("all the same").check()
+        dialog.get_by_label("anyway").check()
         confirm.click()
-        expect(dialog.get_by_text("Say why")).to_be_visible()
+        expect(dialog.get_by_text("Enter a reason")).to_be_visible()
         assert models.champion() == 1
-        dialog.get_by_label("Why").fill("a drill")
+        dialog.get_by_label("Reason").fill("a drill")
         confirm.click()
-        expect(page.get_by_text("cnn@3 answers.")).to_be_visible()
+        expect(page.get_by_text("cnn@3 is served.")).to_be_visible()
         page.get_by_text("Audit trail").click()
         newest = page.locator(".trail > li").first
-        expect(newest).to_contain_text("Past the gate")
-        newest.get_by_text("What the decision rests on").click()
+        expect(newest).to_contain_text("Forced")
+        newest.get_by_text("Checks").click()
         expect(newest.locator(".verdicts")).to_contain_text("Significantly worse, after Holm")
         assert_accessible(page)
         assert_fits(page)
         page.get_by_role("button", name="Roll back…").click()
-        page.get_by_label("Why").fill("the drill is over")
+        page.get_by_label("Reason").fill("the drill is over")
         page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
-        expect(page.get_by_text("cnn@1 answers.")).to_be_visible()
+        expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
 
 
 def test_a_rollback_that_is_pressed_twice_goes_back_once_and_is_told_though_the_dialog_is_closed(
@@ -175,15 +176,15 @@ def test_a_rollback_that_is_pressed_twice_goes_back_once_and_is_told_though_the_
         page.route("**/models/cnn/rollback", lambda route: held.append(route))
         page.get_by_role("button", name="Roll back…").click()
         dialog = page.get_by_role("dialog", name="Roll cnn back")
-        dialog.get_by_label("Why").fill("worse at night")
+        dialog.get_by_label("Reason").fill("worse at night")
         with page.expect_request("**/models/cnn/rollback"):
             dialog.get_by_role("button", name="Roll back").dblclick()
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
         assert len(held) == 1
         held[0].continue_()
-        expect(page.get_by_text("cnn@1 is champion again.")).to_be_visible()
-        expect(page.get_by_text("cnn@1 answers.")).to_be_visible()
+        expect(page.get_by_text("cnn@1 is the champion again.")).to_be_visible()
+        expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
     assert models.champion() == 1
 
 
@@ -196,7 +197,7 @@ def test_a_champion_that_does_not_answer_is_said_to(browser: Browser, models: Mo
             "**/readyz", lambda route: route.fulfill(status=503, json=unready, content_type="application/problem+json")
         )
         page = visit.open("/ui/models")
-        expect(page.locator(".champion")).to_contain_text(f"Served is nothing: {reason}.")
+        expect(page.locator(".champion")).to_contain_text(f"No version is served: {reason}.")
 
 
 def test_a_key_of_too_little_scope_is_told_so_in_the_dialog(browser: Browser, models: Models) -> None:
@@ -249,7 +250,7 @@ def test_what_was_measured_earlier_is_brought_once(browser: Browser, models: Mod
     with visiting(browser, models.url) as visit:
         visit.page.route("**/versions/2/evaluations*", answer)
         page = opened(visit, 2)
-        earlier = page.get_by_role("button", name="Earlier measurements")
+        earlier = page.get_by_role("button", name="Earlier evaluations")
         with page.expect_request("**/evaluations?cursor=published"):
             earlier.dblclick()
         expect(earlier).to_be_disabled()
@@ -262,12 +263,12 @@ def test_what_was_measured_earlier_is_brought_once(browser: Browser, models: Mod
 def test_files_that_changed_are_found_and_named(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         page = opened(visit, 3)
-        page.get_by_role("button", name="Hash them now").click()
-        expect(page.get_by_text("Every file is as it was published.")).to_be_visible()
+        page.get_by_role("button", name="Verify").click()
+        expect(page.get_by_text("Every file matches its published hash.")).to_be_visible()
         damaged = models.folder / "3" / "evaluation.json"
         content = damaged.read_bytes()
         damaged.write_bytes(content[:-2])
-        page.get_by_role("button", name="Hash them now").click()
+        page.get_by_role("button", name="Verify").click()
         expect(page.locator(".files .damaged")).to_have_count(1)
         expect(page.locator(".files .damaged")).to_contain_text("evaluation.json")
         expect(page.locator(".files .damaged")).to_contain_text("bytes instead of")

@@ -1,4 +1,4 @@
-"""What the scripts of jobs and models work out, in the small: run in a browser, without a page around it."""
+"""Unit tests of page scripts, run in a browser without a page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from service.api.job_examples import JOB_EXAMPLE
-from service.api.recipes import RECIPE_LIST
+from service.api.examples.jobs import JOB_EXAMPLE
+from service.api.routes.recipes import RECIPE_LIST
 from service.web.pages import ASSETS_PATH
 from tests.support.browser import Visit, needs_chromium, served_site, sign_in, visiting
 from tests.support.service import ServiceProcess, write_home
@@ -131,7 +131,7 @@ def test_a_field_has_the_kind_the_range_and_the_help_of_its_setting(page: Page) 
     assert found["augmentation.flip"]["kind"] == "boolean"
     assert (found["image_size"]["kind"], found["image_size"]["optional"]) == ("integer", True)
     assert "empty: that of init_from" in found["image_size"]["help"]
-    assert found["network.dropout"]["help"] == "Share of dense units dropped while training. 0 or more, below 1."
+    assert found["network.dropout"]["help"] == "Share of dense units dropped in training. 0 or more, below 1."
     assert found["optimization.learning_rate"]["help"] == "Peak learning rate. Above 0."
     assert found["optimization.loss"]["help"] == "mse compares softmax with one-hot labels."
     assert "blocks" not in " ".join(path for path in found if path.startswith("network"))
@@ -295,13 +295,13 @@ def test_a_teachers_answers_are_a_cost_of_their_own(page: Page) -> None:
 
     draw = "(sides) => [...module.cost({}, sides).querySelectorAll('tr')].map((row) => row.textContent)"
     taught = run(page, "comparison/cost.js", draw, [side("mlp@1", 120), side("cnn@1", None)])
-    assert [row for row in taught if "teacher" in row] == ["The teacher's answers besides2 min 0 s–"]
+    assert [row for row in taught if "teacher" in row] == ["Soft labels of the teacher2 min 0 s–"]
     untaught = run(page, "comparison/cost.js", draw, [side("mlp@1", None), side("cnn@1", None)])
     assert not [row for row in untaught if "teacher" in row]
 
 
 def test_an_answer_without_words_is_an_error_with_some(page: Page) -> None:
     message = "(fields) => new module.ServiceError(502, fields).message"
-    assert run(page, "api.js", message, {"detail": ""}) == "The service answered with 502."
+    assert run(page, "api.js", message, {"detail": ""}) == "The service responded with 502."
     assert run(page, "api.js", message, {"title": "Bad Gateway"}) == "Bad Gateway"
     assert run(page, "api.js", message, {"title": "Bad Gateway", "detail": "it has gone"}) == "it has gone"

@@ -1,4 +1,4 @@
-"""Every flow of the playground in a real browser, against the shipped models."""
+"""Playground in a real browser, with the shipped models."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def pick(page: Page, path: Path | FilePayload = CAT) -> None:
 
 def choose_part(page: Page) -> None:
     """Have the models see the largest part in the middle."""
-    page.get_by_label("A part of it").check(force=True)
+    page.get_by_label("Crop", exact=True).check(force=True)
 
 
 def answered(page: Page, family: str, label: str | re.Pattern[str]) -> None:
@@ -104,7 +104,7 @@ def give(page: Page, kind: str, content: bytes, name: str, media_type: str) -> N
     )
 
 
-@pytest.mark.parametrize("kind", ["drop", "paste"])
+@pytest.mark.parametrize("kind", [pytest.param("drop", marks=pytest.mark.smoke), "paste"])
 def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: ServiceProcess, kind: str) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
@@ -121,10 +121,10 @@ def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: Ser
             )
             assert shares == pytest.approx([top["probability"] for top in prediction["top"]])
             expect(card.locator(".could")).to_contain_text(", ".join(prediction["prediction_set"]))
-            expect(card).to_contain_text(f"What was done to it: {'; '.join(prediction['notes'])}.")
-        told = "Both say cat." if expected["agree"] else "They differ"
+            expect(card).to_contain_text(f"Preprocessing: {'; '.join(prediction['notes'])}.")
+        told = "Both predict cat." if expected["agree"] else "They differ"
         expect(page.get_by_role("status")).to_contain_text(told)
-        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Models [\d.]+ ms"))
+        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Inference [\d.]+ ms"))
 
 
 def test_what_is_no_picture_is_refused_in_the_service_s_words_and_the_next_one_works(
@@ -160,7 +160,7 @@ def test_strange_pictures_come_with_a_warning(browser: Browser, site: ServicePro
                 expect(card.locator(".sure")).to_have_text(percent(prediction["probability"]))
                 flag = prediction["out_of_distribution"]["flag"]
                 flags.add(flag)
-                assert card.get_by_text("Unlike anything this model was trained on").is_visible() == flag
+                assert card.get_by_text("Out of distribution").is_visible() == flag
     assert True in flags
 
 
@@ -171,8 +171,8 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         page = opened(visit)
         pick(page)
         answered(page, "cnn", "cat")
-        box = page.get_by_role("slider", name="Size of the part")
-        seen = page.get_by_role("figure").filter(has_text="cnn").get_by_role("img", name="What cnn sees")
+        box = page.get_by_role("slider", name="Size of the crop")
+        seen = page.get_by_role("figure").filter(has_text="cnn").get_by_role("img", name="Input of cnn")
         expect(seen).to_be_visible()
         expect(box).to_be_hidden()
         whole = seen.get_attribute("src") or ""
@@ -219,7 +219,7 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         assert pulled[2] == pytest.approx(width - 72 * 451 / stage["width"], abs=3)
 
         with page.expect_request("**/compare*") as asked:
-            page.get_by_label("The whole picture").check(force=True)
+            page.get_by_label("Whole image").check(force=True)
         assert "crop" not in asked.value.url
         expect(box).to_be_hidden()
         expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched")
@@ -247,7 +247,7 @@ def test_what_the_browser_cannot_show_is_answered_all_the_same(browser: Browser,
         pick(page, {"name": "cat.tiff", "mimeType": "image/tiff", "buffer": stream.getvalue()})
         expect(page.locator("#picture-facts")).to_contain_text("this browser cannot show it")
         expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched, its proportions differ")
-        expect(page.get_by_role("img", name="What cnn sees of the picture")).to_be_visible()
+        expect(page.get_by_role("img", name="Input of cnn")).to_be_visible()
 
 
 def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
@@ -281,14 +281,14 @@ def test_every_method_draws_its_map_where_it_fits(browser: Browser, site: Servic
             page.get_by_label(method, exact=True).check(force=True)
             expect(page.get_by_role("img", name=f"{method} of cnn for cat")).to_be_visible()
             if method == "Grad-CAM":
-                expect(page.get_by_role("figure").filter(has_text="mlp")).to_contain_text("does not fit this model")
+                expect(page.get_by_role("figure").filter(has_text="mlp")).to_contain_text("does not support this model")
                 assert page.locator(".mlp .map").is_hidden()
             else:
                 expect(page.get_by_role("img", name=re.compile(f"^{method} of mlp"))).to_be_visible()
-        page.get_by_label("Explain the class").select_option("truck")
+        page.get_by_label("Target class").select_option("truck")
         expect(page.get_by_role("img", name="Occlusion of cnn for truck")).to_be_visible()
         expect(page.get_by_role("img", name="Occlusion of mlp for truck")).to_be_visible()
-        slider = page.get_by_label("From picture to map")
+        slider = page.get_by_label("Map opacity")
         slider.focus()
         page.keyboard.press("End")
         expect(page.locator(".cnn .map")).to_have_css("opacity", "1")
@@ -304,11 +304,11 @@ def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_
         page = opened(visit)
         page.get_by_label("Integrated gradients").check(force=True)
         page.get_by_label("Version of cnn").select_option(str(UNEXPLAINED))
-        page.get_by_role("button", name="Surprise me").click()
+        page.get_by_role("button", name="Random test image").click()
         facts = page.locator("#picture-facts")
         expect(facts).to_contain_text(re.compile(r"test-image-\d+\.png, 32 × 32 pixels"))
         [index] = re.findall(r"test-image-(\d+)", facts.text_content() or "")
-        expect(page.get_by_role("status")).to_contain_text("In truth it is <b>horse</b>: neither is right.")
+        expect(page.get_by_role("status")).to_contain_text("True class: <b>horse</b>; neither is correct.")
         assert page.locator("b").count() == 0
         status = page.get_by_role("status").locator("strong").text_content()
         said = page.get_by_role("article", name="cnn").locator(".said").text_content()
@@ -327,12 +327,12 @@ def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_
 def test_the_camera_takes_a_picture(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, permissions=["camera"]) as visit:
         page = opened(visit)
-        page.get_by_role("button", name="Photograph").click()
-        dialog = page.get_by_role("dialog", name="Photograph")
+        page.get_by_role("button", name="Take a photo").click()
+        dialog = page.get_by_role("dialog", name="Take a photo")
         expect(dialog).to_be_visible()
-        page.get_by_role("button", name="Take the picture").click()
+        page.get_by_role("button", name="Take photo").click()
         expect(page.locator("#picture-facts")).to_contain_text("photograph.jpg")
-        expect(page.get_by_role("status")).to_contain_text("Models ")
+        expect(page.get_by_role("status")).to_contain_text("Inference ")
         assert page.locator("#camera-video").evaluate("video => video.srcObject === null")
 
 
@@ -448,7 +448,7 @@ def test_a_test_image_that_comes_late_does_not_take_the_place_of_the_picture_cho
         late: list[Route] = []
         page.route("**/samples/*", lambda route: late.append(route))
         with page.expect_request("**/samples/*"):
-            page.get_by_role("button", name="Surprise me").click()
+            page.get_by_role("button", name="Random test image").click()
         pick(page)
         answered(page, "cnn", "cat")
         with page.expect_response("**/samples/*") as answer:
@@ -477,13 +477,13 @@ def test_answers_stay_where_what_explains_them_is_refused(browser: Browser, site
         pick(page)
         sights = page.get_by_role("figure")
         for family in ("mlp", "cnn"):
-            alert = sights.filter(has_text=f"{family} sees").get_by_role("alert")
+            alert = sights.filter(has_text=f"{family} input").get_by_role("alert")
             expect(alert).to_contain_text("7 pictures are waiting")
         answered(page, "cnn", "cat")
-        expect(page.get_by_role("status")).to_contain_text("Models ")
+        expect(page.get_by_role("status")).to_contain_text("Inference ")
         refusing = False
         pick(page)
-        expect(page.get_by_role("img", name="What cnn sees of the picture")).to_be_visible()
+        expect(page.get_by_role("img", name="Input of cnn")).to_be_visible()
         expect(page.get_by_role("img", name=re.compile("^Saliency of mlp"))).to_be_visible()
         expect(sights.get_by_role("alert")).to_have_count(0)
 

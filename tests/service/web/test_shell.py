@@ -37,6 +37,7 @@ def test_every_page_is_accessible_fits_its_window_and_does_not_jump(
             assert layout_shift(opened) < 0.02
 
 
+@pytest.mark.smoke
 def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         visit.expect("status of 401")
@@ -48,7 +49,7 @@ def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: Se
         page.get_by_role("alert").get_by_text("key").wait_for()
         page.get_by_label("Key", exact=True).fill("ключ")  # no header could carry it
         page.keyboard.press("Enter")
-        page.get_by_role("alert").get_by_text("No key has such letters").wait_for()
+        page.get_by_role("alert").get_by_text("A key contains only visible ASCII").wait_for()
         page.get_by_role("button", name="Cancel").click()
         sign_in(page)
         [cookie] = page.context.cookies()
@@ -66,7 +67,7 @@ def test_signing_out_of_a_service_that_is_away_is_said(browser: Browser, site: S
         sign_in(page)
         page.route("**/session", lambda route: route.abort())
         page.get_by_role("button", name="Sign out").click()
-        page.get_by_role("alert").get_by_text("The service does not answer").wait_for()
+        page.get_by_role("alert").get_by_text("The service does not respond").wait_for()
         page.get_by_role("button", name="Sign out").wait_for()
 
 
@@ -83,6 +84,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, site
         assert page.evaluate(dark)
 
 
+@pytest.mark.smoke
 def test_the_api_reference_works_under_the_policy(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = visit.open("/docs")

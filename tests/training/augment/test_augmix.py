@@ -15,13 +15,13 @@ def draw(seed: int = 0) -> torch.Generator:
 
 
 def natural(count: int) -> torch.Tensor:
-    """Smooth pictures, whose values are spread unevenly, uint8 [count, 3, 32, 32]."""
+    """Smooth images with unevenly distributed values, uint8 [count, 3, 32, 32]."""
     waves = np.random.default_rng(1).normal(size=(count, 3, 5, 5))
     planes = torch.nn.functional.interpolate(torch.from_numpy(waves), size=(32, 32), mode="bicubic")
     return (110 + 40 * planes).clamp(0, 255).round().to(torch.uint8)
 
 
-def test_augmix_follows_the_generator_and_leaves_its_input_alone() -> None:
+def test_augmix_is_reproducible_and_keeps_its_input() -> None:
     before = IMAGES.clone()
     made = augmix(IMAGES, draw())
     assert (made.shape, made.dtype) == (IMAGES.shape, torch.uint8)
@@ -30,7 +30,7 @@ def test_augmix_follows_the_generator_and_leaves_its_input_alone() -> None:
     assert torch.equal(IMAGES, before)
 
 
-def test_augmix_keeps_what_is_shown() -> None:
+def test_augmix_keeps_images_similar() -> None:
     images = natural(50)
     made = augmix(images, draw())
     for image, changed in zip(images.double(), made.double(), strict=True):
@@ -39,7 +39,7 @@ def test_augmix_keeps_what_is_shown() -> None:
 
 
 def test_augmix_mixes_different_images_differently() -> None:
-    """Draws are per image: equal images become different ones."""
+    """Random numbers are drawn per image: equal images become different."""
     made = augmix(IMAGES[:1].expand(6, -1, -1, -1), draw())
     assert len({bytes(picture.numpy()) for picture in made}) == 6
 
@@ -52,9 +52,9 @@ def tables(operation: int, level: float, images: torch.Tensor) -> torch.Tensor:
     return table.gather(2, index).view(images.shape).to(torch.uint8)
 
 
-def test_color_operations_are_those_of_pillow() -> None:
+def test_color_operations_match_pillow() -> None:
     images = natural(4)
-    pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+    pillow_images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
     cases: list[tuple[int, float, Callable[[Image.Image], Image.Image], int]] = [
         (module._EQUALIZE, 1.0, ImageOps.equalize, 0),
         (module._POSTERIZE, 2.6, lambda picture: ImageOps.posterize(picture, 3), 0),
@@ -62,12 +62,12 @@ def test_color_operations_are_those_of_pillow() -> None:
         (module._AUTOCONTRAST, 1.0, ImageOps.autocontrast, 1),
     ]
     for operation, level, reference, tolerance in cases:
-        expected = np.stack([np.asarray(reference(picture)) for picture in pictures]).astype(int)
+        expected = np.stack([np.asarray(reference(picture)) for picture in pillow_images]).astype(int)
         found = tables(operation, level, images).permute(0, 2, 3, 1).numpy().astype(int)
         assert np.abs(found - expected).max() <= tolerance
 
 
-def test_geometric_operations_move_places_by_their_level() -> None:
+def test_geometric_operations_scale_with_their_level() -> None:
     kinds = torch.tensor([module._TRANSLATE_X, module._ROTATE, module._SHEAR_Y, module._IDENTITY])
     maps = module._affine_map(kinds, torch.tensor([3.0, -3.0, 3.0, 3.0]), 32, 32)
     assert torch.allclose(maps[0], torch.tensor([[1.0, 0, 0.2], [0, 1, 0], [0, 0, 1]]))

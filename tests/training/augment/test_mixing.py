@@ -1,4 +1,4 @@
-"""Frequency mixing, texture mixing, and the choice between the ways."""
+"""Frequency mixing, texture mixing, and the choice between the methods."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from core.errors import SettingsError
 from core.recipes import Augmentation
 from tests.support.training_runs import small_recipe
 from training.augment.frequency_mixing import mix_frequencies
-from training.augment.robust import _partners_of_class, augment_robustly
+from training.augment.packed_pixels import pack, unpack
+from training.augment.robust import _partners_of_class, apply_robust_augmentation
 from training.augment.texture_mixing import mix_textures
-from training.packed import pack, unpack
 
 RANDOM = np.random.default_rng(0)
 IMAGES = torch.from_numpy(RANDOM.integers(100, 150, (200, 3, 16, 18), dtype=np.uint8))
@@ -29,7 +29,7 @@ def spectrum(images: torch.Tensor) -> torch.Tensor:
 def test_mixed_frequencies_keep_phases_or_low_frequencies() -> None:
     mixed, own, other = (spectrum(each) for each in (mix_frequencies(IMAGES, OTHERS, draw()), IMAGES, OTHERS))
     means = mix_frequencies(IMAGES, OTHERS, draw()).float().mean((1, 2, 3))
-    # The mean color is the amplitude of frequency zero: that of the other image, or the image's own lowest frequency.
+    # The mean color is the amplitude at frequency zero, taken from the other image or from the image's low frequencies.
     recombined = means < 85
     assert (means[~recombined] > 115).all()
     assert 70 < int(recombined.sum()) < 130
@@ -42,7 +42,7 @@ def test_mixed_frequencies_keep_phases_or_low_frequencies() -> None:
 
 
 @pytest.mark.parametrize("mix", [mix_frequencies, mix_textures])
-def test_mixing_follows_the_generator_and_leaves_its_input_alone(mix: object) -> None:
+def test_mixing_is_reproducible_and_keeps_its_input(mix: object) -> None:
     assert callable(mix)
     before = IMAGES.clone(), OTHERS.clone()
     made = mix(IMAGES, OTHERS, draw())
@@ -62,14 +62,14 @@ def test_a_texture_takes_at_most_half_and_comes_from_the_other_image() -> None:
     assert torch.equal(mix_textures(white, white, draw()), white)
 
 
-def test_each_way_gets_its_share_of_the_pictures() -> None:
+def test_each_method_gets_its_share_of_the_images() -> None:
     images = pack(torch.from_numpy(RANDOM.integers(0, 256, (2_000, 8, 8, 3), dtype=np.uint8)))
     labels = torch.arange(2_000) % 10
     config = Augmentation(augmix=0.2, frequency_mixing=0.2, texture_mixing=0.1)
-    made = augment_robustly(images, labels, config, draw())
+    made = apply_robust_augmentation(images, labels, config, draw())
     changed = (made != images).flatten(1).any(1).float().mean()
     assert 0.45 < float(changed) < 0.55
-    assert torch.equal(augment_robustly(images, labels, Augmentation(), draw()), images)
+    assert torch.equal(apply_robust_augmentation(images, labels, Augmentation(), draw()), images)
     assert unpack(made).shape == (2_000, 8, 8, 3)
 
 

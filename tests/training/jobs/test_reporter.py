@@ -3,27 +3,27 @@ from __future__ import annotations
 import pytest
 
 from core.jobs.events import Epoch, FitStarted, Note, Permit, Progress, Stage
-from training.checkpoint import EpochRecord
 from training.jobs.reporter import EventReporter
-from training.jobs.stopping import JobCancelledError
-from training.jobs.worker_line import WorkerLine
+from training.jobs.termination import JobCancelledError
+from training.jobs.worker_channel import WorkerChannel
+from training.run.checkpoint import EpochRecord
 
 
-class HeardLine(WorkerLine):
+class RecordingChannel(WorkerChannel):
     def __init__(self) -> None:
         super().__init__(events=-1, answers=-1)
-        self.told: list[object] = []
+        self.sent: list[object] = []
         self.asked: list[str] = []
         self.cancelled = False
 
     def send(self, event: object) -> None:
-        self.told.append(event)
+        self.sent.append(event)
 
     def check(self) -> None:
         if self.cancelled:
             raise JobCancelledError
 
-    def ask(self, action: str) -> None:
+    def request_permission(self, action: str) -> None:
         self.asked.append(action)
 
 
@@ -39,8 +39,8 @@ RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.1, 4.0)
 
 
 @pytest.fixture
-def line() -> HeardLine:
-    return HeardLine()
+def channel() -> RecordingChannel:
+    return RecordingChannel()
 
 
 @pytest.fixture
@@ -48,43 +48,41 @@ def clock() -> Clock:
     return Clock()
 
 
-def fit(line: HeardLine, clock: Clock, *, steps: int, done: int, seconds: float) -> list[Progress]:
-    reporter = EventReporter(line, epochs=2, clock=clock)
+def fit(channel: RecordingChannel, clock: Clock, *, steps: int, done: int, seconds: float) -> list[Progress]:
+    reporter = EventReporter(channel, epochs=2, clock=clock)
     reporter.fit_started(steps=steps, done=done, detail="on something")
-    clock.now += 5  # the first step, which counts for nothing
+    clock.now += 5  # the first step does not count
     for _ in range(steps - done):
         reporter.step(epoch=1, loss=1.5, accuracy=0.25)
         clock.now += seconds
-    return [event for event in line.told if isinstance(event, Progress)]
+    return [event for event in channel.sent if isinstance(event, Progress)]
 
 
-def test_progress_comes_five_times_a_second_at_most_with_the_first_and_the_last_step(
-    line: HeardLine, clock: Clock
-) -> None:
-    told = fit(line, clock, steps=1000, done=0, seconds=0.01)
-    assert told[0].step == 1
-    assert told[-1].step == 1000
-    assert 45 <= len(told) <= 52  # in ten seconds
-    assert line.told[0] == FitStarted(steps=1000, done=0, detail="on something")
+def test_progress_is_rate_limited_but_includes_first_and_last_step(channel: RecordingChannel, clock: Clock) -> None:
+    sent = fit(channel, clock, steps=1000, done=0, seconds=0.01)
+    assert sent[0].step == 1
+    assert sent[-1].step == 1000
+    assert 45 <= len(sent) <= 52  # in ten seconds
+    assert channel.sent[0] == FitStarted(steps=1000, done=0, detail="on something")
 
 
-def test_slow_steps_are_all_told(line: HeardLine, clock: Clock) -> None:
-    told = fit(line, clock, steps=7, done=3, seconds=1.0)
-    assert [event.step for event in told] == [4, 5, 6, 7]
+def test_slow_steps_are_all_sent(channel: RecordingChannel, clock: Clock) -> None:
+    sent = fit(channel, clock, steps=7, done=3, seconds=1.0)
+    assert [event.step for event in sent] == [4, 5, 6, 7]
 
 
-def test_seconds_left_follow_from_the_steps_of_this_attempt(line: HeardLine, clock: Clock) -> None:
-    told = fit(line, clock, steps=13, done=3, seconds=2.0)
-    assert [event.seconds_left for event in told] == [None, 16.0, 14.0, 12.0, 10.0, 8.0, 6.0, 4.0, 2.0, 0.0]
+def test_seconds_left_use_the_steps_of_this_attempt(channel: RecordingChannel, clock: Clock) -> None:
+    sent = fit(channel, clock, steps=13, done=3, seconds=2.0)
+    assert [event.seconds_left for event in sent] == [None, 16.0, 14.0, 12.0, 10.0, 8.0, 6.0, 4.0, 2.0, 0.0]
 
 
-def test_everything_else_is_told_as_it_is(line: HeardLine) -> None:
-    reporter = EventReporter(line, epochs=3)
+def test_stages_epochs_and_notes_are_sent(channel: RecordingChannel) -> None:
+    reporter = EventReporter(channel, epochs=3)
     reporter.stage("fit")
     reporter.epoch(RECORD, 3)
     reporter.note("by the way")
     reporter.writing("checkpoint")
-    assert line.told == [
+    assert channel.sent == [
         Stage(name="fit"),
         Epoch(
             epoch=1, epochs=3, train_loss=2.0, train_accuracy=0.3, validation_loss=None, validation_accuracy=None,
@@ -92,14 +90,14 @@ def test_everything_else_is_told_as_it_is(line: HeardLine) -> None:
         ),
         Note(text="by the way"),
     ]  # fmt: skip
-    assert line.asked == ["checkpoint"]
-    assert not any(isinstance(event, Permit) for event in line.told)
+    assert channel.asked == ["checkpoint"]
+    assert not any(isinstance(event, Permit) for event in channel.sent)
 
 
 @pytest.mark.parametrize("what", ["stage", "step", "epoch", "note", "fit_started"])
-def test_every_report_is_a_chance_to_stop(what: str, line: HeardLine) -> None:
-    reporter = EventReporter(line, epochs=1)
-    line.cancelled = True
+def test_every_report_checks_for_cancellation(what: str, channel: RecordingChannel) -> None:
+    reporter = EventReporter(channel, epochs=1)
+    channel.cancelled = True
     calls = {
         "stage": lambda: reporter.stage("fit"),
         "step": lambda: reporter.step(epoch=1, loss=1.0, accuracy=0.5),

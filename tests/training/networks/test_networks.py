@@ -4,11 +4,11 @@ from torch import nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork, MLPNetwork, recipe_config
+from training.fit.optimizers import build_optimizer
 from training.networks import Classifier, build_classifier, count_macs, count_parameters
-from training.networks.first_weights import initialise
+from training.networks.init import initialize
 from training.networks.layers import Dropout, Flatten, seed_dropout
 from training.networks.mlp import ResidualBlock
-from training.optimizers import build_optimizer
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
@@ -30,24 +30,24 @@ def test_logits_have_one_column_per_class(recipe: str, size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("recipe", ["mlp_baseline", "mlp_labels", "mlp_best"])
 def test_the_plain_network_has_dense_layers_only(recipe: str) -> None:
-    """No convolution, no attention, and no weight that is used at more than one position of the image."""
+    """No convolution, no attention, and no weight shared between positions of the image."""
     network = classifier(recipe_config(recipe).network)
     allowed = nn.Linear | nn.LayerNorm | nn.ReLU | nn.GELU | nn.SiLU | nn.Tanh | Dropout | Flatten
     leaves = [module for module in network.modules() if not list(module.children())]
     assert all(isinstance(module, allowed) for module in leaves)
-    # Of a shared weight there would be more multiplications than weights.
+    # A shared weight would give more multiply-accumulates than weights.
     dense = [module for module in leaves if isinstance(module, nn.Linear)]
     assert count_macs(network, height=32, width=32) == sum(module.weight.numel() for module in dense)
 
 
 @pytest.mark.parametrize(("recipe", "parameters", "macs"), [("cnn_best", 8e6, 4e8), ("mlp_best", 15e6, 15e6)])
-def test_what_is_served_stays_small(recipe: str, parameters: float, macs: float) -> None:
+def test_recipe_networks_stay_within_size_limits(recipe: str, parameters: float, macs: float) -> None:
     network = classifier(recipe_config(recipe).network)
     assert count_parameters(network) <= parameters
     assert count_macs(network, height=32, width=32) <= macs
 
 
-def test_a_wide_first_layer_is_followed_by_a_non_linearity_and_stays_below_15_million_weights() -> None:
+def test_wide_first_layer_has_an_activation_and_below_15_million_weights() -> None:
     config = recipe_config("mlp_best").with_overrides({"network.hidden": [2048, 512]})
     network = classifier(config.network)
     kinds = [type(module) for module in network.network]
@@ -60,9 +60,9 @@ def test_a_wide_first_layer_is_followed_by_a_non_linearity_and_stays_below_15_mi
     assert shapes == [(2048, 3072), (512, 2048), *[(1024, 512), (512, 1024)] * 6]
 
 
-def test_a_residual_block_starts_by_adding_nothing() -> None:
+def test_residual_block_is_initialized_as_identity() -> None:
     network = classifier(MLPNetwork(hidden=(16,), blocks=2))
-    initialise(network, draw())
+    initialize(network, draw())
     blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
     x = torch.rand(3, 16)
     assert len(blocks) == 2
@@ -79,14 +79,14 @@ def test_the_convolutional_network_has_pooling_and_two_dense_layers() -> None:
     assert any(isinstance(module, nn.MaxPool2d) for module in modules)
 
 
-def test_normalisation_is_part_of_the_forward_pass() -> None:
+def test_normalization_is_part_of_the_forward_pass() -> None:
     network = classifier(MLPNetwork(hidden=(4,)))
     pixels = torch.rand(2, 32, 32, 3)
-    normalised = (pixels - torch.tensor(MEAN)) / torch.tensor(STD)
-    assert torch.allclose(network(pixels), network.network(normalised.permute(0, 3, 1, 2)))
+    normalized = (pixels - torch.tensor(MEAN)) / torch.tensor(STD)
+    assert torch.allclose(network(pixels), network.network(normalized.permute(0, 3, 1, 2)))
 
 
-def test_parameters_and_macs_by_hand() -> None:
+def test_parameter_and_mac_counts_match_hand_calculation() -> None:
     mlp = classifier(MLPNetwork(hidden=(5,)), height=4, width=4, classes=3)
     assert count_parameters(mlp) == 48 * 5 + 5 + 5 * 3 + 3
     assert count_macs(mlp, height=4, width=4) == 48 * 5 + 5 * 3
@@ -95,7 +95,7 @@ def test_parameters_and_macs_by_hand() -> None:
     assert count_macs(cnn, height=4, width=4) == 16 * 6 * 27 + (6 * 4) * 5 + 5 * 3
 
 
-def test_counting_leaves_the_training_mode_alone() -> None:
+def test_count_macs_keeps_the_training_mode() -> None:
     network = classifier(MLPNetwork(hidden=(5,))).train()
     count_macs(network, height=32, width=32)
     assert network.training
@@ -106,11 +106,11 @@ def test_too_many_halvings_are_refused() -> None:
         classifier(CNNNetwork(channels=(4, 4, 4), hidden=(4,)), height=4, width=32)
 
 
-def test_first_weights_follow_the_generator_alone() -> None:
+def test_initialization_depends_on_the_generator_only() -> None:
     networks = [classifier(recipe_config("cnn_baseline").network) for _ in range(3)]
     for network, seed in zip(networks, (1, 1, 2), strict=True):
         torch.manual_seed(seed * 100)
-        initialise(network, draw(seed))
+        initialize(network, draw(seed))
     first, again, other = (torch.cat([p.flatten() for p in network.parameters()]) for network in networks)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -118,12 +118,12 @@ def test_first_weights_follow_the_generator_alone() -> None:
 
 def test_first_predictions_are_close_to_uniform() -> None:
     network = classifier(recipe_config("mlp_baseline").network)
-    initialise(network, draw())
+    initialize(network, draw())
     probabilities = network(torch.rand(64, 32, 32, 3)).softmax(1)
     assert float(probabilities.detach().max()) < 0.3
 
 
-def test_dropout_zeroes_its_share_and_keeps_the_mean() -> None:
+def test_dropout_zeroes_a_share_p_and_keeps_the_mean() -> None:
     layer = Dropout(0.25).train()
     seed_dropout(layer, draw())
     out = layer(torch.ones(200, 200))

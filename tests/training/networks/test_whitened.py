@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from training.networks import Classifier, build_classifier
-from training.networks.first_weights import initialise, whiten
+from training.networks.init import initialize, whiten
 from training.networks.whitened import Block, Whitening, freeze_whitening_bias, pool_first
 
 CONFIG = CNNNetwork(design="whitened", channels=(32, 40), convolutions=3, residual=True, hidden=())
@@ -19,12 +19,12 @@ def draw(seed: int = 0) -> torch.Generator:
 
 def classifier(config: CNNNetwork = CONFIG, height: int = 32, width: int = 32) -> Classifier:
     network = build_classifier(config, height=height, width=width, classes=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
-    initialise(network, draw())
+    initialize(network, draw())
     return network
 
 
-def pictures(n: int = 40, side: int = 32) -> Tensor:
-    """uint8 images whose neighbouring pixels are alike."""
+def smooth_images(n: int = 40, side: int = 32) -> Tensor:
+    """uint8 images with correlated neighboring pixels."""
     coarse = torch.rand(n, 3, side // 4, side // 4, generator=draw(5))
     smooth = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
     return (smooth.permute(0, 2, 3, 1) * 255).to(torch.uint8)
@@ -43,13 +43,13 @@ def lived_in(network: nn.Module) -> nn.Module:
 
 def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() -> None:
     network = classifier()
-    images = pictures()
+    images = smooth_images()
     whiten(network, images)
     layer = next(module for module in network.modules() if isinstance(module, Whitening))
     with torch.no_grad():
-        answers = layer(network.normalised(images.permute(0, 3, 1, 2) / 255))
+        outputs = layer(network.normalized(images.permute(0, 3, 1, 2) / 255))
     assert torch.equal(layer.weight[:12], -layer.weight[12:])
-    rows = answers[:, :12].permute(1, 0, 2, 3).reshape(12, -1)
+    rows = outputs[:, :12].permute(1, 0, 2, 3).reshape(12, -1)
     moments = rows @ rows.T / rows.shape[1]
     off_diagonal = moments - moments.diag().diag()
     assert float(off_diagonal.abs().max()) < 1e-3
@@ -57,7 +57,7 @@ def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() ->
 
 
 def test_epsilon_bounds_the_gain_of_a_direction_without_variance() -> None:
-    """Patches of one color have no variance but in their mean: every other direction gets a gain of 1/sqrt(epsilon)."""
+    """Constant patches vary only in their mean: every other direction gets a gain of 1/sqrt(epsilon)."""
     images = torch.randint(0, 256, (40, 1, 1, 3), dtype=torch.uint8, generator=draw()).expand(40, 32, 32, 3)
     for epsilon in (1e-2, 5e-2):
         network = classifier(CONFIG.model_copy(update={"whitening_epsilon": epsilon}))
@@ -92,9 +92,9 @@ def test_the_whitening_layer_is_never_trained() -> None:
 def test_a_first_layer_that_does_not_whiten_is_trained_from_random_weights() -> None:
     network = classifier(CONFIG.model_copy(update={"whitening": False}))
     layer = next(module for module in network.modules() if isinstance(module, Whitening))
-    initialise(network, draw(5))
+    initialize(network, draw(5))
     before = layer.weight.detach().clone()
-    whiten(network, pictures())
+    whiten(network, smooth_images())
     assert torch.equal(layer.weight, before)
     network.train()(torch.rand(4, 32, 32, 3)).sum().backward()
     assert layer.weight.grad is not None
@@ -105,14 +105,14 @@ def test_blocks_that_do_not_start_as_identity_keep_their_random_weights() -> Non
     drawn = {}
     for identity in (True, False):
         network = classifier(CONFIG.model_copy(update={"identity": identity}))
-        initialise(network, draw(5))
+        initialize(network, draw(5))
         drawn[identity] = next(module for module in network.modules() if isinstance(module, Block)).convolutions[0]
     x = torch.rand(2, 24, 8, 8)
     assert torch.equal(drawn[True](x)[:, :24], x)
     assert not torch.allclose(drawn[False](x)[:, :24], x, atol=0.1)
 
 
-def test_a_new_block_passes_its_input_on() -> None:
+def test_identity_block_passes_its_input_on() -> None:
     network = classifier()
     block = next(module for module in network.modules() if isinstance(module, Block))
     x = torch.rand(2, 24, 8, 8)
@@ -131,14 +131,14 @@ def test_pooling_first_or_last_is_the_same_function(activation: str) -> None:
     in_training = copy.deepcopy(evaluated)
     for module in in_training.modules():
         if isinstance(module, Block):
-            module.training = True  # of the block alone: its normalisation still uses the stored statistics
+            module.training = True  # only the block: its normalization still uses the running statistics
     pool_first(pooled_first)
     pixels = torch.rand(5, 32, 32, 3, generator=draw())
     assert torch.allclose(evaluated(pixels), pooled_first(pixels), atol=1e-5)
     assert torch.equal(in_training(pixels), pooled_first(pixels))
 
 
-def test_the_residual_is_what_the_first_convolution_gave() -> None:
+def test_residual_is_the_output_of_the_first_convolution() -> None:
     with_residual = lived_in(classifier())
     without = classifier(CNNNetwork.model_validate(CONFIG.model_dump() | {"residual": False}))
     without.load_state_dict(with_residual.state_dict())

@@ -1,9 +1,9 @@
-// The service from a page: addresses, JSON, and errors that say what the service said.
+// HTTP client of the pages: addresses, JSON and errors.
 
-/** What the service answered with, where that is an error; `message` is its sentence, `fields` all that it said. */
+/** An error response; `message` is its detail, `fields` its whole body. */
 export class ServiceError extends Error {
   constructor(status, fields) {
-    super(fields.detail || fields.title || `The service answered with ${status}.`);
+    super(fields.detail || fields.title || `The service responded with ${status}.`);
     this.status = status;
     this.title = fields.title ?? "Error";
     this.kind = fields.type ?? "";
@@ -12,23 +12,23 @@ export class ServiceError extends Error {
   }
 }
 
-/** There was no answer at all. */
+/** The service did not respond. */
 export class UnreachableError extends Error {
   constructor() {
-    super("The service does not answer. Is it still running, and are you connected to it?");
+    super("The service does not respond. Check that it is running and that you are connected.");
   }
 }
 
-/** "/jobs", {kind: "train", tail: null} -> "/jobs?kind=train"; what is null, undefined or "" is left out. */
+/** "/jobs", {kind: "train", tail: null} -> "/jobs?kind=train"; null, undefined and "" are omitted. */
 export function address(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
 /**
- * Ask, and return the Response of a success.
+ * Send a request, and return the Response if it succeeded.
  *
- * options: method, query, json (sent as the body), body, headers, signal. The session's cookie goes along by itself.
+ * options: method, query, json (sent as the body), body, headers, signal. The browser adds the session cookie.
  */
 export async function ask(path, { method = "GET", query, json, body, headers = {}, signal } = {}) {
   const sent = { accept: "application/json", ...headers };
@@ -46,7 +46,7 @@ export async function ask(path, { method = "GET", query, json, body, headers = {
   return response;
 }
 
-/** As `ask`; the JSON of the answer, null where it is empty. */
+/** As `ask`, but returns the JSON of the response, null if it is empty. */
 export async function askJSON(path, options) {
   const response = await ask(path, options);
   return response.status === 204 ? null : response.json();

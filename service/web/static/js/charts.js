@@ -1,4 +1,4 @@
-// Line charts on uPlot, in the theme's colours, with the same figures as a table for those who cannot see them.
+// Line charts with uPlot, in the theme's colors, with the data as an accessible table.
 import { fill, h } from "./dom.js";
 
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
@@ -6,16 +6,16 @@ const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 let library = null;
 
 /**
- * A chart that grows with its place and follows the theme.
+ * A chart that follows the size of its container and the theme.
  *
- * target: an element, whose content is replaced. settings:
+ * target: element whose content is replaced. settings:
  *   title, xLabel, height (240)
- *   series: [{label, color: "--mlp", dash: [4, 4], points: true}], color being one of the tokens
+ *   series: [{label, color: "--mlp", dash: [4, 4], points: true}], color is a CSS custom property
  *   format: value -> text, for the axis, the legend and the table; formatX likewise
- *   yRange: [low, high], where null leaves an end to the data
- *   wholeX: whether x counts something, so that only whole numbers are marked
+ *   yRange: [low, high], null for an end that follows the data
+ *   wholeX: only whole numbers on the x axis
  *
- * Returns {update(columns), destroy()}; columns are [x, y of the first series, ...], null where a value is missing.
+ * Returns {update(columns), destroy()}; columns are [x, y of the first series, ...], null for missing values.
  */
 export async function lineChart(target, settings) {
   library ??= await load();
@@ -25,7 +25,7 @@ export async function lineChart(target, settings) {
     vars: { "--stroke": `var(${each.color})`, "--stroke-style": each.dash ? "dashed" : "solid" } }, each.label)));
   const table = h("table");
   fill(target, h("figure.chart", h("figcaption", title), legend, plotAt,
-    h("details", h("summary", "The figures as a table"), h("div.table-box", { tabindex: 0, role: "group", "aria-label": title }, table))));
+    h("details", h("summary", "Show as a table"), h("div.table-box", { tabindex: 0, role: "group", "aria-label": title }, table))));
   let columns = [[], ...series.map(() => [])];
   let plot = null;
 
@@ -82,7 +82,7 @@ async function load() {
   return uPlot;
 }
 
-/** What a token is in the theme that holds, as a canvas takes it. */
+/** Value of a CSS custom property in the current theme, for a canvas. */
 function color(element, token) {
   const probe = h("span", { vars: { color: `var(${token})` } });
   element.append(probe);

@@ -1,4 +1,4 @@
-// The page of comparisons: which two versions is in the address, everything else comes from /metrics/compare.
+// Comparison page: the address names two versions, /metrics/compare returns everything else.
 import { askJSON } from "./api.js";
 import { calibration } from "./comparison/calibration.js";
 import { classes } from "./comparison/classes.js";
@@ -35,7 +35,7 @@ async function show() {
     fill(place, sections(data, sides, reliability.section));
     byId("said").textContent = data.significance.headline;
     const drawn = await reliability.draw();
-    if (signal.aborted) return drawn.destroy(); // another choice has come meanwhile
+    if (signal.aborted) return drawn.destroy(); // another pair was chosen meanwhile
     chart = drawn;
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -59,7 +59,7 @@ function sections(data, sides, reliability) {
   ];
 }
 
-/** Of two versions that were evaluated on different data: which is of which. */
+/** Data digest of each version, if they were evaluated on different data. */
 function digests(error) {
   if (!error.fields?.digests) return null;
   return h("dl.facts.section", Object.entries(error.fields.digests).map(([name, digest]) => [h("dt", name), h("dd.mono.break", digest)]));
@@ -89,5 +89,5 @@ byId("swap").addEventListener("click", () => {
 });
 window.addEventListener("popstate", show);
 
-fillChoosers().catch(() => {}); // the comparison itself says what is wrong with the service
+fillChoosers().catch(() => {}); // the comparison reports errors of the service
 await show();

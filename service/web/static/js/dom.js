@@ -1,10 +1,10 @@
-// Builds elements. Text only ever goes in as text: there is no way from here to markup.
+// DOM builder. Strings always become text nodes, never markup.
 
 /**
  * h("p.muted", {id: "x", onclick: f, dataset: {a: 1}, vars: {"--share": 0.4}, disabled: true}, "text", child, [more])
  *
- * Of the properties, functions named on... become listeners, `dataset` and `vars` (style properties) are objects, true
- * and false set and leave out an attribute, and null or undefined leaves it out; all others are attributes.
+ * Properties: functions named on... become listeners; `dataset` and `vars` (style properties) are objects; true sets an
+ * attribute; false, null and undefined omit it; all others are attributes.
  */
 export function h(selector, ...rest) {
   const [properties, children] = isProperties(rest[0]) ? [rest[0], rest.slice(1)] : [{}, rest];
@@ -19,13 +19,13 @@ export function h(selector, ...rest) {
   return element;
 }
 
-/** Put these in the place of all that the element holds. */
+/** Replace the children of the element. */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
   return element;
 }
 
-/** The element with this id; an error where there is none, which is a defect of the page. */
+/** The element with this id; throws if there is none. */
 export function byId(id) {
   const element = document.getElementById(id);
   if (element === null) throw new Error(`the page has no #${id}`);

@@ -1,6 +1,6 @@
-// Figures as people read them, the same on every page.
+// Number formatting.
 
-/** 0.9137 -> "91.4 %"; what is not quite certain never reads 100 %, nor what is possible 0 %. */
+/** 0.9137 -> "91.4 %"; values below 1 never read 100 %, positive values never 0 %. */
 export function percent(share, digits = 1) {
   const unit = 10 ** -digits;
   const value = share * 100;
@@ -9,7 +9,7 @@ export function percent(share, digits = 1) {
   return `${value.toFixed(digits)} %`;
 }
 
-/** -0.302 -> "−30.2", with a plus where it is one. */
+/** -0.302 -> "−30.2", with a plus sign if positive. */
 export function points(share, digits = 1) {
   const text = Math.abs(100 * share).toFixed(digits);
   if (Number(text) === 0) return text;

@@ -1,4 +1,4 @@
-// The page of models: all families, or one version, as the address says.
+// Models page: all families, or the version in the address.
 import { byId } from "./dom.js";
 import { heading } from "./parts/heading.js";
 
@@ -9,7 +9,7 @@ if (query.get("model") && query.get("version")) {
   const { versionView } = await import("./models/version-view.js");
   await versionView(place, query.get("model"), query.get("version"));
 } else {
-  heading("Versions never change; what moves is the champion of each family, the one that answers. Every move is kept.");
+  heading("Versions are immutable. Each family serves its champion; every promotion and rollback is recorded.");
   const { overview } = await import("./models/overview.js");
   await overview(place);
 }

@@ -1,4 +1,4 @@
-// The playground: a picture goes in, both families answer, and explain themselves.
+// Playground page: classifies an image with each family and explains the predictions.
 import { byId, fill } from "./dom.js";
 import { errorNotice, toastError } from "./toast.js";
 import { AnswerCards } from "./playground/answers.js";
@@ -20,7 +20,7 @@ const cropBox = new CropBox(() => answer());
 let current = null;
 let chosen = 0;
 
-/** Ask both families about the picture as it is cropped now; what an older question brings is thrown away. */
+/** Classify the current crop with all families; responses to older requests are dropped. */
 async function answer() {
   current?.abort();
   if (state.picture === null) return;
@@ -43,13 +43,13 @@ async function answer() {
   }
 }
 
-/** A picture is being chosen, and may yet have to come; the function returned says whether no other was chosen since. */
+/** Begin choosing an image; the returned function tells whether no other was chosen since. */
 function choosing() {
   const mine = ++chosen;
   return () => mine === chosen;
 }
 
-/** Show another picture: a file, or a test image with the number it has among them and its label. */
+/** Show another image: a file, or a test image with its index and label. */
 async function show(file, sample = null) {
   choosing();
   current?.abort();
@@ -62,7 +62,7 @@ async function show(file, sample = null) {
   await answer();
 }
 
-/** The settings have changed, other than by another picture. */
+/** The settings have changed, other than by a new image. */
 function changed() {
   writeSettings(settings);
   sharing.refresh();

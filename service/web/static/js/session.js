@@ -1,41 +1,41 @@
-// Who the browser is to the service: a key is traded for a cookie that no script can read.
+// Session: exchanges an API key for an HttpOnly cookie.
 import { askJSON } from "./api.js";
 import { byId } from "./dom.js";
 import { toastError } from "./toast.js";
 
-// What a header can carry; no key has anything else, and the browser would not even send it.
+// Visible ASCII, the only characters of a valid key.
 const SENDABLE = /^[\x20-\xff]*$/;
 
 let scopes = [];
 let waiting = [];
 
-/** Scopes of the one who is signed in: [] or some of "jobs" and "admin". */
+/** Scopes of the session: [] or some of "jobs" and "admin". */
 export function currentScopes() {
   return scopes;
 }
 
 /**
- * Do what needs a key: `const job = await withKey(() => askJSON("/train", {method: "POST", json}))`.
+ * Run an action that needs a key: `const job = await withKey(() => askJSON("/train", {method: "POST", json}))`.
  *
- * Where the service wants a key, the sign-in field opens, and it is tried once more. Null where that is given up.
+ * On 401 the sign-in dialog opens and the action is retried once. Null if the dialog is cancelled.
  */
 export async function withKey(action) {
   try {
     return await action();
   } catch (error) {
     if (error.status !== 401) throw error;
-    adopt({ scopes: [] }); // whoever was signed in is no longer
+    adopt({ scopes: [] }); // the session has ended
     return (await askForKey()) ? action() : null;
   }
 }
 
-/** Open the sign-in field; whether someone has signed in. */
+/** Open the sign-in dialog; resolves to true after a sign-in. */
 export function askForKey() {
   byId("sign-in").showModal();
   return new Promise((resolve) => waiting.push(resolve));
 }
 
-/** Wire the sign-in field and the button in the masthead, and ask who is signed in; for the shell. */
+/** Wire the sign-in dialog and button, and fetch the current session. */
 export function startSession() {
   const dialog = byId("sign-in");
   const button = byId("session-button");
@@ -53,7 +53,7 @@ export function startSession() {
 async function submitted(event) {
   event.preventDefault();
   const key = byId("sign-in-key").value;
-  if (!SENDABLE.test(key)) return say("No key has such letters in it.");
+  if (!SENDABLE.test(key)) return say("A key contains only visible ASCII characters.");
   try {
     adopt(await askJSON("/session", { method: "POST", headers: { "x-api-key": key } }));
     byId("sign-in").close();

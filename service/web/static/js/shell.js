@@ -1,4 +1,4 @@
-// What every page has: theme and session. Pages have a script of their own beside this one.
+// Shell of every page: theme and session.
 import { byId } from "./dom.js";
 import { startSession } from "./session.js";
 
@@ -20,7 +20,7 @@ byId("theme-switch").addEventListener("click", () => {
   try {
     localStorage.setItem("duet.theme", chosen);
   } catch {
-    // storage is switched off: the choice holds for this page
+    // storage is disabled: the choice applies to this page only
   }
   nameTheme();
   document.dispatchEvent(new Event("themechange"));

@@ -1,10 +1,10 @@
-// Before anything is painted: the theme that was chosen here, if any; otherwise the system's holds.
+// Applies the stored theme before the first paint; without one, the system's theme applies.
 (() => {
   let chosen = null;
   try {
     chosen = localStorage.getItem("duet.theme");
   } catch {
-    return; // storage is switched off: the system's theme holds
+    return; // storage is disabled: use the system's theme
   }
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 })();

@@ -1,4 +1,4 @@
-// Is a version as often right as it is sure?
+// Calibration: reliability diagram, bins and scores.
 import { lineChart } from "../charts.js";
 import { h } from "../dom.js";
 import { percent, points } from "../format.js";
@@ -7,29 +7,29 @@ import { interval, plain, shareInterval, signed, table, tableBehind } from "./fi
 import { colorOf } from "./sides.js";
 
 const HEIGHT = 320;
-const FEWEST = 10; // fewer say more about chance than about the model
+const FEWEST = 10; // accuracy of fewer images is mostly noise
 
-/** The section of reliability, and `draw`, which draws its chart once the section is part of the page. */
+/** The calibration section, and `draw`, which draws its chart after the section is in the page. */
 export function calibration(data, sides) {
   const plot = h("div.reliability");
   const section = h("section.card.section", { "aria-labelledby": "calibration" },
-    h("h2", { id: "calibration" }, "Sure, and right?"),
+    h("h2", { id: "calibration" }, "Reliability diagram"),
     h("div.calibration", plot, h("div.stack",
-      h("p.small.muted", "On the dashed line, answers given with a probability of 80 % are right in 80 % of the cases. Below it a version is surer than it should be, above it less sure. ",
-        `Bins of fewer than ${FEWEST} images are left out of the curves.`),
+      h("p.small.muted", "The dashed line is perfect calibration: of the predictions with a confidence of 80 %, 80 % are correct. Below it a version is overconfident, above it underconfident. ",
+        `The curves omit bins with fewer than ${FEWEST} images.`),
       scores(data, sides),
-      h("p.small.muted", "Less is better. A difference is the first version's figure less the second's. Even a perfectly calibrated model shows an error on so few images: one above its 95th percentile is more than chance."),
+      h("p.small.muted", "Lower is better. A difference is first minus second version. A finite test set gives even a perfectly calibrated model an error; an error above its 95th percentile is significant."),
       binsOf(sides))));
   return { section, draw: () => draw(plot, sides) };
 }
 
 async function draw(plot, sides) {
   const chart = await lineChart(plot, {
-    title: "Share of right answers by how probable the model held them to be, in 15 bins",
-    xLabel: "Probability of the answer",
+    title: "Accuracy by confidence, in 15 bins",
+    xLabel: "Confidence",
     height: HEIGHT,
     series: [
-      { label: "as sure as right", color: "--edge", dash: [4, 4] },
+      { label: "perfect calibration", color: "--edge", dash: [4, 4] },
       ...sides.map((side) => ({ label: side.name, color: colorOf(side), points: true })),
     ],
     format: (share) => `${Math.round(100 * share)} %`,
@@ -60,7 +60,7 @@ function scores(data, sides) {
   const cell = (value, range) => [value, h("br"), h("span.muted", range)];
   const perfect = ["Calibration error of a perfectly calibrated model",
     ...sides.map(({ model: { probability: { ece_if_calibrated: { mean, percentile_95: most } } } }) => cell(percent(mean, 2), `95th percentile ${percent(most, 2)}`)), ""];
-  return table("Scores of the probabilities", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Difference", number: true }],
+  return table("Scores of the predicted probabilities", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Difference", number: true }],
     rows.map(([name, field, said, range, write]) => {
       const difference = data[`${field}_difference`];
       return [name, ...sides.map(({ model }) => cell(said(model.probability[field].value), range(model.probability[field]))),
@@ -69,9 +69,9 @@ function scores(data, sides) {
 }
 
 function binsOf(sides) {
-  const columns = [{ text: "Probability" }, ...sides.flatMap(({ name }) => [{ text: `${name}, images`, number: true }, { text: "mean probability", number: true }, { text: "right", number: true }])];
+  const columns = [{ text: "Confidence" }, ...sides.flatMap(({ name }) => [{ text: `${name}, images`, number: true }, { text: "mean confidence", number: true }, { text: "accuracy", number: true }])];
   const bins = sides.map(({ model }) => model.scores.reliability.bins);
   const cells = (bin) => (bin?.count ? [count(bin.count), percent(bin.confidence), percent(bin.accuracy)] : ["0", "", ""]);
-  return tableBehind("Reliability, bin by bin", columns,
-    bins[0].map((bin, index) => [`${Math.round(100 * bin.low)} to ${Math.round(100 * bin.high)} %`, ...bins.flatMap((list) => cells(list[index]))]), "How many images are in each bin");
+  return tableBehind("Reliability diagram by bin", columns,
+    bins[0].map((bin, index) => [`${Math.round(100 * bin.low)} to ${Math.round(100 * bin.high)} %`, ...bins.flatMap((list) => cells(list[index]))]), "The bins as a table");
 }

@@ -1,4 +1,4 @@
-// Each class by recall, precision or F1, and where the versions differ by more than chance.
+// Recall, precision or F1 per class, and significant differences between the versions.
 import { fill, h } from "../dom.js";
 import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
@@ -7,19 +7,19 @@ import { lead, legend, pairs } from "./pairs.js";
 
 const MEASURES = { recall: "Recall", precision: "Precision", f1: "F1" };
 const MEANING = {
-  recall: "The share of a class's images that are recognised as such.",
-  precision: "Of the images that are taken for this class, the share that belongs to it.",
-  f1: "The harmonic mean of recall and precision.",
+  recall: "Share of the images of a class that are predicted as this class.",
+  precision: "Share of the images predicted as this class that belong to it.",
+  f1: "Harmonic mean of recall and precision.",
 };
 
-/** The section of classes. */
+/** The section of per-class metrics. */
 export function classes(data, sides) {
   const place = h("div.stack");
-  const draw = (measure) => fill(place, h("p.small.muted", MEANING[measure], measure === "recall" && " On the right the difference in points, in the colour of the version that is ahead where it is significant after Holm's correction over all classes."),
+  const draw = (measure) => fill(place, h("p.small.muted", MEANING[measure], measure === "recall" && " On the right, the difference in percentage points; if it is significant after Holm's correction over all classes, it has the color of the better version."),
     legend(sides), pairs(rowsOf(data, sides, measure), sides), behind(data, sides, measure));
   draw("recall");
   return h("section.card.section", { "aria-labelledby": "classes" },
-    h("div.row.spread", h("h2", { id: "classes" }, "Class by class"),
+    h("div.row.spread", h("h2", { id: "classes" }, "Per-class metrics"),
       h("fieldset.choice", h("legend.visually-hidden", "Measure"), Object.entries(MEASURES).map(([measure, name]) => h("label",
         h("input", { type: "radio", name: "measure", value: measure, checked: measure === "recall", onchange: () => draw(measure) }), name)))),
     place);

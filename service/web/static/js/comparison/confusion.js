@@ -1,4 +1,4 @@
-// What is taken for what: a matrix for each version, read cell by cell with the pointer or the arrow keys.
+// Confusion matrix of each version, whose cells are read with the pointer or the arrow keys.
 import { fill, h } from "../dom.js";
 import { percent } from "../format.js";
 import { count } from "../parts/size.js";
@@ -26,10 +26,10 @@ export function confusion(data, sides) {
   };
   draw("rates");
   return h("section.card.section", { "aria-labelledby": "confusion" },
-    h("div.row.spread", h("h2", { id: "confusion" }, "What is taken for what"),
-      h("fieldset.choice", h("legend.visually-hidden", "Cells"), [["rates", "Share in %"], ["counts", "Images"]].map(([unit, name]) => h("label",
+    h("div.row.spread", h("h2", { id: "confusion" }, "Confusion matrices"),
+      h("fieldset.choice", h("legend.visually-hidden", "Cells"), [["rates", "Share of the row in %"], ["counts", "Images"]].map(([unit, name]) => h("label",
         h("input", { type: "radio", name: "cells", value: unit, checked: unit === "rates", onchange: () => draw(unit) }), name)))),
-    h("p.small.muted", "A row is a true class, a column an answer; what is right lies on the diagonal. The deeper the colour, the larger the share of the row. Point at a cell, or move through them with the arrow keys."),
+    h("p.small.muted", "Rows are true classes, columns are predicted classes; correct predictions are on the diagonal. A darker cell is a larger share of its row. Point at a cell, or move with the arrow keys."),
     readout, place);
 }
 
@@ -60,7 +60,7 @@ function matrix(side, names, unit, point) {
     event.preventDefault();
     const to = table.rows[from.parentElement.rowIndex + step[0]]?.cells[from.cellIndex + step[1]];
     if (to?.getAttribute("role") !== "gridcell") return;
-    table.querySelector("[tabindex='0']").tabIndex = -1; // which is another one where a cell was pressed
+    table.querySelector("[tabindex='0']").tabIndex = -1; // not `from` if another cell was clicked
     to.tabIndex = 0;
     to.focus();
   });
@@ -68,7 +68,7 @@ function matrix(side, names, unit, point) {
 }
 
 function said(names, row, column) {
-  return row === column ? `${names[row]} recognised` : `${names[row]} taken for ${names[column]}`;
+  return row === column ? `${names[row]} predicted correctly` : `${names[row]} predicted as ${names[column]}`;
 }
 
 function figures({ model }, row, column) {
@@ -77,7 +77,7 @@ function figures({ model }, row, column) {
   return `${percent(rate.value)} (${shareInterval(rate)}), ${count(model.scores.confusion_matrix[row][column])} images`;
 }
 
-/** The most frequent mistake of the first version, which is where one would look first. */
+/** The most frequent confusion of the first version. */
 function worst({ first: { scores: { confusion_matrix: counts } } }) {
   const mistakes = counts.flatMap((row, k) => row.map((number, j) => [k === j ? -1 : number, k, j]));
   const [, row, column] = mistakes.reduce((most, each) => (each[0] > most[0] ? each : most));

@@ -1,4 +1,4 @@
-// What either version costs to store, to run and to have trained.
+// Cost of each version: size, inference time, training time.
 import { h } from "../dom.js";
 import { milliseconds } from "../format.js";
 import { bytes, count } from "../parts/size.js";
@@ -9,12 +9,12 @@ import { table } from "./figures.js";
 export function cost(data, sides) {
   const trained = places(sides, ({ environment }) => `${environment.threads} threads of ${environment.cpu}`);
   const timed = places(sides, ({ latency }) => latency && `${latency.cpu}, onnxruntime ${latency.onnxruntime}`);
-  return h("section.card.section", { "aria-labelledby": "cost" }, h("h2", { id: "cost" }, "What it costs"),
+  return h("section.card.section", { "aria-labelledby": "cost" }, h("h2", { id: "cost" }, "Cost"),
     table("Cost of both versions", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Ratio", number: true }], rowsOf(sides)),
-    h("p.small.muted", `A ratio is the figure of ${sides[1].name} over that of ${sides[0].name}. Trained on ${trained}.`, timed && ` One image on one thread was timed on ${timed}.`));
+    h("p.small.muted", `A ratio is ${sides[1].name} divided by ${sides[0].name}. Trained on ${trained}.`, timed && ` Inference time of one image on one thread, measured on ${timed}.`));
 }
 
-/** Where something was measured: once where it is the same for both, otherwise with the names. */
+/** Hardware of a measurement: once if it is the same for both versions, else per version. */
 function places(sides, of) {
   const known = sides.map(({ name, model }) => [name, of(model)]).filter(([, place]) => place);
   if (new Set(known.map(([, place]) => place)).size === 1) return known[0][1];
@@ -24,16 +24,16 @@ function places(sides, of) {
 function rowsOf(sides) {
   const rows = [
     ["Parameters", ({ cost: { parameters } }) => parameters, count],
-    ["Multiply-adds for an image", ({ cost: { macs } }) => macs, millions],
+    ["Multiply-adds per image", ({ cost: { macs } }) => macs, millions],
     ["Model in fp32", ({ served_bytes: size }) => size, bytes],
     ["Model in int8", ({ files }) => files["model.int8.onnx"], bytes],
     ["Whole version on disk", ({ files }) => Object.values(files).reduce((sum, size) => sum + size, 0), bytes],
     ["Training time", ({ cost: { training_seconds: seconds } }) => seconds, duration],
-    ["The teacher's answers besides", ({ cost: { teacher_seconds: seconds } }) => seconds, duration],
+    ["Soft labels of the teacher", ({ cost: { teacher_seconds: seconds } }) => seconds, duration],
     ["Epochs", ({ cost: { epochs } }) => epochs, count],
-    ["Time for an image, fp32", ({ latency }) => timed(latency, "fp32"), milliseconds],
-    ["Time for an image, int8", ({ latency }) => timed(latency, "int8"), milliseconds],
-    ["int8 is faster by, one image", ({ quantization }) => quantization?.speedup_batch_1, times],
+    ["Inference time per image, fp32", ({ latency }) => timed(latency, "fp32"), milliseconds],
+    ["Inference time per image, int8", ({ latency }) => timed(latency, "int8"), milliseconds],
+    ["Speedup of int8, one image", ({ quantization }) => quantization?.speedup_batch_1, times],
   ];
   return rows
     .map(([name, of, write]) => [name, sides.map(({ model }) => of(model) ?? null), write])
@@ -49,7 +49,7 @@ function millions(number) {
   return `${(number / 1e6).toFixed(number < 1e7 ? 2 : 1)} M`;
 }
 
-/** "41×" where the second needs 41 times as much as the first. */
+/** "41×" if the second needs 41 times as much as the first. */
 function ratio(first, second) {
   if (!first || !second) return "";
   return times(second / first);

@@ -1,4 +1,4 @@
-// Figures with their intervals, as this page writes them.
+// Formatting of estimates and their confidence intervals, and tables.
 import { h } from "../dom.js";
 import { percent } from "../format.js";
 
@@ -11,17 +11,17 @@ export function plain(value, digits = 3) {
   return value < 0 && Number(text) !== 0 ? `${MINUS}${text}` : text;
 }
 
-/** As `plain`, with a plus where it is one. */
+/** As `plain`, with a plus sign if positive. */
 export function signed(value) {
   return value > 0 ? `+${plain(value)}` : plain(value);
 }
 
-/** "59.6 to 61.5 %" of an estimate that is a share. */
+/** "59.6 to 61.5 %": interval of a share. */
 export function shareInterval({ low, high }, digits = 1) {
   return `${(100 * low).toFixed(digits)}${NBSP}to ${percent(high, digits)}`;
 }
 
-/** "0.961 to 0.998" of any other estimate; `write` is for both ends. */
+/** "0.961 to 0.998": interval of any other estimate; `write` formats both ends. */
 export function interval({ low, high }, write = plain) {
   return `${write(low)}${NBSP}to ${write(high)}`;
 }
@@ -31,12 +31,12 @@ export function pValue(p) {
   return p < 1e-4 ? "p < 0.0001" : `p = ${Number(p.toPrecision(2))}`;
 }
 
-/** The same sentence, whose figures stay beside their units where it breaks. */
+/** The sentence with no-break spaces between numbers and units. */
 export function unbroken(sentence) {
   return sentence.replaceAll(/(\d) %/g, `$1${NBSP}%`).replaceAll(/\bp ([<=]) /g, `p${NBSP}$1${NBSP}`);
 }
 
-/** A table that scrolls in a box of its own: columns as [{text, number}], rows of cells, the first of each its header. */
+/** A table in a scrollable box: columns as [{text, number}], rows of cells, the first cell of each is its header. */
 export function table(label, columns, rows) {
   const at = (cell, column, tag, properties = {}) => h(`${tag}${columns[column].number ? ".number" : ""}`, properties, cell);
   return h("div.table-box", { tabindex: 0, role: "group", "aria-label": label }, h("table",
@@ -44,7 +44,7 @@ export function table(label, columns, rows) {
     h("tbody", rows.map((row) => h("tr", row.map((cell, index) => (index ? at(cell, index, "td") : at(cell, index, "th", { scope: "row" }))))))));
 }
 
-/** The same, folded away behind a chart. */
-export function tableBehind(label, columns, rows, summary = "The figures as a table") {
+/** The same inside <details>, below a chart. */
+export function tableBehind(label, columns, rows, summary = "Show as a table") {
   return h("details", h("summary", summary), table(label, columns, rows));
 }

@@ -1,18 +1,18 @@
-// Two bars to a row, one for each version, on one scale from 0 to 100 %.
+// Bar pairs: one row per item, one bar per version, on a scale from 0 to 100 %.
 import { h } from "../dom.js";
 import { percent, points } from "../format.js";
 import { shareInterval } from "./figures.js";
 
 const TICKS = [0, 25, 50, 75, 100];
 
-/** Who is which colour. */
+/** Legend of the two versions' colors. */
 export function legend(sides) {
   return h("ul.pair-legend", sides.map((side) => h("li", { class: side.kind }, side.name)));
 }
 
 /**
- * rows: [{label, first, second, aside}], `first` and `second` being estimates with their intervals, `aside` what is said
- * beside the bars, if anything; [{heading}] begins a group.
+ * rows: [{label, first, second, aside}], where `first` and `second` are estimates with intervals and `aside` is an
+ * optional text beside the bars; [{heading}] begins a group.
  */
 export function pairs(rows, sides) {
   return h("div.pairs",
@@ -30,10 +30,10 @@ function pair({ label, first, second, aside }, sides) {
     h("div.pair-aside", aside ?? null));
 }
 
-/** "+38.2" for the version that is ahead, in its colour where that is `clear`, which is more than chance. */
+/** The difference in percentage points; if it is significant (`clear`), a badge in the color of the better version. */
 export function lead(difference, clear, sides, title) {
   const text = points(Math.abs(difference));
-  if (!clear) return h("span.small.muted", { title }, text, h("span.visually-hidden", ", which may be chance"));
+  if (!clear) return h("span.small.muted", { title }, text, h("span.visually-hidden", ", not significant"));
   const ahead = sides[difference > 0 ? 0 : 1];
   return h("span.badge", { class: ahead.kind, title }, text, h("span.visually-hidden", ` for ${ahead.name}`));
 }

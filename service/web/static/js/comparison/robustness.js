@@ -1,16 +1,16 @@
-// What is left of the accuracy when images are corrupted, moved, turned or attacked.
+// Robustness: accuracy under corruption, shift, rotation and adversarial attack.
 import { h } from "../dom.js";
 import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
 import { shareInterval, tableBehind } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
-const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Moved and turned", rotation: "Moved and turned", fgsm: "Attacked" };
+const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Shift and rotation", rotation: "Shift and rotation", fgsm: "Adversarial" };
 
-/** The section of robustness, or what would make it. */
+/** The robustness section, or the commands that measure it. */
 export function robustness(data, sides) {
   const found = data.robustness;
-  return h("section.card.section", { "aria-labelledby": "robustness" }, h("h2", { id: "robustness" }, "When images get worse"),
+  return h("section.card.section", { "aria-labelledby": "robustness" }, h("h2", { id: "robustness" }, "Robustness"),
     found ? measured(found, sides) : null,
     data.notes.map((note) => h("p.notice", marked(note))));
 }
@@ -22,25 +22,25 @@ function measured(found, sides) {
   const less = sides[kept.value > 0 ? 0 : 1];
   const lost = [found.first_clean.value - all.first.value, found.second_clean.value - all.second.value];
   return [
-    h("p", `Over all corruptions ${sides[0].name} loses ${(100 * lost[0]).toFixed(1)} points of accuracy and ${sides[1].name} ${(100 * lost[1]).toFixed(1)}. `,
-      clear ? `${less.name} loses less, by ${between(kept)} points.` : "The losses cannot be told apart."),
+    h("p", `Over all corruptions, ${sides[0].name} loses ${(100 * lost[0]).toFixed(1)} points of accuracy and ${sides[1].name} loses ${(100 * lost[1]).toFixed(1)}. `,
+      clear ? `${less.name} loses less, by ${between(kept)} points.` : "The difference is not significant."),
     flagged(found, sides),
-    h("p.small.muted", "On the right the difference in points, in the colour of the version that is ahead where the 95 % interval leaves zero out."),
+    h("p.small.muted", "On the right, the difference in percentage points; if its 95 % interval excludes zero, it has the color of the better version."),
     legend(sides),
     pairs([...overall(found, sides), ...grouped(found.conditions, sides)], sides),
     levels(found, sides),
-    h("p.small.muted", `${found.benchmark}, on ${count(found.data.images)} test images, the mean over all levels of a condition; the table has each level. Left out: ${found.left_out.join("; ")}.`),
+    h("p.small.muted", `${found.benchmark}, on ${count(found.data.images)} test images, mean over all levels of a condition; the table lists each level. Not included: ${found.left_out.join("; ")}.`),
   ];
 }
 
-/** The share of corrupted images that each version flags, where it was measured. */
+/** Share of corrupted images that each version flags, if measured. */
 function flagged({ first_flag_rate: first, second_flag_rate: second }, sides) {
   const said = [first, second].flatMap((rate, index) => (rate === null ? [] : [`${sides[index].name} flags ${percent(rate)}`]));
-  return said.length ? h("p", `Of the corrupted images, which are still of the classes, ${said.join(" and ")} as out of distribution.`) : null;
+  return said.length ? h("p", `Of the corrupted images, which still show the classes, ${said.join(" and ")} as out of distribution.`) : null;
 }
 
 function overall({ first_clean: first, second_clean: second, all_corruptions: all }, sides) {
-  return [{ label: "as they are", first, second }, { label: "all corruptions", first: all.first, second: all.second, aside: apart(all, sides) }];
+  return [{ label: "clean images", first, second }, { label: "all corruptions", first: all.first, second: all.second, aside: apart(all, sides) }];
 }
 
 function grouped(conditions, sides) {
@@ -53,7 +53,7 @@ function grouped(conditions, sides) {
   return rows;
 }
 
-/** "13.2 (11.0 to 15.4)", whichever side is ahead. */
+/** "13.2 (95 % interval 11.0 to 15.4)": absolute difference in points. */
 function between({ value, low, high }) {
   const ends = [low, high].map((end) => 100 * Math.sign(value) * end).sort((a, b) => a - b);
   return `${Math.abs(100 * value).toFixed(1)} (95 % interval ${ends.map((end) => end.toFixed(1)).join(" to ")})`;
@@ -75,7 +75,7 @@ function readable(name) {
   return name === "fgsm" ? "FGSM" : name.replaceAll("_", " ");
 }
 
-/** Commands stand between backquotes. */
+/** Text between backquotes as <code>. */
 function marked(text) {
   return text.split("`").map((part, index) => (index % 2 ? h("code", part) : part));
 }

@@ -1,9 +1,9 @@
-// The two versions: what each is called and which colour it has.
+// Names and colors of the two versions.
 
 /**
- * [{name: "mlp@2", kind: "mlp", model: {...}}, ...]: `kind` is the class that gives the colour.
+ * [{name: "mlp@2", kind: "mlp", model: {...}}, ...]: `kind` is the class that gives the color.
  *
- * Two of one family would look alike; the second one is then grey.
+ * If both have the same architecture, the second is gray.
  */
 export function sidesOf({ first, second }) {
   const alike = first.architecture === second.architecture;
@@ -13,7 +13,7 @@ export function sidesOf({ first, second }) {
   ];
 }
 
-/** The token of a side's colour, as charts want it. */
+/** CSS custom property of a side's color, for charts. */
 export function colorOf(side) {
   return side.kind === "plain" ? "--muted" : `--${side.kind}`;
 }

@@ -1,11 +1,11 @@
-// First the answer in words, then who is right where, then each version's headline figures.
+// Verdict: the significance test in words, paired outcomes, and the main metrics of each version.
 import { h } from "../dom.js";
 import { percent } from "../format.js";
 import { count } from "../parts/size.js";
 import { agoText } from "../parts/when.js";
 import { interval, plain, shareInterval, unbroken } from "./figures.js";
 
-/** The sentence, the difference on its scale, and the four ways in which an image can come out. */
+/** The verdict, the difference with its interval, and the paired outcomes. */
 export function verdict(data, sides) {
   const { significance, paired } = data;
   const winner = { first_better: sides[0], second_better: sides[1] }[significance.verdict];
@@ -20,7 +20,7 @@ function strip({ difference }, sides) {
   const most = scale(Math.max(Math.abs(difference.low), Math.abs(difference.high)));
   const at = (value) => 0.5 - value / (2 * most);
   return h("figure.strip",
-    h("figcaption", "Difference in accuracy, in points, with its 95 % interval"),
+    h("figcaption", "Difference in accuracy in percentage points, with 95 % interval"),
     h("div.strip-plot", { "aria-hidden": "true", vars: { "--low": at(difference.high), "--high": at(difference.low), "--value": at(difference.value) } }, h("i"), h("b")),
     h("div.strip-axis", { "aria-hidden": "true" },
       sides.map((side) => h("span", `${+(100 * most).toFixed(1)} for ${side.name}`)).toSpliced(1, 0, h("span", "0"))));
@@ -35,17 +35,17 @@ function scale(value) {
 function outcomes(paired, sides) {
   const { images, both_right: both, only_first_right: one, only_second_right: other, both_wrong: none } = paired;
   const parts = [
-    ["both", "Both right", both],
-    [sides[0].kind, `Only ${sides[0].name}`, one],
-    [sides[1].kind, `Only ${sides[1].name}`, other],
-    ["none", "Neither", none],
+    ["both", "Both correct", both],
+    [sides[0].kind, `Only ${sides[0].name} correct`, one],
+    [sides[1].kind, `Only ${sides[1].name} correct`, other],
+    ["none", "Neither correct", none],
   ];
   return h("figure.outcomes",
-    h("figcaption", "Who is right about an image"),
+    h("figcaption", "Correct predictions, image by image"),
     h("div.outcome-bar", { "aria-hidden": "true" }, parts.filter(([, , number]) => number > 0).map(([kind, , number]) => h("span", { class: kind, vars: { "--share": number / images } }))),
     h("dl.outcome-list", parts.map(([kind, name, number]) => h("div", { class: kind }, h("dt", name), h("dd", count(number), h("span.muted", ` ${percent(number / images)}`))))),
-    h("p.small.muted", `Both give the same answer to ${percent(paired.agreement)} of the images`,
-      paired.cohen_kappa === null ? "." : `; beyond chance, Cohen's kappa is ${plain(paired.cohen_kappa, 2)}.`));
+    h("p.small.muted", `Both predict the same class for ${percent(paired.agreement)} of the images`,
+      paired.cohen_kappa === null ? "." : `; Cohen's kappa is ${plain(paired.cohen_kappa, 2)}.`));
 }
 
 /** One card for each version. */
@@ -57,14 +57,14 @@ function card({ name, kind, model }) {
   const { scores, probability } = model;
   const figures = [
     ["Macro F1", percent(scores.macro.f1.value), shareInterval(scores.macro.f1)],
-    ["Among the best two", percent(scores.top2_accuracy.value), shareInterval(scores.top2_accuracy)],
+    ["Top-2 accuracy", percent(scores.top2_accuracy.value), shareInterval(scores.top2_accuracy)],
     ["Log loss", plain(probability.log_loss.value), interval(probability.log_loss)],
     ["Brier score", plain(probability.brier.value), interval(probability.brier)],
     ["Calibration error", percent(probability.ece.value), shareInterval(probability.ece)],
   ];
   return h("section.card.family.version-card", { class: kind, "aria-label": name },
     h("div.row.spread", h("h2.family-name", name), model.champion && h("span.badge.good", "Champion")),
-    h("p.accuracy", h("strong", percent(scores.accuracy.value, 2)), h("span.muted", "right, ", h("span.nowrap", shareInterval(scores.accuracy, 2)))),
+    h("p.accuracy", h("strong", percent(scores.accuracy.value, 2)), h("span.muted", "accuracy, ", h("span.nowrap", shareInterval(scores.accuracy, 2)))),
     h("dl.figures", figures.map(([title, value, range]) => h("div", h("dt", title), h("dd", value), h("dd.muted", range)))),
     h("p.small.muted", `${model.recipe}, ${agoText(model.created_at)} · `,
       h("a", { href: `/ui/models?${new URLSearchParams({ model: model.model, version: model.version })}` }, "model card")));

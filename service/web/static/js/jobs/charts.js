@@ -1,9 +1,9 @@
-// Loss and accuracy of a training, epoch by epoch, and where the running epoch stands.
+// Loss and accuracy charts of a training, including the current epoch.
 import { h } from "../dom.js";
 import { percent } from "../format.js";
 import { lineChart } from "../charts.js";
 
-/** The two charts of a job, in `place`; `family` colours the validation. */
+/** The two charts of a job, in `place`; `family` colors the validation curve. */
 export async function trainingCharts(place, family) {
   const [lossPlace, accuracyPlace] = [h("div.card"), h("div.card")];
   place.replaceChildren(lossPlace, accuracyPlace);

@@ -1,10 +1,10 @@
-// The events of a job, gathered into what its page shows. The same events give the same curves, however often and in
-// however many pieces they come: a point is known by its epoch, and an event by its id.
+// State of a job page, folded from the job's events. Repeated events change nothing: points are keyed by epoch, events
+// by id.
 
 /** @typedef {{epoch: number, trainLoss: number|null, trainAccuracy: number|null, validationLoss: number|null,
  *   validationAccuracy: number|null, seconds: number, token: number}} EpochPoint */
 
-/** @typedef {{epoch: number, loss: number|null, accuracy: number|null}} Tip where the running epoch stands */
+/** @typedef {{epoch: number, loss: number|null, accuracy: number|null}} Tip progress of the current epoch */
 
 export class JobStory {
   constructor() {
@@ -22,17 +22,17 @@ export class JobStory {
     this.tip = null;
   }
 
-  /** The whole epochs, in order. */
+  /** The complete epochs in order. */
   get epochs() {
     return [...this.byEpoch.values()].sort((one, other) => one.epoch - other.epoch);
   }
 
   /**
-   * Take an event in.
+   * Apply an event.
    *
    * @param {string} id of the event
    * @param {object} event its data
-   * @returns {boolean} false where it was known already
+   * @returns {boolean} false if it was already applied
    */
   take(id, event) {
     if (!isAfter(id, this.last)) return false;
@@ -64,11 +64,11 @@ const TAKERS = {
   progress(story, event) {
     story.progress = event;
     const epoch = event.steps ? (event.step * event.epochs) / event.steps : event.epoch; // exact at the end of an epoch
-    // An epoch that is whole has a better point than the running mean of its last step.
+    // A complete epoch has a better point than the running mean of its last step.
     story.tip = story.byEpoch.has(Math.ceil(epoch)) ? null : { epoch, loss: event.loss, accuracy: event.accuracy };
   },
   epoch(story, event) {
-    // A run that began anew has drawn a curve of its own: what an earlier attempt drew beyond is not its future.
+    // A restarted run draws a new curve: remove later points of an earlier attempt.
     for (const [epoch, point] of story.byEpoch) {
       if (epoch >= event.epoch && point.token !== event.token) story.byEpoch.delete(epoch);
     }

@@ -1,4 +1,4 @@
-// Data sets of one's own: what there is, and how to bring more.
+// Data sets: list and upload form.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { bytes, count, counted } from "../parts/size.js";
@@ -14,7 +14,7 @@ export async function dataView(place) {
   const refresh = async () => {
     try {
       const { datasets } = await askJSON("/datasets");
-      fill(sets, datasets.length ? h("ul.data-list", datasets.map(dataset)) : h("div.empty", h("p", "There is no data set yet besides CIFAR-10.")));
+      fill(sets, datasets.length ? h("ul.data-list", datasets.map(dataset)) : h("div.empty", h("p", "There are no data sets yet except CIFAR-10.")));
     } catch (error) {
       fill(sets, errorNotice(error));
     }
@@ -36,12 +36,12 @@ function dataset({ name, data, classes, images, bytes: size, trainable }) {
   return h("li.card.stack-tight",
     h("div.row.spread", h("h3.break", name), trainable
       ? h("a.button", { href: `?new=train&data=${encodeURIComponent(data)}&family=${encodeURIComponent(name)}` }, "Train on it")
-      : h("span.badge.warning", "Too few to train")),
+      : h("span.badge.warning", "Too few images")),
     h("p.small.muted", [counted("class", classes, "classes"), counted("image", images), bytes(size)].join(" · ")),
     h("details", { ontoggle: look }, h("summary", "Classes"), details));
 }
 
-/** Classes of a data set, what it lacks, and what in its folder is part of none. */
+/** Classes of a data set, its shortfalls and its skipped files. */
 function contents({ classes, shortfalls, skipped }) {
   const most = Math.max(1, ...classes.map(({ images }) => images));
   return h("div.stack-tight",
@@ -53,8 +53,8 @@ function contents({ classes, shortfalls, skipped }) {
 function uploadForm(onAdded) {
   const name = h("input#data-name", { type: "text", required: true, pattern: NAME, maxlength: 64, autocomplete: "off", spellcheck: "false", "aria-describedby": "data-name-hint data-name-error" });
   const nameError = h("p.field-error#data-name-error", { hidden: true });
-  const archive = picker("data-archive", "A zip", "With a folder of images for each class, named after it.", { accept: ".zip,application/zip" });
-  const folder = picker("data-folder", "Or a folder", "With a folder of images for each class in it, or of one class.", { webkitdirectory: true, multiple: true });
+  const archive = picker("data-archive", "A zip", "One folder of images per class, named after the class.", { accept: ".zip,application/zip" });
+  const folder = picker("data-folder", "Or a folder", "One folder of images per class, or the folder of one class.", { webkitdirectory: true, multiple: true });
   const bar = h("div.progress", { role: "progressbar", "aria-label": "Upload", "aria-valuemin": 0, "aria-valuemax": 100 });
   const said = h("p.small", { role: "status" });
   const stop = h("button.button", { type: "button" }, "Stop");
@@ -62,7 +62,7 @@ function uploadForm(onAdded) {
   const outcome = h("div");
   const send = h("button.button.primary", { type: "submit" }, "Upload");
 
-  // One of the two at a time: the other one is let go.
+  // Only one of the two: choosing one clears the other.
   archive.input.addEventListener("change", () => (folder.input.value = ""));
   folder.input.addEventListener("change", () => (archive.input.value = ""));
   for (const { input } of [archive, folder]) input.addEventListener("change", () => {
@@ -82,16 +82,16 @@ function uploadForm(onAdded) {
     const whole = Math.round(100 * share);
     bar.style.setProperty("--share", share);
     bar.setAttribute("aria-valuenow", whole);
-    said.textContent = share < 1 ? `${whole} % sent` : "Sent. The service looks at every image.";
+    said.textContent = share < 1 ? `${whole} % sent` : "Sent. The service is checking every image.";
   };
 
   async function submit(event) {
     event.preventDefault();
     fill(outcome);
     const planned = archive.input.files.length ? piecesOfArchive(archive.input.files[0]) : piecesOfFolder([...folder.input.files]);
-    if (!name.checkValidity()) return complain("Up to 64 lower-case letters, digits, - and _, a letter or digit first.");
-    if (!planned.pieces.length) return fill(outcome, h("div.notice.bad", { role: "alert" }, h("p", "Choose a zip, or a folder that has images in folders.")));
-    // Asked for first: what is sent without a key is sent in vain.
+    if (!name.checkValidity()) return complain("Use up to 64 lower-case letters, digits, - and _, starting with a letter or digit.");
+    if (!planned.pieces.length) return fill(outcome, h("div.notice.bad", { role: "alert" }, h("p", "Choose a zip, or a folder with class folders.")));
+    // Ask for the key first, because an upload without a key is rejected at its end.
     if (!currentScopes().includes("jobs") && !(await askForKey())) return;
     const abort = new AbortController();
     stop.onclick = () => abort.abort();
@@ -112,9 +112,9 @@ function uploadForm(onAdded) {
     }
   }
 
-  return h("section.card.stack", h("h2", "Add labelled images"),
+  return h("section.card.stack", h("h2", "Add labeled images"),
     h("form.stack", { novalidate: true, onsubmit: submit },
-      h("div.field", h("label", { for: "data-name" }, "Name of the data set"), name, h("p.hint#data-name-hint", "A new one, or one that the images are added to."), nameError),
+      h("div.field", h("label", { for: "data-name" }, "Name of the data set"), name, h("p.hint#data-name-hint", "A new name, or an existing data set to add to."), nameError),
       archive.element, folder.element, h("div.actions", send), running, outcome));
 }
 
@@ -125,17 +125,17 @@ function picker(id, label, help, attributes) {
 
 function added({ added: images, duplicates, skipped, moreSkipped, dataset: { name, data, shortfalls } }) {
   const left = skipped.length + moreSkipped;
-  const parts = [`${counted("image", images)} added to ${name}`, duplicates > 0 && `${count(duplicates)} there already`, left > 0 && `${counted("file", left)} left out`];
+  const parts = [`${counted("image", images)} added to ${name}`, duplicates > 0 && `${count(duplicates)} duplicates`, left > 0 && `${counted("file", left)} skipped`];
   return h("div.stack-tight", h("div.notice.good", { role: "status" }, h("p", `${parts.filter(Boolean).join(", ")}.`)),
-    shortfalls.map((text) => h("p.notice.warning", `Before it can be trained on: ${text}.`)),
+    shortfalls.map((text) => h("p.notice.warning", `Not trainable yet: ${text}.`)),
     skippedList(skipped, moreSkipped),
     shortfalls.length === 0 && h("p", h("a.button", { href: `?new=train&data=${encodeURIComponent(data)}&family=${encodeURIComponent(name)}` }, "Train on it")));
 }
 
-/** Files that were left out, each with the reason. */
+/** Skipped files with reasons. */
 function skippedList(skipped, more) {
   if (!skipped.length) return null;
-  return h("details", { open: skipped.length <= 10 }, h("summary", `Left out: ${counted("file", skipped.length + more)}`),
+  return h("details", { open: skipped.length <= 10 }, h("summary", `Skipped: ${counted("file", skipped.length + more)}`),
     h("ul.skipped", skipped.map(({ file, reason }) => h("li", h("span.mono.break", file), h("span.muted", ` ${reason}`)))),
     more > 0 && h("p.small.muted", `and ${counted("other file", more)}`));
 }

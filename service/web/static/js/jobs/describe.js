@@ -1,4 +1,4 @@
-// Jobs in words.
+// Texts that describe jobs.
 import { percent } from "../format.js";
 import { counted } from "../parts/size.js";
 import { duration } from "../parts/when.js";
@@ -14,19 +14,19 @@ const STATES = {
   cancelled: ["Cancelled", ""],
 };
 
-/** What to call a state, and the kind of badge it has. */
+/** Text and badge class of a state. */
 export function stateOf(state) {
   const [text, kind] = STATES[state];
   return { text, kind };
 }
 
-/** "cnn_fast", or what is evaluated. */
+/** "cnn_fast", or the evaluated versions. */
 export function titleOf({ kind, parameters }) {
   if (kind === "train") return parameters.recipe;
   return parameters.versions.length ? `Evaluate ${parameters.versions.join(", ")}` : "Evaluate all champions";
 }
 
-/** What it is about besides its title. */
+/** Kind, data, family and changed settings. */
 export function subtitleOf({ kind, parameters }) {
   const changes = kind === "train" ? Object.keys(parameters.overrides).length : 0;
   return [
@@ -37,17 +37,17 @@ export function subtitleOf({ kind, parameters }) {
   ].filter(Boolean).join(", ");
 }
 
-/** The network that a recipe is of, for its colour: "mlp", "cnn", or "" where that is not known. */
-export function colourOf({ kind, parameters }) {
+/** Architecture of a recipe, for its color: "mlp", "cnn", or "" if unknown. */
+export function colorOf({ kind, parameters }) {
   const name = kind === "train" ? parameters.recipe : "";
   return ["mlp", "cnn"].find((family) => name.startsWith(family)) ?? "";
 }
 
-/** How far it is, or what it came to, in a line. */
+/** Progress or result in one line. */
 export function lineOf({ state, progress, result, error, kind }) {
   if (state === "failed") return error ? error.message : "";
   if (state === "succeeded") return kind === "train" ? trainedLine(result) : evaluatedLine(result);
-  // What waits again after an attempt still has the figures of that one.
+  // A job that is queued again still has the progress of its last attempt.
   if (progress === null || state === "queued" || FINAL.has(state)) return "";
   return [
     progress.stage,
@@ -57,7 +57,7 @@ export function lineOf({ state, progress, result, error, kind }) {
   ].filter(Boolean).join(" · ");
 }
 
-/** Share of the work that is done, null where that is not known. */
+/** Share of completed steps, null if unknown. */
 export function shareOf({ state, progress }) {
   if (state === "succeeded") return 1;
   return progress?.steps ? Math.min(1, progress.step / progress.steps) : null;
@@ -66,7 +66,7 @@ export function shareOf({ state, progress }) {
 function trainedLine(result) {
   if (!result?.reference) return "";
   const standing = { true: "now champion", false: "not promoted" }[String(result.promoted)];
-  return [`Published ${result.reference}`, `${percent(result.test_accuracy, 2)} on the test images`, standing]
+  return [`Published ${result.reference}`, `${percent(result.test_accuracy, 2)} test accuracy`, standing]
     .filter(Boolean).join(" · ");
 }
 

@@ -1,4 +1,4 @@
-// The form that measures published versions again.
+// Form that starts an evaluation of published versions.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { counted } from "../parts/size.js";
@@ -7,7 +7,7 @@ import { startForm } from "./start.js";
 
 let made = 0;
 
-/** Fill `place` with the form; `query` may name a version to begin with. */
+/** Fill `place` with the form; `query` may preselect a version. */
 export async function evaluateView(place, query) {
   fill(place, h("p.loading", "Loading the versions"));
   try {
@@ -25,17 +25,17 @@ function draw(place, models, datasets, begin) {
   })));
   const versions = new Choice("Versions", h("div.version-boxes", models.map(({ model }) => h("fieldset", h("legend.label", model),
     boxes.filter((box) => box.model === model).map(({ control, text, isChampion }) => h("label.check.small", control, text, isChampion && h("span.badge", "champion")))))),
-    "Those that are ticked; all champions where none is.", boxes[0]?.control);
+    "The selected versions; all champions if none is selected.", boxes[0]?.control);
   const select = h("select", { name: "data" }, h("option", { value: "cifar10" }, "cifar10"),
     datasets.map(({ data, images }) => h("option", { value: data }, `${data} · ${counted("image", images)}`)));
-  const data = new Choice("Data", select, "The test part of it is read. A version's classes have to be those of the data.", select);
+  const data = new Choice("Data", select, "Its test split is used. The version must have the same classes.", select);
   const fields = () => new Map([["versions", versions], ["data", data]]);
   const job = () => ({ versions: boxes.filter((box) => box.control.checked).map((box) => box.text), data: select.value });
   fill(place, startForm("/evaluate", job, fields, "Start the evaluation",
     h("section.card", h("div.evaluate-fields", versions.element, data.element))));
 }
 
-/** A control with its label, help and complaint, as `FormField` has them. */
+/** A control with label, help and error, like `FormField`. */
 class Choice {
   constructor(label, content, help, control) {
     const id = `choice-${++made}`;

@@ -1,4 +1,4 @@
-// Form fields made of what a schema says: each reads and shows its value, its help, and what is wrong with it.
+// Form fields generated from a schema: value, help and error of each setting.
 import { fill, h } from "../dom.js";
 import { choose } from "../parts/choose.js";
 
@@ -9,7 +9,7 @@ export class FormField {
   /**
    * @param {import("./schema.js").Field} field
    * @param {{choices?: {value: string, text: string}[], suggestions?: string[], placeholder?: string}} [options]
-   *   choices make a list to pick from of what the schema calls text; suggestions are offered while typing
+   *   choices turn a text field into a <select>; suggestions are offered while typing
    */
   constructor(field, { choices, suggestions, placeholder } = {}) {
     this.field = field;
@@ -33,7 +33,7 @@ export class FormField {
     this.control.addEventListener("input", () => this.#touched());
   }
 
-  /** The value as JSON; what cannot be read as the setting's type goes to the service as it is, which says so. */
+  /** The value as JSON; invalid input is sent unchanged, and the service reports the error. */
   get value() {
     const { control: { value, checked }, field } = this;
     if (this.kind === "boolean") return checked;
@@ -54,7 +54,7 @@ export class FormField {
     this.#touched();
   }
 
-  /** Show what is wrong with it; null: nothing. */
+  /** Show an error; null clears it. */
   complain(message) {
     this.error.textContent = message ?? "";
     this.error.hidden = message === null;
@@ -62,7 +62,7 @@ export class FormField {
     else this.control.setAttribute("aria-invalid", "true");
   }
 
-  /** Say, beside a changed value, what it was, and take it back on demand. */
+  /** Show the recipe's value beside a changed one, with a button that restores it. */
   offerOwn() {
     this.offers = true;
     this.#touched();
@@ -80,12 +80,12 @@ export class FormField {
       this.control.dispatchEvent(new Event("input", { bubbles: true }));
       this.control.focus();
     };
-    fill(this.own, `The recipe has ${readable(this.field.value)}. `,
-      h("button.link", { type: "button", onclick: back, "aria-label": `Take it back: ${this.field.label}` }, "Take it back"));
+    fill(this.own, `Recipe default: ${readable(this.field.value)}. `,
+      h("button.link", { type: "button", onclick: back, "aria-label": `Reset ${this.field.label}` }, "Reset"));
   }
 }
 
-/** A value of a setting as a person reads it. */
+/** A setting's value as text. */
 export function readable(value) {
   if (value === null) return "none";
   if (value === true) return "yes";

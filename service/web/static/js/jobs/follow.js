@@ -1,9 +1,8 @@
-// Follows the events of a job through lost connections and restarted services.
+// Event stream of a job, across lost connections and restarts of the service.
 //
-// The browser comes back by itself after a connection that broke, with the last id it saw. It gives up on an answer
-// that is no stream, such as that of a service which is only starting, and does not notice a connection that died
-// without a word: both are looked after here. A page that nobody sees lets go of its connection, because a browser has
-// only a few of them for all pages of a service.
+// EventSource reconnects by itself with the last id it received. It gives up on a response that is not a stream, such
+// as one of a service that is starting, and does not detect a silently dead connection: this module handles both. A
+// hidden page closes its connection, because a browser allows only a few connections per host.
 
 const PATIENCE_MS = 20_000;
 const PAUSES_MS = [500, 1000, 2000, 5000];
@@ -14,9 +13,9 @@ const PAUSES_MS = [500, 1000, 2000, 5000];
  * Follow a job until it has ended.
  *
  * @param {string} id of the job
- * @param {string} after id of the last event that is known
- * @param {(id: string, event: object) => void} onEvent told each event after that one, once at least
- * @param {(connection: Connection) => void} onConnection told when that changes
+ * @param {string} after id of the last known event
+ * @param {(id: string, event: object) => void} onEvent receives each later event at least once
+ * @param {(connection: Connection) => void} onConnection called when the state changes
  * @returns {() => void} stops following
  */
 export function follow(id, after, onEvent, onConnection) {
@@ -81,7 +80,7 @@ export function follow(id, after, onEvent, onConnection) {
     listen();
   }
 
-  /** Whether there is more to come, now that the browser has given up. */
+  /** After the browser gave up: end if the job is over, else reconnect. */
   async function ask(opened) {
     const job = await newest(id);
     if (source !== opened) return;
@@ -89,7 +88,7 @@ export function follow(id, after, onEvent, onConnection) {
     else retry = setTimeout(open, PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)]);
   }
 
-  /** After some time of silence, see whether the job has been silent as well. */
+  /** After a time without events, check whether the job has newer ones. */
   function listen() {
     clearTimeout(watch);
     watch = setTimeout(async () => {
@@ -113,7 +112,7 @@ export function follow(id, after, onEvent, onConnection) {
 
 const OVER = new Set(["succeeded", "failed", "cancelled", "removed"]);
 
-/** The job's record; null where the service does not answer; of a job that is no longer kept, its state alone. */
+/** The job's record; null if the service does not respond; {state: "removed"} if the job no longer exists. */
 async function newest(id) {
   try {
     const answer = await fetch(`/jobs/${encodeURIComponent(id)}`, { cache: "no-store" });

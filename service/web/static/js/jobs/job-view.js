@@ -1,4 +1,4 @@
-// One job: how far it is, its curves, its log, what it came to, and what can be done about it.
+// Job page: progress, curves, log, result and actions.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { percent } from "../format.js";
@@ -9,7 +9,7 @@ import { withKey } from "../session.js";
 import { errorNotice, toastError } from "../toast.js";
 import { trainingCharts } from "./charts.js";
 import { JobStory, isAfter } from "./curves.js";
-import { FINAL, colourOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
+import { FINAL, colorOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
 import { readable } from "./fields.js";
 import { follow } from "./follow.js";
 import { JobLog } from "./log.js";
@@ -17,12 +17,12 @@ import { JobLog } from "./log.js";
 const CONNECTIONS = {
   connecting: "Connecting",
   live: "Live",
-  reconnecting: "Reconnecting. The job goes on, and nothing of it is lost.",
+  reconnecting: "Reconnecting. The service does not respond; the job resumes from its last checkpoint when the service is back.",
   ended: "",
 };
-// How long what is known waits for the events to be shown together with it.
+// The page is shown after this time, even if the events have not arrived.
 const PATIENCE_MS = 1500;
-// What changes the record besides its progress.
+// Events that change the record, other than progress.
 const RECORDED = new Set(["claimed", "cancelling", "interrupted", "retried", "finished"]);
 
 /** Fill `place` with the page of a job and follow it. */
@@ -56,9 +56,9 @@ class JobPage {
     this.charts = null;
     this.notes = h("ul.notes");
     this.facts = h("dl.facts");
-    // Out of sight until the first events are drawn, so that nothing that is seen makes room for something else.
+    // Hidden until the first events are drawn, so that nothing visible moves.
     this.page = h("div.job-page.preparing",
-      h("div.job-head.stack-tight", { class: colourOf(job) }, h("div.row.spread", h("div.row", this.badge, this.connection), this.actions), this.bar, this.line),
+      h("div.job-head.stack-tight", { class: colorOf(job) }, h("div.row.spread", h("div.row", this.badge, this.connection), this.actions), this.bar, this.line),
       this.told, this.result, this.curves,
       h("div.job-columns", h("div.stack", this.log.element), h("div.stack",
         h("section.card.stack-tight", h("h2", "Parameters"), parametersOf(job)),
@@ -73,7 +73,7 @@ class JobPage {
   }
 
   async start() {
-    if (this.job.kind === "train") this.charts = await trainingCharts(this.curves, colourOf(this.job));
+    if (this.job.kind === "train") this.charts = await trainingCharts(this.curves, colorOf(this.job));
     this.#showRecord();
     this.#draw();
     await this.log.refresh();
@@ -91,7 +91,7 @@ class JobPage {
     if (RECORDED.has(event.event)) this.#refresh();
     if (event.event !== "progress") this.log.refresh();
     if (event.event === "epoch") this.told.textContent = epochText(event);
-    // Many events come at once where one catches up: they are drawn together.
+    // Events that arrive together are drawn together.
     if (this.pending) return;
     this.pending = true;
     requestAnimationFrame(() => {
@@ -131,11 +131,11 @@ class JobPage {
     try {
       this.#adopt(await askJSON(`/jobs/${encodeURIComponent(this.job.id)}`));
     } catch {
-      // said by the state of the connection; the next event asks again
+      // the connection state shows it; the next event retries
     }
   }
 
-  /** Show the record, unless a newer one came sooner: several may be on their way. */
+  /** Show the record, unless a newer one has already arrived. */
   #adopt(job) {
     if (isAfter(this.job.events, job.events)) return;
     this.job = job;
@@ -159,7 +159,7 @@ class JobPage {
     this.shownPromotion = story.promotion;
     fill(this.result,
       job.state === "failed" && h("div.notice.bad", h("p", h("strong", job.error?.type ?? "Failed")), h("p.break", job.error?.message ?? "")),
-      job.state === "cancelled" && h("div.notice", h("p", "It was cancelled. A retry goes on from its last whole epoch.")),
+      job.state === "cancelled" && h("div.notice", h("p", "The job was cancelled. A retry resumes from its last complete epoch.")),
       job.state === "succeeded" && (job.kind === "train" ? trained(job, story.promotion) : evaluated(job.result)));
   }
 
@@ -168,7 +168,7 @@ class JobPage {
     return [
       job.links.cancel && job.state !== "cancelling" && this.#button("Cancel", job.links.cancel, "danger"),
       job.links.retry && this.#button("Retry", job.links.retry, "primary"),
-      job.kind === "train" && h("a.button", { href: `?new=train&like=${encodeURIComponent(job.id)}` }, "Start a similar one"),
+      job.kind === "train" && h("a.button", { href: `?new=train&like=${encodeURIComponent(job.id)}` }, "New job with these settings"),
     ];
   }
 
@@ -199,15 +199,15 @@ function trained({ result }, promotion) {
   return h("section.card.stack",
     h("div.row.spread", h("h2", "Published ", h("a", { href }, result.reference)),
       result.promoted !== undefined && h("span.badge", { class: result.promoted ? "good" : "" }, result.promoted ? "Now champion" : "Not promoted")),
-    h("p", `It gets ${percent(result.test_accuracy, 2)} of the test images right.`),
+    h("p", `Test accuracy: ${percent(result.test_accuracy, 2)}.`),
     promotion && gateReport(promotion.report, { open: false }));
 }
 
 function evaluated(result) {
-  return h("section.card.stack-tight", h("h2", "Measured"), h("ul.stack-tight.measured", (result?.evaluations ?? []).map(({ reference, accuracy, reproduced }) => {
+  return h("section.card.stack-tight", h("h2", "Result"), h("ul.stack-tight.measured", (result?.evaluations ?? []).map(({ reference, accuracy, reproduced }) => {
     const [family, version] = reference.split("@");
-    return h("li", h("a", { href: `/ui/models?model=${encodeURIComponent(family)}&version=${version}` }, reference), ` gets ${percent(accuracy.fp32, 2)} right`,
-      reproduced !== null && h("span.badge", { class: reproduced ? "good" : "warning" }, reproduced ? "as published" : "not as published"));
+    return h("li", h("a", { href: `/ui/models?model=${encodeURIComponent(family)}&version=${version}` }, reference), `: accuracy ${percent(accuracy.fp32, 2)}`,
+      reproduced !== null && h("span.badge", { class: reproduced ? "good" : "warning" }, reproduced ? "reproduced" : "not reproduced"));
   })));
 }
 
@@ -219,8 +219,8 @@ function parametersOf({ parameters }) {
 
 function factsOf({ id, state, attempt, worker, created_at: created, claimed_at: claimed, finished_at: finished, request_id: request }) {
   const facts = [
-    ["Asked for", ago(created)],
-    claimed && [attempt > 1 ? "Taken up again" : "Started", ago(claimed)],
+    ["Submitted", ago(created)],
+    claimed && [attempt > 1 ? "Resumed" : "Started", ago(claimed)],
     finished && ["Ended", ago(finished)],
     finished && claimed && ["Took", duration((Date.parse(finished) - Date.parse(claimed)) / 1000)],
     attempt > 1 && ["Attempts", attempt],

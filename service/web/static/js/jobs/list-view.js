@@ -1,12 +1,12 @@
-// All jobs, newest first, kept up to date.
+// Job list, newest first, refreshed periodically.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { ago } from "../parts/when.js";
 import { errorNotice } from "../toast.js";
-import { FINAL, colourOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
+import { FINAL, colorOf, lineOf, shareOf, stateOf, subtitleOf, titleOf } from "./describe.js";
 
 const PAGE = 20;
-const AT_A_TIME = 200; // the most that the service answers
+const AT_A_TIME = 200; // the service's maximum page size
 const BUSY_MS = 1500;
 const IDLE_MS = 8000;
 
@@ -70,7 +70,7 @@ export function listView(place) {
   return refresh();
 }
 
-/** The newest jobs, as many as are wanted, and whether there are more. */
+/** The newest `wanted` jobs, and whether there are more. */
 async function newest(filter, wanted) {
   const jobs = [];
   let cursor = null;
@@ -82,7 +82,7 @@ async function newest(filter, wanted) {
   return { jobs, more: cursor !== null };
 }
 
-/** One job's line, whose link stays the same element, so that it keeps the focus. */
+/** Row of one job; its link stays the same element, so that it keeps the focus. */
 class Row {
   constructor(job) {
     this.state = null;
@@ -90,12 +90,12 @@ class Row {
     this.bar = h("div.progress", { "aria-hidden": "true" });
     this.line = h("p.small.job-line");
     this.time = h("p.small.muted.job-time");
-    this.element = h("li.job-row", { class: colourOf(job) },
+    this.element = h("li.job-row", { class: colorOf(job) },
       h("div.job-name", h("a", { href: `?job=${encodeURIComponent(job.id)}` }, titleOf(job)), h("p.small.muted", subtitleOf(job))),
       h("div.job-state", this.badge), h("div.job-progress", this.bar, this.line), this.time);
   }
 
-  /** Show the job as it is now; a sentence where its state has changed since it was shown. */
+  /** Update the row; returns a sentence if the state has changed, else null. */
   update(job) {
     const { text, kind } = stateOf(job.state);
     const share = shareOf(job);
@@ -116,8 +116,8 @@ function pick(label, options, onchange) {
 }
 
 function nothing({ kind, state }) {
-  if (kind || state) return h("li.empty", h("p", "No job is of this kind and state."));
-  return h("li.empty", h("p", "Nothing has been trained or evaluated here yet."), h("a.button", { href: "?new=train" }, "Start a training"));
+  if (kind || state) return h("li.empty", h("p", "No job matches the filter."));
+  return h("li.empty", h("p", "There are no jobs yet."), h("a.button", { href: "?new=train" }, "Start a training"));
 }
 
 function sameNodes(parent, children) {

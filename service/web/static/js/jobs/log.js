@@ -1,10 +1,10 @@
-// What a job's process printed, followed from where it was read last.
+// Log of a job, read incrementally.
 import { ask } from "../api.js";
 import { h } from "../dom.js";
 
 const FIRST_LINES = 500;
 
-/** The log of a job as a part of its page. */
+/** The log section of a job's page. */
 export class JobLog {
   constructor(id) {
     this.path = `/jobs/${encodeURIComponent(id)}/log`;
@@ -12,14 +12,14 @@ export class JobLog {
     this.reading = false;
     this.again = false;
     this.text = h("pre.log", { tabindex: 0, role: "region", "aria-label": "Log" });
-    this.nothing = h("p.small.muted", "Nothing was printed yet.");
+    this.nothing = h("p.small.muted", "The log is empty.");
     this.element = h("section.card.stack-tight",
       h("div.row.spread", h("h2", "Log"), h("a.small", { href: this.path, target: "_blank", rel: "noopener" }, "Whole log")),
       this.nothing, this.text);
     this.text.hidden = true;
   }
 
-  /** Read what came since; calls while one is under way make one more. */
+  /** Read new output; calls during a read cause one more read. */
   async refresh() {
     this.again = true;
     while (this.again && !this.reading) {
@@ -38,7 +38,7 @@ export class JobLog {
       this.offset = Number(answer.headers.get("x-duet-next-offset"));
       if (text) this.#append(text);
     } catch {
-      // The page says that the service is away; the next event brings what is missing.
+      // The connection state shows the outage; the next event triggers another read.
     }
   }
 

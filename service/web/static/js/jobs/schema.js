@@ -1,16 +1,16 @@
-// What a JSON schema and a configuration say of each setting, as plain data that a form is drawn from.
+// Form description of each setting, derived from a JSON schema and a configuration.
 //
-// Of JSON schema this reads what pydantic writes: objects, $ref, null as an alternative, discriminated unions, enums,
-// lists of numbers, bounds, patterns, defaults and descriptions.
+// Supports the JSON schema that pydantic generates: objects, $ref, nullable fields, discriminated unions, enums, lists
+// of numbers, bounds, patterns, defaults and descriptions.
 
 /**
  * @typedef {object} Field
  * @property {string} path dotted, such as "optimization.learning_rate"
  * @property {string} label
- * @property {string} help what the setting is, and its range
+ * @property {string} help description and range
  * @property {"integer"|"number"|"boolean"|"choice"|"text"|"list"} kind
- * @property {boolean} optional whether it may be null
- * @property {unknown} value what it is unless it is changed
+ * @property {boolean} optional the value may be null
+ * @property {unknown} value default
  * @property {string[]} choices of a choice
  * @property {number} [minimum]
  * @property {number} [maximum]
@@ -19,11 +19,11 @@
 /** @typedef {{path: string, label: string, help: string, fields: Field[]}} Group */
 
 /**
- * The settings of `config`: those of its own first, then a group for each object in it.
+ * The settings of `config`: first its own fields, then one group per nested object.
  *
  * @param {object} schema JSON schema with its $defs
  * @param {object} config a full configuration
- * @param {Set<string>} without names that the form does not ask for
+ * @param {Set<string>} without names to leave out
  * @returns {Group[]}
  */
 export function groupsOf(schema, config, without) {
@@ -39,7 +39,7 @@ export function groupsOf(schema, config, without) {
 }
 
 /**
- * The settings of a flat object, by name; those without a default are null.
+ * The settings of a flat object by name; null if they have no default.
  *
  * @returns {Map<string, Field>}
  */
@@ -80,7 +80,7 @@ function fieldOf(path, name, node, value) {
   };
 }
 
-/** The node with references followed, null taken out, and of a union the member that the value is. */
+/** The node with $ref resolved, null removed, and the union member that matches the value. */
 function resolved(schema, node, value) {
   if (node.$ref) {
     const { $ref, ...own } = node;

@@ -1,15 +1,15 @@
-// The settings of a recipe as a form: a group of fields for each part of the configuration, folded where there is more.
+// Settings form of a recipe: one collapsible group of fields per section of the configuration.
 import { fill, h } from "../dom.js";
 import { FormField } from "./fields.js";
 import { groupsOf } from "./schema.js";
 
-/** All settings of a recipe, and which of them were changed. */
+/** Form of all settings of a recipe, which tracks changes. */
 export class SettingsForm {
   /**
    * @param {object} schema of every recipe's configuration
-   * @param {object} config the recipe's own
-   * @param {Set<string>} without names that are asked for elsewhere
-   * @param {() => void} onChange called whenever a setting was changed
+   * @param {object} config of the recipe
+   * @param {Set<string>} without names of settings to omit
+   * @param {() => void} onChange called after every change
    */
   constructor(schema, config, without, onChange) {
     this.fields = new Map();
@@ -24,7 +24,7 @@ export class SettingsForm {
     return Object.fromEntries(changed.map(([path, field]) => [path, field.value]));
   }
 
-  /** Set settings by their dotted names; those that the recipe does not have are left. */
+  /** Set settings by their dotted names; unknown names are ignored. */
   apply(changes) {
     for (const [path, value] of Object.entries(changes)) {
       const field = this.fields.get(path);
@@ -54,11 +54,11 @@ export class SettingsForm {
 }
 
 /**
- * Say beside the fields what the service refused them for, and go to the first one.
+ * Show validation errors beside their fields, and focus the first one.
  *
  * @param {{parameter: string, message: string}[]} errors
- * @param {Map<string, FormField>} fields by the name that the service has for them
- * @returns {string[]} what belongs to no field
+ * @param {Map<string, FormField>} fields by the service's parameter names
+ * @returns {string[]} errors without a field
  */
 export function complain(errors, fields) {
   const left = [];

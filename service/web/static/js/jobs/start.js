@@ -1,4 +1,4 @@
-// What the two forms that start a job have in common: sending it once, and saying what was refused.
+// Submission of the forms that start a job: idempotent request and error display.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { withKey } from "../session.js";
@@ -6,9 +6,9 @@ import { errorNotice } from "../toast.js";
 import { complain } from "./settings.js";
 
 /**
- * A form that asks the service for a job and then goes to the job's page.
+ * A form that submits a job and then opens the job's page.
  *
- * @param {string} path that takes the parameters
+ * @param {string} path of the endpoint
  * @param {() => object} parameters of the job
  * @param {() => Map<string, import("./fields.js").FormField>} fields by the service's names
  * @param {string} label of the button
@@ -19,7 +19,7 @@ export function startForm(path, parameters, fields, label, ...content) {
   const button = h("button.button.primary", { type: "submit" }, label);
   const form = h("form.stack", { novalidate: true }, content, problem, h("div.actions", button, h("a.button", { href: "?" }, "Cancel")));
   let key = idempotencyKey();
-  // A changed request is another one; the same one, sent again after a lost answer, starts no second job.
+  // A changed request gets a new key; resending the same request after a lost response starts no second job.
   form.addEventListener("input", () => (key = idempotencyKey()));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -41,6 +41,6 @@ export function startForm(path, parameters, fields, label, ...content) {
 }
 
 function idempotencyKey() {
-  // crypto.randomUUID() is not there on pages that came over plain HTTP from another machine.
+  // crypto.randomUUID() is unavailable on pages loaded over plain HTTP from another machine.
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

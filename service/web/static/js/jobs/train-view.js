@@ -1,4 +1,4 @@
-// The form that starts a training: what to train, on what, and every setting of the recipe.
+// Form that starts a training: recipe, data and all settings.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { counted } from "../parts/size.js";
@@ -8,14 +8,14 @@ import { fieldsOf } from "./schema.js";
 import { SettingsForm } from "./settings.js";
 import { startForm } from "./start.js";
 
-const POLICIES = { if_better: "If the gate lets it pass", never: "Never", always: "Whatever it is (needs the scope admin)" };
-// Asked for as parameters of the job, of which the configuration has copies.
+const POLICIES = { if_better: "If it passes the gate", never: "Never", always: "Always (needs scope admin)" };
+// Parameters of the job that the configuration repeats.
 const ASKED_ELSEWHERE = new Set(["recipe", "seed", "init_from"]);
 
 /**
  * Fill `place` with the form.
  *
- * @param {URLSearchParams} query recipe, data and family to begin with, or `like`, the id of a job to begin from
+ * @param {URLSearchParams} query recipe, data and family to preselect, or `like`, the id of a job to copy
  */
 export async function trainView(place, query) {
   fill(place, h("p.loading", "Loading the recipes"));
@@ -45,7 +45,7 @@ function draw(place, catalogue, datasets, models, begin) {
     ["family", field("family")],
     ["promote", field("promote", { choices: asked.get("promote").choices.map((value) => ({ value, text: POLICIES[value] ?? value })) })],
     ["init_from", field("init_from", { suggestions: models.flatMap(({ model, versions }) => versions.map((version) => `${model}@${version}`)), placeholder: "Random weights" })],
-    ["seed", field("seed", { placeholder: "The recipe's" })],
+    ["seed", field("seed", { placeholder: "From the recipe" })],
   ]);
   top.get("recipe").control.value = recipes[0].name;
   for (const [name, one] of top) if (begin[name] !== undefined) one.set(begin[name]);
@@ -59,7 +59,7 @@ function draw(place, catalogue, datasets, models, begin) {
     const own = [...settings.fields].filter(([, one]) => one.isChanged);
     fill(changed, own.length
       ? [`${counted("setting", own.length)} changed: `, own.map(([path, one]) => `${path} ${readable(one.field.value)} → ${readable(one.value)}`).join(", ")]
-      : "All settings are the recipe's own.");
+      : "All settings have the recipe's defaults.");
   };
   const pickRecipe = (changes = {}) => {
     const recipe = recipes.find(({ name }) => name === top.get("recipe").value) ?? recipes[0];
@@ -79,7 +79,7 @@ function draw(place, catalogue, datasets, models, begin) {
     overrides: settings.changes,
   });
   fill(place, startForm("/train", job, fields, "Start the training",
-    h("section.card", h("h2", "What to train"), h("div.fields", [...top.values()].map((one) => one.element)), about),
+    h("section.card", h("h2", "Training"), h("div.fields", [...top.values()].map((one) => one.element)), about),
     h("section.card", h("h2", "Settings"), settingsPlace, changed)));
 }
 

@@ -1,4 +1,4 @@
-// Sends labelled images: a zip as it is, or a folder class by class, and gathers what became of every file.
+// Upload of labeled images: a zip in one request, or a folder in batches per class.
 import { ServiceError, UnreachableError, address } from "../api.js";
 
 const FILES_AT_A_TIME = 200;
@@ -6,15 +6,15 @@ const BYTES_AT_A_TIME = 32 * 1024 * 1024;
 
 /** @typedef {{file: string, reason: string}} Skipped */
 /** @typedef {{added: number, duplicates: number, skipped: Skipped[], moreSkipped: number, dataset: object|null}} Outcome */
-/** @typedef {{label: string|null, files: File[], bytes: number}} Piece what one request brings */
+/** @typedef {{label: string|null, files: File[], bytes: number}} Piece content of one request */
 
-/** What is sent of a zip. */
+/** The request for a zip. */
 export function piecesOfArchive(file) {
   return { pieces: [{ label: null, files: [file], bytes: file.size }], skipped: [] };
 }
 
 /**
- * What is sent of a folder that was chosen: each class in pieces, and what lies in none.
+ * The requests for a chosen folder: batches per class, and the skipped files.
  *
  * @param {File[]} files with their `webkitRelativePath`, such as "pets/cat/1.png"
  * @returns {{pieces: Piece[], skipped: Skipped[]}}
@@ -28,7 +28,7 @@ export function piecesOfFolder(files) {
   for (const file of files) {
     const parts = file.webkitRelativePath.split("/");
     if (!isOneClass && parts.length !== 3) {
-      skipped.push({ file: file.webkitRelativePath, reason: parts.length < 3 ? "it lies in no folder of a class" : "it lies too deep: a class is a folder of images" });
+      skipped.push({ file: file.webkitRelativePath, reason: parts.length < 3 ? "not in a class folder" : "nested too deeply: a class folder contains only images" });
       continue;
     }
     const label = parts.at(-2);
@@ -45,11 +45,11 @@ export function piecesOfFolder(files) {
 }
 
 /**
- * Send pieces one after the other.
+ * Send the requests one after another.
  *
  * @param {string} name of the data set
  * @param {{pieces: Piece[], skipped: Skipped[]}} planned
- * @param {(share: number) => void} onProgress told the share of all bytes that were sent
+ * @param {(share: number) => void} onProgress receives the share of bytes sent
  * @param {AbortSignal} signal
  * @returns {Promise<Outcome>}
  */
@@ -60,10 +60,10 @@ export async function upload(name, { pieces, skipped }, onProgress, signal) {
   let refused = null;
   for (const piece of pieces) {
     try {
-      // What is sent is a little more than the files.
+      // The multipart body is slightly larger than the files.
       gather(outcome, await send(name, piece, (sent) => onProgress((before + Math.min(sent, piece.bytes)) / all), signal));
     } catch (error) {
-      // That a class has no image at all is no reason to leave out the others.
+      // A class without usable images does not stop the other classes.
       if (!error.fields?.skipped_files) throw error;
       refused = error;
       gather(outcome, { added: 0, duplicates: 0, skipped: error.fields.skipped_files.length, skipped_files: error.fields.skipped_files, dataset: outcome.dataset });
@@ -83,7 +83,7 @@ function gather(outcome, { added, duplicates, skipped, skipped_files: files, dat
   outcome.dataset = dataset;
 }
 
-/** One request. fetch() cannot tell how far an upload is, XMLHttpRequest can. */
+/** One request, with XMLHttpRequest because fetch() does not report upload progress. */
 function send(name, { label, files }, onSent, signal) {
   const request = new XMLHttpRequest();
   request.open("POST", address(`/datasets/${encodeURIComponent(name)}`, { label }));

@@ -1,4 +1,4 @@
-// Moving a champion: forward past the gate, whose report is read first, or back, with the reason.
+// Dialogs that promote a version, after showing the gate's report, or roll back to an earlier champion.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { gateReport } from "../parts/gate-report.js";
@@ -7,11 +7,11 @@ import { errorNotice } from "../toast.js";
 
 const MOST_REASON = 1000;
 
-/** Put a version forward: show what the gate says, then ask. True once it is champion. */
+/** Promote a version after showing the gate's report. Resolves to the move, or false if the dialog was closed. */
 export function promote(model, version) {
-  const report = h("div", { "aria-live": "polite" }, h("p.loading", "The gate compares it with the champion, which takes a few seconds"));
+  const report = h("div", { "aria-live": "polite" }, h("p.loading", "The gate compares it with the champion; this takes a few seconds"));
   const force = h("input#promote-force", { type: "checkbox" });
-  const forceBox = h("label.check", { hidden: true }, force, "Promote it all the same. The audit trail will say so.");
+  const forceBox = h("label.check", { hidden: true }, force, "Promote it anyway. The audit trail records this.");
   const dialog = new MoveDialog(`Promote ${model}@${version}`, "Promote", [report, forceBox], (reason) => {
     const json = { reason: reason || null, force: force.checked };
     return withKey(() => askJSON(`/models/${encodeURIComponent(model)}/versions/${version}/promote`, { method: "POST", json }));
@@ -27,23 +27,23 @@ export function promote(model, version) {
     force.onchange = () => agree(found.passed);
     agree(found.passed);
   };
-  // The champion may have moved meanwhile, and the gate see it differently when it comes to it.
+  // The champion may have moved since the report was read; the gate then has a new report.
   dialog.onRefused = (error) => error.fields?.gate && show(error.fields.gate);
   askJSON(`/models/${encodeURIComponent(model)}/versions/${version}/gate`).then(show, (error) => fill(report, errorNotice(error)));
   return dialog.open();
 }
 
-/** Go back to the champion before the present one. True once that is done. */
+/** Roll back to the previous champion. Resolves to the move, or false if the dialog was closed. */
 export function rollBack(model, champion) {
   const dialog = new MoveDialog(`Roll ${model} back`, "Roll back",
-    [h("p", `The champion before ${model}@${champion} answers again, at once and without the gate. Nothing is deleted.`)],
+    [h("p", `The champion before ${model}@${champion} is served again immediately, without the gate. Nothing is deleted.`)],
     (reason) => withKey(() => askJSON(`/models/${encodeURIComponent(model)}/rollback`, { method: "POST", json: { reason } })));
   dialog.needReason(true);
   return dialog.open();
 }
 
 class MoveDialog {
-  /** `act` is given the reason and returns the answer, null where the user gave up. */
+  /** `act` receives the reason and returns the response, or null if the user cancelled. */
   constructor(title, label, content, act) {
     this.act = act;
     this.onRefused = () => {};
@@ -58,7 +58,7 @@ class MoveDialog {
     const cancel = h("button.button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
     this.dialog = h("dialog.dialog.wide", { "aria-labelledby": "move-title" }, h("form", { novalidate: true, onsubmit: (event) => this.#submit(event) },
       h("h2#move-title", { tabindex: -1, autofocus: true }, title), content,
-      h("div.field", h("label", { for: "move-reason" }, "Why"), this.reason, this.hint, this.error),
+      h("div.field", h("label", { for: "move-reason" }, "Reason"), this.reason, this.hint, this.error),
       this.problem, h("div.actions", this.confirm, cancel)));
     this.reason.addEventListener("input", () => this.#complain(null));
     this.needReason(false);
@@ -70,26 +70,26 @@ class MoveDialog {
 
   needReason(needed) {
     this.reasonNeeded = needed;
-    this.hint.textContent = needed ? "The audit trail keeps it." : "For the audit trail, if you like.";
+    this.hint.textContent = needed ? "Required for the audit trail." : "Optional, for the audit trail.";
     this.reason.required = needed;
   }
 
-  /** Whether it was done, once the dialog is closed. */
+  /** Open the dialog; resolves when it is closed. */
   open() {
     document.body.append(this.dialog);
     this.dialog.showModal();
     return new Promise((resolve) => this.dialog.addEventListener("close", async () => {
       this.dialog.remove();
-      await this.acting; // what is under way when it is closed is done all the same
+      await this.acting; // a request that is running when the dialog closes is still completed
       resolve(this.done);
     }));
   }
 
   #submit(event) {
     event.preventDefault();
-    if (this.acting !== null) return; // pressed twice, it would roll back twice
+    if (this.acting !== null) return; // a second click would roll back twice
     const reason = this.reason.value.trim();
-    if (this.reasonNeeded && !reason) return this.#complain("Say why, for those who read the audit trail.");
+    if (this.reasonNeeded && !reason) return this.#complain("Enter a reason for the audit trail.");
     this.acting = this.#move(reason);
   }
 

@@ -1,12 +1,12 @@
-// A model card as elements. Only what cards are made of is read: headings, paragraphs, lists, tables, code, emphasis,
-// links and the version's own pictures. Everything else, markup above all, is shown as the text it is.
+// Markdown renderer for model cards: headings, paragraphs, lists, tables, code, emphasis, links and the version's own
+// figures. Everything else, HTML in particular, is shown as text.
 import { h } from "../dom.js";
 
 /**
  * The card as elements.
  *
- * @param {string} text Markdown; front matter between two lines of --- is left out
- * @param {(name: string) => string} figure address of a picture such as "history.png"
+ * @param {string} text Markdown; front matter between two lines of --- is omitted
+ * @param {(name: string) => string} figure address of a figure such as "history.png"
  * @returns {Node[]}
  */
 export function rendered(text, figure) {
@@ -50,7 +50,7 @@ const RULES = [
     end: (_, at) => at + 1,
     draw: ([line], figure) => {
       const [, marks, title] = HEADING.exec(line);
-      // The page has its own first two levels.
+      // The page itself uses the first two levels.
       return h(`h${Math.min(6, marks.length + 2)}`, inline(title, figure));
     },
   },

@@ -1,4 +1,4 @@
-// Every family: who is champion and why, its versions beside each other, and how champions have moved.
+// Overview of all families: champion, versions, and the audit trail of promotions.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { gateReport } from "../parts/gate-report.js";
@@ -28,7 +28,7 @@ export async function overview(place) {
   }
 }
 
-/** What each family serves now; the service says so with 503 as well, while it is not ready. */
+/** The served version of each family; /readyz also lists them in its 503 response. */
 async function readinessNow() {
   try {
     return (await askJSON("/readyz")).models;
@@ -37,7 +37,7 @@ async function readinessNow() {
   }
 }
 
-/** Which two versions to compare; where only one is chosen of many, the champions come first. */
+/** Form that chooses two versions to compare, the champions by default. */
 function compareForm(families) {
   const references = families.flatMap(({ model, versions }) => versions.toReversed().map(({ version }) => `${model}@${version}`));
   if (references.length < 2) return null;
@@ -57,15 +57,15 @@ function familySection(family, refresh) {
   const back = h("button.button", { type: "button" }, "Roll back…");
   back.addEventListener("click", async () => {
     const move = await rollBack(model, champion);
-    if (move) done(`${model}@${move.promotion.to_version} is champion again.`, move, refresh);
+    if (move) done(`${model}@${move.promotion.to_version} is the champion again.`, move, refresh);
   });
-  return h("section.family-section", { class: colourOf(model, versions), "aria-labelledby": title },
+  return h("section.family-section", { class: colorOf(model, versions), "aria-labelledby": title },
     h("div.row.spread", h("h2.family-name", { id: title }, model), trail.promotions.length > 0 && back),
     h("div.card.family.champion",
       champion === null
-        ? h("p", "It has no champion: promote a version, and it answers.")
-        : [h("p.champion-line", h("a", { href: versionAddress(model, champion) }, `${model}@${champion}`), " answers."), since(newest?.to_version === champion ? newest : null)],
-      serving?.reason && h("div.notice.bad", h("p", `Served is ${serving.served === null ? "nothing" : `${model}@${serving.served}`}: ${serving.reason}.`))),
+        ? h("p", "It has no champion: promote a version to serve it.")
+        : [h("p.champion-line", h("a", { href: versionAddress(model, champion) }, `${model}@${champion}`), " is served."), since(newest?.to_version === champion ? newest : null)],
+      serving?.reason && h("div.notice.bad", h("p", serving.served === null ? `No version is served: ${serving.reason}.` : `${model}@${serving.served}` + ` is served instead: ${serving.reason}.`))),
     versionList(family, refresh),
     trail.promotions.length > 0 && trailOf(model, trail));
 }
@@ -80,20 +80,20 @@ function versionList({ model, champion, versions }, refresh) {
     const reference = `${model}@${one.version}`;
     const forward = async () => {
       const move = await promote(model, one.version);
-      if (move) done(`${reference} is champion.`, move, refresh);
+      if (move) done(`${reference} is the champion.`, move, refresh);
     };
     return h("li.version-row",
       h("div", h("a.version-name", { href: versionAddress(model, one.version) }, reference), " ",
-        one.champion && h("span.badge.good", "Champion"), one.refused && h("span.badge.bad", "Refused"),
+        one.champion && h("span.badge.good", "Champion"), one.refused && h("span.badge.bad", "Not served"),
         h("p.small.muted", [one.recipe, one.layer === "shipped" ? "shipped" : null].filter(Boolean).join(", "), one.created_at && [" · ", ago(one.created_at)])),
       one.refused && h("p.notice.bad.version-refused", `${one.refused}.`),
-      one.test_accuracy && h("div.version-accuracy", h("p.small", h("span.visually-hidden", "Test accuracy, with its 95 % interval: "), estimated(one.test_accuracy)),
+      one.test_accuracy && h("div.version-accuracy", h("p.small", h("span.visually-hidden", "Test accuracy with 95 % interval: "), estimated(one.test_accuracy)),
         h("div.interval-plot", { "aria-hidden": "true", vars: {
           "--low": place(one.test_accuracy.low), "--high": place(one.test_accuracy.high), "--value": place(one.test_accuracy.value),
           "--champion": best ? place(best.value) : -1 } }, h("i"), h("b"))),
       one.metrics && h("dl.version-facts", [
         ["Macro F1", one.metrics.test_macro_f1.toFixed(3)], ["Log loss", one.metrics.test_log_loss.toFixed(3)],
-        ["Calibration error", one.metrics.test_ece.toFixed(3)], ["Weights", count(one.cost.parameters)],
+        ["Calibration error", one.metrics.test_ece.toFixed(3)], ["Parameters", count(one.cost.parameters)],
       ].map(([name, value]) => h("div", h("dt", name), h("dd", value)))),
       h("div.actions.version-actions",
         !one.champion && h("button.button", { type: "button", onclick: forward, "aria-label": `Promote ${reference}…` }, "Promote…"),
@@ -115,17 +115,17 @@ function moved(move) {
   const { action, family, from_version: from, to_version: to, actor, reason, at, evidence } = move;
   return h("li",
     h("p.row", h("time.small.muted", { datetime: at }, exact(at)),
-      h("span.badge", { class: action === "rollback" ? "warning" : "" }, action === "rollback" ? "Rolled back" : "Promoted"), isForced(move) && h("span.badge.bad", "Past the gate")),
+      h("span.badge", { class: action === "rollback" ? "warning" : "" }, action === "rollback" ? "Rolled back" : "Promoted"), isForced(move) && h("span.badge.bad", "Forced")),
     h("p", from === null ? `${family}@${to}` : `${family}@${from} → ${family}@${to}`, h("span.muted", ` by ${actor}: `), h("q", reason)),
     evidence?.gate && gateReport(evidence.gate, { open: false }));
 }
 
 function done(text, move, refresh) {
-  toast(text, { kind: "good", detail: move.served ? null : `It is not served here yet: ${move.serving.reason ?? "it is being loaded"}` });
+  toast(text, { kind: "good", detail: move.served ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
   refresh();
 }
 
-function colourOf(model, versions) {
+function colorOf(model, versions) {
   const recipe = versions.at(-1)?.recipe ?? "";
   return ["mlp", "cnn"].find((kind) => model === kind) ?? ["mlp", "cnn"].find((kind) => recipe.startsWith(kind)) ?? null;
 }

@@ -1,4 +1,4 @@
-// One version: its card, its figures, its files, and everything that was measured of it.
+// Version page: model card, evaluations, files and provenance.
 import { ask, askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { heading, loading } from "../parts/heading.js";
@@ -20,7 +20,7 @@ export async function versionView(place, model, version) {
     ]);
     fill(place, head(detail, family, () => versionView(place, model, version)),
       h("div.version-columns", h("section.card", h("h2", "Model card"), card), h("div.stack",
-        h("section.card.stack-tight", h("h2", "Measured"), measured),
+        h("section.card.stack-tight", h("h2", "Evaluations"), measured),
         filesOf(path, detail.manifest), madeOf(detail.manifest))));
   } catch (error) {
     heading("", `${model}@${version}`);
@@ -30,18 +30,18 @@ export async function versionView(place, model, version) {
 
 function head({ model, version, champion, layer, manifest }, family, refresh) {
   const reference = `${model}@${version}`;
-  heading(`Made by the recipe ${manifest.recipe} on ${manifest.data.name}${layer === "shipped" ? ", and shipped with the project" : ""}.`, reference);
+  heading(`Trained with recipe ${manifest.recipe} on ${manifest.data.name}${layer === "shipped" ? ", shipped with the project" : ""}.`, reference);
   const summary = family.versions.find((one) => one.version === version);
   const forward = async () => {
     if (await promote(model, version)) {
-      toast(`${reference} is champion.`, { kind: "good" });
+      toast(`${reference} is the champion.`, { kind: "good" });
       refresh();
     }
   };
   return h("div.stack.version-head",
-    summary?.refused && h("div.notice.bad", { role: "alert" }, h("p", `This version is refused: ${summary.refused}.`)),
+    summary?.refused && h("div.notice.bad", { role: "alert" }, h("p", `This version is not served: ${summary.refused}.`)),
     h("div.row.spread",
-      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `${estimated(summary.test_accuracy)} of the test images`)),
+      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `${estimated(summary.test_accuracy)} test accuracy`)),
       h("div.actions",
         !champion && h("button.button.primary", { type: "button", onclick: forward }, "Promote…"),
         !champion && family.champion !== null && h("a.button", { href: comparisonAddress(reference, `${model}@${family.champion}`) }, "Compare with the champion"),
@@ -52,20 +52,20 @@ async function cardOf(path, model, version) {
   try {
     const text = await (await ask(`${path}/card`, { headers: { accept: "text/markdown" } })).text();
     const card = h("div.prose.card-text", rendered(text, figureAddress(model, version)));
-    // Their sizes are known once they are there: what stands below does not jump then.
+    // Wait for the images, so that the page does not shift when their sizes become known.
     await Promise.allSettled([...card.querySelectorAll("img")].map((image) => image.decode()));
     return card;
   } catch (error) {
-    return error.kind === "urn:duet:problem:no-such-file" ? h("p.muted", "It was published without one.") : errorNotice(error);
+    return error.kind === "urn:duet:problem:no-such-file" ? h("p.muted", "This version has no model card.") : errorNotice(error);
   }
 }
 
 async function measuredOf(path) {
   try {
     const { evaluations, next_cursor: next } = await askJSON(`${path}/evaluations`);
-    if (!evaluations.length) return h("p.muted", "Nothing was measured of it.");
+    if (!evaluations.length) return h("p.muted", "There are no evaluations.");
     const list = h("ul.evaluations", evaluations.map(measurement));
-    return [list, older("Earlier measurements", next, async (cursor) => {
+    return [list, older("Earlier evaluations", next, async (cursor) => {
       const page = await askJSON(`${path}/evaluations`, { query: { cursor } });
       list.append(...page.evaluations.map(measurement));
       return page.next_cursor;
@@ -88,18 +88,18 @@ function measurement({ job, created_at: at, evaluation: { data, scores }, differ
     ])));
 }
 
-/** The files with their hashes, and a button that hashes them again. */
+/** The files with their hashes, and a button that verifies them. */
 function filesOf(path, { files }) {
   const status = h("p.small", { role: "status" });
   const list = h("ul.files", Object.entries(files).map(([name, record]) => file({ name, ...record })));
-  const button = h("button.button", { type: "button" }, "Hash them now");
+  const button = h("button.button", { type: "button" }, "Verify");
   button.addEventListener("click", async () => {
     button.disabled = true;
-    fill(status, h("span.loading", "Hashing every file"));
+    fill(status, h("span.loading", "Verifying every file"));
     try {
       const check = await askJSON(`${path}/check`);
       fill(list, check.files.map(file));
-      fill(status, check.intact ? h("span.badge.good", "Intact") : h("span.badge.bad", "Damaged"), check.intact ? " Every file is as it was published." : " It differs from what was published, and is not served once it is loaded again.");
+      fill(status, check.intact ? h("span.badge.good", "Intact") : h("span.badge.bad", "Damaged"), check.intact ? " Every file matches its published hash." : " Files differ from the published ones; the version is not served after the next load.");
     } catch (error) {
       fill(status, errorNotice(error));
     } finally {
@@ -109,9 +109,9 @@ function filesOf(path, { files }) {
   return h("section.card.stack-tight", h("div.row.spread", h("h2", "Files"), button), status, list);
 }
 
-/** What a teacher's answers took besides the epochs, where that is known. */
+/** Time for the teacher's soft labels, if known. */
 function taught({ teacher_seconds: seconds }) {
-  return seconds ? ` and ${duration(seconds)} of the teacher's answers` : "";
+  return seconds ? ` and ${duration(seconds)} for the teacher's soft labels` : "";
 }
 
 function file({ name, bytes: size, sha256, problem }) {
@@ -124,19 +124,19 @@ function madeOf(manifest) {
   const facts = [
     ["Published", exact(manifest.created_at)],
     ["Recipe", manifest.recipe],
-    manifest.derived_from && ["From", derived(manifest.derived_from)],
+    manifest.derived_from && ["Derived from", derived(manifest.derived_from)],
     ["Seed", manifest.seed],
-    ["Weights", `${count(cost.parameters)}, ${(cost.macs / 1e6).toFixed(1)} M multiply-adds per image`],
+    ["Parameters", `${count(cost.parameters)}, ${(cost.macs / 1e6).toFixed(1)} M multiply-adds per image`],
     ["Training", `${cost.epochs} epochs, ${duration(cost.training_seconds)}${taught(cost)}, ${environment.dtype} on ${environment.device}`],
     ["Data", `${data.name}: ${Object.entries(data.counts).map(([part, number]) => `${count(number)} ${part}`).join(", ")}`],
     ["Classes", manifest.class_names.join(", ")],
     ["Input", `${manifest.input.width} × ${manifest.input.height} pixels`],
-    ["Terms", licence.weights],
-    ["Of the data", licence.data],
-    ["Provenance", licence.provenance],
-    ["Made with", `Python ${environment.python}, torch ${environment.torch}, onnxruntime ${environment.onnxruntime}`],
+    ["License of the weights", licence.weights],
+    ["License of the data", licence.data],
+    ["Origin", licence.provenance],
+    ["Software", `Python ${environment.python}, torch ${environment.torch}, onnxruntime ${environment.onnxruntime}`],
   ];
-  return h("section.card.stack-tight", h("h2", "How it was made"), h("dl.facts", facts.filter(Boolean).map(([name, value]) => [h("dt", name), h("dd", value)])));
+  return h("section.card.stack-tight", h("h2", "Provenance"), h("dl.facts", facts.filter(Boolean).map(([name, value]) => [h("dt", name), h("dd", value)])));
 }
 
 function derived(reference) {

@@ -1,4 +1,4 @@
-// Champions and moves in words.
+// Texts and addresses shared by the models page.
 import { h } from "../dom.js";
 import { percent } from "../format.js";
 import { ago } from "../parts/when.js";
@@ -13,24 +13,24 @@ export function versionAddress(model, version) {
   return `?${new URLSearchParams({ model, version })}`;
 }
 
-/** Address of the comparison of two versions, which is another page. */
+/** Address of the comparison page of two versions. */
 export function comparisonAddress(first, second) {
   return `/ui/comparison?${new URLSearchParams({ first, second })}`;
 }
 
-/** Address of a picture of a version's card. */
+/** Address of a figure of a version's model card. */
 export function figureAddress(model, version) {
   return (name) => `/models/${encodeURIComponent(model)}/versions/${version}/figures/${encodeURIComponent(name)}`;
 }
 
-/** How the present champion came to be, as a part of a page; `move` is the newest of the audit trail, if there is one. */
+/** How the current champion was chosen; `move` is the newest entry of the audit trail, or null. */
 export function since(move) {
-  if (!move) return h("p.small.muted", "Champion from the beginning: it came with the project, and nobody has moved it.");
-  const how = { promote: "promoted", rollback: "gone back to" }[move.action];
+  if (!move) return h("p.small.muted", "Shipped with the project as champion.");
+  const how = { promote: "promoted", rollback: "restored by rollback" }[move.action];
   return h("p.small", `Champion since `, ago(move.at), `, ${how} by ${move.actor}: `, h("q", move.reason));
 }
 
-/** Whether a move went past the gate. */
+/** Whether a promotion was forced past the gate. */
 export function isForced({ evidence }) {
   return Boolean(evidence?.forced);
 }

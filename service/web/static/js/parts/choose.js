@@ -1,7 +1,7 @@
-// What a list to pick from shows.
+// Value of a <select>.
 import { h } from "../dom.js";
 
-/** Have `select` show this value; one that is none of its options gets an option, so that what was asked stays to be seen. */
+/** Set the value of `select`; add an option if it has none with this value. */
 export function choose(select, value) {
   if (!value) return;
   if (![...select.options].some((option) => option.value === value)) select.append(h("option", { value }, value));

@@ -1,13 +1,13 @@
-// The title of a page, and below a page the way back to it.
+// Page heading, with a link back on subpages.
 import { byId, fill, h } from "../dom.js";
 
-/** Say, where the summary will be, that something is loaded. */
+/** Show a loading message in place of the summary. */
 export function loading(text) {
   byId("page-summary").textContent = text;
   byId("page-summary").classList.add("loading");
 }
 
-/** Name what the page shows; called together with drawing it, so that nothing that is seen already moves. */
+/** Set title and summary; call it when the page is drawn, so that nothing visible moves. */
 export function heading(summary, title = null) {
   byId("page-summary").textContent = summary;
   byId("page-summary").classList.remove("loading");

@@ -1,4 +1,4 @@
-// Sizes as people read them.
+// Formatting of sizes and counts.
 
 /** 6_400_000 -> "6.4 MB". */
 export function bytes(count) {

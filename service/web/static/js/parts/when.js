@@ -1,16 +1,16 @@
-// Times as people say them; the exact one is a pointer or a screen reader away.
+// Formatting of times and durations; relative times have the exact time as title.
 import { h } from "../dom.js";
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
 
-/** <time> that says "3 minutes ago" of a time such as "2026-01-02T03:04:05Z". */
+/** <time> element with text such as "3 minutes ago", for an ISO 8601 time. */
 export function ago(time) {
   return h("time", { datetime: time, title: exact(time) }, agoText(time));
 }
 
-/** "3 minutes ago", or the date where it was more than a month ago. */
+/** "3 minutes ago", or the date if it is more than a month ago. */
 export function agoText(time, now = Date.now()) {
   const seconds = (now - Date.parse(time)) / 1000;
   if (seconds > 30 * 86_400) return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" }).format(new Date(time));
@@ -18,7 +18,7 @@ export function agoText(time, now = Date.now()) {
   return found ? RELATIVE.format(-Math.floor(seconds / found[1]), found[0]) : "just now";
 }
 
-/** "2 Jan 2026, 03:04:05", where the browser is. */
+/** "2 Jan 2026, 03:04:05" in the browser's time zone. */
 export function exact(time) {
   return EXACT.format(new Date(time));
 }

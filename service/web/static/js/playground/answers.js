@@ -1,4 +1,4 @@
-// Both answers side by side: what it is, how sure, what else it could be, and whether to believe it.
+// Prediction cards: class, probability, prediction set and out-of-distribution flag of each family.
 import { byId, fill, h } from "../dom.js";
 import { milliseconds, percent } from "../format.js";
 import { toastError } from "../toast.js";
@@ -11,7 +11,7 @@ export class AnswerCards {
   #changed;
   #cards = new Map();
 
-  /** `changed()` is called when another version was chosen. */
+  /** `changed()` is called when another version is chosen. */
   constructor(state, changed) {
     this.#state = state;
     this.#changed = changed;
@@ -23,7 +23,7 @@ export class AnswerCards {
     this.clear();
   }
 
-  /** No answers. */
+  /** Clear the predictions. */
   clear() {
     byId("answers").removeAttribute("aria-busy");
     for (const card of this.#cards.values()) {
@@ -38,12 +38,12 @@ export class AnswerCards {
     }
   }
 
-  /** Say that answers are on their way, and keep the last ones until then. */
+  /** Mark the cards as busy; the last predictions stay until new ones arrive. */
   wait() {
     byId("answers").setAttribute("aria-busy", "true");
   }
 
-  /** Show the answers of POST /compare to this picture. */
+  /** Show the response of POST /compare to this image. */
   show(comparison, picture) {
     for (const prediction of comparison.predictions) fillCard(this.#cards.get(prediction.model), prediction);
     byId("answers").removeAttribute("aria-busy");
@@ -56,7 +56,7 @@ export class AnswerCards {
     const select = h("select", { "aria-label": `Version of ${family.name}`, onchange: () => this.#choose(family, select) },
       h("option", { value: "" }, `version ${family.champion}, champion`),
       family.versions.filter((version) => version !== family.champion).map((version) => h("option", { value: version }, `version ${version}`)));
-    // A link may name the version that is champion by now.
+    // A link may name the version that is now champion.
     select.value = family.version === family.champion ? "" : family.version ?? "";
     const card = {
       said: h("p.said.break"), sure: h("p.sure"), could: h("p.could"), strange: h("p.notice.warning", { hidden: true }),
@@ -87,19 +87,19 @@ function fillCard(card, prediction) {
   fill(card.could, could(prediction));
   const { score, threshold, flag } = prediction.out_of_distribution;
   card.strange.hidden = !flag;
-  card.strange.textContent = "Unlike anything this model was trained on, so do not rely on its answer. "
-    + `Energy ${score.toFixed(2)}, where up to ${threshold.toFixed(2)} is usual.`;
+  card.strange.textContent = "Out of distribution: the image is unlike the training data, so the prediction is unreliable. "
+    + `Energy ${score.toFixed(2)}, threshold ${threshold.toFixed(2)}.`;
   const rows = prediction.top.map(({ label, probability }) => bar(label, probability, percent(probability)));
   update(card.bars, rows.slice(0, SHOWN));
   const rest = rows.slice(SHOWN);
   const open = card.rest.open;
   card.rest.hidden = rest.length === 0;
-  fill(card.rest, h("summary", `The other ${rest.length}`), h("ul.bars", rest));
+  fill(card.rest, h("summary", `${rest.length} more classes`), h("ul.bars", rest));
   card.rest.open = open;
-  card.notes.textContent = prediction.notes.length ? `What was done to it: ${prediction.notes.join("; ")}.` : "It was shown as it is.";
+  card.notes.textContent = prediction.notes.length ? `Preprocessing: ${prediction.notes.join("; ")}.` : "No preprocessing.";
 }
 
-/** Put the rows in place of the old ones; bars that stay grow from where they were. */
+/** Replace the rows; bars that stay are animated from their old values. */
 function update(list, rows) {
   if (list.children.length !== rows.length) {
     fill(list, rows);
@@ -120,26 +120,26 @@ function bar(label, share, text) {
 
 function could({ prediction_set: classes, coverage }) {
   const share = percent(coverage, 0);
-  if (classes.length === 0) return "No class is probable enough to be named.";
-  if (classes.length === 1) return [`Could only be: `, h("strong", classes[0]), `, at ${share} coverage.`];
-  return ["Could be: ", h("strong", classes.join(", ")), `, at ${share} coverage.`];
+  if (classes.length === 0) return "The prediction set is empty.";
+  if (classes.length === 1) return [`Prediction set: `, h("strong", classes[0]), `, at ${share} coverage.`];
+  return ["Prediction set: ", h("strong", classes.join(", ")), `, at ${share} coverage.`];
 }
 
 function verdict({ predictions, agree }, sample) {
-  const told = agree ? `${predictions.length === 2 ? "Both" : "All"} say ${predictions[0].label}.`
-    : `They differ: ${predictions.map(({ model, label }) => `${model} says ${label}`).join(", ")}.`;
+  const told = agree ? `${predictions.length === 2 ? "Both" : "All"} predict ${predictions[0].label}.`
+    : `They differ: ${predictions.map(({ model, label }) => `${model} predicts ${label}`).join(", ")}.`;
   if (sample === null) return told;
   const right = predictions.filter(({ label }) => label === sample.label).map(({ model }) => model);
-  return [told, " ", h("strong.truth", `In truth it is ${sample.label}: ${judged(right, predictions.length)}.`)];
+  return [told, " ", h("strong.truth", `True class: ${sample.label}; ${judged(right, predictions.length)}.`)];
 }
 
 function judged(right, count) {
-  if (right.length === count) return count === 2 ? "both are right" : "all are right";
-  if (right.length === 0) return count === 2 ? "neither is right" : "none is right";
-  return `${right.join(" and ")} ${right.length === 1 ? "is" : "are"} right`;
+  if (right.length === count) return count === 2 ? "both are correct" : "all are correct";
+  if (right.length === 0) return count === 2 ? "neither is correct" : "none is correct";
+  return `${right.join(" and ")} ${right.length === 1 ? "is" : "are"} correct`;
 }
 
 function timing({ timing_ms: spent, milliseconds: whole }) {
-  return `Models ${milliseconds(spent.inference)}, decoding ${milliseconds(spent.decode)}, waiting ${milliseconds(spent.queue)}; there and back ${milliseconds(whole)}.`;
+  return `Inference ${milliseconds(spent.inference)}, decoding ${milliseconds(spent.decode)}, queue ${milliseconds(spent.queue)}; round trip ${milliseconds(whole)}.`;
 }
 

@@ -1,11 +1,11 @@
-// A photograph: the phone's own camera where there is one, else a small dialog over the computer's.
+// Camera: the phone's own app on touch devices, else a dialog with the computer's camera.
 import { byId } from "../dom.js";
 import { toast } from "../toast.js";
 
 const NAME = "photograph.jpg";
 const QUALITY = 0.92;
 
-/** Offer the button where there can be a camera, and call `show(file)` with what it takes. */
+/** Show the button if there may be a camera, and call `show(file)` with each photo. */
 export function startCamera(show) {
   const phone = matchMedia("(pointer: coarse)").matches;
   const button = byId("photograph");
@@ -25,16 +25,16 @@ export function startCamera(show) {
   });
 
   async function open() {
-    button.disabled = true; // a second stream would be one that nobody lets go of
+    button.disabled = true; // a second stream would never be stopped
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch (error) {
-      toast(error.name === "NotAllowedError" ? "The browser may not use the camera." : "There is no camera that could be used.", { kind: "bad" });
+      toast(error.name === "NotAllowedError" ? "The browser may not use the camera." : "No camera was found.", { kind: "bad" });
       return;
     } finally {
       button.disabled = false;
     }
-    shutter.disabled = true; // until there is something to be seen
+    shutter.disabled = true; // until the preview has a frame
     video.srcObject = stream;
     dialog.showModal();
   }

@@ -1,9 +1,9 @@
-// The part of the picture that the models see: a box over it, for mouse, touch and keys.
+// Crop box over the image, for mouse, touch and keyboard.
 import { byId } from "../dom.js";
 
 const HELP = {
-  whole: "Each model fits it into its own input; its card says how.",
-  part: "Drag the box, or focus it: arrow keys move it, plus and minus change its size.",
+  whole: "Each model resizes the image to its own input size; its card shows how.",
+  part: "Drag the box, or focus it and use the arrow keys to move it, plus and minus to resize it.",
 };
 const PAUSE_MS = 120;
 const STEP = 0.02;
@@ -19,7 +19,7 @@ export class CropBox {
   #box = null;
   #drag = null;
 
-  /** `changed()` is called once the box has come to rest for a moment. */
+  /** `changed()` is called when the box has not moved for a moment. */
   constructor(changed) {
     this.#changed = changed;
     const element = byId("crop");
@@ -36,8 +36,8 @@ export class CropBox {
   }
 
   /**
-   * Begin with the whole picture, which each version fits into its input as it does for every client; a part begins as
-   * the largest one in the middle. `size` of the picture is null where the browser cannot show it.
+   * Start with the whole image, which each version resizes as for every client; the first crop is the largest centered
+   * one. `size` of the image is null if the browser cannot show it.
    */
   place(size, aspect, least) {
     clearTimeout(this.#timer);
@@ -51,7 +51,7 @@ export class CropBox {
     this.#draw();
   }
 
-  /** {left, top, width, height} in pixels of the picture; null for all of it, however the versions fit it. */
+  /** {left, top, width, height} in pixels of the image; null for the whole image. */
   get value() {
     const { width, height } = this.#picture ?? {};
     if (!this.#shown || (this.#box.width === width && this.#box.height === height)) return null;
@@ -67,7 +67,7 @@ export class CropBox {
     return this.#within({ left: (this.#picture.width - width) / 2, top: (this.#picture.height - height) / 2, width, height });
   }
 
-  /** Width and height in the model's proportions, as near to the wanted width as the picture allows. */
+  /** Width and height in the model's aspect ratio, as near to the wanted width as the image allows. */
   #sized(wanted) {
     const most = Math.min(this.#picture.width, this.#picture.height * this.#aspect);
     const width = Math.max(Math.min(this.#least, most), Math.min(most, wanted));
@@ -94,7 +94,7 @@ export class CropBox {
     else this.#resize(box, edge, right, down);
   }
 
-  /** Pull one corner; the opposite one stays. */
+  /** Drag one corner; the opposite one stays. */
   #resize(box, edge, right, down) {
     const [west, north] = [edge.includes("w"), edge.includes("n")];
     const grown = Math.max(west ? -right : right, (north ? -down : down) * this.#aspect);

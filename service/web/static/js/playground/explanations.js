@@ -1,4 +1,4 @@
-// What each model sees, pixel for pixel, and over it the map of what its answer hangs on.
+// Explanations: the input of each model, pixel by pixel, with an attribution map over it.
 import { byId, fill, h } from "../dom.js";
 import { errorNotice } from "../toast.js";
 import { known } from "./families.js";
@@ -11,7 +11,7 @@ export class Explanations {
   #panels = new Map();
   #asking = null;
 
-  /** `changed()` is called when method, class or strength were chosen. */
+  /** `changed()` is called when the method, target class or opacity changes. */
   constructor(state, changed) {
     this.#state = state;
     this.#changed = changed;
@@ -34,7 +34,7 @@ export class Explanations {
     this.#explain();
   }
 
-  /** No pictures. */
+  /** Clear all images. */
   clear() {
     for (const panel of this.#panels.values()) {
       panel.asked = null;
@@ -44,7 +44,7 @@ export class Explanations {
     }
   }
 
-  /** Ask for views and maps of the picture as it is now; one that is refused is said in its place. */
+  /** Fetch views and maps of the current image; an error is shown in place of its map. */
   async refresh(signal) {
     const { families } = this.#state;
     await Promise.all(families.map((family) => this.#view(family, signal)));
@@ -59,7 +59,7 @@ export class Explanations {
     };
     this.#panels.set(family.name, panel);
     return h("figure.card.family.sight", { class: family.name },
-      h("h3", h("span.family-name", family.name), h("span.muted", ` sees ${width} × ${height} pixels`)),
+      h("h3", h("span.family-name", family.name), h("span.muted", ` input, ${width} × ${height} pixels`)),
       h("div.sight-frame", { vars: { "--ratio": width / height } }, panel.view, panel.map), panel.caption, panel.unseen, panel.problem);
   }
 
@@ -92,7 +92,7 @@ export class Explanations {
     fill(panel.unseen);
     try {
       const { blob } = await askView(picture.file, family, cropText(crop), signal);
-      replace(panel.view, blob, `What ${family.name} sees of the picture`);
+      replace(panel.view, blob, `Input of ${family.name}`);
     } catch (error) {
       if (error.name === "AbortError") throw error;
       replace(panel.view, null);
@@ -117,9 +117,9 @@ export class Explanations {
     if (method === "") return without("\u00a0");
     try {
       await known(family);
-      if (panel.asked !== asked) return; // another map was asked for meanwhile, which may have come sooner
+      if (panel.asked !== asked) return; // another map was requested meanwhile and may have arrived first
       if (!family.methods.includes(method)) {
-        return without(family.methods.length ? `${METHODS[method][0]} does not fit this model.` : "This version cannot be explained: it was published without gradient.onnx.");
+        return without(family.methods.length ? `${METHODS[method][0]} does not support this model.` : "This version cannot be explained: it was published without gradient.onnx.");
       }
       const label = family.classes.includes(target) ? target : "";
       const explained = await askMap(picture.file, family, cropText(crop), method, label, signal);
@@ -135,14 +135,14 @@ export class Explanations {
 }
 
 function caption({ map, target }, unknown) {
-  const parts = [`For ${target.label}${unknown ? `, since it does not know ${unknown}` : ""}.`];
-  if (map.flat) parts.push("The map is the same everywhere, and says nothing.");
-  else parts.push(`From ${map.minimum.toPrecision(2)} to ${map.maximum.toPrecision(2)}.`);
-  if (map.completeness?.relative_gap) parts.push(`Misses its sum by ${(100 * map.completeness.relative_gap).toFixed(1)} %.`);
+  const parts = [`Target ${target.label}${unknown ? `, because the model has no class ${unknown}` : ""}.`];
+  if (map.flat) parts.push("The map is constant and carries no information.");
+  else parts.push(`Values from ${map.minimum.toPrecision(2)} to ${map.maximum.toPrecision(2)}.`);
+  if (map.completeness?.relative_gap) parts.push(`Completeness gap ${(100 * map.completeness.relative_gap).toFixed(1)} %.`);
   return parts.join(" ");
 }
 
-/** Show another blob in an image, or none, and let go of the one before. */
+/** Show another blob in an image, or none, and release the previous one. */
 function replace(image, blob, alt = "") {
   const old = image.src;
   image.hidden = blob === null;

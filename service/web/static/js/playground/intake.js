@@ -1,8 +1,8 @@
-// Ways in: a file dropped anywhere, pasted, or chosen.
+// Image input: drag and drop, paste, file picker.
 import { byId } from "../dom.js";
 import { toast } from "../toast.js";
 
-/** Call `show(file)` for each picture that comes. */
+/** Call `show(file)` for each image. */
 export function startIntake(show) {
   const frame = byId("frame");
   const pick = byId("pick");
@@ -10,7 +10,7 @@ export function startIntake(show) {
   for (const input of [pick, byId("snap")]) {
     input.addEventListener("change", () => {
       if (input.files.length) show(input.files[0]);
-      input.value = ""; // so that the same file can be chosen again
+      input.value = ""; // allow choosing the same file again
     });
   }
   document.addEventListener("paste", (event) => {
@@ -38,7 +38,7 @@ export function startIntake(show) {
     frame.classList.remove("over");
     const files = [...event.dataTransfer.files];
     if (!files.length) return;
-    if (files.length > 1) toast(`One picture at a time: of ${files.length}, the first one is shown.`);
+    if (files.length > 1) toast(`Only the first of ${files.length} images is shown.`);
     show(files[0]);
   });
 }

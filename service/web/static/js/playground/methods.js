@@ -1,12 +1,12 @@
-// What each method is called, and what its map says; without one there is the picture alone.
+// Explanation methods: title and description of each; the empty name shows the image alone.
 
 export const METHODS = {
-  "": ["The picture", "Exactly the pixels that go into each model."],
-  saliency: ["Saliency", "How much the class’s score would change with each pixel: the largest slope along one of its channels."],
-  input_x_gradient: ["Input × gradient", "Slope times value: red pixels speak for the class, blue ones against it."],
-  smoothgrad: ["SmoothGrad", "The slope, averaged over noisy copies of the picture."],
-  integrated_gradients: ["Integrated gradients", "What each pixel adds on the way from black to the picture: red for the class, blue against it."],
-  grad_cam: ["Grad-CAM", "Where the last feature maps speak for the class; of convolutional networks only."],
-  occlusion: ["Occlusion", "How much the score drops when a patch is covered: red patches are needed, blue ones mislead."],
+  "": ["None", "The pixels that each model receives."],
+  saliency: ["Saliency", "Largest absolute gradient of the class logit over the channels of each pixel."],
+  input_x_gradient: ["Input × gradient", "Gradient times pixel value: red pixels support the class, blue pixels oppose it."],
+  smoothgrad: ["SmoothGrad", "Gradient averaged over noisy copies of the image."],
+  integrated_gradients: ["Integrated gradients", "Gradient integrated on the path from a black image: red pixels support the class, blue pixels oppose it."],
+  grad_cam: ["Grad-CAM", "Gradient-weighted sum of the last feature maps; convolutional networks only."],
+  occlusion: ["Occlusion", "Drop of the class logit when a patch is covered: red patches support the class, blue patches oppose it."],
 };
 export const SIGNED = new Set(["input_x_gradient", "integrated_gradients", "occlusion"]);

@@ -1,8 +1,8 @@
-// The picture that was given, and how it is shown.
+// The current image and its display.
 import { byId } from "../dom.js";
 
 export class Picture {
-  /** `file` is a File; `sample` {index, label} where it is a test image, else null. */
+  /** `file` is a File; `sample` is {index, label} for a test image, else null. */
   constructor(file, sample) {
     this.file = file;
     this.sample = sample;
@@ -10,18 +10,18 @@ export class Picture {
     this.size = null;
   }
 
-  /** Put it into the frame, with the crop box over it where a part can be chosen. */
+  /** Show it in the frame, with the crop box if it can be cropped. */
   async show(cropBox, families) {
     const image = byId("picture");
-    image.alt = `The picture ${this.file.name}`;
-    // Its size is known long before its pixels are decoded, which can go on beside the question.
+    image.alt = `Image ${this.file.name}`;
+    // The size is known before the pixels are decoded; decoding continues during the request.
     const known = new Promise((resolve) => {
       image.onload = () => resolve(true);
       image.onerror = () => resolve(false);
     });
     image.decoding = "async";
     image.src = this.url;
-    // The service may read what this browser cannot show, such as TIFF.
+    // The service supports formats that this browser cannot show, such as TIFF.
     this.size = (await known) ? { width: image.naturalWidth, height: image.naturalHeight } : null;
     byId("drop").hidden = true;
     byId("stage").hidden = false;
@@ -38,14 +38,14 @@ export class Picture {
     save.download = this.file.name;
   }
 
-  /** Its name and size in words. */
+  /** File name, dimensions and file size. */
   facts() {
     const kilobytes = `${Math.max(1, Math.round(this.file.size / 1024)).toLocaleString("en")} kB`;
     const size = this.size ? `${this.size.width} × ${this.size.height} pixels` : "this browser cannot show it";
     return `${this.file.name}, ${size}, ${kilobytes}`;
   }
 
-  /** Let go of it. */
+  /** Release its object URL. */
   release() {
     URL.revokeObjectURL(this.url);
   }

@@ -1,20 +1,20 @@
-// What the service is asked: the same parameters for the page, for the link's curl and for its Python.
+// Requests of the playground: the same parameters for the page, the curl command and the Python code.
 import { ask as send } from "../api.js";
 import { reference } from "./families.js";
 
 const EVERY_CLASS = 1000;
 
-/** The question that the page's state amounts to. */
+/** Parameters of the request for the page's state. */
 export function asked(state) {
   return { file: state.picture.file, models: state.families.map(reference), crop: cropText(state.crop) };
 }
 
-/** "left,top,width,height", or null for the whole picture. */
+/** "left,top,width,height", or null for the whole image. */
 export function cropText(crop) {
   return crop === null ? null : [crop.left, crop.top, crop.width, crop.height].join(",");
 }
 
-/** Both answers; `milliseconds` is the time from here and back. */
+/** Response of POST /compare; `milliseconds` is the round-trip time. */
 export async function ask({ file, models, crop }, signal) {
   const began = performance.now();
   const response = await send("/compare", {
@@ -23,14 +23,14 @@ export async function ask({ file, models, crop }, signal) {
   return { ...(await response.json()), milliseconds: performance.now() - began };
 }
 
-/** The picture as a model sees it: {blob, notes}. */
+/** The image as a model receives it: {blob, notes}. */
 export async function askView(file, family, crop, signal) {
   const query = { model: family.name, version: family.version, crop };
   const response = await send("/view", { method: "POST", body: form(file), signal, query, headers: { accept: "image/png" } });
   return { blob: await response.blob(), notes: JSON.parse(response.headers.get("x-duet-notes")) };
 }
 
-/** A map alone: {blob, map, target}, the last two being what the service says of them. */
+/** An attribution map: {blob, map, target}, with the service's description of map and target. */
 export async function askMap(file, family, crop, method, target, signal) {
   const query = { model: family.name, version: family.version, crop, method, target, layout: "map" };
   const response = await send("/saliency", { method: "POST", body: form(file), signal, query, headers: { accept: "image/png" } });

@@ -1,12 +1,12 @@
-// "Surprise me": a test image that no model was trained on; what it shows is told with the answers.
+// Random test image: an image that no model was trained on, whose true class is shown with the predictions.
 import { ask, askJSON } from "../api.js";
 import { byId } from "../dom.js";
 import { toastError } from "../toast.js";
 
 /**
- * Offer the button where test images are at hand, show the one that the link names, and call `show(file, sample)`.
+ * Show the button if there are test images, show the one in the link, and call `show(file, sample)`.
  *
- * `choosing()` is called before one is asked for; what it returns says whether no other picture was chosen since.
+ * `choosing()` is called before each request; it returns a function that tells whether this is still the newest one.
  */
 export async function startSamples(wanted, choosing, show) {
   const { count } = await askJSON("/samples");

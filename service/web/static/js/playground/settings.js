@@ -1,9 +1,9 @@
-// What a link carries: versions, method, class, strength of the map, and the number of a test image.
+// Settings in the link: versions, method, target class, map opacity, index of a test image.
 import { METHODS } from "./methods.js";
 
 const STRENGTH = 65;
 
-/** {versions: {cnn: 2}, method, target, strength, sample} of the address; what it does not name has its default. */
+/** {versions: {cnn: 2}, method, target, strength, sample} from the address, with defaults for the rest. */
 export function readSettings() {
   const query = new URLSearchParams(location.search);
   const versions = {};
@@ -23,7 +23,7 @@ export function readSettings() {
   };
 }
 
-/** The query of a link with these settings; empty where all have their defaults. */
+/** Query of a link with these settings; empty if all are defaults. */
 export function queryOf(settings) {
   const query = new URLSearchParams();
   const models = Object.entries(settings.versions).filter(([, version]) => version).map((each) => each.join("@"));
@@ -36,7 +36,7 @@ export function queryOf(settings) {
   return text && `?${text}`;
 }
 
-/** Keep the settings in the address of the page, so that a reload and a bookmark have them. */
+/** Write the settings to the page's address, for reloads and bookmarks. */
 export function writeSettings(settings) {
   history.replaceState(null, "", `${location.pathname}${queryOf(settings)}`);
 }

@@ -1,11 +1,11 @@
-// A link with the settings, and the same question as commands that run when they are pasted.
+// Sharing: a link with the settings, and the request as curl and Python code.
 import { byId } from "../dom.js";
 import { toast } from "../toast.js";
 import { reference } from "./families.js";
 import { cropText } from "./question.js";
 import { queryOf } from "./settings.js";
 
-/** Wire the buttons; {refresh()} writes the commands anew. */
+/** Wire the buttons; returns {refresh()}, which rewrites the commands. */
 export function startSharing(state) {
   const texts = { curl: "", python: "" };
   byId("copy-link").addEventListener("click", () => copy(`${location.origin}${location.pathname}${queryOf(state.settings)}`, "Link"));
@@ -20,7 +20,7 @@ export function startSharing(state) {
   };
 }
 
-/** Shell commands that ask what the page has asked. */
+/** Shell commands that send the page's requests. */
 function curl(state) {
   const { settings, families, picture } = state;
   const name = fileName(picture);
@@ -34,7 +34,7 @@ function curl(state) {
   return `${lines.join("\n")}\n`;
 }
 
-/** A Python program that does the same. */
+/** A Python program that sends the page's requests. */
 function python(state) {
   const { settings, families, picture } = state;
   const sample = picture?.sample ?? null;
@@ -47,7 +47,7 @@ function python(state) {
     `with Client(${quote(location.origin)}) as duet:`,
     `    answer = duet.compare(${call(`models=[${families.map((family) => quote(reference(family))).join(", ")}]`)})`,
     "    for each in answer.predictions:",
-    '        print(each.model, each.label, f"{each.probability:.1%}", "could be:", ", ".join(each.prediction_set))',
+    '        print(each.model, each.label, f"{each.probability:.1%}", "prediction set:", ", ".join(each.prediction_set))',
   ];
   for (const family of explained(state)) {
     const named = target(state, family);
@@ -67,24 +67,24 @@ function target({ settings }, family) {
 }
 
 function fileName(picture) {
-  return picture === null ? "picture.png" : picture.file.name;
+  return picture === null ? "image.png" : picture.file.name;
 }
 
 function text(query) {
   return new URLSearchParams(Object.entries(query).filter(([, value]) => value !== null)).toString().replaceAll("%2C", ",").replaceAll("%40", "@");
 }
 
-/** One word of a POSIX shell. */
+/** One quoted word of a POSIX shell. */
 function shell(word) {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A file's name in curl's -F, where commas and semicolons mean something outside of quotes. */
+/** A file name in curl's -F, quoted because commas and semicolons are special there. */
 function part(name) {
   return /[,;"\\]/.test(name) ? `"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"` : name;
 }
 
-/** A Python string: what JSON escapes, Python reads alike. */
+/** A Python string literal; JSON escapes are valid Python. */
 function quote(value) {
   return JSON.stringify(value);
 }
@@ -94,7 +94,7 @@ async function copy(content, what) {
     await navigator.clipboard.writeText(content);
     toast(`${what} copied.`, { kind: "good" });
   } catch {
-    byId("snippets").open = true; // over plain http from another machine the browser offers no clipboard
-    toast("The browser does not let pages copy here; take it from below.", { kind: "bad" });
+    byId("snippets").open = true; // the browser has no clipboard on plain HTTP from another machine
+    toast("The browser does not allow copying here; copy the text below.", { kind: "bad" });
   }
 }

@@ -1,0 +1,187 @@
+"""Pairwise comparison of two versions from their stored predictions: scores, differences, intervals and tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from core.errors import DifferentImagesError
+from core.records.base import Record
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.evaluation import CalibratedECE, EvaluatedData
+from core.repository.predictions import SplitPredictions
+from core.statistics.calibration import BINS, calibrated_ece
+from core.statistics.comparison import PairedComparison, compare_paired, paired_difference
+from core.statistics.holm import holm
+from core.statistics.mcnemar import mcnemar_exact
+from core.statistics.proportions import proportion
+from core.statistics.resampling import from_resamples, resampled_means, unbiased
+
+SIGNIFICANCE = 0.05
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.integer[Any]]
+
+
+class ProbabilityScores(Record):
+    """Scores of one version's probabilities."""
+
+    log_loss: ConfidenceInterval = Field(description="mean of -ln p(true class), natural logarithm")
+    brier: ConfidenceInterval = Field(
+        description="mean squared distance between probabilities and one-hot label, on [0, 2]"
+    )
+    ece: ConfidenceInterval = Field(
+        description="calibration error; the interval is corrected for the bootstrap's upward bias"
+    )
+    ece_if_calibrated: CalibratedECE = Field(
+        description="calibration error of a perfectly calibrated model with the same confidences"
+    )
+    confusion_rates: tuple[tuple[ConfidenceInterval, ...], ...] = Field(
+        description="row: true class, column: predicted; share of the true class with Wilson's interval; empty rows "
+        "for classes without images"
+    )
+
+
+class ClassDifference(Record):
+    """Recall of one class for both versions."""
+
+    label: str
+    images: int
+    first: ConfidenceInterval = Field(description="recall of the first version")
+    second: ConfidenceInterval
+    difference: ConfidenceInterval = Field(description="first minus second, for matched pairs")
+    p: float = Field(description="p of McNemar's exact test on the images of this class")
+    holm_p: float = Field(description="the same after Holm's correction over all classes")
+    significant: bool = Field(description="true if `holm_p` is below 0.05")
+
+
+class Pairwise(Record):
+    """Two versions on the same images."""
+
+    data: EvaluatedData
+    first: ProbabilityScores
+    second: ProbabilityScores
+    paired: PairedComparison
+    log_loss_difference: ConfidenceInterval = Field(description="first minus second, with the same resamples of images")
+    brier_difference: ConfidenceInterval
+    ece_difference: ConfidenceInterval
+    per_class: tuple[ClassDifference, ...]
+
+
+def compare_predictions(
+    data: tuple[EvaluatedData, EvaluatedData],
+    class_names: tuple[tuple[str, ...], tuple[str, ...]],
+    predictions: tuple[SplitPredictions, SplitPredictions],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Pairwise:
+    """Compare the stored fp32 predictions of two versions; each pair has the first version first.
+
+    Args:
+        data: evaluated images of each version.
+        class_names: of each version.
+        predictions: of each version.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        DifferentImagesError: images or classes differ.
+    """
+    one, other = predictions
+    same = np.array_equal(one.index, other.index) and np.array_equal(one.labels, other.labels)
+    if data[0] != data[1] or class_names[0] != class_names[1] or not same:
+        raise DifferentImagesError(data[0].digest, data[1].digest)
+    labels_N, names = one.labels, class_names[0]
+    first_NK, second_NK = (side.probabilities["fp32"].astype(np.float64) for side in predictions)
+    first_NM, second_NM = (_per_image(side_NK, labels_N) for side_NK in (first_NK, second_NK))
+    first_BM, second_BM = (
+        resampled_means(side_NM, resamples=resamples, seed=seed) for side_NM in (first_NM, second_NM)
+    )
+    first_F, second_F = (_figures(side_NM.mean(axis=0)[None])[0] for side_NM in (first_NM, second_NM))
+    first_BF, second_BF = _figures(first_BM), _figures(second_BM)
+    differences = [from_resamples(first_F[f] - second_F[f], first_BF[:, f] - second_BF[:, f]) for f in range(3)]
+    return Pairwise(
+        data=data[0],
+        first=_scores(first_F, first_BF, labels_N, first_NK),
+        second=_scores(second_F, second_BF, labels_N, second_NK),
+        paired=compare_paired(labels_N, one.predicted(), other.predicted()),
+        log_loss_difference=differences[0],
+        brier_difference=differences[1],
+        ece_difference=differences[2],
+        per_class=class_differences(labels_N, one.predicted(), other.predicted(), names),
+    )
+
+
+def class_differences(
+    labels_N: Labels, first_N: Labels, second_N: Labels, names: tuple[str, ...]
+) -> tuple[ClassDifference, ...]:
+    """Recall and significance of the difference for each class with images.
+
+    Args:
+        labels_N: true classes.
+        first_N: predicted classes of the first version.
+        second_N: predicted classes of the second version.
+        names: of the classes.
+    """
+    present = [k for k in range(len(names)) if np.any(labels_N == k)]
+    rows, p_values = [], []
+    for k in present:
+        first_right, second_right = first_N[labels_N == k] == k, second_N[labels_N == k] == k
+        only_first = int(np.count_nonzero(first_right & ~second_right))
+        only_second = int(np.count_nonzero(second_right & ~first_right))
+        rows.append((first_right, second_right, only_first, only_second))
+        p_values.append(mcnemar_exact(only_first, only_second))
+    return tuple(
+        ClassDifference(
+            label=names[k],
+            images=len(first_right),
+            first=proportion(int(first_right.sum()), len(first_right)),
+            second=proportion(int(second_right.sum()), len(second_right)),
+            difference=paired_difference(only_first, only_second, len(first_right)),
+            p=p,
+            holm_p=adjusted,
+            significant=adjusted < SIGNIFICANCE,
+        )
+        for k, (first_right, second_right, only_first, only_second), p, adjusted in zip(
+            present, rows, p_values, holm(p_values), strict=True
+        )
+    )
+
+
+def _per_image(probabilities_NK: Floats, labels_N: Labels) -> Floats:
+    """[N, 2 + bins]: log loss, Brier score, and correctness minus confidence in the column of the confidence's bin."""
+    images = np.arange(len(labels_N))
+    onehot_NK = np.eye(probabilities_NK.shape[1])[labels_N]
+    confidence_N = probabilities_NK.max(axis=1)
+    bin_N = np.digitize(confidence_N, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
+    gap_NB = np.zeros((len(labels_N), BINS))
+    gap_NB[images, bin_N] = (probabilities_NK.argmax(axis=1) == labels_N) - confidence_N
+    loss_N = -np.log(np.maximum(probabilities_NK[images, labels_N], _MIN_PROBABILITY))
+    brier_N = ((probabilities_NK - onehot_NK) ** 2).sum(axis=1)
+    return np.column_stack([loss_N, brier_N, gap_NB])
+
+
+def _figures(means_BM: Floats) -> Floats:
+    """[B, 3]: log loss, Brier score and expected calibration error from the means of `_per_image`."""
+    return np.column_stack([means_BM[:, 0], means_BM[:, 1], np.abs(means_BM[:, 2:]).sum(axis=1)])
+
+
+def _scores(figures_F: Floats, figures_BF: Floats, labels_N: Labels, probabilities_NK: Floats) -> ProbabilityScores:
+    classes = probabilities_NK.shape[1]
+    counts_KK = np.zeros((classes, classes), np.int64)
+    np.add.at(counts_KK, (labels_N, probabilities_NK.argmax(axis=1)), 1)
+    return ProbabilityScores(
+        log_loss=from_resamples(float(figures_F[0]), figures_BF[:, 0]),
+        brier=from_resamples(float(figures_F[1]), figures_BF[:, 1]),
+        ece=unbiased(float(figures_F[2]), figures_BF[:, 2]),
+        ece_if_calibrated=calibrated_ece(probabilities_NK),
+        confusion_rates=tuple(
+            tuple(proportion(int(count), int(row_K.sum())) for count in row_K) if row_K.any() else ()
+            for row_K in counts_KK
+        ),
+    )

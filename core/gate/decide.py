@@ -1,0 +1,190 @@
+"""Gate decision: a gain or a lower cost lets a version pass, guards can stop it.
+
+A version passes if it is significantly more accurate than the champion, or cheaper and not inferior, and all guards
+pass: no class, calibration, robustness or cost is worse than its limit. A guard fails only if the whole interval is
+beyond the limit, so that chance on a small holdout does not stop a version.
+"""
+
+from __future__ import annotations
+
+from core.gate.corruption import corruption_verdicts
+from core.gate.costs import Costs
+from core.gate.holdout import Evidence
+from core.gate.paired_tests import class_verdicts, compare, lost_calibration
+from core.gate.report import ClassVerdict, GateReport, Ground, Range, Verdict, allowed_up_to
+from core.gate.thresholds import GateThresholds
+from core.statistics.comparison import PairedComparison
+
+
+def decide(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: GateThresholds) -> GateReport:
+    """Compare a candidate with the champion of its family.
+
+    Args:
+        champion: the current champion.
+        candidate: a version with the same holdout images and classes.
+        costs: of the candidate relative to the champion.
+        thresholds: limits of the gate.
+    """
+    comparison = compare(candidate, champion)
+    classes = class_verdicts(candidate, champion, thresholds.significance)
+    gain, inferiority = _gain(comparison, thresholds), _non_inferiority(comparison, thresholds)
+    cheaper = _cheaper(costs, thresholds)
+    guards = (
+        _classes(classes, thresholds),
+        _calibration(candidate, champion, thresholds),
+        *corruption_verdicts(candidate, champion, thresholds),
+        _latency(costs, thresholds),
+        _size(costs, thresholds),
+    )
+    ground: Ground = "not_better"
+    if gain.passed or (inferiority.passed and cheaper.passed):
+        ground = "significant_gain" if gain.passed else "cheaper_and_not_inferior"
+        if not all(guard.passed for guard in guards):
+            ground = "worse_elsewhere"
+    new, old = candidate.manifest, champion.manifest
+    return GateReport(
+        family=new.family,
+        candidate=new.version,
+        champion=old.version,
+        passed=ground in ("significant_gain", "cheaper_and_not_inferior"),
+        ground=ground,
+        summary=_summary(new.reference, old.reference, ground, guards),
+        holdouts={new.reference: candidate.record, old.reference: champion.record},
+        comparison=comparison,
+        verdicts=(gain, inferiority, cheaper, *guards),
+        classes=classes,
+        thresholds=thresholds,
+    )
+
+
+def _summary(new: str, old: str, ground: Ground, guards: tuple[Verdict, ...]) -> str:
+    if ground == "significant_gain":
+        return f"{new} may replace {old}: it is significantly more accurate, and nothing else became worse"
+    if ground == "cheaper_and_not_inferior":
+        return f"{new} may replace {old}: it is cheaper and not less accurate, and nothing else became worse"
+    if ground == "worse_elsewhere":
+        against = "; ".join(guard.sentence for guard in guards if not guard.passed)
+        return f"{new} may not replace {old}, although it is a gain: {against}"
+    return f"{new} may not replace {old}: it is neither significantly more accurate, nor cheaper and not inferior"
+
+
+def _gain(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
+    difference, p = comparison.difference, comparison.mcnemar_p
+    passed = difference.value > 0 and p < thresholds.significance
+    counted = "a significant gain" if passed else "no significant gain"
+    return Verdict(
+        name="gain",
+        value=difference.value,
+        interval=Range(low=difference.low, high=difference.high),
+        limit=thresholds.significance,
+        passed=passed,
+        sentence=(
+            f"{comparison.first_accuracy:.2%} of {comparison.images:,} holdout images are correct instead of "
+            f"{comparison.second_accuracy:.2%}, a difference of {100 * difference.value:+.2f} points "
+            f"({100 * difference.low:+.2f} to {100 * difference.high:+.2f}); McNemar's p is {_p(p)}, the limit is "
+            f"{thresholds.significance:g}: {counted}"
+        ),
+    )
+
+
+def _non_inferiority(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
+    difference, margin = comparison.difference, thresholds.non_inferiority_margin
+    passed = difference.low > -margin
+    at_worst = "at the low end of the interval it is not less accurate"
+    if difference.low < 0:
+        allowed = f"{100 * margin:.2f} is allowed"
+        at_worst = f"at the low end of the interval it is {-100 * difference.low:.2f} points less accurate, {allowed}"
+    return Verdict(
+        name="non_inferiority",
+        value=difference.value,
+        interval=Range(low=difference.low, high=difference.high),
+        limit=-margin,
+        passed=passed,
+        sentence=f"{at_worst}: {'not ' if passed else ''}inferior",
+    )
+
+
+def _cheaper(costs: Costs, thresholds: GateThresholds) -> Verdict:
+    latency, size, limit = costs.latency.ratio.high, costs.size_ratio, thresholds.cheaper_ratio
+    passed = min(latency, size) <= limit and max(latency, size) <= 1 / limit
+    return Verdict(
+        name="cheaper",
+        value=min(costs.latency.ratio.value, size),
+        interval=None,
+        limit=limit,
+        passed=passed,
+        sentence=(
+            f"it takes {costs.latency.ratio.value:.2f} times the time and {size:.2f} times the space: "
+            f"{'' if passed else 'not '}cheaper, the limits are {limit:g} and {1 / limit:.2f} times"
+        ),
+    )
+
+
+def _classes(classes: tuple[ClassVerdict, ...], thresholds: GateThresholds) -> Verdict:
+    worse = [one for one in classes if not one.passed]
+    named = ", ".join(
+        f"{one.label} ({one.candidate:.1%} of {one.images} instead of {one.champion:.1%}, p {_p(one.p)})"
+        for one in worse
+    )
+    return Verdict(
+        name="classes",
+        value=min(one.p for one in classes),
+        interval=None,
+        limit=thresholds.significance,
+        passed=not worse,
+        sentence=(
+            f"significantly worse after Holm's correction: {named}" if worse else "no class is significantly worse"
+        ),
+    )
+
+
+def _calibration(candidate: Evidence, champion: Evidence, thresholds: GateThresholds) -> Verdict:
+    new, old, loss = lost_calibration(candidate, champion)
+    limit = thresholds.max_calibration_loss
+    return Verdict(
+        name="calibration",
+        value=loss.value,
+        interval=Range(low=loss.low, high=loss.high),
+        limit=limit,
+        passed=loss.low <= limit,
+        sentence=(
+            f"the expected calibration error is {new:.4f} instead of {old:.4f}, {loss.value:+.4f} "
+            f"({loss.low:+.4f} to {loss.high:+.4f}): {allowed_up_to(loss.low <= limit)} {limit:g}"
+        ),
+    )
+
+
+def _latency(costs: Costs, thresholds: GateThresholds) -> Verdict:
+    latency, limit = costs.latency, thresholds.max_latency_ratio
+    ratio = latency.ratio
+    return Verdict(
+        name="latency",
+        value=ratio.value,
+        interval=Range(low=ratio.low, high=ratio.high),
+        limit=limit,
+        passed=ratio.low <= limit,
+        sentence=(
+            f"an image takes {latency.candidate_ms:.2f} ms instead of {latency.champion_ms:.2f} ms on one thread, "
+            f"{ratio.value:.2f} times ({ratio.low:.2f} to {ratio.high:.2f}): {allowed_up_to(ratio.low <= limit)} "
+            f"{limit:g} times"
+        ),
+    )
+
+
+def _size(costs: Costs, thresholds: GateThresholds) -> Verdict:
+    ratio, limit = costs.size_ratio, thresholds.max_size_ratio
+    return Verdict(
+        name="size",
+        value=ratio,
+        interval=None,
+        limit=limit,
+        passed=ratio <= limit,
+        sentence=(
+            f"graph and weights are {costs.candidate_bytes / 1e6:.2f} MB instead of {costs.champion_bytes / 1e6:.2f} "
+            f"MB, {ratio:.2f} times: {allowed_up_to(ratio <= limit)} {limit:g} times"
+        ),
+    )
+
+
+def _p(p: float) -> str:
+    return f"{p:.2g}" if p >= 1e-4 else "below 0.0001"

@@ -1,0 +1,1 @@
+"""Image decoding and the pixel operations that training and serving share."""

@@ -1,0 +1,276 @@
+"""Image decoding: from the bytes of an upload or file to the uint8 pixels of a model input.
+
+The Pillow readers are called directly, not through `PIL.Image.open`: only allowed formats are imported, and the size
+limit of this project applies before Pillow's own.
+
+The allow-list has the formats that browsers, phones, scanners and data sets write and that every Pillow wheel reads:
+PNG, JPEG, WebP, GIF, BMP and TIFF. Formats that run other programs (EPS), embed other files (ICO, PSD) or are rare are
+not allowed, because every decoder is exposed to untrusted input.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
+from core.images.color_modes import raw_mode, to_rgb
+from core.images.fast_png import decode_plain_png
+from core.images.geometry import ModelInput, fit_image, fit_notes
+from core.repository.manifest import Geometry
+
+MAX_PIXELS = 25_000_000
+# The resampling filter's table grows with the longer side, so a strip of one pixel's height needs a limit too.
+MAX_SIDE = 65_535
+
+ALLOWED = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+_READERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"RIFF", WebPImageFile),
+    (b"GIF87a", GifImageFile),
+    (b"GIF89a", GifImageFile),
+    (b"BM", BmpImageFile),
+    (b"II*\0", TiffImageFile),
+    (b"MM\0*", TiffImageFile),
+    (b"II+\0", TiffImageFile),
+    (b"MM\0+", TiffImageFile),
+)
+# Other formats, recognized only for the error message: offset, signature, name.
+_FOREIGN: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftyphev", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (4, b"jP  ", "JPEG 2000"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"\0\0\1\0", "ICO"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"%PDF", "PDF"),
+    (0, b"<svg", "SVG"),
+)
+
+_ORIENTATION_TAG = 0x0112
+_ORIENTATIONS = {
+    2: ("mirrored", Image.Transpose.FLIP_LEFT_RIGHT),
+    3: ("rotated", Image.Transpose.ROTATE_180),
+    4: ("mirrored", Image.Transpose.FLIP_TOP_BOTTOM),
+    5: ("mirrored and rotated", Image.Transpose.TRANSPOSE),
+    6: ("rotated", Image.Transpose.ROTATE_270),
+    7: ("mirrored and rotated", Image.Transpose.TRANSVERSE),
+    8: ("rotated", Image.Transpose.ROTATE_90),
+}
+
+# A JPEG is decoded at the smallest scale of 1/1, 1/2, 1/4, 1/8 that leaves at least this many times the model's size.
+# A photograph then takes a third of the time, and resizing hides the difference.
+_DRAFT_FACTOR = 8
+# Counting the frames of a GIF reads the whole file. Larger files only get the note "several".
+_COUNTED_GIF_BYTES = 1_000_000
+
+
+class Crop(NamedTuple):
+    """A crop rectangle, in pixels after EXIF orientation."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """Model input decoded from an image file.
+
+    Attributes:
+        pixels_HWC: uint8 [H, W, 3], RGB in the size of the model input, read-only.
+        notes: changes made to the image, in order; empty without changes.
+        original_size: width and height after EXIF orientation.
+    """
+
+    pixels_HWC: npt.NDArray[np.uint8]
+    notes: tuple[str, ...]
+    original_size: tuple[int, int]
+
+
+def decode_image(
+    data: bytes,
+    *,
+    height: int,
+    width: int,
+    geometry: Geometry = "stretch",
+    max_pixels: int = MAX_PIXELS,
+    crop: Crop | None = None,
+) -> DecodedImage:
+    """Decode one image into uint8 RGB [height, width, 3]; thread-safe.
+
+    Steps: the first frame of an animation is taken, EXIF orientation is applied, other color modes are converted to RGB
+    without their ICC profile, 16-bit samples are scaled to 8 bits, transparency is flattened on white, and the image is
+    fitted by `fit_image`. An 8-bit RGB image of the right size is returned unchanged.
+
+    Args:
+        data: a whole PNG, JPEG, WebP, GIF, BMP or TIFF file.
+        height: of the result, in pixels, at least 1.
+        width: of the result, in pixels, at least 1.
+        geometry: fit of an image with another aspect ratio.
+        max_pixels: largest allowed number of pixels, checked from the header before decoding.
+        crop: the part to use; by default the whole image.
+
+    Raises:
+        CropError: the crop is not within the image.
+        UnsupportedImageError: an image of an unsupported format or pixel type.
+        ImageTooLargeError: more than `max_pixels` pixels, or a side over 65,535 pixels.
+        ImageError: not an image, empty, damaged or truncated.
+    """
+    return _decode_at(data, (width, height), (geometry,), max_pixels, crop)[geometry]
+
+
+def decode_images(
+    data: bytes, inputs: Sequence[ModelInput], *, max_pixels: int = MAX_PIXELS, crop: Crop | None = None
+) -> list[DecodedImage]:
+    """Decode one image for several models; each result equals that of `decode_image`.
+
+    The file is decoded once per input size, because the decoded resolution of a large JPEG depends on it.
+    """
+    geometries: dict[tuple[int, int], dict[Geometry, None]] = {}
+    for height, width, geometry in inputs:
+        geometries.setdefault((width, height), {})[geometry] = None
+    decoded = {size: _decode_at(data, size, tuple(wanted), max_pixels, crop) for size, wanted in geometries.items()}
+    return [decoded[width, height][geometry] for height, width, geometry in inputs]
+
+
+def _decode_at(
+    data: bytes, wanted: tuple[int, int], geometries: tuple[Geometry, ...], max_pixels: int, crop: Crop | None
+) -> dict[Geometry, DecodedImage]:
+    """Decode the image once and fit it into the wanted width and height with each geometry."""
+    width, height = wanted
+    plain = crop is None and height * width <= max_pixels
+    plain_HWC = decode_plain_png(data, height=height, width=width) if plain else None
+    if plain_HWC is not None:
+        return dict.fromkeys(geometries, DecodedImage(plain_HWC, (), wanted))
+    reader = _reader_of(data)
+    try:
+        image, notes, original_size = _decode(reader, data, wanted, max_pixels, crop)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"the image is larger than {_megapixels(max_pixels)}; scale it down first") from error
+    except Exception as error:  # Pillow's readers raise many kinds of errors on damaged data
+        raise ImageError(f"the {reader.format} image is damaged or truncated; send the whole file") from error
+    taken_size = original_size
+    if crop is not None:
+        image, taken_size = _cropped(image, original_size, crop), (crop.width, crop.height)
+        notes.append(f"cropped to {crop.width}x{crop.height} at {crop.left},{crop.top}")
+    return {
+        geometry: DecodedImage(
+            fit_image(image, height=height, width=width, geometry=geometry),
+            (*notes, *fit_notes(taken_size, height=height, width=width, geometry=geometry)),
+            original_size,
+        )
+        for geometry in geometries
+    }
+
+
+def _decode(
+    reader: type[ImageFile], data: bytes, wanted: tuple[int, int], max_pixels: int, crop: Crop | None
+) -> tuple[Image.Image, list[str], tuple[int, int]]:
+    """Decode to the upright RGB image (of a large JPEG at a reduced scale), notes, and the full upright size."""
+    opened = reader(io.BytesIO(data))
+    _refuse_too_large(opened.size, max_pixels)
+    size = opened.size
+    notes = _frame_notes(opened, len(data))
+    # Pillow rotates a TIFF upright while loading and drops the tag.
+    turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
+    if isinstance(opened, JpegImageFile):
+        # The shorter side decides: it has the least resolution to spare.
+        shorter = min(size if crop is None else (crop.width, crop.height))
+        reduction = max(1, shorter // (_DRAFT_FACTOR * max(wanted)))
+        opened.draft(opened.mode, (max(1, size[0] // reduction), max(1, size[1] // reduction)))
+    stored_as = raw_mode(opened)
+    opened.load()
+    if isinstance(opened, TiffImageFile):
+        size = opened.size
+
+    image: Image.Image = opened
+    orientation = turned or _orientation(opened, notes)
+    if orientation in _ORIENTATIONS:
+        verb, transpose = _ORIENTATIONS[orientation]
+        notes.append(f"{verb} by EXIF orientation {orientation}")
+        if not turned:
+            image = opened.transpose(transpose)
+            size = size[::-1] if orientation >= 5 else size
+    image, color_notes = to_rgb(image, stored_as)
+    return image, notes + color_notes, size
+
+
+def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image.Image:
+    """Crop an image that may have been decoded at a reduced scale; edges are rounded to the decoded pixels."""
+    right, bottom = crop.left + crop.width, crop.top + crop.height
+    if right > original[0] or bottom > original[1]:
+        raise CropError(
+            f"the crop {crop.width}x{crop.height} at {crop.left},{crop.top} is not within the image, which has "
+            f"{original[0]}x{original[1]} pixels"
+        )
+    across, down = image.width / original[0], image.height / original[1]
+    left, top = min(round(crop.left * across), image.width - 1), min(round(crop.top * down), image.height - 1)
+    return image.crop((left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down))))
+
+
+def _reader_of(data: bytes) -> type[ImageFile]:
+    if not data:
+        raise ImageError(f"the image is empty (0 bytes); send a {ALLOWED} file")
+    for signature, reader in _READERS:
+        if data.startswith(signature) and (reader is not WebPImageFile or data[8:12] == b"WEBP"):
+            return reader
+    for offset, signature, name in _FOREIGN:
+        if data.startswith(signature, offset):
+            raise UnsupportedImageError(f"{name} files are not supported; convert the image to {ALLOWED}")
+    raise ImageError(f"the data is not an image of a supported format; send a {ALLOWED} file")
+
+
+def _refuse_too_large(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"the image has {width}x{height} pixels; the limit is {_megapixels(max_pixels)}, so scale it down first"
+        )
+    if max(size) > MAX_SIDE:
+        raise ImageTooLargeError(
+            f"the image has {width}x{height} pixels; no side may exceed {MAX_SIDE}, so crop it or scale it down first"
+        )
+
+
+def _megapixels(pixels: int) -> str:
+    return f"{pixels / 1e6:g} megapixels"
+
+
+def _frame_notes(image: ImageFile, length: int) -> list[str]:
+    if not getattr(image, "is_animated", False):
+        return []
+    # Counting the pages of a TIFF takes quadratic time in Pillow.
+    if isinstance(image, TiffImageFile) or (isinstance(image, GifImageFile) and length > _COUNTED_GIF_BYTES):
+        return ["first of several frames"]
+    return [f"first of {getattr(image, 'n_frames', 1)} frames"]
+
+
+def _orientation(image: Image.Image, notes: list[str]) -> int | None:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # viewers show images with a damaged EXIF block too
+        notes.append("damaged EXIF block ignored")
+        return None
+    return value if isinstance(value, int) else None

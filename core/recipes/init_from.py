@@ -1,0 +1,39 @@
+"""Initialization from a version: checks that its network fits, and takes over its image geometry."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from core.errors import ConfigurationError, explain
+from core.recipes import RecipeConfig
+from core.repository.manifest import Geometry, Manifest
+
+DEFAULT_GEOMETRY: Geometry = "crop"
+"""Default of a run without `geometry` and `init_from`."""
+
+
+def geometry_of(config: RecipeConfig, start: Manifest | None) -> Geometry:
+    """Fit of images into the network input, from `config` or the version that the run starts from."""
+    return config.geometry or (DEFAULT_GEOMETRY if start is None else start.input.geometry)
+
+
+def require_same_network(config: RecipeConfig, start: Manifest) -> None:
+    """Check that the weights of `start` fit the network of `config`.
+
+    Raises:
+        ConfigurationError: the networks differ; the message lists the differences.
+    """
+    try:
+        theirs = RecipeConfig.model_validate(start.config)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"cannot start from {start.reference}: its configuration is not valid in this release "
+            f"({explain(error, at_most=1)})"
+        ) from error
+    differences = {key: both for key, both in config.differences(theirs).items() if key.startswith("network.")}
+    if differences:
+        listed = "; ".join(f"{key} is {there!r} there, {here!r} here" for key, (here, there) in differences.items())
+        raise ConfigurationError(
+            f"cannot start from {start.reference}, which has another network: {listed}. Use its recipe, "
+            f"{start.recipe}, or change these settings"
+        )

@@ -1,0 +1,80 @@
+"""Record lookup: finds the record of given versions in both layers, checked by the digest of their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from core.records.activations import Activations
+from core.records.base import ReportedModel, read_report
+from core.records.corrupted_holdout import CorruptedHoldout
+from core.records.explanations import Explanations
+from core.records.latency import Latency
+from core.records.mistakes import Mistakes
+from core.records.paths import ReportName, report_path
+from core.records.robustness import Robustness
+from core.repository.manifest import Manifest
+
+VersionRecord = Robustness | CorruptedHoldout | Explanations | Latency | Activations | Mistakes
+AnyVersionRecord = TypeVar(
+    "AnyVersionRecord", Robustness, CorruptedHoldout, Explanations, Latency, Activations, Mistakes
+)
+
+NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
+    {
+        Robustness: "robustness",
+        CorruptedHoldout: "corrupted_holdout",
+        Explanations: "explanations",
+        Latency: "latency",
+        Activations: "activations",
+        Mistakes: "mistakes",
+    }
+)
+"""Name of each kind of record in file names."""
+
+
+@dataclass(frozen=True)
+class Found(Generic[AnyVersionRecord]):
+    """A record and its file."""
+
+    record: AnyVersionRecord
+    path: Path
+
+
+def find_report(
+    kind: type[AnyVersionRecord], manifests: Sequence[Manifest], layers: Sequence[Path], *, quick: bool = False
+) -> Found[AnyVersionRecord] | None:
+    """Find the first record of these versions, matched by weights and data set.
+
+    Args:
+        kind: type of record.
+        manifests: of the one or two versions, in the order of the record.
+        layers: from `report_layers`.
+        quick: find the record of a quick run on few images instead of the full one.
+
+    Raises:
+        DataError: the file is not a valid record.
+    """
+    for layer in layers:
+        path = report_path(layer, NAMES[kind], *(manifest.reference for manifest in manifests), quick=quick)
+        if path.is_file():
+            record = read_report(path, kind)
+            if belongs(record, manifests):
+                return Found(record, path)
+    return None
+
+
+def belongs(record: VersionRecord, manifests: Sequence[Manifest]) -> bool:
+    """True if a record is of these versions and of their data set."""
+    same_data = isinstance(record, Latency) or all(record.data.digest == each.data.digest for each in manifests)
+    return same_data and versions_of(record) == tuple(ReportedModel.of(each) for each in manifests)
+
+
+def versions_of(record: VersionRecord) -> tuple[ReportedModel, ...]:
+    """The versions of a record."""
+    if isinstance(record, Activations | Mistakes):
+        return tuple(each.model for each in record.models)
+    return (record.model,)

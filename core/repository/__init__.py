@@ -1,0 +1,1 @@
+"""The model repository: versions, their manifests, champions, publishing, integrity and pruning."""

@@ -1,0 +1,301 @@
+"""Schema of manifest.json: classes, input, provenance, thresholds, costs and file hashes of a model version.
+
+The manifest is the contract between training and serving: the service reads class names, input size and thresholds
+here, not from code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.repository.confidence_interval import ConfidenceInterval
+
+SCHEMA_VERSION: Literal[1] = 1
+MANIFEST_NAME = "manifest.json"
+
+FAMILY_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
+FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Precision = Literal["fp32", "int8"]
+Geometry = Literal["stretch", "crop", "pad"]
+"""Fit of an image with another aspect ratio into the input; see `core.images.geometry.fit_image`."""
+GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
+"""Graph file of each precision; a version has those with a `calibration` entry."""
+_WEIGHTS_SUFFIX = ".safetensors"
+GRADIENT_GRAPH = "gradient.onnx"
+"""Graph for explanations; a version has it if its manifest has a `gradient` record."""
+CARD_NAME = "README.md"
+FIGURES = "figures"
+"""Model card, and folder of its figures."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(_Record):
+    """Input of a version: uint8 [N, height, width, channels], RGB.
+
+    `mean` and `std` are per channel on the [0, 1] scale. They are for information: `model.onnx` normalizes its input.
+    """
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: Literal[3] = 3
+    geometry: Geometry = Field(
+        "stretch",
+        description="fit of an image with another aspect ratio: stretched, cropped to its center or padded; older "
+        "versions without the field stretch",
+    )
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class DataRecord(_Record):
+    """Images that a version was trained and evaluated on."""
+
+    name: str
+    digest: Sha256 = Field(description="sha256 of images and labels of the whole data set, in order")
+    split_digest: Sha256 = Field(description="sha256 of the indices that split the training images")
+    counts: dict[Literal["train", "validation", "holdout", "test"], int]
+    trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
+
+
+class EnvironmentRecord(_Record):
+    """Machine and libraries that trained a version."""
+
+    duet: str | None = Field(None, description="release of this project; null in older versions")
+    python: str
+    torch: str
+    numpy: str
+    onnxruntime: str
+    platform: str
+    cpu: str
+    device: str = Field(description="cpu, or the accelerator's name")
+    threads: int = Field(gt=0)
+    dtype: Literal["float32", "bfloat16"] = Field(description="compute type of forward and backward passes")
+
+
+class LicenceRecord(_Record):
+    """Licenses and origin of data and weights."""
+
+    weights: str
+    data: str
+    provenance: str
+
+
+class CostRecord(_Record):
+    """Costs of a version: size, inference and training."""
+
+    parameters: int = Field(gt=0)
+    macs: int = Field(gt=0, description="multiply-accumulates of one image's forward pass")
+    training_seconds: float = Field(
+        ge=0, description="wall time of all epochs, without loading data and a teacher's predictions"
+    )
+    teacher_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="wall time of the teacher's predictions for the training images, which other runs may share; null "
+        "without a teacher, or if the time is not known",
+    )
+    epochs: int = Field(ge=0)
+
+    @property
+    def total_seconds(self) -> float:
+        """Wall time of the epochs and, if known, of the teacher's predictions."""
+        return self.training_seconds + (self.teacher_seconds or 0.0)
+
+
+class Calibration(_Record):
+    """Thresholds fitted on the holdout for one precision of a version.
+
+    probabilities = softmax(logits / temperature). The prediction set of an image has the most probable class and every
+    class with a probability of at least `conformal_threshold`; it contains the true class with probability >=
+    `coverage`. The out-of-distribution score is the energy -logsumexp(logits). An image is flagged if its score is
+    above `ood_threshold`; a share `ood_flag_rate` of the holdout is.
+    """
+
+    temperature: float = Field(gt=0)
+    coverage: Probability
+    conformal_threshold: Probability
+    ood_threshold: float
+    ood_flag_rate: Probability
+
+
+class ClassBiasRecord(_Record):
+    """Class biases that were fitted together with the temperature on the holdout.
+
+    Log losses are cross-validated means over the holdout images. The biases are kept, as part of the weights, if
+    `least_fall` is above 1e-6.
+    """
+
+    images: int = Field(gt=0, description="of the holdout")
+    folds: int = Field(gt=1)
+    log_loss_without: float = Field(ge=0, description="with a temperature alone")
+    log_loss_with: float = Field(ge=0, description="with a temperature and class biases")
+    least_fall: float = Field(description="one-sided 95 % bound of the mean fall of the log loss, paired t-test")
+    kept: bool
+    biases: tuple[float, ...] = Field(
+        description="added to the bias of the last dense layer, one a class, sum 0; empty where not kept"
+    )
+
+
+class ParityRecord(_Record):
+    """Agreement of the exported graph with the network, on `images` test images."""
+
+    images: int = Field(gt=0)
+    max_abs_logit_difference: float = Field(ge=0)
+    argmax_mismatches: int = Field(ge=0)
+
+
+class GradientRecord(_Record):
+    """Agreement of gradient.onnx with autograd in float64, on `images` validation images, or training images.
+
+    The error of an image is ||g - g64|| / ||g64||, the larger one for gradients of pixels and features. Networks of
+    ReLU and max-pooling are piecewise linear. If an image lies on the border of two linear regions within the rounding
+    of float32, the graph may use the other region. Such images are compared with g64 of the region that the graph uses,
+    and are counted in `other_pieces`.
+    """
+
+    images: int = Field(gt=0)
+    max_relative_error: float = Field(ge=0)
+    other_pieces: int = Field(ge=0)
+    max_other_piece_error: float = Field(
+        ge=0, description="largest error of these images against g64 of the region that float64 uses"
+    )
+    max_logit_difference: float = Field(
+        ge=0, description="difference from model.onnx, relative to the largest logit above 1"
+    )
+    opset: int = Field(gt=0, description="ONNX opset that the graph needs")
+
+
+class QuantizationRecord(_Record):
+    """The int8 variant of a version: method, speed, accuracy and decision.
+
+    `published` is true if model.int8.onnx is part of the version. That needs a speedup of at least 1.5 over the float32
+    graph on the machine that made it, and non-inferiority on the holdout (lower end of the 95 % interval of the
+    difference in accuracy, int8 minus float32, above -0.5 points).
+    """
+
+    method: str
+    calibration_images: int = Field(gt=0, description="training images that set the ranges of the activations")
+    speedup_batch_1: float = Field(gt=0, description="time of the float32 graph divided by that of int8, one thread")
+    speedup_batch_32: float = Field(gt=0)
+    holdout_difference: ConfidenceInterval = Field(description="accuracy on the holdout, int8 minus float32")
+    published: bool
+    verdict: str
+
+
+class HeadlineMetrics(_Record):
+    """Main scores of a version; evaluation.json has all."""
+
+    test_accuracy: Probability
+    test_macro_f1: Probability
+    test_log_loss: float = Field(ge=0)
+    test_ece: Probability
+    holdout_accuracy: Probability
+    validation_accuracy: Probability | None = Field(
+        description="null if the version was trained on the validation images"
+    )
+    corrupted_accuracy: Probability | None = Field(
+        default=None, description="mean on holdout images under four kinds of corruption; null: not measured"
+    )
+    corrupted_flag_rate: Probability | None = Field(
+        default=None, description="share of those images flagged as out of distribution; null: not measured"
+    )
+
+
+class AveragedViewsRecord(_Record):
+    """Calibration and scores of one precision with logits averaged over several views of an image."""
+
+    views: int = Field(gt=1, description="number of views; see core.images.tta_views")
+    calibration: Calibration = Field(description="fitted on the averaged logits of the holdout")
+    test_accuracy: ConfidenceInterval
+    test_log_loss: float = Field(ge=0)
+    test_ece: Probability
+
+
+class FileRecord(_Record):
+    """Hash and size of one file of a version."""
+
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+
+
+class Manifest(_Record):
+    """Content of manifest.json. `files` has every other file of the version folder."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    family: FamilyName
+    version: int = Field(gt=0)
+    created_at: datetime
+    architecture: Literal["mlp", "cnn"] = Field(description="kind of network, which decides the explanation methods")
+    class_names: tuple[str, ...] = Field(min_length=2)
+    input: InputSpec
+    recipe: str
+    config: dict[str, Any] = Field(description="full configuration, seed included")
+    seed: int
+    derived_from: str | None = Field(
+        default=None, description="family@version whose weights this version starts from or reuses"
+    )
+    source_digest: Sha256 = Field(description="sha256 of the source code of core and training")
+    data: DataRecord
+    environment: EnvironmentRecord
+    licence: LicenceRecord
+    cost: CostRecord
+    calibration: dict[Precision, Calibration]
+    class_biases: ClassBiasRecord | None = Field(
+        default=None, description="null if not tried: older versions, and holdouts below 10 images"
+    )
+    averaged_views: dict[Precision, AveragedViewsRecord] = Field(
+        default_factory=dict, description="for predictions averaged over views; empty if not measured"
+    )
+    quantization: QuantizationRecord | None = Field(default=None, description="null if int8 was not tried")
+    gradient: GradientRecord | None = Field(default=None, description="null if the version has no gradient.onnx")
+    metrics: HeadlineMetrics
+    parity: ParityRecord
+    files: dict[str, FileRecord]
+
+    @property
+    def reference(self) -> str:
+        """Short name, such as `cnn@3`."""
+        return f"{self.family}@{self.version}"
+
+    @property
+    def served_bytes(self) -> int:
+        """Size of the fp32 graph and its weights, in bytes."""
+        files = self.files.items()
+        return sum(record.bytes for name, record in files if name == GRAPHS["fp32"] or name.endswith(_WEIGHTS_SUFFIX))
+
+    def to_json(self) -> str:
+        """Indented JSON with a final newline, as stored."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_record(path: Path) -> FileRecord:
+    """Hash and size of one file."""
+    return FileRecord(sha256=sha256_of(path), bytes=path.stat().st_size)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and validate `folder`/manifest.json.
+
+    Raises:
+        OSError: the file cannot be read.
+        pydantic.ValidationError: it is not a manifest of this schema version.
+    """
+    return Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())

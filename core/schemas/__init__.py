@@ -1,0 +1,1 @@
+"""API schemas: the pydantic models of every response, shared by the service and the client."""

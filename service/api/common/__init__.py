@@ -1,0 +1,1 @@
+"""Query parameters, bodies and OpenAPI fragments that several routes share."""

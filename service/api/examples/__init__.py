@@ -1,0 +1,1 @@
+"""Example responses in the OpenAPI document."""

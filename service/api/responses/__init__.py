@@ -1,0 +1,1 @@
+"""Response rendering for the routes."""

@@ -1,0 +1,153 @@
+"""POST /v2/models/.../infer: what is in these pixels?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.common.openapi_bodies import success
+from service.api.routes.v2.references import path_parameters, reference_in
+from service.engine.engine import Engine
+from service.engine.loaded_model import ModelVariant
+from service.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    DeadlineExceededError,
+    InternalServiceError,
+    InvalidInferenceError,
+    InvalidParametersError,
+    MalformedBodyError,
+    NotReadyError,
+    PrecisionNotPublishedError,
+    QueueFullError,
+    UnknownModelError,
+    UnknownModelVersionError,
+    UnsupportedEncodingError,
+    VersionRefusedError,
+)
+from service.http.disconnect import DisconnectWatcher
+from service.http.fast_routes import FastRoute
+from service.openinference.answer import Answer, answer_of
+from service.openinference.body import JSON_LENGTH, decompressed, read_framing
+from service.openinference.call import Call, read_call
+from service.openinference.errors import ROOT, TAG, error_responses
+from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
+from service.openinference.messages import InferenceResponse
+
+router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=FastRoute)
+
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_BODY: dict[str, Any] = {
+    "required": True,
+    "description": "JSON; or, with the header Inference-Header-Content-Length, so many bytes of JSON followed by the "
+    "input's bytes, and with 0 there these bytes alone",
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/InferenceRequest"},
+            "example": REQUEST_EXAMPLE,
+        },
+        "application/octet-stream": {"schema": _BINARY, "example": BINARY_REQUEST_EXAMPLE + "<12 bytes>"},
+    },
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **success(RESPONSE_EXAMPLE, "The outputs asked for; JSON, followed by those that were wanted as binary"),
+    **error_responses(
+        MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
+        InvalidInferenceError,
+        UnknownModelError,
+        UnknownModelVersionError,
+        PrecisionNotPublishedError,
+        BodyTimeoutError,
+        VersionRefusedError,
+        BodyTooLargeError,
+        UnsupportedEncodingError,
+        InvalidParametersError([("timeout", "give it once")]),
+        QueueFullError,
+        InternalServiceError,
+        NotReadyError,
+        DeadlineExceededError,
+    ),
+}
+
+
+class InferQuery(BaseModel):
+    """The protocol has no query: what a client sends there is ignored."""
+
+
+def _documented(path: str) -> dict[str, Any]:
+    return {
+        "path": path,
+        "response_model": InferenceResponse,
+        "responses": _RESPONSES,
+        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path)},
+    }
+
+
+@router.post(**_documented("/{model}/infer"))
+async def v2_infer(request: Request, query: Annotated[InferQuery, Query()]) -> Response:
+    """Say what the model's champion sees in images that already have its size.
+
+    Outputs are `logits`, `probabilities` (after temperature) and `label`; `classification` in an output's parameters
+    ranks classes as `value:index:label`. The request's `precision` chooses a variant, and its `timeout` is in
+    microseconds. Bodies may be compressed with gzip or deflate.
+    """
+    return await _infer(request)
+
+
+@router.post(**_documented("/{model}/versions/{version}/infer"))
+async def v2_infer_version(request: Request, query: Annotated[InferQuery, Query()]) -> Response:
+    """Ask one version, as above."""
+    return await _infer(request)
+
+
+async def _infer(request: Request) -> Response:
+    reference = await reference_in(request)
+    state, context = request.scope["state"], request.scope["state"]["context"]
+    engine: Engine = state["engine"]
+    served = state["served"] = await engine.find(reference.family, reference.version, deadline=context.deadline)
+    call, decode_seconds = await _read(request, served)
+    if call.precision is not None:
+        served = await engine.find(served.family, served.version, call.precision, deadline=context.deadline)
+    deadline = context.deadline
+    if call.timeout_seconds is not None:
+        deadline = min(deadline, context.started + call.timeout_seconds)
+    connection = DisconnectWatcher(request.receive)
+    try:
+        inference = await engine.infer(
+            served,
+            call.images_NHWC,
+            decode_seconds=decode_seconds,
+            begun=context.started,
+            deadline=deadline,
+            client=connection,
+        )
+    finally:
+        connection.close()
+    return _response(answer_of(call, served, inference.outputs))
+
+
+async def _read(request: Request, served: ModelVariant) -> tuple[Call, float]:
+    """The call in the body, which is let go of with this, and the seconds that reading it took once it had come."""
+    state, headers = request.scope["state"], request.scope["headers"]
+    framing = read_framing(headers)
+    body = await state["body_reader"].read_whole(headers, request.receive, deadline=state["context"].deadline)
+    started = time.perf_counter()
+    if framing.encoding is not None:
+        limit = state["settings"].max_body_bytes
+        body = await asyncio.to_thread(decompressed, body, framing.encoding, limit)
+    shape_HWC = (*served.size, served.manifest.input.channels)
+    call = read_call(body, framing.json_length, shape_HWC, max_images=state["settings"].queue_size)
+    return call, time.perf_counter() - started
+
+
+def _response(answer: Answer) -> Response:
+    if answer.json_length is None:
+        return Response(answer.content, media_type="application/json")
+    headers = {JSON_LENGTH: str(answer.json_length)}
+    return Response(answer.content, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,215 @@
+"""Upload of labeled images: spool the body to disk -> parse -> decode every image -> stage -> install."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from starlette.types import Receive
+
+from core.errors import ImageError
+from core.images.decode import decode_image
+from core.images.labelled_folders import LabelledFolder
+from service.datasets.archive import read_archive
+from service.datasets.body import spool
+from service.datasets.files import Candidate, Skipped, too_large
+from service.datasets.form import read_images, write_single_file
+from service.datasets.limits import Limits
+from service.datasets.staging import Staging, labels_of_contents
+from service.errors import (
+    DatasetMediaTypeError,
+    DatasetTooLargeError,
+    InvalidParametersError,
+    NoUsableImageError,
+    StorageFullError,
+    TooManyUploadsError,
+)
+
+_ZIP_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_PROBE_SIDE = 8
+"""Size to which images are decoded for validation; a small size is cheap for JPEG."""
+_SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF", ".webp"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
+
+_Result = TypeVar("_Result")
+
+
+@dataclass
+class UploadSummary:
+    """Counts of added files and duplicates, and the skipped files."""
+
+    added: int = 0
+    duplicates: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class DatasetUploader:
+    """Handles at most `max_uploads` simultaneous uploads, in its own threads."""
+
+    def __init__(self, home: Path, limits: Limits, *, max_uploads: int) -> None:
+        self._home = home
+        self._limits = limits
+        self._max_uploads = max_uploads
+        self._running = 0
+        self._threads = ThreadPoolExecutor(max_uploads, thread_name_prefix="uploads")
+
+    async def add(
+        self, name: str, label: str | None, content_type: str, length: int | None, receive: Receive, *, started: float
+    ) -> tuple[LabelledFolder, UploadSummary]:
+        """Add the images of a request to the data set `name`, which may be new.
+
+        Args:
+            name: of the data set, validated.
+            label: class of all images, validated; None for a zip of class folders.
+            content_type: the whole header.
+            length: Content-Length, if any.
+            receive: of the request, whose body has not been read.
+            started: time of the request's head, on the clock of `time.perf_counter`.
+
+        Raises:
+            ProblemError: the request is rejected; nothing of it is stored.
+        """
+        kind = content_type.partition(";")[0].strip().lower()
+        _check_media_type(kind, label)
+        if self._running >= self._max_uploads:
+            raise TooManyUploadsError(self._running)
+        self._running += 1
+        try:
+            return await self._receive(name, label, content_type, length, receive, started)
+        finally:
+            self._running -= 1
+
+    def remove(self, name: str) -> None:
+        """Remove a data set; blocks. Raises FileNotFoundError if it does not exist."""
+        staging = Staging(self._home)
+        try:
+            staging.move_here(name)
+        finally:
+            staging.close()
+
+    def close(self) -> None:
+        """Wait for running uploads and end the threads."""
+        self._threads.shutdown()
+
+    async def _receive(
+        self,
+        name: str,
+        label: str | None,
+        content_type: str,
+        length: int | None,
+        receive: Receive,
+        started: float,
+    ) -> tuple[LabelledFolder, UploadSummary]:
+        staging = await self._in_thread(lambda: Staging(self._home))
+        try:
+            limits = self._limits
+            await spool(
+                receive,
+                staging.body,
+                self._threads,
+                length=length,
+                limit=limits.upload_bytes,
+                deadline=started + limits.seconds,
+                seconds=limits.seconds,
+            )
+            # Shielded: after a cancellation the thread continues and needs the folder.
+            return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFullError from error
+            raise
+        finally:
+            self._threads.submit(staging.close)
+
+    def _add(
+        self, staging: Staging, name: str, label: str | None, content_type: str
+    ) -> tuple[LabelledFolder, UploadSummary]:
+        summary = self._stage(staging, name, self._files(staging, label, content_type))
+        if summary.added + summary.duplicates == 0:
+            raise NoUsableImageError(summary.skipped)
+        return staging.install(name, self._limits), summary
+
+    def _files(self, staging: Staging, label: str | None, content_type: str) -> Iterator[Candidate | Skipped]:
+        is_form = content_type.lower().startswith("multipart/form-data")
+        if label is not None and is_form:
+            return read_images(staging.body, content_type, label, self._limits)
+        if label is not None:
+            return iter([_single_file(staging.body, label, self._limits)])
+        archive = staging.body
+        if is_form:
+            archive = staging.archive
+            write_single_file(staging.body, content_type, archive)
+        with archive.open("rb") as stream:
+            if not stream.read(4).startswith(_ZIP_SIGNATURES):
+                raise InvalidParametersError(
+                    [("label", "required unless the body is a zip of class folders: send the class of the images")]
+                )
+        return read_archive(archive, self._limits)
+
+    def _stage(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
+        labels = labels_of_contents(self._home, name)
+        summary, staged_bytes = UploadSummary(), 0
+        for file in files:
+            if isinstance(file, Skipped):
+                summary.skipped.append(file)
+                continue
+            problem = self._problem(file.content)
+            if problem is not None:
+                summary.skipped.append(Skipped(file.name, problem))
+                continue
+            stored_as = hashlib.sha256(file.content).hexdigest() + _suffix(file.content)
+            known = labels.get(stored_as)
+            if known == file.label:
+                summary.duplicates += 1
+            elif known is not None:
+                summary.skipped.append(Skipped(file.name, f"the data set already has this image, as class {known!r}"))
+            else:
+                staged_bytes += len(file.content)
+                if staged_bytes > self._limits.bytes:
+                    raise DatasetTooLargeError("bytes", self._limits.bytes)
+                staging.write(file.label, stored_as, file.content)
+                labels[stored_as] = file.label
+                summary.added += 1
+        return summary
+
+    def _problem(self, content: bytes) -> str | None:
+        """Reason why the content is not a usable image, or None."""
+        try:
+            decode_image(content, height=_PROBE_SIDE, width=_PROBE_SIDE, max_pixels=self._limits.pixels)
+        except ImageError as error:
+            return str(error)
+        return None
+
+    def _in_thread(self, call: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _check_media_type(kind: str, label: str | None) -> None:
+    if kind in _ZIP_TYPES:
+        if label is not None:
+            raise InvalidParametersError(
+                [("label", "not allowed with a zip, whose folder names are the classes: omit it")]
+            )
+    elif kind.startswith("image/"):
+        if label is None:
+            raise InvalidParametersError([("label", "required with an image: send its class")])
+    elif kind not in ("multipart/form-data", "application/octet-stream"):
+        raise DatasetMediaTypeError(kind or None)
+
+
+def _single_file(body: Path, label: str, limits: Limits) -> Candidate | Skipped:
+    if body.stat().st_size > limits.image_bytes:
+        return Skipped("the body", too_large(limits.image_bytes))
+    return Candidate("the body", label, body.read_bytes())
+
+
+def _suffix(content: bytes) -> str:
+    """File name suffix of the image format."""
+    return next((suffix for signature, suffix in _SUFFIXES if content.startswith(signature)), ".tif")

@@ -1,0 +1,70 @@
+"""RFC 9457 problem details of an error, and their documentation in OpenAPI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import DuetError
+from service.errors.base import BusyError, ProblemError
+from service.errors.table import PROBLEMS, ProblemType
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:duet:problem:"
+EXAMPLE_REQUEST_ID = "6f1c2b9a4d3e4f5a8b7c6d5e4f3a2b1c"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error of one request, as an HTTP response: RFC 9457 problem details."""
+
+    type: ProblemType
+    detail: str
+    headers: Mapping[str, str]
+    fields: Mapping[str, Any]
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The problem details, ready for JSON."""
+        return {
+            "type": TYPE_PREFIX + self.type.slug,
+            "title": self.type.title,
+            "status": self.type.status,
+            "detail": self.detail,
+            "request_id": request_id,
+            **self.fields,
+        }
+
+
+def problem_of(error: DuetError) -> Problem:
+    """The HTTP representation of an error whose class is in the table."""
+    kind = PROBLEMS[type(error)]
+    headers, fields = (dict(error.headers), error.fields) if isinstance(error, ProblemError) else ({}, {})
+    if isinstance(error, BusyError):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
+    elif kind.retry_after is not None:
+        headers["Retry-After"] = str(kind.retry_after)
+    return Problem(kind, str(error), headers, fields)
+
+
+def responses(*errors: type[DuetError]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route that reports these errors, with one named example each."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        kind = PROBLEMS[error]
+        example = problem_of(kind.example)
+        entry = documented.setdefault(kind.status, {"description": kind.title, "content": _content()})
+        if entry["description"] != kind.title:
+            entry["description"] = "One of several problems; see the examples"
+        entry["content"][PROBLEM_MEDIA_TYPE]["examples"][kind.slug] = {
+            "summary": kind.title,
+            "value": example.body(EXAMPLE_REQUEST_ID),
+        }
+        for name, value in example.headers.items():
+            entry.setdefault("headers", {})[name] = {"schema": {"type": "string"}, "example": value}
+    return documented
+
+
+def _content() -> dict[str, Any]:
+    return {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": {}}}

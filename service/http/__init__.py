@@ -1,0 +1,1 @@
+"""HTTP below the routes: admission, request bodies, middleware, problems and fast routes."""

@@ -1,0 +1,1 @@
+"""Periodic maintenance of jobs: reaping, retention and the leader lock."""

@@ -1,0 +1,141 @@
+"""Retention: removes old records, events and folders of jobs, and unpromoted versions if configured."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+from core.errors import ConfigurationError, UnknownJobError
+from core.files.run_paths import LOG_NAME, RUNS_NAME
+from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.records import JobState
+from core.repository.pruning import prune_unpromoted
+from core.repository.repository import ModelRepository
+from service.jobs.maintenance.leader_lock import once_per
+from service.jobs.store.indexes import JobQueues
+from service.jobs.store.keys import JOB_ID_PATTERN
+from service.jobs.store.store import JobStore
+from service.settings import Settings
+
+log = logging.getLogger("duet.jobs")
+EVERY_SECONDS = 3600.0
+_LIVE: tuple[JobState, ...] = ("queued", "running", "cancelling")
+_FRESH = timedelta(days=1)
+
+
+class Retention:
+    """Removes expired data; any number of processes may run one, and one of them works every hour."""
+
+    def __init__(
+        self, store: JobStore, repository: ModelRepository, settings: Settings, *, every_seconds: float = EVERY_SECONDS
+    ) -> None:
+        self._store = store
+        self._queues = JobQueues(store.client)
+        self._repository = repository
+        self._settings = settings
+        self._runs = settings.home / RUNS_NAME
+        self._every_seconds = every_seconds
+
+    def run_once(self) -> None:
+        """Clean up, unless a process did so within the interval.
+
+        Raises:
+            BrokerUnavailableError: the broker cannot be used.
+        """
+        if not once_per(self._store.client, "retention", seconds=self._every_seconds):
+            return
+        self._forget_jobs()
+        self._drop_checkpoints()
+        self._remove_orphans()
+        if self._settings.keep_unpromoted_versions is not None:
+            self._prune_versions(self._settings.keep_unpromoted_versions)
+
+    def _forget_jobs(self) -> None:
+        seconds = self._settings.job_retention_days * 86_400
+        for job_id in self._queues.ended(seconds):
+            if self._store.forget(job_id, ended_before_seconds=seconds):
+                shutil.rmtree(self._runs / job_id, ignore_errors=True)
+                log.info("job %s exceeded its retention: removed its record and folder", job_id)
+
+    def _drop_checkpoints(self) -> None:
+        """Keep only the log of jobs that succeeded; the others can still be retried from their checkpoints."""
+        for job_id in self._queues.ended(self._settings.checkpoint_retention_days * 86_400):
+            folder = self._runs / job_id
+            if not _has_more_than_log(folder):
+                continue
+            with suppress(UnknownJobError):
+                if self._store.get(job_id).state == "succeeded":
+                    _keep_log_alone(folder)
+
+    def _remove_orphans(self) -> None:
+        """Remove old run folders without a record, for example after the broker lost its data."""
+        oldest = datetime.now(UTC) - timedelta(days=self._settings.job_retention_days)
+        if not self._runs.is_dir():
+            return
+        for folder in self._runs.iterdir():
+            if re.fullmatch(JOB_ID_PATTERN, folder.name) is None or _changed_at(folder) > oldest:
+                continue
+            try:
+                self._store.get(folder.name)
+            except UnknownJobError:
+                shutil.rmtree(folder, ignore_errors=True)
+                log.info("removed run folder %s, which has no job", folder.name)
+
+    def _prune_versions(self, keep: int) -> None:
+        in_use = self._versions_in_use()
+        for family in self._repository.families():
+            numbers = {int(number) for name, number in in_use if name == family}
+            removed = prune_unpromoted(
+                self._repository, family, keep=keep, before=datetime.now(UTC) - _FRESH, in_use=numbers
+            )
+            for number in removed:
+                log.info("removed %s@%d, which was never promoted (keep_unpromoted_versions)", family, number)
+
+    def _versions_in_use(self) -> set[tuple[str, str]]:
+        pages = (self._store.list(state=state, limit=10_000).records for state in _LIVE)
+        used: set[str] = set()
+        for record in chain.from_iterable(pages):
+            match record.typed_parameters():
+                case TrainParameters() as parameters:
+                    used.update(_versions_read(parameters))
+                case EvaluateParameters(versions=references):
+                    used.update(references)
+        return {(family, number) for family, _, number in (reference.partition("@") for reference in used)}
+
+
+def _versions_read(parameters: TrainParameters) -> Iterator[str]:
+    """Versions that the run reads: initial weights and teacher."""
+    try:
+        config = parameters.config()
+    except ConfigurationError:  # from another release without this recipe here: it cannot run either
+        return
+    for reference in (config.init_from, config.distillation.teacher):
+        if reference is not None and "@" in reference:
+            yield reference
+
+
+def _has_more_than_log(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name != LOG_NAME for path in folder.iterdir())
+
+
+def _keep_log_alone(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOG_NAME:
+            path.unlink(missing_ok=True)
+
+
+def _changed_at(folder: Path) -> datetime:
+    """Time of the last change in the folder; now if it disappears meanwhile."""
+    try:
+        newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except FileNotFoundError:
+        return datetime.now(UTC)
+    return datetime.fromtimestamp(newest, UTC)

@@ -1,0 +1,157 @@
+"""Job service of the API: submits, retries and reads jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.records import JobRecord
+from core.repository.repository import ModelRepository
+from service.errors import DeadlineExceededError, TrainingNotReadyError
+from service.jobs.dispatch import Dispatcher, LateDispatcher
+from service.jobs.event_feed import EventFeed
+from service.jobs.maintenance.loop import run_maintenance
+from service.jobs.maintenance.reaper import Reaper
+from service.jobs.maintenance.retention import Retention
+from service.jobs.store.heartbeats import Heartbeats
+from service.jobs.store.idempotency import IdempotencyKeys
+from service.jobs.store.redis_client import connect_async
+from service.jobs.store.store import JobStore
+from service.observability.request_context import RequestContext
+from service.settings import Settings
+
+Result = TypeVar("Result")
+_THREADS = 16
+_LAST_ROUND_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class JobService:
+    """Access to jobs for the routes.
+
+    Blocking calls run in a separate thread limit, so that a slow broker does not block other routes.
+    """
+
+    store: JobStore
+    idempotency: IdempotencyKeys
+    dispatcher: Dispatcher
+    heartbeats: Heartbeats
+    feed: EventFeed
+    limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
+
+    async def call(self, call: Callable[[], Result], deadline: float) -> Result:
+        """Run `call`, which uses the broker and blocks, in a thread.
+
+        Args:
+            call: continues in its thread after the deadline.
+            deadline: in seconds on the clock of `time.perf_counter`.
+
+        Raises:
+            JobError: from `call`.
+            DeadlineExceededError: `call` did not finish in time.
+        """
+        try:
+            async with asyncio.timeout(deadline - time.perf_counter()):
+                return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self.limiter)
+        except TimeoutError:
+            raise DeadlineExceededError("the job broker did not respond in time: try again") from None
+
+    def submit(
+        self,
+        parameters: JobParameters,
+        context: RequestContext,
+        *,
+        idempotency_key: str | None,
+        check: Callable[[], None],
+    ) -> JobRecord:
+        """Record a job, then wake a worker for it; if sending the message fails, the reaper sends it later.
+
+        Args:
+            parameters: of the job.
+            context: of the request.
+            idempotency_key: if it already has a job, that job is returned.
+            check: raises if a new job could not run.
+
+        Raises:
+            JobError: from the store or the key.
+            TrainingNotReadyError: workers are alive, but none can run such a job.
+        """
+        kind = kind_of(parameters)
+        reserved = self.idempotency.reserve(idempotency_key, kind, parameters) if idempotency_key else nullcontext()
+        with reserved as reservation:
+            if reservation is not None and reservation.job_id is not None:
+                return self.store.get(reservation.job_id)
+            check()
+            self._check_workers(kind)
+            record = self.store.create(
+                kind, parameters, request_id=context.id, traceparent=context.traceparent, reservation=reservation
+            )
+        self.dispatcher.send(record)
+        return record
+
+    def retry(self, job_id: str) -> JobRecord:
+        """Queue a job again and wake a worker. Raises as `submit`, and JobNotRetryableError."""
+        self._check_workers(self.store.get(job_id).kind)
+        record = self.store.retry(job_id)
+        self.dispatcher.send(record)
+        return record
+
+    def _check_workers(self, kind: JobKind) -> None:
+        """Reject a job that no live worker can run. Without live workers the job is queued."""
+        readiness = [worker.training for worker in self.heartbeats.all() if kind in worker.queues]
+        if readiness and not any(each.ready for each in readiness):
+            earliest = min(readiness, key=lambda each: each.since)
+            raise TrainingNotReadyError(earliest.reason or "the worker reported no reason", earliest.since)
+
+
+def kind_of(parameters: JobParameters) -> JobKind:
+    """Kind of job with these parameters."""
+    match parameters:
+        case TrainParameters():
+            return "train"
+        case EvaluateParameters():
+            return "evaluate"
+
+
+@asynccontextmanager
+async def open_job_service(
+    settings: Settings, repository: ModelRepository, is_closing: Callable[[], bool]
+) -> AsyncIterator[JobService | None]:
+    """Open the job service for the configured broker, which need not run yet; None if no broker is configured.
+
+    While it is open, this process takes part in job maintenance. `is_closing` returns whether the process is shutting
+    down; event streams then end.
+    """
+    if settings.redis_url is None:
+        yield None
+        return
+    url = settings.redis_url.get_secret_value()
+    store = JobStore.open(url, events_kept=settings.job_events_kept)
+    feed = EventFeed(connect_async(url), is_closing=is_closing)
+    dispatcher = LateDispatcher(url)
+    job_service = JobService(
+        store=store,
+        idempotency=IdempotencyKeys(store.client, retention_seconds=settings.idempotency_hours * 3600),
+        dispatcher=dispatcher,
+        heartbeats=Heartbeats(store.client),
+        feed=feed,
+    )
+    stop = threading.Event()
+    reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)
+    maintenance = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), name="jobs", daemon=True)
+    maintenance.start()
+    try:
+        yield job_service
+    finally:
+        stop.set()
+        await asyncio.to_thread(maintenance.join, _LAST_ROUND_SECONDS)
+        await feed.close()
+        store.client.close()

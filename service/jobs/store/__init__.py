@@ -1,0 +1,1 @@
+"""Job store: jobs, events, queues and heartbeats in Redis."""

@@ -1,0 +1,93 @@
+"""Redis clients of the broker, and translation of their errors into BrokerUnavailableError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import redis.asyncio
+from redis import Redis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from core.errors import BrokerUnavailableError, ConfigurationError
+
+CONNECT_TIMEOUT_S = 2.0
+RESPONSE_TIMEOUT_S = 10.0
+_SCHEMES = ("redis", "rediss", "unix")
+# Error prefixes of a server that is up but cannot work now: loading its file, disk full, replica.
+_REFUSALS = ("LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+
+
+def connect(url: str) -> Redis:
+    """Create a client for `url` (redis://, rediss:// or unix://) that decodes responses to str; connects on first use.
+
+    A command is retried up to three times within 0.5 s after a connection error. All job scripts are idempotent.
+
+    Raises:
+        ConfigurationError: the URL has another scheme.
+    """
+    return Redis.from_url(_checked(url), retry=Retry(_backoff(), 3), **_options())
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """As `connect`, for asyncio."""
+    return redis.asyncio.Redis.from_url(_checked(url), retry=AsyncRetry(_backoff(), 3), **_options())
+
+
+def celery_url(url: str) -> str:
+    """URL of the broker in kombu's form: redis+socket:// for unix sockets, with the database as virtual host."""
+    parts = urlsplit(_checked(url))
+    if parts.scheme != "unix":
+        return url
+    database = parse_qs(parts.query).get("db")
+    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?virtual_host={database[-1]}" if database else "")
+
+
+@contextmanager
+def broker_errors() -> Iterator[None]:
+    """Convert the client's errors about an unavailable broker into BrokerUnavailableError."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise BrokerUnavailableError(
+            f"the job broker does not respond ({error}): start it again, or check DUET_REDIS_URL; "
+            "accepted jobs continue when it is back"
+        ) from error
+    except (OutOfMemoryError, ReadOnlyError) as error:
+        raise _refused(error) from error
+    except ResponseError as error:
+        if str(error).startswith(_REFUSALS):
+            raise _refused(error) from error
+        raise
+
+
+def _refused(error: RedisError) -> BrokerUnavailableError:
+    return BrokerUnavailableError(f"the job broker refuses commands ({error}): check its log, memory and disk")
+
+
+def _checked(url: str) -> str:
+    if urlsplit(url).scheme not in _SCHEMES:
+        raise ConfigurationError(
+            "DUET_REDIS_URL must begin with redis://, rediss:// or unix://, such as redis://127.0.0.1:6379/0"
+        )
+    return url
+
+
+def _backoff() -> ExponentialBackoff:
+    return ExponentialBackoff(cap=0.25, base=0.05)
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": RESPONSE_TIMEOUT_S,
+        "health_check_interval": 30,
+    }

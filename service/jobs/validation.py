@@ -1,0 +1,95 @@
+"""Validation of job parameters before a job is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import ConfigurationError, DataError, SettingsError
+from core.images.labelled_folders import LabelledFolder, folder_of, read_folder
+from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.recipes import RECIPES
+from core.recipes.init_from import require_same_network
+from core.recipes.leakage import check_no_leakage
+from core.repository.manifest import Manifest
+from service.errors import InvalidParametersError
+from service.models.catalog import ModelCatalog, ModelRef
+
+
+def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:
+    """Check recipe, settings, data, initial weights and teacher; reads the disk.
+
+    Raises:
+        InvalidParametersError: one of them does not exist or does not fit.
+        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for initial weights or teacher.
+    """
+    if parameters.recipe not in RECIPES:
+        raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
+    try:
+        config = parameters.config()
+    except SettingsError as error:
+        problems = [(f"overrides.{name}", message) for name, message in error.problems]
+        raise InvalidParametersError(problems) from None
+    except ConfigurationError as error:
+        raise _invalid("overrides", str(error)) from None
+    try:
+        parameters.target_family()
+    except ConfigurationError as error:
+        raise _invalid("family", str(error)) from None
+    _check_data(parameters.data, home)
+    if config.distillation.teacher is not None:
+        teacher = catalog.resolve(ModelRef.parse(config.distillation.teacher))
+        try:
+            check_no_leakage(teacher, config, "teach", same_images=_same_images(parameters.data, teacher))
+        except ConfigurationError as error:
+            raise _invalid("overrides.distillation.teacher", str(error)) from None
+    if config.init_from is not None:
+        start = catalog.resolve(ModelRef.parse(config.init_from))
+        try:
+            require_same_network(config, start)
+            check_no_leakage(start, config, "start", same_images=_same_images(parameters.data, start))
+        except ConfigurationError as error:
+            raise _invalid("init_from", str(error)) from None
+
+
+def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home: Path) -> None:
+    """Check versions and data; reads the disk.
+
+    Raises:
+        InvalidParametersError: the data does not exist, its classes differ from those of a version, or no versions are
+            named and there is no champion.
+        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for a version.
+    """
+    folder = _check_data(parameters.data, home)
+    for reference in parameters.versions:
+        classes = catalog.resolve(ModelRef.parse(reference)).class_names
+        if folder is not None and tuple(folder.files) != classes:
+            raise _invalid(
+                "versions",
+                f"{reference} has other classes ({', '.join(classes)}) than {parameters.data} "
+                f"({', '.join(folder.files)})",
+            )
+    if not parameters.versions and not catalog.repository.champions():
+        raise _invalid("versions", "no versions are named and there is no champion: name a version, such as cnn@3")
+
+
+def _same_images(data: str, version: Manifest) -> bool:
+    """Whether the version was trained on these images; False for folders, which the job itself checks."""
+    return folder_of(data) is None and version.data.name == data
+
+
+def _check_data(data: str, home: Path) -> LabelledFolder | None:
+    """The folder named by `data`; None for a built-in data set."""
+    name = folder_of(data)
+    if name is None:
+        return None
+    try:
+        folder = read_folder(home, name)
+    except DataError as error:
+        raise _invalid("data", str(error)) from None
+    if shortfalls := folder.shortfalls():
+        raise _invalid("data", f"{data} is too small: {'; '.join(shortfalls)}")
+    return folder
+
+
+def _invalid(parameter: str, message: str) -> InvalidParametersError:
+    return InvalidParametersError([(parameter, message)])

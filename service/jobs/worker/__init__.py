@@ -1,0 +1,1 @@
+"""Job worker: claims jobs and runs each in a child process."""

@@ -1,0 +1,90 @@
+"""Child process of a job: own session, event pipe, and termination of its whole process group."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from core.jobs.events import MAX_LINE_BYTES, Cancel, Permission, to_line
+from service.jobs.worker.line_reader import LineReader
+from service.jobs.worker.niceness import lower_priority
+
+
+class Child:
+    """A running job. Call `close` at the end; it kills the rest of the process group.
+
+    Args:
+        command: program and arguments; `--events N` (file descriptor for events) and `--parent N` (id of this process)
+            are appended.
+        environment: of the process.
+        log: file to which the output of the process is appended.
+        nice: niceness added to that of this process, 0 to 19.
+        idle: use the scheduling policy SCHED_IDLE.
+
+    Raises:
+        OSError: the command cannot be started, or the log cannot be written.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, nice: int, idle: bool
+    ) -> None:
+        events_in, events_out = os.pipe()
+        stdin_in, stdin_out = os.pipe()
+        try:
+            with log.open("ab") as printed:
+                self._process = subprocess.Popen(
+                    [*command, "--events", str(events_out), "--parent", str(os.getpid())],
+                    stdin=stdin_in,
+                    stdout=printed,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(events_out,),
+                    env=environment,
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(events_in)
+            os.close(stdin_out)
+            raise
+        finally:
+            os.close(stdin_in)
+            os.close(events_out)
+        self._stdin = os.fdopen(stdin_out, "wb", buffering=0)
+        self.descriptor = events_in
+        """Readable when the child has written events."""
+        self.lines = LineReader(events_in, limit=MAX_LINE_BYTES)
+        self.status: int | None = None
+        """Exit status after `close`, negative if a signal ended the process."""
+        lower_priority(self._process.pid, nice, idle=idle)
+
+    @property
+    def pid(self) -> int:
+        """Process id, and that of its session and group."""
+        return self._process.pid
+
+    def send(self, message: Permission | Cancel) -> None:
+        """Send a message to the child; ignored if it has ended."""
+        with suppress(BrokenPipeError):
+            self._stdin.write(to_line(message))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the child and to everything that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended. It is not reaped, so that its id still identifies its group."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def close(self) -> int:
+        """Kill the rest of the group; returns the exit status, negative if a signal ended the process."""
+        if self.status is not None:
+            return self.status
+        self.signal(signal.SIGKILL)
+        self.status = self._process.wait()
+        self._stdin.close()
+        os.close(self.descriptor)
+        return self.status

@@ -1,0 +1,127 @@
+"""Event forwarder: passes a child's events to the job's stream and answers its permit requests."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from core.errors import JobEventError
+from core.jobs.events import (
+    MAX_LINE_BYTES,
+    AddedEvent,
+    Failed,
+    Note,
+    Permission,
+    Permit,
+    Progress,
+    Published,
+    ReportedEvent,
+    Result,
+    read_child_message,
+)
+from service.jobs.worker.line_reader import OversizedLine
+
+MAX_INVALID_LINES = 20
+"""Invalid lines that are reported as notes; further ones are ignored, because the stream has a bounded length."""
+MAX_PENDING = 1000
+"""Events kept while the broker is unavailable; beyond it, outdated progress is dropped first."""
+
+
+class Broker(Protocol):
+    """The part of the job store that forwards events."""
+
+    def append(
+        self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
+    ) -> None:
+        """Append events to the job's stream, each batch once."""
+
+    def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
+        """Whether the attempt may write now."""
+
+
+class EventForwarder:
+    """Forwards the events of one attempt to the store.
+
+    Args:
+        store: of the jobs.
+        job_id: of the job.
+        token: of the claim.
+        answer: sends a permission to the child.
+    """
+
+    def __init__(self, store: Broker, job_id: str, token: int, answer: Callable[[Permission], None]) -> None:
+        self._store = store
+        self._job_id = job_id
+        self._token = token
+        self._answer = answer
+        self._pending: list[ReportedEvent | AddedEvent] = []
+        self._sending: list[ReportedEvent | AddedEvent] = []
+        self._batch = ""
+        self._requests: list[Permit] = []
+        self._report_invalidts = 0
+        self.published: Published | None = None
+        self.result: Result | None = None
+        self.failed: Failed | None = None
+        self.refused = False
+        """Whether a permit was requested and denied."""
+
+    def receive(self, lines: Sequence[bytes | OversizedLine]) -> None:
+        """Process lines of the child; an invalid line becomes a note."""
+        for line in lines:
+            if isinstance(line, OversizedLine):
+                self._report_invalid(f"a line of {line.bytes:,} bytes, the limit is {MAX_LINE_BYTES:,}")
+                continue
+            try:
+                message = read_child_message(line)
+            except JobEventError as error:
+                self._report_invalid(str(error))
+                continue
+            if isinstance(message, Permit):
+                self._requests.append(message)
+            else:
+                self._remember(message)
+                self.add(message)
+
+    def add(self, event: ReportedEvent | AddedEvent) -> None:
+        """Append an event to the pending ones."""
+        self._pending.append(event)
+        if len(self._pending) > MAX_PENDING:
+            # The new event may be progress; all earlier progress is outdated.
+            self._pending = [each for each in self._pending if each is event or not isinstance(each, Progress)]
+            del self._pending[: len(self._pending) - MAX_PENDING]
+
+    def flush(self) -> None:
+        """Send the pending events, then answer the permit requests; both are kept for the next call on an outage.
+
+        Raises:
+            BrokerUnavailableError: the broker is unavailable.
+            LostClaimError: another attempt holds the job.
+        """
+        while self._sending or self._pending:
+            if not self._sending:
+                self._sending, self._pending = self._pending, []
+                self._batch = secrets.token_hex(8)
+            self._store.append(self._job_id, self._token, self._sending, batch=self._batch)
+            self._sending = []
+        while self._requests:
+            request = self._requests[0]
+            granted = self._store.permit(self._job_id, self._token, request.action)
+            del self._requests[0]
+            self.refused = self.refused or not granted
+            self._answer(Permission(number=request.number, granted=granted))
+
+    def _remember(self, message: ReportedEvent) -> None:
+        match message:
+            case Published():
+                self.published = message
+            case Result():
+                self.result = message
+            case Failed():
+                self.failed = message
+
+    def _report_invalid(self, what: str) -> None:
+        self._report_invalidts += 1
+        if self._report_invalidts <= MAX_INVALID_LINES:
+            last = "; further such lines are not reported" if self._report_invalidts == MAX_INVALID_LINES else ""
+            self.add(Note(text=f"the job's process wrote an invalid event: {what}{last}"))

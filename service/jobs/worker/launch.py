@@ -1,0 +1,66 @@
+"""Launch of a job's process: `python -m training job`, with its environment variables and no secrets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.files.home import ensure_home
+from core.files.run_paths import LOG_NAME, named_run
+from core.jobs.records import JobRecord
+from service.jobs.worker.child_process import Child
+from service.settings import Settings
+
+_SECRETS = ("DUET_REDIS_URL", "DUET_API_KEYS")
+"""Variables withheld from the child, which reaches the broker only through its worker."""
+
+
+def training_python(settings: Settings) -> Path:
+    """Python interpreter of jobs."""
+    return settings.training_python or Path(sys.executable)
+
+
+def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
+    """Start the process of a claimed job, after a heading in the job's log.
+
+    Raises:
+        ConfigurationError: DUET_HOME cannot be created.
+        OSError: the interpreter does not exist, or the run folder is not writable.
+    """
+    home = ensure_home(settings.home)
+    run_folder = named_run(home, record.id)
+    run_folder.mkdir(parents=True, exist_ok=True)
+    log = run_folder / LOG_NAME
+    with log.open("a") as stream:
+        stream.write(_heading(record, worker))
+    return Child(
+        _command(settings, record), _environment(settings, record), log, nice=settings.job_nice, idle=settings.job_idle
+    )
+
+
+def _command(settings: Settings, record: JobRecord) -> list[str]:
+    command = [str(training_python(settings)), "-m", "training", "job", "--id", record.id, "--kind", record.kind]
+    parameters = record.typed_parameters().model_dump_json()
+    return [*command, "--parameters", parameters, "--threads", str(settings.threads_per_job)]
+
+
+def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    environment |= {
+        "DUET_HOME": str(settings.home),
+        "DUET_SHIPPED_MODELS": str(settings.shipped_models),
+        "OMP_NUM_THREADS": str(settings.threads_per_job),
+        "PYTHONUNBUFFERED": "1",
+        "REQUEST_ID": record.request_id,
+    }
+    return environment if record.traceparent is None else environment | {"TRACEPARENT": record.traceparent}
+
+
+def _heading(record: JobRecord, worker: str) -> str:
+    trace = "" if record.traceparent is None else f", trace {record.traceparent}"
+    return (
+        f"=== {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, attempt {record.attempt} (token {record.token}) by {worker}, "
+        f"request {record.request_id}{trace}\n"
+    )

@@ -1,0 +1,197 @@
+"""Job runner: claim -> check disk -> watch the child process -> record the outcome."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from core.errors import BrokerUnavailableError, DuetError, LostClaimError
+from core.files.disk_space import MIB, require_space
+from core.files.home import ensure_home
+from core.jobs.events import Note, NotPromoted, Promoted
+from core.jobs.parameters import TrainParameters
+from core.jobs.records import JobFailure, JobRecord
+from service.jobs.store.store import Claim, JobStore
+from service.jobs.worker.attempt import Attempt, StopReason, retry_until_available
+from service.jobs.worker.event_relay import EventForwarder
+from service.jobs.worker.launch import launch
+from service.settings import Settings
+
+DONE, FAILED = 0, 1
+"""Exit statuses of a job's process: success, and a failure that it reported."""
+Result = TypeVar("Result")
+Promote = Callable[[TrainParameters, str, JobRecord], Promoted | NotPromoted]
+"""Applies the gate to the published version with this reference."""
+
+log = logging.getLogger("duet.jobs")
+
+
+class JobRunner:
+    """Runs the jobs of a worker, each in the thread that calls `run`.
+
+    Args:
+        store: of the jobs.
+        send: wakes a worker for a requeued job.
+        promote: applies the gate to published versions.
+        settings: of the worker.
+        worker: name of the worker.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        send: Callable[[JobRecord], object],
+        promote: Promote,
+        settings: Settings,
+        *,
+        worker: str,
+    ) -> None:
+        self._store = store
+        self._send = send
+        self._promote = promote
+        self._settings = settings
+        self._worker = worker
+        self._running: dict[str, int] = {}
+        self.stopping = threading.Event()
+        """When set, all children stop at a checkpoint and their jobs are queued again."""
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Ids of the running jobs."""
+        return tuple(self._running)
+
+    def run(self, job_id: str) -> None:
+        """Run a queued job until it ends or its claim is lost; skip it if it is already claimed or finished."""
+        if self.stopping.is_set():
+            return  # the job stays queued, and the reaper resends its message
+        try:
+            claim = self._store.claim(job_id, worker=self._worker, lease_seconds=self._settings.job_lease_seconds)
+            if claim is None:
+                log.info("job %s is already claimed or finished, skipping", job_id)
+                return
+            with self._listed(claim):
+                self._run_claimed(claim)
+        except LostClaimError as error:
+            log.warning("%s", error)
+        except BrokerUnavailableError as error:
+            log.error(
+                "job %s is abandoned, because the broker is unavailable; a worker resumes it later: %s", job_id, error
+            )
+
+    def _run_claimed(self, claim: Claim) -> None:
+        try:
+            self._check_disk()
+            child = launch(self._settings, claim.record, self._worker)
+        except (DuetError, OSError) as error:
+            failure = JobFailure(type=type(error).__name__, message=f"the job could not be started: {error}")
+            self._until_available(lambda: self._store.finish(claim.record.id, claim.token, "failed", error=failure))
+            return
+        forwarder = EventForwarder(self._store, claim.record.id, claim.token, child.send)
+        attempt = Attempt(
+            self._store,
+            claim.record.id,
+            claim.token,
+            child,
+            forwarder,
+            stopping=self.stopping,
+            lease_seconds=self._settings.job_lease_seconds,
+            job_seconds=self._settings.job_seconds,
+        )
+        try:
+            attempt.watch()
+        finally:
+            status = child.close()
+        log.info(
+            "the process of job %s ended with status %d (%s)", claim.record.id, status, attempt.stopped or "by itself"
+        )
+        if attempt.stopped != "lost":
+            self._until_available(forwarder.flush)
+            self._record_outcome(claim, forwarder, status, attempt.stopped)
+
+    def _check_disk(self) -> None:
+        """Raises LowDiskError if less than DUET_JOB_FREE_MIB of disk is free."""
+        require_space(
+            ensure_home(self._settings.home),
+            self._settings.job_free_mib * MIB,
+            what="a job",
+            advice="free some space and retry the job, or lower DUET_JOB_FREE_MIB",
+        )
+
+    def _record_outcome(self, claim: Claim, forwarder: EventForwarder, status: int, stopped: StopReason | None) -> None:
+        """Record the outcome of the attempt."""
+        job_id, token = claim.record.id, claim.token
+        result = None if forwarder.result is None else forwarder.result.result
+        failure: JobFailure | None = None
+        if status == DONE and stopped != "cancelled":
+            outcome = {**(result or {}), **self._promote_published(claim, forwarder)} or None
+            self._until_available(lambda: self._store.finish(job_id, token, "succeeded", result=outcome))
+        elif stopped == "cancelled" or (forwarder.refused and status != FAILED):
+            # The version may be published, if the cancellation came too late: a retry then only promotes it.
+            self._until_available(lambda: self._store.finish(job_id, token, "cancelled", result=result))
+        elif status == FAILED and forwarder.failed is not None:
+            failure = JobFailure(type=forwarder.failed.error, message=forwarder.failed.message)
+        elif stopped == "time":
+            hours = self._settings.job_seconds / 3600
+            failure = JobFailure(
+                type="TimeLimitError",
+                message=f"stopped after {hours:.3g} hours, the limit of DUET_JOB_SECONDS; the last checkpoint is kept: "
+                "raise the limit and retry the job to resume from it",
+            )
+        elif stopped == "shutdown":
+            self._queue_again(lambda: self._store.give_back(job_id, token, f"worker {self._worker} was shut down"))
+        else:
+            self._queue_again(lambda: self._store.interrupt(job_id, token, _describe_end(status)))
+        if failure is not None:
+            self._until_available(lambda: self._store.finish(job_id, token, "failed", error=failure))
+
+    def _promote_published(self, claim: Claim, forwarder: EventForwarder) -> dict[str, JsonValue]:
+        """Apply the promotion policy to the published version, if this attempt still holds the job.
+
+        Returns:
+            `promoted` for the record's result; empty if nothing was decided.
+        """
+        parameters = claim.record.typed_parameters()
+        if forwarder.published is None or not isinstance(parameters, TrainParameters):
+            return {}
+        if not self._until_available(lambda: self._store.permit(claim.record.id, claim.token, "publish")):
+            return {}
+        try:
+            decision = self._promote(parameters, forwarder.published.reference, claim.record)
+        except DuetError as error:
+            forwarder.add(Note(text=f"{forwarder.published.reference} was published but not promoted: {error}"))
+            promoted = False
+        else:
+            forwarder.add(decision)
+            promoted = isinstance(decision, Promoted)
+        self._until_available(forwarder.flush)
+        return {"promoted": promoted}
+
+    def _queue_again(self, action: Callable[[], JobRecord]) -> None:
+        record = self._until_available(action)
+        if record.state == "queued":
+            self._send(record)
+
+    def _until_available(self, action: Callable[[], Result]) -> Result:
+        return retry_until_available(action, self.stopping)
+
+    @contextmanager
+    def _listed(self, claim: Claim) -> Iterator[None]:
+        self._running[claim.record.id] = claim.token
+        try:
+            yield
+        finally:
+            del self._running[claim.record.id]
+
+
+def _describe_end(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "the job's process was killed by SIGKILL, probably because the machine ran out of memory"
+    if status < 0:
+        return f"the job's process was killed by {signal.Signals(-status).name}"
+    return f"the job's process ended with status {status} without reporting an error: see the job's log"

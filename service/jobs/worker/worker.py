@@ -1,0 +1,127 @@
+"""Worker process: Celery consumer, job threads, heartbeat and maintenance."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+from types import FrameType
+from typing import Any
+
+from celery import Celery, signals
+from celery.exceptions import SecurityWarning
+from celery.worker import state
+
+from core.files.home import ensure_home
+from core.repository.repository import MODELS_NAME, ModelRepository
+from service.broker.address import embedded_url
+from service.jobs.celery_app import WORKER_OPTIONS, make_celery
+from service.jobs.dispatch import Dispatcher
+from service.jobs.maintenance.loop import run_maintenance
+from service.jobs.maintenance.reaper import Reaper
+from service.jobs.maintenance.retention import Retention
+from service.jobs.store.heartbeats import Heartbeats
+from service.jobs.store.keys import TASK_NAME
+from service.jobs.store.store import JobStore
+from service.jobs.worker.auto_promotion import JobPromoter
+from service.jobs.worker.heartbeat_thread import HeartbeatThread, worker_name
+from service.jobs.worker.launch import training_python
+from service.jobs.worker.runner import JobRunner
+from service.jobs.worker.training_env_check import TrainingEnvironment
+from service.observability.logging import configure_logging
+from service.settings import Settings
+
+LAST_ROUND_SECONDS = 3.0
+"""Time limit for the threads to end when the worker ends."""
+
+log = logging.getLogger("duet.worker")
+
+
+def run_worker(settings: Settings) -> None:
+    """Run jobs until SIGTERM or SIGINT, then stop them at their checkpoints and queue them again.
+
+    Raises:
+        ConfigurationError: DUET_HOME cannot be created, or the broker's URL is invalid.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    logging.captureWarnings(True)
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    log.info("settings", extra={"settings": settings.model_dump(mode="json")})
+    ensure_home(settings.home)
+    url = embedded_url(settings.home) if settings.redis_url is None else settings.redis_url.get_secret_value()
+    store = JobStore.open(url, events_kept=settings.job_events_kept)
+    repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
+    celery = make_celery(url)
+    dispatcher = Dispatcher(celery)
+    name = worker_name()
+    runner = JobRunner(store, dispatcher.send, JobPromoter(repository, settings.gate), settings, worker=name)
+    heartbeat = HeartbeatThread(
+        Heartbeats(store.client),
+        TrainingEnvironment(training_python(settings)),
+        lambda: runner.running,
+        settings,
+        worker=name,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: runner.stopping.set())
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=heartbeat.run, args=[ended], name="heartbeat", daemon=True),
+        threading.Thread(
+            target=run_maintenance,
+            args=[Reaper(store, dispatcher), Retention(store, repository, settings), ended],
+            name="maintenance",
+            daemon=True,
+        ),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _wait_for_environment(heartbeat, runner.stopping)
+        if not runner.stopping.is_set():
+            _take_jobs(celery, runner, settings, name)
+    finally:
+        runner.stopping.set()
+        ended.set()
+        for thread in threads:
+            thread.join(LAST_ROUND_SECONDS)
+    log.info("worker %s has ended", name)
+
+
+def _wait_for_environment(heartbeat: HeartbeatThread, stopping: threading.Event) -> None:
+    """Consume no messages until the training environment is ready, so that other workers get the jobs."""
+    while not stopping.is_set() and not heartbeat.can_train.wait(0.2):
+        pass
+
+
+def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str) -> None:
+    """Run Celery's worker in this (main) thread until a signal ends it."""
+    celery.task(name=TASK_NAME)(runner.run)
+
+    class Worker(celery.Worker):  # type: ignore[misc]  # created for this app on first access
+        def install_platform_tweaks(self, worker: object) -> None:
+            """Stop at the first signal: jobs are queued again instead of waited for."""
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, stop)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        runner.stopping.set()
+        state.should_stop = 0
+
+    # Celery warns about root because pickled messages run code. These messages are JSON with an id only.
+    warnings.simplefilter("ignore", SecurityWarning)
+    signals.setup_logging.connect(_leave_logging_alone)
+    worker = Worker(
+        hostname=f"duet@{name}",
+        queues=list(settings.worker_queues),
+        concurrency=settings.worker_jobs,
+        quiet=True,
+        **WORKER_OPTIONS,
+    )
+    log.info("worker %s accepts jobs: %s", name, ", ".join(settings.worker_queues))
+    worker.start()
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Keep Celery from configuring logging, as receiver of its signal, to which Celery keeps a weak reference."""

@@ -1,0 +1,1 @@
+"""Models as the API shows them: catalog, promotions, comparisons, evaluations and files."""

@@ -1,0 +1,143 @@
+"""What the repository holds, as the API tells it. Everything here reads the disk, and may block for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import CorruptVersionError
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
+from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
+from core.statistics.proportions import proportion
+from service.engine.versions import existing_versions
+from service.errors import UnknownModelVersionError, VersionRefusedError
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model as a client names it: `cnn` for its champion, `cnn@3` for one version."""
+
+    family: str
+    version: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> ModelRef:
+        """Read a reference.
+
+        Raises:
+            ValueError: what follows the @ is neither a version number nor `champion`.
+        """
+        family, separator, version = text.strip().partition("@")
+        if not family:
+            raise ValueError("a model's name is missing")
+        if not separator or version == "champion":
+            return cls(family, None)
+        if not (version.isascii() and version.isdecimal() and 0 < len(version) < 10):
+            raise ValueError(f"{text!r} is not a model such as cnn or cnn@3")
+        return cls(family, int(version))
+
+
+@dataclass(frozen=True)
+class ModelCatalog:
+    """Reads a repository; errors are the API's.
+
+    Attributes:
+        repository: both layers.
+        refusal: why the engine refused a version, or None where it did not.
+    """
+
+    repository: ModelRepository
+    refusal: Callable[[str, int], str | None]
+
+    def models(self) -> ModelList:
+        """Every family with its versions."""
+        champions = self.repository.champions()
+        return ModelList(
+            models=tuple(
+                ModelSummary(
+                    model=family,
+                    champion=champions.get(family),
+                    versions=tuple(self.repository.versions(family)),
+                )
+                for family in self.repository.families()
+            )
+        )
+
+    def model(self, family: str) -> ModelDetail:
+        """One family with what every version says of itself.
+
+        Raises:
+            UnknownModelError: there is none of this name.
+        """
+        versions = existing_versions(self.repository, family)
+        champion = self.repository.champion(family)
+        return ModelDetail(
+            model=family,
+            champion=champion,
+            versions=tuple(self._summary(family, version, champion) for version in versions),
+        )
+
+    def version(self, family: str, version: int) -> VersionDetail:
+        """One version with its whole manifest.
+
+        Raises:
+            UnknownModelError, UnknownModelVersionError: there is no such version.
+            VersionRefusedError: its manifest cannot be read.
+        """
+        manifest = self.manifest(family, version)
+        return VersionDetail(
+            model=family,
+            version=version,
+            champion=self.repository.champion(family) == version,
+            layer=self.repository.layer(family, version),
+            manifest=manifest,
+        )
+
+    def manifest(self, family: str, version: int) -> Manifest:
+        """The manifest of a version; raises as `version` does."""
+        existing = existing_versions(self.repository, family)
+        if version not in existing:
+            raise UnknownModelVersionError(family, version, existing)
+        try:
+            return self.repository.manifest(family, version)
+        except CorruptVersionError as error:
+            raise VersionRefusedError(family, version, str(error)) from error
+
+    def resolve(self, reference: ModelRef) -> Manifest:
+        """The manifest of the version that a reference stands for.
+
+        Raises:
+            UnknownModelError, UnknownModelVersionError: there is no such version, or no champion.
+            VersionRefusedError: its manifest cannot be read.
+        """
+        existing = existing_versions(self.repository, reference.family)
+        version = self.repository.champion(reference.family) if reference.version is None else reference.version
+        if version is None:
+            raise UnknownModelVersionError(reference.family, None, existing)
+        return self.manifest(reference.family, version)
+
+    def _summary(self, family: str, version: int, champion: int | None) -> VersionSummary:
+        refused = self.refusal(family, version)
+        manifest, layer = None, None
+        try:
+            manifest, layer = self.repository.manifest(family, version), self.repository.layer(family, version)
+        except CorruptVersionError as error:
+            refused = str(error)
+        return VersionSummary(
+            version=version,
+            champion=version == champion,
+            layer=layer,
+            created_at=manifest and manifest.created_at,
+            recipe=manifest and manifest.recipe,
+            metrics=manifest and manifest.metrics,
+            test_accuracy=manifest and _test_accuracy(manifest),
+            cost=manifest and manifest.cost,
+            refused=refused,
+        )
+
+
+def _test_accuracy(manifest: Manifest) -> ConfidenceInterval:
+    images = manifest.data.counts["test"]
+    return proportion(round(manifest.metrics.test_accuracy * images), images)

@@ -1,0 +1,87 @@
+"""Authentication of requests by key or session cookie."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+from service.errors import KeyRefusedError
+from service.security.key_file import generated_key
+from service.security.keys import Keyring, Scope, parse_keys, with_all_scopes
+from service.security.origins import check_host, check_same_origin, own_names
+from service.security.sessions import Session, read_token
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The authenticated caller of a request.
+
+    Attributes:
+        key_id: public id of the key.
+        scopes: granted scopes.
+        session: set if the caller used a cookie.
+    """
+
+    key_id: str
+    scopes: tuple[Scope, ...]
+    session: Session | None = None
+
+    @property
+    def actor(self) -> str:
+        """Name for audit trails."""
+        return f"key {self.key_id[:8]} ({self.scopes[-1]})"
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """Checks requests against the keys and host names of this service."""
+
+    keyring: Keyring
+    names: frozenset[str]
+
+    def check_host(self, headers: Headers) -> None:
+        """Raises HostNotAllowedError if the Host header names another service."""
+        check_host(headers, self.names)
+
+    def caller(self, headers: Headers, key: str | None, cookie: str | None) -> Caller | None:
+        """The caller of the request; None without key and cookie.
+
+        Args:
+            headers: of the request.
+            key: presented key, which takes precedence over the cookie.
+            cookie: session cookie, if any.
+
+        Raises:
+            KeyRefusedError: the key is unknown, or the session has expired.
+            CrossOriginError: the cookie came from a page of another origin.
+        """
+        if key is not None:
+            found = self.keyring.find(key)
+            if found is None:
+                raise KeyRefusedError.wrong_key()
+            return Caller(found.id, found.scopes)
+        if cookie is None:
+            return None
+        check_same_origin(headers)
+        session = self.session(cookie)
+        if session is None:
+            raise KeyRefusedError.ended_session()
+        return Caller(session.key.id, session.key.scopes, session)
+
+    def session(self, cookie: str) -> Session | None:
+        """The session of a cookie, None if it has expired or is invalid."""
+        return read_token(cookie, self.keyring, time.time())
+
+
+def create_authenticator(settings: Settings) -> Authenticator:
+    """Create the authenticator; generates a key in DUET_HOME if none is configured or stored.
+
+    Raises:
+        ConfigurationError: the key cannot be stored.
+    """
+    configured = settings.api_keys
+    keyring = parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(settings.home))
+    return Authenticator(keyring, own_names(settings.allowed_hosts, settings.host))

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.comparison.pairwise import Pairwise, compare_predictions
+from core.errors import DifferentImagesError
+from core.repository.evaluation import EvaluatedData
+from core.repository.predictions import SplitPredictions
+from core.statistics.calibration import brier_score, calibrated_ece, expected_calibration_error, log_loss
+from core.statistics.mcnemar import mcnemar_exact
+
+NAMES = ("cat", "dog", "owl")
+DATA = EvaluatedData(name="toys", split="test", digest="a" * 64, images=400)
+
+
+def answers(seed: int, skill: float, images: int = 400) -> SplitPredictions:
+    random = np.random.default_rng(seed)
+    labels_N = np.arange(images) % 3
+    logits_NK = random.normal(size=(images, 3))
+    logits_NK[np.arange(images), labels_N] += skill
+    exponentials_NK = np.exp(logits_NK)
+    probabilities_NK = (exponentials_NK / exponentials_NK.sum(axis=1, keepdims=True)).astype(np.float32)
+    return SplitPredictions(np.arange(images), labels_N, {"fp32": probabilities_NK})
+
+
+def compared(first: SplitPredictions, second: SplitPredictions) -> Pairwise:
+    return compare_predictions((DATA, DATA), (NAMES, NAMES), (first, second))
+
+
+def test_the_scores_are_those_of_their_definitions_and_lie_in_their_intervals() -> None:
+    first, second = answers(1, 2.0), answers(2, 0.5)
+    result = compared(first, second)
+    onehot_NK = np.eye(3)[first.labels]
+    for side, scores in ((first, result.first), (second, result.second)):
+        probabilities_NK = side.probabilities["fp32"].astype(np.float64)
+        assert scores.log_loss.value == pytest.approx(log_loss(probabilities_NK, onehot_NK))
+        assert scores.brier.value == pytest.approx(brier_score(probabilities_NK, onehot_NK))
+        assert scores.ece.value == pytest.approx(expected_calibration_error(probabilities_NK, side.labels))
+        assert scores.ece_if_calibrated == calibrated_ece(probabilities_NK)
+        for estimate in (scores.log_loss, scores.brier, scores.ece):
+            assert estimate.low <= estimate.value <= estimate.high
+            assert estimate.low < estimate.high
+
+
+def test_the_interval_of_a_mean_is_the_normal_one_where_images_are_many() -> None:
+    first = answers(1, 2.0)
+    loss_N = -np.log(first.probabilities["fp32"][np.arange(400), first.labels].astype(np.float64))
+    margin = 1.96 * loss_N.std() / 20
+    estimate = compared(first, answers(2, 0.5)).first.log_loss
+    assert estimate.high - estimate.value == pytest.approx(margin, rel=0.25)
+    assert estimate.value - estimate.low == pytest.approx(margin, rel=0.25)
+
+
+def test_confusion_rates_are_shares_of_the_true_class() -> None:
+    first = answers(1, 1.0)
+    rates = compared(first, answers(2, 0.5)).first.confusion_rates
+    for k, row in enumerate(rates):
+        assert sum(cell.value for cell in row) == pytest.approx(1)
+        share = np.mean(first.predicted()[first.labels == k] == 1)
+        assert row[1].value == pytest.approx(float(share))
+
+
+def test_a_version_against_itself_differs_in_nothing() -> None:
+    first = answers(1, 1.0)
+    result = compared(first, first)
+    for difference in (result.log_loss_difference, result.brier_difference, result.ece_difference):
+        assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    assert result.paired.mcnemar_p == 1.0
+    assert not any(row.significant for row in result.per_class)
+    assert all(row.holm_p == 1.0 for row in result.per_class)
+
+
+def test_classes_are_tested_on_their_own_images_and_corrected_for_their_number() -> None:
+    labels_N = np.repeat([0, 1, 2], 100)
+    right_NK = np.eye(3, dtype=np.float32)[labels_N]
+    wrong_N = labels_N.copy()
+    wrong_N[:12] = 1  # twelve cats taken for dogs
+    wrong_N[100:101] = 2
+    first = SplitPredictions(np.arange(300), labels_N, {"fp32": right_NK})
+    second = SplitPredictions(np.arange(300), labels_N, {"fp32": np.eye(3, dtype=np.float32)[wrong_N]})
+    cat, dog, owl = compared(first, second).per_class
+    assert (cat.label, cat.images, cat.first.value, cat.second.value) == ("cat", 100, 1.0, 0.88)
+    assert cat.p == mcnemar_exact(12, 0)
+    assert cat.holm_p == pytest.approx(3 * cat.p)
+    assert (cat.significant, dog.significant, owl.significant) == (True, False, False)
+    assert cat.difference.low > 0
+
+
+def test_a_class_without_images_has_no_rates_and_no_row() -> None:
+    labels_N = np.array([0, 0, 1, 1])
+    side = SplitPredictions(np.arange(4), labels_N, {"fp32": np.eye(3, dtype=np.float32)[labels_N]})
+    result = compared(side, side)
+    assert result.first.confusion_rates[2] == ()
+    assert [row.label for row in result.per_class] == ["cat", "dog"]
+
+
+def test_different_data_are_refused_with_both_digests() -> None:
+    first = answers(1, 1.0)
+    other = DATA.model_copy(update={"digest": "b" * 64})
+    with pytest.raises(DifferentImagesError, match=r"a{64}.*b{64}") as caught:
+        compare_predictions((DATA, other), (NAMES, NAMES), (first, first))
+    assert caught.value.digests == ("a" * 64, "b" * 64)
+
+
+def test_the_same_data_in_another_order_are_refused() -> None:
+    first = answers(1, 1.0)
+    turned = SplitPredictions(first.index[::-1], first.labels[::-1], {"fp32": first.probabilities["fp32"][::-1]})
+    with pytest.raises(DifferentImagesError):
+        compared(first, turned)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.comparison.pairwise import Pairwise, compare_predictions
+from core.comparison.significance import significance
+from core.repository.evaluation import EvaluatedData
+from core.repository.predictions import SplitPredictions
+from core.statistics.comparison import paired_difference
+
+NAMES = ("ape", "bat", "cat", "dog", "elk", "fox")
+EACH = 100
+
+
+def pairwise(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> Pairwise:
+    """Of each class 100 images, so many of which are answered wrong by one side alone: never the same by both."""
+    labels_N = np.repeat(np.arange(len(NAMES)), EACH)
+    first_N, second_N = labels_N.copy(), labels_N.copy()
+    for name, count in first_wrong.items():
+        start = NAMES.index(name) * EACH
+        first_N[start : start + count] = (NAMES.index(name) + 1) % len(NAMES)
+    for name, count in second_wrong.items():
+        end = (NAMES.index(name) + 1) * EACH
+        second_N[end - count : end] = (NAMES.index(name) + 1) % len(NAMES)
+    data = EvaluatedData(name="zoo", split="test", digest="a" * 64, images=len(labels_N))
+    sides = [
+        SplitPredictions(np.arange(len(labels_N)), labels_N, {"fp32": np.eye(len(NAMES), dtype=np.float32)[answers_N]})
+        for answers_N in (first_N, second_N)
+    ]
+    return compare_predictions((data, data), (NAMES, NAMES), (sides[0], sides[1]), resamples=20)
+
+
+def test_the_second_is_better() -> None:
+    said = significance("mlp@1", "cnn@2", pairwise({"cat": 30, "dog": 30}, {}))
+    assert (said.verdict, said.better) == ("second_better", "cnn@2")
+    assert said.headline == "cnn@2 is more accurate than mlp@1"
+    difference = paired_difference(60, 0, 600)  # cnn@2 less mlp@1
+    assert said.sentence == (
+        "cnn@2 is more accurate than mlp@1 on the same 600 test images of zoo: 100.00 % against 90.00 %, a difference "
+        f"of 10.00 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; McNemar's exact "
+        "test: p < 0.0001). After Holm's correction cnn@2 recognizes 2 (cat, dog) of 6 classes better; 4 cannot be "
+        "told apart."
+    )
+    assert (said.first_better_classes, said.second_better_classes) == ((), ("cat", "dog"))
+
+
+def test_the_first_is_better_and_the_same_is_said_of_it() -> None:
+    forwards = significance("mlp@1", "cnn@2", pairwise({"cat": 30, "dog": 30}, {}))
+    backwards = significance("cnn@2", "mlp@1", pairwise({}, {"cat": 30, "dog": 30}))
+    assert (backwards.verdict, backwards.better) == ("first_better", "cnn@2")
+    assert backwards.sentence == forwards.sentence
+    assert backwards.first_better_classes == ("cat", "dog")
+
+
+def test_each_version_is_better_at_some_classes() -> None:
+    said = significance("a", "b", pairwise({"ape": 40, "bat": 40}, {"elk": 20}))
+    assert said.verdict == "second_better"
+    assert said.sentence.endswith(
+        "After Holm's correction b recognizes 2 (ape, bat) of 6 classes better and a 1 (elk); 3 cannot be told apart."
+    )
+
+
+def test_every_class_differs() -> None:
+    said = significance("a", "b", pairwise({}, dict.fromkeys(NAMES, 20)))
+    assert said.sentence.endswith("After Holm's correction a recognizes each of the 6 classes better.")
+
+
+def test_many_classes_are_counted_rather_than_named() -> None:
+    said = significance("a", "b", pairwise({}, dict.fromkeys(NAMES[:5], 20)))
+    assert said.sentence.endswith("After Holm's correction a recognizes 5 of 6 classes better; 1 cannot be told apart.")
+
+
+def test_small_difference_is_not_distinguishable() -> None:
+    said = significance("a", "b", pairwise({"cat": 3}, {"dog": 2}))
+    assert (said.verdict, said.better) == ("not_distinguishable", None)
+    difference = paired_difference(2, 3, 600)
+    assert difference.low < 0 < difference.high
+    assert said.sentence == (
+        "a and b cannot be told apart by accuracy on the same 600 test images of zoo: 99.50 % against 99.67 %, a "
+        f"difference of -0.17 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; "
+        "McNemar's exact test: p = 1). After Holm's correction none of the 6 classes differs by more than chance."
+    )
+
+
+@pytest.mark.parametrize(("first_wrong", "second_wrong"), [({"cat": 30}, {"dog": 30}), ({"dog": 30}, {"cat": 30})])
+def test_classes_may_differ_where_accuracy_does_not(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> None:
+    said = significance("a", "b", pairwise(first_wrong, second_wrong))
+    [first_better], [second_better] = second_wrong, first_wrong
+    assert said.verdict == "not_distinguishable"
+    assert "a difference of 0.00 points (95 % interval -" in said.sentence
+    assert f"a recognizes 1 ({first_better}) of 6 classes better and b 1 ({second_better}); 4 cannot" in said.sentence
+
+
+def test_the_side_without_a_class_is_not_named_first() -> None:
+    """Here the first version is ahead by accuracy, but only the second one leads in a class."""
+    ahead = dict.fromkeys(NAMES[1:], 3)
+    said = significance("a", "b", pairwise({"ape": 10}, {**ahead, "bat": 5, "cat": 5, "dog": 5, "elk": 5, "fox": 5}))
+    assert said.verdict == "first_better"
+    assert said.sentence.endswith(
+        "After Holm's correction b recognizes 1 (ape) of 6 classes better; 5 cannot be told apart."
+    )
+
+
+def test_constant_values_have_a_zero_width_interval() -> None:
+    said = significance("cnn@2", "cnn@2", pairwise({}, {}))
+    assert said.verdict == "not_distinguishable"
+    assert said.headline == "cnn@2 and cnn@2 make the same predictions"
+    assert said.sentence == (
+        "cnn@2 and cnn@2 make the same prediction for each of the same 600 test images of zoo: 600 are correct. "
+        "After Holm's correction none of the 6 classes differs by more than chance."
+    )
+
+
+@pytest.mark.parametrize(("p", "written"), [(0.0, "p < 0.0001"), (1e-5, "p < 0.0001"), (0.0123, "p = 0.0123")])
+def test_p_is_written_as_far_as_it_says_anything(p: float, written: str) -> None:
+    compared = pairwise({"cat": 30}, {})
+    paired = compared.paired.model_copy(update={"mcnemar_p": p})
+    assert f"test: {written})" in significance("a", "b", compared.model_copy(update={"paired": paired})).sentence

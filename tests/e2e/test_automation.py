@@ -1,0 +1,78 @@
+"""The configuration of pre-commit and of the public CI: every command that they name exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+HOOKS: list[dict[str, Any]] = [
+    hook
+    for repository in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    for hook in repository["hooks"]
+]
+WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+STEPS: list[dict[str, Any]] = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+TARGETS = [step["run"].removeprefix("make ") for step in STEPS if "run" in step]
+
+
+def test_hooks_check_style_and_generated_files() -> None:
+    assert [hook["id"] for hook in HOOKS] == ["ruff", "ruff-format", "generated-files"]
+    assert all(hook["language"] == "system" for hook in HOOKS)
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=[hook["id"] for hook in HOOKS])
+def test_hook_runs_a_program_of_the_development_environment(hook: dict[str, Any]) -> None:
+    program, *words = shlex.split(hook["entry"])
+    assert program in (".venv-dev/bin/ruff", ".venv-dev/bin/python")
+    for word in words:
+        assert "/" not in word or (ROOT / word).is_file(), word
+
+
+def test_generated_files_hook_covers_what_is_generated() -> None:
+    [pattern] = [hook["files"] for hook in HOOKS if hook["id"] == "generated-files"]
+    for path in ("openapi.json", "docs/settings.md", "docs/metrics.md", "service/settings.py", "core/errors.py"):
+        assert re.search(pattern, path), path
+    assert not re.search(pattern, "tests/service/test_settings.py")
+
+
+def test_workflow_runs_both_tiers_on_every_supported_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [line.rpartition(" :: ")[2] for line in project["classifiers"] if "Python :: 3." in line]
+    assert WORKFLOW["jobs"]["test"]["strategy"]["matrix"]["python"] == named == ["3.11", "3.12", "3.13"]
+    steps = [step.get("run") for step in WORKFLOW["jobs"]["test"]["steps"]]
+    assert steps[-2:] == ["make check", "make test"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_workflow_targets_exist(target: str) -> None:
+    subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_tiers_select_by_markers_that_are_registered() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    registered = {line.partition(":")[0] for line in options["markers"]}
+    selected = {target: marker_expression(target) for target in ("check", "test", "test-all")}
+    assert selected == {
+        "check": "not slow and not full and not browser",
+        "test": "not full and (smoke or not browser)",
+        "test-all": None,
+    }
+    for expression in filter(None, selected.values()):
+        assert set(re.findall(r"\w+", expression)) - {"not", "and", "or"} <= registered
+
+
+def marker_expression(target: str) -> str | None:
+    """What `make target` gives to pytest's -m."""
+    command = ["make", "--dry-run", target]
+    planned = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    [line] = [line for line in planned.splitlines() if "--numprocesses" in line]
+    words = shlex.split(line)
+    return words[words.index("-m", words.index("pytest")) + 1] if "-m" in words[words.index("pytest") :] else None

@@ -1,0 +1,320 @@
+"""/datasets: labelled images in, listed, added to and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import threading
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images.labelled_folders import read_folder
+from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
+from service.datasets.staging import UPLOADS_NAME, Staging
+from tests.support.labelled_folders import picture, write_labelled_folder
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, running_app, settings_for
+
+KEY = {"x-api-key": "j" * 16}
+ZIP = {"content-type": "application/zip", **KEY}
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[RunningApp]:
+    settings = settings_for(
+        tmp_path,
+        api_keys=f"jobs:{KEY['x-api-key']}",
+        max_body_bytes=50_000,
+        max_pixels=20_000,
+        max_upload_bytes=300_000,
+        max_dataset_images=30,
+        max_dataset_bytes=400_000,
+        max_uploads=1,
+    )
+    async with running_app(settings, ready=False) as app:
+        yield app
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def pictures(**counts: int) -> dict[str, bytes]:
+    return {
+        f"{label}/{number}.png": picture(label, number) for label, count in counts.items() for number in range(count)
+    }
+
+
+def uploaded(answer: httpx.Response) -> DatasetUpload:
+    assert answer.status_code == 200, answer.text
+    return DatasetUpload.model_validate_json(answer.content)
+
+
+def detail(answer: httpx.Response) -> DatasetDetail:
+    assert answer.status_code == 200, answer.text
+    return DatasetDetail.model_validate_json(answer.content)
+
+
+def counts(found: DatasetDetail) -> dict[str, int]:
+    return {entry.label: entry.images for entry in found.classes}
+
+
+async def names(running: RunningApp) -> list[str]:
+    answer = await running.client.get("/datasets")
+    return [entry.name for entry in DatasetList.model_validate_json(answer.content).datasets]
+
+
+def nothing_is_left(home: Path) -> bool:
+    """Whether no upload has left anything where uploads gather."""
+    uploads = home / "datasets" / UPLOADS_NAME
+    return not uploads.exists() or not list(uploads.iterdir())
+
+
+async def until_nothing_is_left(home: Path) -> None:
+    while not nothing_is_left(home):  # noqa: ASYNC110  what is waited for happens in a thread
+        await asyncio.sleep(0.005)
+
+
+async def test_a_zip_becomes_a_data_set(running: RunningApp, tmp_path: Path) -> None:
+    files = pictures(grass=5, night=4) | {"grass/notes.txt": b"no image", "night/cut.png": picture("night", 9)[:200]}
+    answer = uploaded(await running.client.post("/datasets/colours", content=zipped(files), headers=ZIP))
+    assert (answer.added, answer.duplicates, answer.skipped) == (9, 0, 2)
+    assert {file.file for file in answer.skipped_files} == {"grass/notes.txt", "night/cut.png"}
+    assert counts(answer.dataset) == {"grass": 5, "night": 4}
+    assert answer.dataset.shortfalls == ()
+    stored = read_folder(tmp_path, "colours")
+    assert sorted(file.path.read_bytes() for file in stored.files["grass"]) == sorted(
+        content for name, content in files.items() if name.startswith("grass/") and name.endswith(".png")
+    )
+    assert detail(await running.client.get("/datasets/colours")) == answer.dataset
+    [listed] = DatasetList.model_validate_json((await running.client.get("/datasets")).content).datasets
+    assert (listed.data, listed.classes, listed.images, listed.trainable) == ("folder:colours", 2, 9, True)
+    await until_nothing_is_left(tmp_path)
+
+
+async def test_more_is_added_and_what_is_there_is_not_added_again(running: RunningApp) -> None:
+    url = "/datasets/colours"
+    first = uploaded(await running.client.post(url, content=zipped(pictures(grass=5)), headers=ZIP))
+    assert first.dataset.shortfalls == ("it has 1 class and needs at least 2",)
+    second = uploaded(await running.client.post(url, content=zipped(pictures(grass=6, night=2)), headers=ZIP))
+    assert (second.added, second.duplicates) == (3, 5)
+    assert counts(second.dataset) == {"grass": 6, "night": 2}
+    assert second.dataset.shortfalls == ("class 'night' has 2 images and needs at least 4",)
+    assert second.dataset.digest != first.dataset.digest
+    again = uploaded(await running.client.post(url, content=zipped(pictures(grass=6)), headers=ZIP))
+    assert (again.added, again.duplicates, again.dataset) == (0, 6, second.dataset)
+    mislabelled = {"night/x.png": picture("grass", 0), "night/new.png": picture("night", 7)}
+    last = uploaded(await running.client.post(url, content=zipped(mislabelled), headers=ZIP))
+    assert (last.added, last.skipped_files[0].reason) == (1, "the data set already has this image, as class 'grass'")
+
+
+async def test_single_images_come_with_their_label(running: RunningApp) -> None:
+    raw = await running.client.post(
+        "/datasets/colours",
+        params={"label": "brick red"},
+        content=picture("brick red", 0),
+        headers={"content-type": "image/png", **KEY},
+    )
+    assert counts(uploaded(raw).dataset) == {"brick red": 1}
+    files: list[Any] = [("file", (f"{n}.png", picture("brick red", n), "image/png")) for n in range(3)]
+    files += [("file", ("large.bmp", b"BM" + bytes(50_001))), ("file", ("empty.png", b""))]
+    form = uploaded(
+        await running.client.post("/datasets/colours", params={"label": "brick red"}, files=files, headers=KEY)
+    )
+    assert (form.added, form.duplicates, form.skipped) == (2, 1, 2)
+    assert [file.reason for file in form.skipped_files] == [
+        "larger than 50,000 bytes",
+        "the image is empty (0 bytes); send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
+    ]
+    assert counts(form.dataset) == {"brick red": 3}
+
+
+async def test_a_zip_may_come_in_a_form(running: RunningApp) -> None:
+    files = {"file": ("colours.zip", zipped(pictures(night=2)), "application/zip")}
+    assert counts(uploaded(await running.client.post("/datasets/c", files=files, headers=KEY)).dataset) == {"night": 2}
+
+
+async def test_who_may(running: RunningApp) -> None:
+    for method in ("POST", "DELETE"):
+        assert_problem(await running.client.request(method, "/datasets/colours"), 401, "key-required")
+    wrong = {"x-api-key": "w" * 16}
+    refused = await running.client.post("/datasets/c", content=zipped(pictures(night=2)), headers=ZIP | wrong)
+    assert_problem(refused, 401, "key-refused")
+    assert (await running.client.get("/datasets")).json() == {"datasets": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "content", "content_type", "status", "slug", "words"),
+    [
+        ("Bad", {}, b"", "application/zip", 422, "invalid-parameters", "name"),
+        ("..", {}, b"", "application/zip", 405, "method-not-allowed", ""),
+        ("cifar10", {}, b"", "application/zip", 422, "invalid-parameters", "built-in"),
+        ("c", {"label": "../x"}, b"x", "image/png", 422, "invalid-parameters", "slashes"),
+        ("c", {"label": ".x"}, b"x", "image/png", 422, "invalid-parameters", "dot"),
+        ("c", {"label": "x"}, b"x", "application/zip", 422, "invalid-parameters", "omit it"),
+        ("c", {}, picture("night", 0), "image/png", 422, "invalid-parameters", "required with an image"),
+        (
+            "c",
+            {},
+            b"x",
+            "application/octet-stream",
+            422,
+            "invalid-parameters",
+            "unless the body is a zip",
+        ),
+        ("c", {}, b"PK\x03\x04x", "application/zip", 422, "unreadable-archive", "zip"),
+        ("c", {}, zipped({"../x/1.png": b"x"}), "application/zip", 422, "unsafe-archive", "leads out"),
+        ("c", {}, zipped({"x/1.png": b"x"}), "application/zip", 422, "no-usable-image", "x/1.png"),
+        ("c", {}, zipped({}), "application/zip", 422, "no-usable-image", "class folder"),
+        ("c", {"label": "x"}, b"nothing", "image/png", 422, "no-usable-image", "not an image"),
+        ("c", {}, b"{}", "application/json", 415, "dataset-media-type", "application/zip"),
+        ("c", {}, bytes(300_001), "application/zip", 413, "body-too-large", "300000"),
+        ("c", {"label": "x"}, b"--b\r\nrubbish", "multipart/form-data; boundary=b", 400, "malformed-body", "multipart"),
+        ("c", {"label": "x"}, b"x", "multipart/form-data", 400, "malformed-body", "boundary"),
+    ],
+)
+async def test_what_cannot_be_taken_is_answered_and_leaves_nothing(
+    running: RunningApp,
+    tmp_path: Path,
+    name: str,
+    params: dict[str, str],
+    content: bytes,
+    content_type: str,
+    status: int,
+    slug: str,
+    words: str,
+) -> None:
+    headers = {"content-type": content_type, **KEY}
+    answer = await running.client.post(f"/datasets/{name}", params=params, content=content, headers=headers)
+    assert_problem(answer, status, slug)
+    assert words in answer.json()["detail"]
+    assert await names(running) == []
+    await until_nothing_is_left(tmp_path)
+
+
+async def test_a_form_with_another_field_or_several_zips_is_refused(running: RunningApp) -> None:
+    png = ("a.png", picture("night", 0), "image/png")
+    answer = await running.client.post("/datasets/c", params={"label": "x"}, files={"image": png}, headers=KEY)
+    assert_problem(answer, 422, "wrong-field")
+    two: list[Any] = [("file", ("a.zip", zipped(pictures(night=1))))] * 2
+    assert_problem(await running.client.post("/datasets/c", files=two, headers=KEY), 422, "too-many-files")
+    assert await names(running) == []
+
+
+async def test_a_data_set_grows_only_to_its_limits(running: RunningApp) -> None:
+    url = "/datasets/colours"
+    uploaded(await running.client.post(url, content=zipped(pictures(grass=20)), headers=ZIP))
+    answer = await running.client.post(url, content=zipped(pictures(night=11)), headers=ZIP)
+    assert_problem(answer, 413, "dataset-too-large")
+    assert answer.json()["limit"] == 30
+    assert counts(detail(await running.client.get(url))) == {"grass": 20}
+
+
+async def test_a_body_that_is_longer_than_it_says_is_cut_off(running: RunningApp, tmp_path: Path) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(50_000)
+
+    assert_problem(await running.client.post("/datasets/c", content=endless(), headers=ZIP), 413, "body-too-large")
+    await until_nothing_is_left(tmp_path)
+
+
+async def test_one_upload_at_a_time_is_taken_here(running: RunningApp, tmp_path: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    content = zipped(pictures(night=2))
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield content[:100]
+        begun.set()
+        await go_on.wait()
+        yield content[100:]
+
+    first = asyncio.create_task(running.client.post("/datasets/c", content=slow(), headers=ZIP))
+    await begun.wait()
+    second = await running.client.post("/datasets/d", content=content, headers=ZIP)
+    assert_problem(second, 429, "too-many-uploads")
+    assert second.headers["retry-after"]
+    assert await names(running) == []
+    go_on.set()
+    assert uploaded(await first).added == 2
+    assert uploaded(await running.client.post("/datasets/d", content=content, headers=ZIP)).added == 2
+
+
+async def test_a_full_disk_is_told_and_nothing_is_kept(
+    running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Staging, "write", full)
+    answer = await running.client.post("/datasets/c", content=zipped(pictures(night=2)), headers=ZIP)
+    assert_problem(answer, 507, "storage-full")
+    assert await names(running) == []
+    await until_nothing_is_left(tmp_path)
+
+
+async def test_nothing_is_seen_of_an_upload_before_it_is_whole(
+    running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, go_on = threading.Event(), threading.Event()
+    write = Staging.write
+
+    def slowly(self: Staging, label: str, name: str, content: bytes) -> None:
+        write(self, label, name, content)
+        written.set()
+        go_on.wait(30)
+
+    monkeypatch.setattr(Staging, "write", slowly)
+    upload = asyncio.create_task(running.client.post("/datasets/c", content=zipped(pictures(night=3)), headers=ZIP))
+    await asyncio.to_thread(written.wait, 30)
+    seen = await names(running)
+    answer = await running.client.get("/datasets/c")
+    go_on.set()
+    assert uploaded(await upload).added == 3
+    assert seen == []
+    assert_problem(answer, 404, "unknown-dataset")
+
+
+async def test_images_of_more_pixels_than_can_be_predicted_are_left_out(running: RunningApp) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((200, 101, 3), np.uint8)).save(stream, "PNG")
+    files = {"night/large.png": stream.getvalue(), **pictures(night=1)}
+    answer = uploaded(await running.client.post("/datasets/c", content=zipped(files), headers=ZIP))
+    assert (answer.added, [file.file for file in answer.skipped_files]) == (1, ["night/large.png"])
+
+
+async def test_a_data_set_is_removed_for_good(running: RunningApp, tmp_path: Path) -> None:
+    write_labelled_folder(tmp_path, "colours", {"night": 2, "grass": 1})
+    write_labelled_folder(tmp_path, "others", {"night": 1})
+    removed = detail(await running.client.delete("/datasets/colours", headers=KEY))
+    assert counts(removed) == {"grass": 1, "night": 2}
+    assert not (tmp_path / "datasets" / "colours").exists()
+    assert await names(running) == ["others"]
+    answer = await running.client.delete("/datasets/colours", headers=KEY)
+    assert_problem(answer, 404, "unknown-dataset")
+    assert answer.json()["available"] == ["others"]
+    assert_problem(await running.client.delete("/datasets/cifar10", headers=KEY), 422, "invalid-parameters")
+    assert nothing_is_left(tmp_path)
+
+
+async def test_what_a_killed_process_left_is_removed_by_the_next_upload(running: RunningApp, tmp_path: Path) -> None:
+    abandoned = tmp_path / "datasets" / UPLOADS_NAME / "0123"
+    (abandoned / "images" / "night").mkdir(parents=True)
+    under_way = Staging(tmp_path)
+    assert not abandoned.exists()
+    uploaded(await running.client.post("/datasets/c", content=zipped(pictures(night=1)), headers=ZIP))
+    assert under_way.folder.exists()
+    under_way.close()
+    await until_nothing_is_left(tmp_path)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.api.routes.job_log import NEXT_OFFSET
+from tests.support.job_api import submitted, write_log
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp
+
+LINES = "".join(f"line {i} é\n" for i in range(20_000)).encode()
+
+
+async def test_a_job_that_was_not_claimed_has_an_empty_log(jobs_app: RunningApp) -> None:
+    answer = await jobs_app.client.get(f"/jobs/{await submitted(jobs_app)}/log")
+    assert (answer.status_code, answer.content, answer.headers[NEXT_OFFSET]) == (200, b"", "0")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_the_whole_log_and_then_what_came_since(jobs_app: RunningApp) -> None:
+    job_id = await submitted(jobs_app)
+    path = write_log(jobs_app, job_id, LINES)
+    whole = await jobs_app.client.get(f"/jobs/{job_id}/log")
+    assert whole.content == LINES
+    assert whole.headers["cache-control"] == "no-store"
+    offset = whole.headers[NEXT_OFFSET]
+    assert int(offset) == len(LINES)
+    with path.open("ab") as stream:
+        stream.write(b"more\n")
+    since = await jobs_app.client.get(f"/jobs/{job_id}/log", params={"offset": offset})
+    assert (since.content, int(since.headers[NEXT_OFFSET])) == (b"more\n", len(LINES) + 5)
+    beyond = await jobs_app.client.get(f"/jobs/{job_id}/log", params={"offset": 2**40})
+    assert beyond.content == b""
+
+
+@pytest.mark.parametrize("content", [LINES, LINES[:-1], b"\n" * 5, b"one", b"one\n", b""])
+@pytest.mark.parametrize("tail", [1, 2, 3, 9_999, 100_000])
+async def test_the_last_lines(jobs_app: RunningApp, content: bytes, tail: int) -> None:
+    job_id = await submitted(jobs_app)
+    write_log(jobs_app, job_id, content)
+    answer = await jobs_app.client.get(f"/jobs/{job_id}/log", params={"tail": tail})
+    assert answer.content == b"".join(content.splitlines(keepends=True)[-tail:])
+
+
+@pytest.mark.parametrize("query", [{"tail": 0}, {"tail": "all"}, {"offset": -1}, {"offset": 2**63}, {"lines": 3}])
+async def test_unknown_parts_are_refused(jobs_app: RunningApp, query: dict[str, Any]) -> None:
+    answer = await jobs_app.client.get(f"/jobs/{await submitted(jobs_app)}/log", params=query)
+    assert_problem(answer, 422, "invalid-parameters")
+
+
+async def test_an_id_that_is_none_is_never_a_path(jobs_app: RunningApp) -> None:
+    for unknown in ("0" * 32, "..", "%2e%2e", "..%2f..%2fapi_key"):
+        answer = await jobs_app.client.get(f"/jobs/{unknown}/log")
+        assert answer.status_code == 404

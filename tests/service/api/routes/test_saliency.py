@@ -1,0 +1,410 @@
+"""POST /saliency over small models whose gradients are known; the references are in tests/service/saliency."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from core.repository.manifest import GRADIENT_GRAPH
+from core.repository.onnx_session import open_session
+from core.schemas.api import SaliencyResponse
+from core.statistics.calibration import softmax
+from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError, problem_of
+from service.saliency.explainer import Explainer
+from tests.support.explanations import at_once
+from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
+from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_logits, gray_png, write_onnx_version
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, running_app, set_champions, settings_for
+
+RAW = {"content-type": "image/png"}
+ALL = "saliency,input_x_gradient,smoothgrad,integrated_gradients,grad_cam,occlusion"
+
+
+@pytest.fixture
+async def explaining(tmp_path: Path) -> AsyncIterator[RunningApp]:
+    write_explainable(tmp_path)
+    async with running_app(settings_for(tmp_path, max_body_bytes=200_000, max_pixels=1_000_000)) as app:
+        yield app
+
+
+@pytest.fixture(params=[1, 2])
+async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningApp]:
+    """With models on the event loop, and on threads."""
+    write_explainable(tmp_path)
+    async with running_app(settings_for(tmp_path, threads=request.param)) as app:
+        yield app
+
+
+def ramp() -> npt.NDArray[np.uint8]:
+    """An image that grows brighter from left to right."""
+    return np.tile(np.arange(SIZE, dtype=np.uint8)[None, :, None] * 30, (SIZE, 1, 3))
+
+
+def png_of(image_HWC: npt.NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image_HWC).save(stream, "PNG")
+    return stream.getvalue()
+
+
+async def as_json(app: RunningApp, content: bytes, **query: Any) -> SaliencyResponse:
+    answer = await app.client.post("/saliency", params={"format": "json", **query}, content=content, headers=RAW)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return SaliencyResponse.model_validate_json(answer.content)
+
+
+async def test_every_method_gives_what_the_linear_model_implies(either: RunningApp) -> None:
+    answer = await as_json(either, png_of(ramp()), method=ALL, target="light", window=1, stride=1)
+    slope, pixels_HWC = expected_slope(3), ramp() / 255
+    found = {each.method: np.array(each.values) for each in answer.maps}
+    assert list(found) == ALL.split(",")
+    np.testing.assert_allclose(found["saliency"], slope, rtol=1e-5)
+    np.testing.assert_allclose(found["smoothgrad"], slope, rtol=1e-5)
+    for method in ("input_x_gradient", "integrated_gradients", "occlusion"):
+        np.testing.assert_allclose(found[method], slope * pixels_HWC.sum(axis=-1), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found["grad_cam"], slope * pixels_HWC.sum(axis=-1), rtol=1e-4)
+    assert {each.method: each.flat for each in answer.maps} == {
+        "saliency": True,
+        "smoothgrad": True,
+        "input_x_gradient": False,
+        "integrated_gradients": False,
+        "occlusion": False,
+        "grad_cam": False,
+    }
+
+
+async def test_the_answer_says_what_was_explained_and_how(explaining: RunningApp) -> None:
+    answer = await as_json(
+        explaining, gray_png(brightness_of("light")), method="occlusion,integrated_gradients", steps=5
+    )
+    logits_K = expected_logits(brightness_of("light"))
+    assert (answer.model, answer.version, answer.filename, answer.predicted) == ("cnn", 1, None, "light")
+    assert (answer.target.label, answer.target.index) == ("light", 3)
+    assert answer.target.logit == pytest.approx(logits_K[3], rel=1e-5)
+    assert answer.target.probability == pytest.approx(softmax(logits_K[None], 1.25)[0, 3], abs=1e-5)
+    occlusion, integrated = answer.maps
+    assert occlusion.parameters == {"window": 1, "stride": 1, "baseline": "black"}
+    assert integrated.parameters == {"steps": 5, "baseline": "black"}
+    assert occlusion.completeness is None
+    assert integrated.completeness
+    assert integrated.completeness.expected == pytest.approx(logits_K[3] - expected_logits(0)[3], rel=1e-4)
+    assert integrated.completeness.gap <= 1e-3
+    assert integrated.completeness.gap == pytest.approx(
+        abs(integrated.completeness.attributed - integrated.completeness.expected)
+    )
+    values = np.array(integrated.values)
+    assert (integrated.minimum, integrated.maximum) == pytest.approx((values.min(), values.max()))
+    assert answer.timing_ms.inference > 0
+
+
+async def test_arrays_and_pictures_carry_the_same_facts_in_headers(explaining: RunningApp) -> None:
+    content, query = png_of(ramp()), {"method": "input_x_gradient,integrated_gradients", "target": "white"}
+    expected = await as_json(explaining, content, **query)
+    for form in ("npy", "png"):
+        answer = await explaining.client.post(
+            "/saliency", params={"format": form, **query}, content=content, headers=RAW
+        )
+        assert answer.status_code == 200
+        assert answer.headers["x-duet-model"] == "cnn@1"
+        assert answer.headers["x-duet-predicted"] == expected.predicted
+        assert answer.headers["x-duet-target"] == "white"
+        assert json.loads(answer.headers["x-duet-target-facts"]) == expected.target.model_dump()
+        # The points of a path are run as many at a time as the machine's pace allows, and summed in that order.
+        for stated, each in zip(json.loads(answer.headers["x-duet-maps"]), expected.maps, strict=True):
+            facts = each.model_dump(exclude={"values"})
+            assert stated.keys() == facts.keys()
+            for name, fact in facts.items():
+                assert stated[name] == (pytest.approx(fact, rel=1e-5) if isinstance(fact, float) else fact)
+        assert json.loads(answer.headers["x-duet-notes"]) == []
+
+
+async def test_an_array_has_one_axis_more_for_several_methods(explaining: RunningApp) -> None:
+    content = png_of(ramp())
+    expected = await as_json(explaining, content, method="input_x_gradient,grad_cam")
+    for method, maps in (("input_x_gradient", 1), ("input_x_gradient,grad_cam", 2)):
+        query = {"format": "npy", "method": method}
+        answer = await explaining.client.post("/saliency", params=query, content=content, headers=RAW)
+        assert answer.headers["content-type"] == "application/x-npy"
+        found = np.load(io.BytesIO(answer.content), allow_pickle=False)
+        assert found.dtype == np.float32
+        assert found.shape == ((SIZE, SIZE) if maps == 1 else (maps, SIZE, SIZE))
+        for each_HW, stated in zip(found.reshape(-1, SIZE, SIZE), expected.maps[:maps], strict=True):
+            np.testing.assert_array_equal(each_HW, np.array(stated.values, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, "image/png"),
+        ("*/*", "image/png"),
+        ("image/*", "image/png"),
+        ("application/json", "application/json"),
+        ("application/x-npy, */*;q=0.1", "application/x-npy"),
+        ("image/png;q=0.5, application/json;q=0.9", "application/json"),
+        ("text/html, image/png;q=0, application/*;q=0.2", "application/x-npy"),
+        ("", "image/png"),
+    ],
+)
+async def test_the_header_accept_chooses_where_the_format_does_not(
+    explaining: RunningApp, accept: str | None, media_type: str
+) -> None:
+    headers = RAW if accept is None else {**RAW, "accept": accept}
+    answer = await explaining.client.post("/saliency", content=gray_png(9), headers=headers)
+    assert (answer.headers["content-type"], answer.headers["vary"]) == (media_type, "Accept")
+    forced = await explaining.client.post("/saliency?format=json", content=gray_png(9), headers=headers)
+    assert forced.headers["content-type"] == "application/json"
+
+
+async def test_several_lines_of_the_header_accept_are_one_list(explaining: RunningApp) -> None:
+    lines = [*RAW.items(), ("accept", "text/html"), ("accept", "image/png;q=0.5"), ("accept", "application/json")]
+    answer = await explaining.client.post("/saliency", content=gray_png(9), headers=lines)
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_a_form_is_read_as_well_and_names_its_file(explaining: RunningApp) -> None:
+    files = {"file": ("rex.png", gray_png(200, size=20), "image/png")}
+    answer = await explaining.client.post("/saliency?format=json", files=files)
+    parsed = SaliencyResponse.model_validate_json(answer.content)
+    assert parsed.filename == "rex.png"
+    assert parsed.notes == ("resized from 20x20",)
+    assert np.array(parsed.maps[0].values).shape == (SIZE, SIZE)
+
+
+async def test_pictures_of_flat_maps_are_drawn(explaining: RunningApp) -> None:
+    for layout in ("side_by_side", "blend"):
+        query = {"method": ALL, "layout": layout}
+        answer = await explaining.client.post("/saliency", params=query, content=gray_png(0), headers=RAW)
+        with Image.open(io.BytesIO(answer.content)) as drawn:
+            drawn.load()
+            assert drawn.format == "PNG"
+            assert drawn.height >= 256
+
+
+async def test_a_target_may_be_a_label_or_an_index(explaining: RunningApp) -> None:
+    for target in ("grey", "2"):
+        assert (await as_json(explaining, gray_png(9), target=target)).target.label == "grey"
+
+
+async def test_smoothgrad_is_the_same_again_with_the_same_seed(explaining: RunningApp) -> None:
+    one, same = [(await as_json(explaining, gray_png(9), method="smoothgrad", seed=3)).maps for _ in range(2)]
+    assert one == same
+
+
+async def test_an_unknown_target_is_told_the_classes(explaining: RunningApp) -> None:
+    for target in ("tiger", "5", "-1", "", "9" * 30):
+        answer = await explaining.client.post("/saliency", params={"target": target}, content=gray_png(9), headers=RAW)
+        problem = assert_problem(answer, 422, "unknown-target")
+        assert problem["classes"] == list(CLASSES)
+        assert "4 white" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("method=lime", "method"),
+        ("method=", "method"),
+        ("method=saliency,", "method"),
+        ("steps=0&method=integrated_gradients", "steps"),
+        ("steps=257", "steps"),
+        ("steps=many", "steps"),
+        ("samples=0", "samples"),
+        ("samples=1000000", "samples"),
+        ("noise=0", "noise"),
+        ("noise=nan", "noise"),
+        ("noise=inf", "noise"),
+        ("seed=-1", "seed"),
+        ("window=0", "window"),
+        ("window=9", "window"),
+        ("stride=0", "stride"),
+        ("window=2&stride=3", "stride"),
+        ("baseline=pink", "baseline"),
+        ("format=gif", "format"),
+        ("layout=stacked", "layout"),
+        ("colour=red", "colour"),
+        ("version=0", "version"),
+    ],
+)
+async def test_parameters_out_of_range_are_named(explaining: RunningApp, query: str, parameter: str) -> None:
+    answer = await explaining.client.post(f"/saliency?{query}", content=gray_png(9), headers=RAW)
+    problem = assert_problem(answer, 422, "invalid-parameters")
+    assert [error["parameter"] for error in problem["errors"]] == [parameter]
+
+
+async def test_an_unknown_method_is_told_those_there_are(explaining: RunningApp) -> None:
+    answer = await explaining.client.post("/saliency?method=saliency,lime", content=gray_png(9), headers=RAW)
+    detail = assert_problem(answer, 422, "invalid-parameters")["detail"]
+    assert "'lime'" in detail
+    assert all(method in detail for method in ALL.split(","))
+
+
+async def test_grad_cam_of_a_dense_network_is_refused_with_the_methods_that_fit(explaining: RunningApp) -> None:
+    answer = await explaining.client.post("/saliency?model=mlp&method=grad_cam", content=gray_png(9), headers=RAW)
+    problem = assert_problem(answer, 422, "method-does-not-fit")
+    assert problem["available"] == [method for method in ALL.split(",") if method != "grad_cam"]
+    assert "mlp@1" in problem["detail"]
+
+
+async def test_a_version_without_the_graph_says_to_publish_it_again(explaining: RunningApp) -> None:
+    answer = await explaining.client.post("/saliency?version=2", content=gray_png(9), headers=RAW)
+    problem = assert_problem(answer, 409, "no-gradient")
+    assert "duet export cnn@2" in problem["detail"]
+
+
+async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    write_onnx_version(models / "cnn" / "1", "cnn", 1, extra_files={GRADIENT_GRAPH: b"not a graph"})
+    set_champions(models, cnn=1)
+    async with running_app(settings_for(tmp_path)) as app:
+        for _ in range(2):
+            answer = await app.client.post("/saliency", content=gray_png(9), headers=RAW)
+            problem = assert_problem(answer, 409, "version-refused")
+            assert "gradient.onnx cannot be opened" in problem["detail"]
+            assert str(tmp_path) not in answer.text
+        assert (await app.client.post("/predict", content=gray_png(9), headers=RAW)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "slug"),
+    [("model=vit", 404, "unknown-model"), ("version=7", 404, "unknown-version")],
+)
+async def test_unknown_models_are_refused(explaining: RunningApp, query: str, status: int, slug: str) -> None:
+    answer = await explaining.client.post(f"/saliency?{query}", content=gray_png(9), headers=RAW)
+    assert_problem(answer, status, slug)
+
+
+async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
+    post = explaining.client.post
+    assert_problem(await post("/saliency", content=b"no image", headers=RAW), 422, "unreadable-image")
+    assert_problem(await post("/saliency", content=b"", headers=RAW), 422, "no-image")
+    assert_problem(await post("/saliency", json={}), 415, "unsupported-media-type")
+    assert_problem(await post("/saliency", content=b"x" * 200_001, headers=RAW), 413, "body-too-large")
+    assert_problem(await post("/saliency", files={"image": gray_png(9)}), 422, "wrong-field")
+    two = [("file", gray_png(1)), ("file", gray_png(2))]
+    assert_problem(await post("/saliency", files=two), 422, "too-many-files")
+    unacceptable = {**RAW, "accept": "text/html"}
+    assert_problem(await post("/saliency", content=gray_png(9), headers=unacceptable), 406, "not-acceptable")
+    assert_problem(await explaining.client.put("/saliency"), 405, "method-not-allowed")
+
+
+async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
+    served = explaining.state["engine"].models.champion("cnn")
+    assert served
+    assert served.gradient
+    assert served.gradient._opening is None
+    await asyncio.gather(*(as_json(explaining, gray_png(9)) for _ in range(3)))
+    opened = await served.gradient.opened()
+    await as_json(explaining, gray_png(9))
+    assert await served.gradient.opened() is opened
+
+
+async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
+    explaining: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = explaining.state["repository"].home_models
+    for version in (3, 4, 5):
+        graph = {GRADIENT_GRAPH: gradient_graph(features=True)}
+        write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=graph)
+    opening, most, opened = 0, 0, []
+
+    def counted(path: Path, *, threads: int) -> Any:
+        nonlocal opening, most
+        if path.name != GRADIENT_GRAPH:
+            return open_session(path, threads=threads)
+        opening += 1
+        most = max(most, opening)
+        time.sleep(0.05)
+        opened.append(path)
+        opening -= 1
+        return open_session(path, threads=threads)
+
+    monkeypatch.setattr("service.engine.gradient_model.open_session", counted)
+    await asyncio.gather(*(as_json(explaining, gray_png(9), version=version) for version in (1, 3, 4, 5)))
+    assert (len(opened), most) == (4, 1)
+
+
+class Client:
+    """Stands for a connection that hangs up when told to."""
+
+    def __init__(self) -> None:
+        self.futures: list[asyncio.Future[Any]] = []
+
+    def add(self, future: asyncio.Future[Any]) -> None:
+        self.futures.append(future)
+
+    def watch(self) -> None:
+        """Watched from the start."""
+
+
+async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
+    explainer, going_on = Explainer(at_once, max_explanations=2), asyncio.Event()
+
+    async def work() -> int:
+        await going_on.wait()
+        return 3
+
+    running = [asyncio.create_task(explainer.run_until(work, 1e9, Client())) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyExplanationsError) as raised:
+        explainer.check_capacity()
+    assert raised.value.fields["retry_after_ms"] >= 1
+    assert problem_of(raised.value).headers["Retry-After"] == "1"
+    with pytest.raises(TooManyExplanationsError):
+        await explainer.run_until(work, 1e9, Client())
+    going_on.set()
+    assert await asyncio.gather(*running) == [3, 3]
+    explainer.check_capacity()
+
+
+@pytest.mark.parametrize("reason", ["hang up", "deadline"])
+async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) -> None:
+    explainer, client, ended = Explainer(at_once, max_explanations=1), Client(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    if reason == "deadline":
+        with pytest.raises(DeadlineExceededError):
+            await explainer.run_until(work, 0.0, client)
+        await asyncio.sleep(0)
+    else:
+        asking = asyncio.create_task(explainer.run_until(work, 1e9, client))
+        while not client.futures:  # noqa: ASYNC110  set within in_time, which has no event for it
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        client.futures[0].set_exception(ClientGoneError("gone"))
+        with pytest.raises(ClientGoneError):
+            await asking
+        await ended.wait()
+    explainer.check_capacity()
+
+
+async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its_place(tmp_path: Path) -> None:
+    write_explainable(tmp_path)
+    async with running_app(settings_for(tmp_path, max_explanations=1)) as app:
+        explainer = app.state["explainer"]
+        real = explainer.in_background
+        never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        explainer.in_background = lambda _: asyncio.shield(never)
+        asking = asyncio.create_task(app.client.post("/saliency?format=json", content=gray_png(9), headers=RAW))
+        while not explainer._running:  # noqa: ASYNC110  as above
+            await asyncio.sleep(0)
+        refused = await app.client.post("/saliency", content=gray_png(9), headers=RAW)
+        assert assert_problem(refused, 429, "too-many-explanations")["retry_after_ms"] >= 1
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        explainer.in_background = real
+        assert (await app.client.post("/saliency", content=gray_png(9), headers=RAW)).status_code == 200

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.images.labelled_folders import datasets_folder
+from core.jobs.parameters import TrainParameters
+from core.recipes import recipe_config
+from core.repository.manifest import MANIFEST_NAME, read_manifest
+from core.schemas.jobs import JobAccepted
+from service.jobs.store.keys import QUEUED
+from service.jobs.store.store import JobStore
+from tests.support.broker import Broker
+from tests.support.job_api import (
+    ADMIN_KEY,
+    TRAIN,
+    WITH_KEY,
+    desk_of,
+    job,
+    job_app,
+    messages,
+    submitted,
+    worker_report,
+)
+from tests.support.onnx_models import gray_png
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, running_app, settings_for, until
+from tests.support.versions import write_version
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: RunningApp, broker: Broker) -> None:
+    headers = WITH_KEY | {"x-request-id": "mine", "traceparent": TRACEPARENT}
+    answer = await jobs_app.client.post("/train", json=TRAIN, headers=headers)
+    assert answer.status_code == 202
+    accepted = JobAccepted.model_validate_json(answer.content)
+    assert answer.headers["location"] == accepted.links.job == f"/jobs/{accepted.id}"
+    record = (await jobs_app.client.get(answer.headers["location"])).json()
+    assert (record["kind"], record["state"], record["attempt"]) == ("train", "queued", 0)
+    assert (record["request_id"], record["traceparent"]) == ("mine", TRACEPARENT)
+    assert record["parameters"] == {
+        **TRAIN,
+        "data": "cifar10",
+        "family": None,
+        "init_from": None,
+        "promote": "if_better",
+    }
+    assert messages(broker, "train") == 1
+    assert messages(broker, "evaluate") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "parameter", "said"),
+    [
+        ({"recipe": "vit"}, "recipe", "there are"),
+        ({"recipe": 7}, "recipe", "string"),
+        ({"overrides": {"epoch": 2}}, "overrides.epoch", "no setting 'epoch'"),
+        ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),
+        ({"overrides": {"network": {"hidden": [8, "wide"]}}}, "overrides.network.hidden", "valid integer"),
+        ({"overrides": {"seed": 1}}, "overrides", "seed is given twice"),
+        ({"seed": -1}, "seed", "greater than or equal to 0"),
+        ({"data": "imagenet"}, "data", "pattern"),
+        ({"data": "folder:../../etc"}, "data", "pattern"),
+        ({"data": "folder:pets", "family": "pets"}, "data", "no data set 'pets'"),
+        ({"data": "folder:pets"}, "family", "name the family"),
+        ({"init_from": "cnn"}, "init_from", "pattern"),
+        ({"promote": "maybe"}, "promote", "if_better"),
+        ({"epochs": 3}, "epochs", "there is no such parameter"),
+    ],
+)
+async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(
+    jobs_app: RunningApp, broker: Broker, change: dict[str, Any], parameter: str, said: str
+) -> None:
+    answer = await jobs_app.client.post("/train", json=TRAIN | change, headers=WITH_KEY)
+    problem = assert_problem(answer, 422, "invalid-parameters")
+    assert problem["errors"][0]["parameter"] == parameter
+    assert said in problem["errors"][0]["message"]
+    assert messages(broker, "train") == 0
+    assert (await jobs_app.client.get("/jobs")).json()["jobs"] == []
+
+
+async def test_a_data_set_that_is_too_small_is_refused(jobs_app: RunningApp, home: Path) -> None:
+    (datasets_folder(home) / "pets" / "cat").mkdir(parents=True)
+    (datasets_folder(home) / "pets" / "cat" / "1.png").write_bytes(gray_png(0))
+    body = TRAIN | {"data": "folder:pets", "family": "pets"}
+    problem = assert_problem(
+        await jobs_app.client.post("/train", json=body, headers=WITH_KEY), 422, "invalid-parameters"
+    )
+    assert "1 class" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "slug"), [("vit@1", 404, "unknown-model"), ("cnn@9", 404, "unknown-version")]
+)
+async def test_the_version_to_start_or_to_learn_from_must_be_there(
+    jobs_app: RunningApp, broker: Broker, reference: str, status: int, slug: str
+) -> None:
+    for change in (
+        {"init_from": reference},
+        {"overrides": {"init_from": reference}},
+        {"overrides": {"distillation.teacher": reference}},
+    ):
+        answer = await jobs_app.client.post("/train", json=TRAIN | change, headers=WITH_KEY)
+        assert_problem(answer, status, slug)
+    assert messages(broker, "train") == 0
+    await submitted(jobs_app, TRAIN | {"overrides": {"distillation.teacher": "cnn@1"}})
+
+
+async def test_weights_of_another_network_are_no_start(jobs_app: RunningApp, broker: Broker, home: Path) -> None:
+    for version, recipe in ((5, "mlp_baseline"), (6, "cnn_baseline")):
+        config = recipe_config(recipe).model_dump(mode="json")
+        write_version(home / "models" / "mlp" / str(version), "mlp", version, config=config)
+    problem = assert_problem(
+        await jobs_app.client.post("/train", json=TRAIN | {"init_from": "mlp@6"}, headers=WITH_KEY),
+        422,
+        "invalid-parameters",
+    )
+    assert problem["errors"][0]["parameter"] == "init_from"
+    assert "network.kind is 'cnn' there, 'mlp' here" in problem["detail"]
+    unread = await jobs_app.client.post("/train", json=TRAIN | {"init_from": "mlp@1"}, headers=WITH_KEY)
+    assert "is not valid in this release" in assert_problem(unread, 422, "invalid-parameters")["detail"]
+    assert messages(broker, "train") == 0
+    await submitted(jobs_app, TRAIN | {"init_from": "mlp@5"})
+
+
+@pytest.mark.parametrize("parameter", ["overrides.distillation.teacher", "init_from"])
+async def test_who_has_seen_the_validation_images_is_refused_before_the_job_is_recorded(
+    jobs_app: RunningApp, broker: Broker, home: Path, parameter: str
+) -> None:
+    config = recipe_config("mlp_baseline").model_dump(mode="json")
+    folder = home / "models" / "mlp" / "5"
+    write_version(folder, "mlp", 5, config=config)
+    manifest = read_manifest(folder)
+    data = manifest.data.model_copy(update={"name": "cifar10", "trained_on": ("train", "validation")})
+    (folder / MANIFEST_NAME).write_text(manifest.model_copy(update={"data": data}).to_json())
+
+    def request(**overrides: object) -> dict[str, Any]:
+        if parameter == "init_from":
+            return TRAIN | {"data": "cifar10", "init_from": "mlp@5", "overrides": overrides}
+        return TRAIN | {"data": "cifar10", "overrides": {"distillation.teacher": "mlp@5"} | overrides}
+
+    answer = await jobs_app.client.post("/train", json=request(), headers=WITH_KEY)
+    problem = assert_problem(answer, 422, "invalid-parameters")
+    assert problem["errors"][0]["parameter"] == parameter
+    assert "it was trained on the validation images" in problem["detail"]
+    assert messages(broker, "train") == 0
+    await submitted(jobs_app, request(include_validation=True))
+
+
+async def test_promoting_whatever_comes_needs_the_scope_admin(jobs_app: RunningApp, broker: Broker) -> None:
+    body = TRAIN | {"promote": "always"}
+    problem = assert_problem(await jobs_app.client.post("/train", json=body, headers=WITH_KEY), 403, "scope-required")
+    assert problem["required"] == "admin"
+    assert messages(broker, "train") == 0
+    answer = await jobs_app.client.post("/train", json=body, headers={"x-api-key": ADMIN_KEY})
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff{}", b'{"recipe":' * 10_000])
+async def test_what_is_no_json_object_is_malformed(jobs_app: RunningApp, body: bytes) -> None:
+    assert_problem(await jobs_app.client.post("/train", content=body, headers=WITH_KEY), 400, "malformed-body")
+
+
+async def test_a_body_that_is_too_large_is_not_read(home: Path, broker: Broker) -> None:
+    async with job_app(home, broker, max_body_bytes=1024) as app:
+        answer = await app.client.post("/train", content=b" " * 2000, headers=WITH_KEY)
+        assert_problem(answer, 413, "body-too-large")
+
+
+async def test_a_key_comes_before_everything_else(jobs_app: RunningApp, broker: Broker) -> None:
+    assert_problem(await jobs_app.client.post("/train", content=b"{"), 401, "key-required")
+    wrong = {"x-api-key": "x" * 16}
+    assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=wrong), 401, "key-refused")
+    rebound = WITH_KEY | {"host": "evil.example"}
+    assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=rebound), 403, "host-not-allowed")
+    assert messages(broker, "train") == 0
+    for headers in ({"x-api-key": ADMIN_KEY}, {"authorization": f"Bearer {ADMIN_KEY}"}):
+        assert (await jobs_app.client.post("/train", json=TRAIN, headers=headers)).status_code == 202
+
+
+async def test_a_cookie_counts_from_our_own_pages_alone(jobs_app: RunningApp, broker: Broker) -> None:
+    await jobs_app.client.post("/session", headers=WITH_KEY)
+    for headers in ({}, {"origin": "http://duet:9999"}, {"sec-fetch-site": "same-site"}):
+        assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=headers), 403, "cross-origin")
+    assert messages(broker, "train") == 0
+    own = {"origin": "http://duet"}
+    assert (await jobs_app.client.post("/train", json=TRAIN, headers=own)).status_code == 202
+    jobs_app.client.cookies.set("duet_session", "forged")
+    jobs_app.client.cookies.delete("duet_session", domain="duet.local")
+    assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=own), 401, "key-refused")
+
+
+async def test_the_same_request_sent_again_starts_no_second_job(jobs_app: RunningApp, broker: Broker) -> None:
+    headers = WITH_KEY | {"idempotency-key": "once"}
+    first = await jobs_app.client.post("/train", json=TRAIN, headers=headers)
+    store = desk_of(jobs_app).store
+    store.request_cancel(first.json()["id"])
+    again = await jobs_app.client.post("/train", json=TRAIN, headers=headers)
+    assert (again.status_code, again.headers["location"]) == (202, first.headers["location"])
+    assert again.json() == first.json()  # whatever has become of the job
+    assert messages(broker, "train") == 1
+    other = await jobs_app.client.post("/train", json=TRAIN | {"seed": 4}, headers=headers)
+    assert_problem(other, 422, "idempotency-key-reused")
+    elsewhere = await jobs_app.client.post("/evaluate", json={}, headers=headers)
+    assert_problem(elsewhere, 422, "idempotency-key-reused")
+    another_caller = headers | {"x-api-key": ADMIN_KEY}
+    assert (await jobs_app.client.post("/train", json=TRAIN, headers=another_caller)).json()["id"] != first.json()["id"]
+
+
+async def test_of_many_at_once_with_one_key_one_makes_the_job(jobs_app: RunningApp, broker: Broker) -> None:
+    headers = WITH_KEY | {"idempotency-key": "crowd"}
+
+    async def ask() -> tuple[int, str]:
+        answer = await jobs_app.client.post("/train", json=TRAIN, headers=headers)
+        if answer.status_code == 409:
+            assert answer.headers["retry-after"] == "1"
+            return 409, assert_problem(answer, 409, "request-in-flight")["detail"]
+        return answer.status_code, answer.json()["id"]
+
+    answers = await asyncio.gather(*[ask() for _ in range(50)])
+    accepted = {job_id for status, job_id in answers if status == 202}
+    assert {status for status, _ in answers} <= {202, 409}
+    assert len(accepted) == 1
+    assert len((await jobs_app.client.get("/jobs")).json()["jobs"]) == messages(broker, "train") == 1
+
+
+async def test_a_refused_request_does_not_use_its_key_up(jobs_app: RunningApp) -> None:
+    headers = WITH_KEY | {"idempotency-key": "retry-me"}
+    bad = TRAIN | {"recipe": "vit"}
+    assert_problem(await jobs_app.client.post("/train", json=bad, headers=headers), 422, "invalid-parameters")
+    assert (await jobs_app.client.post("/train", json=TRAIN, headers=headers)).status_code == 202
+
+
+@pytest.mark.parametrize("key", ["", "two words", "ä", "k" * 256])
+async def test_idempotency_keys_are_plain_text(jobs_app: RunningApp, key: str) -> None:
+    headers = [*WITH_KEY.items(), ("idempotency-key", key.encode("utf-8"))]
+    answer = await jobs_app.client.post("/train", json=TRAIN, headers=headers)  # type: ignore[arg-type]
+    assert assert_problem(answer, 422, "invalid-parameters")["errors"][0]["parameter"] == "Idempotency-Key"
+
+
+async def test_workers_that_cannot_train_are_said_with_reason_and_since(jobs_app: RunningApp, broker: Broker) -> None:
+    beats = desk_of(jobs_app).heartbeats
+    beats.beat(worker_report("one", ready=False))
+    beats.beat(worker_report("evaluator", ready=True, queues=["evaluate"]))
+    answer = await jobs_app.client.post("/train", json=TRAIN, headers=WITH_KEY)
+    problem = assert_problem(answer, 503, "training-not-ready")
+    assert problem["reason"] == "the training environment of one is being installed"
+    assert problem["since"] == "2026-01-02T03:04:05+00:00"
+    assert "retry-after" in answer.headers
+    assert messages(broker, "train") == 0
+    assert (await jobs_app.client.post("/evaluate", json={}, headers=WITH_KEY)).status_code == 202
+    beats.beat(worker_report("two", ready=True))
+    await submitted(jobs_app)
+
+
+async def test_without_any_worker_a_job_waits_for_one(jobs_app: RunningApp) -> None:
+    assert (await job(jobs_app, await submitted(jobs_app)))["state"] == "queued"
+
+
+async def test_without_a_broker_it_says_how_to_get_one(home: Path) -> None:
+    async with running_app(settings_for(home, api_keys=f"jobs:{WITH_KEY['x-api-key']}")) as app:
+        for method, path in (("POST", "/train"), ("POST", "/evaluate"), ("GET", "/jobs"), ("GET", "/jobs/x/events")):
+            answer = await app.client.request(method, path, json=TRAIN if method == "POST" else None, headers=WITH_KEY)
+            assert "DUET_REDIS_URL" in assert_problem(answer, 503, "jobs-not-configured")["detail"]
+
+
+async def test_a_broker_that_is_away_stops_jobs_alone_and_is_found_again(home: Path, mortal_broker: Broker) -> None:
+    async with job_app(home, mortal_broker) as app:
+        before = await submitted(app)
+        mortal_broker.kill()
+        headers = WITH_KEY | {"idempotency-key": "through"}
+        answer = await app.client.post("/train", json=TRAIN, headers=headers)
+        assert "start it again" in assert_problem(answer, 503, "broker-unavailable")["detail"]
+        assert "retry-after" in answer.headers
+        for path in ("/jobs", f"/jobs/{before}", f"/jobs/{before}/events", f"/jobs/{before}/log"):
+            assert_problem(await app.client.get(path), 503, "broker-unavailable")
+        image = {"content": gray_png(0), "headers": {"content-type": "image/png"}}
+        for path in ("/predict", "/compare"):
+            assert (await app.client.post(path, **image)).status_code == 200  # type: ignore[arg-type]
+        assert await app.is_ready()
+        mortal_broker.restart()
+        assert (await app.client.post("/train", json=TRAIN, headers=headers)).status_code == 202
+        assert (await job(app, before))["state"] == "queued"
+
+
+async def test_an_app_that_starts_before_its_broker_finds_it(home: Path, mortal_broker: Broker) -> None:
+    mortal_broker.kill()
+    async with job_app(home, mortal_broker) as app:
+        assert_problem(await app.client.get("/jobs"), 503, "broker-unavailable")
+        mortal_broker.restart()
+        await submitted(app)
+
+
+async def test_a_job_that_was_recorded_and_not_sent_is_sent_by_whoever_runs(home: Path, broker: Broker) -> None:
+    """As after a kill of the API between the two."""
+    store = JobStore.open(broker.url)
+    record = store.create("train", TrainParameters(recipe="mlp_baseline"), request_id="r", traceparent=None)
+    assert messages(broker, "train") == 0
+    with broker.client() as client:
+        client.zadd(QUEUED, {record.id: 1})  # it has waited for long
+    async with job_app(home, broker):
+        await until(lambda: asyncio.sleep(0.05, messages(broker, "train") == 1))
+    store.client.close()

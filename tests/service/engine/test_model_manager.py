@@ -1,0 +1,237 @@
+"""The service follows the champions, and refuses what is not what its manifest says."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.repository.repository import ModelRepository
+from service.engine.loaded_model import LoadedModel
+from service.engine.loader import load_model
+from service.engine.model_manager import ModelManager
+from tests.support.onnx_models import gray_png, write_onnx_version
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, running_app, set_champions, settings_for, until
+from tests.support.versions import write_version
+
+RAW = {"content-type": "image/png"}
+
+
+async def predicted(running: RunningApp, query: str = "") -> dict[str, Any]:
+    answer = await running.client.post(f"/predict{query}", content=gray_png(0), headers=RAW)
+    assert answer.status_code == 200, answer.text
+    prediction: dict[str, Any] = answer.json()["predictions"][0]
+    return prediction
+
+
+async def readiness(running: RunningApp) -> dict[str, Any]:
+    return {one["model"]: one for one in (await running.client.get("/readyz")).json()["models"]}
+
+
+async def until_served(running: RunningApp, model: str, version: int) -> None:
+    async def served() -> bool:
+        return bool((await readiness(running))[model]["served"] == version)
+
+    await until(served)
+
+
+async def until_reason(running: RunningApp, model: str, part: str) -> None:
+    async def told() -> bool:
+        return part in ((await readiness(running))[model]["reason"] or "")
+
+    await until(told)
+
+
+def change_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+async def test_a_promotion_is_followed_and_the_old_version_stays_available(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
+    assert (await predicted(running))["version"] == 1
+    set_champions(models, cnn=2, mlp=1)
+    await until_served(running, "cnn", 2)
+    now, before = await predicted(running), await predicted(running, "?version=1")
+    assert (now["version"], now["label"]) == (2, "white")
+    assert (before["version"], before["label"]) == (1, "black")
+
+
+async def test_no_request_fails_or_mixes_versions_while_champions_change(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
+    labels = {1: "black", 2: "white"}
+    seen: list[int] = []
+    promoted = asyncio.Event()
+
+    async def ask() -> None:
+        while not promoted.is_set():
+            prediction = await predicted(running)
+            assert prediction["label"] == labels[prediction["version"]]
+            seen.append(prediction["version"])
+
+    async def answered(enough: int) -> bool:
+        return len(seen) >= enough
+
+    async def promote() -> None:
+        for version in (2, 1, 2):
+            set_champions(models, cnn=version, mlp=1)
+            await until_served(running, "cnn", version)
+            await until(functools.partial(answered, len(seen) + 10))
+        promoted.set()
+
+    await asyncio.gather(promote(), *(ask() for _ in range(5)))
+    assert set(seen) == {1, 2}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors", "README.md"])
+async def test_a_champion_with_a_changed_byte_is_refused_while_the_other_family_is_served(
+    home: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    change_a_byte(home / "models" / "cnn" / "1" / name)
+    async with running_app(settings_for(home)) as running:
+        assert (await predicted(running, "?model=mlp"))["label"] == "white"
+        answer = await running.client.post("/predict", content=gray_png(0), headers=RAW)
+        assert f"cnn@1: {name}: sha256 is" in assert_problem(answer, 503, "not-ready")["detail"]
+        assert (await running.client.get("/readyz")).json()["state"] == "degraded"
+        cnn = (await readiness(running))["cnn"]
+        assert (cnn["champion"], cnn["served"]) == (1, None)
+        assert f"cnn@1: {name}" in cnn["reason"]
+        listed = (await running.client.get("/models/cnn")).json()["versions"][0]
+        assert name in listed["refused"]
+    assert len([record for record in caplog.records if f"cnn@1: {name}" in record.getMessage()]) == 1
+
+
+async def test_a_damaged_new_champion_leaves_the_old_one_served(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
+    change_a_byte(models / "cnn" / "2" / "weights.safetensors")
+    set_champions(models, cnn=2, mlp=1)
+    await until_reason(running, "cnn", "weights.safetensors")
+    assert (await predicted(running))["version"] == 1
+    assert (await running.client.get("/readyz")).status_code == 200
+    cnn = (await readiness(running))["cnn"]
+    assert (cnn["champion"], cnn["served"]) == (2, 1)
+
+
+async def test_a_refused_version_is_served_once_it_is_whole_again(home: Path) -> None:
+    path = home / "models" / "cnn" / "1" / "model.onnx"
+    whole = path.read_bytes()
+    change_a_byte(path)
+    async with running_app(settings_for(home, retry_refused_seconds=0.01)) as running:
+        await until_reason(running, "cnn", "model.onnx")
+        path.write_bytes(whole)
+        await until_served(running, "cnn", 1)
+        assert (await running.client.get("/readyz")).json()["state"] == "ready"
+
+
+async def test_an_explicit_damaged_version_is_refused_with_its_reason(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2)
+    (models / "cnn" / "2" / "model.onnx").unlink()
+    answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
+    problem = assert_problem(answer, 409, "version-refused")
+    assert "model.onnx: missing" in problem["detail"]
+    assert (problem["model"], problem["version"]) == ("cnn", 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"class_names": ("a", "b")}, "instead of float32 (1, 2)"),
+        ({"extra_files": {"model.onnx": b"no graph"}}, "cannot be opened"),
+    ],
+)
+async def test_a_model_that_does_not_do_what_its_manifest_says_is_refused(
+    running: RunningApp, fields: dict[str, Any], reason: str
+) -> None:
+    models = running.state["repository"].home_models
+    folder = models / "cnn" / "2"
+    manifest = write_onnx_version(folder, "cnn", 2)
+    kept = {name: (folder / name).read_bytes() for name in manifest.files}
+    extra = {**kept, **fields.get("extra_files", {})}
+    write_version(
+        folder,
+        "cnn",
+        2,
+        extra_files=extra,
+        class_names=fields.get("class_names", manifest.class_names),
+        input=manifest.input,
+    )
+    answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
+    assert reason in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_a_version_without_calibration_is_refused(running: RunningApp) -> None:
+    models = running.state["repository"].home_models
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, calibration={})
+    answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
+    assert "no calibration of fp32" in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_a_family_that_breaks_the_loader_does_not_stop_the_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_on_cnn(repository: ModelRepository, family: str, version: int, **options: Any) -> LoadedModel:
+        if family == "cnn":
+            raise MemoryError("no room")
+        return load_model(repository, family, version, **options)
+
+    monkeypatch.setattr("service.engine.model_manager.load_model", breaks_on_cnn)
+    async with running_app(settings_for(home)) as running:
+        assert (await predicted(running, "?model=mlp"))["label"] == "white"
+        assert "MemoryError" in (await readiness(running))["cnn"]["reason"]
+
+
+async def test_a_champion_that_is_gone_is_a_reason_too(running: RunningApp) -> None:
+    set_champions(running.state["repository"].home_models, cnn=7, mlp=1)
+    await until_reason(running, "cnn", "no version '7'")
+    assert (await predicted(running))["version"] == 1
+
+
+async def test_a_damaged_alias_file_changes_nothing_that_is_served(running: RunningApp) -> None:
+    (running.state["repository"].home_models / "aliases.json").write_text("{")
+    await until_reason(running, "cnn", "aliases.json")
+    assert (await predicted(running))["version"] == 1
+
+
+async def test_a_family_without_champion_asks_for_a_version(running: RunningApp) -> None:
+    write_onnx_version(running.state["repository"].home_models / "pets" / "4", "pets", 4, inverted=True)
+    answer = await running.client.post("/predict?model=pets", content=gray_png(0), headers=RAW)
+    problem = assert_problem(answer, 404, "unknown-version")
+    assert problem["available"] == [4]
+    assert "no champion" in problem["detail"]
+    assert (await predicted(running, "?model=pets&version=4"))["label"] == "white"
+
+
+async def test_nothing_to_serve_is_not_ready_and_says_what_to_do(tmp_path: Path) -> None:
+    async with running_app(settings_for(tmp_path), ready=False) as running:
+
+        async def looked() -> bool:
+            return "no model has a champion" in (await running.client.get("/readyz")).json()["detail"]
+
+        await until(looked)
+        assert_problem(await running.client.get("/readyz"), 503, "not-ready")
+        assert (await running.client.get("/livez")).json() == {"status": "alive"}
+        assert (await running.client.get("/models")).json() == {"models": []}
+        unknown = await running.client.post("/predict", content=gray_png(0), headers=RAW)
+        assert assert_problem(unknown, 404, "unknown-model")["available"] == []
+
+
+async def test_before_the_first_look_nothing_is_ready(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_: ModelManager) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ModelManager, "refresh", never)
+    async with running_app(settings_for(home), ready=False) as running:
+        answer = await running.client.get("/readyz")
+        assert "being loaded" in assert_problem(answer, 503, "not-ready")["detail"]
+        assert answer.headers["retry-after"] == "1"
+        early = await running.client.post("/predict", content=gray_png(0), headers=RAW)
+        assert_problem(early, 503, "not-ready")

@@ -1,0 +1,233 @@
+"""The short way: what may take it, and that nobody can tell from outside which way a request went."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import RepositoryError
+from service.app import create_app
+from service.errors import UnknownModelError
+from service.http.fast_routes import FastPathApp, FastRoute
+from service.http.problem_handlers import install_problem_handlers
+from tests.support.onnx_models import gray_png
+from tests.support.problems import assert_problem
+from tests.support.service import RunningApp, settings_for
+
+
+class AskQuery(BaseModel):
+    """What the routes of these tests take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "nobody"
+    times: int = Field(1, ge=1)
+
+
+class Counted:
+    """Stands for the metrics: the slugs of all problems."""
+
+    def __init__(self) -> None:
+        self.slugs: list[str] = []
+
+    def observe_problem(self, slug: str, model: str, version: str) -> None:
+        self.slugs.append(slug)
+
+
+class Context:
+    """Stands for the request's context."""
+
+    id = "an-id"
+
+
+def router_of(endpoint: Callable[..., Any], **options: Any) -> APIRouter:
+    router = APIRouter(route_class=FastRoute)
+    router.add_api_route("/ask", endpoint, methods=["POST"], **options)
+    return router
+
+
+async def ask(request: Request, query: Annotated[AskQuery, Query()]) -> Response:
+    return JSONResponse({"name": query.name, "times": query.times, "body": (await request.body()).decode()})
+
+
+async def without_query(request: Request) -> Response:
+    return Response()
+
+
+async def with_a_header(request: Request, query: AskQuery, token: str) -> Response:
+    return Response()
+
+
+async def with_an_untyped_parameter(request: Request, query: AskQuery, other) -> Response:  # type: ignore[no-untyped-def]
+    return Response()
+
+
+async def with_a_plain_query(request: Request, query: str) -> Response:
+    return Response()
+
+
+async def with_an_optional_query(request: Request, query: AskQuery | None) -> Response:
+    return Response()
+
+
+async def the_other_way_round(query: AskQuery, request: Request) -> Response:
+    return Response()
+
+
+def blocking(request: Request, query: AskQuery) -> Response:
+    return Response()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        without_query,
+        with_a_header,
+        with_an_untyped_parameter,
+        with_a_plain_query,
+        with_an_optional_query,
+        the_other_way_round,
+        blocking,
+    ],
+)
+def test_an_endpoint_that_needs_the_framework_is_refused(endpoint: Callable[..., Awaitable[Response]]) -> None:
+    with pytest.raises(TypeError, match="/ask: a hot route's endpoint"):
+        FastRoute("/ask", endpoint, methods=["POST"], response_model=None)
+
+
+def test_dependencies_are_refused_rather_than_skipped() -> None:
+    async def must_be_known() -> None:
+        raise AssertionError("never asked")
+
+    with pytest.raises(TypeError, match="no dependencies"):
+        FastRoute("/ask", ask, methods=["POST"], dependencies=[Depends(must_be_known)])
+
+
+def client_of(app: ASGIApp, counted: Counted) -> httpx.AsyncClient:
+    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": {"metrics": counted, "context": Context()}}, receive, send)
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet")
+
+
+async def test_the_short_way_and_the_long_way_answer_alike() -> None:
+    """The same app twice, once without its short way."""
+    answers: list[list[tuple[int, bytes]]] = []
+    for is_short in (True, False):
+        app, router, passed = FastPathApp(redirect_slashes=False), router_of(ask), list[str]()
+
+        def around(inner: ASGIApp, passed: list[str] = passed) -> ASGIApp:
+            async def passes(scope: Scope, receive: Receive, send: Send) -> None:
+                passed.append(scope["path"])
+                await inner(scope, receive, send)
+
+            return passes
+
+        app.include_router(router)
+        install_problem_handlers(app, [router])
+        if is_short:
+            app.register([router], around)
+        counted, got = Counted(), list[tuple[int, bytes]]()
+        async with client_of(app, counted) as client:
+            for path in ("/ask", "/ask?name=ann&times=2", "/ask?times=0", "/ask?nmae=x", "/ask?name=%C3%A9+b"):
+                answer = await client.post(path, content=b"body")
+                got.append((answer.status_code, answer.content))
+            wrong_method, nowhere = await client.get("/ask"), await client.post("/ask/")
+        answers.append([*got, (wrong_method.status_code, b""), (nowhere.status_code, b"")])
+        assert passed == (["/ask"] * 5 if is_short else [])
+        assert counted.slugs == ["invalid-parameters"] * 2 + ["method-not-allowed", "not-found"]
+    assert answers[0] == answers[1]
+    assert [status for status, _ in answers[0]] == [200, 200, 422, 422, 200, 405, 404]
+    assert answers[0][4][1] == JSONResponse({"name": "\u00e9 b", "times": 1, "body": "body"}).body
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "slug"),
+    [(UnknownModelError("vit", ["cnn"]), 404, "unknown-model"), (RepositoryError("unreadable"), 503, "not-ready")],
+)
+async def test_errors_of_the_endpoint_become_problems(error: Exception, status: int, slug: str) -> None:
+    async def fails(request: Request, query: AskQuery) -> Response:
+        raise error
+
+    app, router = FastPathApp(), router_of(fails, response_model=None)
+    app.include_router(router)
+    app.register([router], lambda inner: inner)
+    counted = Counted()
+    async with client_of(app, counted) as client:
+        answer = await client.post("/ask")
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:duet:problem:{slug}")
+    assert counted.slugs == [slug]
+
+
+async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> None:
+    parsed: list[str] = []
+
+    class Noted(AskQuery):
+        """Tells when it is made."""
+
+        def model_post_init(self, _: Any) -> None:
+            parsed.append(self.name)
+
+    seen: list[Noted] = []
+
+    async def endpoint(request, query):  # type: ignore[no-untyped-def]
+        seen.append(query)
+        return Response()
+
+    endpoint.__annotations__.update(request=Request, query=Noted)
+    app, router = FastPathApp(), router_of(endpoint, response_model=None)
+    app.include_router(router)
+    app.register([router], lambda inner: inner)
+    counted = Counted()
+    async with client_of(app, counted) as client:
+        for path in ("/ask?name=ann", "/ask?name=ann", "/ask?name=bob", "/ask?name=ann&times=0", "/ask?name=ann"):
+            await client.post(path)
+        for _ in range(2):
+            assert (await client.post("/ask?times=none")).status_code == 422
+        # As many as there are, one at a time: what is remembered stays bounded, and every answer right.
+        for number in range(600):
+            await client.post(f"/ask?name=n{number}")
+    assert parsed[:2] == ["ann", "bob"]
+    assert [query.name for query in seen] == ["ann", "ann", "bob", "ann", *(f"n{number}" for number in range(600))]
+    assert counted.slugs == ["invalid-parameters"] * 3
+    [route] = router.routes
+    assert isinstance(route, FastRoute)
+    assert 0 < route._parse.remembered.cache_info().currsize <= 256
+    route._parse.remembered.cache_clear()
+    route._parse(b"name=ann" + b"&" * 500)
+    assert route._parse.remembered.cache_info().currsize == 0
+
+
+def test_the_routes_that_take_images_go_the_short_way(home: Path) -> None:
+    app = create_app(settings_for(home))
+    assert isinstance(app, FastPathApp)
+    assert set(app._hot) == {("POST", "/predict"), ("POST", "/compare"), ("POST", "/saliency"), ("POST", "/view")}
+
+
+async def test_hot_answers_carry_what_every_answer_carries(
+    running: RunningApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="duet.access")
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = {"content-type": "image/png", "x-request-id": "hot-1", "traceparent": trace}
+    for path in ("/predict", "/compare"):
+        answer = await running.client.post(path, content=gray_png(0), headers=headers)
+        assert (answer.headers["x-request-id"], answer.headers["traceparent"]) == ("hot-1", trace)
+        refused = await running.client.post(path, content=b"", headers=headers)
+        assert assert_problem(refused, 422, "no-image")["request_id"] == "hot-1"
+    assert caplog.messages == ["POST /predict 200", "POST /predict 422", "POST /compare 200", "POST /compare 422"]
+    scraped = (await running.client.get("/metrics")).text
+    for route in ("/predict", "/compare"):
+        for status in (200, 422):
+            assert f'duet_http_requests_total{{method="POST",route="{route}",status="{status}"}} 1.0' in scraped
+    for model, version in (("cnn", "1"), ("", "")):  # a comparison is not of one model
+        assert f'duet_requests_rejected_total{{model="{model}",reason="no-image",version="{version}"}} 1.0' in scraped

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+
+from core.errors import BrokerUnavailableError
+from service.jobs.celery_app import make_celery
+from service.jobs.dispatch import Dispatcher
+from service.jobs.maintenance.reaper import Reaped, Reaper
+from service.jobs.store.keys import QUEUED, TASK_NAME, leader_key, queue_key
+from service.jobs.store.store import JobStore
+from tests.service.jobs.store.test_fencing import together
+from tests.support.broker import Broker
+from tests.support.jobs import claimed, names, run_out, running, submit
+from tests.support.messages import take, waiting
+
+
+@pytest.fixture
+def app(broker: Broker) -> Iterator[Celery]:
+    app = make_celery(broker.url)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def dispatcher(app: Celery) -> Dispatcher:
+    return Dispatcher(app)
+
+
+@pytest.fixture
+def reaper(store: JobStore, dispatcher: Dispatcher) -> Reaper:
+    return Reaper(store, dispatcher, resend_after_seconds=60)
+
+
+def age(store: JobStore, job_id: str) -> None:
+    """Move the last sending of a queued job's message into the past."""
+    assert store.client.zadd(QUEUED, {job_id: 1}, xx=True, ch=True) == 1
+
+
+def test_a_message_holds_the_id_alone_and_names_the_task(store: JobStore, dispatcher: Dispatcher) -> None:
+    job = submit(store)
+    assert dispatcher.send(job)
+    message = take(store.client, "train")
+    assert (message.task, message.args) == (TASK_NAME, [job.id])
+    assert message.ignores_result
+    assert waiting(store.client, "train") == []
+
+
+def test_each_kind_has_a_queue_of_its_own(store: JobStore, dispatcher: Dispatcher) -> None:
+    train, evaluate = submit(store), submit(store, "evaluate")
+    dispatcher.send(evaluate)
+    dispatcher.send(train)
+    assert (waiting(store.client, "train"), waiting(store.client, "evaluate")) == ([train.id], [evaluate.id])
+
+
+def test_a_job_that_was_recorded_but_never_sent_is_sent(store: JobStore, reaper: Reaper) -> None:
+    job = submit(store)
+    assert reaper.run_once() == Reaped()  # it may be about to be sent
+    age(store, job.id)
+    assert reaper.run_once() == Reaped(sent_again=(job.id,))
+    assert waiting(store.client, "train") == [job.id]
+    assert reaper.run_once() == Reaped()
+
+
+def test_a_job_that_waits_its_turn_is_not_sent_again(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
+    jobs = [submit(store) for _ in range(3)]
+    for job in jobs:
+        dispatcher.send(job)
+        age(store, job.id)
+    assert reaper.run_once() == Reaped()
+    assert waiting(store.client, "train") == [job.id for job in jobs]
+
+
+def test_a_message_that_a_dead_worker_took_with_it_is_sent_again(
+    store: JobStore, dispatcher: Dispatcher, reaper: Reaper
+) -> None:
+    jobs = [submit(store) for _ in range(2)]
+    other = submit(store, "evaluate")
+    for job in (*jobs, other):
+        dispatcher.send(job)
+        age(store, job.id)
+    assert take(store.client, "train").args == [jobs[0].id]
+    assert set(reaper.run_once().sent_again) == {job.id for job in jobs}
+    assert waiting(store.client, "evaluate") == [other.id]
+    # The message too many does no harm: whoever takes it finds the job taken.
+    order = [take(store.client, "train").args[0] for _ in range(3)]
+    assert [store.claim(job_id, worker="w", lease_seconds=60) is not None for job_id in order].count(True) == 2
+
+
+def test_a_job_whose_worker_died_is_resumed_once_and_then_given_up(store: JobStore, reaper: Reaper) -> None:
+    job_id = running(store).record.id
+    run_out(store, job_id)
+    assert reaper.run_once() == Reaped()
+    assert reaper.run_once() == Reaped(resumed=(job_id,))
+    assert waiting(store.client, "train") == [job_id]
+    take(store.client, "train")
+
+    claimed(store, job_id, worker="worker-2")
+    assert [reaper.run_once(), reaper.run_once()] == [Reaped(), Reaped()]
+    run_out(store, job_id)
+    assert [reaper.run_once(), reaper.run_once()] == [Reaped(), Reaped(given_up=(job_id,))]
+    record = store.get(job_id)
+    assert record.state == "failed"
+    assert record.error is not None
+    assert "stopped renewing its lease" in record.error.message
+    assert waiting(store.client, "train") == []
+    assert names(store, job_id) == ["submitted", "claimed", "interrupted", "claimed", "interrupted", "finished"]
+
+
+def test_a_job_that_was_being_cancelled_when_its_worker_died_is_cancelled(store: JobStore, reaper: Reaper) -> None:
+    job_id = running(store).record.id
+    store.request_cancel(job_id)
+    run_out(store, job_id)
+    reaper.run_once()
+    assert reaper.run_once() == Reaped(given_up=(job_id,))
+    assert store.get(job_id).state == "cancelled"
+
+
+def test_a_worker_that_was_late_because_the_machine_stood_still_keeps_its_job(store: JobStore, reaper: Reaper) -> None:
+    claim = running(store)
+    for _ in range(3):
+        run_out(store, claim.record.id)
+        assert reaper.run_once() == Reaped()
+        assert store.renew(claim.record.id, claim.token, 60) == "held"
+        assert reaper.run_once() == Reaped()
+    assert store.get(claim.record.id).attempt == 1
+
+
+def test_many_reapers_at_once_resume_a_job_once(store: JobStore, dispatcher: Dispatcher) -> None:
+    job_id = running(store).record.id
+    run_out(store, job_id)
+    reapers = [Reaper(store, dispatcher) for _ in range(16)]
+    rounds = [together(lambda number: reapers[number].run_once()) for _ in range(6)]
+    assert sum(len(reaped.resumed) for each in rounds for reaped in each) == 1
+    assert waiting(store.client, "train") == [job_id]
+    assert names(store, job_id) == ["submitted", "claimed", "interrupted"]
+
+
+def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> None:
+    job = submit(store)
+    age(store, job.id)
+    store.client.set(leader_key("reaper"), "another process", px=60_000)
+    assert reaper.run_once() == Reaped()
+    store.client.delete(leader_key("reaper"))
+    assert reaper.run_once() == Reaped(sent_again=(job.id,))
+
+
+def test_a_broker_that_is_away_is_an_error_that_says_what_to_do(mortal_broker: Broker) -> None:
+    store = JobStore.open(mortal_broker.url)
+    job = submit(store)
+    app = make_celery(mortal_broker.url)
+    reaper, dispatcher = Reaper(store, Dispatcher(app)), Dispatcher(app)
+    mortal_broker.kill()
+    assert not dispatcher.send(job)
+    for ask in (reaper.run_once, lambda: store.get(job.id), store.list, lambda: submit(store)):
+        with pytest.raises(BrokerUnavailableError, match="start it again"):
+            ask()
+    mortal_broker.restart()
+    assert store.get(job.id) == job
+    assert store.client.llen(queue_key("train")) == 0
+    assert dispatcher.send(job)
+    assert waiting(store.client, "train") == [job.id]
+    store.client.close()
+    app.close()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import UnknownJobError
+from core.files.run_paths import LOG_NAME, named_run
+from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.records import FinalState
+from core.repository.repository import ModelRepository
+from service.jobs.maintenance.retention import Retention
+from service.jobs.store.keys import FINISHED
+from service.jobs.store.store import JobStore
+from service.settings import Settings
+from tests.support.jobs import running, submit
+from tests.support.promotions import go_to, make_repository
+from tests.support.versions import write_version
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    """cnn 1 shipped, 2 to 7 at home; 3 is champion."""
+    repository = make_repository(tmp_path)
+    for version in (5, 6, 7):
+        write_version(repository.home_models / "cnn" / str(version), "cnn", version)
+    go_to(repository, 3)
+    return repository
+
+
+def clean_up(store: JobStore, repository: ModelRepository, **fields: Any) -> None:
+    settings = Settings(home=repository.home_models.parent, **fields)
+    retention = Retention(store, repository, settings, every_seconds=0.001)
+    time.sleep(0.01)
+    retention.run_once()
+
+
+def run_folder(repository: ModelRepository, name: str) -> Path:
+    folder = named_run(repository.home_models.parent, name)
+    folder.mkdir(parents=True)
+    for file in (LOG_NAME, "checkpoint.pt", "published"):
+        (folder / file).write_text(file)
+    return folder
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def ended(store: JobStore, repository: ModelRepository, state: FinalState, *, days_ago: float) -> tuple[str, Path]:
+    claim = running(store)
+    store.finish(claim.record.id, claim.token, state)
+    before = (time.time() - days_ago * DAY_S) * 1000
+    assert store.client.zadd(FINISHED, {claim.record.id: before}, xx=True, ch=True) == 1
+    return claim.record.id, run_folder(repository, claim.record.id)
+
+
+def test_a_job_and_its_folder_go_when_their_time_is_over(store: JobStore, repository: ModelRepository) -> None:
+    old = [ended(store, repository, state, days_ago=31) for state in ("succeeded", "failed", "cancelled")]
+    young = ended(store, repository, "failed", days_ago=29)
+    live = running(store).record.id
+    waits = submit(store).id
+    clean_up(store, repository)
+    for job_id, folder in old:
+        with pytest.raises(UnknownJobError):
+            store.get(job_id)
+        assert not folder.exists()
+    assert left_in(young[1]) == ["checkpoint.pt", LOG_NAME, "published"]
+    assert {record.id for record in store.list().records} == {young[0], live, waits}
+
+
+def test_of_a_job_that_succeeded_the_log_outlives_the_checkpoint(store: JobStore, repository: ModelRepository) -> None:
+    week_old = {state: ended(store, repository, state, days_ago=8)[1] for state in ("succeeded", "failed", "cancelled")}
+    fresh = ended(store, repository, "succeeded", days_ago=6)[1]
+    clean_up(store, repository)
+    everything = ["checkpoint.pt", LOG_NAME, "published"]
+    assert {state: left_in(folder) for state, folder in week_old.items()} == {
+        "succeeded": [LOG_NAME],
+        "failed": everything,  # it can still be tried again
+        "cancelled": everything,
+    }
+    assert left_in(fresh) == everything
+    clean_up(store, repository, checkpoint_retention_days=5)
+    assert left_in(fresh) == [LOG_NAME]
+
+
+def test_runs_of_no_job_are_left_alone_unless_they_are_those_of_a_forgotten_one(
+    store: JobStore, repository: ModelRepository
+) -> None:
+    by_hand = run_folder(repository, "cnn_baseline-seed0")
+    orphan = run_folder(repository, "0" * 32)
+    young_orphan = run_folder(repository, "1" * 32)
+    live = run_folder(repository, submit(store).id)
+    for folder in (by_hand, orphan, live):
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (1, 1))
+    clean_up(store, repository)
+    assert [folder.exists() for folder in (by_hand, orphan, young_orphan, live)] == [True, False, True, True]
+
+
+def test_no_version_is_deleted_unless_that_is_asked_for(store: JobStore, repository: ModelRepository) -> None:
+    clean_up(store, repository)
+    assert repository.versions("cnn") == [1, 2, 3, 4, 5, 6, 7]
+    clean_up(store, repository, keep_unpromoted_versions=1)
+    assert repository.versions("cnn") == [1, 3, 7]
+
+
+def test_versions_that_a_live_job_reads_stay(store: JobStore, repository: ModelRepository) -> None:
+    for kind, parameters in (
+        ("train", TrainParameters(recipe="cnn_baseline", init_from="cnn@2")),
+        ("train", TrainParameters(recipe="cnn_baseline", overrides={"init_from": "cnn@4"})),
+        ("train", TrainParameters(recipe="mlp_best", overrides={"distillation.teacher": "cnn@6"})),
+        ("train", TrainParameters(recipe="mlp_best")),
+        ("evaluate", EvaluateParameters(versions=("cnn@5", "mlp@1"))),
+    ):
+        store.create(kind, parameters, request_id="r", traceparent=None)  # type: ignore[arg-type]
+    clean_up(store, repository, keep_unpromoted_versions=1)
+    assert repository.versions("cnn") == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_one_process_an_hour_cleans_up(store: JobStore, repository: ModelRepository) -> None:
+    settings = Settings(home=repository.home_models.parent)
+    Retention(store, repository, settings).run_once()
+    _, folder = ended(store, repository, "succeeded", days_ago=31)
+    Retention(store, repository, settings).run_once()
+    assert folder.exists()
+    clean_up_key = store.client.keys("duet:turn:retention")
+    assert 0 < store.client.pttl(clean_up_key[0]) <= 3_600_000
+    store.client.delete(*clean_up_key)
+    Retention(store, repository, settings).run_once()
+    assert not folder.exists()

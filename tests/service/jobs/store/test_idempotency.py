@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pytest
+
+from core.errors import IdempotencyConflictError, IdempotencyInFlightError
+from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
+from core.jobs.records import JobRecord
+from service.jobs.store.idempotency import IN_FLIGHT_MS, IdempotencyKeys
+from service.jobs.store.keys import idempotency_key
+from service.jobs.store.store import JobStore
+from tests.service.jobs.store.test_fencing import together
+
+SMALL = TrainParameters(recipe="mlp_baseline")
+LARGE = TrainParameters(recipe="cnn_baseline")
+
+
+@pytest.fixture
+def keys(store: JobStore) -> IdempotencyKeys:
+    return IdempotencyKeys(store.client, retention_seconds=3600)
+
+
+def post(store: JobStore, keys: IdempotencyKeys, key: str, parameters: JobParameters = SMALL) -> JobRecord:
+    with keys.reserve(key, "train", parameters) as reservation:
+        return store.create("train", parameters, request_id="r", traceparent=None, reservation=reservation)
+
+
+def only_key(store: JobStore) -> str:
+    (name,) = store.client.keys(idempotency_key("*"))
+    return str(name)
+
+
+def test_the_same_request_again_is_the_same_job(store: JobStore, keys: IdempotencyKeys) -> None:
+    first = post(store, keys, "key-1")
+    assert post(store, keys, "key-1").id == first.id
+    assert post(store, keys, "key-2").id != first.id
+    store.request_cancel(first.id)
+    assert post(store, keys, "key-1") == store.get(first.id)  # as it is now
+    assert len(store.list().records) == 2
+
+
+def test_a_replay_can_be_told_from_a_new_job(store: JobStore, keys: IdempotencyKeys) -> None:
+    with keys.reserve("key", "train", SMALL) as reservation:
+        assert reservation.job_id is None
+        record = store.create("train", SMALL, request_id="r", traceparent=None, reservation=reservation)
+    with keys.reserve("key", "train", SMALL) as reservation:
+        assert reservation.job_id == record.id
+
+
+def test_the_key_of_another_request_is_refused(store: JobStore, keys: IdempotencyKeys) -> None:
+    post(store, keys, "key")
+    with pytest.raises(IdempotencyConflictError, match="different request"):
+        post(store, keys, "key", LARGE)
+    with pytest.raises(IdempotencyConflictError), keys.reserve("key", "evaluate", EvaluateParameters()):
+        pass
+    assert len(store.list().records) == 1
+    assert post(store, keys, "key")
+
+
+def test_while_the_first_is_answered_others_are_told_so(store: JobStore, keys: IdempotencyKeys) -> None:
+    with keys.reserve("key", "train", SMALL):
+        with pytest.raises(IdempotencyInFlightError, match="still being processed"):
+            post(store, keys, "key")
+        with pytest.raises(IdempotencyConflictError):
+            post(store, keys, "key", LARGE)
+    assert store.list().records == ()
+
+
+def test_a_request_that_fails_gives_its_key_back(store: JobStore, keys: IdempotencyKeys) -> None:
+    with pytest.raises(RuntimeError, match="broken"), keys.reserve("key", "train", SMALL):
+        raise RuntimeError("broken")
+    assert post(store, keys, "key", LARGE).kind == "train"
+
+
+def test_an_error_after_the_job_was_made_does_not_forget_it(store: JobStore, keys: IdempotencyKeys) -> None:
+    made = []
+
+    def answer() -> None:
+        with keys.reserve("key", "train", SMALL) as reservation:
+            made.append(store.create("train", SMALL, request_id="r", traceparent=None, reservation=reservation))
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        answer()
+    assert [post(store, keys, "key").id] == [job.id for job in made]
+
+
+def test_many_at_once_make_one_job(store: JobStore, keys: IdempotencyKeys) -> None:
+    def ask(_: int) -> str | None:
+        try:
+            return post(store, keys, "key").id
+        except IdempotencyInFlightError:
+            return None
+
+    answered = {job_id for job_id in together(ask) if job_id is not None}
+    assert len(answered) == 1
+    assert [record.id for record in store.list().records] == list(answered)
+
+
+def test_a_key_is_forgotten_in_time(store: JobStore) -> None:
+    keys = IdempotencyKeys(store.client, retention_seconds=1000)
+    with keys.reserve("key", "train", SMALL) as reservation:
+        assert 0 < store.client.pttl(only_key(store)) <= IN_FLIGHT_MS
+        store.create("train", SMALL, request_id="r", traceparent=None, reservation=reservation)
+    assert 900_000 < store.client.pttl(only_key(store)) <= 1_000_000
+
+
+def test_a_reservation_that_ran_out_makes_no_second_job(store: JobStore, keys: IdempotencyKeys) -> None:
+    with keys.reserve("key", "train", SMALL) as slow:
+        store.client.delete(only_key(store))  # as its expiry does
+        quick = post(store, keys, "key")
+        assert store.create("train", SMALL, request_id="r", traceparent=None, reservation=slow).id == quick.id
+    assert len(store.list().records) == 1
+
+    with keys.reserve("other", "train", SMALL) as slow:
+        store.client.delete(slow.key)
+        post(store, keys, "other", LARGE)
+        with pytest.raises(IdempotencyConflictError):
+            store.create("train", SMALL, request_id="r", traceparent=None, reservation=slow)
+    assert len(store.list().records) == 2
+
+
+def test_a_key_is_not_readable_at_the_broker(store: JobStore, keys: IdempotencyKeys) -> None:
+    post(store, keys, "a secret of the client")
+    assert "secret" not in only_key(store)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from core.jobs.events import Note, Stage
+from core.jobs.parameters import TrainParameters
+from core.jobs.records import JobRecord
+from core.jobs.stored_event import FIRST, StoredEvent
+from service.errors import TooManyStreamsError
+from service.jobs.event_feed import EventFeed
+from service.jobs.store.redis_client import connect_async
+from service.jobs.store.store import JobStore
+from tests.support.broker import Broker
+from tests.support.service import until
+
+FAST = TrainParameters(recipe="mlp_baseline")
+
+
+@dataclass
+class Listener:
+    """Collects what a feed tells."""
+
+    feed: EventFeed
+    job_id: str
+    after: str = FIRST
+    events: list[StoredEvent] = field(default_factory=list)
+    heartbeats: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def start(self) -> Listener:
+        self.task = asyncio.create_task(self._listen())
+        return self
+
+    async def _listen(self) -> None:
+        async for event in self.feed.follow(self.job_id, self.after):
+            if event is None:
+                self.heartbeats += 1
+            else:
+                self.events.append(event)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.event.event for event in self.events]
+
+    async def heard(self, kind: str) -> None:
+        await until(lambda: asyncio.sleep(0, kind in self.kinds))
+
+    async def ended(self) -> None:
+        assert self.task is not None
+        await self.task
+
+
+@asynccontextmanager
+async def feed_of(
+    broker: Broker, *, is_closing: Callable[[], bool] = lambda: False, heartbeat_seconds: float = 60.0, most: int = 1000
+) -> AsyncIterator[EventFeed]:
+    client = connect_async(broker.url)
+    feed = EventFeed(client, is_closing=is_closing, heartbeat_seconds=heartbeat_seconds, max_listeners=most)
+    try:
+        yield feed
+    finally:
+        await feed.close()
+
+
+def new_job(store: JobStore) -> JobRecord:
+    return store.create("train", FAST, request_id="r", traceparent=None)
+
+
+def claimed(store: JobStore) -> tuple[str, int]:
+    record = new_job(store)
+    claim = store.claim(record.id, worker="w", lease_seconds=60)
+    assert claim is not None
+    return record.id, claim.token
+
+
+async def test_a_listener_hears_what_was_and_what_comes_until_the_end(broker: Broker, store: JobStore) -> None:
+    job_id, token = claimed(store)
+    async with feed_of(broker) as feed:
+        listener = Listener(feed, job_id).start()
+        await listener.heard("claimed")
+        store.append(job_id, token, [Stage(name="fit")])
+        await listener.heard("stage")
+        store.append(job_id, token, [Note(text="one"), Note(text="two")])
+        store.finish(job_id, token, "succeeded")
+        await listener.ended()
+        assert listener.kinds == ["submitted", "claimed", "stage", "note", "note", "finished"]
+        assert [event.attempt for event in listener.events] == [0, 1, 1, 1, 1, 1]
+        assert [event.token for event in listener.events] == [None, *[token] * 5]
+        assert feed.listeners == 0
+
+
+async def test_one_that_comes_back_hears_only_what_it_missed(broker: Broker, store: JobStore) -> None:
+    job_id, token = claimed(store)
+    async with feed_of(broker) as feed:
+        first = Listener(feed, job_id).start()
+        await first.heard("claimed")
+        assert first.task is not None
+        first.task.cancel()
+        store.append(job_id, token, [Stage(name="fit")])
+        store.finish(job_id, token, "failed")
+        second = Listener(feed, job_id, after=first.events[-1].id).start()
+        await second.ended()
+        assert second.kinds == ["stage", "finished"]
+        nothing_more = Listener(feed, job_id, after=second.events[-1].id).start()
+        await nothing_more.ended()
+        assert nothing_more.events == []
+
+
+async def test_a_long_stream_is_told_whole(broker: Broker, store: JobStore) -> None:
+    job_id, token = claimed(store)
+    store.append(job_id, token, [Note(text=str(i)) for i in range(1000)])
+    store.finish(job_id, token, "succeeded")
+    async with feed_of(broker) as feed:
+        listener = Listener(feed, job_id).start()
+        await listener.ended()
+    assert listener.kinds == ["submitted", "claimed", *["note"] * 1000, "finished"]
+
+
+async def test_a_job_that_is_tried_again_goes_on(broker: Broker, store: JobStore) -> None:
+    job_id, token = claimed(store)
+    store.finish(job_id, token, "failed")
+    store.retry(job_id)
+    async with feed_of(broker) as feed:
+        listener = Listener(feed, job_id).start()
+        await listener.heard("retried")
+        store.request_cancel(job_id)
+        await listener.ended()
+    assert listener.kinds == ["submitted", "claimed", "finished", "retried", "finished"]
+
+
+async def test_silence_is_told_now_and_then(broker: Broker, store: JobStore) -> None:
+    async with feed_of(broker, heartbeat_seconds=0.02) as feed:
+        record = new_job(store)
+        listener = Listener(feed, record.id).start()
+        await until(lambda: asyncio.sleep(0, listener.heartbeats >= 3))
+        store.request_cancel(record.id)
+        await listener.ended()
+    assert listener.kinds == ["submitted", "finished"]
+
+
+async def test_a_removed_job_ends_the_stream(broker: Broker, store: JobStore) -> None:
+    async with feed_of(broker) as feed:
+        listener = Listener(feed, new_job(store).id).start()
+        await listener.heard("submitted")
+        store.client.flushall()
+        await listener.ended()
+
+
+async def test_a_process_that_closes_lets_its_listeners_go_with_all_that_was_told(
+    broker: Broker, store: JobStore
+) -> None:
+    closing = False
+    async with feed_of(broker, is_closing=lambda: closing) as feed:
+        listeners = [Listener(feed, new_job(store).id).start() for _ in range(5)]
+        for listener in listeners:
+            await listener.heard("submitted")
+        closing = True
+        for listener in listeners:
+            await listener.ended()
+        late = Listener(feed, listeners[0].job_id).start()
+        await late.ended()
+        assert late.kinds == ["submitted"]
+
+
+async def test_the_stream_goes_on_when_the_broker_is_back(mortal_broker: Broker) -> None:
+    store = JobStore.open(mortal_broker.url)
+    job_id, token = claimed(store)
+    async with feed_of(mortal_broker, heartbeat_seconds=0.05) as feed:
+        listener = Listener(feed, job_id).start()
+        await listener.heard("claimed")
+        mortal_broker.kill()
+        silent = listener.heartbeats
+        await until(lambda: asyncio.sleep(0, listener.heartbeats > silent + 1))
+        mortal_broker.restart()
+        store.append(job_id, token, [Stage(name="fit")])
+        store.finish(job_id, token, "succeeded")
+        await listener.ended()
+    store.client.close()
+    assert listener.kinds == ["submitted", "claimed", "stage", "finished"]
+    assert len({event.id for event in listener.events}) == 4
+
+
+async def test_hundreds_that_listen_share_a_few_connections(broker: Broker, store: JobStore) -> None:
+    job_id, token = claimed(store)
+    other_id, _ = claimed(store)
+    async with feed_of(broker) as feed:
+        crowd = [Listener(feed, job_id if i % 2 else other_id).start() for i in range(400)]
+        for listener in crowd:
+            await listener.heard("claimed")
+        assert feed.listeners == 400
+        connected = int(store.client.info("clients")["connected_clients"])
+        assert connected <= 12
+        for listener in crowd[:300]:  # some of them in the middle of a read
+            assert listener.task is not None
+            listener.task.cancel()
+        await until(lambda: asyncio.sleep(0, feed.listeners == 100))
+        store.finish(job_id, token, "succeeded")
+        for listener in crowd[301::2]:
+            await listener.ended()
+            assert listener.kinds[-1] == "finished"
+        assert feed.listeners == 50
+        for listener in crowd:
+            assert listener.task is not None
+            listener.task.cancel()
+        await until(lambda: asyncio.sleep(0, feed.listeners == 0))
+
+
+async def test_there_is_room_for_so_many(broker: Broker, store: JobStore) -> None:
+    async with feed_of(broker, most=1) as feed:
+        feed.check_capacity()
+        listener = Listener(feed, new_job(store).id).start()
+        await listener.heard("submitted")
+        with pytest.raises(TooManyStreamsError):
+            feed.check_capacity()
+        assert listener.task is not None
+        listener.task.cancel()
+        await until(lambda: asyncio.sleep(0, feed.listeners == 0))
+        feed.check_capacity()

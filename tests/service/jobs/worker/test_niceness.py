@@ -1,0 +1,45 @@
+"""Niceness, autogroup and scheduling policy of a job's process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.jobs.worker.niceness import lower_priority
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sessions are scheduled by Linux alone")
+
+
+@pytest.fixture
+def leader() -> Iterator[int]:
+    """A process that leads a session."""
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def session_niceness(pid: int) -> int | None:
+    """Of the session of a process, None where sessions have none."""
+    path = Path(f"/proc/{pid}/autogroup")
+    return int(path.read_text().split()[-1]) if path.exists() else None
+
+
+def test_process_and_session_are_as_nice_as_asked_and_leave_their_core_at_once(leader: int) -> None:
+    lowered = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
+    lower_priority(leader, 7, idle=True)
+    assert os.getpriority(os.PRIO_PROCESS, leader) == lowered
+    assert session_niceness(leader) in (lowered, None)
+    assert os.sched_getscheduler(leader) == os.SCHED_IDLE
+
+
+def test_nothing_is_changed_where_nothing_is_asked_for(leader: int) -> None:
+    lower_priority(leader, 0, idle=False)
+    assert os.getpriority(os.PRIO_PROCESS, leader) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert session_niceness(leader) in (0, None)
+    assert os.sched_getscheduler(leader) == os.SCHED_OTHER

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from service.observability.logging import configure_logging, log_access
+from service.observability.request_context import RequestContext, current_request
+
+REQUEST = RequestContext("an-id", "00-" + "a" * 32 + "-" + "b" * 16 + "-01", started=0.0, deadline=1.0)
+
+
+@pytest.fixture
+def _in_request() -> Iterator[None]:
+    token = current_request.set(REQUEST)
+    yield
+    current_request.reset(token)
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(log_format: str, level: str = "info") -> tuple[logging.Logger, io.StringIO]:
+    stream = io.StringIO()
+    configure_logging(level, log_format, stream)
+    return logging.getLogger("duet.tests"), stream
+
+
+@pytest.mark.usefixtures("_in_request")
+def test_a_json_line_has_the_request_the_extras_and_the_traceback() -> None:
+    log, stream = lines("json")
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        log.exception("it broke: %s", "why", extra={"model": "cnn@1", "path": io})
+    [line] = stream.getvalue().splitlines()
+    record = json.loads(line)
+    assert record["message"] == "it broke: why"
+    assert (record["level"], record["logger"]) == ("error", "duet.tests")
+    assert (record["request_id"], record["traceparent"]) == ("an-id", REQUEST.traceparent)
+    assert record["model"] == "cnn@1"
+    assert "ValueError: two\nlines" in record["traceback"]
+    assert record["time"].endswith("+00:00")
+
+
+def test_a_line_outside_a_request_has_no_id() -> None:
+    log, stream = lines("json")
+    log.info("started")
+    assert set(json.loads(stream.getvalue())) == {"time", "level", "logger", "message"}
+
+
+@pytest.mark.usefixtures("_in_request")
+def test_a_text_line_is_for_eyes() -> None:
+    log, stream = lines("text")
+    log.warning("POST /predict %d", 200, extra={"duration_ms": 1.5})
+    assert stream.getvalue().strip().endswith("warning POST /predict 200 duration_ms=1.5 request_id=an-id")
+
+
+def test_lines_below_the_level_are_left_out() -> None:
+    log, stream = lines("json", level="warning")
+    log.info("quiet")
+    assert stream.getvalue() == ""
+
+
+class Writes(io.StringIO):
+    """Remembers what each flush has written; waits at the first one until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def flush(self) -> None:
+        self.pieces.append(self.getvalue())
+        self.seek(0)
+        self.truncate()
+        self.has_begun.set()
+        assert self.may_go_on.wait(30)
+
+
+def paths(pieces: list[str]) -> list[str]:
+    assert all(piece.endswith("\n") for piece in pieces)
+    return [json.loads(line)["message"].split(" ")[1] for piece in pieces for line in piece.splitlines()]
+
+
+def test_access_lines_are_written_together_in_pieces_that_a_pipe_keeps_whole() -> None:
+    stream = Writes()
+    stream.may_go_on.set()
+    configure_logging("info", "json", stream)
+    sent = ["/\u00e9" * (1 + i % 50) + str(i) for i in range(200)] + ["/" + "x" * 9000, "/last"]
+    for path in sent:
+        log_access(logging.INFO, "GET", path, 200, 0.001, "127.0.0.1")
+    logging.getLogger("duet.tests").warning("a line of any other kind brings the rest along")
+    assert paths(stream.pieces)[:-1] == sent
+    assert 2 < len(stream.pieces) < 60
+    assert all(len(piece.encode()) <= 4096 or piece.count("\n") == 1 for piece in stream.pieces)
+
+
+def test_lines_that_come_while_others_are_written_follow_them() -> None:
+    stream = Writes()
+    configure_logging("info", "json", stream)
+    log_access(logging.INFO, "GET", "/first", 200, 0.001, None)
+    assert stream.has_begun.wait(30)  # without anything else, after a moment
+    log_access(logging.INFO, "GET", "/second", 200, 0.001, None)
+    stream.may_go_on.set()
+    while len(paths(stream.pieces)) < 2:
+        pass
+    assert paths(stream.pieces) == ["/first", "/second"]
+
+
+def test_no_line_is_lost_between_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread logs while another one writes, and they change as often as they can."""
+    stream = Writes()
+    stream.may_go_on.set()
+    configure_logging("info", "json", stream)
+    [handler] = logging.getLogger().handlers
+    interval = sys.getswitchinterval()
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            handler.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    sys.setswitchinterval(1e-6)
+    try:
+        for i in range(20_000):
+            log_access(logging.INFO, "GET", f"/{i}", 200, 0.001, None)
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        writer.join()
+    handler.flush()
+    assert paths(stream.pieces) == [f"/{i}" for i in range(20_000)]
+
+
+@pytest.mark.usefixtures("_in_request")
+def test_an_access_line_has_what_every_line_has() -> None:
+    for log_format, begins in (("json", "{"), ("text", "")):
+        stream = io.StringIO()
+        configure_logging("info", log_format, stream)
+        log_access(logging.INFO, "POST", "/predict", 200, 0.0123456, "10.0.0.1")
+        log_access(logging.DEBUG, "GET", "/livez", 200, 0.001, "10.0.0.1")
+        logging.getLogger().handlers[0].flush()
+        [line] = stream.getvalue().splitlines()
+        assert line.startswith(begins)
+        if log_format == "json":
+            record = json.loads(line)
+            del record["time"]
+            assert record == {
+                "level": "info",
+                "logger": "duet.access",
+                "message": "POST /predict 200",
+                "request_id": "an-id",
+                "traceparent": REQUEST.traceparent,
+                "duration_ms": 12.346,
+                "client": "10.0.0.1",
+            }
+        else:
+            assert line.endswith("POST /predict 200 duration_ms=12.346 client=10.0.0.1 request_id=an-id")

@@ -1,0 +1,151 @@
+"""What reaches the socket, and how much of a request is taken before there is a route for it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from service.server.http_protocol import MAX_HEAD_BYTES, CoalescingTransport
+from tests.support.onnx_models import gray_png
+from tests.support.service import ListeningApp, listening_app, settings_for
+from tests.support.wire import FORM, Answer, Peer, form, head, request
+
+IMAGE = gray_png(0)
+CHUNKED = head("Content-Type: image/png", "Transfer-Encoding: chunked")
+
+
+class Wire:
+    """A transport that notes what is written, piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        if self.closed:
+            raise RuntimeError("closed")
+        self.pieces.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+def whole_on(wire: Wire) -> CoalescingTransport:
+    return CoalescingTransport(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+
+
+async def test_head_and_body_are_one_piece() -> None:
+    wire = Wire()
+    whole = whole_on(wire)
+    whole.write(b"head")
+    assert wire.pieces == []
+    whole.write(b"body")
+    whole.write(b"more")
+    await asyncio.sleep(0)
+    assert wire.pieces == [b"headbody", b"more"]
+
+
+async def test_a_head_whose_body_takes_its_time_goes_alone() -> None:
+    wire = Wire()
+    whole = whole_on(wire)
+    whole.write(b"head")
+    await asyncio.sleep(0)
+    assert wire.pieces == [b"head"]
+    whole.write(b"first")
+    assert wire.pieces == [b"head", b"first"]
+
+
+async def test_a_head_without_a_body_is_written_before_the_end() -> None:
+    wire = Wire()
+    whole = whole_on(wire)
+    whole.write(b"head")
+    whole.close()
+    assert wire.pieces == [b"head"]
+    assert whole.is_closing()
+
+
+async def test_a_head_whose_client_has_gone_is_dropped() -> None:
+    wire = Wire()
+    whole_on(wire).write(b"head")
+    wire.close()
+    defects: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
+    await asyncio.sleep(0)
+    assert (wire.pieces, defects) == ([], [])
+
+
+async def sent_to(app: ListeningApp, message: bytes) -> Answer:
+    async with await Peer.connect(app.address) as peer:
+        await peer.send(message)
+        return await peer.answer()
+
+
+async def test_a_long_head_is_taken(home: Path) -> None:
+    most = head(f"X-Long: {'x' * 60_000}", "Content-Type: image/png", f"Content-Length: {len(IMAGE)}") + IMAGE
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        for _ in range(2):
+            await peer.send(most)
+            assert (await peer.answer()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"GET /livez HTTP/1.1\r\n", b"X-Endless: " + b"x" * 1_000 + b"\r\n"),
+        (b"GET /livez HTTP/1.1\r\nX-Endless: ", b"x" * 1_000),
+        (CHUNKED + b"4\r\nabcd\r\n0\r\n", b"X-Endless: " + b"x" * 1_000 + b"\r\n"),
+        (CHUNKED + b"4\r\nabcd\r\n0\r\nX-Endless: ", b"x" * 1_000),
+    ],
+    ids=["fields", "one field", "trailers", "one trailer"],
+)
+async def test_an_endless_head_is_refused(home: Path, start: bytes, piece: bytes) -> None:
+    async with listening_app(settings_for(home)) as app:
+        async with await Peer.connect(app.address) as peer:
+            await peer.send(start)
+            await asyncio.sleep(0.05)  # or the head would begin in the same piece
+            await peer.send(piece * (MAX_HEAD_BYTES // len(piece) + 1))
+            refused = await peer.rest()
+            assert refused.startswith(b"HTTP/1.1 431 ")
+            assert refused.endswith(b"65536 bytes at most.")
+        async with await Peer.connect(app.address) as peer:
+            await peer.send(start)
+            with suppress(OSError):  # whoever goes on all the same is cut off
+                for _ in range(10_000):
+                    await peer.send(piece)
+                raise AssertionError("an endless head was taken")
+        assert (await sent_to(app, request(IMAGE))).status == 200
+
+
+async def test_what_comes_before_a_head_is_not_counted_as_one(home: Path) -> None:
+    before, following = request(form([b"no image" * 12_000]), content_type=FORM), request(IMAGE)
+    assert len(before) > MAX_HEAD_BYTES
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        await peer.send(before + following[:20])
+        await asyncio.sleep(0.05)
+        await peer.send(following[20:])
+        assert (await peer.answer()).status == 422
+        assert (await peer.answer()).status == 200
+
+
+async def test_large_chunks_are_not_counted_as_heads(home: Path) -> None:
+    body = form([IMAGE + struct.pack(">200000x")])
+    chunks = [body[start : start + 90_000] for start in range(0, len(body), 90_000)]
+    message = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    start = head(f"Content-Type: {FORM}", "Transfer-Encoding: chunked")
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        await peer.send(start)
+        for place in range(0, len(message), 40_000):
+            await peer.send(message[place : place + 40_000])
+            await asyncio.sleep(0.01)
+        await peer.send(b"0\r\nX-Digest: none\r\n\r\n")
+        assert (await peer.answer()).status == 200
+        await peer.send(request(IMAGE))
+        assert (await peer.answer()).status == 200

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from service.supervisor.program import Program
+from service.supervisor.restarting_process import RestartingProcess
+from tests.support.children import is_alive, lines_of, wait_until
+
+STUBBORN = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+
+
+def program(output: Path, source: str = "import os, time", *, stop_seconds: float = 30) -> Program:
+    """Prints its process id, and sleeps."""
+    said = f"{source}; print(os.getpid(), flush=True); time.sleep(600)"
+    return Program(name="sleeper", command=(sys.executable, "-S", "-c", said), stop_seconds=stop_seconds, output=output)
+
+
+def pids(output: Path) -> list[int]:
+    return [int(line) for line in lines_of(output)]
+
+
+def test_what_ends_is_started_again_and_the_log_says_how_it_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "output"
+    keeper = RestartingProcess(program(output))
+    keeper.start()
+    wait_until(lambda: len(pids(output)) == 1)
+    os.kill(pids(output)[0], signal.SIGKILL)
+    wait_until(lambda: len(pids(output)) == 2)
+    first, second = pids(output)
+    assert not is_alive(first)
+    keeper.stop()
+    assert not is_alive(second)
+    assert pids(output) == [first, second]
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert messages == ["the sleeper ended with SIGKILL, restarting it in 0.5 s"]
+    assert caplog.records[-1].__dict__.get("last_words") in (None, str(first))
+
+
+def test_it_is_started_once_it_may(tmp_path: Path) -> None:
+    output, may_start = tmp_path / "output", threading.Event()
+    keeper = RestartingProcess(program(output), may_start=may_start.is_set)
+    keeper.start()
+    time.sleep(0.2)
+    assert pids(output) == []
+    may_start.set()
+    wait_until(lambda: len(pids(output)) == 1)
+    keeper.stop()
+
+
+def test_stop_ends_what_never_could_start(tmp_path: Path) -> None:
+    keeper = RestartingProcess(program(tmp_path / "output"), may_start=lambda: False)
+    keeper.start()
+    keeper.stop()
+    assert pids(tmp_path / "output") == []
+
+
+def test_stop_ends_the_pause_before_another_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    keeper = RestartingProcess(
+        Program(name="failing", command=("false",), stop_seconds=600, output=tmp_path / "output")
+    )
+    keeper.start()
+    wait_until(lambda: "restarting it" in caplog.text)
+    keeper.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "started the failing",
+        "the failing ended with exit status 1, restarting it in 0.5 s",
+    ]
+
+
+def test_what_does_not_stop_is_killed_with_its_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    output = tmp_path / "output"
+    keeper = RestartingProcess(program(output, f"{STUBBORN}; os.fork()", stop_seconds=0.2))
+    keeper.start()
+    wait_until(lambda: len(pids(output)) == 2)
+    keeper.stop()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids(output)))
+    assert "the sleeper did not stop within 0.2 s, killing it" in caplog.text
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    keeper = RestartingProcess(program(output, STUBBORN, stop_seconds=600))
+    keeper.start()
+    wait_until(lambda: len(pids(output)) == 1)
+    stopping = threading.Thread(target=keeper.stop)
+    stopping.start()
+    time.sleep(0.1)
+    assert is_alive(pids(output)[0])
+    keeper.kill()
+    stopping.join()
+    assert not is_alive(pids(output)[0])

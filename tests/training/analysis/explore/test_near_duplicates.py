@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pytest
+
+from tests.training.analysis.explore.pictures import altered, pictures
+from training.analysis.explore import near_duplicates
+from training.analysis.explore.near_duplicates import NearDuplicateIndex, NearPairs
+
+REFERENCE = pictures(400)
+
+
+def found(pairs: NearPairs) -> list[tuple[int, int, bool]]:
+    return sorted(zip(pairs.query_P.tolist(), pairs.reference_P.tolist(), pairs.mirrored_P.tolist(), strict=True))
+
+
+def test_altered_and_mirrored_copies_are_found_and_nothing_else() -> None:
+    queries = pictures(30, seed=1)
+    queries[3] = REFERENCE[17]
+    queries[8] = altered(REFERENCE[200])
+    queries[21] = altered(REFERENCE[5])[:, ::-1]
+    pairs = NearDuplicateIndex(REFERENCE).lookup(queries)
+    assert found(pairs) == [(3, 17, False), (8, 200, False), (21, 5, True)]
+    assert pairs.query_P[0] == 3
+    assert pairs.similarity_P[0] == pytest.approx(1, abs=1e-5)
+    assert pairs.correlation_P[0] == pytest.approx(1, abs=1e-5)
+    assert (np.diff(pairs.similarity_P) <= 0).all()
+
+
+def test_one_query_may_have_several_copies() -> None:
+    reference = REFERENCE.copy()
+    reference[9] = altered(reference[1], seed=1)
+    reference[350] = altered(reference[1], seed=2)[:, ::-1]
+    pairs = NearDuplicateIndex(reference).lookup(reference[1:2])
+    assert found(pairs) == [(0, 1, False), (0, 9, False), (0, 350, True)]
+
+
+def test_a_symmetric_picture_is_found_once() -> None:
+    reference = REFERENCE.copy()
+    reference[50] = np.maximum(reference[50], reference[50][:, ::-1])
+    pairs = NearDuplicateIndex(reference).lookup(reference[50:51])
+    assert found(pairs) == [(0, 50, False)]
+
+
+def test_unrelated_pictures_have_no_pair() -> None:
+    pairs = NearDuplicateIndex(REFERENCE).lookup(pictures(200, seed=5))
+    assert len(pairs) == 0
+    assert pairs.query_P.dtype == np.int64
+
+
+def test_plain_images_are_no_duplicates_of_each_other() -> None:
+    reference = REFERENCE.copy()
+    reference[10:20] = 255
+    queries = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    assert len(NearDuplicateIndex(reference).lookup(queries)) == 0
+
+
+def test_a_reference_of_plain_images_alone() -> None:
+    plain = np.full((5, 32, 32, 3), 77, dtype=np.uint8)
+    assert len(NearDuplicateIndex(plain).lookup(REFERENCE[:3])) == 0
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 30), (8, 8), (5, 7), (64, 20)])
+def test_images_of_any_size(height: int, width: int) -> None:
+    reference = pictures(300, height=height, width=width)
+    queries = np.stack([altered(reference[7]), altered(reference[8])[:, ::-1]])
+    pairs = NearDuplicateIndex(reference).lookup(queries)
+    assert {(0, 7, False), (1, 8, True)} <= set(found(pairs))
+    assert pairs.query_P[:2].tolist() in ([0, 1], [1, 0])
+
+
+def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries = np.stack([altered(image, seed=number) for number, image in enumerate(REFERENCE[:40])])
+    whole = NearDuplicateIndex(REFERENCE).lookup(queries)
+    shown: list[int] = []
+
+    def track(blocks: Iterable[int]) -> Iterator[int]:
+        for block in blocks:
+            shown.append(block)
+            yield block
+
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 7)
+    in_blocks = NearDuplicateIndex(REFERENCE).lookup(queries, track=track)
+    assert found(in_blocks) == found(whole) == [(number, number, False) for number in range(40)]
+    np.testing.assert_allclose(np.sort(in_blocks.correlation_P), np.sort(whole.correlation_P), rtol=1e-5)
+    assert shown == [0, 7, 14, 21, 28, 35]
+
+
+def test_correlation_is_about_the_mean_of_each_channel_and_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = altered(REFERENCE[0])
+    index = NearDuplicateIndex(REFERENCE)
+    pairs = index.lookup(copy[None])
+    one, other = (image.astype(float) - image.mean(axis=(0, 1)) for image in (copy, REFERENCE[0]))
+    expected = (one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum())
+    assert pairs.correlation_P.tolist() == pytest.approx([expected], abs=1e-5)
+
+    monkeypatch.setattr(near_duplicates, "CORRELATION_THRESHOLD", expected + 1e-3)
+    assert len(index.lookup(copy[None])) == 0
+
+
+def test_another_color_cast_is_still_the_same_picture() -> None:
+    tinted = np.clip(REFERENCE[30] + np.array([15, -10, -15]), 0, 255).astype(np.uint8)
+    assert found(NearDuplicateIndex(REFERENCE).lookup(tinted[None])) == [(0, 30, False)]

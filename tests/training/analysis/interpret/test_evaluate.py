@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier, pixels
+from tests.training.analysis.interpret.test_methods import small_cnn
+from training.analysis.interpret.control import curves_against_moved
+from training.analysis.interpret.evaluate import SEED, Subject, evaluate_method, sensitivity
+from training.analysis.interpret.methods import attribute
+from training.analysis.interpret.randomization import cascade, layers_in_order, rank_correlations
+from training.analysis.interpret.removal import area, blurred, removal_curves
+
+
+def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
+    shown_NHWC = pixels(images)
+    with torch.no_grad():
+        target_N = classifier(torch.from_numpy(shown_NHWC)).argmax(1).numpy()
+    few = np.arange(8)
+    return Subject(classifier, shown_NHWC, target_N, few, (0.5, 0.5, 0.5), 1.0)  # type: ignore[arg-type]
+
+
+def test_pixels_change_in_the_order_of_the_map() -> None:
+    start_NHWC, end_NHWC = np.zeros((1, 2, 2, 3), np.float32), np.ones((1, 2, 2, 3), np.float32)
+    map_NHW = np.array([[[0.1, 0.9], [0.5, 0.2]]])
+    seen: list[list[float]] = []
+
+    def probability(pixels_NHWC: np.ndarray) -> np.ndarray:
+        seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
+        return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
+
+    (curve_NS,) = removal_curves(probability, start_NHWC, end_NHWC, [map_NHW], steps=4)
+    assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
+    np.testing.assert_allclose(curve_NS, [[0, 0.25, 0.5, 0.75, 1]])
+    np.testing.assert_allclose(area(curve_NS), [0.5])
+
+
+def test_a_blurred_plain_image_stays_as_it_is() -> None:
+    plain_NHWC = np.full((1, 16, 16, 3), 0.25, np.float32)
+    np.testing.assert_allclose(blurred(plain_NHWC), plain_NHWC, rtol=1e-6)
+
+
+def test_rank_correlation_is_spearmans_of_absolute_values() -> None:
+    random = np.random.default_rng(0)
+    first_NHW, second_NHW = random.normal(size=(2, 3, 4, 4))
+    expected = [
+        spearmanr(np.abs(a).ravel(), np.abs(b).ravel()).statistic for a, b in zip(first_NHW, second_NHW, strict=True)
+    ]
+    np.testing.assert_allclose(rank_correlations(first_NHW, second_NHW), expected)
+    np.testing.assert_allclose(rank_correlations(first_NHW, -first_NHW), 1)
+    assert rank_correlations(np.ones((1, 4, 4)), second_NHW[:1]).tolist() == [0]
+
+
+def test_layers_become_fresh_from_the_last_to_the_first() -> None:
+    classifier = small_cnn()
+    before = {name: weight.clone() for name, weight in classifier.state_dict().items()}
+    order = layers_in_order(classifier, height=SIDE, width=SIDE)
+    changed: list[set[str]] = []
+    names = []
+    for name, network in cascade(classifier, height=SIDE, width=SIDE, seed=0):
+        names.append(name)
+        weights = network.state_dict()
+        changed.append(
+            {layer for layer in order if not torch.equal(weights[f"{layer}.weight"], before[f"{layer}.weight"])}
+        )
+    convolved_or_dense = [name for name in order if before[f"{name}.weight"].dim() > 1]
+    assert names == convolved_or_dense[::-1]
+    for earlier, later in pairwise(changed):
+        assert earlier < later
+    assert changed[-1] >= set(convolved_or_dense)
+    assert all(torch.equal(weight, before[name]) for name, weight in classifier.state_dict().items())
+
+
+def test_fresh_weights_follow_the_seed() -> None:
+    def last(seed: int) -> torch.Tensor:
+        *_, (_, network) = cascade(small_cnn(), height=SIDE, width=SIDE, seed=seed)
+        return next(network.parameters()).clone()
+
+    assert torch.equal(last(1), last(1))
+    assert not torch.equal(last(1), last(2))
+
+
+def test_the_gradient_of_a_linear_network_is_not_sensitive_and_input_times_gradient_a_little() -> None:
+    classifier, _ = linear_classifier()
+    shown = subject(classifier)
+    for method, low, high in (("saliency", 0.0, 1e-5), ("input_x_gradient", 1e-3, 0.1)):
+        maps_NHW = attribute(method, classifier, shown.pixels_NHWC, shown.target_N)  # type: ignore[arg-type]
+        found_F = sensitivity(method, shown, maps_NHW[shown.few])  # type: ignore[arg-type]
+        assert low <= found_F.min()
+        assert found_F.max() <= high
+
+
+def test_an_exact_explanation_passes_and_its_figures_have_intervals() -> None:
+    classifier, _ = linear_classifier()
+    dense(classifier).weight.mul_(20)  # so that probabilities move far
+    measured = evaluate_method("integrated_gradients", subject(classifier))
+    assert {check.name: check.passed for check in measured.checks}["insertion"]
+    assert measured.insertion_gain is not None
+    assert measured.insertion_gain.low > 0
+    assert measured.insertion_curve is not None
+    assert measured.insertion_curve.probability[-1] == pytest.approx(measured.insertion_curve.random[-1])
+    assert len(measured.cascade) == 1
+
+
+def test_a_map_is_held_against_itself_at_random_places() -> None:
+    classifier, _ = linear_classifier()
+    dense(classifier).weight.mul_(20)
+    shown = subject(classifier)
+    measured = evaluate_method("integrated_gradients", shown)
+    maps_NHW = attribute("integrated_gradients", classifier, shown.pixels_NHWC, shown.target_N)
+    probability = shown.probability(np.ones(24, np.bool_))
+    _, moved_NS = curves_against_moved(probability, *shown.deletion, maps_NHW, seed=SEED)
+    assert measured.deletion_curve is not None
+    assert measured.deletion_gain is not None
+    assert measured.deletion is not None
+    assert measured.deletion_curve.random == pytest.approx(moved_NS.mean(axis=0).tolist())
+    gain = area(moved_NS).mean() - measured.deletion.value
+    assert measured.deletion_gain.value == pytest.approx(gain)
+    assert measured.checks[0].reason.startswith(
+        f"gain of {gain:+.3f} over the same map at random places (95 % interval"
+    )
+    assert measured.checks[0].reason.endswith("all of which must lie above 0")
+
+
+def test_maps_that_do_not_depend_on_the_weights_fail_the_check() -> None:
+    classifier, _ = linear_classifier()
+    bright = subject(classifier)
+    # An edge that outweighs every weight: input times gradient shows the image, whatever was learned.
+    edge_NHWC = np.full_like(bright.pixels_NHWC, 1e-6)
+    edge_NHWC[:, :, 4:] = np.geomspace(1e-4, 1, 32, dtype=np.float32).reshape(8, 4)[None, :, :, None]
+    shown = Subject(classifier, edge_NHWC, bright.target_N, bright.few, (0.5, 0.5, 0.5), 1.0)
+    failing = evaluate_method("input_x_gradient", shown)
+    assert "randomisation" in failing.failed
+    assert "randomisation" not in evaluate_method("saliency", shown).failed
+
+
+def test_saturated_maps_are_counted_as_flat_and_fail_everything() -> None:
+    classifier, _ = linear_classifier()
+    dense(classifier).weight.zero_()
+    measured = evaluate_method("saliency", subject(classifier))
+    assert (measured.flat, measured.images) == (24, 0)
+    assert measured.deletion is None
+    assert measured.failed == ("deletion", "insertion", "randomisation")
+    assert all(check.reason == "every map is flat" for check in measured.checks)
+
+
+@pytest.mark.parametrize(("few", "useful"), [([0, 1, 2, 3], [0, 2]), ([1, 3], [0, 2])])
+def test_flat_maps_count_neither_as_steady_nor_as_changed(few: list[int], useful: list[int]) -> None:
+    classifier, _ = linear_classifier()
+    dense(classifier).weight[1].zero_()
+    shown = dataclasses.replace(subject(classifier), target_N=np.arange(24) % 2, few=np.array(few))
+    measured = evaluate_method("input_x_gradient", shown)
+    assert (measured.flat, measured.images) == (12, 12)
+    others = evaluate_method("input_x_gradient", dataclasses.replace(shown, few=np.array(useful)))
+    assert measured.sensitivity == others.sensitivity
+    assert measured.cascade == others.cascade

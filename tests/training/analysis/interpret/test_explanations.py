@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigurationError
+from core.records.explanations import MethodEvaluation, MethodName
+from tests.support.published_pair import PublishedPair
+from training.analysis.interpret import evaluate
+from training.analysis.interpret.activations import Model
+from training.analysis.interpret.evaluate import Subject, evaluate_explanations
+from training.analysis.interpret.gallery import explanation_figures
+from training.plots.save import png
+from training.plots.theme import LIGHT
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_fitting_method_is_measured_and_a_stopped_run_goes_on(
+    pair: PublishedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_name: str, done: int, _of: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    def explained(**options: object) -> object:
+        return evaluate_explanations(
+            pair.mlp, pair.folder(pair.mlp), pair.images, tmp_path / "memory", quick=True, **options  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        explained(progress=stop)
+    again: list[str] = []
+    original = evaluate.evaluate_method
+
+    def counted(name: MethodName, subject: Subject) -> MethodEvaluation:
+        again.append(name)
+        return original(name, subject)
+
+    monkeypatch.setattr(evaluate, "evaluate_method", counted)
+    report = evaluate_explanations(pair.mlp, pair.folder(pair.mlp), pair.images, tmp_path / "memory", quick=True)
+    names = [method.method for method in report.methods]
+    assert names == ["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion"]
+    assert again == names[2:]
+    assert report.unfit == ("Grad-CAM, as the network has no feature maps",)
+    assert type(report).model_validate_json(report.model_dump_json()) == report
+    for method in report.methods:
+        assert method.images + method.flat == report.data.images == evaluate.QUICK_IMAGES
+        assert len(method.checks) == 3
+    figures = explanation_figures([report], [Model(pair.mlp, pair.folder(pair.mlp))], pair.images.dataset)
+    assert sorted(figures) == ["cascade.mlp@1", "checks", "maps.mlp@1"]
+    for draw in figures.values():
+        assert png(draw(LIGHT)).startswith(b"\x89PNG")
+
+
+def test_a_class_that_does_not_exist_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no class 'unicorn' to explain; there are airplane"):
+        evaluate_explanations(
+            pair.cnn, pair.folder(pair.cnn), pair.images, tmp_path / "memory", target="unicorn", quick=True
+        )

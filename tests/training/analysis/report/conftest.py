@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.repository.alias_files import read_aliases
+from core.repository.repository import ModelRepository
+from training.analysis.mistakes.find import Judged
+from training.analysis.report.collect import RecordStore, collect
+from training.analysis.report.findings import Findings
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def shipped_findings() -> Findings:
+    """What the project's own page is made from: the champions that ship, and their records."""
+    models = ROOT / "models"
+    repository = ModelRepository(home_models=ROOT / "no-models", shipped=models)
+    champions = read_aliases(models).champions
+    first, second = (
+        Judged.read(repository.manifest(family, champions[family]), repository.folder(family, champions[family]))
+        for family in ("mlp", "cnn")
+    )
+    reports = models / "reports"
+    quick = not list((reports / "mistakes").glob("*[0-9].json"))
+    return collect(first, second, RecordStore([reports], quick))
+
+
+@pytest.fixture(scope="package")
+def shipped() -> Findings:
+    return shipped_findings()

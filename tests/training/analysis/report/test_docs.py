@@ -1,0 +1,72 @@
+"""docs/findings.md is what the shipped champions and their records make it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from core.records.base import read_report
+from tests.training.analysis.report.conftest import ROOT
+from training.analysis.report.findings import Findings
+from training.analysis.report.render import findings_page, linked_figures, report_page
+from training.analysis.report.sources import SOURCES_NAME, Sources, sources
+
+PAGE, FIGURES = ROOT / "docs" / "findings.md", ROOT / "docs" / "findings"
+RENEW = "run: duet report --docs"
+_LARGEST = 3_000_000
+"""Bytes of all records and pictures of the page."""
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Path]:
+    return {path.stem: path for path in FIGURES.glob("*.svg")}
+
+
+def test_the_page_is_what_versions_and_records_make_it(shipped: Findings) -> None:
+    assert PAGE.read_text(encoding="utf-8") == findings_page(shipped), RENEW
+
+
+def test_the_page_shows_every_picture_and_nothing_else_lies_about(figures: dict[str, Path]) -> None:
+    assert sorted(linked_figures(PAGE.read_text(encoding="utf-8"))) == sorted(figures), RENEW
+    assert {path for path in FIGURES.iterdir() if path not in figures.values()} == {FIGURES / SOURCES_NAME}, RENEW
+
+
+def test_the_report_draws_every_picture_of_the_page(shipped: Findings) -> None:
+    assert set(linked_figures(findings_page(shipped))) <= set(linked_figures(report_page(shipped)))
+
+
+def test_pictures_were_drawn_from_these_manifests_and_records(shipped: Findings) -> None:
+    assert read_report(FIGURES / SOURCES_NAME, Sources) == sources(shipped, FIGURES), RENEW
+
+
+@pytest.mark.parametrize("part", ["manifests", "records", "pictures"])
+def test_older_sources_are_noticed(shipped: Findings, tmp_path: Path, part: str) -> None:
+    (tmp_path / "curves.svg").write_text("<svg/>")
+    drawn = sources(shipped, tmp_path)
+    if part == "pictures":
+        (tmp_path / "curves.svg").write_text("<svg></svg>")
+        changed = shipped
+    elif part == "records":
+        levels = shipped.first.robustness.model_copy(update={"seed": 7})
+        changed = dataclasses.replace(shipped, first=dataclasses.replace(shipped.first, robustness=levels))
+    else:
+        manifest = shipped.second.manifest.model_copy(update={"seed": 7})
+        changed = dataclasses.replace(shipped, second=dataclasses.replace(shipped.second, manifest=manifest))
+    now = sources(changed, tmp_path)
+    differing = {name for name in Sources.model_fields if getattr(now, name) != getattr(drawn, name)}
+    assert differing == {part}
+
+
+def test_pictures_are_of_these_versions(figures: dict[str, Path], shipped: Findings) -> None:
+    for name in ("curves", "classes", "reliability", "robustness-means", "explanations-checks", "mistakes-patterns"):
+        text = " ".join(ElementTree.parse(figures[name]).getroot().itertext())
+        for side in shipped.sides:
+            assert side.reference in text, (name, RENEW)
+
+
+def test_records_and_pictures_are_small() -> None:
+    folders = (FIGURES, ROOT / "models" / "reports")
+    assert sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) < _LARGEST

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from training.analysis.explore.figures import class_rows_figure
+from training.analysis.report.drawing import inlined, standalone, svg, variables
+from training.plots.theme import DARK, LIGHT, Theme
+
+
+def a_figure(theme: Theme) -> Figure:
+    pictures_NHWC = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    return class_rows_figure([("cat", pictures_NHWC)], theme)
+
+
+def test_colors_of_the_theme_become_variables_and_text_stays_text() -> None:
+    drawn = svg(a_figure)
+    for color in (LIGHT.surface, LIGHT.text):
+        assert color not in drawn
+    assert "var(--surface)" in drawn
+    assert "var(--text)" in drawn
+    texts = [element.text for element in ElementTree.fromstring(drawn).iter() if element.tag.endswith("}text")]
+    assert texts == ["cat"]
+
+
+def test_the_same_figure_gives_the_same_text_without_a_size_of_its_own() -> None:
+    drawn = svg(a_figure)
+    assert drawn == svg(a_figure)
+    root = ElementTree.fromstring(drawn)
+    assert "viewBox" in root.attrib
+    assert not {"width", "height"} & root.attrib.keys()
+
+
+def test_ids_of_two_figures_on_one_page_do_not_meet() -> None:
+    drawn = svg(a_figure)
+    one, other = (ElementTree.fromstring(inlined(drawn, name, "what it shows")) for name in ("one", "other"))
+    ids = [{element.attrib["id"] for element in root.iter() if "id" in element.attrib} for root in (one, other)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    assert one.attrib["aria-label"] == "what it shows"
+    wanted = {
+        value.removeprefix("url(#").removesuffix(")")
+        for element in one.iter()
+        for key, value in element.attrib.items()
+        if key == "clip-path"
+    }
+    assert wanted <= ids[0]
+
+
+def test_a_file_of_its_own_has_both_themes() -> None:
+    alone = standalone(svg(a_figure))
+    ElementTree.fromstring(alone.encode())
+    assert f"--text: {LIGHT.text};" in alone
+    assert f"--text: {DARK.text};" in alone
+    assert variables(LIGHT) != variables(DARK)

@@ -1,0 +1,225 @@
+"""Records are made once, and again where they belong to other weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from core.errors import ConfigurationError, DataError, DifferentImagesError
+from core.records.base import read_report, write_report
+from core.records.exploration import Exploration
+from core.records.latency import Latency
+from core.records.lookup import NAMES, find_report
+from core.records.paths import report_path
+from core.records.robustness import Robustness
+from tests.support.published_pair import PublishedPair
+from training.analysis.interpret.activations import Model
+from training.analysis.interpret.commands import Work
+from training.analysis.mistakes.find import Judged
+from training.analysis.report import make, write
+from training.analysis.report.collect import collect, together
+from training.analysis.report.make import ReportContext, make_missing
+from training.analysis.report.render import html, report_page
+from training.analysis.report.sources import SOURCES_NAME, Sources, sources
+from training.analysis.report.write import make_report, write_docs, write_page, write_records
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def context(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportContext]:
+    home = tmp_path_factory.mktemp("report-home")
+    models = tuple(Model(each, pair.folder(each)) for each in (pair.mlp, pair.cnn))
+    assert len(models) == 2
+    layers = (home / "reports", home / "shipped")
+    work = Work((models[0], models[1]), pair.images, layers[0], threads=1, quick=True)
+    with Progress(console=Console(quiet=True)) as progress:
+        made = ReportContext(work, layers, home, progress, note=lambda _: None)
+        make_missing(made)
+        yield made
+
+
+@pytest.fixture
+def judged(pair: PublishedPair) -> tuple[Judged, Judged]:
+    return Judged.read(pair.mlp, pair.folder(pair.mlp)), Judged.read(pair.cnn, pair.folder(pair.cnn))
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("made again")
+
+    for name in names:
+        monkeypatch.setattr(module, name, never)
+
+
+def of(context: ReportContext, first: Model, second: Model) -> ReportContext:
+    return dataclasses.replace(context, work=dataclasses.replace(context.work, models=(first, second)))
+
+
+def test_what_is_there_is_not_made_again(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid(monkeypatch, make, "measure_robustness", "measure_latency", "explain", "examine", "excite", "find")
+    make_missing(context)
+
+
+def test_a_record_of_other_weights_is_made_again(context: ReportContext, pair: PublishedPair) -> None:
+    found = find_report(Robustness, [pair.cnn], context.layers, quick=True)
+    assert found is not None
+    stale = found.record.model_copy(update={"model": found.record.model.model_copy(update={"weights": "0" * 64})})
+    write_report(found.path, stale)
+    make_missing(context)
+    again = find_report(Robustness, [pair.cnn], context.layers, quick=True)
+    assert again is not None
+    assert again.record == found.record
+    assert not list(found.path.parent.glob("*.partial.jsonl"))
+
+
+def test_images_that_were_made_to_raise_bare_logits_are_made_again(
+    context: ReportContext, pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = report_path(context.work.folder, "activations", "mlp@1", "cnn@1", quick=True)
+    text = path.read_text()
+    older = json.loads(text)
+    del older["class_objective"]
+    path.write_text(json.dumps(older))
+    made_again: list[str] = []
+    notes: list[str] = []
+    monkeypatch.setattr(make, "excite", lambda work, _: made_again.append(work.names))
+    make_missing(dataclasses.replace(context, note=notes.append))
+    path.write_text(text)
+    assert made_again == ["mlp@1-cnn@1.quick"]
+    assert notes == ["the activations of mlp@1 and cnn@1 were made to raise another figure: made again"]
+
+
+def test_explanations_that_were_measured_in_another_way_are_made_again(
+    context: ReportContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = report_path(context.work.folder, "explanations", "cnn@1", quick=True)
+    text = path.read_text()
+    older = json.loads(text)
+    del older["settings"]["moved_maps"]
+    older["settings"]["random_orders"] = 3
+    path.write_text(json.dumps(older))
+    made_again: list[str] = []
+    notes: list[str] = []
+    monkeypatch.setattr(make, "explain", lambda _, model, *rest: made_again.append(model.manifest.reference))
+    make_missing(dataclasses.replace(context, note=notes.append))
+    path.write_text(text)
+    assert made_again == ["cnn@1"]
+    assert notes == ["the explanations of cnn@1 were measured in another way: made again"]
+
+
+def test_damaged_records_are_said_and_made_again(context: ReportContext, pair: PublishedPair) -> None:
+    latency = report_path(context.work.folder, "latency", "mlp@1", quick=True)
+    exploration = report_path(context.work.folder, "exploration", pair.images.dataset.name)
+    for path in (exploration, latency):
+        path.write_text("{}")
+    notes: list[str] = []
+    make_missing(dataclasses.replace(context, note=notes.append))
+    for path, note in zip((exploration, latency), notes, strict=True):
+        assert f"{path.name} is not a valid record" in note
+        assert note.endswith("which is done now")
+    assert "timings" in latency.read_text()
+    assert context.records.exploration(pair.mlp) is not None
+
+
+def test_latencies_of_two_machines_are_measured_again_on_one(context: ReportContext, pair: PublishedPair) -> None:
+    other = context.records.find(Latency, pair.mlp).model_copy(update={"cpu": "the processor of another machine"})
+    write_report(report_path(context.work.folder, "latency", "mlp@1", quick=True), other)
+    notes: list[str] = []
+    make_missing(dataclasses.replace(context, note=notes.append))
+    assert [note for note in notes if "different machines" in note]
+    one, two = (context.records.find(Latency, manifest) for manifest in (pair.mlp, pair.cnn))
+    assert one.cpu == two.cpu != other.cpu
+
+
+def test_a_record_that_is_missing_is_named_with_its_command(
+    context: ReportContext, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"no activations of mlp@1 cnn@1 .*make it with `duet report`"):
+        collect(*judged, dataclasses.replace(context.records, layers=[tmp_path]))
+
+
+def test_versions_of_different_data_are_refused_before_anything_is_made(
+    context: ReportContext, pair: PublishedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = pair.cnn.data.digest
+    folder = shutil.copytree(pair.folder(pair.cnn), tmp_path / "1")
+    path = folder / "evaluation.json"
+    path.write_text(path.read_text().replace(mine, "c" * 64))
+    forbid(monkeypatch, write, "make_missing")
+    with pytest.raises(DifferentImagesError, match=f"{mine}.*{'c' * 64}"):
+        make_report(of(context, context.work.models[0], Model(pair.cnn, folder)))
+
+
+def test_a_version_is_not_compared_with_itself(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, cnn = context.work.models
+    forbid(monkeypatch, write, "make_missing")
+    with pytest.raises(ConfigurationError, match="cnn@1 was named twice"):
+        make_report(of(context, cnn, cnn))
+
+
+def test_agreement_is_counted_on_the_stored_answers(judged: tuple[Judged, Judged]) -> None:
+    first, second = judged
+    found = together(first, second)
+    one, other, labels = first.answers.predicted(), second.answers.predicted(), first.answers.labels
+    assert found.agree.value == pytest.approx((one == other).mean())
+    assert found.right_when_agreed is not None
+    assert found.right_when_agreed.value == pytest.approx((labels == one)[one == other].mean())
+    assert found.second_right_when_sure is not None
+    surest = np.argsort(-second.answers.probabilities["fp32"].max(axis=1), kind="stable")[: (one == other).sum()]
+    assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
+
+
+def test_the_whole_report_is_written(context: ReportContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = make_report(context)
+    page = write_page(report, tmp_path / "out")
+    assert page.read_text(encoding="utf-8") == html(report.text, report.figures)
+    assert report.text == report_page(report.findings)
+    assert "**Quick report**" in report.text
+    assert "No tuning is recorded. Run `duet tune" in report.text
+
+    docs = tmp_path / "docs"
+    (docs / "findings").mkdir(parents=True)
+    (docs / "findings" / "stale.svg").write_text("")
+    monkeypatch.setattr(write, "findings_page", lambda _: "![curves](findings/curves.svg)\n")
+    write_docs(report, docs)
+    assert (docs / "findings.md").read_text(encoding="utf-8") == "![curves](findings/curves.svg)\n"
+    assert {path.name for path in (docs / "findings").iterdir()} == {"curves.svg", SOURCES_NAME}
+    assert read_report(docs / "findings" / SOURCES_NAME, Sources) == sources(report.findings, docs / "findings")
+
+
+def test_docs_that_the_records_contradict_are_not_written(context: ReportContext, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"contradict \d+ claims|no figure for this placeholder"):
+        write_docs(make_report(context), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_that_ship_make_the_same_findings(
+    context: ReportContext, judged: tuple[Judged, Judged], tmp_path: Path
+) -> None:
+    findings = collect(*judged, context.records)
+    (tmp_path / "robustness").mkdir()
+    (tmp_path / "robustness" / "old@1.json").write_text("")
+    (tmp_path / "corrupted_holdout").mkdir()
+    (tmp_path / "corrupted_holdout" / "old@1.json").write_text("of the gate")
+    write_records(findings, tmp_path)
+    assert (tmp_path / "corrupted_holdout" / "old@1.json").read_text() == "of the gate"
+    assert not (tmp_path / "robustness" / "old@1.json").exists()
+    assert collect(*judged, dataclasses.replace(context.records, layers=[tmp_path])) == findings
+    assert {path.name for path in tmp_path.iterdir()} == {*NAMES.values(), "exploration"}
+
+
+def test_a_data_set_divided_otherwise_is_another_one(context: ReportContext, pair: PublishedPair) -> None:
+    found = context.records.exploration(pair.cnn)
+    assert isinstance(found, Exploration)
+    data = pair.cnn.data.model_copy(update={"split_digest": "0" * 64})
+    assert context.records.exploration(pair.cnn.model_copy(update={"data": data})) is None

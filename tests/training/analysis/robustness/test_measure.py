@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from core.errors import DataError, DifferentImagesError
+from core.records.robustness import Robustness, compare_robustness, mean_accuracies
+from core.repository.manifest import GRAPHS, Manifest
+from core.statistics.calibration import expected_calibration_error, softmax
+from core.statistics.conformal import prediction_set_mask
+from core.statistics.energy import energy
+from tests.support.cifar_files import small_dataset
+from tests.support.published_pair import PublishedPair
+from training.analysis.robustness import measure
+from training.analysis.robustness.attack import attacked
+from training.analysis.robustness.gallery import robustness_figures
+from training.corruptions.cifar10c import CORRUPTIONS, corrupted
+from training.data.split_dataset import Images
+from training.data.splits import split_for
+from training.data.test_subset import subset_of_test
+from training.export.run_onnx import predict_logits
+from training.export.weights import stored_classifier
+from training.plots.save import png
+from training.plots.theme import DARK, LIGHT
+
+pytestmark = pytest.mark.slow
+
+
+def measured(pair: PublishedPair, manifest: Manifest, memory: Path, **options: object) -> Robustness:
+    return measure.measure_robustness(
+        manifest, pair.folder(manifest), pair.images, memory, threads=1, count=measure.QUICK_IMAGES, **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reports(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> tuple[Robustness, Robustness]:
+    folder = tmp_path_factory.mktemp("memory")
+    return measured(pair, pair.mlp, folder / "mlp"), measured(pair, pair.cnn, folder / "cnn")
+
+
+def test_every_condition_is_measured_on_the_exported_graph(
+    pair: PublishedPair, reports: tuple[Robustness, Robustness]
+) -> None:
+    report = reports[1]
+    assert len(report.conditions) == 1 + 5 * len(CORRUPTIONS) + 4 + 5 + 4
+    assert len(CORRUPTIONS) == 14
+    assert "frost" in report.left_out[0]
+    subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
+    graph = pair.folder(pair.cnn) / GRAPHS["fp32"]
+    foggy_N = (
+        predict_logits(graph, corrupted("fog", 5, subset.images_NHWC, 0), threads=1).argmax(axis=1) == subset.labels_N
+    )
+    condition = report.named("fog")[4]
+    assert condition.answered_right(len(subset)).tolist() == foggy_N.tolist()
+    assert condition.accuracy.value == foggy_N.mean()
+    clean_N = predict_logits(graph, subset.images_NHWC, threads=1).argmax(axis=1) == subset.labels_N
+    assert report.clean.accuracy.value == clean_N.mean()
+
+
+def test_flags_confidence_calibration_and_coverage_are_those_of_the_thresholds(
+    pair: PublishedPair, reports: tuple[Robustness, Robustness]
+) -> None:
+    condition, calibration = reports[1].named("contrast")[2], pair.cnn.calibration["fp32"]
+    subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
+    graph = pair.folder(pair.cnn) / GRAPHS["fp32"]
+    logits_NK = predict_logits(graph, corrupted("contrast", 3, subset.images_NHWC, 0), threads=1)
+    probabilities_NK = softmax(logits_NK, calibration.temperature)
+    sets_NK = prediction_set_mask(probabilities_NK, calibration.conformal_threshold)
+    assert condition.flag_rate == np.mean(energy(logits_NK) > calibration.ood_threshold)
+    assert condition.mean_confidence == pytest.approx(probabilities_NK.max(axis=1).mean())
+    assert condition.ece == expected_calibration_error(probabilities_NK, subset.labels_N)
+    assert condition.coverage == sets_NK[np.arange(len(subset)), subset.labels_N].mean()
+
+
+def test_means_over_corruptions_leave_out_other_conditions(reports: tuple[Robustness, Robustness]) -> None:
+    report = reports[0]
+    rates = [each.flag_rate for name in CORRUPTIONS for each in report.named(name)]
+    assert None not in rates
+    assert report.mean_over_corruptions("flag_rate") == pytest.approx(np.mean(np.array(rates, np.float64)))
+    older = [each.model_copy(update={"flag_rate": None}) if each.level == 3 else each for each in report.conditions]
+    assert report.model_copy(update={"conditions": tuple(older)}).mean_over_corruptions("flag_rate") is None
+
+
+def test_all_test_images_are_used_where_no_count_is_given(pair: PublishedPair, tmp_path: Path) -> None:
+    whole = measure.measure_robustness(
+        pair.mlp, pair.folder(pair.mlp), pair.images, tmp_path / "memory", threads=1, count=None
+    )
+    assert (whole.data.images, whole.data.seed) == (len(pair.images.dataset.test), None)
+
+
+def test_a_record_survives_json(reports: tuple[Robustness, Robustness]) -> None:
+    assert Robustness.model_validate_json(reports[0].model_dump_json()) == reports[0]
+
+
+def test_means_are_over_images_and_levels(reports: tuple[Robustness, Robustness]) -> None:
+    rows = {row.name: row.accuracy for row in mean_accuracies(reports[0])}
+    levels = [level.accuracy.value for level in reports[0].named("pixelate")]
+    assert rows["pixelate"].value == pytest.approx(np.mean(levels))
+    corruptions = reports[0].of_kind("noise", "blur", "weather", "digital")
+    assert rows["all corruptions"].value == pytest.approx(np.mean([each.accuracy.value for each in corruptions]))
+
+
+def test_two_versions_are_compared_image_by_image(reports: tuple[Robustness, Robustness]) -> None:
+    rows = {row.name: row for row in compare_robustness(*reports)}
+    for row in rows.values():
+        assert row.difference.value == pytest.approx(row.first.value - row.second.value)
+    same = compare_robustness(reports[0], reports[0])
+    assert all(row.difference.low == row.difference.high == 0 for row in same)
+    clean = reports[0].clean.accuracy.value - reports[1].clean.accuracy.value
+    assert rows["fog"].kept_difference.value == pytest.approx(rows["fog"].difference.value - clean)
+
+
+def test_records_of_other_images_are_not_compared(reports: tuple[Robustness, Robustness]) -> None:
+    other = reports[1].model_copy(update={"data": reports[1].data.model_copy(update={"digest": "b" * 64})})
+    with pytest.raises(DifferentImagesError, match=r"b{64}"):
+        compare_robustness(reports[0], other)
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    pair: PublishedPair, reports: tuple[Robustness, Robustness], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(name: str, done: int, _of: int) -> None:
+        if done == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measured(pair, pair.mlp, tmp_path / "memory", progress=stop)
+    made: list[tuple[str, int]] = []
+
+    def counted(name: str, severity: int, images_NHWC: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+        made.append((name, severity))
+        return corrupted(name, severity, images_NHWC, seed)
+
+    monkeypatch.setattr(measure, "corrupted", counted)
+    assert measured(pair, pair.mlp, tmp_path / "memory") == reports[0]
+    assert len(made) == 5 * len(CORRUPTIONS) - 29  # the clean images and 29 corruptions were known
+
+
+def test_the_attack_raises_the_loss_by_one_step_within_the_range(pair: PublishedPair) -> None:
+    classifier = stored_classifier(pair.cnn, pair.folder(pair.cnn))
+    test = pair.images.dataset.test
+    changed_NHWC = attacked(classifier, test.images_NHWC, test.labels_N, 2)
+    steps = changed_NHWC.astype(int) - test.images_NHWC
+    assert set(np.unique(steps)) <= {-2, -1, 0, 1, 2}
+    assert np.mean(np.abs(steps) == 2) > 0.9
+    losses = []
+    for images_NHWC in (test.images_NHWC, changed_NHWC):
+        logits = classifier(torch.from_numpy(images_NHWC).float() / 255)
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.from_numpy(test.labels_N)).item())
+    assert losses[1] > losses[0]
+
+
+def test_images_of_other_classes_are_refused(pair: PublishedPair, tmp_path: Path) -> None:
+    dataset = small_dataset()
+    renamed = type(dataset)("other", tuple("abcdefghij"), dataset.training, dataset.test, "")
+    with pytest.raises(DataError, match="cannot be evaluated on other"):
+        measure.measure_robustness(
+            pair.mlp, pair.folder(pair.mlp), Images(renamed, split_for(renamed)), tmp_path / "m", threads=1
+        )
+
+
+def test_the_figures_can_be_drawn(pair: PublishedPair, reports: tuple[Robustness, Robustness]) -> None:
+    figures = robustness_figures(reports, pair.images.dataset)
+    assert list(figures) == ["levels", "means", "corruptions"]
+    for draw in figures.values():
+        assert png(draw(LIGHT)) != png(draw(DARK))

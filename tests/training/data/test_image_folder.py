@@ -1,0 +1,230 @@
+"""Image folder data sets: decoding, skipped files and splits."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.errors import DataError
+from core.images.decode import decode_image
+from core.jobs.events import Note
+from core.repository.manifest import Geometry
+from tests.support.labelled_folders import COLORS, picture, write_labelled_folder
+from training.data import image_folder as folder_module
+from training.data.image_folder import load_folder, part_of
+from training.data.splits import Split
+from training.data.types import ImageDataset, LabelledImages
+
+PARTS = ("train", "validation", "holdout", "test")
+
+
+def parts_of(dataset: ImageDataset, split: Split) -> dict[str, LabelledImages]:
+    training = dataset.training
+    parts = {
+        name: LabelledImages(training.images_NHWC[index_N], training.labels_N[index_N])
+        for name, index_N in (("train", split.train), ("validation", split.validation), ("holdout", split.holdout))
+    }
+    return parts | {"test": dataset.test}
+
+
+def contents(images: LabelledImages) -> set[bytes]:
+    return {image_HWC.tobytes() for image_HWC in images.images_NHWC}
+
+
+def keys(count: int, seed: int) -> list[bytes]:
+    return [row.tobytes() for row in np.random.default_rng(seed).integers(0, 256, (count, 32), dtype=np.uint8)]
+
+
+def test_images_are_decoded_like_in_the_service(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"snow": 25, "night": 20, "grass": 20}, mixed=True)
+    modes = {Image.open(io.BytesIO(file.read_bytes())).mode for file in path.rglob("0*")}
+    assert modes >= {"RGB", "RGBA", "P", "L", "CMYK"}
+    dataset, split = load_folder("colors", image_size=24, home=tmp_path)
+    assert dataset.class_names == ("grass", "night", "snow")
+    assert dataset.name == "folder:colors"
+    assert dataset.training.images_NHWC.shape[1:] == (24, 24, 3)
+    expected = {
+        (label, decode_image(file.read_bytes(), height=24, width=24, geometry="crop").pixels_HWC.tobytes())
+        for label in COLORS
+        for file in (path / label).glob("*")
+    }
+    found = {
+        (dataset.class_names[label], image_HWC.tobytes())
+        for part in (dataset.training, dataset.test)
+        for image_HWC, label in zip(part.images_NHWC, part.labels_N, strict=True)
+    }
+    assert found == expected
+    assert np.sort(np.concatenate([split.train, split.validation, split.holdout])).tolist() == list(
+        range(len(dataset.training))
+    )
+
+
+def test_without_a_size_images_are_32_pixels_wide_and_high(tmp_path: Path) -> None:
+    write_labelled_folder(tmp_path, "colors", {"night": 4, "grass": 4})
+    assert load_folder("colors", home=tmp_path)[0].test.images_NHWC.shape[1:] == (32, 32, 3)
+
+
+def test_geometry_is_applied_and_recorded(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 4, "grass": 4})
+    geometries: tuple[Geometry, ...] = ("stretch", "crop", "pad")
+    for geometry in geometries:
+        dataset, _ = load_folder("colors", geometry=geometry, home=tmp_path)
+        assert dataset.geometry == geometry
+        assert contents(dataset.training) | contents(dataset.test) == {
+            decode_image(file.read_bytes(), height=32, width=32, geometry=geometry).pixels_HWC.tobytes()
+            for file in path.rglob("0*")
+        }
+
+
+def test_every_class_is_in_every_part_in_its_proportion(tmp_path: Path) -> None:
+    write_labelled_folder(tmp_path, "colors", {"night": 4, "grass": 40, "sand": 150})
+    parts = parts_of(*load_folder("colors", image_size=8, home=tmp_path))
+    for part in parts.values():
+        assert set(part.labels_N.tolist()) == {0, 1, 2}
+    assert [int((parts[name].labels_N == 1).sum()) for name in PARTS] == [1, 1, 1, 1]
+    shares = [(parts[name].labels_N == 2).mean() for name in PARTS]
+    assert max(shares) - min(shares) < 0.25
+    assert 0.6 < len(parts["train"]) / 194 < 0.8
+
+
+def test_split_does_not_depend_on_file_names(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "one", {"night": 12, "grass": 15})
+    for number, file in enumerate(sorted(path.rglob("0*"), reverse=True)):
+        target = path.with_name("two") / file.parent.name / f"renamed {number}.jpeg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    (one, one_split), (two, two_split) = load_folder("one", home=tmp_path), load_folder("two", home=tmp_path)
+    assert one.digest == two.digest
+    assert one_split.digest == two_split.digest
+    assert (one.name, two.name) == ("folder:one", "folder:two")
+
+
+def test_training_images_stay_out_of_the_holdout_when_images_are_added(tmp_path: Path) -> None:
+    write_labelled_folder(tmp_path, "colors", {"night": 20, "grass": 30})
+    before = parts_of(*load_folder("colors", home=tmp_path))
+    write_labelled_folder(tmp_path, "colors", {"night": 60, "grass": 80, "sand": 9})
+    after = parts_of(*load_folder("colors", home=tmp_path))
+    assert contents(before["train"]) <= contents(after["train"])
+    held = set().union(*(contents(before[name]) for name in PARTS[1:]))
+    assert len(held & contents(after["train"])) <= 6
+
+
+@given(first=st.integers(20, 60), more=st.integers(1, 60), seed=st.integers(0, 2**32))
+def test_added_images_never_move_an_image_out_of_training(first: int, more: int, seed: int) -> None:
+    all_keys = keys(first + more, seed)
+    before, after = part_of(all_keys[:first]), part_of(all_keys)
+    moved = [(old, new) for old, new in zip(before, after[:first], strict=True) if old != new]
+    assert not [pair for pair in moved if pair[0] == "train"]
+
+
+@given(count=st.integers(4, 40), seed=st.integers(0, 2**32))
+def test_part_of_is_independent_of_the_order(count: int, seed: int) -> None:
+    all_keys = keys(count, seed)
+    parts = part_of(all_keys)
+    assert set(parts) == set(PARTS)
+    order = np.random.default_rng(seed).permutation(count)
+    shuffled = part_of([all_keys[position] for position in order])
+    assert [shuffled[list(order).index(position)] for position in range(count)] == parts
+
+
+def test_part_shares_match_the_configuration() -> None:
+    found = Counter(part_of(keys(20_000, 0)))
+    assert {name: round(count / 20_000, 2) for name, count in found.items()} == {
+        "train": 0.7, "validation": 0.1, "holdout": 0.1, "test": 0.1
+    }  # fmt: skip
+
+
+def test_invalid_files_are_skipped_and_listed(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 6, "grass": 6})
+    (path / "night" / "notes.txt").write_bytes(b"nothing to see")
+    (path / "night" / "cut.png").write_bytes(picture("night", 99)[:300])
+    (path / "grass" / "empty.png").write_bytes(b"")
+    (path / "grass" / "copy.png").write_bytes(picture("grass", 0))
+    (path / "loose.png").write_bytes(b"x")
+    told: list[str] = []
+    dataset, _ = load_folder("colors", home=tmp_path, note=told.append)
+    assert len(dataset.training) + len(dataset.test) == 12
+    [note] = told
+    assert note.startswith("folder:colors: 12 images used, 5 files left out: loose.png (not in a class folder)")
+    for part in ("night/notes.txt (the data is not an image", "night/cut.png (the PNG image is damaged", "grass/empty"):
+        assert part in note
+    assert re.search(r"grass/(copy.png|0000) \(the same image as grass/(copy.png|0000)\)", note)
+
+
+def test_file_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 6, "grass": 6})
+    (path / "night" / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"nothing to see")
+    (path / "grass" / os.fsdecode(b"cop\xefe")).write_bytes(picture("grass", 0))
+    told: list[str] = []
+    load_folder("colors", home=tmp_path, note=told.append)
+    [note] = told
+    assert r"night/caf\xe9.txt (the data is not an image" in note
+    assert re.search(r"grass/(cop\\xefe|0000) \(the same image as grass/(cop\\xefe|0000)\)", note)
+    assert Note.model_validate_json(Note(text=note).model_dump_json()).text == note
+
+
+def test_image_with_two_labels_is_skipped(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 5})
+    (path / "night" / "x").write_bytes(picture("grass", 1))
+    told: list[str] = []
+    dataset, _ = load_folder("colors", home=tmp_path, note=told.append)
+    assert len(dataset.training) + len(dataset.test) == 9
+    assert "10 images used" not in told[0]
+    assert told[0].count("the same image has different classes") == 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"night": 5}, "it has 1 class and needs at least 2"),
+        ({"night": 5, "grass": 0}, "class 'grass' is empty and needs at least 4"),
+        ({"night": 1, "grass": 5}, "class 'night' has 1 image and needs at least 4"),
+        ({}, "no data set 'colors'"),
+    ],
+)
+def test_folder_with_too_few_classes_or_images_is_refused(tmp_path: Path, counts: dict[str, int], message: str) -> None:
+    write_labelled_folder(tmp_path, "colors", counts)
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_folder("colors", home=tmp_path)
+
+
+def test_class_too_small_without_broken_files_is_refused(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 3, "grass": 5})
+    (path / "night" / "broken").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"class 'night' has 3 images and needs at least 4; left out: night/broken \("):
+        load_folder("colors", home=tmp_path)
+
+
+def test_folder_with_one_class_is_refused_and_ignored_files_listed(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 5})
+    (path / "grass").symlink_to(path / "night")
+    (path / "loose.png").write_bytes(picture("night", 9))
+    refusal = r"needs at least 2; left out: grass \(a link, .*\); loose\.png \(not in a class folder\)\."
+    with pytest.raises(DataError, match=refusal):
+        load_folder("colors", home=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../colors", "/etc", "a/b", "cifar10"])
+def test_path_traversal_in_the_name_is_refused(tmp_path: Path, name: str) -> None:
+    write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 5})
+    with pytest.raises(DataError, match=r"is not a valid data set name|built-in"):
+        load_folder(name, home=tmp_path / "datasets")
+
+
+def test_reading_reports_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_module, "NOTE_SECONDS", 0.0)
+    write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 5})
+    told: list[str] = []
+    load_folder("colors", home=tmp_path, note=told.append)
+    assert told[0] == "folder:colors: 1 of 10 files read"
+    assert told[-1] == "folder:colors: 10 of 10 files read"

@@ -1,0 +1,191 @@
+"""Class biases: cross-validation, bias of the last layer, and effect on all files of a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from core.errors import ExportError
+from core.repository.manifest import CARD_NAME, GRADIENT_GRAPH, GRAPHS, Manifest
+from core.repository.onnx_session import open_session
+from core.repository.repository import ModelRepository
+from core.statistics.calibration import fit_biases, log_loss, softmax
+from tests.support.int8 import let_int8_fail, let_int8_pass
+from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_images, small_recipe
+from training.data.split_dataset import Images
+from training.evaluation.calibrate import calibration_targets
+from training.evaluation.class_biases import debias, decide, stratified_folds, with_biases
+from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation
+from training.export.parity import network_logits
+from training.export.run_onnx import predict_logits
+from training.networks import Classifier
+from training.publish.publish import Origin, publish_version
+from training.publish.republish import republish
+from training.run.checkpoint import EpochRecord
+from training.run.environment import environment_record, source_digest
+
+pytestmark = pytest.mark.slow
+
+HISTORY = (
+    EpochRecord(
+        epoch=1,
+        train_loss=1.0,
+        train_accuracy=0.5,
+        validation_loss=None,
+        validation_accuracy=None,
+        learning_rate=0.1,
+        seconds=1.0,
+    ),
+)
+SHIFT_K = np.array([0.8, -0.8, 0.4, -0.4, 0.0])
+
+
+def drawn(images: int, shift_K: np.ndarray = SHIFT_K) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and labels drawn from the softmax of logits + shift."""
+    random = np.random.default_rng(3)
+    logits_NK = random.normal(scale=2, size=(images, len(shift_K))).astype(np.float32)
+    cumulative_NK = softmax(logits_NK + shift_K).cumsum(axis=1)
+    labels_N = (random.random((images, 1)) > cumulative_NK).sum(axis=1).clip(max=len(shift_K) - 1)
+    return logits_NK, labels_N.astype(np.int64)
+
+
+class TestDecide:
+    def test_biases_that_help_are_kept_and_are_those_of_the_whole_holdout(self) -> None:
+        logits_NK, labels_N = drawn(3_000)
+        record = decide(logits_NK, labels_N)
+        assert record.kept
+        assert 0 < record.least_fall < record.log_loss_without - record.log_loss_with
+        np.testing.assert_allclose(record.biases, SHIFT_K, atol=0.15)
+        temperature, biases_K = fit_biases(logits_NK, calibration_targets(labels_N, 5))
+        np.testing.assert_allclose(record.biases, temperature * biases_K)
+        # Out-of-fold losses of many images are close to those of the true probabilities.
+        truth = log_loss(softmax(logits_NK + SHIFT_K), np.eye(5)[labels_N])
+        assert record.log_loss_with == pytest.approx(truth, abs=0.005)
+
+    def test_biases_of_chance_alone_are_not(self) -> None:
+        record = decide(*drawn(3_000, np.zeros(5)))
+        assert not record.kept
+        assert record.biases == ()
+        assert record.least_fall < 0
+        assert record.log_loss_with == pytest.approx(record.log_loss_without, abs=0.002)
+
+    def test_a_small_fall_that_may_be_chance_is_not_enough(self) -> None:
+        record = decide(*drawn(150, np.array([0.2, -0.2, 0.1, -0.1, 0.0])))
+        assert record.log_loss_with < record.log_loss_without
+        assert not record.kept
+
+    def test_a_few_images_all_answered_right_are_no_reason(self) -> None:
+        labels_N = np.arange(20) % 5
+        assert not decide((8 * np.eye(5)[labels_N]).astype(np.float32), labels_N).kept
+
+
+def test_folds_divide_every_class_and_the_whole_evenly() -> None:
+    labels_N = np.repeat([0, 1, 2], [50, 23, 4])
+    fold_N = stratified_folds(labels_N, 5, seed=0)
+    for part in (fold_N, *(fold_N[labels_N == k] for k in range(3))):
+        counts = np.bincount(part, minlength=5)
+        assert counts.max() - counts.min() <= 1
+    assert (fold_N != stratified_folds(labels_N, 5, seed=1)).any()
+    np.testing.assert_array_equal(fold_N, stratified_folds(labels_N, 5, seed=0))
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images(per_class_train=200)
+
+
+def biased(images: Images, folder: Path, kind: str) -> Classifier:
+    """A network strongly biased to three classes."""
+    folder.mkdir(exist_ok=True)
+    classifier = small_fit(small_recipe(kind, epochs=3), images, folder).classifier
+    return with_biases(classifier, (2.0, 2.0, 2.0, *[0.0] * 7))
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_biases_shift_the_logits_of_a_copy(images: Images, tmp_path: Path, kind: str) -> None:
+    classifier = small_fit(small_recipe(kind, epochs=1), images, tmp_path).classifier
+    pictures = images.part("holdout").images_NHWC[:5]
+    before_NK = network_logits(classifier, pictures)
+    biases = tuple(np.linspace(-1, 1, 10).tolist())
+    shifted_NK = network_logits(with_biases(classifier, biases), pictures)
+    np.testing.assert_allclose(shifted_NK, before_NK + np.array(biases), atol=1e-5)
+    np.testing.assert_array_equal(network_logits(classifier, pictures), before_NK)
+
+
+def test_a_network_without_a_last_bias_is_refused() -> None:
+    ends_otherwise = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.ReLU()), (0, 0, 0), (1, 1, 1))
+    with pytest.raises(ExportError, match=r"dense layer of 3 units.*not with ReLU"):
+        with_biases(ends_otherwise, (0.1, 0.1, -0.2))
+
+
+def test_class_biases_need_enough_holdout_images(images: Images, tmp_path: Path) -> None:
+    classifier = biased(images, tmp_path, "mlp")
+    holdout = images.part("holdout")
+    assert debias(classifier, holdout.images_NHWC[:9], holdout.labels_N[:9]) == (classifier, None)
+
+
+def test_kept_biases_are_in_every_file_also_after_republish(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_pass(monkeypatch)
+    classifier, config = biased(images, tmp_path / "run", "mlp"), small_recipe("mlp", epochs=3)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    origin = Origin(config, HISTORY, environment_record(threads=1, dtype="float32", device=CPU), source_digest())
+    untouched = network_logits(classifier, images.dataset.test.images_NHWC)
+    manifest = publish_version(classifier, origin, images, repository, "mlp", reporter=RecordingReporter())
+    record = manifest.class_biases
+    assert record is not None
+    assert record.kept
+    assert record.images == manifest.data.counts["holdout"]
+    assert max(record.biases[:3]) < min(record.biases[3:])  # they compensate the bias
+
+    folder = repository.folder("mlp", 1)
+    expected_NK = untouched + np.array(record.biases)
+    test_NHWC = images.dataset.test.images_NHWC
+    np.testing.assert_allclose(predict_logits(folder / GRAPHS["fp32"], test_NHWC, threads=1), expected_NK, atol=1e-4)
+    int8_NK = predict_logits(folder / GRAPHS["int8"], test_NHWC, threads=1)
+    assert np.abs(int8_NK - expected_NK).mean() < np.abs(int8_NK - untouched).mean()
+    stored = {name: tensor for name, tensor in load_file(folder / "weights.safetensors").items() if "bias" in name}
+    last = [module for module in classifier.modules() if isinstance(module, nn.Linear)][-1].bias.detach()
+    assert any(
+        tensor.shape == last.shape and torch.allclose(tensor, last + torch.tensor(record.biases), atol=1e-6)
+        for tensor in stored.values()
+    )
+    assert (folder / GRADIENT_GRAPH).is_file()
+    assert open_session(folder / GRADIENT_GRAPH, threads=1)
+    card = (folder / CARD_NAME).read_text()
+    assert "| class biases | included in the weights; log loss on the holdout, 5-fold cross-validation: " in card
+    assert f"{record.log_loss_with:.4f} with temperature and biases, {record.log_loss_without:.4f}" in card
+
+    measured = evaluate_version(folder, manifest, images, threads=1)
+    published = published_evaluation(folder, measured)
+    assert published is not None
+    assert disagreements(published, measured) == []
+    assert Manifest.model_validate_json(manifest.to_json()) == manifest
+
+    again = republish(repository, "mlp", 1, images, reporter=RecordingReporter())
+    assert again.class_biases == record
+    assert again.files["weights.safetensors"].sha256 == manifest.files["weights.safetensors"].sha256
+
+
+def test_republish_fits_biases_of_a_version_without_them(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    classifier, config = biased(images, tmp_path / "run", "mlp"), small_recipe("mlp", epochs=3)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    environment = environment_record(threads=1, dtype="float32", device=CPU)
+    refused = decide(*drawn(150, np.zeros(5)))
+    origin = Origin(config, HISTORY, environment, source_digest(), class_biases=refused)
+    first = publish_version(classifier, origin, images, repository, "mlp", reporter=RecordingReporter())
+    assert first.class_biases == refused
+    second = republish(repository, "mlp", 1, images, reporter=RecordingReporter())
+    assert second.class_biases is not None
+    assert second.class_biases.kept
+    assert second.metrics.test_log_loss < first.metrics.test_log_loss
+    assert second.metrics.test_accuracy > first.metrics.test_accuracy

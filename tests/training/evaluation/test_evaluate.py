@@ -1,0 +1,113 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.images.tta_views import averaged, views
+from core.repository.manifest import GRAPHS, Precision
+from core.statistics.calibration import softmax
+from tests.support.int8 import let_int8_fail, let_int8_pass
+from tests.support.training_runs import small_fit, small_images, small_recipe
+from training.data.split_dataset import Images
+from training.evaluation.calibrate import calibrate
+from training.evaluation.evaluate import EvaluationResult, evaluate
+from training.evaluation.ood import ood_images, score_ood
+from training.evaluation.scores import score
+from training.export.run_onnx import predict_logits
+from training.export.to_onnx import export_model
+from training.networks import Classifier
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return small_images()
+
+
+@pytest.fixture(scope="module")
+def trained(images: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path]:
+    folder = tmp_path_factory.mktemp("trained")
+    classifier = small_fit(small_recipe("cnn"), images, folder).classifier
+    export_model(classifier, folder, height=32, width=32)
+    return classifier, folder
+
+
+def judged(trained: tuple[Classifier, Path], images: Images, folder: Path) -> EvaluationResult:
+    classifier, made = trained
+    for name in (GRAPHS["fp32"], "weights.safetensors"):
+        shutil.copy(made / name, folder / name)
+    return evaluate(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1)
+
+
+def test_accepted_int8_has_its_own_calibration_and_scores(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_pass(monkeypatch)
+    result = judged(trained, images, tmp_path)
+    assert result.quantization.published
+    assert result.calibration.keys() == result.evaluation.scores.keys() == {"fp32", "int8"}
+    assert result.calibration["int8"] != result.calibration["fp32"]
+
+    holdout, test = images.part("holdout"), images.dataset.test
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
+    for precision in precisions:
+        graph = tmp_path / GRAPHS[precision]
+        holdout_NK = predict_logits(graph, holdout.images_NHWC, threads=1)
+        test_NK = predict_logits(graph, test.images_NHWC, threads=1)
+        fitted = calibrate(holdout_NK, holdout.labels_N)
+        assert result.calibration[precision] == fitted
+        strange = score_ood(graph, test_NK, ood_images(test.images_NHWC), fitted, threads=1)
+        expected = score(test_NK, test.labels_N, images.dataset.class_names, fitted, calibration_images=len(holdout))
+        expected = expected.model_copy(update={"strange": strange})
+        assert result.evaluation.scores[precision] == expected
+        for split, logits_NK in (("holdout", holdout_NK), ("test", test_NK)):
+            stored_NK = result.predictions[split].probabilities[precision]  # type: ignore[index]
+            np.testing.assert_allclose(stored_NK, softmax(logits_NK, fitted.temperature), atol=1e-6)
+
+
+def test_rejected_int8_leaves_only_the_verdict(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_fail(monkeypatch)
+    result = judged(trained, images, tmp_path)
+    assert not result.quantization.published
+    assert result.quantization.verdict == "less than 1.5 times as fast as float32"
+    assert not (tmp_path / GRAPHS["int8"]).exists()
+    assert result.calibration.keys() == result.evaluation.scores.keys() == {"fp32"}
+    assert all(split.probabilities.keys() == {"fp32"} for split in result.predictions.values())
+
+
+def test_headline_metrics_are_those_of_float32(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headlines = []
+    for decide in (let_int8_pass, let_int8_fail):
+        with monkeypatch.context() as patch:
+            decide(patch)
+            result = judged(trained, images, tmp_path)
+        assert result.metrics.test_accuracy == result.scores.accuracy.value
+        headlines.append((result.metrics, result.parity, result.scores))
+    assert headlines[0] == headlines[1]
+
+
+def test_tta_has_its_own_calibration_and_scores(
+    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_int8_pass(monkeypatch)
+    result = judged(trained, images, tmp_path)
+    holdout, test = images.part("holdout"), images.dataset.test
+    assert result.averaged_views.keys() == {"fp32", "int8"}
+    for precision, record in result.averaged_views.items():
+        graph = tmp_path / GRAPHS[precision]
+        logits = {
+            part: averaged([predict_logits(graph, view, threads=1) for view in views(part.images_NHWC)])
+            for part in (holdout, test)
+        }
+        assert record.calibration == calibrate(logits[holdout], holdout.labels_N)
+        assert record.test_accuracy.value == (logits[test].argmax(1) == test.labels_N).mean()
+        assert record.test_accuracy.low < record.test_accuracy.value < record.test_accuracy.high
+        scored = score(
+            logits[test], test.labels_N, images.dataset.class_names, record.calibration, calibration_images=len(holdout)
+        )
+        assert (record.test_log_loss, record.test_ece) == (scored.log_loss, scored.reliability.ece)
+    assert result.averaged_views["fp32"].calibration != result.calibration["fp32"]

@@ -1,0 +1,131 @@
+import errno
+import os
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+import torch
+
+from core.errors import CheckpointError
+from tests.support.training_runs import small_recipe
+from training.run.checkpoint import (
+    CHECKPOINT_NAME,
+    Checkpoint,
+    EpochRecord,
+    load_checkpoint,
+    require_same_run,
+    save_checkpoint,
+)
+from training.run.run_folder import LOCK_NAME, locked_run
+
+RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
+
+
+def checkpoint(value: float = 1.0) -> Checkpoint:
+    network = {"weight": torch.full((3, 2), value)}
+    optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    return Checkpoint(
+        small_recipe("mlp"), "d" * 64, "s" * 64, "float32", 2, network, optimizer, None, (RECORD,), "e" * 64, "2.9.0",
+        None,
+    )  # fmt: skip
+
+
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, checkpoint())
+    loaded = load_checkpoint(tmp_path)
+    assert torch.equal(loaded.network["weight"], torch.ones(3, 2))
+    assert loaded.config == small_recipe("mlp")
+    assert loaded.history == (RECORD,)
+    assert (loaded.dtype, loaded.threads, loaded.finished) == ("float32", 2, False)
+    assert (loaded.source_digest, loaded.torch_version) == ("e" * 64, "2.9.0")
+    assert loaded.optimizer == checkpoint().optimizer
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, checkpoint(1.0))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"No space left.*--resume"):
+        save_checkpoint(tmp_path, checkpoint(2.0))
+    assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+
+
+class SmallDisk(FileIO):
+    """A file on a disk that is full after 100,000 bytes."""
+
+    def write(self, content: Any) -> int:
+        if self.tell() + memoryview(content).nbytes > 100_000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(content)
+
+
+def test_disk_full_during_write_raises_checkpoint_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, checkpoint(1.0))
+    large = replace(checkpoint(2.0), network={"first": torch.zeros(10_000), "second": torch.zeros(100_000)})
+    monkeypatch.setattr(Path, "open", lambda path, mode: SmallDisk(path, mode))
+    with pytest.raises(CheckpointError, match=r"No space left on device.*previous one is kept.*--resume"):
+        save_checkpoint(tmp_path, large)
+    assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+
+
+def test_locked_run_removes_incomplete_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half_written: list[Path] = []
+    with locked_run(tmp_path), monkeypatch.context() as watched:
+        save_checkpoint(tmp_path, checkpoint(1.0))
+        watched.setattr(os, "fsync", lambda _descriptor: half_written.extend(tmp_path.glob("*.tmp")))
+        save_checkpoint(tmp_path, checkpoint(1.0))
+    half_written[0].write_bytes(b"half of a checkpoint")
+    with locked_run(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, LOCK_NAME}
+    assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, checkpoint())
+    path = tmp_path / CHECKPOINT_NAME
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(CheckpointError, match=r"damaged.*--restart"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_pickled_object_is_not_executed(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    def write(stream: BinaryIO) -> None:
+        torch.save({"config": Evil()}, stream)
+
+    with (tmp_path / CHECKPOINT_NAME).open("wb") as stream:
+        write(stream)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(tmp_path)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        load_checkpoint(tmp_path)
+
+
+def test_another_configuration_is_refused_with_the_difference() -> None:
+    changed = small_recipe("mlp", batch_size=7, seed=5)
+    with pytest.raises(CheckpointError, match=r"batch_size was 50, now 7; seed was 0, now 5"):
+        require_same_run(checkpoint(), changed, "d" * 64, "s" * 64)
+
+
+def test_other_data_is_refused_with_both_digests() -> None:
+    with pytest.raises(CheckpointError, match=r"dddddddddddd.*eeeeeeeeeeee"):
+        require_same_run(checkpoint(), small_recipe("mlp"), "e" * 64, "s" * 64)
+
+
+def test_the_same_run_is_accepted() -> None:
+    require_same_run(checkpoint(), small_recipe("mlp"), "d" * 64, "s" * 64)

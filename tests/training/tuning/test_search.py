@@ -1,0 +1,284 @@
+"""The search of `duet tune`, on small made-up images."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import Trial, TrialState
+
+from core.errors import CheckpointError, ConfigurationError
+from core.recipes import RecipeConfig
+from core.repository.repository import ModelRepository
+from tests.support.training_runs import CPU, small_images, small_recipe
+from training.data.split_dataset import Images
+from training.fit import loop
+from training.run.checkpoint import EpochRecord
+from training.tuning.ablation import study_setup as bench_module
+from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_setup import StudySetup, make_study_setup
+from training.tuning.confirm import confirm, read_confirmation
+from training.tuning.journal import Description, open_journal, read_journal
+from training.tuning.search import search, space_of
+from training.tuning.trials import DTYPE, SECONDS, baseline_trial, finished
+
+NAME = "small"
+
+
+def small_bench(folder: Path) -> StudySetup:
+    repository = ModelRepository(folder / "models", folder / "shipped")
+    return make_study_setup(small_images(), 0.5, repository, threads=1, device=CPU)
+
+
+def described(setup: StudySetup, config: RecipeConfig, **fields: Any) -> Description:
+    values = {
+        "config": config,
+        "share": 0.5,
+        "seed": 0,
+        "data": "cifar10",
+        "data_digest": setup.images.dataset.digest,
+        "split_digest": setup.images.split.digest,
+    }
+    return Description(**(values | fields))
+
+
+def tuned(home: Path, *, trials: int, progress: StudyProgress | None = None, **overrides: Any) -> None:
+    setup = small_bench(home)
+    config = small_recipe("mlp", **({"epochs": 3} | overrides))
+    with open_journal(home, NAME, described(setup, config)) as journal:
+        search(journal, setup, trials=trials, progress=progress or StudyProgress())
+
+
+def results(home: Path) -> list[tuple[str, dict[str, Any], dict[int, float]]]:
+    """State, point and accuracies of every trial that counts."""
+    study = read_journal(home, NAME).study
+    return [(trial.state.name, trial.params, trial.intermediate_values) for trial in finished(study)]
+
+
+class Killed(StudyProgress):
+    """Ends this process, as a power cut would, at the given moment of the given run."""
+
+    def __init__(self, *, at: str, run: int) -> None:
+        super().__init__()
+        self._at, self._left = at, run
+
+    def _here(self, moment: str) -> None:
+        if moment == self._at:
+            self._left -= 1
+            if self._left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def runs(self, what: str, *, done: int, total: int, figures: str = "") -> None:
+        self._here("runs")
+
+    def fit_started(self, *, steps: int, done: int, detail: str) -> None:
+        self._here("start")
+
+    def epoch(self, record: EpochRecord, epochs: int) -> None:
+        if record.epoch == 2:
+            self._here("epoch")
+
+    def line(self, text: str) -> None:
+        self._here("line")
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path: Path) -> None:
+    trials = 11
+    tuned(tmp_path / "whole", trials=trials)
+    whole = results(tmp_path / "whole")
+    assert len(whole) == trials
+    home = tmp_path / "killed"
+    for at, run in (("start", 0), ("epoch", 1), ("line", 3), ("runs", 2)):
+        call = f"tuned(Path({str(home)!r}), trials={trials}, progress=Killed(at={at!r}, run={run}))"
+        ended = _python(f"from tests.training.tuning.test_search import *; {call}")
+        assert ended == -signal.SIGKILL
+        with (home / "studies" / f"{NAME}.journal").open("ab") as stream:
+            stream.write(b'{"op_code": 4, "wor')  # as much as was on disk of a line
+    tuned(home, trials=trials)
+    assert results(home) == whole
+    assert not list((home / "studies" / NAME).glob("trial-*"))
+
+
+def test_the_first_trial_is_the_recipe_and_the_next_differ_in_one_choice(tmp_path: Path) -> None:
+    tuned(tmp_path, trials=3, epochs=1)
+    journal = read_journal(tmp_path, NAME)
+    space = space_of(journal)
+    points = [trial.params for trial in finished(journal.study)]
+    assert space.config(points[0]) == journal.description.config
+    assert [space.changes(point) for point in points] == [{}, {"activation": "gelu"}, {"activation": "silu"}]
+    assert all(trial.user_attrs["dtype"] == "float32" for trial in finished(journal.study))
+
+
+def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    types = iter(("bfloat16", "float32", "float32"))
+    monkeypatch.setattr(loop, "pick_dtype", lambda _device: next(types))
+    note = Trial.set_user_attr
+
+    def stopped(trial: Trial, key: str, value: object) -> None:
+        if key == SECONDS:
+            raise KeyboardInterrupt
+        note(trial, key, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trial, "set_user_attr", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            tuned(tmp_path, trials=2, epochs=1, precision="auto")
+    (running,) = read_journal(tmp_path, NAME).study.get_trials(states=(TrialState.RUNNING,))
+    assert running.user_attrs[DTYPE] == "bfloat16"
+    tuned(tmp_path, trials=2, epochs=1, precision="auto")
+    trials = finished(read_journal(tmp_path, NAME).study)
+    assert [(trial.number, trial.user_attrs[DTYPE]) for trial in trials] == [(0, "bfloat16"), (1, "bfloat16")]
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
+    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+
+    def choose(_device: object) -> str:
+        chosen.append("float32")
+        return chosen[-1]
+
+    monkeypatch.setattr(loop, "pick_dtype", choose)
+    tuned(tmp_path / "whole", trials=3, epochs=1, precision="auto")
+    assert len(chosen) == 1
+    home = tmp_path / "cut"
+    path = home / "studies" / f"{NAME}.journal"
+    path.parent.mkdir(parents=True)
+    lines = (tmp_path / "whole" / "studies" / f"{NAME}.journal").read_text().splitlines(keepends=True)
+    drawn = [number for number, line in enumerate(lines) if '"param_name"' in line and f'"trial_id":{cut}' in line]
+    path.write_text("".join(lines[: drawn[3]]))
+    tuned(home, trials=3, epochs=1, precision="auto")
+    assert results(home) == results(tmp_path / "whole")
+    study = read_journal(home, NAME).study
+    given_up = [trial.state == TrialState.FAIL for trial in study.get_trials()]
+    assert given_up == [number == cut for number in range(4)]
+    assert baseline_trial(study).params == space_of(read_journal(home, NAME)).baseline
+    assert len(chosen) == (2 if cut == 0 else 1)
+
+
+def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.errors import TrainingDivergedError
+    from training.tuning import search as module
+
+    whole = bench_module.short_run
+
+    def run(config: RecipeConfig, setup: StudySetup, folder: Path, **options: Any) -> Any:
+        if config.network.activation == "gelu":
+            folder.mkdir()
+            raise TrainingDivergedError("the loss became nan in step 3 of epoch 1")
+        return whole(config, setup, folder, **options)
+
+    monkeypatch.setattr(module, "short_run", run)
+    tuned(tmp_path, trials=3, epochs=1)
+    trials = finished(read_journal(tmp_path, NAME).study)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
+    assert "step 3" in trials[1].user_attrs["diverged"]
+
+
+def test_what_is_tried_alone_runs_to_its_end_however_bad_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trial, "should_prune", lambda _: True)
+    tuned(tmp_path, trials=10, epochs=2)
+    journal = read_journal(tmp_path, NAME)
+    planned = len(space_of(journal).planned())
+    states = [trial.state for trial in finished(journal.study)]
+    assert planned < len(states)
+    assert states == [TrialState.COMPLETE] * planned + [TrialState.PRUNED] * (len(states) - planned)
+
+
+def test_other_settings_are_refused_with_their_differences(tmp_path: Path) -> None:
+    tuned(tmp_path, trials=1, epochs=1)
+    with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --study"):
+        tuned(tmp_path, trials=2, epochs=1, batch_size=60)
+
+
+def test_a_journal_belongs_to_one_process(tmp_path: Path) -> None:
+    setup = small_bench(tmp_path)
+    description = described(setup, small_recipe("mlp"))
+    with (
+        open_journal(tmp_path, NAME, description),
+        pytest.raises(CheckpointError, match="another process is tuning small"),
+        open_journal(tmp_path, NAME, description),
+    ):
+        raise AssertionError("opened twice")
+
+
+def test_reading_names_the_studies_that_there_are(tmp_path: Path) -> None:
+    tuned(tmp_path, trials=1, epochs=1)
+    with pytest.raises(ConfigurationError, match=r"no study 'other'.*there are small"):
+        read_journal(tmp_path, "other")
+    with pytest.raises(ConfigurationError, match="cannot name a study"):
+        read_journal(tmp_path, "../small")
+
+
+@pytest.mark.parametrize("given_up", [0, 1])
+def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
+    given_up: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.tuning import confirm as module
+
+    ran: list[tuple[int, int]] = []
+    whole = bench_module.short_run
+
+    def run(config: RecipeConfig, setup: StudySetup, *arguments: Any, **options: Any) -> Any:
+        ran.append((config.seed, len(options["judged_on"])))
+        return whole(config, setup, *arguments, **options)
+
+    monkeypatch.setattr(module, "short_run", run)
+    setup = small_bench(tmp_path)
+    config = small_recipe("mlp", epochs=1)
+    with open_journal(tmp_path, NAME, described(setup, config)) as journal:
+        for _ in range(given_up):  # its point was half drawn when the process was killed
+            journal.study.ask(dict(list(space_of(journal).dimensions.items())[:3]))
+        search(journal, setup, trials=1, progress=StudyProgress())
+        confirm(journal, setup, seeds=2, progress=StudyProgress())
+        assert read_confirmation(journal.study) is None
+        assert ran == []
+        point = space_of(journal).planned()[3]
+        journal.study.enqueue_trial(point)
+        lucky = journal.study.ask(dict(space_of(journal).dimensions))
+        journal.study.tell(lucky, 1.0)
+        confirm(journal, setup, seeds=2, progress=StudyProgress())
+        assert ran == [(1, len(setup.fresh)), (1, len(setup.fresh)), (2, len(setup.fresh)), (2, len(setup.fresh))]
+        confirm(journal, setup, seeds=3, progress=StudyProgress())
+        assert [seed for seed, _ in ran] == [1, 1, 2, 2, 3, 3]
+        found = read_confirmation(journal.study)
+    assert found is not None
+    assert (found.trial, found.seeds) == (1 + given_up, (1, 2, 3))
+    gains = [best - base for best, base in zip(found.best, found.baseline, strict=True)]
+    assert found.gain.value == pytest.approx(sum(gains) / 3)
+
+
+def test_the_images_of_a_study_are_a_share_and_the_fresh_ones_lie_outside() -> None:
+    images: Images = small_images()
+    setup = make_study_setup(images, 0.5, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
+    train = setup.images.part("train").images_NHWC.reshape(80, -1)
+    fresh = setup.fresh.images_NHWC.reshape(40, -1)
+    assert len({image.tobytes() for image in (*train, *fresh)}) == 120
+    assert set(setup.images.split.train) < set(images.split.train)
+    assert (setup.images.split.validation == images.split.validation).all()
+    with pytest.raises(ConfigurationError, match="give a share"):
+        make_study_setup(images, 1.0, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
+
+
+def _python(code: str) -> int:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=250, check=False).returncode
+
+
+def test_the_journal_is_made_of_json_lines(tmp_path: Path) -> None:
+    tuned(tmp_path, trials=1, epochs=1)
+    lines = (tmp_path / "studies" / f"{NAME}.journal").read_text().splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in lines)

@@ -1,0 +1,120 @@
+"""The three parts of `duet interpret`: each makes its record, writes it, and draws its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.records.activations import Activations
+from core.records.base import write_report
+from core.records.explanations import Explanations
+from core.records.mistakes import Mistakes
+from core.records.paths import figures_folder, report_path
+from training.analysis.interpret.activations import KEPT_PREFIX, Model, make_activations
+from training.analysis.interpret.evaluate import evaluate_explanations
+from training.analysis.interpret.gallery import activation_figures, explanation_figures
+from training.analysis.mistakes.find import Judged, find_mistakes
+from training.analysis.mistakes.gallery import mistake_figures
+from training.data.split_dataset import Images
+from training.plots.save import write_figures
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all parts need.
+
+    Attributes:
+        models: both versions.
+        images: the data set.
+        folder: of the records.
+        threads: of onnxruntime.
+        quick: a few images only.
+    """
+
+    models: tuple[Model, Model]
+    images: Images
+    folder: Path
+    threads: int
+    quick: bool
+
+    @property
+    def references(self) -> tuple[str, str]:
+        """The short names of both."""
+        return self.models[0].manifest.reference, self.models[1].manifest.reference
+
+    @property
+    def names(self) -> str:
+        """What the figures of both are called."""
+        return "-".join(self.references) + (".quick" if self.quick else "")
+
+
+def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Explanations, Explanations]:
+    """Evaluate the explanations of both versions; errors as of `evaluate_explanations`."""
+    first, second = (explain(work, model, target, progress) for model in work.models)
+    figures = explanation_figures((first, second), work.models, work.images.dataset)
+    write_figures(figures, figures_folder(work.folder, "explanations"), work.names)
+    return first, second
+
+
+def activations(work: Work, progress: Progress) -> Activations:
+    """Make and score images that excite most; errors as of `make_activations`."""
+    report = excite(work, progress)
+    made_at = report_path(work.folder, "activations", *work.references, quick=work.quick).parent
+    figures = activation_figures(report, work.models, work.images.dataset, made_at)
+    write_figures(figures, figures_folder(work.folder, "activations"), work.names)
+    return report
+
+
+def mistakes(work: Work, progress: Progress) -> Mistakes:
+    """Find the mistakes of both; errors as of `find_mistakes`."""
+    report, judged = examine(work, progress)
+    figures = mistake_figures(report, judged, work.images.dataset, threads=work.threads)
+    write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
+    return report
+
+
+def excite(work: Work, progress: Progress) -> Activations:
+    """As `activations`, without figures."""
+    path = report_path(work.folder, "activations", *work.references, quick=work.quick)
+    report = make_activations(
+        work.models, work.images, path.parent, threads=work.threads, quick=work.quick, progress=progress
+    )
+    write_report(path, report)
+    for kept in path.parent.glob(f"{KEPT_PREFIX}*.npz"):
+        kept.unlink()
+    return report
+
+
+def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[Judged, Judged]]:
+    """As `mistakes`, without figures; also what was judged."""
+    first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
+    path = report_path(work.folder, "mistakes", *work.references, quick=work.quick)
+    memory = path.with_suffix(".partial.jsonl")
+    report = find_mistakes(
+        first, second, work.images, memory, threads=work.threads, quick=work.quick, progress=progress
+    )
+    write_report(path, report)
+    memory.unlink(missing_ok=True)
+    return report, (first, second)
+
+
+def explain(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
+    """Evaluate the explanations of one version, without figures."""
+    reference = model.manifest.reference
+    path = report_path(work.folder, "explanations", reference, quick=work.quick)
+    memory = path.with_suffix(".partial.jsonl")
+    report = evaluate_explanations(
+        model.manifest,
+        model.folder,
+        work.images,
+        memory,
+        target=target,
+        quick=work.quick,
+        progress=lambda name, done, of: progress(f"{reference} {name}", done, of),
+    )
+    write_report(path, report)
+    memory.unlink(missing_ok=True)
+    return report

@@ -1,0 +1,178 @@
+"""Attribution methods for networks in torch, by captum. Each explains the logit of a class at pixels in [0, 1].
+
+The settings are those of POST /saliency, where it has defaults, so that what is measured here is what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from captum.attr import (
+    InputXGradient,
+    IntegratedGradients,
+    LayerAttribution,
+    LayerGradCam,
+    NoiseTunnel,
+    Occlusion,
+    Saliency,
+)
+from torch import Tensor, nn
+
+from core.errors import ConfigurationError
+from core.records.explanations import MethodName
+from training.networks import Classifier
+from training.networks.layers import ACTIVATIONS
+
+Maps = npt.NDArray[np.float64]
+Explain = Callable[[Classifier, Tensor, Tensor], Tensor]
+"""(classifier, pixels [N, H, W, 3] in [0, 1], target [N]) -> maps [N, H, W]."""
+
+STEPS = 32
+SAMPLES = 16
+NOISE = 0.1
+_WINDOWS_PER_SIDE = 8
+SIGNED: frozenset[MethodName] = frozenset({"input_x_gradient", "integrated_gradients", "occlusion"})
+"""Methods whose values below 0 speak against the class."""
+_BATCH = 50
+_FORWARD = 200
+"""Images that occlusion shows the network at a time, several copies of each where there are few."""
+
+
+def attribute(
+    method: MethodName,
+    classifier: Classifier,
+    pixels_NHWC: npt.NDArray[np.float32],
+    target_N: npt.NDArray[np.int64],
+    *,
+    seed: int = 0,
+) -> Maps:
+    """How much each pixel counts for the target's logit, float64 [N, H, W].
+
+    Args:
+        method: one that `fitting` names.
+        classifier: in evaluation mode on the CPU.
+        pixels_NHWC: in [0, 1].
+        target_N: the class to explain of each image.
+        seed: of SmoothGrad's noise.
+    """
+    maps = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for start in range(0, len(pixels_NHWC), _BATCH):
+            block = slice(start, start + _BATCH)
+            pixels = torch.from_numpy(pixels_NHWC[block]).requires_grad_()
+            maps.append(_METHODS[method](classifier, pixels, torch.from_numpy(target_N[block])).detach().double())
+    return np.asarray(torch.cat(maps).numpy())
+
+
+def fitting(classifier: Classifier) -> tuple[MethodName, ...]:
+    """The methods that fit this network: Grad-CAM only where it has feature maps."""
+    return tuple(name for name in _METHODS if name != "grad_cam" or has_feature_maps(classifier))
+
+
+def has_feature_maps(classifier: Classifier) -> bool:
+    """Whether the network convolves."""
+    return any(isinstance(layer, nn.Conv2d) for layer in classifier.modules())
+
+
+def target_class(name: str, class_names: tuple[str, ...]) -> int:
+    """The class of this name.
+
+    Raises:
+        ConfigurationError: there is none; the message lists those that exist.
+    """
+    if name not in class_names:
+        raise ConfigurationError(f"no class {name!r} to explain; there are {', '.join(class_names)}")
+    return class_names.index(name)
+
+
+def is_flat(map_HW: Maps) -> bool:
+    """Whether a map says nothing: it spans less than rounding explains."""
+    span = float(map_HW.max() - map_HW.min())
+    return span <= max(1e-12, 1e-6 * float(np.abs(map_HW).max()))
+
+
+def _saliency(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
+    return _tensor(Saliency(classifier).attribute(pixels, target=target)).amax(-1)
+
+
+def _input_x_gradient(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
+    return _tensor(InputXGradient(classifier).attribute(pixels, target=target)).sum(-1)
+
+
+def _smoothgrad(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
+    tunnel = NoiseTunnel(Saliency(classifier))
+    mean = tunnel.attribute(
+        pixels,
+        nt_type="smoothgrad",
+        nt_samples=SAMPLES,
+        nt_samples_batch_size=1,
+        stdevs=NOISE,
+        target=target,
+        abs=False,
+    )
+    return _tensor(mean).abs().amax(-1)
+
+
+def _integrated_gradients(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
+    method = IntegratedGradients(classifier)
+    return _tensor(
+        method.attribute(pixels, baselines=0.0, target=target, n_steps=STEPS, internal_batch_size=len(pixels))
+    ).sum(-1)
+
+
+def _grad_cam(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
+    coarse = LayerGradCam(classifier, last_feature_layer(classifier, pixels)).attribute(
+        pixels, target=target, relu_attributions=True
+    )
+    height, width = pixels.shape[1:3]
+    return _tensor(LayerAttribution.interpolate(coarse, (height, width), interpolate_mode="bilinear"))[:, 0]
+
+
+def _occlusion(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
+    window = max(1, max(pixels.shape[1:3]) // _WINDOWS_PER_SIDE)
+    stride = max(1, window // 2)
+    with torch.no_grad():
+        drops = Occlusion(classifier).attribute(
+            pixels, (window, window, 3), strides=(stride, stride, 3), baselines=0.0, target=target,
+            perturbations_per_eval=max(1, _FORWARD // len(pixels)),
+        )  # fmt: skip
+    return _tensor(drops).mean(-1)
+
+
+def last_feature_layer(classifier: Classifier, pixels: Tensor) -> nn.Module:
+    """The activation layer that gives the last feature map [N, C, h, w], as gradient.onnx has it."""
+    found: list[nn.Module] = []
+
+    def record(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        if output.dim() == 4:
+            found.append(layer)
+
+    layers = [layer for layer in classifier.modules() if isinstance(layer, tuple(ACTIVATIONS.values()))]
+    hooks = [layer.register_forward_hook(record) for layer in layers]
+    try:
+        with torch.no_grad():
+            classifier(pixels[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[-1]
+
+
+def _tensor(attribution: Any) -> Tensor:
+    """Captum's answer, which is a tensor for a tensor, and untyped."""
+    return cast("Tensor", attribution)
+
+
+_METHODS: dict[MethodName, Explain] = {
+    "saliency": _saliency,
+    "input_x_gradient": _input_x_gradient,
+    "smoothgrad": _smoothgrad,
+    "integrated_gradients": _integrated_gradients,
+    "grad_cam": _grad_cam,
+    "occlusion": _occlusion,
+}

@@ -1,0 +1,70 @@
+"""The cascading sanity check: a map that does not change with the weights cannot explain them (Adebayo et al. 2018)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import rankdata
+from torch import nn
+
+from training.networks import Classifier
+
+Doubles = npt.NDArray[np.float64]
+
+
+def cascade(classifier: Classifier, *, height: int, width: int, seed: int) -> Iterator[tuple[str, Classifier]]:
+    """Networks with fresh weights in the last layer, the last two, and so on down to the first; each with its name.
+
+    A layer is a module that brings weights or running statistics of its own; normalizations become fresh together with
+    the layer before them.
+
+    Args:
+        classifier: the trained network, which stays as it is.
+        height: of its images.
+        width: of its images.
+        seed: of the fresh weights.
+    """
+    fresh = copy.deepcopy(classifier).eval()
+    names = layers_in_order(fresh, height=height, width=width)
+    modules = dict(fresh.named_modules())
+    random = torch.Generator().manual_seed(seed)
+    for name in reversed(names):
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(random.get_state())
+            modules[name].reset_parameters()
+            random.set_state(torch.get_rng_state())
+        if isinstance(modules[name], nn.Conv2d | nn.Linear):
+            yield name, fresh
+
+
+def layers_in_order(classifier: Classifier, *, height: int, width: int) -> list[str]:
+    """Names of the modules with weights of their own, in the order in which a forward pass runs them."""
+    names = {
+        module: name
+        for name, module in classifier.named_modules()
+        if hasattr(module, "reset_parameters") and next(module.parameters(recurse=False), None) is not None
+    }
+    ran: list[str] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _inputs, _output: ran.append(names[module])) for module in names
+    ]
+    try:
+        with torch.no_grad():
+            classifier(torch.zeros(1, height, width, 3))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(dict.fromkeys(ran))
+
+
+def rank_correlations(first_NHW: Doubles, second_NHW: Doubles) -> Doubles:
+    """Spearman's correlation of each pair of maps, by absolute value, float64 [N]; 0 where one of them is flat."""
+    ranks = [rankdata(np.abs(maps_NHW).reshape(len(maps_NHW), -1), axis=1) for maps_NHW in (first_NHW, second_NHW)]
+    centered = [ranks_NP - ranks_NP.mean(axis=1, keepdims=True) for ranks_NP in ranks]
+    lengths_N = np.prod([np.linalg.norm(ranks_NP, axis=1) for ranks_NP in centered], axis=0)
+    products_N = (centered[0] * centered[1]).sum(axis=1)
+    return np.asarray(products_N / np.where(lengths_N > 0, lengths_N, 1))

@@ -1,0 +1,52 @@
+"""Which figures are drawn of mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from core.records.mistakes import Mistakes, Notable
+from training.analysis.mistakes.figures import classes_figure, confusions_figure, notable_figure, patterns_figure
+from training.analysis.mistakes.find import Judged
+from training.analysis.mistakes.properties import gradient_session, saliency_maps
+from training.data.types import ImageDataset
+from training.plots.theme import Theme
+
+_ROWS = 8
+
+
+def mistake_figures(
+    mistakes: Mistakes, judged: tuple[Judged, Judged], dataset: ImageDataset, *, threads: int
+) -> dict[str, Callable[[Theme], Figure]]:
+    """The figures by name, each still to be drawn in a theme; galleries only of what there is."""
+    first, second = (side.manifest.reference for side in judged)
+    figures: dict[str, Callable[[Theme], Figure]] = {
+        "classes": partial(classes_figure, mistakes),
+        "confusions": partial(confusions_figure, mistakes),
+        "patterns": partial(patterns_figure, mistakes),
+    }
+    galleries = {
+        f"confident.{first}": mistakes.confident[0],
+        f"confident.{second}": mistakes.confident[1],
+        "label_candidates": mistakes.label_candidates,
+    }
+    for name, chosen in galleries.items():
+        if chosen:
+            figures[name] = _notable(chosen[:_ROWS], judged, dataset, threads)
+    return figures
+
+
+def _notable(
+    chosen: Sequence[Notable], judged: tuple[Judged, Judged], dataset: ImageDataset, threads: int
+) -> Callable[[Theme], Figure]:
+    images_NHWC = dataset.test.images_NHWC[[each.position for each in chosen]]
+    maps = {}
+    for side, said in zip(judged, ("first", "second"), strict=True):
+        target_N = np.array([dataset.class_names.index(getattr(each, said).label) for each in chosen])
+        session = gradient_session(side.folder, threads=threads)
+        maps[side.manifest.reference] = saliency_maps(session, images_NHWC, target_N, len(dataset.class_names))
+    references = (judged[0].manifest.reference, judged[1].manifest.reference)
+    return lambda theme: notable_figure(chosen, images_NHWC, maps, references, theme)

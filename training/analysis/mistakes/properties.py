@@ -1,0 +1,115 @@
+"""What can be measured of an image that may make it hard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from core.errors import DataError
+from core.records.mistakes import PropertyName
+from core.repository.manifest import GRADIENT_GRAPH
+from core.repository.onnx_session import open_session
+from training.analysis.explore.near_duplicates import NearDuplicateIndex
+from training.analysis.explore.statistics import brightness_and_contrast
+from training.data.preprocessing import one_hot, scale_pixels
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Pixels = npt.NDArray[np.uint8]
+Doubles = npt.NDArray[np.float64]
+_LUMA_C = np.array([0.299, 0.587, 0.114])
+_BATCH = 100
+
+DESCRIPTIONS: Mapping[PropertyName, str] = MappingProxyType(
+    {
+        "brightness": "mean luma, 0 to 1",
+        "contrast": "standard deviation of the luma, 0 to 0.5",
+        "edges": "mean slope of the luma between neighboring pixels (Sobel), per pixel",
+        "off_centre": "distance of the saliency's centroid from the middle, in half sides of the image",
+        "similarity": "cosine of whitened thumbnails with the most similar training image, at most 1",
+    }
+)
+
+
+def image_properties(images_NHWC: Pixels, training_NHWC: Pixels) -> dict[PropertyName, Doubles]:
+    """The properties that do not depend on a model, float64 [N] each.
+
+    Args:
+        images_NHWC: uint8 [N, H, W, 3].
+        training_NHWC: images among which the most similar one is looked up.
+    """
+    brightness_N, contrast_N = brightness_and_contrast(images_NHWC)
+    _, similarity_N = NearDuplicateIndex(training_NHWC).nearest(images_NHWC)
+    return {
+        "brightness": brightness_N.astype(np.float64),
+        "contrast": contrast_N.astype(np.float64),
+        "edges": edge_density(images_NHWC),
+        "similarity": similarity_N.astype(np.float64),
+    }
+
+
+def edge_density(images_NHWC: Pixels) -> Doubles:
+    """The mean length of the luma's gradient by Sobel's operator, scaled so that a ramp of s per pixel gives s."""
+    luma_NHW = images_NHWC @ _LUMA_C / 255
+    slopes = [
+        ndimage.correlate1d(
+            ndimage.correlate1d(luma_NHW, [-0.5, 0, 0.5], axis=along, mode="nearest"),
+            [0.25, 0.5, 0.25],
+            axis=3 - along,
+            mode="nearest",
+        )
+        for along in (1, 2)
+    ]
+    return np.asarray(np.hypot(*slopes).mean(axis=(1, 2)))
+
+
+def gradient_session(folder: Path, *, threads: int) -> InferenceSession:
+    """A version's gradient.onnx, open.
+
+    Raises:
+        DataError: the version has none.
+    """
+    path = folder / GRADIENT_GRAPH
+    if not path.is_file():
+        raise DataError(f"{folder} has no {GRADIENT_GRAPH}; publish the version again with `duet export`")
+    return open_session(path, threads=threads)
+
+
+def saliency_maps(
+    session: InferenceSession, images_NHWC: Pixels, target_N: npt.NDArray[np.int64], classes: int
+) -> Doubles:
+    """The largest |d logit / d pixel| of each pixel's channels, by the graph of `gradient_session`, float64 [N, H, W].
+
+    Args:
+        session: of the version.
+        images_NHWC: uint8 [N, H, W, 3].
+        target_N: the class whose logit counts.
+        classes: how many there are.
+    """
+    parts = []
+    for start in range(0, len(images_NHWC), _BATCH):
+        block = slice(start, start + _BATCH)
+        inputs = {"pixels": scale_pixels(images_NHWC[block]), "target": one_hot(target_N[block], classes)}
+        parts.append(np.abs(session.run(["gradient"], inputs)[0]).max(axis=-1))
+    return np.concatenate(parts).astype(np.float64)
+
+
+def off_centre(maps_NHW: Doubles) -> Doubles:
+    """How far each map's centroid lies from the middle, in half sides: 0 in the middle, 1 at the middle of a side.
+
+    0 of a map without any weight.
+    """
+    _, height, width = maps_NHW.shape
+    rows, columns = ((np.arange(side) + 0.5) / side * 2 - 1 for side in (height, width))
+    total_N = maps_NHW.sum(axis=(1, 2))
+    safe_N = np.where(total_N > 0, total_N, 1)
+    down_N = (maps_NHW.sum(axis=2) @ rows) / safe_N
+    right_N = (maps_NHW.sum(axis=1) @ columns) / safe_N
+    return np.asarray(np.hypot(down_N, right_N))

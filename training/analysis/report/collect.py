@@ -1,0 +1,175 @@
+"""Reading what is known of two versions into one structure: stored answers -> records -> findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from core.comparison.current_scores import current_scores
+from core.comparison.pairwise import Pairwise
+from core.errors import DataError
+from core.records.activations import Activations
+from core.records.base import read_report
+from core.records.explanations import Explanations
+from core.records.exploration import Exploration
+from core.records.latency import Latency
+from core.records.lookup import AnyVersionRecord, find_report
+from core.records.mistakes import Mistakes
+from core.records.paths import ReportName, report_path
+from core.records.robustness import Robustness, compare_robustness
+from core.records.studies import AugmentationStudy, Tuning
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.manifest import Manifest
+from core.statistics.proportions import proportion
+from training.analysis.mistakes.find import Judged, compare_judged
+from training.analysis.report.findings import Agreement, Findings, VersionResults
+from training.publish.publish import HISTORY_NAME
+from training.run.checkpoint import EpochRecord
+
+AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
+
+
+@dataclass(frozen=True)
+class RecordStore:
+    """Where records are looked for.
+
+    Attributes:
+        layers: folders of records, the first counts first.
+        quick: whether those of a quick look are wanted.
+    """
+
+    layers: Sequence[Path]
+    quick: bool
+
+    def find(self, kind: type[AnyVersionRecord], *manifests: Manifest) -> AnyVersionRecord:
+        """The record of these versions.
+
+        Raises:
+            DataError: there is none; the message has the command that makes it.
+        """
+        found = find_report(kind, manifests, self.layers, quick=self.quick)
+        if found is None:
+            names = " ".join(manifest.reference for manifest in manifests)
+            raise DataError(
+                f"no {kind.__name__.lower()} of {names} with these weights and data under "
+                f"{' or '.join(map(str, self.layers))}: make it with `duet report`"
+            )
+        return found.record
+
+    def exploration(self, manifest: Manifest) -> Exploration | None:
+        """The record of the data set that a version was made from, divided as it was; None where there is none."""
+        data = manifest.data
+        for layer in self.layers:
+            path = report_path(layer, "exploration", data.name)
+            if path.is_file():
+                record = read_report(path, Exploration)
+                if (record.digest, record.split_digest) == (data.digest, data.split_digest):
+                    return record
+        return None
+
+    def studies(self, kind: type[AnyStudy], what: ReportName, manifest: Manifest) -> list[AnyStudy]:
+        """The records of studies on the data of a version, by name; what the first layer has of one name counts."""
+        paths = {path.name: path for layer in reversed(self.layers) for path in (layer / what).glob("*.json")}
+        found = [read_report(path, kind) for _, path in sorted(paths.items())]
+        return [each for each in found if each.data_digest == manifest.data.digest]
+
+
+def collect(first: Judged, second: Judged, records: RecordStore) -> Findings:
+    """Everything about two versions.
+
+    Raises:
+        DifferentImagesError: they were evaluated on different data; the message has both digests.
+        DataError: a record is missing or damaged.
+    """
+    pairwise = compare_judged(first, second)
+    one, other = first.manifest, second.manifest
+    activations = records.find(Activations, one, other)
+    mistakes = records.find(Mistakes, one, other)
+    exploration = records.exploration(one)
+    if exploration is None:
+        raise DataError(f"no record of the data set {one.data.name}: make it with `duet report`")
+    sides = [
+        _side(judged, number, pairwise, activations, mistakes, records, same_family=one.family == other.family)
+        for number, judged in enumerate((first, second))
+    ]
+    return Findings(
+        first=sides[0],
+        second=sides[1],
+        exploration=exploration,
+        pairwise=pairwise,
+        robustness=compare_robustness(sides[0].robustness, sides[1].robustness),
+        activations=activations,
+        mistakes=mistakes,
+        together=together(first, second),
+        tunings=tuple(records.studies(Tuning, "tuning", one)),
+        augmentation=tuple(records.studies(AugmentationStudy, "augmentation", one)),
+        quick=records.quick,
+    )
+
+
+def together(first: Judged, second: Judged) -> Agreement:
+    """What the agreement of two versions says about their answers to the same test images."""
+    labels_N, one_N, other_N = first.answers.labels, first.answers.predicted(), second.answers.predicted()
+    agree_N = one_N == other_N
+    return Agreement(
+        agree=proportion(int(agree_N.sum()), len(agree_N)),
+        right_when_agreed=_share(one_N[agree_N] == labels_N[agree_N]),
+        first_right_otherwise=_share(one_N[~agree_N] == labels_N[~agree_N]),
+        second_right_otherwise=_share(other_N[~agree_N] == labels_N[~agree_N]),
+        first_right_when_sure=_share(_surest(first, int(agree_N.sum()))),
+        second_right_when_sure=_share(_surest(second, int(agree_N.sum()))),
+    )
+
+
+def read_history(folder: Path) -> tuple[EpochRecord, ...]:
+    """history.jsonl of a version."""
+    lines = (folder / HISTORY_NAME).read_text().splitlines()
+    return tuple(EpochRecord(**json.loads(line)) for line in lines)
+
+
+def _side(
+    judged: Judged,
+    number: int,
+    pairwise: Pairwise,
+    activations: Activations,
+    mistakes: Mistakes,
+    records: RecordStore,
+    *,
+    same_family: bool,
+) -> VersionResults:
+    manifest = judged.manifest
+    probability = (pairwise.first, pairwise.second)[number]
+    return VersionResults(
+        name=manifest.reference if same_family else manifest.family,
+        manifest=manifest,
+        scores=current_scores(
+            judged.evaluation.scores["fp32"], manifest, probability, images=judged.evaluation.data.images
+        ),
+        probability=probability,
+        history=read_history(judged.folder),
+        robustness=records.find(Robustness, manifest),
+        explanations=records.find(Explanations, manifest),
+        activations=activations.models[number],
+        mistakes=mistakes.models[number],
+        surest_mistakes=mistakes.confident[number],
+        latency=records.find(Latency, manifest),
+        served_bytes=manifest.served_bytes,
+    )
+
+
+def _surest(judged: Judged, images: int) -> npt.NDArray[np.bool_]:
+    """Whether a version answers right, for as many of the test images as told, those it is surest of."""
+    confidence_N = judged.answers.probabilities["fp32"].max(axis=1)
+    surest = np.argsort(-confidence_N, kind="stable")[:images]
+    return np.asarray((judged.answers.predicted() == judged.answers.labels)[surest])
+
+
+def _share(right_N: Iterable[bool]) -> ConfidenceInterval | None:
+    right = np.asarray(right_N, np.bool_)
+    return proportion(int(right.sum()), len(right)) if len(right) else None

@@ -1,0 +1,146 @@
+"""The figures that only the report has: training curves, classes, confusion, calibration, choices and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from core.records.studies import AugmentationStudy, Tuning
+from core.repository.confidence_interval import ConfidenceInterval
+from training.analysis.report.findings import Findings, VersionResults
+from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
+from training.plots.theme import Theme
+
+_DARK_TEXT, _LIGHT_TEXT = "#101010", "#fafafa"
+"""On cells of a color map, which is the same in both themes."""
+_FEWEST = 20
+"""Images in a bin, at least, for its accuracy to be drawn: of fewer it jumps about."""
+
+
+def curves_figure(findings: Findings, theme: Theme) -> Figure:
+    """Accuracy and loss of each epoch, on augmented training images and, where there are any, on validation images."""
+    figure, panels = grid_of_axes(theme, 2, 2, height=4.6)
+    for row, side in enumerate(findings.sides):
+        for axes, measure in zip(panels[2 * row : 2 * row + 2], ("accuracy", "loss"), strict=True):
+            epochs = [record.epoch for record in side.history]
+            for part, color, style in (("train", theme.parts[0], "-"), ("validation", theme.parts[1], "--")):
+                values = [getattr(record, f"{part}_{measure}") for record in side.history]
+                if None not in values:
+                    axes.plot(epochs, values, color=color, ls=style, lw=1.6, label=part)
+            axes.set_title(f"{side.reference}: {measure}", fontsize=TEXT, color=theme.text)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+            axes.set_xlabel("epoch", fontsize=TEXT - 1)
+        percent_axis(panels[2 * row].yaxis)
+        panels[2 * row + 1].set_ylabel("nats", fontsize=TEXT - 1)
+    both = max(panels[::2], key=lambda axes: len(axes.lines))
+    legend_above(figure, both, theme)
+    return figure
+
+
+def classes_figure(findings: Findings, theme: Theme) -> Figure:
+    """Share of each class that either recognizes, with 95 % intervals; a star: significant after Holm."""
+    rows = findings.pairwise.per_class
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.34 * len(rows))
+    places = np.arange(len(rows), dtype=np.float64)
+    for number, (side, own, color) in enumerate(zip(findings.sides, ("first", "second"), theme.parts, strict=False)):
+        estimates: list[ConfidenceInterval] = [getattr(row, own) for row in rows]
+        values, reach = error_bars(estimates)
+        axes.errorbar(
+            values, places + (number - 0.5) * 0.24, xerr=reach, fmt=MARKERS[number], ms=5, color=color,
+            label=side.reference,
+        )  # fmt: skip
+    axes.set_yticks(places, [f"{row.label} *" if row.significant else row.label for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(right=1)
+    percent_axis(axes.xaxis)
+    axes.set_xlabel("share of the class's test images recognised")
+    legend_above(figure, axes, theme)
+    return figure
+
+
+def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
+    """What each class is taken for, as shares of the true class in percent."""
+    labels = [row.label for row in side.scores.per_class]
+    counts_KK = np.array(side.scores.confusion_matrix)
+    shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=4.9)
+    axes.imshow(shares_KK, cmap="cividis", vmin=0, vmax=1, interpolation="none", aspect="auto")
+    axes.grid(visible=False)
+    for row, column in np.ndindex(*shares_KK.shape):
+        share = shares_KK[row, column]
+        axes.text(
+            column, row, said if (said := f"{100 * share:.0f}") != "0" else "·", ha="center", va="center",
+            fontsize=TEXT - 1, color=_DARK_TEXT if share > 0.55 else _LIGHT_TEXT,
+        )  # fmt: skip
+    axes.set_xticks(range(len(labels)), labels, rotation=55, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel(f"class that {side.reference} answers")
+    axes.set_ylabel("true class")
+    return figure
+
+
+def reliability_figure(findings: Findings, theme: Theme) -> Figure:
+    """Accuracy against confidence of both, and how many images either is how sure of."""
+    figure, [top, bottom] = grid_of_axes(theme, 2, 1, height=5.2, sharex=True, height_ratios=(3, 1.2))
+    top.plot([0, 1], [0, 1], color=theme.muted, ls=":", lw=1.2, label="as sure as right")
+    for number, (side, color) in enumerate(zip(findings.sides, theme.parts, strict=False)):
+        filled = [part for part in side.scores.reliability.bins if part.count]
+        bins = [part for part in filled if part.count >= _FEWEST]
+        top.plot(
+            [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins], color=color,
+            marker=MARKERS[number], ms=4, lw=1.4, label=side.reference,
+        )  # fmt: skip
+        total = sum(part.count for part in filled)
+        bottom.plot(
+            [part.confidence or 0.0 for part in filled], [part.count / total for part in filled], color=color,
+            marker=MARKERS[number], ms=4, lw=1.4,
+        )  # fmt: skip
+    top.set_ylabel("accuracy")
+    bottom.set_ylabel("share of images")
+    bottom.set_xlabel("confidence: probability of the answer")
+    for axis in (top.yaxis, bottom.yaxis, bottom.xaxis):
+        percent_axis(axis)
+    top.set_ylim(0, 1)
+    bottom.set_xlim(0, 1)
+    bottom.set_ylim(bottom=0)
+    legend_above(figure, top, theme)
+    return figure
+
+
+def choices_figure(tuning: Tuning, theme: Theme) -> Figure:
+    """What every choice that was tried alone changes, in points with 95 % intervals."""
+    rows = [each for each in tuning.choices if each.difference is not None]
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.34 * len(rows))
+    values, reach = error_bars([_in_points(each.difference) for each in rows if each.difference is not None])
+    axes.axvline(0, color=theme.muted, lw=1)
+    axes.errorbar(values, range(len(rows)), xerr=reach, fmt="o", ms=5, color=theme.parts[0])
+    axes.set_yticks(range(len(rows)), [f"{each.setting}: {each.value}" for each in rows])
+    axes.invert_yaxis()
+    axes.margins(y=0.08)
+    axes.set_xlabel("points of validation accuracy, against the recipe")
+    return figure
+
+
+def steps_figure(study: AugmentationStudy, theme: Theme) -> Figure:
+    """Validation accuracy of each step of a study, a line per recipe, with 95 % intervals over seeds."""
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=3.4)
+    names = list(dict.fromkeys(each.step for each in study.steps))
+    recipes: Sequence[str] = list(dict.fromkeys(each.recipe for each in study.steps))
+    for number, (recipe, color) in enumerate(zip(recipes, theme.parts, strict=False)):
+        rows = [each for each in study.steps if each.recipe == recipe]
+        values, reach = error_bars([each.accuracy for each in rows])
+        places: list[Any] = [names.index(each.step) for each in rows]
+        axes.errorbar(places, values, yerr=reach, marker=MARKERS[number % 2], ms=5, lw=1.4, color=color, label=recipe)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    percent_axis(axes.yaxis)
+    axes.set_ylabel("validation accuracy")
+    legend_above(figure, axes, theme)
+    return figure
+
+
+def _in_points(estimate: ConfidenceInterval) -> ConfidenceInterval:
+    return ConfidenceInterval(value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high)

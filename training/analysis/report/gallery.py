@@ -1,0 +1,86 @@
+"""Which figures the report has: those that records alone make, and those that need the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from training.analysis.explore.gallery import content_figures
+from training.analysis.explore.statistics import describe
+from training.analysis.interpret.activations import Model
+from training.analysis.interpret.gallery import activation_figures, explanation_figures
+from training.analysis.mistakes.find import Judged
+from training.analysis.mistakes.gallery import mistake_figures
+from training.analysis.report.drawing import Draw
+from training.analysis.report.figures import (
+    choices_figure,
+    classes_figure,
+    confusion_figure,
+    curves_figure,
+    reliability_figure,
+    steps_figure,
+)
+from training.analysis.report.findings import Findings
+from training.analysis.robustness.gallery import robustness_figures
+from training.data.split_dataset import Images
+
+_EXPLORED = ("samples", "mean_images", "brightness", "contrast")
+
+
+def plain_figures(findings: Findings) -> dict[str, Draw]:
+    """Figures of records, by name."""
+    figures: dict[str, Draw] = {
+        "curves": partial(curves_figure, findings),
+        "classes": partial(classes_figure, findings),
+        "reliability": partial(reliability_figure, findings),
+    }
+    for number, side in enumerate(findings.sides, start=1):
+        figures[f"confusion-{number}"] = partial(confusion_figure, side)
+    for tuning in findings.tunings:
+        if any(each.difference is not None for each in tuning.choices):
+            figures[f"choices-{tuning.name}"] = partial(choices_figure, tuning)
+    for study in findings.augmentation:
+        figures[f"steps-{study.name}"] = partial(steps_figure, study)
+    return figures
+
+
+def pictured_figures(
+    findings: Findings,
+    models: tuple[Model, Model],
+    judged: tuple[Judged, Judged],
+    images: Images,
+    made_at: Path,
+    *,
+    threads: int,
+) -> dict[str, Draw]:
+    """Figures that show images, by name; names of versions in them become 1 and 2.
+
+    Args:
+        findings: of both.
+        models: both, to explain images with.
+        judged: both, to explain mistakes with.
+        images: the data set.
+        made_at: where the images of activation maximization lie.
+        threads: of onnxruntime.
+    """
+    dataset = images.dataset
+    explored = content_figures(dataset, images.split, describe(dataset, images.split))
+    explained = [side.explanations for side in findings.sides]
+    groups: dict[str, Mapping[str, Draw]] = {
+        "data": {name: explored[name] for name in _EXPLORED},
+        "robustness": robustness_figures([side.robustness for side in findings.sides], dataset),
+        "explanations": explanation_figures(explained, models, dataset),
+        "activations": activation_figures(findings.activations, models, dataset, made_at),
+        "mistakes": mistake_figures(findings.mistakes, judged, dataset, threads=threads),
+    }
+    return {
+        f"{group}-{numbered(name, findings)}": draw for group, named in groups.items() for name, draw in named.items()
+    }
+
+
+def numbered(name: str, findings: Findings) -> str:
+    """A figure's name, such as maps.cnn@3, with 1 or 2 for the version: the same whatever versions are compared."""
+    what, _, reference = name.partition(".")
+    numbers = {side.reference: f"-{number}" for number, side in enumerate(findings.sides, start=1)}
+    return what.replace("_", "-") + (numbers[reference] if reference else "")

@@ -1,0 +1,128 @@
+"""Records of what was tried under DUET_HOME/studies: tunings from their journals, augmentation studies from results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from optuna.trial import FrozenTrial, TrialState
+
+from core.errors import ConfigurationError
+from core.records.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
+from core.statistics.proportions import difference_of_proportions
+from training.tuning.ablation.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
+from training.tuning.ablation.places import STUDIES_NAME
+from training.tuning.confirm import best_trial, read_confirmation
+from training.tuning.journal import EmptyJournalError, Journal, read_journal
+from training.tuning.report import LEAST, importances_of, recipe_changes, unvaried
+from training.tuning.search import space_of
+from training.tuning.space import Space, shown
+from training.tuning.trials import accuracies_of, baseline_trial, finished
+
+
+def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
+    """A record of every tuning of `home` that has enough finished trials.
+
+    One whose recipe diverged has nothing to judge a choice against, and is left out.
+
+    Args:
+        home: DUET_HOME.
+        judged_on: how many validation images the trials were judged on.
+
+    Raises:
+        CheckpointError: a journal is damaged or of another release; the message says which.
+        ConfigurationError: a journal is of a recipe that is no longer there; the message says which.
+    """
+    for path in sorted((home / STUDIES_NAME).glob("*.journal")):
+        try:
+            journal = read_journal(home, path.stem)
+        except EmptyJournalError:
+            continue
+        trials = finished(journal.study)
+        enough = sum(trial.state == TrialState.COMPLETE for trial in trials) >= LEAST
+        if enough and baseline_trial(journal.study).state == TrialState.COMPLETE:
+            yield _tuning(path.stem, journal, judged_on)
+
+
+def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
+    """A record of every augmentation study of `home` that has two whole seeds."""
+    for path in sorted((home / STUDIES_NAME).glob(f"*/{RESULTS_NAME}")):
+        study = read_study(path.parent)
+        try:
+            found = cells(study.runs)
+        except ConfigurationError:  # it is under way: no whole seeds yet
+            continue
+        yield AugmentationStudy(
+            name=path.parent.name,
+            data_digest=study.data_digest,
+            split_digest=study.split_digest,
+            images=study.images,
+            seeds=len(found[0].accuracies),
+            epochs={run.recipe: int(run.config["epochs"]) for run in study.runs},
+            settings={run.recipe: changed_settings(run) for run in study.runs},
+            strengths={recipe: strengths(study, recipe) for recipe in dict.fromkeys(run.recipe for run in study.runs)},
+            teacher=study.teacher,
+            minutes=sum(run.seconds for run in study.runs) / 60,
+            steps=tuple(
+                Step(recipe=cell.recipe, step=cell.step, accuracy=cell.accuracy, difference=cell.difference)
+                for cell in found
+            ),
+        )
+
+
+def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
+    about, study, space = journal.description, journal.study, space_of(journal)
+    trials, baseline = finished(study), baseline_trial(study)
+    best, found = best_trial(study), read_confirmation(study)
+    seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
+    own: Mapping[str, object] = space.baseline
+    return Tuning(
+        name=name,
+        recipe=about.config.recipe,
+        architecture=about.config.network.kind,
+        data_digest=about.data_digest,
+        trials=len(trials),
+        epochs=about.config.epochs,
+        share=about.share,
+        minutes=seconds / 60,
+        settings=recipe_changes(about.config),
+        own={setting: shown(own[setting]) for setting in space.singles},
+        choices=tuple(_choices(trials, baseline.intermediate_values, space, judged_on)),
+        baseline=baseline.intermediate_values[about.config.epochs],
+        best=study.best_value,
+        changes={
+            setting: shown(value)
+            for setting, value in space.changes(study.get_trials(deepcopy=False)[best].params).items()
+        },
+        importances=_importances(journal),
+        unvaried=unvaried(study),
+        whole=sum(trial.state == TrialState.COMPLETE for trial in trials),
+        confirmed=None if found is None else Confirmed(seeds=len(found.seeds), gain=found.gain),
+    )
+
+
+def _choices(
+    trials: list[FrozenTrial], baseline: Mapping[int, float], space: Space, judged_on: int
+) -> Iterator[Choice]:
+    """The trials that differ from the recipe in one choice, each against it after as many epochs."""
+    for trial in trials:
+        changes = space.changes(trial.params)
+        if len(changes) != 1 or not changes.keys() <= set(space.singles):
+            continue
+        ((setting, value),) = changes.items()
+        accuracies = accuracies_of(trial)
+        epoch = max(accuracies, default=0)
+        reached = accuracies.get(epoch)
+        difference = None
+        if reached is not None:
+            difference = difference_of_proportions(
+                (round(reached * judged_on), judged_on), (round(baseline[epoch] * judged_on), judged_on)
+            )
+        yield Choice(setting=setting, value=shown(value), epochs=epoch, accuracy=reached, difference=difference)
+
+
+def _importances(journal: Journal) -> dict[str, float]:
+    try:
+        return dict(importances_of(journal.study))
+    except ConfigurationError:  # the trials ended alike
+        return {}

@@ -1,0 +1,130 @@
+"""Report of two versions: missing records -> findings -> figures -> files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import ConfigurationError
+from core.files.durable import atomic_replace
+from core.records.base import write_report
+from core.records.corrupted_holdout import CorruptedHoldout
+from core.records.lookup import NAMES, VersionRecord, versions_of
+from core.records.paths import report_path
+from training.analysis.mistakes.find import Judged, compare_judged
+from training.analysis.report.collect import collect
+from training.analysis.report.drawing import standalone, svg
+from training.analysis.report.findings import Findings
+from training.analysis.report.gallery import pictured_figures, plain_figures
+from training.analysis.report.make import ReportContext, activations_folder, make_missing
+from training.analysis.report.render import FIGURES_NAME, findings_page, html, linked_figures, report_page
+from training.analysis.report.sources import SOURCES_NAME, sources
+
+PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report, ready to be written.
+
+    Attributes:
+        findings: records of both versions.
+        text: Markdown of the neutral report.
+        figures: SVG of each figure in it, by name.
+    """
+
+    findings: Findings
+    text: str
+    figures: Mapping[str, str]
+
+
+def make_report(context: ReportContext) -> Report:
+    """Make what is missing, and the report from it; errors as of `make_missing` and `collect`.
+
+    Raises:
+        ConfigurationError: it is the same version twice.
+    """
+    work = context.work
+    one, other = work.references
+    if one == other:
+        raise ConfigurationError(f"a report is on two versions, and {one} was named twice: name another one beside it")
+    first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
+    compare_judged(first, second)  # before hours are spent on versions that cannot be compared
+    make_missing(context)
+    findings = collect(first, second, context.records)
+    text = report_page(findings)
+    drawing = context.progress.add_task("drawing", total=None)
+    draws = plain_figures(findings) | pictured_figures(
+        findings, work.models, (first, second), work.images, activations_folder(context), threads=work.threads
+    )
+    wanted = linked_figures(text)
+    figures = {}
+    for done, name in enumerate(wanted):
+        context.progress.update(drawing, description=f"drawing: {name}", completed=done, total=len(wanted))
+        figures[name] = svg(draws[name])
+    context.progress.update(drawing, description="drawing: done", completed=len(wanted))
+    return Report(findings, text, figures)
+
+
+def write_page(report: Report, out: Path) -> Path:
+    """Write `out`/index.html, which needs no other file, and return its path.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+    """
+    path = out / PAGE_NAME
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        atomic_replace(path, html(report.text, report.figures).encode())
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
+    return path
+
+
+def write_docs(report: Report, docs: Path) -> Path:
+    """Write the findings page to `docs`/findings.md and replace its figures in `docs`/findings.
+
+    Digests of what the figures were drawn from are stored beside them, so that a test notices outdated figures.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to, or the versions are not an mlp and a cnn.
+        DataError: the records contradict a sentence of the page or lack one of its figures; nothing is written.
+    """
+    text = findings_page(report.findings)
+    path, folder = docs / TEXT_NAME, docs / FIGURES_NAME
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in linked_figures(text):
+            (folder / f"{name}.svg").write_text(standalone(report.figures[name]), encoding="utf-8")
+        write_report(folder / SOURCES_NAME, sources(report.findings, folder))
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {docs} ({error.strerror})") from error
+    return path
+
+
+def write_records(findings: Findings, folder: Path) -> None:
+    """Put the records that findings were made from into `folder`, in place of those that were there.
+
+    Records of corrupted holdout images stay: the gate reads them, and findings do not.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+    """
+    records: list[VersionRecord] = [findings.activations, findings.mistakes]
+    for side in findings.sides:
+        records += [side.robustness, side.explanations, side.latency]
+    for former in folder.glob("*"):
+        if former.name != NAMES[CorruptedHoldout]:
+            shutil.rmtree(former)
+    for record in records:
+        references = [version.reference for version in versions_of(record)]
+        write_report(report_path(folder, NAMES[type(record)], *references, quick=findings.quick), record)
+    write_report(report_path(folder, "exploration", findings.exploration.name), findings.exploration)
+    for tuning in findings.tunings:
+        write_report(report_path(folder, "tuning", tuning.name), tuning)
+    for study in findings.augmentation:
+        write_report(report_path(folder, "augmentation", study.name), study)

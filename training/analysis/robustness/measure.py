@@ -1,0 +1,140 @@
+"""Robustness of one version, condition by condition: subset -> corrupt, move, turn, attack -> answer -> record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from core.records.base import ReportedModel, pack_bits, unpack_bits
+from core.records.robustness import Condition, ConditionFigure, ConditionKind, Robustness
+from core.repository.manifest import GRAPHS, Calibration, Manifest
+from core.repository.onnx_session import open_session
+from core.statistics.calibration import softmax
+from core.statistics.conformal import prediction_set_mask
+from training.analysis.robustness.attack import EPSILONS, attacked
+from training.corruptions.cifar10c import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
+from training.corruptions.geometry import ROTATIONS, SHIFTS, rotated, shifted
+from training.data.split_dataset import Images
+from training.data.test_subset import subset_of_test
+from training.evaluation.corruption_scores import score_logits
+from training.evaluation.reproduce import require_same_classes
+from training.export.run_onnx import predict_logits_in
+from training.export.weights import stored_classifier
+from training.networks import Classifier
+from training.run.resume_cache import ResumeCache
+
+IMAGES = 2_000
+QUICK_IMAGES = 100
+SEED = 0
+_FIGURES: tuple[ConditionFigure, ...] = get_args(ConditionFigure)
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A condition that is still to be measured; `change` makes its images of those of the subset."""
+
+    name: str
+    kind: ConditionKind
+    level: int
+    setting: str
+    change: Callable[[Pixels], Pixels]
+
+
+def measure_robustness(
+    manifest: Manifest,
+    folder: Path,
+    images: Images,
+    memory: Path,
+    *,
+    threads: int,
+    count: int | None = IMAGES,
+    progress: Callable[[str, int, int], None] = lambda name, done, of: None,
+) -> Robustness:
+    """Measure a version's float32 graph on a fixed, stratified subset of the test images, changed in many ways.
+
+    Args:
+        manifest: of the version.
+        folder: of the version.
+        images: the data set.
+        memory: a file that keeps what is measured until all is; a run that was stopped goes on from it.
+        threads: of onnxruntime.
+        count: test images that are used, with the classes as even as they can be; None: all.
+        progress: is told what is being measured, how many conditions are done and how many there are.
+
+    Raises:
+        DataError: the data set has other classes or another image size than the version.
+    """
+    require_same_classes(manifest, images)
+    subset, data = subset_of_test(images.dataset, len(images.dataset.test) if count is None else count)
+    model = ReportedModel.of(manifest)
+    session = open_session(folder / GRAPHS["fp32"], threads=threads)
+    memo = ResumeCache(
+        memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES}
+    )
+    trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
+
+    calibration = manifest.calibration["fp32"]
+
+    def measured(trial: Trial) -> dict[str, Any]:
+        logits_NK = predict_logits_in(session, trial.change(subset.images_NHWC))
+        right_N = logits_NK.argmax(axis=1) == subset.labels_N
+        return {"right": pack_bits(right_N), **_figures(trial, logits_NK, subset.labels_N, calibration)}
+
+    conditions = []
+    for done, trial in enumerate(trials):
+        progress(f"{trial.name} {trial.level}", done, len(trials))
+        known = dict(memo.get_or_compute(f"{trial.name} {trial.level}", partial(measured, trial)))
+        right_N = unpack_bits(known.pop("right"), len(subset))
+        conditions.append(Condition.of(trial.name, trial.kind, trial.level, trial.setting, right_N, **known))
+    progress("done", len(trials), len(trials))
+    return Robustness(
+        model=model, data=data, benchmark=NAME, left_out=(LEFT_OUT,), seed=SEED, conditions=tuple(conditions)
+    )
+
+
+def _figures(
+    trial: Trial, logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], calibration: Calibration
+) -> dict[str, float]:
+    """The figures of a condition besides its accuracy, by the names of `_FIGURES`."""
+    scores = score_logits(
+        trial.name,
+        trial.level,
+        logits_NK,
+        labels_N,
+        temperature=calibration.temperature,
+        ood_threshold=calibration.ood_threshold,
+    )
+    sets_NK = prediction_set_mask(softmax(logits_NK, calibration.temperature), calibration.conformal_threshold)
+    coverage = float(sets_NK[np.arange(len(labels_N)), labels_N].mean())
+    return {name: coverage if name == "coverage" else getattr(scores, name) for name in _FIGURES}
+
+
+def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator[Trial]:
+    yield Trial("clean", "clean", 0, "as they are", lambda images_NHWC: images_NHWC)
+    for name, corruption in CORRUPTIONS.items():
+        for severity in SEVERITIES:
+            yield Trial(
+                name, corruption.kind, severity, corruption.setting(severity), partial(_corrupt, name, severity)
+            )
+    for level, pixels in enumerate(SHIFTS, start=1):
+        yield Trial("shift", "shift", level, f"{pixels} pixels", partial(shifted, pixels=pixels))
+    for level, degrees in enumerate(ROTATIONS, start=1):
+        yield Trial("rotation", "rotation", level, f"{degrees} degrees", partial(rotated, degrees=degrees))
+    for level, step in enumerate(EPSILONS, start=1):
+        attack = partial(_attack, classifier, labels_N, step)
+        yield Trial("fgsm", "fgsm", level, f"{step}/255", attack)
+
+
+def _corrupt(name: str, severity: int, images_NHWC: Pixels) -> Pixels:
+    return corrupted(name, severity, images_NHWC, SEED)
+
+
+def _attack(classifier: Classifier, labels_N: npt.NDArray[np.int64], step: int, images_NHWC: Pixels) -> Pixels:
+    return attacked(classifier, images_NHWC, labels_N, step)

@@ -1,0 +1,1 @@
+"""Image corruptions: CIFAR-10-C (regenerated), its four extra corruptions, shifts and rotations."""

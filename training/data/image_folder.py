@@ -1,0 +1,222 @@
+"""Image folder data set: one sub-folder per class, split by a hash of the file contents.
+
+The part of an image (train, validation, holdout or test) depends on its bytes only. File names do not matter, duplicate
+files cannot be in two parts, and images keep their part when others are added. A new version can therefore be compared
+with an older one on the same holdout. Images are decoded with the code of the service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.cores import available_cores
+from core.errors import DataError, ImageError
+from core.files.home import duet_home
+from core.images.decode import decode_image
+from core.images.geometry import ModelInput
+from core.images.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls, shown
+from core.recipes.init_from import DEFAULT_GEOMETRY
+from core.repository.manifest import Geometry
+from training.data.splits import SEED, Split
+from training.data.types import ImageDataset, LabelledImages
+
+DEFAULT_IMAGE_SIZE = 32
+SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("validation", 0.1), ("train", 0.7))
+"""Expected share of each part in every class. Every part has at least one image of each class."""
+LICENSE = (
+    "images of the folder {name}, provided by the person who trained this version, under the terms of their source"
+)
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+NOTE_SECONDS = 2.0
+"""Interval of progress messages."""
+_LISTED = 20
+"""Maximum number of skipped files that are listed by name."""
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _DecodedImage:
+    """A decoded file.
+
+    Attributes:
+        label: class name.
+        file: path within the data set, for messages.
+        key: hash of the file's content, 32 bytes.
+        pixels_HWC: uint8 [H, W, 3].
+    """
+
+    label: str
+    file: str
+    key: bytes
+    pixels_HWC: npt.NDArray[np.uint8]
+
+
+def load_folder(
+    name: str,
+    *,
+    image_size: int | None = None,
+    geometry: Geometry = DEFAULT_GEOMETRY,
+    home: Path | None = None,
+    note: Note = lambda _: None,
+) -> tuple[ImageDataset, Split]:
+    """Load an image folder and split it: 70 % train, 10 % each validation, holdout and test.
+
+    Classes are sorted by name. Invalid files and duplicate images are skipped.
+
+    Args:
+        name: name of the data set, without `folder:`.
+        image_size: side in pixels that every image is resized to; 32 by default.
+        geometry: method that fits images to a square.
+        home: DUET_HOME; by default that of the environment.
+        note: receives progress messages and the list of skipped files with reasons.
+
+    Raises:
+        DataError: the folder does not exist, or has too few classes or images.
+    """
+    side = image_size or DEFAULT_IMAGE_SIZE
+    folder = read_folder(home or duet_home(), name)
+    _require_no_problems(folder, folder.shortfalls(), folder.skipped)
+    images, skipped = _deduplicate(*_decode(folder, ModelInput(side, side, geometry), note))
+    skipped = [*folder.skipped, *skipped]
+    if skipped:
+        note(_summary(folder, len(images), skipped))
+    counts = Counter(image.label for image in images)
+    _require_no_problems(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
+    return _split(folder, images, geometry)
+
+
+def part_of(keys: Sequence[bytes]) -> list[str]:
+    """Part (train, validation, holdout or test) of each image of one class.
+
+    The key, read as a fraction in [0, 1), selects the part by `SHARES`. An empty part gets the image with the lowest
+    key of the largest part. Images therefore keep their part when others are added, except in classes so small that a
+    part would be empty.
+
+    Args:
+        keys: at least four different keys of 8 bytes or more.
+    """
+    parts = [_part_of_key(key) for key in keys]
+    ascending = sorted(range(len(keys)), key=lambda position: keys[position])
+    for empty, _ in SHARES:
+        if empty not in parts:
+            largest = max((name for name, _ in reversed(SHARES)), key=parts.count)
+            parts[next(position for position in ascending if parts[position] == largest)] = empty
+    return parts
+
+
+def _part_of_key(key: bytes) -> str:
+    fraction, upper = int.from_bytes(key[:8], "big") / 2**64, 0.0
+    for name, share in SHARES[:-1]:
+        upper += share
+        if fraction < upper:
+            return name
+    return SHARES[-1][0]
+
+
+def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
+    if problems:
+        left_out = f"; left out: {_listed(skipped)}" if skipped else ""
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise DataError(
+            f"{folder.data} in {folder.path} cannot be trained on: {'; '.join(problems[:5])}{more}{left_out}. Add "
+            "images, or remove the folder of the class"
+        )
+
+
+def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
+    """Decode all files; returns the images, and the skipped files with reasons."""
+    jobs = [(label, file) for label, files in folder.files.items() for file in files]
+    images: list[_DecodedImage] = []
+    skipped: list[tuple[str, str]] = []
+    last = time.monotonic()
+
+    def decode(job: tuple[str, ImageFile]) -> _DecodedImage | str:
+        return _decode_file(*job, fit)
+
+    # Pillow releases the GIL while it decodes and resizes.
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
+        for number, (job, result) in enumerate(zip(jobs, threads.map(decode, jobs), strict=True), start=1):
+            if isinstance(result, str):
+                skipped.append((shown(f"{job[0]}/{job[1].path.name}"), result))
+            else:
+                images.append(result)
+            if time.monotonic() - last >= NOTE_SECONDS:
+                last = time.monotonic()
+                note(f"{folder.data}: {number:,} of {len(jobs):,} files read")
+    return images, skipped
+
+
+def _decode_file(label: str, file: ImageFile, fit: ModelInput) -> _DecodedImage | str:
+    """Decode a file; returns the reason as text if it cannot be decoded."""
+    if file.bytes > MAX_FILE_BYTES:
+        return f"larger than {MAX_FILE_BYTES:,} bytes"
+    try:
+        data = file.path.read_bytes()
+        pixels_HWC = decode_image(data, height=fit.height, width=fit.width, geometry=fit.geometry).pixels_HWC
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ImageError as error:
+        return str(error)
+    key = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
+    return _DecodedImage(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
+
+
+def _deduplicate(
+    images: Sequence[_DecodedImage], skipped: list[tuple[str, str]]
+) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
+    """Remove duplicates and sort by key. Images that appear with different labels are skipped entirely."""
+    by_key: defaultdict[bytes, list[_DecodedImage]] = defaultdict(list)
+    for image in images:
+        by_key[image.key].append(image)
+    kept = []
+    for _, same in sorted(by_key.items()):
+        first, *others = same
+        if len({image.label for image in same}) > 1:
+            named = " and ".join(image.file for image in same)
+            skipped.extend((image.file, f"the same image has different classes: {named}") for image in same)
+            continue
+        kept.append(first)
+        skipped.extend((other.file, f"the same image as {first.file}") for other in others)
+    return kept, skipped
+
+
+def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Geometry) -> tuple[ImageDataset, Split]:
+    class_names = tuple(folder.files)
+    index_of = {label: index for index, label in enumerate(class_names)}
+    labels_N = np.array([index_of[image.label] for image in images], dtype=np.int64)
+    part_N = np.empty(len(images), dtype=object)
+    for index in range(len(class_names)):
+        positions = np.flatnonzero(labels_N == index).tolist()
+        part_N[positions] = part_of([images[position].key for position in positions])
+    images_NHWC = np.stack([image.pixels_HWC for image in images])
+    is_test_N = part_N == "test"
+    training, test = (
+        LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N])
+        for chosen_N in (~is_test_N, is_test_N)
+    )
+    dataset = ImageDataset(folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry)
+    of_training_N = part_N[~is_test_N]
+    split = Split(
+        **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}
+    )
+    return dataset, split
+
+
+def _summary(folder: LabelledFolder, used: int, skipped: Sequence[tuple[str, str]]) -> str:
+    return f"{folder.data}: {used:,} images used, {len(skipped):,} files left out: {_listed(skipped)}"
+
+
+def _listed(skipped: Sequence[tuple[str, str]]) -> str:
+    named = "; ".join(f"{file} ({reason})" for file, reason in skipped[:_LISTED])
+    return named + (f"; and {len(skipped) - _LISTED:,} more" if len(skipped) > _LISTED else "")

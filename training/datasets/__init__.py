@@ -1,1 +1,0 @@
-"""Data sets: where they come from, what they hold, and how their training images are divided."""

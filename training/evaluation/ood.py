@@ -1,0 +1,122 @@
+"""Out-of-distribution (OOD) detection: synthetic OOD images, and AUROC and flag rate of the energy score on them.
+
+The images are the same for every version:
+
+- noise: uniform random values from 0 to 255.
+- textures: per channel the sum of six plane waves of random direction, phase and wavelength (a quarter of the image's
+  side to the whole side), stretched to [0, 255].
+- flat: one random color.
+- shuffled: a test image with randomly permuted pixels.
+- digits: 1,797 handwritten digits, 8x8 pixels of 17 grays, enlarged bilinearly (scikit-learn's `load_digits`: the test
+  part of Alpaydin and Kaynak 1998, "Optical recognition of handwritten digits", UCI).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from core.repository.evaluation import StrangeImages, StrangeKind
+from core.repository.manifest import Calibration
+from core.statistics.auroc import auroc
+from core.statistics.energy import energy
+from training.export.run_onnx import predict_logits
+
+SEED = 20_250_101
+MAX_IMAGES = 2_000
+"""Maximum number of images of each kind."""
+_WAVES = 6
+_BLOCK = 250
+"""Textures per block, which limits the memory."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def ood_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
+    """Generate OOD images, uint8 [M, H, W, 3] per kind, in the size of the test images.
+
+    M is the number of test images, but at most 2,000, and at most 1,797 for digits.
+
+    Args:
+        test_NHWC: uint8 [N, H, W, 3], test images, the source of the shuffled images.
+    """
+    some_NHWC = test_NHWC[:MAX_IMAGES]
+    N, H, W, _ = some_NHWC.shape
+    noise, textures, flat, shuffled = (np.random.default_rng([SEED, kind]) for kind in range(4))
+    return {
+        "noise": noise.integers(0, 256, size=(N, H, W, 3), dtype=np.uint8),
+        "textures": _textures(N, H, W, textures),
+        "flat": np.tile(flat.integers(0, 256, size=(N, 1, 1, 3), dtype=np.uint8), (1, H, W, 1)),
+        "shuffled": _shuffled(some_NHWC, shuffled),
+        "digits": _digits(N, H, W),
+    }
+
+
+def score_ood(
+    model: Path,
+    test_logits_NK: npt.NDArray[np.float32],
+    images: Mapping[StrangeKind, Pixels],
+    calibration: Calibration,
+    *,
+    threads: int,
+) -> tuple[StrangeImages, ...]:
+    """Compare the energy of OOD images of each kind with that of the test images.
+
+    Args:
+        model: graph file of one precision.
+        test_logits_NK: float32 [N, K], logits of the graph on the test images.
+        images: OOD images from `ood_images`.
+        calibration: calibration of this precision.
+        threads: onnxruntime threads.
+    """
+    test_N = energy(test_logits_NK)
+    scores = []
+    for kind, images_NHWC in images.items():
+        energy_M = energy(predict_logits(model, images_NHWC, threads=threads))
+        scores.append(
+            StrangeImages(
+                kind=kind,
+                images=len(images_NHWC),
+                auroc=auroc(test_N, energy_M),
+                flag_rate=float((energy_M > calibration.ood_threshold).mean()),
+            )
+        )
+    return tuple(scores)
+
+
+def _textures(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
+    rows_HW, columns_HW = np.mgrid[0:height, 0:width] / max(height, width)
+    blocks = []
+    for start in range(0, count, _BLOCK):
+        shape = (min(_BLOCK, count - start), 3, _WAVES, 1, 1)
+        direction, phase = random.uniform(0, 2 * np.pi, size=(2, *shape))
+        cycles = random.uniform(1, 4, size=shape)
+        along = rows_HW * np.sin(direction) + columns_HW * np.cos(direction)
+        waves_NCHW = np.sin(2 * np.pi * cycles * along + phase).sum(axis=2)
+        low = waves_NCHW.min(axis=(2, 3), keepdims=True)
+        high = waves_NCHW.max(axis=(2, 3), keepdims=True)
+        stretched_NCHW = np.rint(255 * (waves_NCHW - low) / (high - low)).astype(np.uint8)
+        blocks.append(stretched_NCHW.transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(np.concatenate(blocks))
+
+
+def _digits(count: int, height: int, width: int) -> Pixels:
+    """The first `count` digits, white on black."""
+    small_N88 = np.rint(load_digits().images[:count] * (255 / 16)).astype(np.uint8)
+    large_NHW = [
+        np.asarray(Image.fromarray(digit_88).resize((width, height), Image.Resampling.BILINEAR))
+        for digit_88 in small_N88
+    ]
+    return np.stack(large_NHW)[..., None].repeat(3, axis=-1)
+
+
+def _shuffled(images_NHWC: Pixels, random: np.random.Generator) -> Pixels:
+    N, H, W, C = images_NHWC.shape
+    pixels_NPC = images_NHWC.reshape(N, H * W, C)
+    order_NP = np.argsort(random.random((N, H * W)), axis=1)
+    return np.take_along_axis(pixels_NPC, order_NP[..., None], axis=1).reshape(images_NHWC.shape)

@@ -1,0 +1,1 @@
+"""Export to ONNX: inference graph, gradient graph, int8 quantization and parity checks."""

@@ -1,0 +1,50 @@
+"""Parity check: logits of the exported graph against those of the torch network."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.errors import ExportError
+from core.repository.manifest import ParityRecord
+from training.data.preprocessing import scale_pixels
+from training.networks import Classifier
+
+MAX_LOGIT_DIFFERENCE = 1e-4
+_BATCH = 250
+
+
+@torch.no_grad()
+def network_logits(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Logits float32 [N, K] of images uint8 [N, H, W, 3] from the torch network, in evaluation mode on the CPU."""
+    parts = [
+        classifier(scale_pixels(torch.from_numpy(images_NHWC[start : start + _BATCH])))
+        for start in range(0, len(images_NHWC), _BATCH)
+    ]
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def check_parity(
+    classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], exported_NK: npt.NDArray[np.float32]
+) -> ParityRecord:
+    """Compare the float32 logits of the network with those of the exported graph.
+
+    Args:
+        classifier: the network, in evaluation mode on the CPU.
+        images_NHWC: uint8 [N, H, W, 3].
+        exported_NK: float32 [N, K], logits of the exported graph on the same images.
+
+    Raises:
+        ExportError: a logit differs by more than 1e-4, or a predicted class differs.
+    """
+    logits_NK = network_logits(classifier, images_NHWC)
+    difference = float(np.abs(logits_NK - exported_NK).max())
+    mismatches = int((logits_NK.argmax(1) != exported_NK.argmax(1)).sum())
+    if difference > MAX_LOGIT_DIFFERENCE or mismatches:
+        raise ExportError(
+            f"the exported graph disagrees with the network on {len(images_NHWC)} images: largest difference of a "
+            f"logit {difference:.2e} (allowed {MAX_LOGIT_DIFFERENCE:.0e}), {mismatches} other classes (allowed 0). "
+            "This is a defect of the export: report it with the recipe"
+        )
+    return ParityRecord(images=len(images_NHWC), max_abs_logit_difference=difference, argmax_mismatches=mismatches)

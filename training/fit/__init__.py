@@ -1,0 +1,1 @@
+"""Training loop with losses, optimizers, weight averaging and distillation."""

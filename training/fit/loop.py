@@ -1,0 +1,293 @@
+"""Training loop: epochs of augmented batches, each followed by validation and a checkpoint.
+
+The weights are determined by the configuration, the data, the number of threads and the number format. Random numbers
+come from generators seeded with (seed, epoch), so that a run resumed after any epoch ends with the same weights as an
+uninterrupted one, and checkpoints need no generator state.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.recipes import Optimization, RecipeConfig
+from training.augment.batches import Batch, Batches
+from training.augment.packed_pixels import unpack
+from training.augment.teacher_rounds import RoundSoftLabels
+from training.data.preprocessing import one_hot, scale_pixels
+from training.data.types import LabelledImages
+from training.fit.divergence import (
+    require_finite_logits,
+    require_finite_loss,
+    require_finite_validation,
+    require_finite_weights,
+)
+from training.fit.dtype import autocast, pick_dtype
+from training.fit.ema import WeightEMA
+from training.fit.hints import capture_features, hint_head
+from training.fit.init_from import load_initial
+from training.fit.losses import classification_loss, training_loss
+from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
+from training.networks import Classifier
+from training.networks.init import initialize, whiten
+from training.networks.layers import seed_dropout
+from training.networks.whitened import freeze_whitening_bias
+from training.run.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
+from training.run.reporter import Reporter
+from training.run.rng import generator
+
+_EVALUATION_BATCH = 500
+_PROBED = 2
+"""Number of images whose logits are checked after an epoch without validation."""
+_STEPS_BETWEEN_REPORTS = 20
+"""On a CUDA device, where reading the loss synchronizes; 1 on the CPU."""
+_INITIALIZE, _EPOCH, _MIRROR = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """Data of a run.
+
+    Attributes:
+        train: training images.
+        validation: validation images; None if the run trains on them.
+        classes: number of classes, K.
+        data_digest: digest of the data set, stored in checkpoints.
+        split_digest: digest of the split, stored in checkpoints.
+        source_digest: digest of the source code, stored in checkpoints; empty for runs that are never published.
+        teacher: the teacher's soft labels, one element per round; None without distillation.
+    """
+
+    train: LabelledImages
+    validation: LabelledImages | None
+    classes: int
+    data_digest: str
+    split_digest: str
+    source_digest: str = ""
+    teacher: Sequence[RoundSoftLabels] | None = None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained network in evaluation mode on the CPU, with its training history."""
+
+    classifier: Classifier
+    history: tuple[EpochRecord, ...]
+    dtype: Dtype
+    threads: int
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs, including those before an interruption."""
+        return sum(record.seconds for record in self.history)
+
+
+def fit(
+    classifier: Classifier,
+    config: RecipeConfig,
+    inputs: FitInputs,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume_from: Checkpoint | None = None,
+    initial: Mapping[str, Tensor] | None = None,
+) -> FitResult:
+    """Train `classifier` and write a checkpoint to `run_folder` after every epoch.
+
+    Args:
+        classifier: the network to train, in place. A new run initializes its weights.
+        config: the recipe.
+        inputs: the data.
+        run_folder: folder of the checkpoint.
+        reporter: receives progress.
+        threads: number of CPU threads. A resumed run keeps its original number.
+        device: device to train on.
+        resume_from: checkpoint to resume from; None for a new run.
+        initial: weights by name that replace the random initialization of a new run.
+
+    Raises:
+        TrainingDivergedError: the loss, a weight or a logit became NaN or infinite; the last checkpoint is kept.
+        CheckpointError: a checkpoint cannot be written.
+    """
+    threads = threads if resume_from is None else resume_from.threads
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    # By default deterministic mode fills new tensors, for operations that read uninitialized memory. No operation here
+    # does, and the fills take a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
+    if resume_from is None:
+        # On the CPU, so that the initial weights are the same for every device.
+        initialize(classifier, generator(config.seed, _INITIALIZE))
+    trainer = _Trainer(classifier, config, inputs, device)
+    dtype = _start_or_restore(trainer, reporter, resume_from, initial or {})
+    history = [] if resume_from is None else list(resume_from.history)
+    reporter.fit_started(
+        steps=trainer.total_steps,
+        done=len(history) * trainer.steps_per_epoch,
+        detail=f"{len(inputs.train.labels_N):,} images, {config.epochs} epochs of {trainer.steps_per_epoch} steps, "
+        f"{threads} threads, {dtype}, {device}",
+    )
+    try:
+        for epoch in range(len(history), config.epochs):
+            history.append(trainer.epoch(epoch, dtype, reporter))
+            checkpoint = Checkpoint(
+                config=config,
+                data_digest=inputs.data_digest,
+                split_digest=inputs.split_digest,
+                dtype=dtype,
+                threads=threads,
+                network=classifier.state_dict(),
+                optimizer=trainer.optimizer.state_dict(),
+                averaged=None if trainer.ema is None else trainer.ema.classifier.state_dict(),
+                history=tuple(history),
+                source_digest=inputs.source_digest,
+                torch_version=str(torch.__version__),
+                hints=None if trainer.hints is None else trainer.hints.state_dict(),
+            )
+            reporter.writing("checkpoint")
+            save_checkpoint(run_folder, checkpoint)
+            reporter.epoch(history[-1], config.epochs)
+    finally:
+        reporter.fit_ended()
+    return FitResult(trainer.result.cpu().eval(), tuple(history), dtype, threads)
+
+
+def _start_or_restore(
+    trainer: _Trainer, reporter: Reporter, checkpoint: Checkpoint | None, initial: Mapping[str, Tensor]
+) -> Dtype:
+    """Load the checkpoint, or complete the initialization of a new run; returns the number format of the run."""
+    if checkpoint is not None:
+        trainer.classifier.load_state_dict(checkpoint.network)
+        trainer.optimizer.load_state_dict(checkpoint.optimizer)
+        if trainer.hints is not None and checkpoint.hints is not None:
+            trainer.hints.load_state_dict(checkpoint.hints)
+        if trainer.ema is not None and checkpoint.averaged is not None:
+            trainer.ema.classifier.load_state_dict(checkpoint.averaged)
+        reporter.note(f"resuming after epoch {len(checkpoint.history)} of {trainer.config.epochs}")
+        return checkpoint.dtype
+    whiten(trainer.classifier, unpack(trainer.batches.images_NHW))
+    load_initial(trainer.classifier, initial)
+    if trainer.ema is not None:
+        trainer.ema.classifier.load_state_dict(trainer.classifier.state_dict())
+    if trainer.config.precision != "auto":
+        return trainer.config.precision
+    return pick_dtype(trainer.device)
+
+
+class _Trainer:
+    """State of a run (network, optimizer, batches), and one epoch of training."""
+
+    def __init__(self, classifier: Classifier, config: RecipeConfig, inputs: FitInputs, device: torch.device) -> None:
+        self.classifier = classifier.to(device)
+        self.config = config
+        self.device = device
+        self.batches = Batches(
+            inputs.train,
+            inputs.classes,
+            config,
+            fill_C=classifier.mean_color,
+            mirrored_N=torch.rand(len(inputs.train), generator=generator(config.seed, _MIRROR)) < 0.5,
+            teacher=inputs.teacher,
+            device=device,
+        )
+        self.validation = inputs.validation
+        self.optimizer = build_optimizer(classifier, config.optimization)
+        self.hints = hint_head(classifier, inputs.teacher, device)
+        if self.hints is not None:
+            self.optimizer.add_param_group(self.hints.parameter_group(config.optimization))
+        self.steps_per_epoch = math.ceil(len(self.batches) / config.batch_size)
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
+        averaged_steps = config.optimization.averaging * self.steps_per_epoch
+        self.ema = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
+
+    @property
+    def result(self) -> Classifier:
+        """The network to evaluate and publish: the weight average if there is one."""
+        return self.classifier if self.ema is None else self.ema.classifier
+
+    def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
+        """Train on all training images in a new order, then validate."""
+        started = time.perf_counter()
+        draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
+        seed_dropout(self.classifier, draw)
+        self.classifier.train()
+        freeze_whitening_bias(self.classifier, epoch)
+        order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
+        # Batches of nearly equal size: a small last batch would give poor statistics for batch normalization.
+        for number, index_N in enumerate(order_N.tensor_split(self.steps_per_epoch)):
+            steps = epoch * self.steps_per_epoch + number
+            rate = learning_rate(self.config.optimization, steps, self.total_steps)
+            set_learning_rate(self.optimizer, rate)
+            batch = self.batches.augmented(index_N, epoch, draw)
+            totals += self._step(batch, dtype) * len(index_N)
+            if self.ema is not None:
+                self.ema.update(self.classifier, steps + 1)
+            seen += len(index_N)
+            # Reading the totals synchronizes with the device, so this does not happen in every step.
+            if (number + 1) % self.steps_between_reports == 0 or number + 1 == self.steps_per_epoch:
+                loss, accuracy = (totals / seen).tolist()
+                require_finite_loss(loss, epoch=epoch, step=number)
+            reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
+        validation_loss, validation_accuracy = self._validate(dtype)
+        self._require_finite(epoch, validation_loss, dtype)
+        seconds = time.perf_counter() - started
+        return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds)
+
+    def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
+        """Perform one optimizer step; returns mean loss and accuracy of the batch, float64 [2], on the device."""
+        with capture_features(self.classifier) as features, autocast(self.device, dtype):
+            logits_LK = self.classifier(batch.pixels_LHWC)
+        loss = training_loss(logits_LK, batch, self.config)
+        if self.hints is not None and batch.hints_NF is not None:
+            hint_loss = self.hints(features[0][: len(batch.hints_NF)], batch.hints_NF)
+            loss = loss + self.config.distillation.hint_weight * hint_loss
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        correct_N = logits_LK[: len(batch.onehot_NK)].argmax(1) == batch.onehot_NK.argmax(1)
+        return torch.stack([loss.detach().double(), correct_N.double().mean()])
+
+    @torch.no_grad()
+    def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
+        """Mean loss and accuracy on the validation images; None for a run that trains on them."""
+        if self.validation is None:
+            return None, None
+        classifier = self.result.eval()
+        images_NHWC, labels_N = self.validation.images_NHWC, self.validation.labels_N
+        loss_sum, correct = 0.0, 0
+        for start in range(0, len(labels_N), _EVALUATION_BATCH):
+            part = slice(start, start + _EVALUATION_BATCH)
+            pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[part]).to(self.device))
+            onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.batches.onehot_NK.shape[1])).to(self.device)
+            with autocast(self.device, dtype):
+                logits_NK = classifier(pixels_NHWC)
+            cross_entropy = Optimization(learning_rate=1.0, loss="cross_entropy")
+            loss_sum += classification_loss(logits_NK, onehot_NK, cross_entropy).item() * len(onehot_NK)
+            correct += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
+        return loss_sum / len(labels_N), correct / len(labels_N)
+
+    @torch.no_grad()
+    def _require_finite(self, epoch: int, validation_loss: float | None, dtype: Dtype) -> None:
+        """Check weights, and validation loss or logits, at the end of an epoch.
+
+        The weight average includes the weights of every step, so that checking it is enough.
+        """
+        require_finite_weights(self.result, epoch=epoch)
+        if validation_loss is not None:
+            require_finite_validation(validation_loss, epoch=epoch)
+            return
+        probed = self.batches.plain(torch.arange(min(_PROBED, len(self.batches))))
+        with autocast(self.device, dtype):
+            logits_NK = self.result.eval()(probed.pixels_LHWC)
+        require_finite_logits(logits_NK, epoch=epoch)

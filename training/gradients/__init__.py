@@ -1,6 +1,0 @@
-"""gradient.onnx: the gradient of the logits with respect to the pixels, served without torch."""
-
-from training.gradients.check import check_gradient
-from training.gradients.graph import export_gradient
-
-__all__ = ["check_gradient", "export_gradient"]

@@ -1,0 +1,1 @@
+"""Training pipeline, from a request to a published version. Start reading here."""

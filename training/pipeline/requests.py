@@ -1,0 +1,126 @@
+"""Training requests: load the images and run the pipeline, for `duet train` and for training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from core.errors import ConfigurationError
+from core.images.labelled_folders import folder_of
+from core.recipes import RecipeConfig
+from core.recipes.init_from import DEFAULT_GEOMETRY, geometry_of
+from core.repository.manifest import Manifest
+from core.repository.repository import ModelRepository
+from training.data.image_folder import DEFAULT_IMAGE_SIZE
+from training.data.load import load_images
+from training.data.split_dataset import Images
+from training.pipeline.train import train_version
+from training.run.reporter import Reporter
+
+
+def run_request(
+    config: RecipeConfig,
+    data: str,
+    family: str,
+    repository: ModelRepository,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume: bool = False,
+    data_dir: Path | None = None,
+    download: bool = False,
+) -> Manifest:
+    """Load the images, train on them and publish the result.
+
+    See `load_training_images` and `train_version` for the arguments.
+
+    Raises:
+        DuetError: raised by `load_training_images` and `train_version`.
+    """
+    reporter.stage(f"read {data}")
+    config, images = load_training_images(
+        config, data, repository, data_dir=data_dir, download=download, note=reporter.note
+    )
+    return train_version(
+        config,
+        images,
+        repository,
+        family,
+        run_folder,
+        reporter=reporter,
+        threads=threads,
+        device=device,
+        resume=resume,
+    )
+
+
+def load_training_images(
+    config: RecipeConfig,
+    data: str,
+    repository: ModelRepository,
+    *,
+    data_dir: Path | None = None,
+    download: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> tuple[RecipeConfig, Images]:
+    """Load the images for a run of `config`.
+
+    Args:
+        config: the recipe, with overrides merged in.
+        data: name of a built-in data set, or `folder:NAME`.
+        repository: holds the version in `init_from`. For a folder, that version provides the defaults of image size
+            and geometry.
+        data_dir: folder with the files of a built-in data set.
+        download: download a built-in data set if it is missing.
+        note: receives progress messages and the list of skipped files.
+
+    Returns:
+        The configuration, with image size and geometry filled in for a folder, and the images.
+
+    Raises:
+        DataError: the data set is missing or too small.
+        RepositoryError: the version in `init_from` does not exist.
+        ConfigurationError: the images are too small for the recipe's shifts.
+    """
+    if folder_of(data) is not None:
+        start = None if config.init_from is None else repository.manifest(*repository.resolve(config.init_from))
+        size = config.image_size or (DEFAULT_IMAGE_SIZE if start is None else start.input.height)
+        config = config.with_overrides({"image_size": size, "geometry": geometry_of(config, start)})
+    images = load_images(
+        data,
+        data_dir,
+        download=download,
+        image_size=config.image_size,
+        geometry=config.geometry or DEFAULT_GEOMETRY,
+        note=note,
+    )
+    side = min(images.dataset.training.images_NHWC.shape[1:3])
+    if config.augmentation.translate >= side:
+        raise ConfigurationError(
+            f"augmentation.translate is {config.augmentation.translate}, but the images are only {side} pixels wide or "
+            "high: lower it, or set a larger image_size"
+        )
+    return config, images
+
+
+def images_for(
+    manifest: Manifest,
+    data: str | None = None,
+    *,
+    data_dir: Path | None = None,
+    download: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Images:
+    """Load `data` (by default the version's own data set) with the input size and geometry of the version.
+
+    Raises:
+        DataError: the data set is missing or too small.
+    """
+    data = data or manifest.data.name
+    spec = manifest.input
+    size = None if folder_of(data) is None else spec.height
+    return load_images(data, data_dir, download=download, image_size=size, geometry=spec.geometry, note=note)

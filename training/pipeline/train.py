@@ -1,0 +1,277 @@
+"""Training run: prepare_run -> soft labels -> fit -> publish. The run folder lets an interrupted run resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import CheckpointError
+from core.recipes import RecipeConfig
+from core.recipes.init_from import geometry_of
+from core.repository.manifest import Geometry, Manifest
+from core.repository.publishing import check_family_name
+from core.repository.repository import ModelRepository
+from training.data.preprocessing import channel_statistics
+from training.data.split_dataset import Images, trained_on
+from training.export.gradients.rehearsal import rehearse_export
+from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teacher, soft_labels
+from training.fit.init_from import Start, initial_weights, read_start
+from training.fit.loop import FitInputs, FitResult, fit
+from training.networks import Classifier, build_classifier
+from training.publish.publish import Origin, publish_version
+from training.run.checkpoint import Checkpoint, load_checkpoint, require_same_run
+from training.run.environment import environment_record, source_digest
+from training.run.reporter import Reporter
+from training.run.run_folder import (
+    clear_run,
+    locked_run,
+    mark_published,
+    mark_publishing,
+    published_as,
+    recover_publishing,
+    require_room,
+    room_for,
+)
+
+_MIN_STD = 1 / 255
+"""Lower bound of a channel's standard deviation: one pixel value on [0, 1]. Avoids division by zero."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run that has passed all checks before training.
+
+    Attributes:
+        config: the recipe, with overrides merged in and the teacher pinned to a version.
+        images: data to train, calibrate and evaluate on.
+        repository: receives the published version.
+        family: name of the family, existing or new.
+        folder: run folder, which holds the checkpoint.
+        classifier: the network, before its weights are initialized.
+        geometry: method that fits an image to the square input of the network.
+        initial: weights of the version in `init_from`, by torch name; None for random weights.
+        teacher: the version to distill from; None without distillation.
+        checkpoint: state to resume from; None for a new run.
+    """
+
+    config: RecipeConfig
+    images: Images
+    repository: ModelRepository
+    family: str
+    folder: Path
+    classifier: Classifier
+    geometry: Geometry
+    initial: Mapping[str, Tensor] | None
+    teacher: Teacher | None
+    checkpoint: Checkpoint | None
+
+
+def prepare_run(
+    config: RecipeConfig,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    folder: Path,
+    *,
+    resume: bool = False,
+) -> Run:
+    """Run all checks that need no training, and build the network. Writes nothing.
+
+    Args:
+        config: the recipe, with overrides merged in.
+        images: data to train, calibrate and evaluate on.
+        repository: receives the published version.
+        family: name of the family, existing or new.
+        folder: run folder; it need not exist.
+        resume: resume from the checkpoint in `folder`.
+
+    Raises:
+        CheckpointError: the run cannot be resumed.
+        ConfigurationError, RepositoryError: the teacher or the version in `init_from` is missing or incompatible.
+        LowDiskError: the disk has too little space for the checkpoints and the version.
+        PublishError: the family name is invalid.
+    """
+    check_family_name(family)
+    checkpoint = _checkpoint_to_resume(folder) if resume else None
+    config = pin_teacher_version(config, repository, resumed=None if checkpoint is None else checkpoint.config)
+    if checkpoint is not None:
+        require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
+    teacher = read_teacher(config, images, repository)
+    start = read_start(config, images, repository)
+    classifier = new_classifier(config, images, start)
+    initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
+    geometry = images.dataset.geometry or geometry_of(config, None if start is None else start.manifest)
+    require_room(folder, classifier)
+    return Run(config, images, repository, family, folder, classifier, geometry, initial, teacher, checkpoint)
+
+
+def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -> Manifest:
+    """Train a prepared run and publish it as the next version of its family.
+
+    The caller must hold the lock of the run folder.
+
+    Args:
+        run: result of `prepare_run`. For a new run, its folder is cleared.
+        reporter: receives progress.
+        threads: number of CPU threads. A resumed run keeps its original number.
+        device: device to train on.
+
+    Raises:
+        CheckpointError: a checkpoint or the soft labels cannot be saved.
+        LowDiskError: the disk has too little space for the soft labels.
+        TrainingDivergedError: the loss is no longer finite.
+        ExportError: the exported graph disagrees with the network.
+        PublishError: the version cannot be written.
+    """
+    source = source_digest()
+    if run.checkpoint is None:
+        clear_run(run.folder)
+    else:
+        _note_software_changes(run.checkpoint, source, reporter)
+    targets = _soft_labels(run, reporter, threads, device)
+    result = _fit(run, targets, source, reporter, threads, device)
+    origin = _origin(run, result, targets, source, device)
+    manifest = publish_version(
+        result.classifier,
+        origin,
+        run.images,
+        run.repository,
+        run.family,
+        reporter=reporter,
+        before_publishing=lambda manifest: mark_publishing(run.folder, manifest),
+    )
+    mark_published(run.folder, manifest.reference)
+    return manifest
+
+
+def train_version(
+    config: RecipeConfig,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    run_folder: Path,
+    *,
+    reporter: Reporter,
+    threads: int,
+    device: torch.device,
+    resume: bool = False,
+) -> Manifest:
+    """Prepare a run, test its export and train it, holding the lock of the run folder.
+
+    The folder is created if it does not exist. See `prepare_run` and `train` for the arguments.
+
+    Raises:
+        CheckpointError: another process is training in the folder.
+        DuetError: raised by `prepare_run` and `train`.
+    """
+    with locked_run(run_folder):
+        recover_publishing(run_folder, repository)
+        run = prepare_run(config, images, repository, family, run_folder, resume=resume)
+        if run.checkpoint is None:
+            reporter.stage("rehearse the export with random weights")
+            rehearse_export(run.classifier, images.part("train").images_NHWC)
+        return train(run, reporter=reporter, threads=threads, device=device)
+
+
+def _soft_labels(run: Run, reporter: Reporter, threads: int, device: torch.device) -> SoftLabels | None:
+    if run.teacher is None:
+        return None
+    torch.set_num_threads(threads)
+    return soft_labels(
+        run.teacher,
+        run.config,
+        run.images,
+        run.repository.home_models.with_name("cache") / "teachers",
+        fill_C=run.classifier.mean_color,
+        reporter=reporter,
+        device=device,
+        room=room_for(run.classifier),
+    )
+
+
+def _fit(
+    run: Run, targets: SoftLabels | None, source: str, reporter: Reporter, threads: int, device: torch.device
+) -> FitResult:
+    reporter.stage(f"fit {run.config.recipe}")
+    inputs = FitInputs(
+        train=run.images.part(*trained_on(run.config)),
+        validation=None if run.config.include_validation else run.images.part("validation"),
+        classes=len(run.images.dataset.class_names),
+        data_digest=run.images.dataset.digest,
+        split_digest=run.images.split.digest,
+        teacher=None if targets is None else targets.rounds,
+        source_digest=source,
+    )
+    return fit(
+        run.classifier,
+        run.config,
+        inputs,
+        run.folder,
+        reporter=reporter,
+        threads=threads,
+        device=device,
+        resume_from=run.checkpoint,
+        initial=run.initial,
+    )
+
+
+def _origin(run: Run, result: FitResult, targets: SoftLabels | None, source: str, device: torch.device) -> Origin:
+    return Origin(
+        run.config,
+        result.history,
+        environment_record(threads=result.threads, dtype=result.dtype, device=device),
+        source,
+        derived_from=run.config.init_from,
+        geometry=run.geometry,
+        teacher_seconds=None if targets is None else targets.seconds,
+    )
+
+
+def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
+    """Build the recipe's network for the size and classes of `images`, before its weights are initialized.
+
+    It normalizes with the channel statistics of its training images, or with those of `start`.
+    """
+    _, height, width, _ = images.dataset.training.images_NHWC.shape
+    if start is not None:
+        mean, std = list(start.input.mean), list(start.input.std)
+    else:
+        mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
+        mean, std = mean_C.tolist(), np.maximum(std_C, _MIN_STD).tolist()
+    return build_classifier(
+        config.network,
+        height=height,
+        width=width,
+        classes=len(images.dataset.class_names),
+        mean=mean,
+        std=std,
+    )
+
+
+def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
+    reference = published_as(run_folder)
+    if reference is not None:
+        raise CheckpointError(
+            f"nothing to resume: the run in {run_folder} was already published as {reference}. Start a new run "
+            "without --resume"
+        )
+    return load_checkpoint(run_folder)
+
+
+def _note_software_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> None:
+    """Note that the earlier epochs ran with another source or torch, so that the final weights may differ."""
+    found = (
+        ("source", checkpoint.source_digest[:12], source[:12]),
+        ("torch", checkpoint.torch_version, str(torch.__version__)),
+    )
+    changes = [f"{name} was {old}, is now {new}" for name, old, new in found if old != new]
+    if changes:
+        reporter.note(
+            f"software changed since the last checkpoint ({'; '.join(changes)}): the final weights may differ from "
+            "those of an uninterrupted run. The manifest records the current software"
+        )

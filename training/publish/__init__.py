@@ -1,0 +1,1 @@
+"""Publishing of a trained network as a version, with model card and figures."""

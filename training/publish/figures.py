@@ -1,0 +1,102 @@
+"""Figures of a version: training curves, confusion matrix and reliability diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from core.repository.evaluation import Scores
+from training.run.checkpoint import EpochRecord
+
+FIGURES_NAME = "figures"
+# Colors of Okabe & Ito, which are distinguishable with color vision deficiencies.
+_BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#7f7f7f"
+
+
+def write_figures(folder: Path, reference: str, history: Sequence[EpochRecord], scores: Scores) -> None:
+    """Write history.png, confusion.png and reliability.png to `folder`/figures."""
+    target = folder / FIGURES_NAME
+    target.mkdir()
+    _save(training_curves(reference, history), target / "history.png")
+    _save(confusion(reference, scores), target / "confusion.png")
+    _save(reliability_diagram(reference, scores), target / "reliability.png")
+
+
+def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
+    """Loss and accuracy per epoch, for training and validation images."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    epochs = [record.epoch for record in history]
+    marker = "o" if len(history) < 30 else None
+    for axes, measure in ((losses, "loss"), (accuracies, "accuracy")):
+        axes.plot(
+            epochs, [getattr(record, f"train_{measure}") for record in history], color=_BLUE, marker=marker, ms=3,
+            label="training (augmented)",
+        )  # fmt: skip
+        validation = [getattr(record, f"validation_{measure}") for record in history]
+        if None not in validation:
+            axes.plot(epochs, validation, color=_ORANGE, marker=marker, ms=3, label="validation")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    losses.set_ylabel("loss (nats)")
+    accuracies.set_ylabel("accuracy")
+    accuracies.yaxis.set_major_formatter(PercentFormatter(1.0))
+    figure.suptitle(f"{reference}: training")
+    return figure
+
+
+def confusion(reference: str, scores: Scores) -> Figure:
+    """Confusion matrix on the test images: counts, colored by the share of the true class."""
+    labels = [row.label for row in scores.per_class]
+    counts_KK = np.array(scores.confusion_matrix)
+    shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
+    side = 2.2 + 0.55 * len(labels)
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares_KK, cmap="cividis", vmin=0, vmax=1)
+    for row, column in np.ndindex(*counts_KK.shape):
+        color = "black" if shares_KK[row, column] > 0.5 else "white"
+        axes.text(column, row, str(counts_KK[row, column]), ha="center", va="center", color=color, fontsize=8)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_title(f"{reference}: test images, accuracy {scores.accuracy.value:.2%}")
+    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class", format=PercentFormatter(1.0))
+    return figure
+
+
+def reliability_diagram(reference: str, scores: Scores) -> Figure:
+    """Reliability diagram: accuracy against confidence, and the number of images per bin."""
+    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    bins = [part for part in scores.reliability.bins if part.count]
+    top.plot([0, 1], [0, 1], color=_GRAY, ls="--", label="perfectly calibrated")
+    top.plot(
+        [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins],
+        color=_BLUE, marker="o", ms=4, label=f"model (ECE {scores.reliability.ece:.2%})",
+    )  # fmt: skip
+    top.set_ylabel("accuracy")
+    top.set_ylim(0, 1.02)
+    top.legend(frameon=False, loc="upper left")
+    top.grid(alpha=0.3)
+    width = scores.reliability.bins[0].high - scores.reliability.bins[0].low
+    bottom.bar([part.low for part in bins], [part.count for part in bins], width=width, align="edge", color=_BLUE)
+    bottom.set_ylabel("images")
+    bottom.set_xlabel("confidence (top probability)")
+    bottom.set_xlim(0, 1)
+    bottom.grid(alpha=0.3, axis="y")
+    figure.suptitle(f"{reference}: calibration on the test images")
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=110, metadata={"Software": None})

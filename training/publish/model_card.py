@@ -1,0 +1,241 @@
+"""Model card of a version: README.md with the `model-index` front matter of model hubs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from core.repository.confidence_interval import ConfidenceInterval
+from core.repository.evaluation import Evaluation, Scores
+from core.repository.manifest import Geometry, Manifest
+
+
+def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
+    """Render the model card as Markdown: scores, per-class table, int8, explanations, usage, provenance and terms."""
+    scores = evaluation.scores["fp32"]
+    return "\n".join(
+        [
+            _front_matter(manifest, scores),
+            _summary(manifest, scores),
+            _table(scores),
+            _quantized(manifest, evaluation),
+            _explained(manifest),
+            _making(manifest),
+        ]
+    )
+
+
+def _front_matter(manifest: Manifest, scores: Scores) -> str:
+    metrics = {
+        "accuracy": scores.accuracy.value,
+        "f1": scores.macro.f1.value,
+        "precision": scores.macro.precision.value,
+        "recall": scores.macro.recall.value,
+    }
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: onnx",
+        "pipeline_tag: image-classification",
+        "tags: [image-classification, onnx, duet]",
+        f"datasets: [{json.dumps(manifest.data.name)}]",
+        "model-index:",
+        f"- name: duet-{manifest.family}-{manifest.version}",
+        "  results:",
+        "  - task: {type: image-classification}",
+        f"    dataset: {{name: {json.dumps(manifest.data.name)}, type: {json.dumps(manifest.data.name)}, split: test}}",
+        "    metrics:",
+        *(f"    - {{type: {name}, value: {value:.6f}}}" for name, value in metrics.items()),
+        "---",
+    ]
+    return "\n".join(lines)
+
+
+def _summary(manifest: Manifest, scores: Scores) -> str:
+    cost, calibration = manifest.cost, manifest.calibration["fp32"]
+    accuracy = scores.accuracy
+    macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
+    ood_scores = ", ".join(f"{one.kind} {_number(one.auroc)}" for one in scores.strange or ()) or "not measured"
+    macro = scores.macro
+    return f"""
+# {manifest.reference}
+
+A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {manifest.data.name}: **{accuracy.value:.2%}**
+test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one view of each image.
+
+| | |
+|---|---|
+| test accuracy, logits of {tta.views} views averaged | {_share(tta.test_accuracy)} |
+| top-2 accuracy | {_share(scores.top2_accuracy)} |
+| macro precision | {_number(macro.precision)} |
+| macro recall | {_number(macro.recall)} |
+| macro F1 | {_number(macro.f1)} |
+| parameters | {cost.parameters:,} |
+| multiply-accumulates per image | {macs} |
+| training | {cost.epochs} epochs, {cost.training_seconds / 60:.1f} minutes on {manifest.environment.threads} threads, \
+{manifest.environment.dtype}{_distillation(manifest)}{_initialization(manifest)} |
+| log loss, Brier score | {scores.log_loss:.4f}, {scores.brier:.4f} |
+| expected calibration error | {_calibration_error(scores)} after temperature {calibration.temperature:.3f} |
+| class biases | {_class_biases(manifest)} |
+| prediction sets | contain the true class for {_share(scores.prediction_sets.coverage)} of the test \
+images (target {scores.prediction_sets.target:.0%}{_band(scores)}), {scores.prediction_sets.mean_size:.2f} classes on \
+average |
+| out-of-distribution score, AUROC against | {ood_scores} |
+| holdout images under corruption | {_corrupted(manifest)} |
+
+Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC, bootstrap over images for
+the others.
+
+![training curves](figures/history.png)
+![confusion matrix](figures/confusion.png)
+![reliability diagram](figures/reliability.png)
+"""
+
+
+def _calibration_error(scores: Scores) -> str:
+    """Calibration error, with its distribution for a perfectly calibrated model."""
+    reliability = scores.reliability
+    perfect = reliability.if_calibrated
+    expected = (
+        ""
+        if perfect is None
+        else f" (a perfectly calibrated model: mean {perfect.mean:.2%}, 95th percentile {perfect.percentile_95:.2%})"
+    )
+    return f"{reliability.ece:.2%}{expected}"
+
+
+def _class_biases(manifest: Manifest) -> str:
+    """Result of the cross-validation of class biases."""
+    record = manifest.class_biases
+    if record is None:
+        return "not tried"
+    verdict = "included in the weights" if record.kept else "not used, because the difference is not significant"
+    return (
+        f"{verdict}; log loss on the holdout, {record.folds}-fold cross-validation: {record.log_loss_with:.4f} with "
+        f"temperature and biases, {record.log_loss_without:.4f} with temperature alone"
+    )
+
+
+def _band(scores: Scores) -> str:
+    sets = scores.prediction_sets
+    if sets.band is None or sets.calibration_images is None:
+        return ""
+    low, high = sets.band
+    return f"; {low:.2%} to {high:.2%} in 95 of 100 cases for a threshold from {sets.calibration_images:,} images"
+
+
+def _corrupted(manifest: Manifest) -> str:
+    """Accuracy and flag rate on corrupted holdout images."""
+    accuracy, flags = manifest.metrics.corrupted_accuracy, manifest.metrics.corrupted_flag_rate
+    if accuracy is None or flags is None:
+        return "not measured"
+    return f"accuracy {accuracy:.2%}, {flags:.2%} flagged as out of distribution"
+
+
+def _distillation(manifest: Manifest) -> str:
+    """Time of the teacher's soft labels; empty without a teacher."""
+    cost, teacher = manifest.cost, (manifest.config.get("distillation") or {}).get("teacher")
+    if teacher is None:
+        return ""
+    if cost.teacher_seconds is None:
+        return f"; the time of the soft labels of {teacher} is unknown"
+    minutes, total = cost.teacher_seconds / 60, cost.total_seconds / 60
+    return f"; soft labels of {teacher}: {minutes:.1f} minutes; total {total:.1f} minutes"
+
+
+def _initialization(manifest: Manifest) -> str:
+    """The version that training started from; empty for random weights."""
+    start = manifest.config.get("init_from")
+    return f"; starts from the weights of {start}, whose training time is not included" if start else ""
+
+
+def _table(scores: Scores) -> str:
+    rows = "\n".join(
+        f"| {row.label} | {_number(row.precision)} | {_number(row.recall)} | {_number(row.f1)} | {row.support} |"
+        for row in scores.per_class
+    )
+    return f"""## Per class, on the test images
+
+| class | precision | recall | F1 | images |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def _share(estimate: ConfidenceInterval) -> str:
+    return f"{estimate.value:.2%} ({estimate.low:.2%} to {estimate.high:.2%})"
+
+
+def _number(estimate: ConfidenceInterval) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _quantized(manifest: Manifest, evaluation: Evaluation) -> str:
+    record = manifest.quantization
+    if record is None:
+        return ""
+    difference = record.holdout_difference
+    measured = f"""Speed-up over float32 on one thread: {record.speedup_batch_1:.2f} for single images, \
+{record.speedup_batch_32:.2f} for batches of 32.
+The holdout accuracy differs by {100 * difference.value:+.2f} points (95 % interval {100 * difference.low:+.2f} \
+to {100 * difference.high:+.2f})."""
+    if not record.published:
+        return f"## int8\n\nNot published, because it is {record.verdict}.\n{measured}\n"
+    accuracy, calibration = evaluation.scores["int8"].accuracy, manifest.calibration["int8"]
+    return f"""## int8
+
+`model.int8.onnx` has a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}).
+{measured}
+
+The file contains its weights; its temperature is {calibration.temperature:.6f}. Quantized with \
+{record.calibration_images:,} training images:
+{record.method}.
+"""
+
+
+def _explained(manifest: Manifest) -> str:
+    record, spec = manifest.gradient, manifest.input
+    if record is None:
+        return ""
+    return f"""## Explanations
+
+`gradient.onnx` takes `pixels`, float32 [N, {spec.height}, {spec.width}, 3] from 0 to 1, and `target`, float32
+[N, {len(manifest.class_names)}]; it returns `gradient`, the derivative of sum(logits * target) with respect to
+`pixels`. The relative error against autograd in float64 is at most {record.max_relative_error:.1e} on {record.images} \
+images. For {record.other_pieces} of them, float32 rounding selects a neighboring linear region of ReLU or \
+max-pooling; they were compared in that region.
+"""
+
+
+_FITTED: Mapping[Geometry, str] = MappingProxyType(
+    {
+        "stretch": "images with another aspect ratio are stretched",
+        "crop": "images that are not square are cropped to the center square",
+        "pad": "images that are not square are padded with gray bars",
+    }
+)
+
+
+def _making(manifest: Manifest) -> str:
+    spec, environment, calibration = manifest.input, manifest.environment, manifest.calibration["fp32"]
+    return f"""## Use
+
+`model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and returns `logits`, float32
+[N, {len(manifest.class_names)}]; {_FITTED[spec.geometry]}; the graph includes scaling and normalization. Probabilities
+are softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` in the same folder: it contains the
+weights of the graph.
+
+## Training
+
+Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images; thresholds fitted on the holdout;
+test images used only for the scores above. Python {environment.python}, torch {environment.torch},
+onnxruntime {environment.onnxruntime}, {environment.cpu}. Data digest `{manifest.data.digest[:16]}`, split digest
+`{manifest.data.split_digest[:16]}`. The full configuration is in `manifest.json`.
+
+## Terms
+
+{manifest.licence.weights} {manifest.licence.provenance}
+
+Data: {manifest.licence.data}.
+"""

@@ -1,0 +1,275 @@
+"""Publishing of a trained network as a version: class biases -> export -> evaluate -> manifest -> publish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.recipes import RecipeConfig
+from core.recipes.init_from import DEFAULT_GEOMETRY
+from core.records.base import ReportedModel, write_report
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.repository.evaluation import EVALUATION_NAME
+from core.repository.manifest import (
+    CARD_NAME,
+    GRAPHS,
+    ClassBiasRecord,
+    CostRecord,
+    DataRecord,
+    EnvironmentRecord,
+    FileRecord,
+    Geometry,
+    GradientRecord,
+    HeadlineMetrics,
+    InputSpec,
+    LicenceRecord,
+    Manifest,
+    file_record,
+    sha256_of,
+)
+from core.repository.predictions import PREDICTIONS_NAME, save_predictions
+from core.repository.publishing import Staging, reserve
+from core.repository.repository import ModelRepository
+from training.data.split_dataset import Images, trained_on
+from training.evaluation.class_biases import debias
+from training.evaluation.corrupted_holdout import measure_corrupted_holdout
+from training.evaluation.evaluate import EvaluationResult, evaluate
+from training.export.gradients import check_gradient, export_gradient
+from training.export.to_onnx import export_model
+from training.export.weights import WEIGHTS_NAME
+from training.networks import Classifier, count_macs, count_parameters
+from training.publish.figures import write_figures
+from training.publish.model_card import model_card
+from training.run.checkpoint import EpochRecord
+from training.run.reporter import Reporter
+
+HISTORY_NAME = "history.jsonl"
+_GRADIENT_IMAGES = 256
+"""Maximum number of images for the check of gradient.onnx."""
+_WEIGHTS_TERMS = "Weights: Apache-2.0."
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Provenance of a network's weights.
+
+    Attributes:
+        config: the recipe.
+        history: metrics of the epochs.
+        environment: machine and library versions.
+        source_digest: digest of the source code at the end of the run.
+        derived_from: family@version that the weights were copied or fine-tuned from; None for random initialization.
+        geometry: method that fits images to the square input.
+        teacher_seconds: wall time of the soft labels; None without a teacher or if unknown.
+        class_biases: record of class biases that are already included in the weights; None to fit them.
+    """
+
+    config: RecipeConfig
+    history: Sequence[EpochRecord]
+    environment: EnvironmentRecord
+    source_digest: str
+    derived_from: str | None = None
+    geometry: Geometry = DEFAULT_GEOMETRY
+    teacher_seconds: float | None = None
+    class_biases: ClassBiasRecord | None = None
+
+    @property
+    def training_seconds(self) -> float:
+        """Wall time of all epochs."""
+        return sum(record.seconds for record in self.history)
+
+
+def publish_version(
+    classifier: Classifier,
+    origin: Origin,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    *,
+    reporter: Reporter,
+    before_publishing: Callable[[Manifest], None] = lambda _: None,
+) -> Manifest:
+    """Export, evaluate and publish a network as the next version of `family`.
+
+    Class biases are added to the weights first, if they lower the log loss on the holdout.
+
+    Args:
+        classifier: the network, in evaluation mode on the CPU; it is not changed.
+        origin: provenance of the weights.
+        images: data set that the network was trained on, for calibration and evaluation.
+        repository: receives the version.
+        family: name of the family, existing or new.
+        reporter: receives progress.
+        before_publishing: called with the complete manifest just before the version is put in place.
+
+    Raises:
+        ExportError: an exported graph disagrees with the network.
+        PublishError: the version cannot be written; no files remain.
+    """
+    with reserve(repository, family) as staging:
+        class_biases = origin.class_biases
+        if class_biases is None:
+            reporter.stage("fit class biases on the holdout")
+            holdout = images.part("holdout")
+            classifier, class_biases = debias(classifier, holdout.images_NHWC, holdout.labels_N)
+
+        reporter.stage(f"export {staging.reference}")
+        spec = _input_spec(classifier, images, origin.geometry)
+        export_model(classifier, staging.folder, height=spec.height, width=spec.width)
+        export_gradient(classifier, staging.folder, height=spec.height, width=spec.width)
+
+        reporter.stage("quantize, calibrate on the holdout, evaluate on the test images")
+        result = evaluate(
+            staging.folder / GRAPHS["fp32"],
+            classifier,
+            images,
+            validate="validation" not in trained_on(origin.config),
+            threads=origin.environment.threads,
+        )
+
+        reporter.stage("evaluate on corrupted holdout images")
+        corrupted = _corrupted_holdout(staging, origin, images, result)
+
+        reporter.stage("check gradients against autograd in float64")
+        gradient = check_gradient(
+            staging.folder, classifier, _gradient_images(images), threads=origin.environment.threads
+        )
+
+        reporter.stage("publish")
+        manifest = _manifest(staging, spec, classifier, origin, images, result, class_biases, gradient)
+        manifest = manifest.model_copy(update={"metrics": _with_corrupted(manifest.metrics, corrupted)})
+        write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
+        _write_records(staging, manifest, origin, result)
+        manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
+        reporter.writing("publish")
+        before_publishing(manifest)
+        staging.publish(manifest)
+    return manifest
+
+
+def _corrupted_holdout(staging: Staging, origin: Origin, images: Images, result: EvaluationResult) -> CorruptedHoldout:
+    model = ReportedModel(
+        family=staging.family,
+        version=staging.version,
+        architecture=origin.config.network.kind,
+        weights=sha256_of(staging.folder / WEIGHTS_NAME),
+    )
+    return measure_corrupted_holdout(
+        staging.folder / GRAPHS["fp32"],
+        model,
+        images,
+        result.calibration["fp32"],
+        threads=origin.environment.threads,
+    )
+
+
+def _with_corrupted(metrics: HeadlineMetrics, corrupted: CorruptedHoldout) -> HeadlineMetrics:
+    return metrics.model_copy(
+        update={"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
+    )
+
+
+def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
+    """The first 256 validation images; training images are added if there are fewer."""
+    enough = len(images.split.validation) >= _GRADIENT_IMAGES
+    part = images.part("validation") if enough else images.part("validation", "train")
+    return part.images_NHWC[:_GRADIENT_IMAGES]
+
+
+def _manifest(
+    staging: Staging,
+    spec: InputSpec,
+    classifier: Classifier,
+    origin: Origin,
+    images: Images,
+    result: EvaluationResult,
+    class_biases: ClassBiasRecord | None,
+    gradient: GradientRecord,
+) -> Manifest:
+    """Build the manifest, without the list of files."""
+    config, dataset = origin.config, images.dataset
+    return Manifest(
+        family=staging.family,
+        version=staging.version,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        architecture=config.network.kind,
+        class_names=dataset.class_names,
+        input=spec,
+        recipe=config.recipe,
+        config=config.model_dump(mode="json"),
+        seed=config.seed,
+        derived_from=origin.derived_from,
+        source_digest=origin.source_digest,
+        data=_data_record(images, config),
+        environment=origin.environment,
+        licence=LicenceRecord(
+            weights=_WEIGHTS_TERMS,
+            data=dataset.licence,
+            provenance=_provenance(config),
+        ),
+        cost=CostRecord(
+            parameters=count_parameters(classifier),
+            macs=count_macs(classifier, height=spec.height, width=spec.width),
+            training_seconds=origin.training_seconds,
+            teacher_seconds=origin.teacher_seconds,
+            epochs=len(origin.history),
+        ),
+        calibration=result.calibration,
+        class_biases=class_biases,
+        averaged_views=result.averaged_views,
+        quantization=result.quantization,
+        gradient=gradient,
+        metrics=result.metrics,
+        parity=result.parity,
+        files={},
+    )
+
+
+def _provenance(config: RecipeConfig) -> str:
+    start = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
+    teacher = config.distillation.teacher
+    distilled = "" if teacher is None else f", distilled from {teacher}"
+    return f"Trained from {start} by Duet's recipe {config.recipe}{distilled}."
+
+
+def _write_records(staging: Staging, manifest: Manifest, origin: Origin, result: EvaluationResult) -> None:
+    folder = staging.folder
+    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json())
+    save_predictions(folder / PREDICTIONS_NAME, result.predictions)
+    lines = [json.dumps(asdict(record)) + "\n" for record in origin.history]
+    (folder / HISTORY_NAME).write_text("".join(lines))
+    write_figures(folder, staging.reference, origin.history, result.scores)
+    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation))
+
+
+def _file_records(folder: Path) -> dict[str, FileRecord]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_record(path) for path in paths}
+
+
+def _input_spec(classifier: Classifier, images: Images, geometry: Geometry) -> InputSpec:
+    _, height, width, _ = images.dataset.test.images_NHWC.shape
+    mean, std = classifier.mean.tolist(), classifier.std.tolist()
+    return InputSpec(height=height, width=width, geometry=geometry, mean=tuple(mean), std=tuple(std))
+
+
+def _data_record(images: Images, config: RecipeConfig) -> DataRecord:
+    split, dataset = images.split, images.dataset
+    return DataRecord(
+        name=dataset.name,
+        digest=dataset.digest,
+        split_digest=split.digest,
+        counts={
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "holdout": len(split.holdout),
+            "test": len(dataset.test),
+        },
+        trained_on=trained_on(config),
+    )

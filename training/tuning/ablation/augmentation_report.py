@@ -1,0 +1,103 @@
+"""The augmentation study as a table and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from training.plots.theme import LIGHT
+from training.tuning.ablation.augmentation import STEPS, Cell, Run, Study, cells, changed_settings, strengths
+from training.tuning.ablation.pictures import save_small
+
+PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
+_MARKERS = "osd^"
+
+
+def write_report(folder: Path, study: Study) -> Path:
+    """Write README.md and augmentation.png to `folder`; returns the page.
+
+    Raises:
+        ConfigurationError: there are fewer than two seeds.
+        OSError: the folder cannot be written.
+    """
+    found = cells(study.runs)
+    save_small(figure(found), folder / FIGURE_NAME)
+    page = folder / PAGE_NAME
+    page.write_text(_page(found, study))
+    return page
+
+
+def figure(found: Sequence[Cell]) -> Figure:
+    """Mean accuracy of each step with its 95 % interval and every seed as a dot, one line for each recipe."""
+    drawn = Figure(figsize=(7, 3.8), layout="constrained")
+    axes = drawn.subplots()
+    for number, recipe in enumerate(dict.fromkeys(one.recipe for one in found)):
+        color, marker = LIGHT.parts[number % len(LIGHT.parts)], _MARKERS[number % len(_MARKERS)]
+        some = [one for one in found if one.recipe == recipe]
+        places = [STEPS.index(one.step) for one in some]
+        means = [one.accuracy.value for one in some]
+        reach = [
+            [one.accuracy.value - one.accuracy.low for one in some],
+            [one.accuracy.high - one.accuracy.value for one in some],
+        ]
+        axes.errorbar(places, means, yerr=reach, color=color, marker=marker, capsize=3, label=recipe)
+        for place, one in zip(places, some, strict=True):
+            axes.scatter([place] * len(one.accuracies), one.accuracies, color=color, s=8, alpha=0.5)
+    ranks = sorted({STEPS.index(one.step) for one in found})
+    axes.set_xticks(ranks, [STEPS[rank] for rank in ranks])
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.margins(x=0.1)
+    axes.set_xlabel("step, added to those before it")
+    axes.set_ylabel("validation accuracy")
+    axes.grid(axis="y", color=LIGHT.grid)
+    axes.legend(frameon=False)
+    return drawn
+
+
+def _page(found: Sequence[Cell], study: Study) -> str:
+    recipes = ", ".join(_recipe(run, study) for run in {run.recipe: run for run in study.runs}.values())
+    teacher = study.teacher
+    taught = (
+        ""
+        if teacher is None
+        else f" {teacher.reference} ({teacher.recipe}, {teacher.test_accuracy:.2%} of the test images right) teaches."
+    )
+    seconds = sum(run.seconds for run in study.runs)
+    rows = []
+    for one in found:
+        difference = ""
+        if one.difference is not None:
+            low, value, high = (100 * x for x in (one.difference.low, one.difference.value, one.difference.high))
+            difference = f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+        values = ", ".join(f"{value:.2%}" for value in one.accuracies)
+        interval = f"{one.accuracy.low:.2%} to {one.accuracy.high:.2%}"
+        rows.append(f"| {one.recipe} | {one.step} | {one.accuracy.value:.2%} | {interval} | {difference} | {values} |")
+    return "\n".join(
+        [
+            "# What each augmentation gives",
+            "",
+            f"Each step adds to those before it. {recipes}, all on the same {study.images:,} training images, judged "
+            f"on the validation images; {seconds / 60:.0f} minutes of training in all. Intervals are 95 % intervals "
+            "of the mean over seeds (Student's t); points are against the step before, seed by seed."
+            f"{taught}",
+            "",
+            f"![accuracy of each step]({FIGURE_NAME})",
+            "",
+            "| recipe | step | accuracy | interval | points | seeds |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _recipe(run: Run, study: Study) -> str:
+    """A recipe, how long it was trained, how strong its steps are, and what was changed in it."""
+    strong = strengths(study, run.recipe)
+    changed = {key: value for key, value in changed_settings(run).items() if key.split(".")[-1] not in strong}
+    told = strong | changed
+    changes = ", ".join(f"{name} {value}" for name, value in told.items())
+    return f"{run.recipe} {run.config['epochs']} epochs" + (f" ({changes})" if changes else "")

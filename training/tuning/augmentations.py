@@ -1,0 +1,39 @@
+"""What the spaces of both families have in common of augmentation: how far images are changed, and how much mixed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+from core.recipes import Augmentation
+from training.tuning.space import Point
+
+_NAMES = ("translate", "rotate", "stretch", "cutout", "mixup")
+
+
+def augmentation_dimensions(
+    base: Augmentation, *, cutout: tuple[int, ...], mixup: tuple[float, ...]
+) -> dict[str, BaseDistribution]:
+    """Strength of every change; none of it and what the recipe has are always among the choices."""
+    return {
+        "translate": IntDistribution(0, max(4, base.translate)),
+        "rotate": _choices(10.0, 20.0, own=base.rotate),
+        "stretch": _choices(0.1, 0.2, own=base.stretch),
+        "cutout": _choices(*cutout, own=base.cutout),
+        "mixup": _choices(*mixup, own=base.mixup),
+    }
+
+
+def augmentation_baseline(base: Augmentation) -> Point:
+    """Where the recipe stands."""
+    return {name: getattr(base, name) for name in _NAMES}
+
+
+def augmentation_at(point: Point) -> dict[str, Any]:
+    """The settings at a point, by their dotted names; a journal of an older release may lack some dimensions."""
+    return {f"augmentation.{name}": point[name] for name in _NAMES if name in point}
+
+
+def _choices(*offered: float, own: float) -> CategoricalDistribution:
+    return CategoricalDistribution(tuple(sorted({type(own)(0), *offered, own})))
