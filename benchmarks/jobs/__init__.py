@@ -1,1 +1,1 @@
-"""What jobs cost while they run: how soon they begin, how soon they are heard of, and what predictions notice."""
+"""Jobs benchmark: time to claim a job, delay of its events, and predictions beside a training."""

@@ -1,1 +1,1 @@
-"""How heavy the web pages are and how soon they can be used, in a real browser."""
+"""Pages benchmark: weight and speed of the web pages in Chromium."""

@@ -1,1 +1,1 @@
-"""What a change of champion does to the requests that run meanwhile."""
+"""Promotion benchmark: requests that run while a champion changes."""

@@ -1,1 +1,1 @@
-"""How fast explanations are, each figure against a reference that is measured in the same run."""
+"""Saliency benchmark: explanations and the Open Inference Protocol against their references."""

@@ -1,16 +1,7 @@
-"""A Mosec server of the same file, with the settings that served it best here, among those its documentation names.
+"""Mosec server for comparison; benchmarks/README.md explains its settings.
 
-Dynamic batches of up to 32, bodies that are the picture itself, decoding in the worker's `deserialize`, one
-onnxruntime session with one thread. What was tried on one core, three rounds of the shipped cnn at 32 clients:
-
-- a wait for more requests of 1, 2, 5 or 10 ms: the same throughput within the noise (fp32 530 to 545 requests/s, int8
-  1,420 to 1,520), because a batch fills while the last one runs; but at one client the wait is added to every answer
-  (medians of 4.7, 5.9, 9.5 and 14.7 ms). So it is 1 ms, the least that Mosec takes;
-- decoding in a stage of its own: slower (0.60 to 0.83 of onnxruntime's speed, against 0.81 to 0.96), since the two
-  processes share the core and pass every picture through a socket.
-
-BENCHMARK_GRAPH (the ONNX file) and BENCHMARK_LABELS (a JSON list) are environment variables, because Mosec has the
-command line for its own options:
+BENCHMARK_GRAPH (the ONNX file) and BENCHMARK_LABELS (a JSON list) are environment variables, because Mosec parses the
+command line itself:
 
     python -m benchmarks.serving.mosec_server --address 127.0.0.1 --port 8002 --log-level warning
 """
@@ -34,7 +25,7 @@ MAX_WAIT_MS = 1
 
 
 class Classifier(Worker):
-    """Decodes and classifies whole batches of pictures."""
+    """Decodes and classifies batches of images."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +38,7 @@ class Classifier(Worker):
         self._height, self._width = self._session.get_inputs()[0].shape[1:3]
 
     def deserialize(self, data: bytes) -> npt.NDArray[np.uint8]:
-        """A PNG file as uint8 [H, W, 3]."""
+        """Decode a PNG file into uint8 [H, W, 3]."""
         try:
             image = Image.open(io.BytesIO(data)).convert("RGB")
         except OSError as error:
@@ -57,7 +48,7 @@ class Classifier(Worker):
         return np.asarray(image)
 
     def forward(self, data: list[npt.NDArray[np.uint8]]) -> list[dict[str, Any]]:
-        """The answers to a batch of pictures."""
+        """Classify a batch of images."""
         logits_NK = self._session.run(["logits"], {"images": np.stack(data)})[0]
         exponentials_NK = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
         probabilities_NK = exponentials_NK / exponentials_NK.sum(axis=1, keepdims=True)
@@ -70,12 +61,7 @@ class Classifier(Worker):
         ]
 
 
-def main() -> None:
-    """Serve until stopped; Mosec reads its options from the command line."""
+if __name__ == "__main__":
     server = Server()
     server.append_worker(Classifier, num=1, max_batch_size=MAX_BATCH, max_wait_time=MAX_WAIT_MS)
     server.run()
-
-
-if __name__ == "__main__":
-    main()

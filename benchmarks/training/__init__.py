@@ -1,1 +1,1 @@
-"""How fast recipes train, beside a plain PyTorch loop: `python -m benchmarks.training`."""
+"""Training benchmark: parts of a step, the limit of the machine, and a plain PyTorch loop."""

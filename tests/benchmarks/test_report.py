@@ -1,92 +1,89 @@
 from __future__ import annotations
 
-import io
 import json
-from dataclasses import replace
+import math
 from pathlib import Path
 
-from rich.console import Console
+import pytest
 
-from benchmarks.serving.report import markdown, print_report, write_json
-from tests.benchmarks.results import COSTS, make_overload, make_results, make_sample, make_scaling
-
-RESULTS = make_results(
-    make_sample(per_second=370, round_=0),
-    make_sample(per_second=350, round_=1),
-    make_sample("mosec", "raw", clients=1, per_second=90.0),
-    overloads=(make_overload(other_errors=3, error_kinds={"status 504": 2, "ConnectionResetError": 1}),),
-    scalings=(make_scaling(400, 720),),
-    costs=COSTS,
-    left_out=("int8: cnn@7 has no int8 graph",),
+from benchmarks.common.report import (
+    BenchmarkError,
+    Goal,
+    TextTable,
+    check_goals,
+    choose,
+    columns_table,
+    figure_tables,
+    percentile,
+    report,
+    summary,
 )
 
-
-def rows(text: str, title: str) -> list[list[str]]:
-    lines = text.partition(f"### {title}\n\n")[2].partition("\n\n")[0].splitlines()
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+GOALS = (Goal("ratio, *", ">=", 0.9), Goal("p99, ms", "<=", 100))
 
 
-def test_the_page_states_what_was_measured_and_with_what() -> None:
-    head = markdown(RESULTS).partition("###")[0]
-    for words in ("cnn@7", "132.1 M multiply-accumulates", "2,162,650 parameters", "a processor", "onnxruntime 1.2.3"):
-        assert words in head
-    assert "not idle" not in head
-    assert "Something else" not in head
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([3.0, 1.0, 2.0], "2 (1..3)"),
+        ([0.9], "0.90"),
+        ([0.88, 0.95, 0.89], "0.89 (0.88..0.95)"),
+        ([12.34, 56.78], "34.6 (12.3..56.8)"),
+        ([1234.5, 1233.4, 1240.2], "1,234 (1,233..1,240)"),
+        ([0], "0"),
+        ([float("nan")], "nan"),
+    ],
+)
+def test_summary_shows_median_and_range(values: list[float], expected: str) -> None:
+    assert summary(values) == expected
 
 
-def test_the_page_says_where_the_machine_was_disturbed() -> None:
-    sample = make_sample()
-    sample = replace(sample, raw=replace(sample.raw, core_share=0.66))
-    busy = replace(make_results(sample), setup=replace(RESULTS.setup, load_average=2.0))
-    head = markdown(busy).partition("###")[0]
-    assert "not idle: its load average was 2.0" in head
-    assert "once had 66% of it" in head
+@pytest.mark.parametrize(("percent", "expected"), [(1, 1.0), (50, 50.0), (99, 99.0), (100, 100.0)])
+def test_percentile_is_nearest_rank(percent: float, expected: float) -> None:
+    assert percentile([float(value) for value in range(100, 0, -1)], percent) == expected
 
 
-def test_the_table_of_the_closed_loop_has_a_row_for_each_cell() -> None:
-    headings, _, *cells = rows(markdown(RESULTS), "Closed loop")
-    assert headings[:6] == ["precision", "clients", "server", "body", "requests/s", "/ raw batch 32"]
-    # In the order of clients, whatever the order of measurement; over rounds, median and spread.
-    assert [row[1:3] for row in cells] == [["1", "mosec"], ["32", "duet"]]
-    assert cells[1][4:6] == ["360 (350..370)", "0.90 (0.88..0.93)"]
-    assert all(len(row) == len(headings) for row in cells)
+def test_percentile_of_few_values_is_the_highest() -> None:
+    assert percentile([1.0, 2.0, 30.0], 99) == 30.0
+    assert math.isnan(percentile([], 50))
 
 
-def test_every_table_is_one_that_markdown_can_show() -> None:
-    text = markdown(RESULTS)
-    for title in ("onnxruntime alone, one thread", "Closed loop", "Overload, a row per round", "Goals"):
-        headings, rule, *cells = rows(text, title)
-        assert cells
-        assert {len(row) for row in cells} == {len(headings)} == {len(rule)}
-    assert "2 status 504, 1 ConnectionResetError" in text
-    assert text.endswith("Left out:\n\n- int8: cnn@7 has no int8 graph\n")
+def test_check_goals_compares_medians() -> None:
+    verdicts = check_goals(GOALS, {"p99, ms": [90, 101, 102], "ratio, fp32": [0.88, 0.9, 0.95], "other": [1]})
+    assert [(one.name, one.goal, one.met) for one in verdicts] == [
+        ("p99, ms", "<= 100", False),
+        ("ratio, fp32", ">= 0.9", True),
+    ]
 
 
-def test_the_terminal_shows_the_same_figures() -> None:
-    console = Console(file=io.StringIO(), width=240)
-    print_report(RESULTS, console)
-    assert isinstance(console.file, io.StringIO)
-    shown = console.file.getvalue()
-    for words in ("0.90 (0.88..0.93)", "not met", "left out: int8: cnn@7 has no int8 graph"):
-        assert words in shown
+def test_goal_is_missed_by_nan() -> None:
+    assert not Goal("x", "<=", 1).met([float("nan")])
+    assert not Goal("x", ">=", 1).met([float("nan")])
 
 
-def test_json_has_every_sample_and_verdict(tmp_path: Path) -> None:
-    write_json(RESULTS, tmp_path / "out.json")
-    content = json.loads((tmp_path / "out.json").read_text())
-    assert [sample["load"]["answered"] for sample in content["samples"]] == [1850, 1750, 450]
-    assert content["samples"][0]["cell"] == {
-        "target": "duet",
-        "body": "multipart",
-        "precision": "fp32",
-        "clients": 32,
-    }
-    assert content["setup"]["macs"] == 132_100_000
-    assert content["overloads"][0]["error_kinds"] == {"status 504": 2, "ConnectionResetError": 1}
-    assert {goal["met"] for goal in content["goals"]} == {True, False}
+def test_figure_tables_separate_figures_with_goals() -> None:
+    plain, goals = figure_tables("Figures", {"p99, ms": [50], "images": [3]}, GOALS)
+    assert plain.rows == (("images", "3"),)
+    assert goals.rows == (("p99, ms", "<= 100", "50", "met"),)
 
 
-def test_a_figure_that_does_not_exist_is_null(tmp_path: Path) -> None:
-    nothing = make_sample(per_second=0, p50_ms=float("nan"), p99_ms=float("nan"), errors=9)
-    write_json(make_results(nothing), tmp_path / "out.json")
-    assert json.loads((tmp_path / "out.json").read_text())["samples"][0]["load"]["p50_ms"] is None
+def test_columns_table_has_a_row_per_key() -> None:
+    table = columns_table("T", ("key",), {("a",): {"x": [1, 2, 3]}, ("b",): {"x": [4]}})
+    assert table == TextTable("T", ("key", ">x"), (("a", "2 (1..3)"), ("b", "4")))
+
+
+def test_report_writes_the_printed_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "out.md"
+    report("Head.", [TextTable("T", ("what", ">n"), (("a", "1.25"),))], {"a": [1.25]}, out=out, markdown=page)
+    assert json.loads(out.read_text()) == {"a": [1.25]}
+    assert page.read_text() == "Head.\n\n### T\n\n| what | n |\n|---|---:|\n| a | 1.25 |\n"
+    printed = capsys.readouterr().out
+    assert "Head." in printed
+    assert "1.25" in printed
+
+
+def test_choose_keeps_the_known_order() -> None:
+    assert choose("--body", " raw,, multipart", ("multipart", "raw")) == ("multipart", "raw")
+    assert choose("--body", "", ("multipart", "raw")) == ("multipart", "raw")
+    with pytest.raises(BenchmarkError, match="--body json: choose from multipart, raw"):
+        choose("--body", "json", ("multipart", "raw"))

@@ -1,103 +1,52 @@
-"""The benchmark of explanations: its verdicts, and every part of it over the shipped mlp. No figure is judged."""
-
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.saliency.bare import times
-from benchmarks.saliency.child import child
-from benchmarks.saliency.crowd import Crowd
-from benchmarks.saliency.goals import figures, judge
-from benchmarks.saliency.run import Results
-from benchmarks.serving.errors import BenchmarkError
-from benchmarks.serving.processes import ROOT
+from benchmarks.common.reference import time_calls
+from benchmarks.saliency.bench import MEASUREMENTS, ratios
+from tests.benchmarks.commands import run
+from tests.benchmarks.test_wrk import needs_wrk
 
-needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the service and the load each need one")
+TIMES_MS = {
+    "forward": 2.0,
+    "gradient": 5.0,
+    "served picture": 8.0,
+    "captum": 200.0,
+    "path": 100.0,
+    "served path": 150.0,
+}
 
 
-def one_round(slower: float = 1.0) -> dict[str, list[float]]:
-    return {
-        "forward": [0.001 * slower, 0.002 * slower, 0.9],
-        "gradient": [0.005 * slower] * 3,
-        "served picture": [0.008 * slower] * 3,
-        "captum": [0.2 * slower],
-        "path": [0.1 * slower],
-        "served path": [0.15 * slower],
-        "batch": [0.045 * slower],
-        "triton": [0.060 * slower],
+def test_ratios_are_those_of_measured_times() -> None:
+    assert ratios(TIMES_MS) == {
+        "served saliency, PNG, of one image over its fp32 forward time": 4.0,
+        "the gradient graph alone over the same": 2.5,
+        "integrated gradients, 32 steps, over torch + captum: served": 0.75,
+        "integrated gradients, 32 steps, over torch + captum: the graph alone": 0.5,
+    }
+    assert ratios({"batch": 45.0, "triton": 60.0}) == {
+        "tritonclient infer, batch 32 uint8, images/s over onnxruntime's": 0.75
     }
 
 
-def test_ratios_are_of_medians_within_a_round() -> None:
-    results = Results(
-        "cnn@1", [one_round(), one_round(4), one_round(2)], [Crowd(500, 10, 15, 7, 0.0), Crowd(500, 10, 30, 7, 0.25)]
-    )
-    goals = {goal.what: (goal.measured, goal.met) for goal in judge(results)}
-    assert list(goals.values()) == [
-        ("4.00", True),
-        ("2.50", None),
-        ("0.75", False),
-        ("0.50", True),
-        ("2.25 (1.50..3.00)", False),
-        ("0.12 (0.00..0.25)", False),
-        ("0.75", False),
-    ]
-    told = dict(figures(results))
-    assert told["forward, ms"] == "4.00 (2.00..8.00)"
-    assert told["p99 beside explanations, ms"] == "22.50 (15.00..30.00)"
-
-
-def test_only_what_was_measured_is_judged() -> None:
-    measured = {name: taken for name, taken in one_round().items() if name in ("batch", "triton")}
-    [goal] = judge(Results("cnn@1", [measured]))
-    assert "tritonclient" in goal.what
-
-
-def test_a_call_is_timed_at_least_three_times() -> None:
+def test_time_calls_measures_at_least_three_calls() -> None:
     calls: list[int] = []
-    assert len(times(lambda: calls.append(1), 0.0)) == 3
+    assert len(time_calls(lambda: calls.append(1), 0.0).seconds) == 3
     assert len(calls) > 3
 
 
-def test_a_child_that_cannot_measure_says_so(tmp_path: Path) -> None:
-    with child(tmp_path, core=min(os.sched_getaffinity(0))) as bare, pytest.raises(BenchmarkError, match="forward"):
-        bare.times("forward", 0.1)
-
-
 @pytest.mark.slow
-@needs_two_cores
 @pytest.mark.full
-def test_a_short_run_measures_every_part(tmp_path: Path) -> None:
-    out, page = tmp_path / "out.json", tmp_path / "out.md"
-    options = ["--family", "mlp", "--rounds", "1", "--seconds", "0.2", "--out", str(out), "--markdown", str(page)]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.saliency", *options],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("DUET_")},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    content = json.loads(out.read_text())
-    assert set(content["times"][0]) == set(one_round())
-    assert all(len(taken) >= 3 for taken in content["times"][0].values())
-    assert content["crowds"][0]["explained_per_second"] > 0
-    for text in (done.stdout, page.read_text()):
-        assert "tritonclient" in text
-        assert "captum" in text
-
-
-def test_a_folder_without_models_is_an_error_in_a_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.saliency", "--models", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("benchmarks.saliency: ")
-    assert "has no champion of cnn" in done.stderr
+@needs_wrk
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the service and the load each need a core")
+def test_short_run_measures_every_part(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    printed = run("saliency", "--family", "mlp", "--rounds", "1", "--seconds", "0.2", "--out", str(out))
+    figures = json.loads(out.read_text())
+    assert {f"{name}, ms" for name in MEASUREMENTS} <= figures.keys()
+    assert figures["explanations/s meanwhile"][0] > 0
+    assert "tritonclient" in printed

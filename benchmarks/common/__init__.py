@@ -1,0 +1,1 @@
+"""Shared parts of the benchmarks: servers, load generators, references, goals and tables."""

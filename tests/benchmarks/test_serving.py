@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.common.http import Answer
+from benchmarks.common.open_loop import Outcome
+from benchmarks.common.report import BenchmarkError, SkippedError, check_goals
+from benchmarks.common.wrk import Load
+from benchmarks.serving.bench import GOALS, Cell, Plan, Results, cell_figures, client_count, goal_figures, make_plan
+from benchmarks.serving.bench import tables as report_tables
+from benchmarks.serving.overload import retry_after_ms, summarize
+from tests.benchmarks.commands import is_running, run, start
+from tests.benchmarks.test_wrk import needs_wrk
+from tests.support.onnx_models import write_onnx_version
+from tests.support.versions import write_aliases
+
+OK = Answer(200, b"HTTP/1.1 200 OK", b"{}")
+CAPACITY = Load(answered=50, errors=0, seconds=5.0, p50_ms=90.0, p99_ms=100.0)
+RAW = {
+    "batch 1, ms": 2.0,
+    "batch 32, images/s": 400.0,
+    "batch 32, images per CPU s": 400.0,
+    "share of the core, %": 99.0,
+}
+needs_two_cores = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2, reason="the server and the load each need a core"
+)
+
+
+def load(per_second: float, *, p50_ms: float = 80.0, p99_ms: float = 100.0, errors: int = 0) -> Load:
+    return Load(round(5 * per_second), errors, 5.0, p50_ms, p99_ms)
+
+
+def figures(*rounds: dict[str, float]) -> dict[str, list[float]]:
+    return {name: [found[name] for found in rounds] for name in rounds[0]}
+
+
+def test_cell_figures_are_ratios_to_onnxruntime_alone() -> None:
+    found = cell_figures(load(360, p50_ms=2.5, p99_ms=5.0, errors=3), RAW, 1.0)
+    assert found["requests/s"] == 360
+    assert found["/ raw batch 32"] == pytest.approx(0.9)
+    assert found["/ raw batch 1"] == pytest.approx(1.25)
+    assert found["p99 / p50"] == pytest.approx(2.0)
+    assert found["errors"] == 3
+
+
+def test_cell_figures_per_cpu_second_ignore_other_load_on_the_core() -> None:
+    # Another process takes half of the core from the server, but not from onnxruntime.
+    assert cell_figures(load(180), RAW, 0.5)["per CPU s"] == pytest.approx(0.9)
+    assert math.isnan(cell_figures(load(180), RAW, 0.0)["per CPU s"])
+
+
+def test_goals_are_checked_for_duet_alone() -> None:
+    slow = cell_figures(load(352, errors=1), RAW, 1.0)
+    cells: dict[Cell, dict[str, list[float]]] = {
+        ("fp32", 32, "duet", "multipart"): figures(slow, cell_figures(load(380, errors=1), RAW, 1.0), slow),
+        ("fp32", 32, "naive", "multipart"): figures(slow),
+        ("fp32", 64, "duet", "raw"): figures(cell_figures(load(380, p50_ms=100, p99_ms=149), RAW, 1.0)),
+    }
+    results = Results(raw={("fp32",): figures(RAW)}, cells=cells)
+    verdicts = {one.name: (one.measured, one.met) for one in check_goals(GOALS, goal_figures(results))}
+    assert verdicts == {
+        "/ raw batch 32: fp32, 32 clients, duet multipart": ("0.88 (0.88..0.95)", False),
+        "p99 / p50: fp32, 64 clients, duet raw": ("1.49", True),
+        "errors of duet": ("3", False),
+    }
+    assert [table.title for table in report_tables(results, goal_figures(results))] == [
+        "onnxruntime alone, one thread",
+        "Closed loop",
+        "Goals",
+    ]
+
+
+def test_groups_hold_comparable_cells_and_rotate() -> None:
+    plan = Plan(clients=(1, 32), precisions=("fp32",))
+    pairs = [("duet", "multipart"), ("duet", "raw"), ("naive", "multipart"), ("mosec", "raw")]
+    assert list(plan.groups(0)) == [[("fp32", clients, *pair) for pair in pairs] for clients in (1, 32)]
+    firsts = [next(plan.groups(round_))[0][2:] for round_ in range(5)]
+    assert firsts == [*pairs, pairs[0]]
+    assert next(Plan(servers=("naive",), bodies=("raw",)).groups(1)) == []
+
+
+def test_make_plan_with_servers_alone_means_their_closed_loop() -> None:
+    plan = make_plan(["mosec", "duet"], quick=False)
+    assert (plan.servers, plan.parts) == (("duet", "mosec"), ("load",))
+    plan = make_plan(["start", "load"], quick=True)
+    assert (len(plan.servers), plan.parts, plan.rounds) == (3, ("load", "start"), 1)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1025", "many", "1.5"])
+def test_client_count_is_bounded(text: str) -> None:
+    with pytest.raises(BenchmarkError, match="--clients"):
+        client_count(text)
+    assert client_count("1024") == 1024
+
+
+def rejection(header: str | None = "1", milliseconds: object = 700) -> Answer:
+    head = "HTTP/1.1 429 Too Many Requests" + (f"\r\nRetry-After: {header}" if header is not None else "")
+    return Answer(429, head.encode(), json.dumps({"retry_after_ms": milliseconds}).encode())
+
+
+def outcome(due: float, answer: Answer | None = OK, *, after: float = 0.1, late: float = 0.0) -> Outcome:
+    return Outcome(due, due + late, due + after if answer else float("nan"), answer, None)
+
+
+def test_summarize_ignores_the_first_fifth() -> None:
+    outcomes = [outcome(second / 2, after=3.0 if second < 4 else 0.2) for second in range(20)]
+    found = summarize(outcomes, CAPACITY, seconds=10.0)
+    # 16 requests are due in the last eight seconds; four more are answered then, but were due before.
+    assert found["offered/s"] == pytest.approx(2.0)
+    assert found["accepted/s"] == pytest.approx(20 / 8)
+    assert found["accepted / capacity"] == pytest.approx(0.25)
+    assert found["p99 accepted / at capacity"] == pytest.approx(2.0)
+
+
+def test_summarize_counts_latency_from_the_due_time_and_throughput_to_the_end() -> None:
+    found = summarize([outcome(5.0, after=0.3, late=0.01), outcome(9.9, after=0.5)], CAPACITY, seconds=10.0)
+    assert found["accepted/s"] == pytest.approx(1 / 8)
+    assert found["p50 accepted, ms"] == pytest.approx(300)
+    assert found["p99 accepted, ms"] == pytest.approx(500)
+
+
+def test_summarize_rejects_a_late_generator() -> None:
+    with pytest.raises(SkippedError, match="50 ms late"):
+        summarize([outcome(5.0, late=0.05)], CAPACITY, seconds=10.0)
+
+
+def test_summarize_counts_everything_but_2xx_and_429_as_errors() -> None:
+    rejections = [*[outcome(5.0, rejection(), after=0.01)] * 7, outcome(5.0, rejection(header=None))]
+    failures = [outcome(5.0, Answer(504, b"HTTP/1.1 504 Late", b"{}")), outcome(5.0, None)]
+    found = summarize([outcome(5.0), outcome(5.0), *rejections, *failures], CAPACITY, seconds=10.0)
+    assert found["429, %"] == pytest.approx(100 * 8 / 12)
+    assert found["neither 2xx nor 429"] == 2
+    assert found["429 with a consistent Retry-After, %"] == pytest.approx(100 * 7 / 8)
+    assert found["retry_after_ms, median"] == 700
+    assert found["p50 accepted, ms"] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("header", "milliseconds"), [("1", 1), ("1", 1000), ("2", 1001), ("60", 60_000)])
+def test_retry_after_is_read(header: str, milliseconds: int) -> None:
+    assert retry_after_ms(rejection(header, milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("header", "milliseconds"),
+    [(None, 700), ("1", None), ("1", "700"), ("1", 0), ("1", 1001), ("2", 700), ("soon", 700), ("61", 60_001)],
+)
+def test_retry_after_that_is_inconsistent_is_none(header: str | None, milliseconds: object) -> None:
+    assert retry_after_ms(rejection(header, milliseconds)) is None
+    assert retry_after_ms(Answer(429, b"HTTP/1.1 429 No\r\nRetry-After: 1", b"busy")) is None
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder of versions with two tiny champions."""
+    folder = tmp_path / "models"
+    write_onnx_version(folder / "cnn" / "1", "cnn", 1, size=32)
+    write_onnx_version(folder / "mlp" / "1", "mlp", 1, size=32, inverted=True)
+    write_aliases(folder, cnn=1, mlp=1)
+    return folder
+
+
+@pytest.mark.slow
+@needs_wrk
+@needs_two_cores
+@pytest.mark.full
+def test_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "out.md"
+    options = ["--quick", "--clients", "1,8", "--out", str(out), "--markdown", str(page)]
+    printed = run("serving", "--models", str(models), *options)
+    content = json.loads(out.read_text())
+    assert {"fp32 8 duet multipart", "fp32 8 duet raw", "fp32 8 naive multipart"} <= content["closed_loop"].keys()
+    skipped = "\n".join(content["skipped"])
+    assert ("fp32 8 mosec raw" in content["closed_loop"]) == (find_spec("mosec") is not None)
+    assert "duet int8: cnn@1 has no int8 graph" in skipped
+    assert content["figures"]["resident memory with 2 champion(s), MB"][0] > 10
+    for text in (printed, page.read_text()):
+        assert "Closed loop" in text
+        assert "two workers on two cores" in text
+        assert "Skipped: duet int8" in text
+
+
+@pytest.mark.slow
+@needs_wrk
+@needs_two_cores
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
+def test_interrupted_run_stops_its_servers(models: Path, number: signal.Signals) -> None:
+    with start("serving", "--models", str(models), "--only", "duet", "--clients", "8", "--rounds", "9") as process:
+        assert process.stderr
+        assert "requests/s" in process.stderr.readline()  # the first cell: its server runs
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert any("serve" in one.cmdline() for one in family)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    end = time.monotonic() + 10
+    while any(map(is_running, family)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(is_running, family))
+
+
+def test_folder_without_models_is_a_clear_error(tmp_path: Path) -> None:
+    with start("serving", "--models", str(tmp_path), "--quick") as process:
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert error == (
+        f"benchmarks.serving: {tmp_path} has no champion of cnn: pass a folder of model versions with --models\n"
+    )
