@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from service.http.multipart import MultipartImages
 
 from benchmarks.common.http import BadAnswerError, multipart_request, raw_request, take_answer
+from service.http.request_body import MultipartImages
 
 ANSWER = b"HTTP/1.1 429 Too Many\r\ncontent-type: a/b\r\nRetry-After: 2\r\nContent-Length: 5\r\n\r\nhello"
 
