@@ -1,1 +1,1 @@
-"""Analyses of data sets and published versions, and the report made of them."""
+"""Analyses of data sets and published versions, and the report on two versions."""

@@ -1,1 +1,1 @@
-"""What a newcomer asks of a data set: counts, values, pictures of every class, duplicates."""
+"""Exploratory data analysis: class counts, pixel values, sample images and duplicates."""

@@ -1,8 +1,8 @@
-"""Images that occur more than once in a data set, exactly or nearly, and where the two copies lie.
+"""Exact and near duplicates within a data set, and leakage between its parts.
 
-A test image that the training images hold too is a question whose answer was given away. B. Barz and J. Denzler
-(Do we train on test data? Purging CIFAR of near-duplicates, 2020) looked through CIFAR-10's candidates by eye and
-found such a one for 3.3 % of its test images.
+A test image with a duplicate among the training images makes the measured accuracy too high. B. Barz and J. Denzler
+(Do we train on test data? Purging CIFAR of near-duplicates, 2020) checked the candidates of CIFAR-10 by eye and found
+duplicates of 3.3 % of its test images.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from training.data.types import ImageDataset
 
 @dataclass(frozen=True)
 class Copy:
-    """One of several images that are equal to the byte: its part (`training` or `test`), place in it and class."""
+    """One image of a group of identical images: its part (`training` or `test`), position in the part and class."""
 
     part: str
     position: int
@@ -36,7 +36,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class NearPair:
-    """A test and a training image that show nearly the same; similarities are those of `near_duplicates`."""
+    """A test image and its near duplicate among the training images, with the measures of `near_duplicates`."""
 
     test_position: int
     training_position: int
@@ -49,18 +49,18 @@ class NearPair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What occurs more than once.
+    """Duplicates of a data set.
 
     Attributes:
-        exact: groups of images that are equal to the byte.
+        exact: groups of identical images.
         exact_test_images: test images that have an exact copy among the training images.
-        exact_conflicts: groups of exact copies that do not all have the same class.
-        similarity_threshold: from which a pair is a candidate for a near duplicate.
-        correlation_threshold: from which a candidate counts.
-        near: pairs of test and training image, the most similar first; exact copies are among them.
+        exact_conflicts: groups of identical images with different classes.
+        similarity_threshold: minimum similarity of a candidate pair.
+        correlation_threshold: minimum correlation of a near duplicate.
+        near: pairs of test and training image, including exact copies, sorted by descending similarity.
         near_test_images: test images in at least one of those pairs.
         near_conflicts: pairs whose two images have different classes.
-        near_mirrored: pairs of which one is the other's mirror image.
+        near_mirrored: pairs in which one image is mirrored.
         validation_images: images of the validation part with a near duplicate in the train part.
         holdout_images: images of the holdout with a near duplicate in the train or the validation part.
     """
@@ -82,19 +82,19 @@ def find_duplicates(dataset: ImageDataset, split: Split, *, track: Track = iter)
     """Compare every test, validation and holdout image with all training images.
 
     Args:
-        dataset: whose images are compared.
-        split: of its training images.
-        track: shown the progress, once over the test images and once over the validation and holdout images.
+        dataset: data set to search.
+        split: split of its training images.
+        track: progress wrapper, called for the test images and again for the validation and holdout images.
     """
     training, test = dataset.training, dataset.test
-    exact = _exact(dataset)
+    exact = _exact_groups(dataset)
     index = NearDuplicateIndex(training.images_NHWC)
     pairs = index.lookup(test.images_NHWC, track=track)
-    near = [_named(dataset, pairs, number) for number in range(len(pairs))]
-    validation_images, holdout_images = _straddling(dataset, split, index, track)
+    near = [_near_pair(dataset, pairs, number) for number in range(len(pairs))]
+    validation_images, holdout_images = _count_leaked(dataset, split, index, track)
     return Duplicates(
         exact=exact,
-        exact_test_images=sum(_in_part(group, "test") for group in exact if _in_part(group, "training")),
+        exact_test_images=sum(_count_in(group, "test") for group in exact if _count_in(group, "training")),
         exact_conflicts=sum(len({copy.label for copy in group}) > 1 for group in exact),
         similarity_threshold=SIMILARITY_THRESHOLD,
         correlation_threshold=CORRELATION_THRESHOLD,
@@ -108,14 +108,14 @@ def find_duplicates(dataset: ImageDataset, split: Split, *, track: Track = iter)
 
 
 def equal_images(images: Iterable[npt.NDArray[np.uint8]]) -> list[list[int]]:
-    """Groups of two or more positions whose images are equal to the byte, in the order of their first positions."""
+    """Positions of identical images, in groups of two or more, ordered by the first position of each group."""
     groups: dict[bytes, list[int]] = {}
     for position, image_HWC in enumerate(images):
         groups.setdefault(hashlib.sha256(image_HWC.tobytes()).digest(), []).append(position)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _exact(dataset: ImageDataset) -> list[list[Copy]]:
+def _exact_groups(dataset: ImageDataset) -> list[list[Copy]]:
     parts = (("training", dataset.training), ("test", dataset.test))
     copies = [
         Copy(name, position, dataset.class_names[label])
@@ -126,11 +126,11 @@ def _exact(dataset: ImageDataset) -> list[list[Copy]]:
     return [[copies[position] for position in group] for group in groups]
 
 
-def _in_part(group: list[Copy], part: str) -> int:
+def _count_in(group: list[Copy], part: str) -> int:
     return sum(copy.part == part for copy in group)
 
 
-def _named(dataset: ImageDataset, pairs: NearPairs, number: int) -> NearPair:
+def _near_pair(dataset: ImageDataset, pairs: NearPairs, number: int) -> NearPair:
     test_position, training_position = int(pairs.query_P[number]), int(pairs.reference_P[number])
     return NearPair(
         test_position=test_position,
@@ -143,15 +143,15 @@ def _named(dataset: ImageDataset, pairs: NearPairs, number: int) -> NearPair:
     )
 
 
-def _straddling(dataset: ImageDataset, split: Split, index: NearDuplicateIndex, track: Track) -> tuple[int, int]:
-    """Validation images that the train part shows too, and holdout images that train or validation part show too."""
+def _count_leaked(dataset: ImageDataset, split: Split, index: NearDuplicateIndex, track: Track) -> tuple[int, int]:
+    """Count validation images with near duplicates in train, and holdout images with some in train or validation."""
     queried_N = np.concatenate([split.validation, split.holdout])
     pairs = index.lookup(dataset.training.images_NHWC[queried_N], track=track)
     position_P = queried_N[pairs.query_P]
     in_validation_P, in_holdout_P = (np.isin(position_P, part) for part in (split.validation, split.holdout))
-    beside_train_P = np.isin(pairs.reference_P, split.train)
-    beside_either_P = beside_train_P | np.isin(pairs.reference_P, split.validation)
+    in_train_P = np.isin(pairs.reference_P, split.train)
+    in_either_P = in_train_P | np.isin(pairs.reference_P, split.validation)
     return (
-        len(np.unique(position_P[in_validation_P & beside_train_P])),
-        len(np.unique(position_P[in_holdout_P & beside_either_P])),
+        len(np.unique(position_P[in_validation_P & in_train_P])),
+        len(np.unique(position_P[in_holdout_P & in_either_P])),
     )

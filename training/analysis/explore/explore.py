@@ -1,4 +1,4 @@
-"""`duet explore`: describe a data set in numbers and pictures and write them to a folder."""
+"""`duet explore`: statistics and figures of a data set, written to a folder."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from training.plots.theme import DARK, LIGHT
 
 
 def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) -> Findings:
-    """Write explore.json, figures/*.png and index.html into the folder `out`, which is created.
+    """Write explore.json, figures/*.png and index.html into the folder `out`. The folder is created if missing.
 
     Raises:
-        ConfigurationError: `out` cannot be written to.
+        ConfigurationError: `out` is not writable.
     """
     findings = find(dataset, split, progress)
     figures = draw(dataset, split, findings, progress)
@@ -36,7 +36,7 @@ def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) 
 
 
 def find(dataset: ImageDataset, split: Split, progress: Progress) -> Findings:
-    """Everything that is counted, averaged or compared."""
+    """Compute the statistics and find the duplicates."""
     counting = progress.add_task("Counting", total=1)
     statistics = describe(dataset, split)
     progress.advance(counting)
@@ -56,7 +56,7 @@ def find(dataset: ImageDataset, split: Split, progress: Progress) -> Findings:
 
 
 def draw(dataset: ImageDataset, split: Split, findings: Findings, progress: Progress) -> dict[str, dict[str, bytes]]:
-    """PNG files by name of the figure and name of the theme."""
+    """Draw the figures; returns PNG files by figure name and theme name."""
     figures = gallery(dataset, split, findings.statistics, findings.duplicates)
     return {
         name: {theme.name: png(figure(theme)) for theme in (LIGHT, DARK)}
@@ -65,7 +65,7 @@ def draw(dataset: ImageDataset, split: Split, findings: Findings, progress: Prog
 
 
 def write(findings: Findings, figures: dict[str, dict[str, bytes]], out: Path) -> None:
-    """Write the findings as JSON, the figures in light colors, and the page."""
+    """Write the findings as JSON, the figures in the light theme, and the page."""
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, themes in figures.items():

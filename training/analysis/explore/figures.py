@@ -1,6 +1,6 @@
-"""The figures of `duet explore`, each a function from what it shows to a matplotlib Figure.
+"""Figures of `duet explore`.
 
-All are as wide as a column of the page, so that their text stays readable on a phone.
+Figures are one page column wide, so that their text is readable on a phone.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from training.plots.style import write_lines
 from training.plots.theme import Theme
 
 _WIDTH = 5.4
-"""Inches."""
+"""Figure width in inches."""
 
 _TEXT = 11
-"""Points."""
+"""Font size in points."""
 
 
 def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -> Figure:
-    """Images of each class as bars, divided into the parts of the data set."""
+    """Stacked bars: number of images of each class in each part."""
     names = list(next(iter(class_counts.values())))
     figure, axes = _axes(theme, height=0.9 + 0.3 * len(names))
     left_K = np.zeros(len(names))
@@ -45,7 +45,7 @@ def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -
 
 
 def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Figure:
-    """How often each of the 256 values occurs in each channel."""
+    """Histogram of the 256 values of each channel, from counts [C, 256]."""
     figure, axes = _axes(theme, height=3.2)
     names = ("red", "green", "blue")
     for counts_V, name, color in zip(counts_CV, names, theme.channels, strict=True):
@@ -62,7 +62,7 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
 
 
 def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figure:
-    """A box for all images and one for each class: quartiles, and whiskers from the 5th to the 95th percentile."""
+    """Box plots of all images and of each class: quartiles, with whiskers at the 5th and 95th percentile."""
     rows = {"all": found.overall, **found.by_class}
     figure, axes = _axes(theme, height=0.8 + 0.3 * len(rows))
     boxes = [
@@ -83,7 +83,7 @@ def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figur
 
 
 def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: Theme) -> Figure:
-    """One row of images, uint8 [n, H, W, 3], beside each name; a row may be shorter than the longest."""
+    """Rows of images uint8 [n, H, W, 3] with a name at the left; rows may differ in length."""
     columns = max(len(images_NHWC) for _, images_NHWC in rows)
     _, height, width, _ = rows[0][1].shape
     gap = max(1, width // 16)
@@ -104,11 +104,11 @@ def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: 
 def captioned_figure(
     images: Sequence[npt.NDArray[np.uint8]], captions: Sequence[str], *, columns: int, theme: Theme
 ) -> Figure:
-    """Images uint8 [H, W, 3] of one size in rows of `columns`, each above its caption."""
+    """Images uint8 [H, W, 3] of one size in rows of `columns`, each with a caption below."""
     height, width, _ = images[0].shape
     rows = -(-len(images) // columns)
     gap = max(1, width // 16)
-    # Height of a line of text in pixels of the mosaic, whose whole width is _WIDTH inches.
+    # Height of a text line in pixels of the mosaic, which is _WIDTH inches wide.
     line = 1.2 * _TEXT / 72 / _WIDTH * columns * (width + gap)
     below = round(line * (1 + captions[0].count("\n") + 0.5))
     mosaic = Mosaic(rows, columns, height, width, gap=gap, below=below)
@@ -127,12 +127,12 @@ def captioned_figure(
 
 
 def side_by_side(left_HWC: npt.NDArray[np.uint8], right_HWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Two images of one size as one, uint8 [H, 2 W, 3]."""
+    """Join two images of one size horizontally, uint8 [H, 2 W, 3]."""
     return np.concatenate([left_HWC, right_HWC], axis=1)
 
 
 def _axes(theme: Theme, *, height: float) -> tuple[Figure, Any]:
-    """A figure of `height` inches with one pair of axes in the theme's colours."""
+    """Create a figure of `height` inches with one axes in the colors of the theme."""
     figure = Figure(figsize=(_WIDTH, height), layout="constrained", facecolor=theme.surface)
     axes = figure.add_subplot(facecolor=theme.surface)
     axes.tick_params(colors=theme.text, labelsize=_TEXT, length=0)

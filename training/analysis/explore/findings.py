@@ -10,17 +10,17 @@ from training.analysis.explore.statistics import Statistics
 
 @dataclass(frozen=True)
 class Findings:
-    """The whole of explore.json.
+    """Contents of explore.json.
 
     Attributes:
-        schema_version: of this structure.
-        name: of the data set.
-        class_names: in the order of the labels.
-        license: terms of use and provenance.
+        schema_version: version of this structure.
+        name: name of the data set.
+        class_names: class names in label order.
+        licence: terms of use and provenance.
         digest: sha256 of the data set, `ImageDataset.digest`.
-        split_digest: sha256 of the division of its training images, `Split.digest`.
+        split_digest: sha256 of the split of its training images, `Split.digest`.
         statistics: counts, values, brightness and contrast.
-        duplicates: what occurs more than once.
+        duplicates: exact and near duplicates.
     """
 
     schema_version: int

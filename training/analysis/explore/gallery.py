@@ -1,4 +1,4 @@
-"""Which figures `duet explore` draws of a data set, and from what."""
+"""Figures of `duet explore` by name: sample images, distributions and duplicates."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ Draw = Callable[[Theme], Figure]
 
 
 def gallery(dataset: ImageDataset, split: Split, statistics: Statistics, duplicates: Duplicates) -> dict[str, Draw]:
-    """The figures by name, each still to be drawn in a theme; those of duplicates only where there are any."""
+    """Draw functions by figure name. Figures of duplicates are left out if there are none."""
     figures = content_figures(dataset, split, statistics)
-    for name, pairs in _chosen_pairs(duplicates).items():
+    for name, pairs in _pairs_by_figure(duplicates).items():
         if pairs:
             figures[name] = _pairs_figure(dataset, pairs)
     return figures
 
 
 def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics) -> dict[str, Draw]:
-    """As `gallery`, without duplicates."""
+    """Draw functions of the figures without duplicates, by name."""
     training = dataset.training
     counts_CV = value_counts(training.images_NHWC)
     means = list(mean_images(training, len(dataset.class_names)))
@@ -64,8 +64,8 @@ def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, npt.NDA
         yield dataset.class_names[label], dataset.training.images_NHWC[chosen]
 
 
-def _chosen_pairs(duplicates: Duplicates) -> Mapping[str, list[NearPair]]:
-    """The most similar pair of each test image: those at the top, those just over the threshold, and all conflicts."""
+def _pairs_by_figure(duplicates: Duplicates) -> Mapping[str, list[NearPair]]:
+    """Pairs of each figure, at most one per test image: most similar, nearest the threshold, label conflicts."""
     best = list({pair.test_position: pair for pair in reversed(duplicates.near)}.values())[::-1]
     best.sort(key=lambda pair: -pair.similarity)
     return {
@@ -76,7 +76,7 @@ def _chosen_pairs(duplicates: Duplicates) -> Mapping[str, list[NearPair]]:
 
 
 def _pairs_figure(dataset: ImageDataset, pairs: list[NearPair]) -> Draw:
-    """Test image left, training image right; their class (or both) and similarity below."""
+    """Test image left, training image right; classes and similarity below."""
     images = [
         side_by_side(dataset.test.images_NHWC[pair.test_position], dataset.training.images_NHWC[pair.training_position])
         for pair in pairs

@@ -1,11 +1,12 @@
-"""Pairs of images that show nearly the same: re-encoded, re-colored, cropped or mirrored copies of one photograph.
+"""Near-duplicate search: re-encoded, recolored, cropped or mirrored copies of one photograph.
 
-They are found in two steps. First every image is made into a thumbnail of 8x8 pixels, whose values are whitened:
-turned along the principal components of all thumbnails and divided by their standard deviations. That takes away
-what most pictures share (a bright sky above, dark ground below), so that two thumbnails agree only if their
-particulars do; one matrix product then compares all with all. Every picture is also looked up mirrored, since
-training shows it that way too. What passes is verified on all pixels: the correlation of the two pictures, each
-channel about its own mean, which tells apart small dark shapes before an empty sky.
+The search has two steps:
+
+1. Each image is averaged down to a thumbnail of 8x8 pixels. The thumbnails are whitened by principal component
+   analysis, which removes structure that most images share (bright sky above, dark ground below). One matrix product
+   compares all pairs by cosine similarity. Images are also compared mirrored, because training mirrors them.
+2. Candidates are verified by the correlation of all pixels, with the mean of each channel removed. This separates
+   different small dark objects before an empty sky.
 """
 
 from __future__ import annotations
@@ -17,34 +18,34 @@ import numpy as np
 import numpy.typing as npt
 
 SIMILARITY_THRESHOLD = 0.8
-"""Cosine of two whitened thumbnails from which a pair is a candidate.
+"""Minimum cosine similarity of the whitened thumbnails of a candidate pair.
 
-Of CIFAR-10's 427 pairs of test and training image that pass both thresholds, all but a handful are one photograph or
-neighbors in one series, judged by eye; from 0.7 on about every tenth is neither.
+In CIFAR-10, 427 pairs of test and training image pass both thresholds. Inspected by eye, almost all show one photograph
+or neighbors of one series. With a threshold of 0.7, about one pair in ten shows neither.
 """
 
 CORRELATION_THRESHOLD = 0.6
-"""Correlation of all pixels from which a candidate counts."""
+"""Minimum correlation of all pixels of a near duplicate."""
 
 _SIDE = 8
 _BLOCK = 1_000
-"""Images compared with all others at a time: a block of the product takes 4 bytes times this times the others."""
+"""Images per block. A block of the matrix product takes 4 bytes per pair of block image and reference image."""
 
 _WHITENING_FLOOR = 1e-4
-"""Share of the largest variance added to every one, so that components of mere noise are not blown up."""
+"""Share of the largest variance that is added to all variances, so that noise is not amplified."""
 
 Track = Callable[[Iterable[int]], Iterable[int]]
-"""Passes on what it is given and shows how far that is."""
+"""Progress wrapper of an iterable, such as `rich.progress.track`."""
 
 
 @dataclass(frozen=True)
 class NearPairs:
-    """P pairs of a queried and a reference image that show nearly the same, the most similar first.
+    """P near-duplicate pairs of a query image and a reference image, sorted by descending similarity.
 
     Attributes:
-        query_P: int64, positions among the queried images.
-        reference_P: int64, positions among the reference images.
-        mirrored_P: bool, whether the queried image is the mirrored one.
+        query_P: int64, positions of the query images.
+        reference_P: int64, positions of the reference images.
+        mirrored_P: bool, True if the query image was mirrored.
         similarity_P: float32, cosine of the whitened thumbnails, up to 1.
         correlation_P: float32, correlation of all pixels, up to 1.
     """
@@ -70,7 +71,7 @@ class NearPairs:
 
 
 class NearDuplicateIndex:
-    """Looks up images among `reference_NHWC`; holds one whitened thumbnail of each."""
+    """Index of the whitened thumbnails of `reference_NHWC`, uint8 [N, H, W, 3]."""
 
     def __init__(self, reference_NHWC: npt.NDArray[np.uint8]) -> None:
         self._images_NHWC = reference_NHWC
@@ -79,30 +80,30 @@ class NearDuplicateIndex:
         self._reference_ND = self._whiten(thumbnails_ND)
 
     def lookup(self, images_NHWC: npt.NDArray[np.uint8], *, track: Track = iter) -> NearPairs:
-        """All pairs of `images_NHWC` (queried) and the reference that are near duplicates.
+        """Find all near-duplicate pairs of a query image and a reference image.
 
         Args:
-            images_NHWC: uint8, of the size of the reference images.
-            track: shown the progress over the blocks that are compared.
+            images_NHWC: query images, uint8, of the size of the reference images.
+            track: progress wrapper of the blocks.
         """
         found = [
             self._lookup_block(images_NHWC[start : start + _BLOCK], offset=start, mirrored=mirrored)
             for start in track(range(0, len(images_NHWC), _BLOCK))
             for mirrored in (False, True)
         ]
-        pairs = _joined(found)
+        pairs = _concatenated(found)
         pairs = pairs.take(np.argsort(-pairs.similarity_P, kind="stable"))
-        # A picture that is its own mirror image is found both ways; the more similar way counts.
-        return pairs.take(_first_of_each(pairs.query_P * len(self._images_NHWC) + pairs.reference_P))
+        # Symmetric images match both mirrored and unmirrored: keep the match with the higher similarity.
+        return pairs.take(_first_occurrences(pairs.query_P * len(self._images_NHWC) + pairs.reference_P))
 
     def nearest(
         self, images_NHWC: npt.NDArray[np.uint8], *, track: Track = iter
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """The most similar reference image of each, and the similarity: cosine of the whitened thumbnails.
+        """Find the most similar reference image of each query image, by cosine of the whitened thumbnails.
 
         Args:
-            images_NHWC: uint8, of the size of the reference images; each also counts mirrored.
-            track: shown the progress over the blocks that are compared.
+            images_NHWC: query images, uint8, of the size of the reference images; also compared mirrored.
+            track: progress wrapper of the blocks.
 
         Returns:
             Positions int64 [N], and similarities float32 [N], at most 1.
@@ -111,8 +112,8 @@ class NearDuplicateIndex:
         similarity_N = np.full(len(images_NHWC), -1, np.float32)
         for start in track(range(0, len(images_NHWC), _BLOCK)):
             block = slice(start, start + _BLOCK)
-            for queried_NHWC in (images_NHWC[block], images_NHWC[block][:, :, ::-1]):
-                similarity_NM = self._whiten(_thumbnails(queried_NHWC)) @ self._reference_ND.T
+            for query_NHWC in (images_NHWC[block], images_NHWC[block][:, :, ::-1]):
+                similarity_NM = self._whiten(_thumbnails(query_NHWC)) @ self._reference_ND.T
                 best_N = similarity_NM.argmax(axis=1)
                 value_N = similarity_NM[np.arange(len(best_N)), best_N]
                 closer_N = value_N > similarity_N[block]
@@ -121,9 +122,9 @@ class NearDuplicateIndex:
         return position_N, similarity_N
 
     def _lookup_block(self, images_NHWC: npt.NDArray[np.uint8], *, offset: int, mirrored: bool) -> NearPairs:
-        queried_NHWC = images_NHWC[:, :, ::-1] if mirrored else images_NHWC
-        similarity_NM = self._whiten(_thumbnails(queried_NHWC)) @ self._reference_ND.T
-        # Twice as quick as np.nonzero on the matrix itself.
+        query_NHWC = images_NHWC[:, :, ::-1] if mirrored else images_NHWC
+        similarity_NM = self._whiten(_thumbnails(query_NHWC)) @ self._reference_ND.T
+        # Twice as fast as np.nonzero on the matrix.
         candidates = np.flatnonzero(similarity_NM >= SIMILARITY_THRESHOLD)
         query_P, reference_P = np.unravel_index(candidates, similarity_NM.shape)
         pairs = NearPairs(
@@ -131,7 +132,7 @@ class NearDuplicateIndex:
             reference_P=reference_P,
             mirrored_P=np.full(len(query_P), mirrored),
             similarity_P=similarity_NM[query_P, reference_P],
-            correlation_P=_correlations(queried_NHWC, query_P, self._images_NHWC, reference_P),
+            correlation_P=_correlations(query_NHWC, query_P, self._images_NHWC, reference_P),
         )
         return pairs.take(pairs.correlation_P >= CORRELATION_THRESHOLD)
 
@@ -141,7 +142,7 @@ class NearDuplicateIndex:
 
 
 def _thumbnails(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """float32 [N, D]: each image averaged down to 8x8, less its mean, of length 1."""
+    """Average each image down to 8x8, subtract its mean and scale it to unit length; float32 [N, D]."""
     _, height, width, _ = images_NHWC.shape
     rows, columns = (np.arange(min(_SIDE, size)) * size // min(_SIDE, size) for size in (height, width))
     areas_HW1 = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))[:, :, None].astype(np.float32)
@@ -160,7 +161,7 @@ def _whitening(thumbnails_ND: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
     mean_D = thumbnails_ND.mean(axis=0)
     centered_ND = thumbnails_ND - mean_D
     variances_D, components_DD = np.linalg.eigh((centered_ND.T @ centered_ND).astype(np.float64) / len(centered_ND))
-    # Where all images are alike there is no variance; the second term keeps the division finite.
+    # Identical images have no variance; the second term keeps the division finite.
     floor = max(_WHITENING_FLOOR * float(variances_D.max()), 1e-12)
     return mean_D, (components_DD / np.sqrt(variances_D.clip(min=0) + floor)).astype(np.float32)
 
@@ -171,7 +172,7 @@ def _correlations(
     second_NHWC: npt.NDArray[np.uint8],
     second_P: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float32]:
-    """Correlation of each pair of images over all pixels, each channel about its own mean; 0 for a plain image."""
+    """Correlation of each pair over all pixels, with channel means removed; 0 for a uniform image."""
     correlation_P = np.empty(len(first_P), dtype=np.float32)
     for start in range(0, len(first_P), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -187,12 +188,12 @@ def _centered(images_PHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def _unit(vectors_ND: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Each row divided by its length; a row of zeros stays one."""
+    """Divide each row by its length; rows of zeros stay zero."""
     lengths_N1 = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
     return np.asarray(vectors_ND / np.where(lengths_N1 > 0, lengths_N1, 1), dtype=np.float32)
 
 
-def _joined(parts: Sequence[NearPairs]) -> NearPairs:
+def _concatenated(parts: Sequence[NearPairs]) -> NearPairs:
     return NearPairs(
         np.concatenate([part.query_P for part in parts]),
         np.concatenate([part.reference_P for part in parts]),
@@ -202,6 +203,6 @@ def _joined(parts: Sequence[NearPairs]) -> NearPairs:
     )
 
 
-def _first_of_each(keys_P: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Ascending positions at which each value occurs for the first time."""
+def _first_occurrences(keys_P: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Position of the first occurrence of each value, ascending."""
     return np.sort(np.unique(keys_P, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""index.html: everything that was found, in one file that needs no other."""
+"""HTML page of `duet explore`: one self-contained file with tables and figures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from training.plots.theme import DARK, LIGHT
 
 
 def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) -> str:
-    """The page as HTML.
+    """Render the page.
 
     Args:
-        findings: what the tables show.
-        figures: PNG files by name of the figure and name of the theme.
+        findings: contents of the tables.
+        figures: PNG files by figure name and theme name.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

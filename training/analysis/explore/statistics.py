@@ -1,4 +1,4 @@
-"""Numbers about a data set: counts, value ranges, channels, brightness and contrast."""
+"""Statistics of a data set: counts, value ranges, channel means, brightness and contrast."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from training.data.preprocessing import channel_statistics, scale_pixels, value_
 from training.data.splits import Split
 from training.data.types import ImageDataset, LabelledImages
 
-# Weights of red, green and blue in the luma of ITU-R BT.601, the gray that most image libraries compute.
+# Weights of red, green and blue in the luma of ITU-R BT.601, the grayscale conversion of most image libraries.
 _LUMA_C = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BLOCK = 1_000
-"""Images turned into floats at a time, which bounds the memory."""
+"""Images converted to float at a time, to bound memory."""
 
 
 @dataclass(frozen=True)
 class PixelValues:
-    """Values of one part of a data set, per channel in the order red, green, blue.
+    """Pixel values of one part of a data set, per channel in the order red, green, blue.
 
     Attributes:
         minimum: smallest stored value, 0 to 255.
@@ -36,7 +36,7 @@ class PixelValues:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Percentiles and mean of one figure per image."""
+    """Percentiles and mean of one value per image."""
 
     p5: float
     p25: float
@@ -48,7 +48,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Distributions:
-    """The distribution of one figure over all images, and over those of each class that has any."""
+    """Distribution of one value over all images and over the images of each non-empty class."""
 
     overall: Distribution
     by_class: dict[str, Distribution]
@@ -56,16 +56,16 @@ class Distributions:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Everything counted and averaged over a data set.
+    """Statistics of a data set.
 
     Attributes:
         images: number of images of each part.
-        class_counts: for each part, number of images of each class.
-        height: of every image, in pixels.
-        width: of every image, in pixels.
-        values: of the training and of the test images.
-        brightness: of the training images: mean luma of an image, 0 to 1.
-        contrast: of the training images: standard deviation of an image's luma, 0 to 0.5.
+        class_counts: number of images by part and class.
+        height: image height in pixels.
+        width: image width in pixels.
+        values: pixel values of the training and of the test images.
+        brightness: mean luma of the training images, 0 to 1.
+        contrast: standard deviation of the luma of the training images, 0 to 0.5.
     """
 
     images: dict[str, int]
@@ -78,7 +78,7 @@ class Statistics:
 
 
 def describe(dataset: ImageDataset, split: Split) -> Statistics:
-    """Count and average everything that `Statistics` holds."""
+    """Compute the statistics of a data set."""
     training, test = dataset.training, dataset.test
     labels = {
         "train": training.labels_N[split.train],
@@ -100,13 +100,13 @@ def describe(dataset: ImageDataset, split: Split) -> Statistics:
 
 
 def class_counts(labels_N: npt.NDArray[np.int64], class_names: tuple[str, ...]) -> dict[str, int]:
-    """Number of images of each class, classes without any included."""
+    """Number of images of each class, including empty classes."""
     counts_K = np.bincount(labels_N, minlength=len(class_names)).tolist()
     return dict(zip(class_names, counts_K, strict=True))
 
 
 def pixel_values(images_NHWC: npt.NDArray[np.uint8]) -> PixelValues:
-    """Range, mean and standard deviation of each channel."""
+    """Range, mean and standard deviation of each channel of uint8 [N, H, W, 3]."""
     occurs_CV = value_counts(images_NHWC) > 0
     mean_C, std_C = channel_statistics(images_NHWC)
     return PixelValues(
@@ -122,7 +122,7 @@ def brightness_and_contrast(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean [N] and standard deviation [N] of each image's luma on the [0, 1] scale, float32.
 
-    The second is the root-mean-square contrast (E. Peli, Contrast in complex images, 1990).
+    The standard deviation is the root-mean-square contrast (E. Peli, Contrast in complex images, 1990).
     """
     brightness_N = np.empty(len(images_NHWC), dtype=np.float32)
     contrast_N = np.empty(len(images_NHWC), dtype=np.float32)
@@ -137,17 +137,17 @@ def brightness_and_contrast(
 def distributions(
     values_N: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], class_names: tuple[str, ...]
 ) -> Distributions:
-    """How one figure per image is distributed."""
+    """Distribution of one value per image, overall and by class."""
     present = np.unique(labels_N).tolist()
     by_class = {class_names[label]: _distribution(values_N[labels_N == label]) for label in present}
     return Distributions(_distribution(values_N), by_class)
 
 
 def mean_images(part: LabelledImages, classes: int) -> npt.NDArray[np.uint8]:
-    """The mean image of each class, uint8 [K, H, W, 3]; black for a class without images."""
+    """Mean image of each class, uint8 [K, H, W, 3]; black for an empty class."""
     means_KHWC = np.zeros((classes, *part.images_NHWC.shape[1:]), dtype=np.uint8)
     for label in np.unique(part.labels_N):
-        # A boolean index copies the images of one class only; the sum is exact in uint64.
+        # Indexing copies the images of one class only; the sum is exact in uint64.
         of_class_NHWC = part.images_NHWC[part.labels_N == label]
         total_HWC = of_class_NHWC.sum(axis=0, dtype=np.uint64)
         means_KHWC[label] = np.rint(total_HWC / len(of_class_NHWC)).astype(np.uint8)
