@@ -1,1 +1,1 @@
-"""What the networks look at and look for: attribution maps, how far to trust them, and images that excite them most."""
+"""Interpretability: attribution maps, their evaluation, and activation maximization."""

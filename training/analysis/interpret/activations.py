@@ -1,4 +1,4 @@
-"""Images that excite each of two versions most: channels and classes -> ascend -> score by both -> record and files."""
+"""Activation maximization of two versions: images of classes and channels, scored by both models."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from training.analysis.interpret.maximize import (
     Objective,
     block_layers,
     excitations,
-    liveliest_channels,
     maximize,
+    most_variable_channels,
 )
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
@@ -40,37 +40,37 @@ from training.networks import Classifier
 
 CLASS_SEEDS, QUICK_CLASS_SEEDS = 4, 1
 CHANNELS, QUICK_CHANNELS = 8, 2
-"""Of each block."""
+"""Channels of each block."""
 QUICK_STEPS = 8
 KEPT_PREFIX = ".kept-"
-"""Of the names of files that keep the images of a group until all are made."""
+"""Prefix of temporary files that hold the images of a finished group until all groups are finished."""
 _SAMPLE = 500
-"""Training images that tell which channels are lively, and how colors vary."""
+"""Training images for the choice of channels and the color covariance."""
 Pixels = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A version, with its network where it is needed."""
+    """A published version; its network is loaded on first use."""
 
     manifest: Manifest
     folder: Path
 
     @cached_property
     def network(self) -> Classifier:
-        """In evaluation mode on the CPU, its weights frozen."""
+        """The network in evaluation mode on the CPU, with frozen weights."""
         return stored_classifier(self.manifest, self.folder).requires_grad_(False)
 
     def probabilities(self, images_NHWC: Pixels, *, threads: int) -> npt.NDArray[np.float64]:
-        """What the version serves, [N, K]."""
+        """Calibrated class probabilities of the exported graph, float64 [N, K]."""
         logits_NK = predict_logits(self.folder / GRAPHS["fp32"], images_NHWC, threads=threads)
         return softmax(logits_NK, self.manifest.calibration["fp32"].temperature)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Objectives of one layer, or of all classes, that are pursued together with one seed."""
+    """Objectives of one layer, or of all classes, that are maximized in one batch with one seed."""
 
     name: str
     objectives: tuple[Objective, ...]
@@ -78,17 +78,17 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Studio:
-    """What all groups of both models are made with.
+class ActivationSetup:
+    """Inputs and settings shared by all groups of both models.
 
     Attributes:
         images: the data set.
-        index: finds the nearest training image.
-        sample_NHWC: training images that tell which channels are lively.
-        colors_CC: from `color_matrix`.
-        folder: where the PNGs go.
-        threads: of onnxruntime.
-        quick: few steps, seeds and channels.
+        index: index of the training images.
+        sample_NHWC: training images for the choice of channels.
+        colors_CC: color matrix from `color_matrix`.
+        folder: output folder of the PNG files.
+        threads: number of onnxruntime threads.
+        quick: use few steps, seeds and channels.
     """
 
     images: Images
@@ -101,7 +101,7 @@ class Studio:
 
     @property
     def steps(self) -> int:
-        """Of gradient ascent."""
+        """Number of gradient ascent steps."""
         return QUICK_STEPS if self.quick else STEPS
 
 
@@ -114,17 +114,17 @@ def make_activations(
     quick: bool = False,
     progress: Progress = lambda name, done, of: None,
 ) -> Activations:
-    """Make and score the images of both models; each is written to `folder` as a PNG as soon as it is made.
+    """Maximize and score the images of both models, and write each group to `folder` as PNG files.
 
-    Groups of images that are there already, of the same weights and settings, are taken as they are.
+    An interrupted run resumes: finished groups with the same weights and settings are reused.
 
     Args:
-        models: each one's images are shown to the other too.
-        images: the data set that both were made from.
-        folder: where the PNGs go.
-        threads: of onnxruntime.
-        quick: few steps, seeds and channels.
-        progress: is told what is made, how many steps are done and how many there are.
+        models: the two versions; each scores the images of the other too.
+        images: data set that both were trained on.
+        folder: output folder of the PNG files.
+        threads: number of onnxruntime threads.
+        quick: use few steps, seeds and channels.
+        progress: called with a title, the number of finished steps and the total number.
 
     Raises:
         DataError: the data set has other classes or another image size than a version.
@@ -133,7 +133,7 @@ def make_activations(
         require_same_classes(model.manifest, images)
     dataset = images.dataset
     sample_NHWC = dataset.training.images_NHWC[stratified(dataset.training.labels_N, _SAMPLE)]
-    studio = Studio(
+    setup = ActivationSetup(
         images=images,
         index=NearDuplicateIndex(dataset.training.images_NHWC),
         sample_NHWC=sample_NHWC,
@@ -145,23 +145,23 @@ def make_activations(
     first, second = models
     return Activations(
         data=ReportedData(name=dataset.name, digest=dataset.digest, images=len(dataset.test), seed=None),
-        steps=studio.steps,
+        steps=setup.steps,
         class_objective=CLASS_OBJECTIVE,
-        models=(_of_model(first, second, studio, progress), _of_model(second, first, studio, progress)),
+        models=(_of_model(first, second, setup, progress), _of_model(second, first, setup, progress)),
     )
 
 
-def _of_model(model: Model, other: Model, studio: Studio, progress: Progress) -> ModelActivations:
-    groups = _groups(model, studio)
+def _of_model(model: Model, other: Model, setup: ActivationSetup, progress: Progress) -> ModelActivations:
+    groups = _groups(model, setup)
     made: list[MaximisedImage] = []
     for done, group in enumerate(groups):
         title = f"{model.manifest.reference} {group.name}, seed {group.seed}"
 
-        def tell(step: int, title: str = title, done: int = done) -> None:
-            progress(title, done * studio.steps + step, len(groups) * studio.steps)
+        def report_step(step: int, title: str = title, done: int = done) -> None:
+            progress(title, done * setup.steps + step, len(groups) * setup.steps)
 
-        pixels_SHWC, starts_SHWC = _made(model, group, studio, tell)
-        made += _scored(model, other, group, pixels_SHWC, starts_SHWC, studio)
+        pixels_SHWC, starts_SHWC = _group_images(model, group, setup, report_step)
+        made += _score_images(model, other, group, pixels_SHWC, starts_SHWC, setup)
     classes = [image for image in made if image.kind == "class"]
     return ModelActivations(
         model=ReportedModel.of(model.manifest),
@@ -172,13 +172,13 @@ def _of_model(model: Model, other: Model, studio: Studio, progress: Progress) ->
     )
 
 
-def _scored(
-    model: Model, other: Model, group: Group, pixels_SHWC: Pixels, starts_SHWC: Pixels, studio: Studio
+def _score_images(
+    model: Model, other: Model, group: Group, pixels_SHWC: Pixels, starts_SHWC: Pixels, setup: ActivationSetup
 ) -> list[MaximisedImage]:
-    """The records of a group's images, which are written to files here."""
-    training, names = studio.images.dataset.training, studio.images.dataset.class_names
-    own_SK, other_SK = (each.probabilities(pixels_SHWC, threads=studio.threads) for each in (model, other))
-    positions, similarities = studio.index.nearest(pixels_SHWC)
+    """Score the images of a group, write them as PNG files and return their records."""
+    training, names = setup.images.dataset.training, setup.images.dataset.class_names
+    own_SK, other_SK = (each.probabilities(pixels_SHWC, threads=setup.threads) for each in (model, other))
+    positions, similarities = setup.index.nearest(pixels_SHWC)
     after, before = (
         excitations(model.network, torch.from_numpy(scale_pixels(each)), group.objectives).tolist()
         for each in (pixels_SHWC, starts_SHWC)
@@ -188,8 +188,8 @@ def _scored(
         of_class = objective.layer is None
         name = names[objective.unit] if of_class else f"{group.name}, channel {objective.unit}"
         parts = (model.manifest.reference, name.replace(", ", ".").replace(" ", "_"), str(group.seed))
-        file = ".".join((*parts, *(["quick"] if studio.quick else []), "png"))
-        Image.fromarray(pixels_SHWC[s]).save(studio.folder / file)
+        file = ".".join((*parts, *(["quick"] if setup.quick else []), "png"))
+        Image.fromarray(pixels_SHWC[s]).save(setup.folder / file)
         records.append(
             MaximisedImage(
                 kind="class" if of_class else "channel",
@@ -212,39 +212,41 @@ def _scored(
     return records
 
 
-def _groups(model: Model, studio: Studio) -> Sequence[Group]:
-    """All classes once for each seed, and the liveliest channels of each block."""
-    every = tuple(Objective(unit) for unit in range(len(model.manifest.class_names)))
-    groups = [Group("classes", every, seed) for seed in range(QUICK_CLASS_SEEDS if studio.quick else CLASS_SEEDS)]
-    _, height, width, _ = studio.sample_NHWC.shape
-    pixels = torch.from_numpy(scale_pixels(studio.sample_NHWC))
+def _groups(model: Model, setup: ActivationSetup) -> Sequence[Group]:
+    """List the groups: all classes for each seed, and the most variable channels of each block."""
+    classes = tuple(Objective(unit) for unit in range(len(model.manifest.class_names)))
+    groups = [Group("classes", classes, seed) for seed in range(QUICK_CLASS_SEEDS if setup.quick else CLASS_SEEDS)]
+    _, height, width, _ = setup.sample_NHWC.shape
+    pixels = torch.from_numpy(scale_pixels(setup.sample_NHWC))
     for name, layer in block_layers(model.network, height=height, width=width).items():
-        channels = liveliest_channels(model.network, pixels, layer, QUICK_CHANNELS if studio.quick else CHANNELS)
+        channels = most_variable_channels(model.network, pixels, layer, QUICK_CHANNELS if setup.quick else CHANNELS)
         groups.append(Group(name, tuple(Objective(channel, layer) for channel in channels), seed=0))
     return groups
 
 
-def _made(model: Model, group: Group, studio: Studio, tell: Callable[[int], None]) -> tuple[Pixels, Pixels]:
-    """The images of a group, and those that the ascent began with; of an earlier run where its file is there."""
+def _group_images(
+    model: Model, group: Group, setup: ActivationSetup, on_step: Callable[[int], None]
+) -> tuple[Pixels, Pixels]:
+    """Final and initial images of a group, uint8 [S, H, W, 3], from the file of an interrupted run if it exists."""
     work = {
         "weights": ReportedModel.of(model.manifest).weights,
         "group": asdict(group),
-        "steps": studio.steps,
+        "steps": setup.steps,
         "class_objective": CLASS_OBJECTIVE,
     }
-    key = hashlib.sha256(json.dumps([work, studio.colors_CC.tolist()], sort_keys=True).encode()).hexdigest()[:16]
-    path = studio.folder / f"{KEPT_PREFIX}{key}.npz"
+    key = hashlib.sha256(json.dumps([work, setup.colors_CC.tolist()], sort_keys=True).encode()).hexdigest()[:16]
+    path = setup.folder / f"{KEPT_PREFIX}{key}.npz"
     spec = model.manifest.input
 
     def ascend(steps: int) -> Pixels:
         return maximize(
-            model.network, group.objectives, height=spec.height, width=spec.width, colors_CC=studio.colors_CC,
-            seed=group.seed, steps=steps, progress=tell,
+            model.network, group.objectives, height=spec.height, width=spec.width, colors_CC=setup.colors_CC,
+            seed=group.seed, steps=steps, progress=on_step,
         )  # fmt: skip
 
     if not path.is_file():
-        studio.folder.mkdir(parents=True, exist_ok=True)
-        made, start = ascend(studio.steps), ascend(0)
+        setup.folder.mkdir(parents=True, exist_ok=True)
+        made, start = ascend(setup.steps), ascend(0)
         atomic_replace(path, lambda stream: np.savez_compressed(stream, made=made, start=start))
     with np.load(path, allow_pickle=False) as stored:
         return stored["made"], stored["start"]

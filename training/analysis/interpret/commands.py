@@ -1,4 +1,4 @@
-"""The three parts of `duet interpret`: each makes its record, writes it, and draws its figures."""
+"""`duet interpret`: explanations, activation maximization and mistakes; each part writes a record and figures."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Work:
-    """What all parts need.
+    """Inputs shared by all parts.
 
     Attributes:
-        models: both versions.
+        models: the two versions.
         images: the data set.
-        folder: of the records.
-        threads: of onnxruntime.
-        quick: a few images only.
+        folder: folder of the records.
+        threads: number of onnxruntime threads.
+        quick: use few images.
     """
 
     models: tuple[Model, Model]
@@ -42,17 +42,17 @@ class Work:
 
     @property
     def references(self) -> tuple[str, str]:
-        """The short names of both."""
+        """References of both versions."""
         return self.models[0].manifest.reference, self.models[1].manifest.reference
 
     @property
     def names(self) -> str:
-        """What the figures of both are called."""
+        """Prefix of the figure file names."""
         return "-".join(self.references) + (".quick" if self.quick else "")
 
 
 def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Explanations, Explanations]:
-    """Evaluate the explanations of both versions; errors as of `evaluate_explanations`."""
+    """Evaluate the explanations of both versions; raises as `evaluate_explanations`."""
     first, second = (explain(work, model, target, progress) for model in work.models)
     figures = explanation_figures((first, second), work.models, work.images.dataset)
     write_figures(figures, figures_folder(work.folder, "explanations"), work.names)
@@ -60,7 +60,7 @@ def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Ex
 
 
 def activations(work: Work, progress: Progress) -> Activations:
-    """Make and score images that excite most; errors as of `make_activations`."""
+    """Maximize activations of both versions; raises as `make_activations`."""
     report = excite(work, progress)
     made_at = report_path(work.folder, "activations", *work.references, quick=work.quick).parent
     figures = activation_figures(report, work.models, work.images.dataset, made_at)
@@ -69,7 +69,7 @@ def activations(work: Work, progress: Progress) -> Activations:
 
 
 def mistakes(work: Work, progress: Progress) -> Mistakes:
-    """Find the mistakes of both; errors as of `find_mistakes`."""
+    """Analyze the mistakes of both versions; raises as `find_mistakes`."""
     report, judged = examine(work, progress)
     figures = mistake_figures(report, judged, work.images.dataset, threads=work.threads)
     write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
@@ -77,7 +77,7 @@ def mistakes(work: Work, progress: Progress) -> Mistakes:
 
 
 def excite(work: Work, progress: Progress) -> Activations:
-    """As `activations`, without figures."""
+    """Write the record of activation maximization, without figures."""
     path = report_path(work.folder, "activations", *work.references, quick=work.quick)
     report = make_activations(
         work.models, work.images, path.parent, threads=work.threads, quick=work.quick, progress=progress
@@ -89,7 +89,7 @@ def excite(work: Work, progress: Progress) -> Activations:
 
 
 def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[Judged, Judged]]:
-    """As `mistakes`, without figures; also what was judged."""
+    """Write the record of mistakes, without figures; returns also the stored predictions of both versions."""
     first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
     path = report_path(work.folder, "mistakes", *work.references, quick=work.quick)
     memory = path.with_suffix(".partial.jsonl")
@@ -102,7 +102,7 @@ def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[Judged, Jud
 
 
 def explain(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
-    """Evaluate the explanations of one version, without figures."""
+    """Write the record of the explanations of one version, without figures."""
     reference = model.manifest.reference
     path = report_path(work.folder, "explanations", reference, quick=work.quick)
     memory = path.with_suffix(".partial.jsonl")

@@ -1,9 +1,8 @@
-"""What a map is held against: itself in a wrong place.
+"""Baseline for deletion and insertion: the same map, randomly shifted.
 
-Deletion and insertion ask whether a map names the pixels that matter. Pixels that change in random order are no fair
-opponent: they scatter over the image as noise, to which a network may be more sensitive than to the loss of any
-object, so that every smooth map would lose to them. The same map at a random place has the same texture, and only its
-place is chance.
+Deletion and insertion measure if a map ranks the pixels by importance. Pixels in random order are an unfair baseline:
+they add noise to the image, and a network may be more sensitive to noise than to a missing object. A shifted map has
+the same texture, so that only its position is random.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ import numpy.typing as npt
 from training.analysis.interpret.removal import Doubles, Probability, removal_curves
 
 DRAWS = 1
-"""Places that each map is moved to. What is chance in one averages out over the images, whose places are all different;
-on a cnn, a second place narrowed the intervals of Grad-CAM by 12 and 25 % and made the check half as dear again."""
+"""Random shifts per map. One is enough, because the average over the images reduces the noise. On a cnn, a second shift
+narrowed the intervals of Grad-CAM by 12 and 25 % and raised the cost by half."""
 
 
 def moved(maps_NHW: Doubles, random: np.random.Generator) -> Doubles:
-    """Each map shifted by a random step, round the edges, and every second one on average turned by 180 degrees.
+    """Shift each map cyclically by a random step, and rotate it by 180 degrees with probability 0.5.
 
-    Both keep the values of a map and, exactly, the power at each spatial frequency.
+    Both operations keep the values of a map and its power spectrum.
 
     Args:
-        maps_NHW: of any values.
-        random: the source of chance.
+        maps_NHW: attribution maps.
+        random: random number generator.
     """
     images, height, width = maps_NHW.shape
     turned_NHW = np.where(random.random((images, 1, 1)) < 0.5, maps_NHW[:, ::-1, ::-1], maps_NHW)
@@ -42,14 +41,14 @@ def curves_against_moved(
     *,
     seed: int,
 ) -> tuple[Doubles, Doubles]:
-    """The curves in the order of the maps, and the mean of those in the order of moved maps, each [N, steps + 1].
+    """Curves in the order of the maps, and mean curves in the order of the moved maps, each [N, steps + 1].
 
     Args:
-        probability: of the explained class.
+        probability: probability of the explained class.
         start_NHWC: pixels in [0, 1]; see `removal_curves`.
         end_NHWC: pixels in [0, 1].
-        maps_NHW: of the images' pixels.
-        seed: of the places that the maps are moved to.
+        maps_NHW: attribution maps.
+        seed: seed of the shifts.
     """
     random = np.random.default_rng(seed)
     others = [moved(maps_NHW, random) for _ in range(DRAWS)]

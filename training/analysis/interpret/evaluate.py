@@ -1,4 +1,4 @@
-"""How good a version's explanations are: attribute -> delete and insert -> disturb -> randomize -> judge."""
+"""Evaluation of attribution methods: deletion, insertion, sensitivity and parameter randomization."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.repository.manifest import Manifest
 from core.statistics.resampling import mean_estimate
 from training.analysis.interpret import methods
 from training.analysis.interpret.control import DRAWS, curves_against_moved
-from training.analysis.interpret.methods import attribute, fitting, is_flat, target_class
+from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, target_class
 from training.analysis.interpret.randomization import cascade, rank_correlations
 from training.analysis.interpret.removal import STEPS, Probability, area, blurred
 from training.data.preprocessing import scale_pixels
@@ -33,13 +33,14 @@ from training.run.resume_cache import ResumeCache
 
 IMAGES, QUICK_IMAGES = 100, 10
 DISTURBED, QUICK_DISTURBED = 40, 4
-"""Images, of those, for sensitivity and randomization, which explain each of them many times."""
+"""Images for sensitivity and randomization, which explain each image many times."""
 DISTURBANCES = 3
+"""Noise samples per image."""
 RADIUS = 0.02
-"""Of the noise in every value: 5 of 255 steps, which hardly show."""
+"""Maximum noise of a value in [0, 1]: 5 of 255 steps, hardly visible."""
 MAX_CORRELATION = 0.5
-"""Of maps before and after all weights are fresh, up to which a method depends on the weights: a quarter of the
-variance of the ranks in common."""
+"""Maximum rank correlation of the maps of the trained and the reinitialized network for a method to pass. At 0.5 the
+ranks share a quarter of their variance."""
 SEED = 0
 Pixels = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -48,15 +49,15 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Subject:
-    """What the methods of one version explain.
+    """A network with the images and classes to explain.
 
     Attributes:
         classifier: the network.
-        pixels_NHWC: of the images, in [0, 1].
-        target_N: the class that is explained of each.
-        few: positions of the images that are explained many times.
-        color_C: what deleted pixels become.
-        temperature: that the probabilities have.
+        pixels_NHWC: images in [0, 1].
+        target_N: explained class of each image.
+        few: positions of the images for sensitivity and randomization.
+        color_C: color of deleted pixels.
+        temperature: softmax temperature.
     """
 
     classifier: Classifier
@@ -67,7 +68,7 @@ class Subject:
     temperature: float
 
     def probability(self, chosen: npt.NDArray[np.bool_]) -> Probability:
-        """Of the target, for changed versions of the chosen images."""
+        """Return a function that gives the target probability of changed versions of the chosen images."""
         target_N = torch.from_numpy(self.target_N[chosen])
 
         def of_target(pixels_NHWC: Pixels) -> Doubles:
@@ -80,12 +81,12 @@ class Subject:
 
     @property
     def deletion(self) -> tuple[Pixels, Pixels]:
-        """What the images are before and after all pixels were taken out."""
+        """Start and end images of deletion: the images, and a uniform color."""
         return self.pixels_NHWC, np.full_like(self.pixels_NHWC, self.color_C)
 
     @cached_property
     def insertion(self) -> tuple[Pixels, Pixels]:
-        """What the images are before and after all pixels were put in."""
+        """Start and end images of insertion: blurred images, and the images."""
         return blurred(self.pixels_NHWC), self.pixels_NHWC
 
 
@@ -99,19 +100,19 @@ def evaluate_explanations(
     quick: bool = False,
     progress: Callable[[str, int, int], None] = lambda name, done, of: None,
 ) -> Explanations:
-    """Measure every method that fits a version, on a fixed, stratified subset of the test images.
+    """Evaluate all applicable methods of a version on a fixed, stratified subset of the test images.
 
     Args:
-        manifest: of the version.
-        folder: of the version.
+        manifest: manifest of the version.
+        folder: folder of the version.
         images: the data set.
-        memory: a file that keeps what is measured until all is.
-        target: the class to explain; by default of each image the predicted one.
-        quick: a tenth of the images.
-        progress: is told which method is measured, how many are done and how many there are.
+        memory: file that caches finished methods, so that an interrupted run resumes.
+        target: class to explain; by default the predicted class of each image.
+        quick: use a tenth of the images.
+        progress: called with the method, the number of finished methods and the total number.
 
     Raises:
-        ConfigurationError: there is no such class.
+        ConfigurationError: the class does not exist.
         DataError: the data set has other classes or another image size than the version.
     """
     require_same_classes(manifest, images)
@@ -131,7 +132,7 @@ def evaluate_explanations(
     )
     model = ReportedModel.of(manifest)
     memo = ResumeCache(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings()})
-    names = fitting(classifier)
+    names = applicable_methods(classifier)
     evaluated = []
     for done, name in enumerate(names):
         progress(name, done, len(names))
@@ -155,7 +156,7 @@ def _as_json(name: MethodName, subject: Subject) -> dict[str, Any]:
 
 
 def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
-    """All figures of one method; those of images whose map is flat are left out."""
+    """Evaluate one method. Images with a flat map are left out."""
     maps_NHW = attribute(name, subject.classifier, subject.pixels_NHWC, subject.target_N, seed=SEED)
     useful_N = np.array([not is_flat(map_HW) for map_HW in maps_NHW])
     empty = MethodEvaluation(
@@ -190,15 +191,15 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
 
 
 def _useful(few: Labels, useful_N: npt.NDArray[np.bool_]) -> Labels:
-    """Those of the few whose map is not flat; where all of theirs are, as many others. At least one map is not flat."""
+    """Select the images with a map that is not flat; if `few` has none, as many others. At least one must exist."""
     kept = few[useful_N[few]]
     return kept if len(kept) else np.flatnonzero(useful_N)[: len(few)]
 
 
 def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Doubles:
-    """The largest ||map of the noisy image - map|| / ||map|| over a few draws of noise, float64 [F].
+    """Largest ||map of the noisy image - map|| / ||map|| over several noise samples, float64 [F].
 
-    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations". No map may be flat.
+    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations". Maps must not be flat.
     """
     random = np.random.default_rng(SEED)
     pixels_FHWC = subject.pixels_NHWC[subject.few]
@@ -215,7 +216,7 @@ def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Double
 
 
 def randomized(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[Randomized, ...]:
-    """How alike the maps stay while weights become fresh from the last layer to the first."""
+    """Rank correlation of the maps with those of networks with randomized layers, from the last to the first."""
     pixels_FHWC, target_F = subject.pixels_NHWC[subject.few], subject.target_N[subject.few]
     _, height, width, _ = pixels_FHWC.shape
     rows = []
@@ -256,7 +257,7 @@ def _checks(measured: MethodEvaluation) -> list[Check]:
 
 
 def settings() -> dict[str, float]:
-    """What the figures depend on besides the version and the images; a record of other settings is out of date."""
+    """Settings of the evaluation. A record with other settings is outdated."""
     return {
         "integrated_gradients_steps": methods.STEPS,
         "smoothgrad_samples": methods.SAMPLES,

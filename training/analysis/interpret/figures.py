@@ -1,4 +1,4 @@
-"""The figures of interpretation: maps side by side, what checks say of the methods, and the made images."""
+"""Figures of interpretability: attribution maps, method evaluation, maximized images and first-layer weights."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
+from torch import nn
 
 from core.records.activations import ModelActivations
 from core.records.display_names import plain
 from core.records.explanations import Explanations, MethodEvaluation, MethodName
 from core.repository.confidence_interval import ConfidenceInterval
+from training.networks import Classifier
 from training.plots.image_grid import map_picture, mosaic_figure
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above
 from training.plots.theme import Theme
@@ -23,7 +25,7 @@ from training.plots.theme import Theme
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 _CASCADE_MARKERS = ("o", "s", "^", "D", "v", "P")
-"""Of the methods in the order of their names, the same for every version."""
+"""Marker of each method, in the order of `MethodName`."""
 
 
 def maps_figure(
@@ -32,13 +34,13 @@ def maps_figure(
     maps: Sequence[tuple[str, Doubles, bool]],
     theme: Theme,
 ) -> Figure:
-    """Images and beside each its maps.
+    """Draw a row for each image: the image and its attribution maps.
 
     Args:
-        images_NHWC: what is explained.
-        captions: left of each.
-        maps: heading, maps [N, H, W], and whether they are signed, for each column.
-        theme: of the text.
+        images_NHWC: explained images.
+        captions: captions left of the rows.
+        maps: heading, maps [N, H, W] and sign flag (True for signed maps) of each column.
+        theme: colors.
     """
     rows = [
         [image_HWC, *(map_picture(maps_NHW[n], signed=signed) for _, maps_NHW, signed in maps)]
@@ -49,13 +51,13 @@ def maps_figure(
 
 
 def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
-    """The figures that decide on each method, with 95 % intervals and the line that each must be on one side of."""
+    """Metrics of each method with 95 % intervals and the thresholds of the checks."""
     names = list(dict.fromkeys(method.method for report in reports for method in report.methods))
     titles = ("deletion", "insertion", "sensitivity", "likeness, weights fresh")
     figure, panels = grid_of_axes(theme, 2, 2, height=1.1 + 2 * (0.5 + 0.34 * len(names)), sharey=True)
     for position, (axes, title) in enumerate(zip(panels, titles, strict=True)):
         for number, (report, color, marker) in enumerate(zip(reports, theme.parts, MARKERS, strict=False)):
-            found = {method.method: _deciding(method)[position] for method in report.methods}
+            found = {method.method: _check_metrics(method)[position] for method in report.methods}
             shown = [(place, found[name]) for place, name in enumerate(names) if found.get(name) is not None]
             values, reach = error_bars([estimate for _, estimate in shown if estimate is not None])
             places = [place + (number - (len(reports) - 1) / 2) * 0.24 for place, _ in shown]
@@ -76,10 +78,10 @@ def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
 
 
 def cascade_figure(report: Explanations, theme: Theme) -> Figure:
-    """How alike each method's maps stay while layers from the last to the first get fresh weights."""
+    """Rank correlation of each method with the trained maps, by number of randomized layers."""
     figure, [axes] = grid_of_axes(theme, 1, 1, height=4.6)
-    colours = (*theme.parts, theme.text, theme.muted)
-    looks = dict(zip(get_args(MethodName), zip(colours, _CASCADE_MARKERS, strict=True), strict=True))
+    colors = (*theme.parts, theme.text, theme.muted)
+    looks = dict(zip(get_args(MethodName), zip(colors, _CASCADE_MARKERS, strict=True), strict=True))
     for method in report.methods:
         if method.cascade:
             values = [1.0, *(row.correlation.value for row in method.cascade)]
@@ -98,9 +100,9 @@ def cascade_figure(report: Explanations, theme: Theme) -> Figure:
 
 
 def class_images_figure(made: ModelActivations, folder: Path, training_NHWC: Pixels, theme: Theme) -> Figure:
-    """For each class the images of all seeds, and the training image nearest to the first of them.
+    """Draw a row for each class: the images of all seeds, and the training image nearest to the first one.
 
-    The caption says how probable the class is to the model itself and to the other one, the mean over the seeds.
+    The captions show the mean probability of the class over the seeds, by the model itself and by the other model.
     """
     classes = list(dict.fromkeys(image.name for image in made.images if image.kind == "class"))
     rows, captions = [], []
@@ -117,7 +119,7 @@ def class_images_figure(made: ModelActivations, folder: Path, training_NHWC: Pix
 
 
 def channel_images_figure(made: ModelActivations, folder: Path, theme: Theme) -> Figure:
-    """A row per block: the images of its liveliest channels."""
+    """Draw a row for each block: the images of its most variable channels."""
     blocks: dict[str, list[Pixels | None]] = {}
     for image in made.images:
         if image.kind == "channel":
@@ -126,12 +128,39 @@ def channel_images_figure(made: ModelActivations, folder: Path, theme: Theme) ->
 
 
 def first_layer_figure(pictures_NHWC: Pixels, theme: Theme, *, columns: int = 8) -> Figure:
-    """Weights as pictures, row by row."""
+    """Draw weights as images, `columns` in a row."""
     rows = [list(pictures_NHWC[start : start + columns]) for start in range(0, len(pictures_NHWC), columns)]
     return mosaic_figure(rows, captions=(), headings=(), theme=theme, caption_width=0.0)
 
 
-def _deciding(method: MethodEvaluation) -> tuple[ConfidenceInterval | None, ...]:
+def first_layer_pictures(classifier: Classifier, *, height: int, width: int, count: int) -> tuple[str, Pixels]:
+    """Weights of the first layer as images uint8 [n, h, w, 3], and their description.
+
+    Gray is 0; each image is scaled by its largest weight. Shows the dense units with the largest weights, or the first
+    filters of a convolution. In the whitened network the first filters are computed from the images, not trained.
+
+    Args:
+        classifier: a network of either family.
+        height: image height.
+        width: image width.
+        count: maximum number of images.
+    """
+    first = next(layer for layer in classifier.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+    weights = first.weight.detach().numpy()
+    if isinstance(first, nn.Linear):
+        weights_UCHW = weights.reshape(-1, 3, height, width)
+        strongest_U = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:count]
+        return "weights of dense units", _weight_images(weights_UCHW[strongest_U])
+    return "filters of the first convolution", _weight_images(weights[:count])
+
+
+def _weight_images(weights_UCHW: npt.NDArray[np.float32]) -> Pixels:
+    largest_U111 = np.abs(weights_UCHW).max(axis=(1, 2, 3), keepdims=True)
+    shares_UCHW = weights_UCHW / np.where(largest_U111 > 0, largest_U111, 1)
+    return np.rint(127.5 + 127.5 * shares_UCHW).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _check_metrics(method: MethodEvaluation) -> tuple[ConfidenceInterval | None, ...]:
     last = method.cascade[-1].correlation if method.cascade else None
     return method.deletion_gain, method.insertion_gain, method.sensitivity, last
 

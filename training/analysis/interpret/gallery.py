@@ -1,4 +1,4 @@
-"""Which figures are drawn of explanations and of made images."""
+"""Figures of explanations and activation maximization by name."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from training.analysis.interpret.figures import (
     checks_figure,
     class_images_figure,
     first_layer_figure,
+    first_layer_pictures,
     maps_figure,
 )
-from training.analysis.interpret.methods import SIGNED, attribute, fitting, has_feature_maps
-from training.analysis.interpret.nets import first_layer_pictures
+from training.analysis.interpret.methods import SIGNED, applicable_methods, attribute, has_feature_maps
 from training.data.preprocessing import scale_pixels
 from training.data.test_subset import stratified
 from training.data.types import ImageDataset
 from training.plots.theme import Theme
 
 _FILTERS, _UNITS = 64, 32
-"""Of a convolution, which are small, and of dense units, which are as large as an image; at most."""
+"""Maximum numbers of convolution filters and of dense units, which are as large as an image."""
 Draw = Callable[[Theme], Figure]
 
 
 def explanation_figures(
     reports: Sequence[Explanations], models: Sequence[Model], dataset: ImageDataset
 ) -> dict[str, Draw]:
-    """The figures by name, each still to be drawn in a theme: maps of one test image per class, checks, cascades."""
+    """Draw functions by figure name: checks, cascades, and maps of one test image per class."""
     figures: dict[str, Draw] = {"checks": partial(checks_figure, reports)}
     for report in reports:
         figures[f"cascade.{report.model.reference}"] = partial(cascade_figure, report)
@@ -50,19 +50,19 @@ def explanation_figures(
             target_N = np.full_like(target_N, dataset.class_names.index(report.target))
         maps = [
             (plain(name), attribute(name, model.network, pixels_NHWC, target_N), name in SIGNED)
-            for name in fitting(model.network)
+            for name in applicable_methods(model.network)
         ]
-        said = [
+        row_captions = [
             f"{caption}\nas {dataset.class_names[target]}" for caption, target in zip(captions, target_N, strict=True)
         ]
-        figures[f"maps.{report.model.reference}"] = partial(maps_figure, images_NHWC, said, maps)
+        figures[f"maps.{report.model.reference}"] = partial(maps_figure, images_NHWC, row_captions, maps)
     return figures
 
 
 def activation_figures(
     activations: Activations, models: Sequence[Model], dataset: ImageDataset, folder: Path
 ) -> dict[str, Draw]:
-    """The figures by name: images of classes, of channels where there are any, and the first layer's weights."""
+    """Draw functions by figure name: images of classes and of channels, if any, and first-layer weights."""
     figures: dict[str, Draw] = {}
     for made, model in zip(activations.models, models, strict=True):
         reference, spec = made.model.reference, model.manifest.input

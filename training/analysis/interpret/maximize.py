@@ -1,7 +1,11 @@
-"""Activation maximization: images that excite a class or a channel of a network most, found by gradient ascent."""
+"""Activation maximization: gradient ascent on images that maximize a class or a channel of a network.
+
+Random shifts, rotations, scalings and mirroring in each step keep the images from overfitting to single pixels.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,24 +16,30 @@ from torch import Tensor, nn
 
 from core.records.activations import ClassObjective
 from training.analysis.interpret.fourier import FourierImages
-from training.analysis.interpret.jitter import jittered
 from training.export.gradients.graph import recorded_features
 from training.networks import Classifier
 from training.networks.layers import ACTIVATIONS
 
 STEPS = 192
 RATE = 0.05
+"""Learning rate of Adam."""
+SHIFT = 2.0
+"""Maximum shift in pixels."""
+TURN = 5.0
+"""Maximum rotation in degrees."""
+ZOOM = 0.05
+"""Maximum change of scale."""
 CLASS_OBJECTIVE: ClassObjective = "log_odds"
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What an image shall excite: class `unit`, or, with a layer, the mean of its channel `unit`.
+    """Maximization target: class `unit`, or the mean of channel `unit` of a layer.
 
     Attributes:
         unit: number of the class or channel.
-        layer: number of the feature map [N, C, h, w], in the order in which they are made; None for logits.
+        layer: index of the feature map [N, C, h, w] in execution order; None for logits.
     """
 
     unit: int
@@ -47,25 +57,25 @@ def maximize(
     steps: int = STEPS,
     progress: Callable[[int], None] = lambda step: None,
 ) -> Pixels:
-    """One image for each objective, all of them of the same layer or all of classes; uint8 [S, H, W, 3].
+    """Maximize one image for each objective; uint8 [S, H, W, 3].
 
     Args:
-        classifier: in evaluation mode, its weights frozen.
-        objectives: what each image shall excite.
-        height: of the images.
-        width: of the images.
-        colors_CC: from `color_matrix`.
-        seed: of the first images and of the jitter.
-        steps: of Adam.
-        progress: is told how many steps are done.
+        classifier: network in evaluation mode with frozen weights.
+        objectives: target of each image; all of one layer, or all classes.
+        height: image height.
+        width: image width.
+        colors_CC: color matrix from `color_matrix`.
+        seed: seed of the initial images and of the random transforms.
+        steps: number of Adam steps.
+        progress: called with the number of finished steps.
     """
     images = FourierImages(len(objectives), height, width, colors_CC, seed)
     random = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(images.parameters(), lr=RATE)
     for step in range(steps):
         optimizer.zero_grad()
-        # Each image has an objective of its own and Adam scales each value by itself, so that a sum serves all.
-        loss = -raised(classifier, jittered(images(), random), objectives).sum()
+        # The sum optimizes each image independently, because Adam scales each value separately.
+        loss = -objective_values(classifier, jittered(images(), random), objectives).sum()
         loss.backward()
         optimizer.step()
         progress(step + 1)
@@ -73,12 +83,11 @@ def maximize(
         return np.asarray(torch.round(images() * 255).to(torch.uint8).numpy())
 
 
-def raised(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> Tensor:
-    """What the ascent raises in each image, [S]: the mean of a channel over its places, or the log-odds of a class.
+def objective_values(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> Tensor:
+    """Objective of each image, [S]: the spatial mean of a channel, or the log-odds of a class.
 
     With logits z and p = softmax(z), the log-odds of class k are log(p_k / (1 - p_k)) = z_k - log(sum of exp(z_j) over
-    all other j). The bare z_k would be no aim of its own: it rises too with what raises all logits alike, and an image
-    that does so may well be taken for another class.
+    all other j). The logit z_k alone also grows if all logits grow, so that its image may be classified differently.
     """
     values_SU, units_S1 = _responses(classifier, pixels_SHWC, objectives)
     own_S1 = values_SU.gather(1, units_S1)
@@ -88,13 +97,13 @@ def raised(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Obj
 
 
 def excitations(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> Tensor:
-    """How much each image excites what it shall, [S]: a logit, or the mean of a channel over its places."""
+    """Activation of the target of each image, [S]: a logit, or the spatial mean of a channel."""
     values_SU, units_S1 = _responses(classifier, pixels_SHWC, objectives)
     return values_SU.gather(1, units_S1)[:, 0]
 
 
 def _responses(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor]:
-    """All logits, or the means of all channels of the layer, [S, U]; and each image's own among them, [S, 1]."""
+    """Logits, or spatial means of all channels of the layer, [S, U]; and the target unit of each image, [S, 1]."""
     units_S1 = torch.tensor([[objective.unit] for objective in objectives])
     (layer,) = {objective.layer for objective in objectives}
     with recorded_features(classifier) as maps:
@@ -102,8 +111,31 @@ def _responses(classifier: Classifier, pixels_SHWC: Tensor, objectives: Sequence
     return logits_SK if layer is None else maps[layer].mean(dim=(2, 3)), units_S1
 
 
+def jittered(pixels_SHWC: Tensor, random: torch.Generator) -> Tensor:
+    """Shift, rotate and scale each image randomly, and mirror it with probability 0.5. Differentiable.
+
+    Args:
+        pixels_SHWC: float [S, H, W, 3].
+        random: random number generator.
+
+    Returns:
+        Float [S, H, W, 3].
+    """
+    images, height, width, _ = pixels_SHWC.shape
+    limits = (math.radians(TURN), ZOOM, 2 * SHIFT / width, 2 * SHIFT / height)
+    angle, zoom, right, down = (limit * (2 * torch.rand(images, generator=random) - 1) for limit in limits)
+    mirror = torch.where(torch.rand(images, generator=random) < 0.5, -1.0, 1.0)
+    cos, sin = (1 + zoom) * torch.cos(angle), (1 + zoom) * torch.sin(angle)
+    rows = [torch.stack([mirror * cos, -sin, right], dim=1), torch.stack([mirror * sin, cos, down], dim=1)]
+    grid = torch.nn.functional.affine_grid(torch.stack(rows, dim=1), [images, 3, height, width], align_corners=False)
+    transformed = torch.nn.functional.grid_sample(
+        pixels_SHWC.permute(0, 3, 1, 2), grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    return transformed.permute(0, 2, 3, 1)
+
+
 def block_layers(classifier: Classifier, *, height: int, width: int) -> dict[str, int]:
-    """The last feature map of each block of convolutions: its number among all, by the name of the block."""
+    """Index of the last feature map of each block of convolutions, by block name."""
     names = {layer: name for name, layer in classifier.named_modules()}
     ran: list[str] = []
 
@@ -127,8 +159,8 @@ def block_layers(classifier: Classifier, *, height: int, width: int) -> dict[str
     return blocks
 
 
-def liveliest_channels(classifier: Classifier, pixels_NHWC: Tensor, layer: int, count: int) -> list[int]:
-    """The channels of a feature map whose mean varies most from image to image, ascending."""
+def most_variable_channels(classifier: Classifier, pixels_NHWC: Tensor, layer: int, count: int) -> list[int]:
+    """Channels of a feature map with the highest standard deviation of their mean over the images, ascending."""
     with torch.no_grad(), recorded_features(classifier) as maps:
         classifier(pixels_NHWC)
     spread_C = maps[layer].mean(dim=(2, 3)).std(dim=0)

@@ -1,6 +1,6 @@
-"""Attribution methods for networks in torch, by captum. Each explains the logit of a class at pixels in [0, 1].
+"""Attribution methods by captum for PyTorch networks: maps that explain the logit of a class.
 
-The settings are those of POST /saliency, where it has defaults, so that what is measured here is what is served.
+The settings equal the defaults of POST /saliency, so that the evaluation is valid for the service.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ Explain = Callable[[Classifier, Tensor, Tensor], Tensor]
 """(classifier, pixels [N, H, W, 3] in [0, 1], target [N]) -> maps [N, H, W]."""
 
 STEPS = 32
+"""Steps of integrated gradients."""
 SAMPLES = 16
+"""Noise samples of SmoothGrad."""
 NOISE = 0.1
+"""Standard deviation of the noise of SmoothGrad."""
 _WINDOWS_PER_SIDE = 8
 SIGNED: frozenset[MethodName] = frozenset({"input_x_gradient", "integrated_gradients", "occlusion"})
-"""Methods whose values below 0 speak against the class."""
+"""Methods with signed values: negative values are evidence against the class."""
 _BATCH = 50
 _FORWARD = 200
-"""Images that occlusion shows the network at a time, several copies of each where there are few."""
+"""Batch size of occlusion, including the occluded copies of each image."""
 
 
 def attribute(
@@ -50,14 +53,14 @@ def attribute(
     *,
     seed: int = 0,
 ) -> Maps:
-    """How much each pixel counts for the target's logit, float64 [N, H, W].
+    """Compute attribution maps of the target logit, float64 [N, H, W].
 
     Args:
-        method: one that `fitting` names.
-        classifier: in evaluation mode on the CPU.
-        pixels_NHWC: in [0, 1].
-        target_N: the class to explain of each image.
-        seed: of SmoothGrad's noise.
+        method: one of `applicable_methods`.
+        classifier: network in evaluation mode on the CPU.
+        pixels_NHWC: images in [0, 1].
+        target_N: explained class of each image.
+        seed: seed of the noise of SmoothGrad.
     """
     maps = []
     with torch.random.fork_rng(devices=[]):
@@ -69,21 +72,21 @@ def attribute(
     return np.asarray(torch.cat(maps).numpy())
 
 
-def fitting(classifier: Classifier) -> tuple[MethodName, ...]:
-    """The methods that fit this network: Grad-CAM only where it has feature maps."""
+def applicable_methods(classifier: Classifier) -> tuple[MethodName, ...]:
+    """Methods that the network supports. Grad-CAM requires feature maps."""
     return tuple(name for name in _METHODS if name != "grad_cam" or has_feature_maps(classifier))
 
 
 def has_feature_maps(classifier: Classifier) -> bool:
-    """Whether the network convolves."""
+    """Return whether the network has convolutional feature maps."""
     return any(isinstance(layer, nn.Conv2d) for layer in classifier.modules())
 
 
 def target_class(name: str, class_names: tuple[str, ...]) -> int:
-    """The class of this name.
+    """Index of the class with this name.
 
     Raises:
-        ConfigurationError: there is none; the message lists those that exist.
+        ConfigurationError: the class does not exist; the message lists the classes.
     """
     if name not in class_names:
         raise ConfigurationError(f"no class {name!r} to explain; there are {', '.join(class_names)}")
@@ -91,7 +94,7 @@ def target_class(name: str, class_names: tuple[str, ...]) -> int:
 
 
 def is_flat(map_HW: Maps) -> bool:
-    """Whether a map says nothing: it spans less than rounding explains."""
+    """Return whether the range of a map is within rounding errors."""
     span = float(map_HW.max() - map_HW.min())
     return span <= max(1e-12, 1e-6 * float(np.abs(map_HW).max()))
 
@@ -145,7 +148,7 @@ def _occlusion(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor
 
 
 def last_feature_layer(classifier: Classifier, pixels: Tensor) -> nn.Module:
-    """The activation layer that gives the last feature map [N, C, h, w], as gradient.onnx has it."""
+    """The activation layer of the last feature map [N, C, h, w], the same as in gradient.onnx."""
     found: list[nn.Module] = []
 
     def record(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -164,7 +167,7 @@ def last_feature_layer(classifier: Classifier, pixels: Tensor) -> nn.Module:
 
 
 def _tensor(attribution: Any) -> Tensor:
-    """Captum's answer, which is a tensor for a tensor, and untyped."""
+    """Add the type to the untyped return value of captum."""
     return cast("Tensor", attribution)
 
 

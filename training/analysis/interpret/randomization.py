@@ -1,4 +1,7 @@
-"""The cascading sanity check: a map that does not change with the weights cannot explain them (Adebayo et al. 2018)."""
+"""Cascading parameter randomization (Adebayo et al. 2018, "Sanity checks for saliency maps").
+
+A map that does not change with the weights cannot explain the network.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,15 @@ Doubles = npt.NDArray[np.float64]
 
 
 def cascade(classifier: Classifier, *, height: int, width: int, seed: int) -> Iterator[tuple[str, Classifier]]:
-    """Networks with fresh weights in the last layer, the last two, and so on down to the first; each with its name.
+    """Yield networks with reinitialized weights in the last layer, the last two, and so on, with the layer's name.
 
-    A layer is a module that brings weights or running statistics of its own; normalizations become fresh together with
-    the layer before them.
+    A normalization is reinitialized together with the layer before it.
 
     Args:
-        classifier: the trained network, which stays as it is.
-        height: of its images.
-        width: of its images.
-        seed: of the fresh weights.
+        classifier: trained network; not modified.
+        height: image height.
+        width: image width.
+        seed: seed of the new weights.
     """
     fresh = copy.deepcopy(classifier).eval()
     names = layers_in_order(fresh, height=height, width=width)
@@ -42,7 +44,7 @@ def cascade(classifier: Classifier, *, height: int, width: int, seed: int) -> It
 
 
 def layers_in_order(classifier: Classifier, *, height: int, width: int) -> list[str]:
-    """Names of the modules with weights of their own, in the order in which a forward pass runs them."""
+    """Names of the modules that own parameters, in the order of a forward pass."""
     names = {
         module: name
         for name, module in classifier.named_modules()
@@ -62,7 +64,7 @@ def layers_in_order(classifier: Classifier, *, height: int, width: int) -> list[
 
 
 def rank_correlations(first_NHW: Doubles, second_NHW: Doubles) -> Doubles:
-    """Spearman's correlation of each pair of maps, by absolute value, float64 [N]; 0 where one of them is flat."""
+    """Spearman correlation of the absolute values of each pair of maps, float64 [N]; 0 if one of them is flat."""
     ranks = [rankdata(np.abs(maps_NHW).reshape(len(maps_NHW), -1), axis=1) for maps_NHW in (first_NHW, second_NHW)]
     centered = [ranks_NP - ranks_NP.mean(axis=1, keepdims=True) for ranks_NP in ranks]
     lengths_N = np.prod([np.linalg.norm(ranks_NP, axis=1) for ranks_NP in centered], axis=0)

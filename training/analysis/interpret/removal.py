@@ -1,4 +1,4 @@
-"""Deletion and insertion: does the answer depend on the pixels that a map calls important? (Petsiuk et al. 2018)"""
+"""Deletion and insertion curves of attribution maps (Petsiuk et al. 2018, RISE)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from scipy import ndimage
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Probability = Callable[[npt.NDArray[np.float32]], Doubles]
-"""Pixels [N, H, W, 3] -> probability of the class that is explained, [N]."""
+"""Pixels [N, H, W, 3] -> probability of the explained class, [N]."""
 
 STEPS = 16
 _BLURS_PER_SIDE = 8
+"""Longer side of the image over the standard deviation of the blur."""
 
 
 def removal_curves(
@@ -25,18 +26,16 @@ def removal_curves(
     *,
     steps: int = STEPS,
 ) -> Doubles:
-    """Probability while pixels change from `start` to `end`, the most important first, float64 [M, N, steps + 1].
+    """Probability while pixels change from `start` to `end`, most important first, float64 [M, N, steps + 1].
 
-    For deletion the image is the start and a plain color the end; for insertion a blurred image is the start and the
-    image the end. Both are shown once for all orders.
+    Deletion changes the image to a uniform color; insertion changes a blurred image to the image.
 
     Args:
-        probability: of the explained class.
+        probability: probability of the explained class.
         start_NHWC: pixels in [0, 1].
         end_NHWC: pixels in [0, 1].
-        orders: M times maps [N, H, W] of the images' pixels; of equal values, the first in reading order counts as
-            more important.
-        steps: in equal numbers of pixels, to rounding.
+        orders: M sets of maps [N, H, W]; pixels with equal values are ordered by position.
+        steps: number of steps, with equal numbers of pixels up to rounding.
     """
     images, height, width, _ = start_NHWC.shape
     counts = np.rint(np.linspace(0, height * width, steps + 1)).astype(np.int64)
@@ -51,7 +50,7 @@ def removal_curves(
 
 
 def _ranks(maps_NHW: Doubles) -> npt.NDArray[np.int64]:
-    """The place of each pixel in the order of importance, from 0, [N, H, W]."""
+    """Rank of each pixel by descending importance, from 0, [N, H, W]."""
     order_NP = np.argsort(-maps_NHW.reshape(len(maps_NHW), -1), axis=1, kind="stable")
     rank_NP = np.empty_like(order_NP)
     np.put_along_axis(rank_NP, order_NP, np.arange(order_NP.shape[1])[None], axis=1)
@@ -59,11 +58,11 @@ def _ranks(maps_NHW: Doubles) -> npt.NDArray[np.int64]:
 
 
 def area(curve_NS: Doubles) -> Doubles:
-    """Area under each curve over [0, 1], by trapezoids, float64 [N]."""
+    """Area under each curve over [0, 1] by the trapezoidal rule, float64 [N]."""
     return np.asarray(np.trapezoid(curve_NS, dx=1 / (curve_NS.shape[1] - 1), axis=1))
 
 
 def blurred(pixels_NHWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Without what could be recognized: a Gaussian with a standard deviation of an eighth of the longer side."""
+    """Blur images until nothing is recognizable: Gaussian with a standard deviation of 1/8 of the longer side."""
     deviation = max(pixels_NHWC.shape[1:3]) / _BLURS_PER_SIDE
     return np.asarray(ndimage.gaussian_filter(pixels_NHWC, (0, deviation, deviation, 0), mode="nearest"), np.float32)

@@ -65,7 +65,7 @@ def test_the_scores_are_those_of_the_served_graphs(
 def test_what_an_earlier_run_made_is_taken(
     made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activations, "maximise", None)
+    monkeypatch.setattr(activations, "maximize", None)
     assert make_activations(models, pair.images, folder, threads=1, quick=True) == made
 
 

@@ -5,17 +5,17 @@ import torch
 
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier
 from tests.training.analysis.interpret.test_methods import small_cnn
+from training.analysis.interpret.figures import first_layer_pictures
 from training.analysis.interpret.fourier import FourierImages, color_matrix
-from training.analysis.interpret.jitter import jittered
 from training.analysis.interpret.maximize import (
     Objective,
     block_layers,
     excitations,
-    liveliest_channels,
+    jittered,
     maximize,
-    raised,
+    most_variable_channels,
+    objective_values,
 )
-from training.analysis.interpret.nets import first_layer_pictures
 
 COLORS_CC = np.eye(3, dtype=np.float32)
 
@@ -99,8 +99,8 @@ def test_what_raises_all_logits_alike_does_not_lead_to_another_class() -> None:
     )
     pixels_SHWC = torch.from_numpy(made).float() / 255
     assert classifier(pixels_SHWC).argmax(1).tolist() == [0, 1, 2]
-    before = raised(classifier, torch.from_numpy(start).float() / 255, objectives)
-    assert torch.all(raised(classifier, pixels_SHWC, objectives) > before)
+    before = objective_values(classifier, torch.from_numpy(start).float() / 255, objectives)
+    assert torch.all(objective_values(classifier, pixels_SHWC, objectives) > before)
 
 
 def test_a_class_is_raised_by_the_log_odds_of_its_probability() -> None:
@@ -109,7 +109,9 @@ def test_a_class_is_raised_by_the_log_odds_of_its_probability() -> None:
     objectives = [Objective(unit) for unit in (2, 0, 1)]
     probabilities_S = torch.softmax(classifier(pixels_SHWC).double(), dim=1)[range(3), [2, 0, 1]]
     expected_S = torch.log(probabilities_S / (1 - probabilities_S))
-    torch.testing.assert_close(raised(classifier, pixels_SHWC, objectives).double(), expected_S, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        objective_values(classifier, pixels_SHWC, objectives).double(), expected_S, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_ascent_raises_channels_of_a_block() -> None:
@@ -117,7 +119,7 @@ def test_ascent_raises_channels_of_a_block() -> None:
     blocks = block_layers(classifier, height=SIDE, width=SIDE)
     assert blocks == {"block 1": 0, "block 2": 1}
     sample = torch.rand((20, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(0))
-    channels = liveliest_channels(classifier, sample, blocks["block 2"], 2)
+    channels = most_variable_channels(classifier, sample, blocks["block 2"], 2)
     objectives = [Objective(channel, blocks["block 2"]) for channel in channels]
     start, made = (
         maximize(classifier, objectives, height=SIDE, width=SIDE, colors_CC=COLORS_CC, seed=0, steps=steps)
@@ -133,7 +135,7 @@ def test_the_liveliest_channel_is_the_one_that_changes() -> None:
     last.weight[:] = 0
     last.weight[3] = 1
     sample = torch.rand((20, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(0))
-    assert liveliest_channels(classifier, sample, 1, 1) == [3]
+    assert most_variable_channels(classifier, sample, 1, 1) == [3]
 
 
 def test_weights_become_pictures_with_gray_for_nothing() -> None:

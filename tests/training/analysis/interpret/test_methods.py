@@ -7,7 +7,7 @@ import torch
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from tests.training.analysis.interpret.linear import CLASSES, SIDE, linear_classifier, pixels
-from training.analysis.interpret.methods import attribute, fitting, is_flat, last_feature_layer, target_class
+from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, last_feature_layer, target_class
 from training.networks import Classifier, build_classifier
 
 TARGET_N = np.array([0, 1, 2, 1, 0])
@@ -63,8 +63,8 @@ def test_grad_cam_is_the_weighted_sum_of_the_last_feature_maps() -> None:
 
 
 def test_grad_cam_does_not_fit_a_network_without_feature_maps() -> None:
-    assert "grad_cam" not in fitting(linear_classifier()[0])
-    assert "grad_cam" in fitting(small_cnn())
+    assert "grad_cam" not in applicable_methods(linear_classifier()[0])
+    assert "grad_cam" in applicable_methods(small_cnn())
 
 
 def test_noise_is_drawn_by_the_seed_and_leaves_torchs_own_alone() -> None:
