@@ -53,7 +53,7 @@ def evaluate_robustness(
 
     from core.records.base import write_report
     from core.records.paths import figures_folder, report_path
-    from training.analysis.robustness.gallery import write_robustness_figures
+    from training.analysis.robustness.figures import write_robustness_figures
     from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -49,7 +49,7 @@ def test_mistakes_are_found_and_drawn(
 
 def test_a_class_that_does_not_exist_is_one_line(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
     assert duet("interpret", "mlp@1", "cnn@1", "--only", "explanations", "--target", "unicorn", "--quick") == 1
-    assert "duet: no class 'unicorn' to explain; there are airplane, automobile" in capsys.readouterr().err
+    assert "duet: no class 'unicorn'; choose one of airplane, automobile" in capsys.readouterr().err
 
 
 def test_robustness_of_two_versions_is_recorded_and_drawn(

@@ -14,7 +14,7 @@ from core.records.paths import figures_folder, report_path
 from training.analysis.interpret.activations import KEPT_PREFIX, Model, make_activations
 from training.analysis.interpret.evaluate import evaluate_explanations
 from training.analysis.interpret.gallery import activation_figures, explanation_figures
-from training.analysis.mistakes.find import Judged, find_mistakes
+from training.analysis.mistakes.find import VersionPredictions, find_mistakes
 from training.analysis.mistakes.gallery import mistake_figures
 from training.data.split_dataset import Images
 from training.plots.save import write_figures
@@ -88,9 +88,9 @@ def excite(work: Work, progress: Progress) -> Activations:
     return report
 
 
-def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[Judged, Judged]]:
+def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[VersionPredictions, VersionPredictions]]:
     """Write the record of mistakes, without figures; returns also the stored predictions of both versions."""
-    first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
+    first, second = (VersionPredictions.read(model.manifest, model.folder) for model in work.models)
     path = report_path(work.folder, "mistakes", *work.references, quick=work.quick)
     memory = path.with_suffix(".partial.jsonl")
     report = find_mistakes(

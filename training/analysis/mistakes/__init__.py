@@ -1,1 +1,1 @@
-"""Where two versions go wrong: on which classes and images, how surely, and whether together."""
+"""Error analysis of two versions: classes, confusions, confidence, overlap and image properties."""

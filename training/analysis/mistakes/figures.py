@@ -1,4 +1,4 @@
-"""The figures of mistakes: classes, confusions, patterns, and galleries with what both models looked at."""
+"""Figures of mistakes: classes, confusions, patterns, and images with saliency maps of both models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LABELS = {
 
 
 def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
-    """Error rate of each class with its 95 % interval, both models, the first one's hardest class on top."""
+    """Error rate of each class with 95 % intervals, sorted by the error of the first model, highest on top."""
     names = [row.label for row in mistakes.models[0].classes]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.32 * len(names))
     places = np.arange(len(names), dtype=np.float64)
@@ -47,7 +47,7 @@ def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
 
 
 def confusions_figure(mistakes: Mistakes, theme: Theme) -> Figure:
-    """The most frequent confusions of each model, as shares of the true class with 95 % intervals."""
+    """Most frequent confusions of each model, as shares of the true class with 95 % intervals."""
     most = max(len(model.confusions) for model in mistakes.models)
     figure, panels = grid_of_axes(theme, 2, 1, height=1.2 + 2 * 0.24 * max(most, 2), sharex=True)
     for axes, model, color in zip(panels, mistakes.models, theme.parts, strict=False):
@@ -63,10 +63,10 @@ def confusions_figure(mistakes: Mistakes, theme: Theme) -> Figure:
 
 
 def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
-    """Error rate in each fifth of the images, by each property, both models, with 95 % intervals.
+    """Error rate of both models in each fifth of the images, by each property, with 95 % intervals.
 
-    Fifths are equally wide, as they hold equally many images; written below are the property's values at their borders,
-    a line for each model where it is measured by the models.
+    Fifths have the same number of images and the same width. The tick labels are the values of the property at their
+    borders, with one line for each model if the property depends on the model.
     """
     names = [pattern.name for pattern in mistakes.models[0].patterns]
     rows = -(-len(names) // 2)
@@ -92,7 +92,7 @@ def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
         if len(borders) > 1:
             axes.set_title(f"borders of {', below of '.join(borders.values())}", fontsize=TEXT - 2, color=theme.text)
         percent_axis(axes.yaxis)
-    panels[0].set_ylim(bottom=0)  # shared, and so set once all is drawn
+    panels[0].set_ylim(bottom=0)  # the axis is shared: set after all panels are drawn
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     figure.supylabel("error rate in each fifth of the images", fontsize=TEXT, color=theme.text)
@@ -101,7 +101,7 @@ def patterns_figure(mistakes: Mistakes, theme: Theme) -> Figure:
 
 
 def _borders(pattern: Pattern) -> tuple[str, ...]:
-    """Where the fifths begin and the last one ends, with as many digits, two at least, as tell these apart."""
+    """Borders of the fifths as text, with the fewest digits, at least two, that make them distinct."""
     values = [*(part.low for part in pattern.bins), pattern.bins[-1].high]
     written = (tuple(f"{value:.{digits}f}" for value in values) for digits in range(2, 7))
     return next(
@@ -116,14 +116,14 @@ def notable_figure(
     references: tuple[str, str],
     theme: Theme,
 ) -> Figure:
-    """Test images with both models' answers, and beside each what either looked at for its own answer.
+    """Draw a row for each test image: labels, the image, and the saliency of each model's predicted class.
 
     Args:
-        chosen: what is shown, a row each.
-        images_NHWC: the test images chosen, in that order.
-        maps: by reference the saliency of those images, [n, H, W].
-        references: of both models.
-        theme: of the text.
+        chosen: records of the images.
+        images_NHWC: the images in the same order.
+        maps: saliency maps [n, H, W] by reference of the model.
+        references: references of both models.
+        theme: colors.
     """
     rows = [
         [image_HWC, *(map_picture(maps[reference][n], signed=False) for reference in references)]

@@ -1,4 +1,4 @@
-"""The mistakes of two versions: stored answers -> classes, pairs, confidence, overlap -> properties -> record."""
+"""Error analysis of two versions by stored predictions: classes, confusions, confidence, overlap, properties."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from training.data.test_subset import SEED, stratified
 from training.run.resume_cache import ResumeCache
 
 SURE = 0.9
-"""Probability from which an answer counts as sure."""
+"""Minimum probability of a confident prediction."""
 CONFUSIONS = 12
 NOTABLE = 12
 CANDIDATES = 48
 QUICK_IMAGES = 300
 _BLOCK = 1_000
-"""Images between two entries of what is kept of an unfinished run."""
+"""Images per entry of the cache of an interrupted run."""
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -51,41 +51,40 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A version and its stored answers to the test images.
+class VersionPredictions:
+    """A version and its stored predictions on the test images.
 
     Attributes:
-        manifest: of the version.
-        folder: of the version.
-        evaluation: which images these were.
-        answers: to each of them.
+        manifest: manifest of the version.
+        folder: folder of the version.
+        evaluation: stored evaluation, with the identity of the test images.
+        predictions: class probabilities of the test images.
     """
 
     manifest: Manifest
     folder: Path
     evaluation: Evaluation
-    answers: SplitPredictions
+    predictions: SplitPredictions
 
     @classmethod
-    def read(cls, manifest: Manifest, folder: Path) -> Judged:
-        """A published version.
+    def read(cls, manifest: Manifest, folder: Path) -> VersionPredictions:
+        """Read the files of a published version.
 
         Raises:
-            DataError: it has no stored predictions, or no evaluation.
+            DataError: the version has no stored predictions or no evaluation.
         """
-        answers = load_predictions(folder, "test")
+        predictions = load_predictions(folder, "test")
         try:
             evaluation = read_evaluation(folder)
         except (OSError, ValidationError) as error:
             raise DataError(
-                f"{manifest.reference} has no {EVALUATION_NAME} that can be read; publish the version again with "
-                "`duet export`"
+                f"{manifest.reference} has no readable {EVALUATION_NAME}; publish the version again with `duet export`"
             ) from error
-        return cls(manifest, folder, evaluation, answers)
+        return cls(manifest, folder, evaluation, predictions)
 
 
-def compare_judged(first: Judged, second: Judged) -> Pairwise:
-    """Both versions by their stored answers.
+def compare_versions(first: VersionPredictions, second: VersionPredictions) -> Pairwise:
+    """Compare the stored predictions of both versions.
 
     Raises:
         DifferentImagesError: they were evaluated on different data.
@@ -93,13 +92,13 @@ def compare_judged(first: Judged, second: Judged) -> Pairwise:
     return compare_predictions(
         (first.evaluation.data, second.evaluation.data),
         (first.evaluation.class_names, second.evaluation.class_names),
-        (first.answers, second.answers),
+        (first.predictions, second.predictions),
     )
 
 
 def find_mistakes(
-    first: Judged,
-    second: Judged,
+    first: VersionPredictions,
+    second: VersionPredictions,
     images: Images,
     memory: Path,
     *,
@@ -107,28 +106,28 @@ def find_mistakes(
     quick: bool = False,
     progress: Progress = lambda name, done, of: None,
 ) -> Mistakes:
-    """Everything about where the two go wrong.
+    """Analyze the mistakes of two versions.
 
     Args:
-        first: a version.
-        second: another.
-        images: the data set that both were evaluated on.
-        memory: a file that keeps what is measured until all is; a run that was stopped goes on from it.
-        threads: of onnxruntime.
-        quick: 300 images instead of all.
-        progress: is told what is measured, and of how many of the images it is.
+        first: first version.
+        second: second version.
+        images: data set that both were evaluated on.
+        memory: file that caches measured properties, so that an interrupted run resumes.
+        threads: number of onnxruntime threads.
+        quick: use 300 images instead of all.
+        progress: called with a title, the number of finished images and the total number.
 
     Raises:
-        DifferentImagesError: they were evaluated on different data.
-        DataError: `images` are not those, or a version has no gradient.onnx.
+        DifferentImagesError: the versions were evaluated on different data.
+        DataError: `images` is another data set, or a version has no gradient.onnx.
     """
-    compare_judged(first, second)
+    compare_versions(first, second)
     dataset = images.dataset
     if first.evaluation.data.digest != dataset.digest:
         raise DataError(
             f"{first.manifest.reference} was evaluated on {first.evaluation.data.name} "
-            f"{first.evaluation.data.digest[:12]}, and these images are {dataset.name} {dataset.digest[:12]}: give "
-            "--data-dir the images it was made from"
+            f"{first.evaluation.data.digest[:12]}, but these images are {dataset.name} {dataset.digest[:12]}: set "
+            "--data-dir to the data set it was evaluated on"
         )
     position_N = np.arange(len(dataset.test))
     if quick:
@@ -140,10 +139,10 @@ def find_mistakes(
     properties = _arrays(
         memo.get_or_compute("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC))
     )
-    sides, answers = [], []
+    sides, probabilities = [], []
     for judged in (first, second):
-        probability_NK = judged.answers.probabilities["fp32"][position_N].astype(np.float64)
-        answers.append(probability_NK)
+        probability_NK = judged.predictions.probabilities["fp32"][position_N].astype(np.float64)
+        probabilities.append(probability_NK)
         off_center_N = _off_center(judged, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
         own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_center_N}
         sides.append(_of_model(judged.manifest, labels_N, probability_NK, own))
@@ -154,17 +153,17 @@ def find_mistakes(
             name=dataset.name, digest=dataset.digest, images=len(position_N), seed=SEED if quick else None
         ),
         models=(sides[0], sides[1]),
-        overlap=overlap(labels_N, answers[0].argmax(axis=1), answers[1].argmax(axis=1)),
+        overlap=overlap(labels_N, probabilities[0].argmax(axis=1), probabilities[1].argmax(axis=1)),
         confident=(
-            most_confident(position_N, labels_N, answers[0], answers[1], names, by=0),
-            most_confident(position_N, labels_N, answers[0], answers[1], names, by=1),
+            most_confident(position_N, labels_N, probabilities[0], probabilities[1], names, by=0),
+            most_confident(position_N, labels_N, probabilities[0], probabilities[1], names, by=1),
         ),
-        label_candidates=label_candidates(position_N, labels_N, answers[0], answers[1], names),
+        label_candidates=label_candidates(position_N, labels_N, probabilities[0], probabilities[1], names),
     )
 
 
 def overlap(labels_N: Labels, first_N: Labels, second_N: Labels) -> Overlap:
-    """Which mistakes are shared."""
+    """Shares of the images that one model or both misclassify."""
     first_wrong, second_wrong = first_N != labels_N, second_N != labels_N
     both = first_wrong & second_wrong
     count, images = int(both.sum()), len(labels_N)
@@ -180,17 +179,17 @@ def overlap(labels_N: Labels, first_N: Labels, second_N: Labels) -> Overlap:
 def most_confident(
     position_N: Labels, labels_N: Labels, first_NK: Doubles, second_NK: Doubles, names: tuple[str, ...], *, by: int
 ) -> tuple[Notable, ...]:
-    """The mistakes that one of the two (0 or 1) is surest of, the surest first."""
-    judge_NK = (first_NK, second_NK)[by]
-    wrong = np.flatnonzero(judge_NK.argmax(axis=1) != labels_N)
-    surest = wrong[np.argsort(-judge_NK[wrong].max(axis=1), kind="stable")][:NOTABLE]
+    """Mistakes of one version (`by`: 0 or 1) with the highest confidence, in descending order."""
+    by_NK = (first_NK, second_NK)[by]
+    wrong = np.flatnonzero(by_NK.argmax(axis=1) != labels_N)
+    surest = wrong[np.argsort(-by_NK[wrong].max(axis=1), kind="stable")][:NOTABLE]
     return tuple(_notable(n, position_N, labels_N, first_NK, second_NK, names) for n in surest)
 
 
 def label_candidates(
     position_N: Labels, labels_N: Labels, first_NK: Doubles, second_NK: Doubles, names: tuple[str, ...]
 ) -> tuple[Notable, ...]:
-    """Images on which both say the same against the label, each with 90 % or more; the less doubtful first."""
+    """Possible label errors: both models predict the same other class with at least 90 %; most confident first."""
     agreed_N = first_NK.argmax(axis=1)
     doubt_N = 1 - np.minimum(first_NK.max(axis=1), second_NK.max(axis=1))
     chosen = np.flatnonzero((agreed_N == second_NK.argmax(axis=1)) & (agreed_N != labels_N) & (doubt_N <= 1 - SURE))
@@ -207,9 +206,14 @@ def _arrays(lists: Mapping[PropertyName, list[float]]) -> dict[PropertyName, Dou
 
 
 def _off_center(
-    judged: Judged, images_NHWC: Pixels, target_N: Labels, memo: ResumeCache, threads: int, progress: Progress
+    judged: VersionPredictions,
+    images_NHWC: Pixels,
+    target_N: Labels,
+    memo: ResumeCache,
+    threads: int,
+    progress: Progress,
 ) -> Doubles:
-    """How far off the middle the saliency of each answer lies, [N]; a block of images at a time."""
+    """Distance of the saliency centroid from the center for the predicted classes, [N], cached in blocks."""
     session = gradient_session(judged.folder, threads=threads)
     classes, reference = len(judged.manifest.class_names), judged.manifest.reference
 
@@ -228,53 +232,55 @@ def _off_center(
 def _of_model(
     manifest: Manifest, labels_N: Labels, probability_NK: Doubles, properties: dict[PropertyName, Doubles]
 ) -> ModelMistakes:
-    answers_N = probability_NK.argmax(axis=1)
-    wrong_N = answers_N != labels_N
+    predicted_N = probability_NK.argmax(axis=1)
+    wrong_N = predicted_N != labels_N
     return ModelMistakes(
         model=ReportedModel.of(manifest),
         error=proportion(int(wrong_N.sum()), len(labels_N)),
-        classes=class_errors(labels_N, answers_N, manifest.class_names),
-        confusions=confusions(labels_N, answers_N, manifest.class_names),
+        classes=class_errors(labels_N, predicted_N, manifest.class_names),
+        confusions=confusions(labels_N, predicted_N, manifest.class_names),
         confidence=confidence(probability_NK.max(axis=1), wrong_N),
         patterns=tuple(pattern(name, values_N, wrong_N) for name, values_N in properties.items()),
     )
 
 
-def class_errors(labels_N: Labels, answers_N: Labels, names: tuple[str, ...]) -> tuple[ClassError, ...]:
-    """Each class that has images, the hardest first."""
+def class_errors(labels_N: Labels, predicted_N: Labels, names: tuple[str, ...]) -> tuple[ClassError, ...]:
+    """Error rate of each non-empty class, in descending order."""
     rows = [
         ClassError(
             label=names[k],
             images=int((labels_N == k).sum()),
-            error=proportion(int((answers_N[labels_N == k] != k).sum()), int((labels_N == k).sum())),
+            error=proportion(int((predicted_N[labels_N == k] != k).sum()), int((labels_N == k).sum())),
         )
         for k in np.unique(labels_N)
     ]
     return tuple(sorted(rows, key=lambda row: -row.error.value))
 
 
-def confusions(labels_N: Labels, answers_N: Labels, names: tuple[str, ...]) -> tuple[Confusion, ...]:
-    """The ordered pairs of classes that are most often confused."""
+def confusions(labels_N: Labels, predicted_N: Labels, names: tuple[str, ...]) -> tuple[Confusion, ...]:
+    """Most frequent confusions as pairs of true and predicted class."""
     counts_KK = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(counts_KK, (labels_N, answers_N), 1)
+    np.add.at(counts_KK, (labels_N, predicted_N), 1)
     support_K = counts_KK.sum(axis=1)
     np.fill_diagonal(counts_KK, 0)
     order = np.argsort(-counts_KK, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = ((int(true), int(said)) for true, said in zip(*np.unravel_index(order, counts_KK.shape), strict=True))
+    pairs = (
+        (int(true), int(predicted)) for true, predicted in zip(*np.unravel_index(order, counts_KK.shape), strict=True)
+    )
     return tuple(
         Confusion(
             label=names[true],
-            answer=names[said],
-            count=int(counts_KK[true, said]),
-            rate=proportion(int(counts_KK[true, said]), int(support_K[true])),
+            answer=names[predicted],
+            count=int(counts_KK[true, predicted]),
+            rate=proportion(int(counts_KK[true, predicted]), int(support_K[true])),
         )
-        for true, said in pairs
-        if counts_KK[true, said]
+        for true, predicted in pairs
+        if counts_KK[true, predicted]
     )
 
 
 def confidence(top_N: Doubles, wrong_N: npt.NDArray[np.bool_]) -> Confidence:
-    """How sure the wrong and the right answers are."""
+    """Mean confidence of wrong and correct predictions, from the largest probabilities."""
     wrong, right = top_N[wrong_N], top_N[~wrong_N]
     return Confidence(
         wrong=mean_estimate(wrong) if len(wrong) else None,

@@ -1,4 +1,4 @@
-"""Which figures are drawn of mistakes."""
+"""Figures of mistakes by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from core.records.mistakes import Mistakes, Notable
 from training.analysis.mistakes.figures import classes_figure, confusions_figure, notable_figure, patterns_figure
-from training.analysis.mistakes.find import Judged
+from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.mistakes.properties import gradient_session, saliency_maps
 from training.data.types import ImageDataset
 from training.plots.theme import Theme
@@ -19,9 +19,9 @@ _ROWS = 8
 
 
 def mistake_figures(
-    mistakes: Mistakes, judged: tuple[Judged, Judged], dataset: ImageDataset, *, threads: int
+    mistakes: Mistakes, judged: tuple[VersionPredictions, VersionPredictions], dataset: ImageDataset, *, threads: int
 ) -> dict[str, Callable[[Theme], Figure]]:
-    """The figures by name, each still to be drawn in a theme; galleries only of what there is."""
+    """Draw functions by figure name. Empty galleries are left out."""
     first, second = (side.manifest.reference for side in judged)
     figures: dict[str, Callable[[Theme], Figure]] = {
         "classes": partial(classes_figure, mistakes),
@@ -40,12 +40,15 @@ def mistake_figures(
 
 
 def _notable(
-    chosen: Sequence[Notable], judged: tuple[Judged, Judged], dataset: ImageDataset, threads: int
+    chosen: Sequence[Notable],
+    judged: tuple[VersionPredictions, VersionPredictions],
+    dataset: ImageDataset,
+    threads: int,
 ) -> Callable[[Theme], Figure]:
     images_NHWC = dataset.test.images_NHWC[[each.position for each in chosen]]
     maps = {}
-    for side, said in zip(judged, ("first", "second"), strict=True):
-        target_N = np.array([dataset.class_names.index(getattr(each, said).label) for each in chosen])
+    for side, field in zip(judged, ("first", "second"), strict=True):
+        target_N = np.array([dataset.class_names.index(getattr(each, field).label) for each in chosen])
         session = gradient_session(side.folder, threads=threads)
         maps[side.manifest.reference] = saliency_maps(session, images_NHWC, target_N, len(dataset.class_names))
     references = (judged[0].manifest.reference, judged[1].manifest.reference)

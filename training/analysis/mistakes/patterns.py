@@ -1,4 +1,4 @@
-"""Error rate against a property of the images: by fifths, and as how well the property tells wrong from right."""
+"""Error rate as a function of an image property: by fifths, and as the area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def pattern(name: PropertyName, values_N: Doubles, wrong_N: Bools) -> Pattern:
-    """How the share of wrong answers changes with a property, over N >= 5 images."""
+    """Error rate by fifths of a property of N >= 5 images, with its trend and separation."""
     parts = np.array_split(np.argsort(values_N, kind="stable"), BINS)
     counts = [(int(wrong_N[part].sum()), len(part)) for part in parts]
     return Pattern(
@@ -40,9 +40,9 @@ def pattern(name: PropertyName, values_N: Doubles, wrong_N: Bools) -> Pattern:
 
 
 def separation(values_N: Doubles, wrong_N: Bools) -> float:
-    """P(value of a wrong one > value of a right one), ties counting half: the area under the ROC curve.
+    """Area under the ROC curve: P(value of a wrong image > value of a correct one), ties count half.
 
-    From the sum of ranks (Mann and Whitney 1947); 0.5 where all are wrong or none is, as may happen in a resample.
+    Computed from the rank sum (Mann and Whitney 1947). 0.5 if all or none are wrong, which occurs in resamples.
     """
     wrong = int(wrong_N.sum())
     right = len(wrong_N) - wrong

@@ -1,4 +1,4 @@
-"""What can be measured of an image that may make it hard."""
+"""Image properties that may correlate with errors: brightness, contrast, edges, saliency and similarity."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ DESCRIPTIONS: Mapping[PropertyName, str] = MappingProxyType(
 
 
 def image_properties(images_NHWC: Pixels, training_NHWC: Pixels) -> dict[PropertyName, Doubles]:
-    """The properties that do not depend on a model, float64 [N] each.
+    """Properties that do not depend on a model, float64 [N] each.
 
     Args:
         images_NHWC: uint8 [N, H, W, 3].
-        training_NHWC: images among which the most similar one is looked up.
+        training_NHWC: training images, uint8, for the nearest-neighbor search.
     """
     brightness_N, contrast_N = brightness_and_contrast(images_NHWC)
     _, similarity_N = NearDuplicateIndex(training_NHWC).nearest(images_NHWC)
@@ -56,7 +56,7 @@ def image_properties(images_NHWC: Pixels, training_NHWC: Pixels) -> dict[Propert
 
 
 def edge_density(images_NHWC: Pixels) -> Doubles:
-    """The mean length of the luma's gradient by Sobel's operator, scaled so that a ramp of s per pixel gives s."""
+    """Mean gradient magnitude of the luma by the Sobel operator; a ramp of s per pixel gives s."""
     luma_NHW = images_NHWC @ _LUMA_C / 255
     slopes = [
         ndimage.correlate1d(
@@ -71,10 +71,10 @@ def edge_density(images_NHWC: Pixels) -> Doubles:
 
 
 def gradient_session(folder: Path, *, threads: int) -> InferenceSession:
-    """A version's gradient.onnx, open.
+    """Open gradient.onnx of a version.
 
     Raises:
-        DataError: the version has none.
+        DataError: the file is missing.
     """
     path = folder / GRADIENT_GRAPH
     if not path.is_file():
@@ -85,13 +85,13 @@ def gradient_session(folder: Path, *, threads: int) -> InferenceSession:
 def saliency_maps(
     session: InferenceSession, images_NHWC: Pixels, target_N: npt.NDArray[np.int64], classes: int
 ) -> Doubles:
-    """The largest |d logit / d pixel| of each pixel's channels, by the graph of `gradient_session`, float64 [N, H, W].
+    """Maximum |d logit / d pixel| over the channels of each pixel, float64 [N, H, W].
 
     Args:
-        session: of the version.
+        session: session from `gradient_session`.
         images_NHWC: uint8 [N, H, W, 3].
-        target_N: the class whose logit counts.
-        classes: how many there are.
+        target_N: class of the logit for each image.
+        classes: number of classes K.
     """
     parts = []
     for start in range(0, len(images_NHWC), _BATCH):
@@ -102,9 +102,9 @@ def saliency_maps(
 
 
 def off_centre(maps_NHW: Doubles) -> Doubles:
-    """How far each map's centroid lies from the middle, in half sides: 0 in the middle, 1 at the middle of a side.
+    """Distance of each map's centroid from the center, in half sides: 1 at the middle of a side.
 
-    0 of a map without any weight.
+    0 if the map is all zeros.
     """
     _, height, width = maps_NHW.shape
     rows, columns = ((np.arange(side) + 0.5) / side * 2 - 1 for side in (height, width))

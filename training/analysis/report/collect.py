@@ -27,7 +27,7 @@ from core.records.studies import AugmentationStudy, Tuning
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.statistics.proportions import proportion
-from training.analysis.mistakes.find import Judged, compare_judged
+from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.findings import Agreement, Findings, VersionResults
 from training.publish.publish import HISTORY_NAME
 from training.run.checkpoint import EpochRecord
@@ -80,14 +80,14 @@ class RecordStore:
         return [each for each in found if each.data_digest == manifest.data.digest]
 
 
-def collect(first: Judged, second: Judged, records: RecordStore) -> Findings:
+def collect(first: VersionPredictions, second: VersionPredictions, records: RecordStore) -> Findings:
     """Everything about two versions.
 
     Raises:
         DifferentImagesError: they were evaluated on different data; the message has both digests.
         DataError: a record is missing or damaged.
     """
-    pairwise = compare_judged(first, second)
+    pairwise = compare_versions(first, second)
     one, other = first.manifest, second.manifest
     activations = records.find(Activations, one, other)
     mistakes = records.find(Mistakes, one, other)
@@ -113,9 +113,9 @@ def collect(first: Judged, second: Judged, records: RecordStore) -> Findings:
     )
 
 
-def together(first: Judged, second: Judged) -> Agreement:
+def together(first: VersionPredictions, second: VersionPredictions) -> Agreement:
     """What the agreement of two versions says about their answers to the same test images."""
-    labels_N, one_N, other_N = first.answers.labels, first.answers.predicted(), second.answers.predicted()
+    labels_N, one_N, other_N = first.predictions.labels, first.predictions.predicted(), second.predictions.predicted()
     agree_N = one_N == other_N
     return Agreement(
         agree=proportion(int(agree_N.sum()), len(agree_N)),
@@ -134,7 +134,7 @@ def read_history(folder: Path) -> tuple[EpochRecord, ...]:
 
 
 def _side(
-    judged: Judged,
+    judged: VersionPredictions,
     number: int,
     pairwise: Pairwise,
     activations: Activations,
@@ -163,11 +163,11 @@ def _side(
     )
 
 
-def _surest(judged: Judged, images: int) -> npt.NDArray[np.bool_]:
+def _surest(judged: VersionPredictions, images: int) -> npt.NDArray[np.bool_]:
     """Whether a version answers right, for as many of the test images as told, those it is surest of."""
-    confidence_N = judged.answers.probabilities["fp32"].max(axis=1)
+    confidence_N = judged.predictions.probabilities["fp32"].max(axis=1)
     surest = np.argsort(-confidence_N, kind="stable")[:images]
-    return np.asarray((judged.answers.predicted() == judged.answers.labels)[surest])
+    return np.asarray((judged.predictions.predicted() == judged.predictions.labels)[surest])
 
 
 def _share(right_N: Iterable[bool]) -> ConfidenceInterval | None:

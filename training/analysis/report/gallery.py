@@ -10,7 +10,7 @@ from training.analysis.explore.gallery import content_figures
 from training.analysis.explore.statistics import describe
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.gallery import activation_figures, explanation_figures
-from training.analysis.mistakes.find import Judged
+from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.mistakes.gallery import mistake_figures
 from training.analysis.report.drawing import Draw
 from training.analysis.report.figures import (
@@ -22,7 +22,7 @@ from training.analysis.report.figures import (
     steps_figure,
 )
 from training.analysis.report.findings import Findings
-from training.analysis.robustness.gallery import robustness_figures
+from training.analysis.robustness.figures import robustness_figures
 from training.data.split_dataset import Images
 
 _EXPLORED = ("samples", "mean_images", "brightness", "contrast")
@@ -48,7 +48,7 @@ def plain_figures(findings: Findings) -> dict[str, Draw]:
 def pictured_figures(
     findings: Findings,
     models: tuple[Model, Model],
-    judged: tuple[Judged, Judged],
+    judged: tuple[VersionPredictions, VersionPredictions],
     images: Images,
     made_at: Path,
     *,

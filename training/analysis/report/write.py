@@ -13,7 +13,7 @@ from core.records.base import write_report
 from core.records.corrupted_holdout import CorruptedHoldout
 from core.records.lookup import NAMES, VersionRecord, versions_of
 from core.records.paths import report_path
-from training.analysis.mistakes.find import Judged, compare_judged
+from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.collect import collect
 from training.analysis.report.drawing import standalone, svg
 from training.analysis.report.findings import Findings
@@ -50,8 +50,8 @@ def make_report(context: ReportContext) -> Report:
     one, other = work.references
     if one == other:
         raise ConfigurationError(f"a report is on two versions, and {one} was named twice: name another one beside it")
-    first, second = (Judged.read(model.manifest, model.folder) for model in work.models)
-    compare_judged(first, second)  # before hours are spent on versions that cannot be compared
+    first, second = (VersionPredictions.read(model.manifest, model.folder) for model in work.models)
+    compare_versions(first, second)  # before hours are spent on versions that cannot be compared
     make_missing(context)
     findings = collect(first, second, context.records)
     text = report_page(findings)

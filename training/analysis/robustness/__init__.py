@@ -1,1 +1,1 @@
-"""How much accuracy is left when test images are corrupted, moved, turned or attacked."""
+"""Robustness: accuracy on corrupted, shifted, rotated and adversarial test images."""

@@ -1,8 +1,9 @@
-"""The figures of robustness: accuracy against level, both models side by side, and what the levels look like."""
+"""Figures of robustness: accuracy by level and by condition, and samples of the corruptions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from core.records.display_names import plain
 from core.records.robustness import MeanAccuracy, Robustness, mean_accuracies
 from training.analysis.explore.figures import class_rows_figure
 from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
+from training.data.types import ImageDataset
+from training.plots.save import write_figures
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme
 
@@ -21,8 +24,25 @@ _COLUMNS = 3
 _UNITS = {"shift": "pixels", "rotation": "degrees", "fgsm": "step in 1/255"}
 
 
+def robustness_figures(reports: Sequence[Robustness], dataset: ImageDataset) -> dict[str, Callable[[Theme], Figure]]:
+    """Draw functions by figure name."""
+    return {
+        "levels": lambda theme: levels_figure(reports, theme),
+        "means": lambda theme: means_figure(reports, theme),
+        "corruptions": lambda theme: samples_figure(dataset.test.images_NHWC[0], reports[0].seed, theme),
+    }
+
+
+def write_robustness_figures(
+    reports: Sequence[Robustness], dataset: ImageDataset, folder: Path, *, quick: bool
+) -> list[Path]:
+    """Draw the figures with the light theme into `folder` and return their paths."""
+    names = "-".join(report.model.reference for report in reports)
+    return write_figures(robustness_figures(reports, dataset), folder, f"{names}{'.quick' if quick else ''}")
+
+
 def levels_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
-    """A panel per condition: accuracy at each level with 95 % intervals, a line per model, from the clean images on."""
+    """Accuracy of each model by level with 95 % intervals, one panel per condition; level 0 is the clean images."""
     names = [name for name in dict.fromkeys(each.name for each in reports[0].conditions) if name != "clean"]
     rows = -(-len(names) // _COLUMNS)
     figure, panels = grid_of_axes(theme, rows, _COLUMNS, height=0.6 + 1.65 * rows, sharey=True)
@@ -44,7 +64,7 @@ def levels_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
 
 
 def means_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
-    """A bar per condition and model: accuracy averaged over the levels, with its 95 % interval."""
+    """Mean accuracy over the levels of each condition and model, with 95 % intervals."""
     means: list[Sequence[MeanAccuracy]] = [mean_accuracies(report) for report in reports]
     names = [row.name for row in means[0]]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.38 * len(names))
@@ -69,7 +89,7 @@ def means_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
 
 
 def samples_figure(image_HWC: npt.NDArray[np.uint8], seed: int, theme: Theme) -> Figure:
-    """One image under every corruption at every severity."""
+    """One image with each corruption at each severity."""
     rows = [
         (
             name.replace("_", "\n"),
@@ -82,7 +102,7 @@ def samples_figure(image_HWC: npt.NDArray[np.uint8], seed: int, theme: Theme) ->
 
 def _line(axes: Any, report: Robustness, name: str, color: str, marker: str) -> None:
     levels = (report.clean, *report.named(name))
-    places = [_place(level.setting, level.level, name) for level in levels]
+    places = [_position(level.setting, level.level, name) for level in levels]
     values, errors = error_bars([level.accuracy for level in levels])
     axes.errorbar(
         places, values, yerr=errors, color=color, marker=marker, ms=3, lw=1.4, elinewidth=1,
@@ -90,8 +110,8 @@ def _line(axes: Any, report: Robustness, name: str, color: str, marker: str) -> 
     )  # fmt: skip
 
 
-def _place(setting: str, level: int, name: str) -> float:
-    """Where a level stands on its axis: by pixels, degrees or steps where it has them, by its number otherwise."""
+def _position(setting: str, level: int, name: str) -> float:
+    """Position of a level on the x axis: its pixels, degrees or steps, or its number if it has no unit."""
     if level == 0 or name not in _UNITS:
         return float(level)
     return float(setting.split()[0].split("/")[0])

@@ -1,4 +1,4 @@
-"""Robustness of one version, condition by condition: subset -> corrupt, move, turn, attack -> answer -> record."""
+"""Robustness of one version: accuracy under corruptions, shifts, rotations and adversarial attacks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from captum.robust import FGSM
 
 from core.records.base import ReportedModel, pack_bits, unpack_bits
 from core.records.robustness import Condition, ConditionFigure, ConditionKind, Robustness
@@ -17,9 +19,9 @@ from core.repository.manifest import GRAPHS, Calibration, Manifest
 from core.repository.onnx_session import open_session
 from core.statistics.calibration import softmax
 from core.statistics.conformal import prediction_set_mask
-from training.analysis.robustness.attack import EPSILONS, attacked
 from training.corruptions.cifar10c import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
 from training.corruptions.geometry import ROTATIONS, SHIFTS, rotated, shifted
+from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import subset_of_test
 from training.evaluation.corruption_scores import score_logits
@@ -32,13 +34,16 @@ from training.run.resume_cache import ResumeCache
 IMAGES = 2_000
 QUICK_IMAGES = 100
 SEED = 0
+EPSILONS = (1, 2, 4, 8)
+"""Steps of the adversarial attack in 1/255 of the range. Attacked images are whole values, the input of the graph."""
+_ATTACK_BATCH = 100
 _FIGURES: tuple[ConditionFigure, ...] = get_args(ConditionFigure)
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A condition that is still to be measured; `change` makes its images of those of the subset."""
+    """A condition to measure; `change` transforms the images of the subset."""
 
     name: str
     kind: ConditionKind
@@ -57,16 +62,16 @@ def measure_robustness(
     count: int | None = IMAGES,
     progress: Callable[[str, int, int], None] = lambda name, done, of: None,
 ) -> Robustness:
-    """Measure a version's float32 graph on a fixed, stratified subset of the test images, changed in many ways.
+    """Measure the float32 graph of a version under all conditions on a fixed, stratified subset of the test images.
 
     Args:
-        manifest: of the version.
-        folder: of the version.
+        manifest: manifest of the version.
+        folder: folder of the version.
         images: the data set.
-        memory: a file that keeps what is measured until all is; a run that was stopped goes on from it.
-        threads: of onnxruntime.
-        count: test images that are used, with the classes as even as they can be; None: all.
-        progress: is told what is being measured, how many conditions are done and how many there are.
+        memory: file that caches measured conditions, so that an interrupted run resumes.
+        threads: number of onnxruntime threads.
+        count: size of the subset; None for all test images.
+        progress: called with the condition, the number of finished conditions and the total number.
 
     Raises:
         DataError: the data set has other classes or another image size than the version.
@@ -79,7 +84,6 @@ def measure_robustness(
         memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES}
     )
     trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
-
     calibration = manifest.calibration["fp32"]
 
     def measured(trial: Trial) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def measure_robustness(
 def _figures(
     trial: Trial, logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], calibration: Calibration
 ) -> dict[str, float]:
-    """The figures of a condition besides its accuracy, by the names of `_FIGURES`."""
+    """Metrics of a condition other than accuracy, by the names in `_FIGURES`."""
     scores = score_logits(
         trial.name,
         trial.level,
@@ -130,6 +134,27 @@ def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator
     for level, step in enumerate(EPSILONS, start=1):
         attack = partial(_attack, classifier, labels_N, step)
         yield Trial("fgsm", "fgsm", level, f"{step}/255", attack)
+
+
+def attacked(
+    classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], labels_N: npt.NDArray[np.int64], step: int
+) -> npt.NDArray[np.uint8]:
+    """Attack images with the fast gradient sign method (Goodfellow et al. 2015); uint8 [N, H, W, 3].
+
+    Args:
+        classifier: attacked network in evaluation mode on the CPU.
+        images_NHWC: uint8 [N, H, W, 3].
+        labels_N: true classes; the attack raises their cross-entropy.
+        step: change of each value in 1/255 of the range.
+    """
+    attack = FGSM(classifier, loss_func=torch.nn.CrossEntropyLoss(reduction="none"), lower_bound=0.0, upper_bound=1.0)
+    parts = []
+    for start in range(0, len(images_NHWC), _ATTACK_BATCH):
+        block = slice(start, start + _ATTACK_BATCH)
+        pixels = torch.from_numpy(scale_pixels(images_NHWC[block])).requires_grad_()
+        changed = attack.perturb(pixels, epsilon=step / 255, target=torch.from_numpy(labels_N[block]))
+        parts.append(np.rint(changed.detach().numpy() * 255).astype(np.uint8))
+    return np.concatenate(parts)
 
 
 def _corrupt(name: str, severity: int, images_NHWC: Pixels) -> Pixels:

@@ -55,7 +55,7 @@ def test_every_fitting_method_is_measured_and_a_stopped_run_goes_on(
 
 
 def test_a_class_that_does_not_exist_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no class 'unicorn' to explain; there are airplane"):
+    with pytest.raises(ConfigurationError, match="no class 'unicorn'; choose one of airplane"):
         evaluate_explanations(
             pair.cnn, pair.folder(pair.cnn), pair.images, tmp_path / "memory", target="unicorn", quick=True
         )

@@ -79,7 +79,7 @@ def test_noise_is_drawn_by_the_seed_and_leaves_torchs_own_alone() -> None:
 
 def test_a_class_that_does_not_exist_is_named_with_those_that_do() -> None:
     assert target_class("dog", ("cat", "dog")) == 1
-    with pytest.raises(ConfigurationError, match="no class 'horse' to explain; there are cat, dog"):
+    with pytest.raises(ConfigurationError, match="no class 'horse'; choose one of cat, dog"):
         target_class("horse", ("cat", "dog"))
 
 

@@ -14,7 +14,7 @@ from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.mistakes import find
 from training.analysis.mistakes.find import (
-    Judged,
+    VersionPredictions,
     class_errors,
     confidence,
     confusions,
@@ -76,13 +76,15 @@ def test_candidates_are_those_on_which_both_are_sure_of_the_same_other_class() -
 
 
 @pytest.fixture(scope="module")
-def judged(pair: PublishedPair) -> tuple[Judged, Judged]:
-    return Judged.read(pair.mlp, pair.folder(pair.mlp)), Judged.read(pair.cnn, pair.folder(pair.cnn))
+def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
+    return VersionPredictions.read(pair.mlp, pair.folder(pair.mlp)), VersionPredictions.read(
+        pair.cnn, pair.folder(pair.cnn)
+    )
 
 
 @pytest.mark.slow
 def test_the_record_agrees_with_the_stored_answers(
-    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path
+    pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     found = find_mistakes(*judged, pair.images, tmp_path / "kept.jsonl", threads=1)
     assert Mistakes.model_validate_json(found.model_dump_json()) == found
@@ -100,7 +102,10 @@ def test_the_record_agrees_with_the_stored_answers(
 
 @pytest.mark.slow
 def test_what_a_stopped_run_had_measured_is_not_measured_again(
-    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: PublishedPair,
+    judged: tuple[VersionPredictions, VersionPredictions],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     memory = tmp_path / "kept.jsonl"
     whole = find_mistakes(*judged, pair.images, memory, threads=1)
@@ -115,7 +120,7 @@ def test_what_a_stopped_run_had_measured_is_not_measured_again(
 
 @pytest.mark.slow
 def test_versions_of_different_data_are_refused(
-    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path
+    pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     first, second = judged
     evaluation = second.evaluation
@@ -124,7 +129,7 @@ def test_versions_of_different_data_are_refused(
         find_mistakes(
             first, dataclasses.replace(second, evaluation=other), pair.images, tmp_path / "kept.jsonl", threads=1
         )
-    answers = second.answers
+    answers = second.predictions
     swapped = SplitPredictions(answers.index[::-1], answers.labels, answers.probabilities)
     with pytest.raises(DifferentImagesError):
         find_mistakes(
@@ -134,10 +139,10 @@ def test_versions_of_different_data_are_refused(
 
 @pytest.mark.slow
 def test_other_images_than_those_of_the_answers_are_refused(
-    pair: PublishedPair, judged: tuple[Judged, Judged], tmp_path: Path
+    pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     other = small_dataset(seed=7)
-    with pytest.raises(DataError, match="give --data-dir the images it was made from"):
+    with pytest.raises(DataError, match="set --data-dir to the data set it was evaluated on"):
         find_mistakes(*judged, Images(other, split_for(other)), tmp_path / "kept.jsonl", threads=1)
 
 
@@ -145,5 +150,5 @@ def test_other_images_than_those_of_the_answers_are_refused(
 def test_a_version_without_an_evaluation_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
     folder = shutil.copytree(pair.folder(pair.cnn), tmp_path / "1")
     (folder / "evaluation.json").unlink()
-    with pytest.raises(DataError, match=r"cnn@1 has no evaluation.json that can be read; .*`duet export`"):
-        Judged.read(pair.cnn, folder)
+    with pytest.raises(DataError, match=r"cnn@1 has no readable evaluation.json; .*`duet export`"):
+        VersionPredictions.read(pair.cnn, folder)

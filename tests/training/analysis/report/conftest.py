@@ -6,7 +6,7 @@ import pytest
 
 from core.repository.alias_files import read_aliases
 from core.repository.repository import ModelRepository
-from training.analysis.mistakes.find import Judged
+from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.report.collect import RecordStore, collect
 from training.analysis.report.findings import Findings
 
@@ -19,7 +19,9 @@ def shipped_findings() -> Findings:
     repository = ModelRepository(home_models=ROOT / "no-models", shipped=models)
     champions = read_aliases(models).champions
     first, second = (
-        Judged.read(repository.manifest(family, champions[family]), repository.folder(family, champions[family]))
+        VersionPredictions.read(
+            repository.manifest(family, champions[family]), repository.folder(family, champions[family])
+        )
         for family in ("mlp", "cnn")
     )
     reports = models / "reports"

@@ -24,7 +24,7 @@ from core.records.robustness import Robustness
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.commands import Work
-from training.analysis.mistakes.find import Judged
+from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.report import make, write
 from training.analysis.report.collect import collect, together
 from training.analysis.report.make import ReportContext, make_missing
@@ -49,8 +49,10 @@ def context(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def judged(pair: PublishedPair) -> tuple[Judged, Judged]:
-    return Judged.read(pair.mlp, pair.folder(pair.mlp)), Judged.read(pair.cnn, pair.folder(pair.cnn))
+def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
+    return VersionPredictions.read(pair.mlp, pair.folder(pair.mlp)), VersionPredictions.read(
+        pair.cnn, pair.folder(pair.cnn)
+    )
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> None:
@@ -142,7 +144,7 @@ def test_latencies_of_two_machines_are_measured_again_on_one(context: ReportCont
 
 
 def test_a_record_that_is_missing_is_named_with_its_command(
-    context: ReportContext, judged: tuple[Judged, Judged], tmp_path: Path
+    context: ReportContext, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"no activations of mlp@1 cnn@1 .*make it with `duet report`"):
         collect(*judged, dataclasses.replace(context.records, layers=[tmp_path]))
@@ -167,15 +169,15 @@ def test_a_version_is_not_compared_with_itself(context: ReportContext, monkeypat
         make_report(of(context, cnn, cnn))
 
 
-def test_agreement_is_counted_on_the_stored_answers(judged: tuple[Judged, Judged]) -> None:
+def test_agreement_is_counted_on_the_stored_answers(judged: tuple[VersionPredictions, VersionPredictions]) -> None:
     first, second = judged
     found = together(first, second)
-    one, other, labels = first.answers.predicted(), second.answers.predicted(), first.answers.labels
+    one, other, labels = first.predictions.predicted(), second.predictions.predicted(), first.predictions.labels
     assert found.agree.value == pytest.approx((one == other).mean())
     assert found.right_when_agreed is not None
     assert found.right_when_agreed.value == pytest.approx((labels == one)[one == other].mean())
     assert found.second_right_when_sure is not None
-    surest = np.argsort(-second.answers.probabilities["fp32"].max(axis=1), kind="stable")[: (one == other).sum()]
+    surest = np.argsort(-second.predictions.probabilities["fp32"].max(axis=1), kind="stable")[: (one == other).sum()]
     assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
 
 
@@ -204,7 +206,7 @@ def test_docs_that_the_records_contradict_are_not_written(context: ReportContext
 
 
 def test_records_that_ship_make_the_same_findings(
-    context: ReportContext, judged: tuple[Judged, Judged], tmp_path: Path
+    context: ReportContext, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     findings = collect(*judged, context.records)
     (tmp_path / "robustness").mkdir()

@@ -16,8 +16,8 @@ from core.statistics.energy import energy
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.robustness import measure
-from training.analysis.robustness.attack import attacked
-from training.analysis.robustness.gallery import robustness_figures
+from training.analysis.robustness.figures import robustness_figures
+from training.analysis.robustness.measure import attacked
 from training.corruptions.cifar10c import CORRUPTIONS, corrupted
 from training.data.split_dataset import Images
 from training.data.splits import split_for
