@@ -53,7 +53,7 @@ class Work:
 
 def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Explanations, Explanations]:
     """Evaluate the explanations of both versions; raises as `evaluate_explanations`."""
-    first, second = (explain(work, model, target, progress) for model in work.models)
+    first, second = (record_explanations(work, model, target, progress) for model in work.models)
     figures = explanation_figures((first, second), work.models, work.images.dataset)
     write_figures(figures, figures_folder(work.folder, "explanations"), work.names)
     return first, second
@@ -61,7 +61,7 @@ def explanations(work: Work, target: str | None, progress: Progress) -> tuple[Ex
 
 def activations(work: Work, progress: Progress) -> Activations:
     """Maximize activations of both versions; raises as `make_activations`."""
-    report = excite(work, progress)
+    report = record_activations(work, progress)
     made_at = report_path(work.folder, "activations", *work.references, quick=work.quick).parent
     figures = activation_figures(report, work.models, work.images.dataset, made_at)
     write_figures(figures, figures_folder(work.folder, "activations"), work.names)
@@ -70,13 +70,13 @@ def activations(work: Work, progress: Progress) -> Activations:
 
 def mistakes(work: Work, progress: Progress) -> Mistakes:
     """Analyze the mistakes of both versions; raises as `find_mistakes`."""
-    report, judged = examine(work, progress)
+    report, judged = record_mistakes(work, progress)
     figures = mistake_figures(report, judged, work.images.dataset, threads=work.threads)
     write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
     return report
 
 
-def excite(work: Work, progress: Progress) -> Activations:
+def record_activations(work: Work, progress: Progress) -> Activations:
     """Write the record of activation maximization, without figures."""
     path = report_path(work.folder, "activations", *work.references, quick=work.quick)
     report = make_activations(
@@ -88,33 +88,33 @@ def excite(work: Work, progress: Progress) -> Activations:
     return report
 
 
-def examine(work: Work, progress: Progress) -> tuple[Mistakes, tuple[VersionPredictions, VersionPredictions]]:
+def record_mistakes(work: Work, progress: Progress) -> tuple[Mistakes, tuple[VersionPredictions, VersionPredictions]]:
     """Write the record of mistakes, without figures; returns also the stored predictions of both versions."""
     first, second = (VersionPredictions.read(model.manifest, model.folder) for model in work.models)
     path = report_path(work.folder, "mistakes", *work.references, quick=work.quick)
-    memory = path.with_suffix(".partial.jsonl")
+    cache_path = path.with_suffix(".partial.jsonl")
     report = find_mistakes(
-        first, second, work.images, memory, threads=work.threads, quick=work.quick, progress=progress
+        first, second, work.images, cache_path, threads=work.threads, quick=work.quick, progress=progress
     )
     write_report(path, report)
-    memory.unlink(missing_ok=True)
+    cache_path.unlink(missing_ok=True)
     return report, (first, second)
 
 
-def explain(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
+def record_explanations(work: Work, model: Model, target: str | None, progress: Progress) -> Explanations:
     """Write the record of the explanations of one version, without figures."""
     reference = model.manifest.reference
     path = report_path(work.folder, "explanations", reference, quick=work.quick)
-    memory = path.with_suffix(".partial.jsonl")
+    cache_path = path.with_suffix(".partial.jsonl")
     report = evaluate_explanations(
         model.manifest,
         model.folder,
         work.images,
-        memory,
+        cache_path,
         target=target,
         quick=work.quick,
         progress=lambda name, done, of: progress(f"{reference} {name}", done, of),
     )
     write_report(path, report)
-    memory.unlink(missing_ok=True)
+    cache_path.unlink(missing_ok=True)
     return report

@@ -94,7 +94,7 @@ def evaluate_explanations(
     manifest: Manifest,
     folder: Path,
     images: Images,
-    memory: Path,
+    cache_path: Path,
     *,
     target: str | None = None,
     quick: bool = False,
@@ -106,7 +106,7 @@ def evaluate_explanations(
         manifest: manifest of the version.
         folder: folder of the version.
         images: the data set.
-        memory: file that caches finished methods, so that an interrupted run resumes.
+        cache_path: file that caches finished methods, so that an interrupted run resumes.
         target: class to explain; by default the predicted class of each image.
         quick: use a tenth of the images.
         progress: called with the method, the number of finished methods and the total number.
@@ -131,7 +131,9 @@ def evaluate_explanations(
         manifest.calibration["fp32"].temperature,
     )
     model = ReportedModel.of(manifest)
-    memo = ResumeCache(memory, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings()})
+    memo = ResumeCache(
+        cache_path, {"model": model.weights, "target": target, **data.model_dump(), "settings": settings()}
+    )
     names = applicable_methods(classifier)
     evaluated = []
     for done, name in enumerate(names):

@@ -100,7 +100,7 @@ def find_mistakes(
     first: VersionPredictions,
     second: VersionPredictions,
     images: Images,
-    memory: Path,
+    cache_path: Path,
     *,
     threads: int,
     quick: bool = False,
@@ -112,7 +112,7 @@ def find_mistakes(
         first: first version.
         second: second version.
         images: data set that both were evaluated on.
-        memory: file that caches measured properties, so that an interrupted run resumes.
+        cache_path: file that caches measured properties, so that an interrupted run resumes.
         threads: number of onnxruntime threads.
         quick: use 300 images instead of all.
         progress: called with a title, the number of finished images and the total number.
@@ -134,7 +134,7 @@ def find_mistakes(
         position_N = stratified(dataset.test.labels_N, QUICK_IMAGES)
     images_NHWC, labels_N = dataset.test.images_NHWC[position_N], dataset.test.labels_N[position_N]
     weights = [ReportedModel.of(side.manifest).weights for side in (first, second)]
-    memo = ResumeCache(memory, {"weights": weights, "data": dataset.digest, "images": len(position_N)})
+    memo = ResumeCache(cache_path, {"weights": weights, "data": dataset.digest, "images": len(position_N)})
     progress("properties of the images", 0, len(position_N))
     properties = _arrays(
         memo.get_or_compute("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC))

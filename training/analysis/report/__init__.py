@@ -1,1 +1,1 @@
-"""The written report on two versions: missing records are made, read into one structure, put into words and drawn."""
+"""Report on two versions: missing records are measured, then rendered as Markdown, HTML and figures."""

@@ -1,4 +1,4 @@
-"""Reading what is known of two versions into one structure: stored answers -> records -> findings."""
+"""Findings of two versions, collected from stored predictions and records."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
 
 @dataclass(frozen=True)
 class RecordStore:
-    """Where records are looked for.
+    """Lookup of records in several folders.
 
     Attributes:
-        layers: folders of records, the first counts first.
-        quick: whether those of a quick look are wanted.
+        layers: folders of records, in order of precedence.
+        quick: use records of quick runs.
     """
 
     layers: Sequence[Path]
     quick: bool
 
     def find(self, kind: type[AnyVersionRecord], *manifests: Manifest) -> AnyVersionRecord:
-        """The record of these versions.
+        """Return the record of these versions.
 
         Raises:
-            DataError: there is none; the message has the command that makes it.
+            DataError: the record is missing; the message has the command that makes it.
         """
         found = find_report(kind, manifests, self.layers, quick=self.quick)
         if found is None:
@@ -63,7 +63,7 @@ class RecordStore:
         return found.record
 
     def exploration(self, manifest: Manifest) -> Exploration | None:
-        """The record of the data set that a version was made from, divided as it was; None where there is none."""
+        """Return the record of the data set and split of a version, or None if there is none."""
         data = manifest.data
         for layer in self.layers:
             path = report_path(layer, "exploration", data.name)
@@ -74,17 +74,17 @@ class RecordStore:
         return None
 
     def studies(self, kind: type[AnyStudy], what: ReportName, manifest: Manifest) -> list[AnyStudy]:
-        """The records of studies on the data of a version, by name; what the first layer has of one name counts."""
+        """Return the records of studies on the data of a version, sorted by name. The first layer takes precedence."""
         paths = {path.name: path for layer in reversed(self.layers) for path in (layer / what).glob("*.json")}
         found = [read_report(path, kind) for _, path in sorted(paths.items())]
         return [each for each in found if each.data_digest == manifest.data.digest]
 
 
 def collect(first: VersionPredictions, second: VersionPredictions, records: RecordStore) -> Findings:
-    """Everything about two versions.
+    """Collect the findings of two versions.
 
     Raises:
-        DifferentImagesError: they were evaluated on different data; the message has both digests.
+        DifferentImagesError: the versions were evaluated on different data; the message has both digests.
         DataError: a record is missing or damaged.
     """
     pairwise = compare_versions(first, second)
@@ -114,7 +114,7 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
 
 
 def together(first: VersionPredictions, second: VersionPredictions) -> Agreement:
-    """What the agreement of two versions says about their answers to the same test images."""
+    """Compute the agreement of two versions on the test images, and their accuracy if they agree or disagree."""
     labels_N, one_N, other_N = first.predictions.labels, first.predictions.predicted(), second.predictions.predicted()
     agree_N = one_N == other_N
     return Agreement(
@@ -122,13 +122,13 @@ def together(first: VersionPredictions, second: VersionPredictions) -> Agreement
         right_when_agreed=_share(one_N[agree_N] == labels_N[agree_N]),
         first_right_otherwise=_share(one_N[~agree_N] == labels_N[~agree_N]),
         second_right_otherwise=_share(other_N[~agree_N] == labels_N[~agree_N]),
-        first_right_when_sure=_share(_surest(first, int(agree_N.sum()))),
-        second_right_when_sure=_share(_surest(second, int(agree_N.sum()))),
+        first_right_when_sure=_share(_most_confident(first, int(agree_N.sum()))),
+        second_right_when_sure=_share(_most_confident(second, int(agree_N.sum()))),
     )
 
 
 def read_history(folder: Path) -> tuple[EpochRecord, ...]:
-    """history.jsonl of a version."""
+    """Read history.jsonl of a version."""
     lines = (folder / HISTORY_NAME).read_text().splitlines()
     return tuple(EpochRecord(**json.loads(line)) for line in lines)
 
@@ -163,11 +163,11 @@ def _side(
     )
 
 
-def _surest(judged: VersionPredictions, images: int) -> npt.NDArray[np.bool_]:
-    """Whether a version answers right, for as many of the test images as told, those it is surest of."""
+def _most_confident(judged: VersionPredictions, images: int) -> npt.NDArray[np.bool_]:
+    """Return whether the predictions are correct for the `images` test images with the highest confidence."""
     confidence_N = judged.predictions.probabilities["fp32"].max(axis=1)
-    surest = np.argsort(-confidence_N, kind="stable")[:images]
-    return np.asarray((judged.predictions.predicted() == judged.predictions.labels)[surest])
+    chosen_N = np.argsort(-confidence_N, kind="stable")[:images]
+    return np.asarray((judged.predictions.predicted() == judged.predictions.labels)[chosen_N])
 
 
 def _share(right_N: Iterable[bool]) -> ConfidenceInterval | None:

@@ -1,4 +1,4 @@
-"""Figures as SVG that follow the light or dark theme of whatever shows them: colors of a theme become variables."""
+"""SVG figures with CSS variables as colors, so that they follow the light or dark theme of the page."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
 def svg(draw: Draw) -> str:
-    """The figure as an SVG element without a size of its own; the same figure gives the same text.
+    """Draw a figure as an SVG element without width and height. The same figure gives the same text.
 
-    Its colors are CSS variables, see `variables`; text is text.
+    Colors are CSS variables, see `variables`. Text stays text.
     """
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "duet"}):
@@ -39,21 +39,21 @@ def svg(draw: Draw) -> str:
 
 
 def inlined(drawn: str, name: str, title: str) -> str:
-    """An SVG from `svg` for an HTML page that defines the variables; ids are made its own.
+    """Prepare an SVG from `svg` for an HTML page that defines the variables, with unique element ids.
 
     Args:
-        drawn: the figure.
-        name: of the figure, a word.
-        title: what it shows, for those who do not see it.
+        drawn: SVG of the figure.
+        name: name of the figure, used as the prefix of its ids.
+        title: accessible description.
     """
-    own = re.sub(r'\bid="', f'id="{name}-', drawn)
-    own = re.sub(r"url\(#", f"url(#{name}-", own)
-    own = re.sub(r'href="#', f'href="#{name}-', own)
-    return own.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
+    unique = re.sub(r'\bid="', f'id="{name}-', drawn)
+    unique = re.sub(r"url\(#", f"url(#{name}-", unique)
+    unique = re.sub(r'href="#', f'href="#{name}-', unique)
+    return unique.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
 
 
 def standalone(drawn: str) -> str:
-    """An SVG file that follows the theme of the reader's system by itself."""
+    """Prepare an SVG from `svg` as a file that follows the theme of the operating system."""
     style = (
         f"<style>svg {{ {variables(LIGHT)} font-family: {_FONT}; }} "
         f"@media (prefers-color-scheme: dark) {{ svg {{ {variables(DARK)} }} }} "
@@ -64,12 +64,12 @@ def standalone(drawn: str) -> str:
 
 
 def variables(theme: Theme) -> str:
-    """The variables of all figures as CSS declarations."""
+    """CSS declarations of the variables of all figures."""
     return " ".join(f"--{name}: {color};" for name, color in _colors(theme).items())
 
 
 def _colors(theme: Theme) -> dict[str, str]:
-    """Every color of a theme by the name of its variable; of equal ones the first name counts."""
+    """Colors of a theme by variable name. In `svg`, the first of several equal colors applies."""
     named: dict[str, str] = {}
     for field in fields(theme):
         value = getattr(theme, field.name)

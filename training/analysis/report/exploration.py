@@ -1,4 +1,4 @@
-"""The record of a data set, from what `duet explore` finds in it."""
+"""Record of a data set, converted from the findings of `duet explore`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from training.analysis.explore.findings import Findings
 
 
 def exploration_record(found: Findings) -> Exploration:
-    """The figures that the written report shows."""
+    """Select the values that the report uses."""
     statistics, duplicates = found.statistics, found.duplicates
     training = [
         sum(statistics.class_counts[part][label] for part in ("train", "validation", "holdout"))

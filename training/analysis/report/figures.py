@@ -1,4 +1,4 @@
-"""The figures that only the report has: training curves, classes, confusion, calibration, choices and steps."""
+"""Figures of the report: training curves, classes, confusion matrix, calibration, tuning choices and study steps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend
 from training.plots.theme import Theme
 
 _DARK_TEXT, _LIGHT_TEXT = "#101010", "#fafafa"
-"""On cells of a color map, which is the same in both themes."""
-_FEWEST = 20
-"""Images in a bin, at least, for its accuracy to be drawn: of fewer it jumps about."""
+"""Text colors on cells of a colormap, which is the same in both themes."""
+_MIN_BIN_IMAGES = 20
+"""Minimum images of a bin with drawn accuracy. The accuracy of fewer images is mostly noise."""
 
 
 def curves_figure(findings: Findings, theme: Theme) -> Figure:
-    """Accuracy and loss of each epoch, on augmented training images and, where there are any, on validation images."""
+    """Accuracy and loss by epoch, on augmented training images and on validation images, if any."""
     figure, panels = grid_of_axes(theme, 2, 2, height=4.6)
     for row, side in enumerate(findings.sides):
         for axes, measure in zip(panels[2 * row : 2 * row + 2], ("accuracy", "loss"), strict=True):
@@ -42,7 +42,7 @@ def curves_figure(findings: Findings, theme: Theme) -> Figure:
 
 
 def classes_figure(findings: Findings, theme: Theme) -> Figure:
-    """Share of each class that either recognizes, with 95 % intervals; a star: significant after Holm."""
+    """Recall of each class and model with 95 % intervals. A star marks significant differences (Holm)."""
     rows = findings.pairwise.per_class
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.34 * len(rows))
     places = np.arange(len(rows), dtype=np.float64)
@@ -63,7 +63,7 @@ def classes_figure(findings: Findings, theme: Theme) -> Figure:
 
 
 def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
-    """What each class is taken for, as shares of the true class in percent."""
+    """Confusion matrix of a version, in percent of the true class."""
     labels = [row.label for row in side.scores.per_class]
     counts_KK = np.array(side.scores.confusion_matrix)
     shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
@@ -73,7 +73,7 @@ def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
     for row, column in np.ndindex(*shares_KK.shape):
         share = shares_KK[row, column]
         axes.text(
-            column, row, said if (said := f"{100 * share:.0f}") != "0" else "·", ha="center", va="center",
+            column, row, text if (text := f"{100 * share:.0f}") != "0" else "·", ha="center", va="center",
             fontsize=TEXT - 1, color=_DARK_TEXT if share > 0.55 else _LIGHT_TEXT,
         )  # fmt: skip
     axes.set_xticks(range(len(labels)), labels, rotation=55, ha="right", rotation_mode="anchor")
@@ -84,12 +84,12 @@ def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
 
 
 def reliability_figure(findings: Findings, theme: Theme) -> Figure:
-    """Accuracy against confidence of both, and how many images either is how sure of."""
+    """Reliability diagram of both versions, with the distribution of their confidence."""
     figure, [top, bottom] = grid_of_axes(theme, 2, 1, height=5.2, sharex=True, height_ratios=(3, 1.2))
     top.plot([0, 1], [0, 1], color=theme.muted, ls=":", lw=1.2, label="as sure as right")
     for number, (side, color) in enumerate(zip(findings.sides, theme.parts, strict=False)):
         filled = [part for part in side.scores.reliability.bins if part.count]
-        bins = [part for part in filled if part.count >= _FEWEST]
+        bins = [part for part in filled if part.count >= _MIN_BIN_IMAGES]
         top.plot(
             [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins], color=color,
             marker=MARKERS[number], ms=4, lw=1.4, label=side.reference,
@@ -112,7 +112,7 @@ def reliability_figure(findings: Findings, theme: Theme) -> Figure:
 
 
 def choices_figure(tuning: Tuning, theme: Theme) -> Figure:
-    """What every choice that was tried alone changes, in points with 95 % intervals."""
+    """Effect of each choice that was tried alone, in percentage points with 95 % intervals."""
     rows = [each for each in tuning.choices if each.difference is not None]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.34 * len(rows))
     values, reach = error_bars([_in_points(each.difference) for each in rows if each.difference is not None])
@@ -126,7 +126,7 @@ def choices_figure(tuning: Tuning, theme: Theme) -> Figure:
 
 
 def steps_figure(study: AugmentationStudy, theme: Theme) -> Figure:
-    """Validation accuracy of each step of a study, a line per recipe, with 95 % intervals over seeds."""
+    """Validation accuracy of each step of a study, one line per recipe, with 95 % intervals over seeds."""
     figure, [axes] = grid_of_axes(theme, 1, 1, height=3.4)
     names = list(dict.fromkeys(each.step for each in study.steps))
     recipes: Sequence[str] = list(dict.fromkeys(each.recipe for each in study.steps))

@@ -1,4 +1,4 @@
-"""Everything that the written report says, as plain data; whoever renders it reads nothing else."""
+"""Findings of two versions as plain data: the only input of the report's templates."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from training.run.checkpoint import EpochRecord
 
 @dataclass(frozen=True)
 class VersionResults:
-    """One of the two versions.
+    """Results of one version.
 
     Attributes:
-        name: what sentences call it: its family, or its reference where both are of one family.
-        manifest: of the version.
-        scores: of the float32 graph on the test images.
-        probability: what belongs to `scores` with intervals.
-        history: of its training.
-        robustness: accuracy under changed images.
-        explanations: methods and how far to trust them.
-        activations: images made for it.
-        mistakes: its own.
-        surest_mistakes: those it is surest of.
-        latency: on the machine that is named there.
-        served_bytes: of the float32 graph and its weights.
+        name: name in sentences: the family, or the reference if both versions are of one family.
+        manifest: manifest of the version.
+        scores: scores of the float32 graph on the test images.
+        probability: probability scores with confidence intervals.
+        history: training history.
+        robustness: accuracy under corruptions, shifts, rotations and attacks.
+        explanations: evaluation of the attribution methods.
+        activations: images of activation maximization.
+        mistakes: error analysis.
+        surest_mistakes: mistakes with the highest confidence.
+        latency: latency on the machine named in the record.
+        served_bytes: size of the float32 graph and its weights.
     """
 
     name: str
@@ -52,21 +52,21 @@ class VersionResults:
 
     @property
     def reference(self) -> str:
-        """The short name, such as `cnn@3`."""
+        """Reference of the version, such as `cnn@3`."""
         return self.manifest.reference
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What it says that two versions agree, or do not.
+    """Agreement of two versions on the test images. Accuracies without images are None.
 
     Attributes:
-        agree: share of the test images to which both give the same answer.
-        right_when_agreed: share of those that is right.
-        first_right_otherwise: share of the others that the first version answers right.
-        second_right_otherwise: as `first_right_otherwise`.
-        first_right_when_sure: share that the first version answers right of as many images, those it is surest of.
-        second_right_when_sure: as `first_right_when_sure`.
+        agree: share of the images with the same prediction of both versions.
+        right_when_agreed: accuracy on these images.
+        first_right_otherwise: accuracy of the first version on the other images.
+        second_right_otherwise: accuracy of the second version on the other images.
+        first_right_when_sure: accuracy of the first version on its most confident images, as many as in `agree`.
+        second_right_when_sure: accuracy of the second version on its most confident images, as many as in `agree`.
     """
 
     agree: ConfidenceInterval
@@ -79,20 +79,20 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Findings:
-    """The whole report.
+    """Findings of two versions.
 
     Attributes:
-        first: a version.
-        second: the version that it is compared with; differences are first minus second.
-        exploration: of the data that both were made from.
-        pairwise: both on the same test images.
-        robustness: both under each condition; first of all, under all corruptions.
-        activations: images made for both.
-        mistakes: of both.
-        together: what their agreement says.
-        tunings: of recipes, on the same data.
-        augmentation: studies of augmentation, on the same data.
-        quick: whether robustness, interpretation and mistakes are those of a quick look at few images.
+        first: first version.
+        second: second version; differences are first minus second.
+        exploration: record of the data set that both were trained on.
+        pairwise: comparison on the same test images.
+        robustness: differences for each condition; the first one is over all corruptions.
+        activations: activation maximization of both.
+        mistakes: error analysis of both.
+        together: agreement of both.
+        tunings: tunings of recipes on the same data.
+        augmentation: augmentation studies on the same data.
+        quick: True if robustness, interpretation and mistakes were measured on few images.
     """
 
     first: VersionResults
@@ -109,5 +109,5 @@ class Findings:
 
     @property
     def sides(self) -> tuple[VersionResults, VersionResults]:
-        """Both."""
+        """Both versions, the first one first."""
         return self.first, self.second

@@ -1,4 +1,4 @@
-"""Which figures the report has: those that records alone make, and those that need the images."""
+"""Figures of the report by name: figures from records, and figures that need the images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EXPLORED = ("samples", "mean_images", "brightness", "contrast")
 
 
 def plain_figures(findings: Findings) -> dict[str, Draw]:
-    """Figures of records, by name."""
+    """Draw functions of the figures that need only records, by name."""
     figures: dict[str, Draw] = {
         "curves": partial(curves_figure, findings),
         "classes": partial(classes_figure, findings),
@@ -54,15 +54,15 @@ def pictured_figures(
     *,
     threads: int,
 ) -> dict[str, Draw]:
-    """Figures that show images, by name; names of versions in them become 1 and 2.
+    """Draw functions of the figures that show images, by name.
 
     Args:
-        findings: of both.
-        models: both, to explain images with.
-        judged: both, to explain mistakes with.
+        findings: findings of both versions.
+        models: both versions, for attribution maps.
+        judged: both versions with stored predictions, for saliency maps of mistakes.
         images: the data set.
-        made_at: where the images of activation maximization lie.
-        threads: of onnxruntime.
+        made_at: folder of the images of activation maximization.
+        threads: number of onnxruntime threads.
     """
     dataset = images.dataset
     explored = content_figures(dataset, images.split, describe(dataset, images.split))
@@ -80,7 +80,7 @@ def pictured_figures(
 
 
 def numbered(name: str, findings: Findings) -> str:
-    """A figure's name, such as maps.cnn@3, with 1 or 2 for the version: the same whatever versions are compared."""
-    what, _, reference = name.partition(".")
+    """Replace the version in a figure name such as maps.cnn@3 by 1 or 2, so that names do not depend on versions."""
+    kind, _, reference = name.partition(".")
     numbers = {side.reference: f"-{number}" for number, side in enumerate(findings.sides, start=1)}
-    return what.replace("_", "-") + (numbers[reference] if reference else "")
+    return kind.replace("_", "-") + (numbers[reference] if reference else "")

@@ -1,4 +1,4 @@
-"""Making the records that a report needs and that are not there yet, or belong to other weights or data."""
+"""Records of a report: measures those that are missing, damaged or outdated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.records.robustness import Robustness
 from core.repository.manifest import Manifest
 from training.analysis.explore.explore import find
 from training.analysis.interpret.activations import Model
-from training.analysis.interpret.commands import Work, examine, excite, explain
+from training.analysis.interpret.commands import Work, record_activations, record_explanations, record_mistakes
 from training.analysis.interpret.evaluate import settings
 from training.analysis.interpret.maximize import CLASS_OBJECTIVE
 from training.analysis.report.collect import RecordStore
@@ -29,19 +29,19 @@ from training.analysis.report.latency import measure_latency
 from training.analysis.report.studies import augmentation_studies, tunings
 from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
-Tell = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What records are made with.
+    """Inputs and settings of a report.
 
     Attributes:
-        work: both versions, the images, and the folder that new records go to.
-        layers: folders of records; the first is that of `work`.
-        home: DUET_HOME, which holds studies.
-        progress: shows a bar for each record that is made.
-        note: is told what is made anew and why.
+        work: both versions, the images, and the folder of new records.
+        layers: folders of records in order of precedence; the first is the folder of `work`.
+        home: DUET_HOME, with the studies.
+        progress: progress display, with one bar for each measured record.
+        note: called with a sentence for each record that is measured again.
     """
 
     work: Work
@@ -52,17 +52,17 @@ class ReportContext:
 
     @property
     def records(self) -> RecordStore:
-        """Where the records are found afterwards."""
+        """Lookup of the records."""
         return RecordStore(self.layers, self.work.quick)
 
 
 def make_missing(context: ReportContext) -> None:
-    """Make what is not there; every record is written as soon as it is made, so that a run that was stopped goes on.
+    """Measure missing and outdated records. Each is written when finished, so that an interrupted run resumes.
 
     Raises:
-        DataError: a version was made from other images than those at hand, or has no stored predictions.
-        DifferentImagesError: the two were evaluated on different data.
-        ConfigurationError: the disk refused.
+        DataError: a version was trained on another data set, or has no stored predictions.
+        DifferentImagesError: the versions were evaluated on different data.
+        ConfigurationError: a record cannot be written.
     """
     _studies(context)
     _exploration(context)
@@ -71,14 +71,18 @@ def make_missing(context: ReportContext) -> None:
         _robustness(context, model)
         _explanations(context, model)
     models = [model.manifest for model in context.work.models]
-    if not _there(context, Mistakes, *models):
-        examine(context.work, _bar(context, "mistakes"))
-    if not _there(context, Activations, *models):
-        excite(context.work, _bar(context, "activations"))
+    if not _is_current(context, Mistakes, *models):
+        record_mistakes(context.work, _bar(context, "mistakes"))
+    if not _is_current(context, Activations, *models):
+        record_activations(context.work, _bar(context, "activations"))
 
 
 def activations_folder(context: ReportContext) -> Path:
-    """Where the images of the activations' record lie."""
+    """Return the folder of the images of activation maximization.
+
+    Raises:
+        DataError: the record is missing.
+    """
     manifests = [model.manifest for model in context.work.models]
     found = find_report(Activations, manifests, context.layers, quick=context.work.quick)
     if found is None:
@@ -86,26 +90,27 @@ def activations_folder(context: ReportContext) -> Path:
     return found.path.parent
 
 
-def _there(context: ReportContext, kind: type[AnyVersionRecord], *manifests: Manifest) -> bool:
+def _is_current(context: ReportContext, kind: type[AnyVersionRecord], *manifests: Manifest) -> bool:
+    """Return whether a readable record exists that was measured with the current settings."""
     names = " and ".join(manifest.reference for manifest in manifests)
     try:
         found = find_report(kind, manifests, context.layers, quick=context.work.quick)
     except DataError as error:
-        context.note(f"{error}, which is done now")
+        context.note(f"{error}; measuring it again")
         return False
     if found is None:
         return False
     if isinstance(found.record, Activations) and not _has_images(found.record, found.path.parent):
-        # Those that ship come without the images they speak of.
+        # Shipped records come without their images.
         return False
     if isinstance(found.record, Activations) and found.record.class_objective != CLASS_OBJECTIVE:
-        context.note(f"the {NAMES[kind]} of {names} were made to raise another figure: made again")
+        context.note(f"the {NAMES[kind]} of {names} maximize another objective: made again")
         return False
     if isinstance(found.record, Explanations) and found.record.target != "predicted":
-        context.note(f"the {NAMES[kind]} of {names} are of one class alone: made again")
+        context.note(f"the {NAMES[kind]} of {names} explain only one class: measured again")
         return False
     if isinstance(found.record, Explanations) and found.record.settings != settings():
-        context.note(f"the {NAMES[kind]} of {names} were measured in another way: made again")
+        context.note(f"the {NAMES[kind]} of {names} were measured with other settings: measured again")
         return False
     return True
 
@@ -115,41 +120,41 @@ def _has_images(record: Activations, folder: Path) -> bool:
 
 
 def _latencies(context: ReportContext) -> None:
-    """Of both on this machine, unless they were measured on one and the same: else they could not be compared."""
+    """Measure both versions on this machine, unless both were measured on the same machine and are comparable."""
     models = context.work.models
-    if all(_there(context, Latency, model.manifest) for model in models):
+    if all(_is_current(context, Latency, model.manifest) for model in models):
         known = [context.records.find(Latency, model.manifest) for model in models]
         if len({(record.cpu, record.onnxruntime) for record in known}) == 1:
             return
-        context.note("the latency of the two was measured on different machines: measured again on this one")
+        context.note("the latencies were measured on different machines: measured again on this one")
     for model in models:
-        tell = _bar(context, f"latency of {model.manifest.reference}")
-        tell("latency", 0, 1)
+        update = _bar(context, f"latency of {model.manifest.reference}")
+        update("latency", 0, 1)
         record = measure_latency(model.manifest, model.folder, quick=context.work.quick)
         write_report(_path(context, Latency, model), record)
-        tell("latency", 1, 1)
+        update("latency", 1, 1)
 
 
 def _robustness(context: ReportContext, model: Model) -> None:
-    if not _there(context, Robustness, model.manifest):
+    if not _is_current(context, Robustness, model.manifest):
         work, path = context.work, _path(context, Robustness, model)
-        memory = path.with_suffix(".partial.jsonl")
+        cache_path = path.with_suffix(".partial.jsonl")
         record = measure_robustness(
             model.manifest,
             model.folder,
             work.images,
-            memory,
+            cache_path,
             threads=work.threads,
             count=QUICK_IMAGES if work.quick else IMAGES,
             progress=_bar(context, f"robustness of {model.manifest.reference}"),
         )
         write_report(path, record)
-        memory.unlink(missing_ok=True)
+        cache_path.unlink(missing_ok=True)
 
 
 def _explanations(context: ReportContext, model: Model) -> None:
-    if not _there(context, Explanations, model.manifest):
-        explain(context.work, model, None, _bar(context, "explanations"))
+    if not _is_current(context, Explanations, model.manifest):
+        record_explanations(context.work, model, None, _bar(context, "explanations"))
 
 
 def _exploration(context: ReportContext) -> None:
@@ -157,7 +162,7 @@ def _exploration(context: ReportContext) -> None:
     try:
         known = context.records.exploration(manifest)
     except DataError as error:
-        context.note(f"{error}, which is done now")
+        context.note(f"{error}; measuring it again")
         known = None
     if known is None:
         images = context.work.images
@@ -166,7 +171,7 @@ def _exploration(context: ReportContext) -> None:
 
 
 def _studies(context: ReportContext) -> None:
-    """Records of studies on the same data; made anew every time, which takes a moment and keeps them up to date."""
+    """Write the records of studies on the same data. They are rebuilt every time, because this is fast."""
     data = context.work.models[0].manifest.data
     for tuning in tunings(context.home, data.counts["validation"]):
         if tuning.data_digest == data.digest:
@@ -180,10 +185,10 @@ def _path(context: ReportContext, kind: type[VersionRecord], model: Model) -> Pa
     return report_path(context.work.folder, NAMES[kind], model.manifest.reference, quick=context.work.quick)
 
 
-def _bar(context: ReportContext, title: str) -> Tell:
+def _bar(context: ReportContext, title: str) -> ProgressCallback:
     task = context.progress.add_task(title, total=None)
 
-    def tell(name: str, done: int, of: int) -> None:
+    def update(name: str, done: int, of: int) -> None:
         context.progress.update(task, description=f"{title}: {name}", completed=done, total=of)
 
-    return tell
+    return update

@@ -34,18 +34,18 @@ _FAMILIES = ("mlp", "cnn")
 
 
 class _Renderer(RendererHTML):
-    """Puts figures in place of images, and tables where they can be scrolled."""
+    """HTML renderer with inline SVG figures and scrollable tables."""
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """The figure of the image's name, with its text as caption."""
+        """Render an image as the figure with its name; the alternative text is the caption."""
         return _figure(tokens[idx], env["figures"])
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """The beginning of a table."""
+        """Open a table."""
         return f'<div class="scroll"><table class="{_kind(tokens, idx)}">'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """Its end."""
+        """Close a table."""
         return "</table></div>"
 
 
@@ -81,17 +81,17 @@ def findings_page(findings: Findings) -> str:
 
 
 def linked_figures(page: str) -> list[str]:
-    """Names of the figures that a Markdown page shows, in their order."""
+    """Names of the figures of a Markdown page, in order."""
     tokens = [child for token in MarkdownIt().parse(page) for child in token.children or ()]
     return [Path(str(token.attrs["src"])).stem for token in tokens if token.type == "image"]
 
 
 def html(page: str, figures: Mapping[str, str]) -> str:
-    """The Markdown page as one HTML file that needs no other.
+    """Render a Markdown page as one self-contained HTML file.
 
     Args:
         page: from `report_page`.
-        figures: SVGs from `drawing.svg` by name; all that the page shows.
+        figures: SVGs from `drawing.svg` by name, including all figures of the page.
     """
     reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
     tokens = reader.parse(page)
@@ -101,7 +101,7 @@ def html(page: str, figures: Mapping[str, str]) -> str:
             headings.append((_anchor(text.content), text.content))
             token.attrs["id"] = headings[-1][0]
     body = reader.renderer.render(tokens, reader.options, {"figures": figures})
-    # A figure stands alone in its paragraph, which may not hold one.
+    # HTML does not allow a figure within a paragraph.
     body = body.replace("<p><figure", "<figure").replace("</figure></p>", "</figure>")
     body = re.sub(
         r"(?:<figure>(?:(?!<figure>).)*</figure>\s*){2,}", r'<div class="figures">\g<0></div>', body, flags=re.S
@@ -115,7 +115,7 @@ def html(page: str, figures: Mapping[str, str]) -> str:
 
 
 def _kind(tokens: Sequence[Token], start: int) -> str:
-    """Whether the cells of a table are short, and stay on one line, or prose."""
+    """CSS class of a table: `short` if its cells fit on one line, otherwise `prose`."""
     end = next(number for number in range(start, len(tokens)) if tokens[number].type == "table_close")
     return "prose" if max(len(token.content) for token in tokens[start:end]) > _MAX_CELL_LENGTH else "short"
 
@@ -135,7 +135,7 @@ def _markdown(template: str, values: Mapping[str, Any]) -> str:
     except (UndefinedError, TypeError, DataError) as error:
         raise DataError(f"{_line_of(error)}: no figure for this placeholder in the records ({error})") from error
     lines = [line.rstrip() for line in text.splitlines()]
-    # Blocks of the template leave empty lines behind.
+    # Template blocks leave empty lines.
     kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
     return "\n".join(kept).strip() + "\n"
 

@@ -1,4 +1,4 @@
-"""What pictures were drawn from: digests of manifests, records and pictures, kept beside the pictures."""
+"""Digests of the manifests, records and figures of the findings page, stored in the folder of the figures."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SOURCES_NAME = "sources.json"
 
 
 class Sources(Record):
-    """Digests by which pictures of other versions, older records, or drawn apart from the rest are noticed."""
+    """Digests that show if figures are outdated: from other versions, older records or another run."""
 
     manifests: dict[str, str]
-    """By reference of the version, sha256 of its manifest, which has those of all its files."""
+    """sha256 of the manifest by reference of the version. The manifest has the digests of all files."""
     records: dict[str, str]
-    """By kind of the record and what it speaks of, sha256 of the record."""
+    """sha256 of the record by its kind and subject."""
     pictures: dict[str, str]
-    """By name of the file, sha256 of it."""
+    """sha256 of the figure by file name."""
 
 
 def sources(findings: Findings, folder: Path) -> Sources:
-    """What findings are made from, and the pictures in `folder`, those files whose names end in .svg."""
+    """Compute the digests of the findings and of the SVG files in `folder`."""
     records: dict[str, Record] = {
         "activations": findings.activations,
         "mistakes": findings.mistakes,
@@ -45,6 +45,6 @@ def sources(findings: Findings, folder: Path) -> Sources:
     )
 
 
-def _digest(said: BaseModel) -> str:
-    """Of what a manifest or record says; a field that its schema gained later counts once it is filled."""
-    return hashlib.sha256(said.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+def _digest(model: BaseModel) -> str:
+    """sha256 of the JSON without default values, so that new optional fields do not change it."""
+    return hashlib.sha256(model.model_dump_json(exclude_defaults=True).encode()).hexdigest()

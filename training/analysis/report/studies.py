@@ -1,4 +1,4 @@
-"""Records of what was tried under DUET_HOME/studies: tunings from their journals, augmentation studies from results."""
+"""Records of the studies under DUET_HOME/studies: tunings and augmentation studies."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from training.tuning.trials import accuracies_of, baseline_trial, finished
 
 
 def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
-    """A record of every tuning of `home` that has enough finished trials.
+    """Yield a record of each tuning with enough finished trials.
 
-    One whose recipe diverged has nothing to judge a choice against, and is left out.
+    A tuning is left out if its baseline trial diverged, because choices are compared with the baseline.
 
     Args:
         home: DUET_HOME.
-        judged_on: how many validation images the trials were judged on.
+        judged_on: number of validation images of each trial.
 
     Raises:
-        CheckpointError: a journal is damaged or of another release; the message says which.
-        ConfigurationError: a journal is of a recipe that is no longer there; the message says which.
+        CheckpointError: a journal is damaged or of another release.
+        ConfigurationError: a journal is of an unknown recipe.
     """
     for path in sorted((home / STUDIES_NAME).glob("*.journal")):
         try:
@@ -45,12 +45,12 @@ def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
 
 
 def augmentation_studies(home: Path) -> Iterator[AugmentationStudy]:
-    """A record of every augmentation study of `home` that has two whole seeds."""
+    """Yield a record of each augmentation study with at least two complete seeds."""
     for path in sorted((home / STUDIES_NAME).glob(f"*/{RESULTS_NAME}")):
         study = read_study(path.parent)
         try:
             found = cells(study.runs)
-        except ConfigurationError:  # it is under way: no whole seeds yet
+        except ConfigurationError:  # unfinished: fewer than two complete seeds
             continue
         yield AugmentationStudy(
             name=path.parent.name,
@@ -104,7 +104,7 @@ def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
 def _choices(
     trials: list[FrozenTrial], baseline: Mapping[int, float], space: Space, judged_on: int
 ) -> Iterator[Choice]:
-    """The trials that differ from the recipe in one choice, each against it after as many epochs."""
+    """Yield the trials that differ from the recipe in one choice, compared with it after the same number of epochs."""
     for trial in trials:
         changes = space.changes(trial.params)
         if len(changes) != 1 or not changes.keys() <= set(space.singles):
@@ -124,5 +124,5 @@ def _choices(
 def _importances(journal: Journal) -> dict[str, float]:
     try:
         return dict(importances_of(journal.study))
-    except ConfigurationError:  # the trials ended alike
+    except ConfigurationError:  # all trials have the same accuracy
         return {}

@@ -1,4 +1,4 @@
-"""Report of two versions: missing records -> findings -> figures -> files."""
+"""`duet report`: makes the report on two versions and writes its page, figures and records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
 
 @dataclass(frozen=True)
 class Report:
-    """A report, ready to be written.
+    """A rendered report.
 
     Attributes:
         findings: records of both versions.
@@ -41,17 +41,17 @@ class Report:
 
 
 def make_report(context: ReportContext) -> Report:
-    """Make what is missing, and the report from it; errors as of `make_missing` and `collect`.
+    """Measure missing records and render the report; raises as `make_missing` and `collect`.
 
     Raises:
-        ConfigurationError: it is the same version twice.
+        ConfigurationError: both versions are the same.
     """
     work = context.work
     one, other = work.references
     if one == other:
-        raise ConfigurationError(f"a report is on two versions, and {one} was named twice: name another one beside it")
+        raise ConfigurationError(f"a report compares two versions, but {one} was named twice: name another version")
     first, second = (VersionPredictions.read(model.manifest, model.folder) for model in work.models)
-    compare_versions(first, second)  # before hours are spent on versions that cannot be compared
+    compare_versions(first, second)  # fail before hours of measurements
     make_missing(context)
     findings = collect(first, second, context.records)
     text = report_page(findings)
@@ -69,7 +69,7 @@ def make_report(context: ReportContext) -> Report:
 
 
 def write_page(report: Report, out: Path) -> Path:
-    """Write `out`/index.html, which needs no other file, and return its path.
+    """Write the self-contained page `out`/index.html and return its path.
 
     Raises:
         ConfigurationError: the folder cannot be written to.
@@ -86,7 +86,7 @@ def write_page(report: Report, out: Path) -> Path:
 def write_docs(report: Report, docs: Path) -> Path:
     """Write the findings page to `docs`/findings.md and replace its figures in `docs`/findings.
 
-    Digests of what the figures were drawn from are stored beside them, so that a test notices outdated figures.
+    The digests of their sources are stored in the same folder, so that a test detects outdated figures.
 
     Raises:
         ConfigurationError: the folder cannot be written to, or the versions are not an mlp and a cnn.
@@ -107,9 +107,9 @@ def write_docs(report: Report, docs: Path) -> Path:
 
 
 def write_records(findings: Findings, folder: Path) -> None:
-    """Put the records that findings were made from into `folder`, in place of those that were there.
+    """Replace the records in `folder` by the records of the findings.
 
-    Records of corrupted holdout images stay: the gate reads them, and findings do not.
+    Records of corrupted holdout images are kept for the promotion gate.
 
     Raises:
         ConfigurationError: the folder cannot be written to.

@@ -56,7 +56,7 @@ def measure_robustness(
     manifest: Manifest,
     folder: Path,
     images: Images,
-    memory: Path,
+    cache_path: Path,
     *,
     threads: int,
     count: int | None = IMAGES,
@@ -68,7 +68,7 @@ def measure_robustness(
         manifest: manifest of the version.
         folder: folder of the version.
         images: the data set.
-        memory: file that caches measured conditions, so that an interrupted run resumes.
+        cache_path: file that caches measured conditions, so that an interrupted run resumes.
         threads: number of onnxruntime threads.
         count: size of the subset; None for all test images.
         progress: called with the condition, the number of finished conditions and the total number.
@@ -81,7 +81,7 @@ def measure_robustness(
     model = ReportedModel.of(manifest)
     session = open_session(folder / GRAPHS["fp32"], threads=threads)
     memo = ResumeCache(
-        memory, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES}
+        cache_path, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES}
     )
     trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
     calibration = manifest.calibration["fp32"]

@@ -133,7 +133,7 @@ def test_versions_of_different_data_are_refused(
     swapped = SplitPredictions(answers.index[::-1], answers.labels, answers.probabilities)
     with pytest.raises(DifferentImagesError):
         find_mistakes(
-            first, dataclasses.replace(second, answers=swapped), pair.images, tmp_path / "kept.jsonl", threads=1
+            first, dataclasses.replace(second, predictions=swapped), pair.images, tmp_path / "kept.jsonl", threads=1
         )
 
 

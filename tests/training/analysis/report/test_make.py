@@ -68,7 +68,16 @@ def of(context: ReportContext, first: Model, second: Model) -> ReportContext:
 
 
 def test_what_is_there_is_not_made_again(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    forbid(monkeypatch, make, "measure_robustness", "measure_latency", "explain", "examine", "excite", "find")
+    forbid(
+        monkeypatch,
+        make,
+        "measure_robustness",
+        "measure_latency",
+        "record_explanations",
+        "record_mistakes",
+        "record_activations",
+        "find",
+    )
     make_missing(context)
 
 
@@ -94,11 +103,11 @@ def test_images_that_were_made_to_raise_bare_logits_are_made_again(
     path.write_text(json.dumps(older))
     made_again: list[str] = []
     notes: list[str] = []
-    monkeypatch.setattr(make, "excite", lambda work, _: made_again.append(work.names))
+    monkeypatch.setattr(make, "record_activations", lambda work, _: made_again.append(work.names))
     make_missing(dataclasses.replace(context, note=notes.append))
     path.write_text(text)
     assert made_again == ["mlp@1-cnn@1.quick"]
-    assert notes == ["the activations of mlp@1 and cnn@1 were made to raise another figure: made again"]
+    assert notes == ["the activations of mlp@1 and cnn@1 maximize another objective: made again"]
 
 
 def test_explanations_that_were_measured_in_another_way_are_made_again(
@@ -112,11 +121,13 @@ def test_explanations_that_were_measured_in_another_way_are_made_again(
     path.write_text(json.dumps(older))
     made_again: list[str] = []
     notes: list[str] = []
-    monkeypatch.setattr(make, "explain", lambda _, model, *rest: made_again.append(model.manifest.reference))
+    monkeypatch.setattr(
+        make, "record_explanations", lambda _, model, *rest: made_again.append(model.manifest.reference)
+    )
     make_missing(dataclasses.replace(context, note=notes.append))
     path.write_text(text)
     assert made_again == ["cnn@1"]
-    assert notes == ["the explanations of cnn@1 were measured in another way: made again"]
+    assert notes == ["the explanations of cnn@1 were measured with other settings: measured again"]
 
 
 def test_damaged_records_are_said_and_made_again(context: ReportContext, pair: PublishedPair) -> None:
@@ -128,7 +139,7 @@ def test_damaged_records_are_said_and_made_again(context: ReportContext, pair: P
     make_missing(dataclasses.replace(context, note=notes.append))
     for path, note in zip((exploration, latency), notes, strict=True):
         assert f"{path.name} is not a valid record" in note
-        assert note.endswith("which is done now")
+        assert note.endswith("measuring it again")
     assert "timings" in latency.read_text()
     assert context.records.exploration(pair.mlp) is not None
 
