@@ -48,5 +48,5 @@ def test_out_names_another_folder(tmp_path: Path) -> None:
 
 
 def test_an_unknown_data_set_is_an_error_that_lists_what_there_is() -> None:
-    with pytest.raises(DataError, match="there are cifar10"):
+    with pytest.raises(DataError, match="use cifar10"):
         run("--data", "mnist")
