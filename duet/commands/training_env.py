@@ -7,6 +7,7 @@ training command that is started from `.venv` replaces itself by the same comman
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -40,18 +41,24 @@ def continue_in_training_environment(command: str, packages: tuple[str, ...]) ->
     if not python.exists():
         _offer_installation(command, python)
     listing = [str(python), "-c", _MISSING, *packages]
-    missing = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
+    try:
+        missing = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigurationError(f"{python} does not run as a Python interpreter: {error}") from error
     if missing:
         raise ConfigurationError(
-            f"{command} needs {', '.join(missing)}, which {python} lacks: {_how_to_install(python.parents[1])}"
+            f"{command} needs {', '.join(missing)}, which {python} lacks: {_how_to_install(python.parent.parent)}"
         )
     sys.stdout.flush()
     os.execv(python, [str(python), "-m", "duet", *sys.argv[1:]])  # noqa: S606
 
 
 def _training_python() -> Path:
+    """Absolute path of the interpreter; links are kept, because bin/python of a virtual environment is one."""
     named = os.environ.get("DUET_TRAINING_PYTHON")
-    return Path(named) if named else Path(sys.prefix).with_name(ENVIRONMENT) / "bin" / "python"
+    if not named:
+        return Path(sys.prefix).with_name(ENVIRONMENT) / "bin" / "python"
+    return Path(shutil.which(named) or named).absolute()
 
 
 def _wait_for_installation(command: str, python: Path) -> None:
@@ -71,12 +78,12 @@ def _wait_for_installation(command: str, python: Path) -> None:
             state = read_setup(python)
     if state is not None:
         raise ConfigurationError(
-            f"{command} needs the training dependencies: {state.reason}. {_how_to_install(python.parents[1])}"
+            f"{command} needs the training dependencies: {state.reason}. {_how_to_install(python.parent.parent)}"
         )
 
 
 def _offer_installation(command: str, python: Path) -> None:
-    environment = python.parents[1]
+    environment = python.parent.parent
     makefile = environment.with_name("Makefile")
     asked = sys.stdin.isatty() and makefile.exists() and environment.name == ENVIRONMENT
     if asked and typer.confirm(f"{command} needs torch. Install the training dependencies (several GB) now?"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -68,6 +69,8 @@ class TrainingSetup(SupervisedProcess):
 
     def _report(self, state: Literal["installing", "failed", "interrupted"], reason: str) -> None:
         try:
-            write_setup(self._python, SetupState(state=state, reason=reason, since=datetime.now(UTC)))
+            write_setup(
+                self._python, SetupState(state=state, reason=reason, since=datetime.now(UTC), process=os.getpid())
+            )
         except OSError as error:
             log.error("cannot write the state of the training environment: %s", error)

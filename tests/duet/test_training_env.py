@@ -78,3 +78,21 @@ def test_a_failed_installation_is_reported(python: Path) -> None:
     ended = run("explore", DUET_TRAINING_PYTHON=str(python))
     assert ended.returncode == 1
     assert "duet explore needs the training dependencies: no space left" in ended.stderr
+
+
+def test_an_installation_whose_process_died_is_not_waited_for(python: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    state = SetupState(state="installing", reason="being installed", since=datetime.now(UTC), process=ended.pid)
+    write_setup(python, state)
+    refused = run("explore", DUET_TRAINING_PYTHON=str(python))
+    assert refused.returncode == 1
+    assert "the installation ended with the process that ran it" in refused.stderr
+
+
+@pytest.mark.parametrize("named", ["/", "/dev/null", "no-such-python"])
+def test_a_python_that_does_not_run_is_named(named: str) -> None:
+    refused = run("explore", DUET_TRAINING_PYTHON=named)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("duet: ")
+    assert "Traceback" not in refused.stderr

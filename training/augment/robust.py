@@ -1,8 +1,9 @@
 """Robust augmentation: AugMix, frequency mixing or texture mixing of a share of a batch.
 
 None of these contains an operation of the fourteen CIFAR-10-C corruptions of the evaluation (noise, blur, JPEG,
-pixelation, brightness, contrast, saturation), with one overlap: AugMix rotates, shears and shifts images by a few
-pixels, similar to elastic_transform and to the conditions "shift" and "rotation".
+pixelation, brightness, contrast, saturation), with two overlaps. AugMix rotates, shears and shifts images by a few
+pixels, similar to elastic_transform and to the conditions "shift" and "rotation". Its autocontrast, equalization and
+solarization, and the mean of an image and a texture, change brightness and contrast as a side effect.
 """
 
 from __future__ import annotations

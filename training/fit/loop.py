@@ -1,7 +1,7 @@
 """Training loop: epochs of augmented batches, each followed by validation and a checkpoint.
 
 The weights are determined by the configuration, the data, the number of threads and the number format. Random numbers
-come from generators seeded with (seed, epoch), so that a run resumed after any epoch ends with the same weights as an
+come from generators seeded with (seed, epoch), so that a run resumed on the CPU ends with the same weights as an
 uninterrupted one, and checkpoints need no generator state.
 """
 
@@ -47,7 +47,7 @@ _PROBED = 2
 """Number of images whose logits are checked after an epoch without validation."""
 _STEPS_BETWEEN_REPORTS = 20
 """On a CUDA device, where reading the loss synchronizes; 1 on the CPU."""
-_INITIALIZE, _EPOCH, _MIRROR = 0, 1, 2
+_INITIALIZE, _EPOCH, _MIRROR, _ORDER = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class _Trainer:
         seed_dropout(self.classifier, draw)
         self.classifier.train()
         freeze_whitening_bias(self.classifier, epoch)
-        order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _EPOCH, epoch))
+        order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _ORDER, epoch))
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
         # Batches of nearly equal size: a small last batch would give poor statistics for batch normalization.

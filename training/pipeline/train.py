@@ -181,7 +181,7 @@ def train_version(
 def _soft_labels(run: Run, reporter: Reporter, threads: int, device: torch.device) -> SoftLabels | None:
     if run.teacher is None:
         return None
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads if run.checkpoint is None else run.checkpoint.threads)
     return soft_labels(
         run.teacher,
         run.config,

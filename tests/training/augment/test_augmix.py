@@ -75,3 +75,8 @@ def test_geometric_operations_scale_with_their_level() -> None:
     assert torch.allclose(maps[1][:2, :2], torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]]))
     assert torch.allclose(maps[2], torch.tensor([[1.0, 0, 0], [0.09, 1, 0], [0, 0, 1]]))
     assert torch.equal(maps[3], torch.eye(3))
+
+
+def test_autocontrast_keeps_a_constant_channel() -> None:
+    flat = torch.full((1, 3, 8, 8), 77, dtype=torch.uint8)
+    assert torch.equal(tables(module._AUTOCONTRAST, 1.0, flat), flat)

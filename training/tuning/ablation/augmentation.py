@@ -91,6 +91,10 @@ def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> 
     return recipe.with_overrides({"augmentation": augmentation.model_dump(), "distillation": distillation.model_dump()})
 
 
+_STRENGTHS = ("alternate", "translate", "cutout", "mixup")
+"""Settings of the augmentation that a recipe may change."""
+
+
 def require_used(recipe: RecipeConfig, changed: RecipeConfig) -> None:
     """Refuse changes of a recipe that no step would show.
 
@@ -99,7 +103,7 @@ def require_used(recipe: RecipeConfig, changed: RecipeConfig) -> None:
     """
     discarded = {
         "distillation.teacher",
-        *(f"augmentation.{name}" for name in ("flip", "rotate", "stretch", "outliers")),
+        *(f"augmentation.{name}" for name in Augmentation.model_fields if name not in _STRENGTHS),
     }
     ignored = sorted(discarded & recipe.differences(changed).keys())
     if ignored:
