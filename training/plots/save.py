@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from core.errors import ConfigurationError
-from training.plots.theme import LIGHT, Theme
+from training.plots.style import Draw
+from training.plots.theme import LIGHT
 
 _DPI = 200
 
 
-def write_figures(figures: Mapping[str, Callable[[Theme], Figure]], folder: Path, names: str) -> list[Path]:
+def write_figures(figures: Mapping[str, Draw], folder: Path, names: str) -> list[Path]:
     """Draw each figure with the light theme to `folder`/`names`.<figure>.png; returns the paths.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -10,6 +10,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from core.repository.confidence_interval import ConfidenceInterval
 from training.plots.theme import Theme
+
+Draw = Callable[[Theme], Figure]
+"""Function that draws a figure in a theme."""
 
 WIDTH = 5.4
 """Figure width in inches: one column of the page."""

@@ -15,14 +15,8 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from training.analysis.explore.statistics import Distributions
 from training.plots.mosaic import Mosaic
-from training.plots.style import write_lines
+from training.plots.style import TEXT, WIDTH, write_lines
 from training.plots.theme import Theme
-
-_WIDTH = 5.4
-"""Figure width in inches."""
-
-_TEXT = 11
-"""Font size in points."""
 
 
 def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -> Figure:
@@ -92,12 +86,12 @@ def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: 
         for column, image_HWC in enumerate(images_NHWC):
             mosaic.put(image_HWC, row, column)
     label_width = 1.15
-    figure = Figure(figsize=(_WIDTH, (_WIDTH - label_width) * mosaic.aspect), facecolor=theme.surface)
-    axes = figure.add_axes((label_width / _WIDTH, 0, 1 - label_width / _WIDTH, 1))
+    figure = Figure(figsize=(WIDTH, (WIDTH - label_width) * mosaic.aspect), facecolor=theme.surface)
+    axes = figure.add_axes((label_width / WIDTH, 0, 1 - label_width / WIDTH, 1))
     mosaic.show(axes)
     for row, (name, _) in enumerate(rows):
         middle = mosaic.top(row) + height / 2
-        write_lines(axes, -gap * 2, middle, name, size=_TEXT, color=theme.text)
+        write_lines(axes, -gap * 2, middle, name, size=TEXT, color=theme.text)
     return figure
 
 
@@ -108,20 +102,20 @@ def captioned_figure(
     height, width, _ = images[0].shape
     rows = -(-len(images) // columns)
     gap = max(1, width // 16)
-    # Height of a text line in pixels of the mosaic, which is _WIDTH inches wide.
-    line = 1.2 * _TEXT / 72 / _WIDTH * columns * (width + gap)
+    # Height of a text line in pixels of the mosaic, which is WIDTH inches wide.
+    line = 1.2 * TEXT / 72 / WIDTH * columns * (width + gap)
     below = round(line * (1 + captions[0].count("\n") + 0.5))
     mosaic = Mosaic(rows, columns, height, width, gap=gap, below=below)
     for number, image_HWC in enumerate(images):
         mosaic.put(image_HWC, *divmod(number, columns))
-    figure = Figure(figsize=(_WIDTH, _WIDTH * mosaic.aspect), facecolor=theme.surface)
+    figure = Figure(figsize=(WIDTH, WIDTH * mosaic.aspect), facecolor=theme.surface)
     axes = figure.add_axes((0, 0, 1, 1))
     mosaic.show(axes)
     for number, caption in enumerate(captions):
         row, column = divmod(number, columns)
         axes.text(
             mosaic.left(column) + width / 2, mosaic.top(row) + height + line * 0.25, caption,
-            ha="center", va="top", fontsize=_TEXT, color=theme.text,
+            ha="center", va="top", fontsize=TEXT, color=theme.text,
         )  # fmt: skip
     return figure
 
@@ -133,11 +127,11 @@ def side_by_side(left_HWC: npt.NDArray[np.uint8], right_HWC: npt.NDArray[np.uint
 
 def _axes(theme: Theme, *, height: float) -> tuple[Figure, Any]:
     """Create a figure of `height` inches with one axes in the colors of the theme."""
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained", facecolor=theme.surface)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor=theme.surface)
     axes = figure.add_subplot(facecolor=theme.surface)
-    axes.tick_params(colors=theme.text, labelsize=_TEXT, length=0)
-    axes.xaxis.label.set_fontsize(_TEXT)
-    axes.yaxis.label.set_fontsize(_TEXT)
+    axes.tick_params(colors=theme.text, labelsize=TEXT, length=0)
+    axes.xaxis.label.set_fontsize(TEXT)
+    axes.yaxis.label.set_fontsize(TEXT)
     axes.set_axisbelow(True)
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")

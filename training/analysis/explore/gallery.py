@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from training.analysis.explore.duplicates import Duplicates, NearPair
 from training.analysis.explore.figures import (
@@ -21,12 +20,10 @@ from training.analysis.explore.statistics import Statistics, mean_images
 from training.data.preprocessing import value_counts
 from training.data.splits import Split
 from training.data.types import ImageDataset
-from training.plots.theme import Theme
+from training.plots.style import Draw
 
 _SAMPLES = 8
 _PAIRS = 12
-
-Draw = Callable[[Theme], Figure]
 
 
 def gallery(dataset: ImageDataset, split: Split, statistics: Statistics, duplicates: Duplicates) -> dict[str, Draw]:

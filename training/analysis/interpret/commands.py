@@ -70,8 +70,8 @@ def activations(work: Work, progress: Progress) -> Activations:
 
 def mistakes(work: Work, progress: Progress) -> Mistakes:
     """Analyze the mistakes of both versions; raises as `find_mistakes`."""
-    report, judged = record_mistakes(work, progress)
-    figures = mistake_figures(report, judged, work.images.dataset, threads=work.threads)
+    report, versions = record_mistakes(work, progress)
+    figures = mistake_figures(report, versions, work.images.dataset, threads=work.threads)
     write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
     return report
 

@@ -133,8 +133,8 @@ def first_layer_figure(pictures_NHWC: Pixels, theme: Theme, *, columns: int = 8)
     return mosaic_figure(rows, captions=(), headings=(), theme=theme, caption_width=0.0)
 
 
-def first_layer_pictures(classifier: Classifier, *, height: int, width: int, count: int) -> tuple[str, Pixels]:
-    """Weights of the first layer as images uint8 [n, h, w, 3], and their description.
+def first_layer_pictures(classifier: Classifier, *, height: int, width: int, count: int) -> Pixels:
+    """Weights of the first layer as images uint8 [n, h, w, 3].
 
     Gray is 0; each image is scaled by its largest weight. Shows the dense units with the largest weights, or the first
     filters of a convolution. In the whitened network the first filters are computed from the images, not trained.
@@ -150,8 +150,8 @@ def first_layer_pictures(classifier: Classifier, *, height: int, width: int, cou
     if isinstance(first, nn.Linear):
         weights_UCHW = weights.reshape(-1, 3, height, width)
         strongest_U = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:count]
-        return "weights of dense units", _weight_images(weights_UCHW[strongest_U])
-    return "filters of the first convolution", _weight_images(weights[:count])
+        return _weight_images(weights_UCHW[strongest_U])
+    return _weight_images(weights[:count])
 
 
 def _weight_images(weights_UCHW: npt.NDArray[np.float32]) -> Pixels:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from core.records.activations import Activations
 from core.records.display_names import plain
@@ -26,11 +25,10 @@ from training.analysis.interpret.methods import SIGNED, applicable_methods, attr
 from training.data.preprocessing import scale_pixels
 from training.data.test_subset import stratified
 from training.data.types import ImageDataset
-from training.plots.theme import Theme
+from training.plots.style import Draw
 
 _FILTERS, _UNITS = 64, 32
 """Maximum numbers of convolution filters and of dense units, which are as large as an image."""
-Draw = Callable[[Theme], Figure]
 
 
 def explanation_figures(
@@ -70,6 +68,6 @@ def activation_figures(
         if any(image.kind == "channel" for image in made.images):
             figures[f"channels.{reference}"] = partial(channel_images_figure, made, folder)
         count = _FILTERS if has_feature_maps(model.network) else _UNITS
-        _, pictures = first_layer_pictures(model.network, height=spec.height, width=spec.width, count=count)
+        pictures = first_layer_pictures(model.network, height=spec.height, width=spec.width, count=count)
         figures[f"first_layer.{reference}"] = partial(first_layer_figure, pictures)
     return figures

@@ -140,12 +140,12 @@ def find_mistakes(
         memo.get_or_compute("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC))
     )
     sides, probabilities = [], []
-    for judged in (first, second):
-        probability_NK = judged.predictions.probabilities["fp32"][position_N].astype(np.float64)
+    for version in (first, second):
+        probability_NK = version.predictions.probabilities["fp32"][position_N].astype(np.float64)
         probabilities.append(probability_NK)
-        off_center_N = _off_center(judged, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
+        off_center_N = _off_center(version, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
         own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_center_N}
-        sides.append(_of_model(judged.manifest, labels_N, probability_NK, own))
+        sides.append(_of_model(version.manifest, labels_N, probability_NK, own))
     progress("done", len(position_N), len(position_N))
     names = dataset.class_names
     return Mistakes(
@@ -206,7 +206,7 @@ def _arrays(lists: Mapping[PropertyName, list[float]]) -> dict[PropertyName, Dou
 
 
 def _off_center(
-    judged: VersionPredictions,
+    version: VersionPredictions,
     images_NHWC: Pixels,
     target_N: Labels,
     memo: ResumeCache,
@@ -214,8 +214,8 @@ def _off_center(
     progress: Progress,
 ) -> Doubles:
     """Distance of the saliency centroid from the center for the predicted classes, [N], cached in blocks."""
-    session = gradient_session(judged.folder, threads=threads)
-    classes, reference = len(judged.manifest.class_names), judged.manifest.reference
+    session = gradient_session(version.folder, threads=threads)
+    classes, reference = len(version.manifest.class_names), version.manifest.reference
 
     def measured(block: slice) -> list[float]:
         maps_NHW = saliency_maps(session, images_NHWC[block], target_N[block], classes)

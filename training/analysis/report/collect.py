@@ -95,8 +95,8 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
     if exploration is None:
         raise DataError(f"no record of the data set {one.data.name}: make it with `duet report`")
     sides = [
-        _side(judged, number, pairwise, activations, mistakes, records, same_family=one.family == other.family)
-        for number, judged in enumerate((first, second))
+        _side(version, number, pairwise, activations, mistakes, records, same_family=one.family == other.family)
+        for number, version in enumerate((first, second))
     ]
     return Findings(
         first=sides[0],
@@ -134,7 +134,7 @@ def read_history(folder: Path) -> tuple[EpochRecord, ...]:
 
 
 def _side(
-    judged: VersionPredictions,
+    version: VersionPredictions,
     number: int,
     pairwise: Pairwise,
     activations: Activations,
@@ -143,16 +143,16 @@ def _side(
     *,
     same_family: bool,
 ) -> VersionResults:
-    manifest = judged.manifest
+    manifest = version.manifest
     probability = (pairwise.first, pairwise.second)[number]
     return VersionResults(
         name=manifest.reference if same_family else manifest.family,
         manifest=manifest,
         scores=current_scores(
-            judged.evaluation.scores["fp32"], manifest, probability, images=judged.evaluation.data.images
+            version.evaluation.scores["fp32"], manifest, probability, images=version.evaluation.data.images
         ),
         probability=probability,
-        history=read_history(judged.folder),
+        history=read_history(version.folder),
         robustness=records.find(Robustness, manifest),
         explanations=records.find(Explanations, manifest),
         activations=activations.models[number],
@@ -163,11 +163,11 @@ def _side(
     )
 
 
-def _most_confident(judged: VersionPredictions, images: int) -> npt.NDArray[np.bool_]:
+def _most_confident(version: VersionPredictions, images: int) -> npt.NDArray[np.bool_]:
     """Return whether the predictions are correct for the `images` test images with the highest confidence."""
-    confidence_N = judged.predictions.probabilities["fp32"].max(axis=1)
+    confidence_N = version.predictions.probabilities["fp32"].max(axis=1)
     chosen_N = np.argsort(-confidence_N, kind="stable")[:images]
-    return np.asarray((judged.predictions.predicted() == judged.predictions.labels)[chosen_N])
+    return np.asarray((version.predictions.predicted() == version.predictions.labels)[chosen_N])
 
 
 def _share(right_N: Iterable[bool]) -> ConfidenceInterval | None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
 from dataclasses import fields
 from html import escape
 
 import matplotlib
-from matplotlib.figure import Figure
 
+from training.plots.style import Draw
 from training.plots.theme import DARK, LIGHT, Theme
-
-Draw = Callable[[Theme], Figure]
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 

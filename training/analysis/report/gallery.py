@@ -12,7 +12,6 @@ from training.analysis.interpret.activations import Model
 from training.analysis.interpret.gallery import activation_figures, explanation_figures
 from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.mistakes.gallery import mistake_figures
-from training.analysis.report.drawing import Draw
 from training.analysis.report.figures import (
     choices_figure,
     classes_figure,
@@ -24,6 +23,7 @@ from training.analysis.report.figures import (
 from training.analysis.report.findings import Findings
 from training.analysis.robustness.figures import robustness_figures
 from training.data.split_dataset import Images
+from training.plots.style import Draw
 
 _EXPLORED = ("samples", "mean_images", "brightness", "contrast")
 
@@ -48,7 +48,7 @@ def plain_figures(findings: Findings) -> dict[str, Draw]:
 def pictured_figures(
     findings: Findings,
     models: tuple[Model, Model],
-    judged: tuple[VersionPredictions, VersionPredictions],
+    versions: tuple[VersionPredictions, VersionPredictions],
     images: Images,
     made_at: Path,
     *,
@@ -59,7 +59,7 @@ def pictured_figures(
     Args:
         findings: findings of both versions.
         models: both versions, for attribution maps.
-        judged: both versions with stored predictions, for saliency maps of mistakes.
+        versions: both versions with stored predictions, for saliency maps of mistakes.
         images: the data set.
         made_at: folder of the images of activation maximization.
         threads: number of onnxruntime threads.
@@ -72,7 +72,7 @@ def pictured_figures(
         "robustness": robustness_figures([side.robustness for side in findings.sides], dataset),
         "explanations": explanation_figures(explained, models, dataset),
         "activations": activation_figures(findings.activations, models, dataset, made_at),
-        "mistakes": mistake_figures(findings.mistakes, judged, dataset, threads=threads),
+        "mistakes": mistake_figures(findings.mistakes, versions, dataset, threads=threads),
     }
     return {
         f"{group}-{numbered(name, findings)}": draw for group, named in groups.items() for name, draw in named.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from training.analysis.explore.figures import class_rows_figure
 from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
 from training.data.types import ImageDataset
 from training.plots.save import write_figures
-from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
+from training.plots.style import MARKERS, TEXT, Draw, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme
 
 _COLUMNS = 3
 _UNITS = {"shift": "pixels", "rotation": "degrees", "fgsm": "step in 1/255"}
 
 
-def robustness_figures(reports: Sequence[Robustness], dataset: ImageDataset) -> dict[str, Callable[[Theme], Figure]]:
+def robustness_figures(reports: Sequence[Robustness], dataset: ImageDataset) -> dict[str, Draw]:
     """Draw functions by figure name."""
     return {
         "levels": lambda theme: levels_figure(reports, theme),

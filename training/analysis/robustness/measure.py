@@ -132,7 +132,7 @@ def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator
     for level, degrees in enumerate(ROTATIONS, start=1):
         yield Trial("rotation", "rotation", level, f"{degrees} degrees", partial(rotated, degrees=degrees))
     for level, step in enumerate(EPSILONS, start=1):
-        attack = partial(_attack, classifier, labels_N, step)
+        attack = partial(attacked, classifier, labels_N=labels_N, step=step)
         yield Trial("fgsm", "fgsm", level, f"{step}/255", attack)
 
 
@@ -159,7 +159,3 @@ def attacked(
 
 def _corrupt(name: str, severity: int, images_NHWC: Pixels) -> Pixels:
     return corrupted(name, severity, images_NHWC, SEED)
-
-
-def _attack(classifier: Classifier, labels_N: npt.NDArray[np.int64], step: int, images_NHWC: Pixels) -> Pixels:
-    return attacked(classifier, images_NHWC, labels_N, step)

@@ -38,7 +38,7 @@ def findings(dataset: ImageDataset) -> Findings:
 
 
 class _Page(HTMLParser):
-    """What a page refers to, its headings and its table cells."""
+    """Parser that collects the references, tags and table cells of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -31,7 +31,7 @@ def test_maps_are_moved_by_steps_of_their_own_and_every_second_is_turned() -> No
 
 
 def patch_unless_rough(pixels_NHWC: np.ndarray) -> np.ndarray:
-    """How bright the object at (2 to 10, 2 to 10) is, and next to nothing where pixels differ from their neighbors."""
+    """Mean brightness of the object at (2 to 10, 2 to 10), close to 0 if neighboring pixels differ."""
     gray_NHW = pixels_NHWC.mean(axis=3)
     rough_N = np.abs(np.diff(gray_NHW, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(gray_NHW, axis=2)).mean(axis=(1, 2))
     return np.asarray(gray_NHW[:, 2:10, 2:10].mean(axis=(1, 2)) * np.exp(-10 * rough_N), np.float64)

@@ -86,8 +86,8 @@ def test_ascent_raises_each_logit_of_its_own() -> None:
 
 def test_what_raises_all_logits_alike_does_not_lead_to_another_class() -> None:
     classifier, _ = linear_classifier()
-    # Light raises every logit, that of the first class most: who climbs a bare logit makes light, thus the first class.
-    # The second is told by light above, the third by light below.
+    # Light raises every logit, the first class most, so that ascent of a single logit would show the first class.
+    # The second class is recognized by light above, the third by light below.
     common_K = torch.tensor([1.0, 0.8, 0.8])
     above_P = torch.ones(3, SIDE, SIDE).index_fill(1, torch.arange(SIDE // 2, SIDE), -1).flatten()
     dense(classifier).weight[:] = common_K[:, None] + 0.2 * torch.tensor([0.0, 1, -1])[:, None] * above_P
@@ -129,7 +129,7 @@ def test_ascent_raises_channels_of_a_block() -> None:
     assert torch.all(values[1] > values[0])
 
 
-def test_the_liveliest_channel_is_the_one_that_changes() -> None:
+def test_the_most_variable_channel_is_the_one_that_changes() -> None:
     classifier = small_cnn().requires_grad_(False)
     last = [layer for layer in classifier.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
     last.weight[:] = 0
@@ -141,11 +141,11 @@ def test_the_liveliest_channel_is_the_one_that_changes() -> None:
 def test_weights_become_pictures_with_gray_for_nothing() -> None:
     classifier, weights_KHWC = linear_classifier()
     dense(classifier).weight[0] = 0
-    name, pictures = first_layer_pictures(classifier, height=SIDE, width=SIDE, count=9)
-    assert (name, pictures.shape) == ("weights of dense units", (3, SIDE, SIDE, 3))
+    pictures = first_layer_pictures(classifier, height=SIDE, width=SIDE, count=9)
+    assert pictures.shape == (3, SIDE, SIDE, 3)
     assert np.all(pictures[2] == 128)  # the weakest comes last
     strongest = weights_KHWC[1:][np.argmax(np.linalg.norm(weights_KHWC[1:].reshape(2, -1), axis=1))]
     expected = np.rint(127.5 + 127.5 * strongest / np.abs(strongest).max())
     np.testing.assert_allclose(pictures[0], expected, atol=1)
-    name, pictures = first_layer_pictures(small_cnn(), height=SIDE, width=SIDE, count=9)
-    assert (name, pictures.shape) == ("filters of the first convolution", (4, 3, 3, 3))
+    pictures = first_layer_pictures(small_cnn(), height=SIDE, width=SIDE, count=9)
+    assert pictures.shape == (4, 3, 3, 3)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 def shipped_findings() -> Findings:
-    """What the project's own page is made from: the champions that ship, and their records."""
+    """Findings of docs/findings.md: the shipped champions and their records."""
     models = ROOT / "models"
     repository = ModelRepository(home_models=ROOT / "no-models", shipped=models)
     champions = read_aliases(models).champions

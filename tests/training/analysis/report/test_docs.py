@@ -1,4 +1,4 @@
-"""docs/findings.md is what the shipped champions and their records make it."""
+"""docs/findings.md and its figures match the shipped champions and their records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.analysis.report.sources import SOURCES_NAME, Sources, sources
 PAGE, FIGURES = ROOT / "docs" / "findings.md", ROOT / "docs" / "findings"
 RENEW = "run: duet report --docs"
 _LARGEST = 3_000_000
-"""Bytes of all records and pictures of the page."""
+"""Maximum size of all records and figures of the page in bytes."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the figures of the report say, drawn from the records that ship."""
+"""Texts and marks of the report's figures, drawn from the shipped records."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ HOLD_EITHER_WAY = {
 
 
 def exchanged(findings: Findings) -> Findings:
-    """The same records as if the mlp's were the cnn's and the other way round."""
+    """Findings with the records of mlp and cnn exchanged."""
 
     def renamed(side: VersionResults, like: VersionResults) -> VersionResults:
         family = {"family": like.manifest.family, "version": like.manifest.version}

@@ -1,4 +1,4 @@
-"""Records are made once, and again where they belong to other weights."""
+"""Records are measured once, and again if they belong to other weights or settings."""
 
 from __future__ import annotations
 
