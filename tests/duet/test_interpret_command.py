@@ -67,7 +67,7 @@ def test_robustness_of_two_versions_is_recorded_and_drawn(
 
 def test_options_of_robustness_need_it(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
     assert duet("evaluate", "cnn@1", "--quick") == 1
-    assert "--against, --quick and --all-images belong to --robustness" in capsys.readouterr().err
+    assert "--against, --quick and --all-images need --robustness" in capsys.readouterr().err
 
 
 def test_few_and_all_images_exclude_each_other(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
