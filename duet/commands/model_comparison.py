@@ -37,7 +37,7 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     first, second = comparison.first, comparison.second
     yield _shares("accuracy", first.scores.accuracy, second.scores.accuracy, comparison.paired.difference)
     yield _shares("macro F1", first.scores.macro.f1, second.scores.macro.f1)
-    yield _shares("among the best two", first.scores.top2_accuracy, second.scores.top2_accuracy)
+    yield _shares("top-2 accuracy", first.scores.top2_accuracy, second.scores.top2_accuracy)
     one, other = first.probability, second.probability
     yield _shares("calibration error", one.ece, other.ece, comparison.ece_difference)
     perfect = (each.ece_if_calibrated for each in (one, other))
@@ -47,7 +47,7 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     yield _plain("Brier score", one.brier, other.brier, comparison.brier_difference)
     agreement = f"{comparison.paired.agreement:.1%}"
     kappa = comparison.paired.cohen_kappa
-    yield "same answer", agreement, "", "" if kappa is None else f"kappa {kappa:.3f}"
+    yield "agreement", agreement, "", "" if kappa is None else f"kappa {kappa:.3f}"
 
 
 def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
@@ -59,7 +59,7 @@ def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
 def _robustness(comparison: MetricsComparison) -> Iterable[_Row]:
     found = comparison.robustness
     assert found is not None  # noqa: S101  checked by the caller
-    yield "as they are", f"{found.first_clean.value:.1%}", f"{found.second_clean.value:.1%}", ""
+    yield "clean", f"{found.first_clean.value:.1%}", f"{found.second_clean.value:.1%}", ""
     for row in (found.all_corruptions, *(condition.mean for condition in found.conditions)):
         name = row.name.replace("_", " ")
         yield name, f"{row.first.value:.1%}", f"{row.second.value:.1%}", _points(row.difference)

@@ -72,7 +72,7 @@ def test_options_of_robustness_need_it(duet: Duet, capsys: pytest.CaptureFixture
 
 def test_few_and_all_images_exclude_each_other(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
     assert duet("evaluate", "cnn@1", "--robustness", "--quick", "--all-images") == 1
-    assert "give one of the two" in capsys.readouterr().err
+    assert "give one of them" in capsys.readouterr().err
 
 
 def test_all_images_and_the_corrupted_holdout_of_an_older_version(
