@@ -55,13 +55,13 @@ def augmentation(
     from training.tuning.ablation.augmentation_report import write_report
     from training.tuning.ablation.places import study_folder
     from training.tuning.ablation.progress import StudyProgress
-    from training.tuning.ablation.study_setup import make_study_setup, require_judged
+    from training.tuning.ablation.study_setup import make_study_setup, require_study_config
 
     repository = ModelRepository.open()
     changes = {"epochs": epochs} | dict(parse_override(text) for text in overrides or [])
     configs = [recipe_config(recipe).with_overrides(changes) for recipe in recipes or ("mlp_labels", "cnn_fast")]
     for config in configs:
-        require_judged(config)
+        require_study_config(config)
         require_used(recipe_config(config.recipe), config)
     teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
     _, images = load_training_images(

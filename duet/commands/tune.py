@@ -55,7 +55,7 @@ def tune(
     from training.fit.dtype import pick_device
     from training.pipeline.requests import load_training_images
     from training.tuning.ablation.progress import StudyProgress
-    from training.tuning.ablation.study_setup import make_study_setup, require_judged
+    from training.tuning.ablation.study_setup import make_study_setup, require_study_config
     from training.tuning.confirm import confirm as confirm_best
     from training.tuning.families import space_for, trial_epochs
     from training.tuning.journal import Description, begun_config, open_journal
@@ -73,7 +73,7 @@ def tune(
     config = config.with_overrides(
         {"epochs": epochs or trial_epochs(config)} | dict(parse_override(text) for text in overrides or [])
     )
-    require_judged(config)
+    require_study_config(config)
     space_for(config)
     config = pin_teacher_version(config, repository, resumed=begun_config(duet_home(), name))
     config, images = load_training_images(

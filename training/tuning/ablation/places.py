@@ -1,4 +1,4 @@
-"""Where studies keep what they write: DUET_HOME/studies/<name>/."""
+"""Folder of a study, DUET_HOME/studies/<name>/, and its disk space check."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from core.errors import ConfigurationError
 from core.files.disk_space import MIB, require_space
 
 STUDIES_NAME = "studies"
-ROOM = 256 * MIB
-"""Bytes that a study's runs take on the disk: two checkpoints, while one takes the other's place, of a network of eight
-million weights, its running mean and two moments of its optimizer: the largest recipe's."""
+STUDY_BYTES = 256 * MIB
+"""Disk space of a study: two checkpoints (during replacement) of eight million weights, their moving average and two
+optimizer moments, as in the largest recipe."""
 
 
 def study_folder(home: Path, name: str) -> Path:
-    """The folder of the study called `name`; it need not exist.
+    """Return the folder of a study, which may not exist.
 
     Raises:
-        ConfigurationError: the name could leave the folder of studies.
+        ConfigurationError: the name is not a valid file name.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise ConfigurationError(f"{name!r} cannot name a study: use letters, digits, dots, - and _, a letter first")
+        raise ConfigurationError(
+            f"{name!r} cannot name a study: use letters, digits, dots, - and _, starting with a letter"
+        )
     return home / STUDIES_NAME / name
 
 
 def require_room(folder: Path) -> None:
-    """Check that the disk of a study's folder, which has to exist, has room for the checkpoints of its runs.
+    """Check the disk space for the checkpoints of a study; its folder must exist.
 
     Raises:
-        LowDiskError: it has not.
+        LowDiskError: there is not enough space.
     """
-    require_space(folder, ROOM, what="a study", advice="free some space first; what is done already is kept")
+    require_space(folder, STUDY_BYTES, what="a study", advice="free some space and resume; finished runs are kept")
