@@ -1,4 +1,4 @@
-"""What the client makes of a job's event stream, over a service that answers what the test says."""
+"""Event stream of the client: reconnects, timeouts and unexpected responses, over a scripted service."""
 
 from __future__ import annotations
 

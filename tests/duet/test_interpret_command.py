@@ -1,4 +1,4 @@
-"""`duet interpret` and `duet evaluate --robustness`, on two small versions made from made-up images."""
+"""`duet interpret` and `duet evaluate --robustness`, on two small versions of synthetic images."""
 
 from __future__ import annotations
 
