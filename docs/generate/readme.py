@@ -21,8 +21,8 @@ import httpx
 
 from core.repository.repository import ModelRepository
 from docs.generate import ROOT
-from docs.generate.pictures import draw_pictures
 from docs.generate.scores import with_scores
+from docs.generate.tour_figures import draw_pictures
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tour.md")
 ADDRESS = "http://127.0.0.1:8000"

@@ -53,8 +53,8 @@ def augmentation(
     from training.pipeline.requests import load_training_images
     from training.tuning.ablation.augmentation import require_used, run_study
     from training.tuning.ablation.augmentation_report import write_report
-    from training.tuning.ablation.places import study_folder
     from training.tuning.ablation.progress import StudyProgress
+    from training.tuning.ablation.study_folder import study_folder
     from training.tuning.ablation.study_setup import make_study_setup, require_study_config
 
     repository = ModelRepository.open()

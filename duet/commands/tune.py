@@ -99,6 +99,6 @@ def tune(
 
 
 def _report_folder(home: Path, name: str) -> Path:
-    from training.tuning.ablation.places import study_folder
+    from training.tuning.ablation.study_folder import study_folder
 
     return study_folder(home, name) / "report"

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import CheckpointError, ConfigurationError
 from core.recipes import RECIPES, RecipeConfig
-from training.tuning.ablation.places import require_room, study_folder
+from training.tuning.ablation.study_folder import require_room, study_folder
 
 _DESCRIPTION = "description"
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig, recipe_config
 from training.data.splits import CIFAR10_VALIDATION
-from training.tuning.ablation.pictures import save_small
+from training.tuning.ablation.png import save_small
 from training.tuning.confirm import best_trial, read_confirmation
 from training.tuning.figures import history_figure, importance_figure, parallel_figure
 from training.tuning.journal import Journal, journal_path, read_journal

@@ -11,7 +11,7 @@ from core.errors import ConfigurationError
 from core.records.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.proportions import difference_of_proportions
 from training.tuning.ablation.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
-from training.tuning.ablation.places import STUDIES_NAME
+from training.tuning.ablation.study_folder import STUDIES_NAME
 from training.tuning.confirm import best_trial, read_confirmation
 from training.tuning.journal import EmptyJournalError, Journal, read_journal
 from training.tuning.report import MIN_COMPLETE, importances_of, recipe_changes, unvaried

@@ -25,8 +25,8 @@ from core.statistics.student import student_mean
 from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import read_teacher
-from training.tuning.ablation.places import require_room
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_folder import require_room
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")

@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from training.plots.theme import LIGHT
 from training.tuning.ablation.augmentation import STEPS, Cell, Run, Study, cells, changed_settings, strengths
-from training.tuning.ablation.pictures import save_small
+from training.tuning.ablation.png import save_small
 
 PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
 _MARKERS = "osd^"

@@ -21,7 +21,7 @@ from training.fit.loop import FitInputs, FitResult, fit
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import CHECKPOINT_NAME, EpochRecord, load_checkpoint, require_same_run
 from training.run.reporter import Reporter
-from training.tuning.ablation.places import STUDY_BYTES
+from training.tuning.ablation.study_folder import STUDY_BYTES
 
 _FRESH = 10_000
 """Maximum number of images that a study reserves for its confirmation."""
