@@ -1,10 +1,10 @@
-# Everything a newcomer types. Each environment is made once, and again when pyproject.toml or what it is locked to changes.
-# `serve` answers as soon as the light one is there, and makes the one with torch meanwhile; see docs/operations.md.
+# Commands for users and contributors. Each environment is rebuilt when pyproject.toml or its constraints change.
+# `serve` starts in the light environment and installs the one with torch in the background; see docs/operations.md.
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
 COMPILE = .venv-constraints/bin/uv pip compile pyproject.toml --quiet --python-version 3.11 --no-header --no-annotate
-# torch names these itself, to the last digit, and others for another machine.
+# Dependencies that torch pins exactly, with other packages for other platforms.
 OF_TORCH = ^(cuda|nvidia)-|^triton==
 PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -15,40 +15,40 @@ serve: export DUET_TRAINING_PYTHON = .venv-training/bin/python
 serve: export DUET_TRAINING_SETUP = $(MAKE) --silent .venv-training/ready
 endif
 
-## serve: install the light environment (no torch) and answer on http://127.0.0.1:8000 (DUET_PORT changes the port)
+## serve: install the light environment (no torch) and serve on http://127.0.0.1:8000 (DUET_PORT changes the port)
 serve: .venv/ready
 	.venv/bin/duet serve
 
-## dev: serve without a broker, and start again whenever a file of core or service changes
+## dev: serve without a broker, and reload when a file of core or service changes
 dev: .venv-dev/ready
 	.venv-dev/bin/uvicorn service.app:create_app --factory --reload --reload-dir core --reload-dir service \
 	  --port $${DUET_PORT:-8000}
 
-## check: unit tests and ruff, under two minutes on two cores: before every commit
+## check: unit tests and ruff before a commit, under two minutes on two cores
 check: .venv-dev/ready
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
 	$(PYTEST) -m "not slow and not full and not browser"
 
-## test: install everything, torch included, and run the tests of every change, two files at a time
+## test: install everything, including torch, and run the tests required for every change
 test: .venv-dev/ready
 	$(PYTEST) -m "not full and (smoke or not browser)"
 
-## test-all: every test, those with the oldest versions and, where a Docker engine answers, those of the containers
+## test-all: all tests, including those with the oldest versions and, if a Docker engine runs, of the containers
 test-all: .venv-dev/ready
 	DUET_TEST_DOCKER=$$(docker info >/dev/null 2>&1 && echo 1) $(PYTEST)
 	$(MAKE) test-oldest
 
-## compose-test: build the images, run their whole story and print what it took (needs a Docker engine)
+## compose-test: build the images, test them end to end and print timings (needs a Docker engine)
 compose-test: .venv-dev/ready
 	DUET_TEST_DOCKER=1 .venv-dev/bin/python -m pytest tests/e2e -m docker
 
-## test-oldest: the service's tests with the oldest versions of what it needs that pyproject.toml allows
+## test-oldest: the service's tests with the oldest dependency versions that pyproject.toml allows
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python -m pytest tests/service tests/duet/test_client*.py -m "not slow" \
 	  --ignore=tests/service/saliency --ignore=tests/service/web
 
-## lint: style, types and the direction of imports
+## lint: style, types and import contracts
 lint: .venv-dev/ready
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
@@ -71,13 +71,13 @@ lint: .venv-dev/ready
 	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,dev]'
 	touch $@
 
-# What the tests need besides comes as new as it can be had with the oldest.
+# Test dependencies are the newest versions that are compatible with the oldest service dependencies.
 .venv-oldest/ready: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[serve,dev]' onnx
 	touch $@
 
-## constraints: lock the newest versions that pyproject.toml allows, and the oldest of what the service needs
+## constraints: lock the newest versions that pyproject.toml allows, and the oldest of the service's dependencies
 constraints:
 	$(PYTHON) -m venv --clear .venv-constraints
 	.venv-constraints/bin/python -m pip install $(PIP_QUIET) uv

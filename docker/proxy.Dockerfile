@@ -1,8 +1,8 @@
-# One address before any number of api containers. Built from this folder:
+# Image of the reverse proxy (HAProxy) in front of the api containers. Build from this folder:
 #   docker build -f docker/proxy.Dockerfile -t duet-proxy docker
-# Only instructions that the classic builder knows as well as BuildKit.
+# Uses only instructions that both the classic builder and BuildKit support.
 
-# The base of the other images, for its layers are there already and ready.py needs Python.
+# Same base as the other images: its layers are already present, and ready.py needs Python.
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends haproxy \
@@ -13,7 +13,7 @@ RUN chmod -R a+rX,go-w /etc/duet /opt/duet
 ENV DUET_PORT=8000
 USER 10001:10001
 EXPOSE 8000
-# What haproxy has begun is finished; SIGTERM would cut it off.
+# SIGUSR1 lets haproxy finish its requests; SIGTERM would abort them.
 STOPSIGNAL SIGUSR1
 HEALTHCHECK --interval=2s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-S", "/opt/duet/ready.py"]
 CMD ["haproxy", "-db", "-f", "/etc/duet/haproxy.cfg"]

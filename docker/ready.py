@@ -1,10 +1,10 @@
-"""Health check of the service's container: exit code 0 if /readyz answers 200, else 1, with the reason."""
+"""Health check of the service and proxy containers: exit code 0 if /readyz returns 200, otherwise 1."""
 
 import os
 import sys
 from http.client import HTTPConnection
 
-# Straight to the port: urllib would ask the proxy of the environment, where there is one.
+# http.client, because urllib would use the proxy of the environment.
 connection = HTTPConnection("127.0.0.1", int(os.environ["DUET_PORT"]), timeout=2)
 try:
     connection.request("GET", "/readyz")

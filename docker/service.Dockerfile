@@ -1,10 +1,10 @@
-# The API: the install with the extra `serve`, the shipped models, no torch. Built from the root of the repository:
+# Image of the API: the extra `serve` and the shipped models, without torch. Build from the root of the repository:
 #   docker build -f docker/service.Dockerfile -t duet-service .
-# Only instructions that the classic builder knows as well as BuildKit.
+# Uses only instructions that both the classic builder and BuildKit support.
 
 FROM python:3.11-slim-bookworm AS dependencies
-# Another package index, where pip's own default will not do. Declared in this stage alone: the image that is kept
-# does not remember them, and an index address may hold a password.
+# Optional package index. Declared only in this stage, because an index address may contain a password and the final
+# image must not record it.
 ARG PIP_INDEX_URL=
 ARG PIP_EXTRA_INDEX_URL=
 ARG PIP_TRUSTED_HOST=
@@ -16,15 +16,13 @@ COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['serve'], sep='\n')" \
       > requirements.txt \
     && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt -c constraints.txt
-# What is never loaded:
-# - tests (but numpy.testing imports from those of numpy's core), what numpy and uvloop carry for compilers
-# - of onnxruntime: the C library for other packages, beside a binding that has all of it linked in, and tools for making
-#   models
-# - of Pillow: AVIF, which core.images.decode does not take
-# - what Celery's own command line asks questions with
-# - the debugging symbols of wheels that come with theirs (those of wheels with bundled libraries stay as they are:
-#   stripping what patchelf has moved can break it)
-# The project itself is in a folder of its own, so that a new release of it is a few layers of a few megabytes.
+# Remove files that are never loaded:
+# - tests (except those of numpy's core, which numpy.testing imports), and compiler inputs of numpy and uvloop
+# - onnxruntime's shared C library (the Python binding links it statically) and its model tools
+# - Pillow's AVIF support, which core.images.decode does not accept
+# - the prompt packages of Celery's command line
+# - debugging symbols (not of wheels with bundled libraries, which stripping can break after patchelf)
+# The project is in a separate folder, so that a new release adds only a few small layers.
 RUN cd /opt/duet/venv/lib/python3.11/site-packages \
     && find . -type d -name tests ! -path './numpy/_core/*' -prune -exec rm -r {} + \
     && find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '*.a' \) -delete \
@@ -42,18 +40,17 @@ COPY training training
 COPY service service
 COPY duet duet
 RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --target /opt/duet/app .
-# Bytecode of what a start imports, the standard library included (the base image has none), in a folder of its own:
-# the service starts sooner, and its file system can stay read-only. -P, or it would be this folder's packages whose
-# bytecode is made.
+# Bytecode of the modules imported at start, including the standard library (the base image has none): the service
+# starts faster, and its file system can stay read-only. -P excludes the packages in the current folder.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
 RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server.main, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
-# A checkout may be private to its owner; the service runs as someone else.
+# A checkout may be readable only by its owner; the service runs as another user.
 RUN cd /opt/duet && chmod -R a+rX,go-w app pycache ready.py models
 
 FROM python:3.11-slim-bookworm
-# The ids are fixed, so that files on a volume keep their owner from one image to the next.
+# Fixed ids, so that files on a volume keep their owner across images.
 RUN groupadd --gid 10001 duet \
     && useradd --uid 10001 --gid duet --no-create-home --home-dir /var/lib/duet --shell /usr/sbin/nologin duet \
     && install --directory --owner duet --group duet --mode 0700 /var/lib/duet /var/lib/duet-data
@@ -62,7 +59,7 @@ COPY --from=build /opt/duet/app /opt/duet/app
 COPY --from=build /opt/duet/pycache /opt/duet/pycache
 COPY --from=build /opt/duet/ready.py /opt/duet/ready.py
 COPY --from=build /opt/duet/models /opt/duet/models
-# onnxruntime from 1.29 on reports to its vendor and writes an identifier to disk, unless told not to.
+# onnxruntime 1.29 and later sends telemetry and writes an identifier to disk unless disabled.
 ENV PATH=/opt/duet/app/bin:/opt/duet/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -1,4 +1,4 @@
-"""Health check of the worker's container: exit code 0 if the broker has heard of it lately, else 1, with the reason."""
+"""Health check of the worker container: exit code 0 if the broker has a recent heartbeat of it, otherwise 1."""
 
 import os
 import socket
@@ -10,9 +10,9 @@ from service.jobs.store.redis_client import connect
 
 try:
     with connect(os.environ["DUET_REDIS_URL"]) as client:
-        heard = [report for report in Heartbeats(client).all() if report.host == socket.gethostname()]
+        heartbeats = [report for report in Heartbeats(client).all() if report.host == socket.gethostname()]
 except DuetError as error:
     sys.exit(str(error))
-if not heard:
-    sys.exit("the broker has not heard of this worker lately")
-print(*(report.model_dump_json() for report in heard))
+if not heartbeats:
+    sys.exit("the broker has no recent heartbeat of this worker")
+print(*(report.model_dump_json() for report in heartbeats))

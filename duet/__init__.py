@@ -1,4 +1,4 @@
-"""What users import: `from duet import Client`, and `duet.__version__`. Everything is loaded when first asked for."""
+"""Public names of Duet: `duet.Client`, its errors and `duet.__version__`, imported lazily on first access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m duet` is `duet`."""
+"""Entry point of `python -m duet`, the same command line as `duet`."""
 
 from duet.cli import main
 

@@ -1,4 +1,4 @@
-"""The `duet` command line: which sub-commands there are, and how their errors are shown."""
+"""The `duet` command line: registration of the sub-commands and error output."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ app.command()(report)
 
 
 def main() -> None:
-    """Run the command line; an error that the user can act on becomes one line on stderr and exit code 1."""
+    """Run the command line; a `DuetError` is printed as one line on stderr, with exit code 1."""
     try:
         app()
     except DuetError as error:

@@ -1,4 +1,4 @@
-"""What of the documentation is made from the code: `python -m docs.generate` writes it, tests look for drift."""
+"""Generated documentation: `python -m docs.generate` writes it, and tests check that it is up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/metrics.md: every figure that Prometheus is told, from the registry itself."""
+"""Generator of docs/metrics.md: all Prometheus metrics of the registry."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from service.observability.metrics import Metrics
 
 _HEAD = """# Metrics
 
-What `GET /metrics` tells Prometheus, of this process or, with several API workers, of all of them on the machine
-together. A histogram `NAME` is told as `NAME_bucket` with the label `le`, `NAME_sum` and `NAME_count`. Times are in
-seconds; labels without a value stand for requests of no model. What begins with `process_` is told where one worker
-runs. `python -m docs.generate` writes this page from `service/observability/metrics.py`.
+Prometheus metrics at `GET /metrics`. With several API workers, the values cover all workers of the machine. A
+histogram `NAME` has the series `NAME_bucket` with the label `le`, `NAME_sum` and `NAME_count`. Times are in seconds.
+Model labels are empty for requests without a model. Metrics that start with `process_` exist only with one worker.
+`python -m docs.generate` writes this page from `service/observability/metrics.py`.
 
-| name | kind | labels | what |
+| name | kind | labels | description |
 |---|---|---|---|
 """
 
 
 def page() -> str:
-    """The whole page; figures of the process itself, which prometheus_client names, come last."""
+    """Return the page; the `process_` metrics of prometheus_client come last."""
     registry = Metrics("").registry
     families = sorted(registry.collect(), key=lambda family: (family.name.startswith("process_"), family.name))
     return _HEAD + "".join(
@@ -31,6 +31,6 @@ def page() -> str:
 
 
 def _labels(registry: CollectorRegistry, name: str) -> tuple[str, ...]:
-    # A family without a figure yet does not say what its labels are; the collector that it comes from does.
+    # A family without samples has no labels; its collector has.
     labels: tuple[str, ...] = getattr(registry._names_to_collectors.get(name), "_labelnames", ())
     return labels

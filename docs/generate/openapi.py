@@ -1,4 +1,4 @@
-"""openapi.json: the description of the API, as the service serves it at /openapi.json."""
+"""Generator of openapi.json, the API description that the service serves at /openapi.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.settings import Settings
 
 
 def page() -> str:
-    """The whole file; it is the same whatever the settings are."""
+    """Return the file; it does not depend on the settings."""
     with tempfile.TemporaryDirectory() as home:
         document = create_app(Settings(home=Path(home))).openapi()
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

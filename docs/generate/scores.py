@@ -1,4 +1,4 @@
-"""The README's blocks on the shipped versions: what they score, with averaged views too, and what trained them."""
+"""Generator of the README's marked blocks: scores, averaged views and training machine of the shipped versions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MARKED = re.compile(r"<!-- (?P<name>scores|views|machine) -->\n.*?<!-- end -->"
 
 
 def with_scores(page: str, repository: ModelRepository) -> str:
-    """The page with its marked blocks as they are for the champions of `repository`."""
-    made = {"scores": scores(repository), "views": views(repository), "machine": machine(repository)}
-    return _MARKED.sub(lambda found: f"<!-- {found['name']} -->\n{made[found['name']]}\n<!-- end -->", page)
+    """Return the page with its marked blocks updated for the champions of `repository`."""
+    blocks = {"scores": scores(repository), "views": views(repository), "machine": machine(repository)}
+    return _MARKED.sub(lambda match: f"<!-- {match['name']} -->\n{blocks[match['name']]}\n<!-- end -->", page)
 
 
 def scores(repository: ModelRepository) -> str:
-    """A row for each champion."""
+    """Return a table with one row per champion."""
     lines = [
         "| version | recipe | accuracy | macro F1 | ECE | parameters | multiply-accumulates | training |",
         "|---|---|---|---|---|---|---|---|",
@@ -41,22 +41,22 @@ def _row(repository: ModelRepository, family: str, version: int) -> str:
 
 
 def views(repository: ModelRepository) -> str:
-    """A sentence on what averaging views gives each champion that was measured so."""
-    told = [
+    """Return a sentence with the accuracy of each champion with averaged views, if measured."""
+    accuracies = [
         f"{manifest.averaged_views['fp32'].test_accuracy.value:.2%} (`{manifest.reference}`)"
         for manifest in _champions(repository)
         if "fp32" in manifest.averaged_views
     ]
-    return f"With six views averaged (`tta=true`) the accuracy is {' and '.join(told)}."
+    return f"With six views averaged (`tta=true`) the accuracy is {' and '.join(accuracies)}."
 
 
 def machine(repository: ModelRepository) -> str:
-    """A sentence on what the champions were trained on."""
-    stated = {manifest.reference: _environment(manifest) for manifest in _champions(repository)}
-    if len(set(stated.values())) == 1:
-        return f"Trained on {next(iter(stated.values()))}."
-    told = [f"{environment} (`{reference}`)" for reference, environment in stated.items()]
-    return f"Trained on {' and '.join(told)}."
+    """Return a sentence with the machines that the champions were trained on."""
+    machines = {manifest.reference: _environment(manifest) for manifest in _champions(repository)}
+    if len(set(machines.values())) == 1:
+        return f"Trained on {next(iter(machines.values()))}."
+    listed = [f"{environment} (`{reference}`)" for reference, environment in machines.items()]
+    return f"Trained on {' and '.join(listed)}."
 
 
 def _champions(repository: ModelRepository) -> list[Manifest]:

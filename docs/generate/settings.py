@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting, from what the settings say of themselves."""
+"""Generator of docs/settings.md from the field descriptions of `Settings`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from service.settings import Settings
 _COMPUTED = {"home": "`.duet`", "shipped_models": "`models` of the project"}
 _HEAD = """# Settings
 
-Each is an environment variable; an empty one is as good as none. `duet serve` and `duet worker` say all of them in the
-first line of their logs, without secrets. `python -m docs.generate` writes this page from `service/settings.py`, where
-the bounds are.
+Each setting is an environment variable; an empty variable counts as unset. `duet serve` and `duet worker` log all
+settings in their first line, without secrets. `python -m docs.generate` writes this page from `service/settings.py`,
+which also defines the allowed ranges.
 
-| variable | default | what |
+| variable | default | description |
 |---|---|---|
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the page."""
     return _HEAD + "".join(_row(name, field) for name, field in Settings.model_fields.items())
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    what = re.sub(r"\s+", " ", field.description or "").rstrip(".").replace("|", "\\|")
-    return f"| `DUET_{name.upper()}` | {_COMPUTED.get(name) or _default(field.default)} | {what} |\n"
+    description = re.sub(r"\s+", " ", field.description or "").rstrip(".").replace("|", "\\|")
+    return f"| `DUET_{name.upper()}` | {_COMPUTED.get(name) or _default(field.default)} | {description} |\n"
 
 
 def _default(value: object) -> str:

@@ -1,1 +1,1 @@
-"""`duet.Client`: the service from Python, a file for each thing that it is asked for."""
+"""Python client of the HTTP API, one module per group of routes."""

@@ -1,4 +1,4 @@
-"""`duet.Client`, put together from its parts."""
+"""`duet.Client`, the synchronous Python client of the HTTP API."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from duet.client.server import ServerMethods
 
 
 class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, ServerMethods):
-    """Talks to one service over kept-alive connections; use it in a `with` block, or close it.
+    """Client of one service over keep-alive connections; use it in a `with` block or call `close`.
 
         with Client() as duet:
             print(duet.predict_one("rex.png").label)
 
-    An answer of 429 or 503 is retried after the time that the service names, where a request that arrives twice does
-    no harm. Every method raises `UnreachableError` where there is no answer, `UnexpectedResponseError` where another
-    program answers, and a subclass of `AnswerError` where the answer is an error.
+    Idempotent requests are retried after a 429 or 503 response, after the delay in the response. Every method raises
+    `UnreachableError` if there is no response, `UnexpectedResponseError` if another program responds, and a subclass
+    of `AnswerError` if the response is an error.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, Server
         retry_timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Open no connection yet.
+        """Configure the client; the first request opens a connection.
 
         Args:
-            url: where the service listens.
-            api_key: for whatever changes something: jobs, data sets and champions; `duet key` shows a generated one.
-            timeout_seconds: for connecting and for each answer.
-            retries: how often a request is sent again after 429 or 503, at most.
-            retry_timeout: how long after the first attempt the last one may begin.
-            transport: of httpx, in place of the network's.
+            url: base URL of the service.
+            api_key: needed to change jobs, data sets and champions; `duet key` prints a generated one.
+            timeout_seconds: timeout for connecting and for each read and write.
+            retries: maximum number of retries after a 429 or 503 response.
+            retry_timeout: seconds after the first attempt in which a retry may start.
+            transport: httpx transport to use instead of the network, for tests.
         """
         headers = {"X-API-Key": api_key} if api_key is not None else {}
         http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, transport=transport)

@@ -1,4 +1,4 @@
-"""Requests of the client: sent, sent again where that is safe, and their answers as data or as errors."""
+"""HTTP connection of the client: sends requests with retries and parses responses and errors."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Answer = TypeVar("Answer", bound=BaseModel)
 FIRST_PAUSE_SECONDS = 0.1
 BUSY = (429, 503)
 SILENCE_SECONDS = 45.0
-"""Without a sign of life on a stream, on which the service gives one every 15 seconds."""
+"""Read timeout of an event stream; the service sends a comment every 15 seconds."""
 
 
 class Connection:
-    """Kept-alive connections to one service, over which requests are sent with patience.
+    """Keep-alive connections to one service, with retries.
 
     Args:
-        http: with the service's address, and the key where there is one.
-        retries: how often a request is sent again after 429 or 503, at most.
-        retry_timeout: from the first attempt; none begins later.
+        http: client with the base URL and the headers of every request.
+        retries: maximum number of retries after a 429 or 503 response.
+        retry_timeout: seconds after the first attempt in which a retry may start.
     """
 
     def __init__(self, http: httpx.Client, *, retries: int, retry_timeout: float) -> None:
@@ -34,33 +34,33 @@ class Connection:
         self.retry_timeout = retry_timeout
 
     def get(self, path: str, answer: type[Answer], query: Mapping[str, Any] | None = None) -> Answer:
-        """What is there."""
+        """Send a GET request and parse the response as `answer`."""
         return parsed(self.request("GET", path, params=drop_none(query)), answer)
 
     def post(self, path: str, answer: type[Answer], *, repeatable: bool = True, **content: Any) -> Answer:
-        """The answer to a change or a question with a body; `repeatable` as of `sent`."""
+        """Send a POST request and parse the response as `answer`; arguments as for `request`."""
         return parsed(self.request("POST", path, repeatable=repeatable, **content), answer)
 
     def request(self, method: str, path: str, *, repeatable: bool = True, **content: Any) -> httpx.Response:
-        """The successful answer to a request.
+        """Send a request, with retries, and return the successful response.
 
         Args:
-            method: of HTTP.
-            path: on the service.
-            repeatable: whether it does no harm if the request arrives twice.
-            content: as of `httpx.Client.request`; sent whole each time.
+            method: HTTP method.
+            path: path of the route.
+            repeatable: whether the request may be sent again (it is idempotent).
+            content: keyword arguments of `httpx.Client.request`.
 
         Raises:
-            UnreachableError: there is none.
-            AnswerError: it is an error, and stayed one of those that pass as long as the client had patience.
+            UnreachableError: there is no response.
+            AnswerError: the response is an error; a 429 or 503 persisted through all retries.
         """
         until = time.monotonic() + self.retry_timeout
         response = self.sent_once(method, path, **content)
         for attempt in range(self._retries if repeatable else 0):
             if response.status_code not in BUSY:
                 break
-            asked = error_of(response).retry_after_seconds
-            pause = FIRST_PAUSE_SECONDS * 2**attempt if asked is None else asked
+            retry_after = error_of(response).retry_after_seconds
+            pause = FIRST_PAUSE_SECONDS * 2**attempt if retry_after is None else retry_after
             if time.monotonic() + pause > until:
                 break
             time.sleep(pause)
@@ -68,13 +68,13 @@ class Connection:
         return succeeded(response)
 
     def sent_once(self, method: str, path: str, **content: Any) -> httpx.Response:
-        """The answer, whatever it is; raises UnreachableError."""
+        """Send a request once and return any response; raises UnreachableError."""
         with self._reaching():
             return self.http.request(method, path, **content)
 
     @contextmanager
     def streamed(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """An answer that comes in pieces, whatever it is; raises UnreachableError, also while it is read."""
+        """Open a streaming GET request; raises UnreachableError, also while the body is read."""
         connecting = self.http.timeout.connect
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=connecting)
         with self._reaching(), self.http.stream("GET", path, headers=dict(headers), timeout=timeout) as response:
@@ -87,42 +87,44 @@ class Connection:
         try:
             yield
         except httpx.TransportError as error:
-            said = str(error) or type(error).__name__
-            raise UnreachableError(f"no answer from {self.http.base_url}: {said}; is `duet serve` running?") from error
+            reason = str(error) or type(error).__name__
+            raise UnreachableError(
+                f"no answer from {self.http.base_url}: {reason}; is `duet serve` running?"
+            ) from error
 
 
 class Methods:
-    """Base of the parts that the client is put together from."""
+    """Base of the mixins of `Client`."""
 
     _connection: Connection
 
 
 def drop_none(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Those that are not None."""
+    """Return the entries whose value is not None."""
     return {name: value for name, value in (values or {}).items() if value is not None}
 
 
 def parsed(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """The answer as data; raises AnswerError where it is an error, UnexpectedResponseError where it is not Duet's."""
+    """Parse a response; raises AnswerError if it is an error, UnexpectedResponseError if it is not Duet's."""
     content = succeeded(response).content
     try:
-        # Fields that came into the world after this client are none of its business, wherever they stand.
+        # Ignore unknown fields so that old clients work with newer servers.
         return answer.model_validate_json(content, extra="ignore")
     except ValidationError as error:
         raise not_duet(response) from error
 
 
 def not_duet(response: httpx.Response) -> UnexpectedResponseError:
-    """Says that something else listens at this address."""
+    """Return the error for a response that is not from Duet."""
     kind = response.headers.get("content-type", "no type")
     return UnexpectedResponseError(
-        f"{response.url} answered {response.status_code} with {kind} that is no answer of Duet's: does another program "
-        "listen there, or a much older service?"
+        f"{response.url} answered {response.status_code} with {kind}, which is not a response of Duet: check that the "
+        "URL is right and that the service is up to date"
     )
 
 
 def succeeded(response: httpx.Response) -> httpx.Response:
-    """The answer; raises AnswerError where it is an error."""
+    """Return the response; raises AnswerError if it is an error."""
     if not response.is_success:
         raise error_of(response)
     return response

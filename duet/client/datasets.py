@@ -1,4 +1,4 @@
-"""What the client asks of data sets: images of one's own to train on."""
+"""Data set methods of the client: list, upload and delete labelled images for training."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from duet.client.images import ImageInput, file_part
 
 
 class DatasetMethods(Methods):
-    """Of `Client`. Changes need a key of scope jobs."""
+    """Data set methods of `Client`; changes need a key with scope jobs."""
 
     def datasets(self) -> DatasetList:
-        """All data sets, without CIFAR-10."""
+        """List all uploaded data sets; CIFAR-10 is not included."""
         return self._connection.get("/datasets", DatasetList)
 
     def dataset(self, name: str) -> DatasetDetail:
-        """One of them with its classes."""
+        """Return one data set with its classes."""
         return self._connection.get(_path(name), DatasetDetail)
 
     def add_archive(self, name: str, archive: str | os.PathLike[str] | bytes) -> DatasetUpload:
-        """Add the images of a zip, in which each class is a folder; sent again, they are there already.
+        """Add the images of a zip file that has one folder per class; idempotent.
 
         Args:
-            name: of the data set, which need not exist yet; jobs call it `folder:NAME`.
-            archive: the zip's path or content.
+            name: name of a new or existing data set; jobs refer to it as `folder:NAME`.
+            archive: path or content of the zip file.
 
         Raises:
             ClientError: the file cannot be read.
@@ -39,10 +39,10 @@ class DatasetMethods(Methods):
         )
 
     def add_images(self, name: str, label: str, *images: ImageInput) -> DatasetUpload:
-        """Add images of one class; each as of `Client.predict`.
+        """Add images of one class; the image types are those of `Client.predict`.
 
         Raises:
-            ClientError: no image was given, or one of them is none.
+            ClientError: no image was given, or an input is not an image.
         """
         if not images:
             raise ClientError("add_images needs at least one image")
@@ -50,7 +50,7 @@ class DatasetMethods(Methods):
         return self._connection.post(_path(name), DatasetUpload, files=parts, params=drop_none({"label": label}))
 
     def delete_dataset(self, name: str) -> DatasetDetail:
-        """Delete a data set for good; what it was."""
+        """Delete a data set permanently and return its last description."""
         return parsed(self._connection.request("DELETE", _path(name), repeatable=False), DatasetDetail)
 
 

@@ -1,17 +1,17 @@
-"""What can go wrong between a client and the service.
+"""Exceptions of the client, by HTTP status.
 
 ClientError
-├── UnreachableError        no answer at all: nothing listens there, or it took too long
-├── UnexpectedResponseError      an answer that is not Duet's: another program listens there
-├── JobTimeoutError         a job has not ended in the time that it was waited for
-└── AnswerError             the service answered with a problem, whose fields are on the exception
-    ├── InvalidRequestError 400, 405, 406, 408, 413, 415, 422
-    ├── NotAllowedError     401, 403: a key is missing, unknown, or of too small a scope
-    ├── NotFoundError       404: no such model, version, job or address
-    ├── ConflictError       409: refused versions, a gate that was not passed, jobs that have ended
-    ├── TooManyRequestsError           429, after the retries
-    ├── NotReadyError       503, after the retries
-    └── DeadlineError       504
+├── UnreachableError             no response: the connection was refused or timed out
+├── UnexpectedResponseError      the response is not from Duet
+├── JobTimeoutError              a job did not end within the timeout
+└── AnswerError                  the service responded with an error; its fields are attributes of the exception
+    ├── InvalidRequestError      400, 405, 406, 408, 413, 415, 422
+    ├── NotAllowedError          401, 403: the key is missing, unknown or lacks the scope
+    ├── NotFoundError            404: unknown model, version, job or path
+    ├── ConflictError            409: version refused by the gate, job already finished
+    ├── TooManyRequestsError     429, after the retries
+    ├── NotReadyError            503, after the retries
+    └── DeadlineError            504
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ from core.schemas.api import ProblemDetails
 
 
 class ClientError(DuetError):
-    """Base of everything that `duet.Client` raises about a request."""
+    """Base class of the errors of `duet.Client`."""
 
 
 class UnreachableError(ClientError):
-    """The service gave no answer."""
+    """The service did not respond."""
 
 
 class UnexpectedResponseError(ClientError):
-    """What answered is no service of Duet's."""
+    """The response is not from a Duet service."""
 
 
 class JobTimeoutError(ClientError):
-    """The job goes on."""
+    """The job did not end within the timeout; it continues to run."""
 
 
 class AnswerError(ClientError):
-    """The service answered with an error.
+    """The service responded with an error (RFC 9457 problem details).
 
     Attributes:
-        status: of HTTP.
-        type: names the kind of problem, for programs.
-        title: names it for people.
-        detail: what is wrong with this request and what to do.
-        request_id: under which the service's log has it; None where the answer did not come from the service.
-        fields: what else this kind of problem says, such as `available` or `limit_bytes`.
-        retry_after_seconds: after which the service wants to be asked again; None where it does not say.
+        status: HTTP status code.
+        type: machine-readable problem type.
+        title: human-readable problem type.
+        detail: cause of this error and remedy.
+        request_id: id of the request in the service's log; None if a proxy responded.
+        fields: further fields of the problem, such as `available` or `limit_bytes`.
+        retry_after_seconds: delay before a retry; None if the service does not give one.
     """
 
     def __init__(
         self, status: int, problem: ProblemDetails | None, text: str, retry_after_seconds: float | None = None
     ) -> None:
-        """`text` stands in where the answer is not a problem, as from a proxy in between."""
+        """Create the error; `text` is the detail if there is no problem document, for example from a proxy."""
         self.status = status
         self.type = problem.type if problem else "about:blank"
         self.title = problem.title if problem else f"HTTP {status}"
@@ -69,31 +69,31 @@ class AnswerError(ClientError):
 
 
 class InvalidRequestError(AnswerError):
-    """What was sent cannot be answered."""
+    """The request is invalid."""
 
 
 class NotAllowedError(AnswerError):
-    """The key that the client was made with does not do."""
+    """The client's API key is missing, unknown or lacks the scope."""
 
 
 class NotFoundError(AnswerError):
-    """There is no such model, version, job or address; `fields["available"]` lists what there is."""
+    """The model, version, job or path does not exist; `fields["available"]` lists the existing ones."""
 
 
 class ConflictError(AnswerError):
-    """The state of the models or jobs does not allow it."""
+    """The request conflicts with the state of a model or job."""
 
 
 class TooManyRequestsError(AnswerError):
-    """The queue is full, and stayed so while the client retried."""
+    """The queue is full and stayed full during all retries."""
 
 
 class NotReadyError(AnswerError):
-    """The service, or the model asked for, is not ready, and stayed so while the client retried."""
+    """The service or the model is not ready and did not become ready during all retries."""
 
 
 class DeadlineError(AnswerError):
-    """The service did not answer in the time it allows itself."""
+    """The request exceeded the service's deadline."""
 
 
 _BY_STATUS: dict[int, type[AnswerError]] = {
@@ -116,7 +116,7 @@ _SHOWN_CHARACTERS = 200
 
 
 def error_of(response: httpx.Response) -> AnswerError:
-    """The exception that an unsuccessful answer stands for; its body has been read."""
+    """Return the exception for an error response whose body has been read."""
     try:
         problem = ProblemDetails.model_validate_json(response.content)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""The events of a job as they happen, over as many connections as that takes."""
+"""Event stream of a job (server-sent events), with reconnects that resume after the last event."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from duet.client.connection import Connection, not_duet, succeeded
 from duet.client.errors import AnswerError, JobTimeoutError, NotReadyError, TooManyRequestsError, UnreachableError
 
 RECONNECT_SECONDS = 1.0
-_TOLD_BESIDE = ("at", "attempt", "token")
+_ENVELOPE_FIELDS = ("at", "attempt", "token")
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a stream of server-sent events; a comment, which says that the stream lives, has no id."""
+    """One server-sent event; keep-alive comments have no id."""
 
     id: str | None
     data: str
@@ -29,21 +29,21 @@ class Message:
 def follow(
     connection: Connection, path: str, *, after: str | None = None, until: float | None = None
 ) -> Iterator[StoredEvent]:
-    """Each event once, until the job has ended; a connection that is lost is made again where it was.
+    """Yield each event once until the job ends; a lost connection is resumed after the last event.
 
     Args:
-        connection: to the service.
-        path: of the job's events.
-        after: only those after the event with this id.
-        until: on the clock of `time.monotonic`; looked at whenever the service gives a sign of life.
+        connection: connection to the service.
+        path: path of the job's event stream.
+        after: start after the event with this id.
+        until: deadline on the clock of `time.monotonic`, checked at every message and keep-alive comment.
 
     Raises:
-        JobTimeoutError: the job has not ended by then.
-        UnreachableError: the connection was lost, and could not be had again while the client had patience.
-        TooManyRequestsError: so many streams were open for as long.
-        NotReadyError: the broker that keeps the jobs was away for as long.
-        NotFoundError: there is no such job, or no longer.
-        UnexpectedResponseError: what answers is no service of Duet's.
+        JobTimeoutError: the job has not ended by the deadline.
+        UnreachableError: the connection could not be restored within the retry timeout.
+        TooManyRequestsError: too many streams were open during the retry timeout.
+        NotReadyError: the broker was unavailable during the retry timeout.
+        NotFoundError: the job does not exist or was removed.
+        UnexpectedResponseError: the response is not from Duet.
     """
     alive = time.monotonic()
     while True:
@@ -70,14 +70,14 @@ def follow(
         except (UnreachableError, TooManyRequestsError, NotReadyError) as error:
             if time.monotonic() - alive > connection.retry_timeout:
                 raise
-            asked = error.retry_after_seconds if isinstance(error, AnswerError) else None
-            pause = RECONNECT_SECONDS if asked is None else asked
+            retry_after = error.retry_after_seconds if isinstance(error, AnswerError) else None
+            pause = RECONNECT_SECONDS if retry_after is None else retry_after
         _check(until)
         time.sleep(pause)
 
 
 def messages(chunks: Iterable[bytes]) -> Iterator[Message]:
-    """The messages in a stream, which may be cut anywhere; lines end as the service ends them, with a line feed."""
+    """Yield the messages of a byte stream that is split at arbitrary positions; lines end with a line feed."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n\n")
@@ -92,11 +92,11 @@ def _message(block: str) -> Message:
 
 
 def _stored(event_id: str, data: str) -> StoredEvent | None:
-    """The event; None of a kind that came into the world after this client."""
-    told = json.loads(data)
-    at, attempt, token = (told.pop(name) for name in _TOLD_BESIDE)
+    """Parse an event; None if this client does not know its kind."""
+    fields = json.loads(data)
+    at, attempt, token = (fields.pop(name) for name in _ENVELOPE_FIELDS)
     try:
-        event = read_job_event(json.dumps(told))
+        event = read_job_event(json.dumps(fields))
     except JobEventError:
         return None
     return StoredEvent(event_id, datetime.fromisoformat(at), attempt, token, event)
@@ -104,4 +104,4 @@ def _stored(event_id: str, data: str) -> StoredEvent | None:
 
 def _check(until: float | None) -> None:
     if until is not None and time.monotonic() > until:
-        raise JobTimeoutError("the job has not ended in the time that it was waited for; it goes on")
+        raise JobTimeoutError("the job did not end within the timeout and is still running: wait longer or cancel it")

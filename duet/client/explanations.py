@@ -1,4 +1,4 @@
-"""What `duet.Client` can be told about explanations."""
+"""Options of the client's explanation methods."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Layout: TypeAlias = Literal["side_by_side", "blend", "map"]
 
 
 class ExplanationOptions(TypedDict, total=False):
-    """As of POST /saliency, whose defaults hold where one is left out.
+    """Parameters of `POST /saliency`; omitted ones have the service's defaults.
 
     Attributes:
-        target: the class to explain, by label or index; by default the one that the model holds most probable.
-        steps: points on the path of integrated gradients.
-        samples: noisy copies of SmoothGrad.
-        noise: standard deviation of that noise, of pixels in [0, 1].
-        seed: of that noise.
-        window: side of the square that occlusion covers, in pixels of the model's input.
-        stride: pixels between two such squares.
-        baseline: what integrated gradients begin with, and occlusion covers with.
+        target: class to explain, by label or index; by default the predicted class.
+        steps: number of points on the path of integrated gradients.
+        samples: number of noisy copies for SmoothGrad.
+        noise: standard deviation of the SmoothGrad noise, for pixels in [0, 1].
+        seed: seed of the SmoothGrad noise.
+        window: side of the occluding square, in pixels of the model's input.
+        stride: distance between two occluding squares, in pixels.
+        baseline: start of the path of integrated gradients and fill of the occluding square.
     """
 
     target: str | int
@@ -36,5 +36,5 @@ class ExplanationOptions(TypedDict, total=False):
 
 
 def joined(methods: Explanations) -> str:
-    """As the service takes them."""
+    """Return the methods as a query parameter."""
     return methods if isinstance(methods, str) else ",".join(methods)

@@ -1,4 +1,4 @@
-"""The forms in which a caller may hold an image, and how each is sent."""
+"""Image inputs of the client and their encoding as multipart form parts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FilePart: TypeAlias = tuple[str, tuple[str, bytes, str]]
 
 
 def file_part(image: ImageInput, index: int) -> FilePart:
-    """One part of a multipart form; `index` names an image that has no name of its own.
+    """Return the multipart form part of an image; `index` is the file name of an image without a path.
 
     Raises:
-        ClientError: the file cannot be read, or the array is not an image.
+        ClientError: the file cannot be read or the array is not an image.
     """
     if isinstance(image, (str, os.PathLike)):
         path = Path(image)
@@ -41,7 +41,7 @@ def file_part(image: ImageInput, index: int) -> FilePart:
 
 
 def as_parameter(crop: Crop | None) -> str | None:
-    """As the service takes it."""
+    """Return the crop as a query parameter."""
     return None if crop is None else ",".join(map(str, crop))
 
 
@@ -58,8 +58,8 @@ def _png(image: Image.Image | npt.NDArray[np.uint8]) -> bytes:
         shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
         if pixels.dtype != np.uint8 or not shaped or not pixels.size:
             raise ClientError(
-                f"an image is a path, bytes, a Pillow image or uint8 [H, W, 3] or [H, W]; this is "
-                f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
+                f"unsupported image: {type(image).__name__} of {pixels.dtype} {list(pixels.shape)}; an image is a "
+                "path, bytes, a Pillow image or uint8 [H, W, 3] or [H, W]"
             )
         image = Image.fromarray(pixels)
     stream = io.BytesIO()
@@ -67,6 +67,6 @@ def _png(image: Image.Image | npt.NDArray[np.uint8]) -> bytes:
         image.save(stream, "PNG")
     except OSError as error:
         raise ClientError(
-            f"a Pillow image of mode {image.mode} cannot be sent as PNG: convert it first, as by image.convert('RGB')"
+            f"a Pillow image of mode {image.mode} cannot be saved as PNG: call image.convert('RGB') first"
         ) from error
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""What the client asks of jobs: training and evaluation, begun, followed, stopped."""
+"""Job methods of the client: start, follow, cancel and retry training and evaluation jobs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from duet.client.events import follow
 
 
 class JobMethods(Methods):
-    """Of `Client`. Whatever starts, stops or repeats a job needs a key of scope jobs."""
+    """Job methods of `Client`; starting, cancelling and retrying need a key with scope jobs."""
 
     def recipes(self) -> RecipeList:
-        """What can be trained, with all settings and their schema."""
+        """List the recipes with their settings and JSON schema."""
         return self._connection.get("/recipes", RecipeList)
 
     def train(
@@ -39,27 +39,27 @@ class JobMethods(Methods):
         promote: PromotionPolicy | None = None,
         idempotency_key: str | None = None,
     ) -> JobAccepted:
-        """Ask for a training; it runs whatever becomes of this client.
+        """Start a training job; it continues if this client disconnects.
 
         Args:
-            recipe: such as cnn_baseline; `recipes` has them all.
-            seed: of weights, order and augmentation; the recipe's where none is given.
-            data: cifar10, which is the default, or `folder:NAME`.
-            family: to publish under, where it is not to be the network's kind.
-            init_from: a version to start from, such as cnn@3.
-            overrides: settings of the recipe to change, such as {"epochs": 3}.
-            promote: whether the version becomes champion: never, if_better (the default) or always.
-            idempotency_key: of one's own, so that this call made again, even by another process, starts no second
-                job; by default each call has one of its own, under which its retries are sent.
+            recipe: name of the recipe, such as cnn_baseline; see `recipes`.
+            seed: seed of weights, order and augmentation; by default the recipe's.
+            data: cifar10 (the default) or `folder:NAME`.
+            family: model to publish under; by default the kind of the network.
+            init_from: version to start from, such as cnn@3.
+            overrides: changed settings of the recipe, such as {"epochs": 3}.
+            promote: promotion policy: never, if_better (the default) or always.
+            idempotency_key: repeated calls with the same key start one job; by default each call has a new key,
+                which its retries share.
 
         Raises:
-            InvalidRequestError: the recipe, a setting or the data are not what they should be.
+            InvalidRequestError: the recipe, a setting or the data set is invalid.
         """
-        asked = {"recipe": recipe, "seed": seed, "data": data, "family": family, "init_from": init_from}
-        return self._submit("/train", {**asked, "overrides": overrides, "promote": promote}, idempotency_key)
+        body = {"recipe": recipe, "seed": seed, "data": data, "family": family, "init_from": init_from}
+        return self._submit("/train", {**body, "overrides": overrides, "promote": promote}, idempotency_key)
 
     def evaluate(self, *versions: str, data: str | None = None, idempotency_key: str | None = None) -> JobAccepted:
-        """Ask for an evaluation of versions such as cnn@3, all champions where none is named; else as `train`."""
+        """Start an evaluation job for versions such as cnn@3, by default all champions; see `train`."""
         return self._submit("/evaluate", {"versions": list(versions), "data": data}, idempotency_key)
 
     def jobs(
@@ -70,73 +70,73 @@ class JobMethods(Methods):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> JobList:
-        """A page of jobs, newest first.
+        """List a page of jobs, newest first.
 
         Args:
-            kind: train or evaluate; both where none is given.
-            state: only jobs in it.
-            limit: most jobs on the page.
-            cursor: `next_cursor` of the page before.
+            kind: train or evaluate; by default both.
+            state: only jobs in this state.
+            limit: maximum number of jobs on the page.
+            cursor: `next_cursor` of the previous page.
         """
         query = {"kind": kind, "state": state, "limit": limit, "cursor": cursor}
         return self._connection.get("/jobs", JobList, query)
 
     def job(self, job_id: str) -> JobAnswer:
-        """One job: its state, its progress, what it came to."""
+        """Return one job with its state, progress and result."""
         return self._connection.get(_path(job_id), JobAnswer)
 
     def events(self, job_id: str, *, after: str | None = None) -> Iterator[StoredEvent]:
-        """What has happened to a job, and then what happens, until it has ended.
+        """Yield the past and future events of a job until it ends.
 
-        A connection that is lost is made again, and goes on after the last event that was seen. Of the progress
-        within an epoch only the newest is kept; events of kinds that this client does not know are left out.
+        A lost connection is resumed after the last event. The service keeps only the newest progress event within an
+        epoch. Events of unknown kinds are skipped.
 
         Args:
-            job_id: of the job.
-            after: only events after the one with this id.
+            job_id: id of the job.
+            after: start after the event with this id.
 
         Raises:
-            NotFoundError: there is no such job.
-            UnreachableError: the connection was lost, and could not be had again while the client had patience.
+            NotFoundError: the job does not exist.
+            UnreachableError: the connection could not be restored within the retry timeout.
         """
         return follow(self._connection, f"{_path(job_id)}/events", after=after)
 
     def wait(self, job_id: str, *, timeout_seconds: float | None = None) -> JobAnswer:
-        """The job once it has ended, however that was: look at its `state`, `result` and `error`.
+        """Wait until a job ends and return it; see its `state`, `result` and `error`.
 
         Args:
-            job_id: of the job.
-            timeout_seconds: how long to wait, at least, and at most 15 s longer; for ever where it is not given.
+            job_id: id of the job.
+            timeout_seconds: timeout, exceeded by at most 15 s; by default none.
 
         Raises:
-            JobTimeoutError: it has not ended by then.
+            JobTimeoutError: the job did not end within the timeout.
         """
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         try:
             for _ in follow(self._connection, f"{_path(job_id)}/events", until=until):
                 pass
         except JobTimeoutError:
-            job = self.job(job_id)  # may have ended before its events were all told
+            job = self.job(job_id)  # may have ended before all its events arrived
             if not job.finished:
                 raise
             return job
         return self.job(job_id)
 
     def cancel(self, job_id: str) -> JobAnswer:
-        """Cancel a job: at once where it waits, within seconds where it runs."""
+        """Cancel a job: immediately if it is queued, within seconds if it is running."""
         return self._connection.post(f"{_path(job_id)}/cancel", JobAnswer)
 
     def retry(self, job_id: str) -> JobAnswer:
-        """Try a job again that failed or was cancelled, from its last checkpoint; never sent twice."""
+        """Resume a failed or cancelled job from its last checkpoint; the request is not retried."""
         return self._connection.post(f"{_path(job_id)}/retry", JobAnswer, repeatable=False)
 
     def log(self, job_id: str, *, tail: int | None = None) -> str:
-        """What the job's process has printed so far, or the last `tail` lines of it."""
+        """Return the output of the job's process so far, or its last `tail` lines."""
         return self._connection.request("GET", f"{_path(job_id)}/log", params=drop_none({"tail": tail})).text
 
-    def _submit(self, path: str, asked: Mapping[str, Any], idempotency_key: str | None) -> JobAccepted:
+    def _submit(self, path: str, body: Mapping[str, Any], idempotency_key: str | None) -> JobAccepted:
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
-        return self._connection.post(path, JobAccepted, json=drop_none(asked), headers=headers)
+        return self._connection.post(path, JobAccepted, json=drop_none(body), headers=headers)
 
 
 def _path(job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""What the client asks of models and their versions: what there is, how good it is, and which one answers."""
+"""Model methods of the client: versions, evaluations, comparison, promotion gate and champions."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from duet.client.connection import Methods, drop_none
 
 
 class ModelMethods(Methods):
-    """Of `Client`. Promotions and rollbacks need a key of scope admin."""
+    """Model methods of `Client`; promotions and rollbacks need a key with scope admin."""
 
     def models(self) -> ModelList:
-        """Every model with its versions."""
+        """List all models with their versions."""
         return self._connection.get("/models", ModelList)
 
     def model(self, name: str) -> ModelDetail:
-        """One model with what each version says of itself."""
+        """Return one model with a summary of each version."""
         return self._connection.get(_path(name), ModelDetail)
 
     def version(self, name: str, version: int) -> VersionDetail:
-        """One version with its whole manifest."""
+        """Return one version with its manifest."""
         return self._connection.get(_path(name, version), VersionDetail)
 
     def evaluations(
         self, name: str, version: int, *, limit: int | None = None, cursor: str | None = None
     ) -> EvaluationPage:
-        """What was measured of a version: as it was published, then by jobs, newest first.
+        """List the evaluations of a version, at publication and by jobs, newest first.
 
         Args:
-            name: of the model.
-            version: of it.
-            limit: most entries on the page.
-            cursor: `next_cursor` of the page before.
+            name: name of the model.
+            version: version number.
+            limit: maximum number of entries on the page.
+            cursor: `next_cursor` of the previous page.
         """
         return self._connection.get(
             f"{_path(name, version)}/evaluations", EvaluationPage, {"limit": limit, "cursor": cursor}
         )
 
     def metrics_compare(self, first: str = "mlp", second: str = "cnn") -> MetricsComparison:
-        """Test scores of two models, such as `mlp` for its champion or `mlp@1`, and their difference."""
+        """Compare the test scores of two models, such as `mlp` (its champion) or `mlp@1`."""
         return self._connection.get("/metrics/compare", MetricsComparison, {"first": first, "second": second})
 
     def gate(self, name: str, version: int) -> GateReport:
-        """What speaks for and against a version as champion; changes nothing."""
+        """Evaluate the promotion gate for a version without promoting it."""
         return self._connection.get(f"{_path(name, version)}/gate", GateReport)
 
     def promote(self, name: str, version: int, *, reason: str | None = None, force: bool = False) -> GatedMove:
         """Make a version the champion, if it passes the gate.
 
         Args:
-            name: of the model.
-            version: of it.
-            reason: why, for the audit trail.
-            force: although the gate refuses; needs a reason.
+            name: name of the model.
+            version: version number.
+            reason: reason for the audit trail.
+            force: promote even if the gate refuses; needs a reason.
 
         Raises:
-            ConflictError: the gate refused; `fields["report"]` says why.
+            ConflictError: the gate refused; `fields["report"]` has the reasons.
         """
         body = drop_none({"reason": reason, "force": force or None})
         return self._connection.post(f"{_path(name, version)}/promote", GatedMove, json=body)
 
     def rollback(self, name: str, *, reason: str | None = None) -> Move:
-        """Return to the champion before the present one, a step further back each time; never retried."""
+        """Restore the previous champion, one step further back per call; the request is not retried."""
         path = f"{_path(name)}/rollback"
         return self._connection.post(path, Move, repeatable=False, json=drop_none({"reason": reason}))
 
     def promotions(self, name: str, *, limit: int | None = None, cursor: int | None = None) -> PromotionPage:
-        """Who promoted or rolled back what, when and why, newest first; arguments as of `evaluations`."""
+        """List the audit trail of promotions and rollbacks, newest first; arguments as for `evaluations`."""
         return self._connection.get(f"{_path(name)}/promotions", PromotionPage, {"limit": limit, "cursor": cursor})
 
 

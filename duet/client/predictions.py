@@ -1,4 +1,4 @@
-"""What the client asks of images: predictions, comparisons, explanations."""
+"""Prediction methods of the client: predictions, comparisons and explanations of images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from duet.client.images import Crop, FilePart, ImageInput, as_parameter, file_pa
 
 
 class PredictionMethods(Methods):
-    """Of `Client`."""
+    """Prediction methods of `Client`."""
 
     def predict(
         self,
@@ -28,19 +28,22 @@ class PredictionMethods(Methods):
         tta: bool = False,
         crop: Crop | None = None,
     ) -> PredictResponse:
-        """What each image shows, in the order given.
+        """Classify one or more images.
 
         Args:
-            images: one or more; each a path, a file's bytes, a Pillow image, or uint8 pixels [H, W, 3].
-            model: which family answers.
-            version: of it; its champion where none is given.
-            precision: fp32 or int8; as the service is set up where none is given.
-            top_k: how many classes to list; as many as the service likes where it is not given.
-            tta: average the answers to six views of each image: more often right, and six times the work.
-            crop: show the model this part alone: left, top, width and height in pixels of the upright image.
+            images: paths, file contents, Pillow images, or uint8 pixels [H, W, 3] or [H, W].
+            model: name of the model.
+            version: version number; by default the champion.
+            precision: fp32 or int8; by default the service's.
+            top_k: number of classes to list; by default the service's.
+            tta: test-time augmentation: average the probabilities of six views, at six times the cost.
+            crop: classify only this part: left, top, width and height in pixels of the upright image.
+
+        Returns:
+            One prediction per image, in their order.
 
         Raises:
-            ClientError: no image was given, or one of them is none.
+            ClientError: no image was given, or an input is not an image.
         """
         if not images:
             raise ClientError("predict needs at least one image")
@@ -60,7 +63,7 @@ class PredictionMethods(Methods):
         tta: bool = False,
         crop: Crop | None = None,
     ) -> Prediction:
-        """As `predict`, of one image."""
+        """Classify one image; arguments as for `predict`."""
         answer = self.predict(image, model=model, version=version, precision=precision, top_k=top_k, tta=tta, crop=crop)
         return answer.predictions[0]
 
@@ -76,18 +79,18 @@ class PredictionMethods(Methods):
         crop: Crop | None = None,
         **options: Unpack[ExplanationOptions],
     ) -> CompareResponse:
-        """What several models say of the same image.
+        """Classify one image with several models.
 
         Args:
-            image: as of `predict`.
-            models: two or more, such as `cnn` for its champion or `cnn@3`.
-            precision: as of `predict`, for all of them.
-            top_k: how many classes to list per model.
-            saliency: methods that fit all of these models; the answer's `saliency` then has each model's maps, and
-                their picture as a PNG file.
-            layout: of those pictures: the maps beside the image, which is the default, blended with it, or alone.
-            crop: as of `predict`.
-            options: as of `saliency`.
+            image: image as for `predict`.
+            models: two or more models, such as `cnn` (its champion) or `cnn@3`.
+            precision: as for `predict`.
+            top_k: number of classes to list per model.
+            saliency: explanation methods that all models support; the response's `saliency` then has the maps of
+                each model and a PNG rendering.
+            layout: layout of the PNG: maps beside the image (the default), blended with it, or alone.
+            crop: as for `predict`.
+            options: as for `saliency`.
         """
         query = {"models": ",".join(models), "precision": precision, "top_k": top_k, "layout": layout, **options}
         query["crop"] = as_parameter(crop)
@@ -105,20 +108,20 @@ class PredictionMethods(Methods):
         crop: Crop | None = None,
         **options: Unpack[ExplanationOptions],
     ) -> SaliencyResponse:
-        """Which pixels speak for a class: a map per method, whose `array()` is float32 [H, W].
+        """Explain a prediction: one map per method, whose `array()` is float32 [H, W].
 
         Args:
-            image: as of `predict`.
-            method: one or several.
-            model: which family's answer is explained.
-            version: of it; its champion where none is given.
-            crop: as of `predict`.
+            image: image as for `predict`.
+            method: one or several explanation methods.
+            model: name of the model.
+            version: version number; by default the champion.
+            crop: as for `predict`.
             options: see `ExplanationOptions`.
 
         Raises:
-            InvalidRequestError: no such method or class, or the method does not fit the model; `fields` has those
-                that there are.
-            ConflictError: the version was published without what explains it.
+            InvalidRequestError: the method or class is unknown, or the model does not support the method; `fields`
+                lists the available ones.
+            ConflictError: the version was published without the graph that the method needs.
         """
         query = {"model": model, "version": version, "method": joined(method), **options, "format": "json"}
         query["crop"] = as_parameter(crop)
@@ -135,7 +138,7 @@ class PredictionMethods(Methods):
         crop: Crop | None = None,
         **options: Unpack[ExplanationOptions],
     ) -> bytes:
-        """As `saliency`, but drawn: a PNG file of the maps beside the image, of each blended with it, or alone."""
+        """Return the maps of `saliency` as a PNG file, beside the image, blended with it, or alone."""
         query = {"model": model, "version": version, "method": joined(method), "layout": layout, **options}
         query["crop"] = as_parameter(crop)
         return self._ask("/saliency", [file_part(image, 0)], {**query, "format": "png"}).content

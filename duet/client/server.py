@@ -1,4 +1,4 @@
-"""What the client asks of the service itself: whether it lives, what it serves, what it counts."""
+"""Server methods of the client: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from duet.client.errors import AnswerError, NotReadyError, UnexpectedResponseErr
 
 
 class ServerMethods(Methods):
-    """Of `Client`."""
+    """Server methods of `Client`."""
 
     def readiness(self) -> Readiness:
-        """What each model serves; raises `NotReadyError`, without retrying, where the service is not ready."""
+        """Return the served version of each model; raises `NotReadyError`, without retries, if not ready."""
         return parsed(self._connection.sent_once("GET", "/readyz"), Readiness)
 
     def ready(self) -> bool:
-        """Whether the service answers and has loaded its champions."""
+        """Return whether the service responds and has loaded its champions."""
         try:
             self.readiness()
         except (NotReadyError, UnreachableError, UnexpectedResponseError):
@@ -23,7 +23,7 @@ class ServerMethods(Methods):
         return True
 
     def live(self) -> bool:
-        """Whether the service answers at all."""
+        """Return whether the service responds."""
         try:
             parsed(self._connection.sent_once("GET", "/livez"), Liveness)
         except (AnswerError, UnreachableError, UnexpectedResponseError):
@@ -31,5 +31,5 @@ class ServerMethods(Methods):
         return True
 
     def metrics(self) -> str:
-        """What Prometheus would scrape, in its text format."""
+        """Return the metrics in the Prometheus text format."""
         return self._connection.request("GET", "/metrics").text

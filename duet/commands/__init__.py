@@ -1,3 +1,4 @@
-"""The sub-commands of `duet`, a module each. They import what they need inside their functions, so that
-`duet --help` is quick and every command works in an environment that has what that command needs.
+"""Sub-commands of `duet`, one module each.
+
+Imports are inside the functions, so that `duet --help` is fast and each command needs only its own packages.
 """

@@ -1,4 +1,4 @@
-"""The options with which commands name their images."""
+"""Common options of the commands that read images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[str, typer.Option(help="cifar10, or folder:NAME for the labelled folder DUET_HOME/datasets/NAME.")]
+Data = Annotated[str, typer.Option(help="Data set: cifar10, or folder:NAME for DUET_HOME/datasets/NAME.")]
 DataOfVersion = Annotated[
-    str | None, typer.Option(help="As for duet train; by default the data set that the version was made from.")
+    str | None, typer.Option(help="Data set as for duet train; by default the one that the version was trained on.")
 ]
-DataDir = Annotated[Path | None, typer.Option(help="Folder that holds cifar-10-batches-py; by default DUET_DATA_DIR.")]
-Download = Annotated[bool, typer.Option("--download", help="Download a built-in data set if it is not there.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all available cores.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder that contains cifar-10-batches-py; by default DUET_DATA_DIR.")
+]
+Download = Annotated[bool, typer.Option("--download", help="Download a built-in data set if it is missing.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Number of CPU threads; by default all available cores.")]

@@ -1,4 +1,4 @@
-"""`duet evaluate`: measure a version again on the test images and compare with what was published."""
+"""`duet evaluate`: evaluate a version on the test images and compare with its published evaluation."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
+    reference: Annotated[str, typer.Argument(metavar="REF", help="Version: cnn@3, or cnn for its champion.")],
     data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Write the evaluation as JSON to this file.")] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Also measure under corruptions, shifts, rotations and attacks.")
+        bool,
+        typer.Option("--robustness", help="Also measure accuracy under corruptions, shifts, rotations and attacks."),
     ] = False,
     against: Annotated[
-        str | None, typer.Option(metavar="REF", help="With --robustness: a second version, drawn beside the first.")
+        str | None, typer.Option(metavar="REF", help="With --robustness: second version to compare with.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="With --robustness: 100 images instead of 2,000.")] = False,
     all_images: Annotated[
         bool, typer.Option("--all-images", help="With --robustness: all test images instead of 2,000.")
     ] = False,
 ) -> None:
-    """Run a version's graphs on the test images; exit 1 where they do not reproduce its evaluation.json."""
+    """Evaluate a version on the test images; exit code 1 if the result differs from its evaluation.json."""
     require_training("duet evaluate")
     from core.cores import available_cores
     from core.files.durable import atomic_replace
@@ -46,9 +47,9 @@ def evaluate(
     from training.pipeline.requests import images_for
 
     if not robustness and (against is not None or quick or all_images):
-        raise ConfigurationError("--against, --quick and --all-images belong to --robustness: give that too")
+        raise ConfigurationError("--against, --quick and --all-images need --robustness: add it")
     if quick and all_images:
-        raise ConfigurationError("--quick uses 100 images and --all-images all of them: give one of the two")
+        raise ConfigurationError("--quick and --all-images exclude each other: give one of them")
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
@@ -73,7 +74,7 @@ def evaluate(
         )
     published = published_evaluation(folder, measured)
     if published is None:
-        typer.echo(f"{manifest.reference} was published with figures of other images; nothing to compare with")
+        typer.echo(f"{manifest.reference} was published with an evaluation on other images: nothing to compare")
         return
     differences = disagreements(published, measured)
     for line in differences:
@@ -81,7 +82,7 @@ def evaluate(
     if differences:
         typer.echo(f"{manifest.reference}: {len(differences)} figures differ from evaluation.json", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures to {TOLERANCE:g}")
+    typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures within {TOLERANCE:g}")
 
 
 def _say(text: str) -> None:
@@ -113,20 +114,21 @@ def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None
     perfect = scores.reliability.if_calibrated
     if perfect is not None:
         console.print(
-            f"a perfectly calibrated model would show an ECE of {perfect.mean:.2%} in the mean, and at most "
-            f"{perfect.percentile_95:.2%} in 95 of 100 cases",
+            f"ECE of a perfectly calibrated model: mean {perfect.mean:.2%}, 95th percentile "
+            f"{perfect.percentile_95:.2%}",
             highlight=False,
         )
     sets = scores.prediction_sets
     if sets.band is not None:
         console.print(
-            f"prediction sets hold the true class for {sets.coverage.value:.2%} (aim {sets.target:.0%}; "
-            f"{sets.band[0]:.2%} to {sets.band[1]:.2%} agrees with that), {sets.mean_size:.2f} classes on average",
+            f"prediction sets contain the true class of {sets.coverage.value:.2%} of the images (target "
+            f"{sets.target:.0%}, expected {sets.band[0]:.2%} to {sets.band[1]:.2%}), mean size "
+            f"{sets.mean_size:.2f} classes",
             highlight=False,
         )
-    for strange in scores.strange or ():
+    for ood in scores.strange or ():
         console.print(
-            f"AUROC against {strange.kind} {strange.auroc.value:.4f} ({strange.auroc.low:.4f} to "
-            f"{strange.auroc.high:.4f}), {strange.flag_rate:.1%} flagged",
+            f"AUROC against {ood.kind} {ood.auroc.value:.4f} ({ood.auroc.low:.4f} to {ood.auroc.high:.4f}), "
+            f"{ood.flag_rate:.1%} flagged",
             highlight=False,
         )

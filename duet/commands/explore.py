@@ -1,4 +1,4 @@
-"""`duet explore`: what is in a data set."""
+"""`duet explore`: statistics, duplicates and sample images of a data set."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ def explore(
     data: Data = "cifar10",
     data_dir: DataDir = None,
     download: Download = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; by default explore/DATA under DUET_HOME.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/explore/DATA.")] = None,
 ) -> None:
-    """Describe a data set in numbers and pictures: explore.json, figures as PNG, and one page to read."""
+    """Analyze a data set: writes explore.json, PNG figures and index.html."""
     require_training("duet explore")
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -38,7 +36,7 @@ def explore(
         findings = explore_dataset(images.dataset, images.split, folder, progress)
     for line in _summary(findings):
         typer.echo(line)
-    typer.echo(f"read on in {folder / 'index.html'}")
+    typer.echo(f"page: {folder / 'index.html'}")
 
 
 def _summary(findings: Findings) -> list[str]:
@@ -53,6 +51,6 @@ def _summary(findings: Findings) -> list[str]:
         f"{findings.name}: {parts} images of {statistics.width}x{statistics.height} pixels, "
         f"{len(findings.class_names)} classes",
         f"channel mean {mean}; standard deviation {std}",
-        f"{duplicates.exact_test_images} test images are in training to the byte, {duplicates.near_test_images} "
-        f"({share:.2%}) nearly",
+        f"test images with duplicates in training: {duplicates.exact_test_images} exact, "
+        f"{duplicates.near_test_images} ({share:.2%}) near",
     ]

@@ -1,4 +1,4 @@
-"""`duet export`: publish the weights of a version again, without training them again."""
+"""`duet export`: publish the weights of a version as a new version, without training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from duet.commands.extras import require_training
 
 
 def export(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")],
+    reference: Annotated[str, typer.Argument(metavar="REF", help="Version: cnn@3, or cnn for its champion.")],
     data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
 ) -> None:
-    """Export, calibrate and evaluate a version's weights again and publish them as the family's next version."""
+    """Export, calibrate and evaluate a version's weights and publish them as the family's next version."""
     require_training("duet export")
     from core.repository.repository import ModelRepository
     from training.pipeline.requests import images_for

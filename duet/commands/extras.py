@@ -1,4 +1,4 @@
-"""Checks for optional extras: a command whose packages are missing says which extra to install."""
+"""Checks that the packages of an optional extra are installed."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def require_serve(command: str) -> None:
     """Check that the packages of the extra `serve` are installed.
 
     Raises:
-        ConfigurationError: one is missing; the message says how to install it.
+        ConfigurationError: a package is missing; the message says how to install the extra.
     """
     _require(command, "serve", SERVE)
 
 
 def require_training(command: str) -> None:
-    """Continue only with the packages of the extra `training`, in the training environment if this one lacks them.
+    """Check for the packages of the extra `training`; without them, continue in the training environment.
 
     Raises:
         ConfigurationError: no environment has them; the message says how to install them.
@@ -60,7 +60,7 @@ def require_training(command: str) -> None:
 
 
 def require_gate(command: str) -> None:
-    """Check that models can be run and `DUET_GATE` read, for which either of the extras `serve` and `training` will do.
+    """Check for the packages of the promotion gate, which both `serve` and `training` contain.
 
     Raises:
         ConfigurationError: a package is missing; the message says how to install it.

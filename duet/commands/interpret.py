@@ -1,4 +1,4 @@
-"""`duet interpret`: explanations and how far to trust them, images that excite most, and mistakes."""
+"""`duet interpret`: explanations and their sanity checks, activation maximization, and error analysis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Part(StrEnum):
-    """What can be made by itself."""
+    """Parts of the analysis for `--only`."""
 
     EXPLANATIONS = "explanations"
     ACTIVATIONS = "activations"
@@ -29,20 +29,20 @@ class Part(StrEnum):
 
 
 def interpret(
-    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@4, or mlp for the champion of mlp.")] = "mlp",
-    second: Annotated[str, typer.Argument(metavar="REF", help="The version that it is compared with.")] = "cnn",
-    only: Annotated[list[Part] | None, typer.Option(help="Make this part alone; may be given several times.")] = None,
+    first: Annotated[str, typer.Argument(metavar="REF", help="First version: mlp@4, or mlp for its champion.")] = "mlp",
+    second: Annotated[str, typer.Argument(metavar="REF", help="Second version.")] = "cnn",
+    only: Annotated[list[Part] | None, typer.Option(help="Run only this part; may be repeated.")] = None,
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Explain this class instead of the predicted one.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A few images only, to see that it works.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Use a few images only, as a smoke test.")] = False,
     data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default reports under DUET_HOME.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/reports.")] = None,
 ) -> None:
-    """Explain two versions, test the explanations, make what excites them most, and examine their mistakes."""
+    """Explain two versions, check the explanations, maximize activations, and analyze their errors."""
     require_training("duet interpret")
     import torch
 
@@ -69,7 +69,7 @@ def interpret(
         if not only or Part.ACTIVATIONS in only:
             for made in commands.activations(work, progress).models:
                 typer.echo(
-                    f"{made.model.reference}: takes {made.recognised:.0%} of its own class images for that class, "
+                    f"{made.model.reference}: recognizes {made.recognised:.0%} of its own class images, "
                     f"{made.other.reference} {made.transfer:.0%} of them"
                 )
         if not only or Part.MISTAKES in only:
@@ -95,12 +95,12 @@ def _say(text: str) -> None:
 def _say_explanations(report: Explanations) -> None:
     for method in report.methods:
         undecided = report.undecided(method)
-        told = [
+        failures = [
             f"{'is not shown to pass' if check.name in undecided else 'fails'} {check.name}: {check.reason}"
             for check in method.checks
             if not check.passed
         ]
-        verdict = "; ".join(told) or "passes all checks"
+        verdict = "; ".join(failures) or "passes all checks"
         flat = f"{method.flat} flat maps; " if method.flat else ""
         typer.echo(f"{report.model.reference} {method.method}: {flat}{verdict}")
     for reason in report.unfit:

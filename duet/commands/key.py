@@ -1,4 +1,4 @@
-"""`duet key`: the API key that was generated."""
+"""`duet key`: print the generated API key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from duet.commands.extras import require_serve
 
 
 def key() -> None:
-    """Print the key for routes that change anything; made now where the service has not made it yet."""
+    """Print the API key for routes that change state; it is generated if it does not exist yet."""
     require_serve("duet key")
     from core.errors import ConfigurationError
     from service.security.key_file import generated_key
@@ -16,5 +16,5 @@ def key() -> None:
 
     settings = read_settings()
     if settings.api_keys is not None:
-        raise ConfigurationError("none is generated: the keys are those of DUET_API_KEYS")
+        raise ConfigurationError("no key is generated if DUET_API_KEYS is set: use one of its keys")
     typer.echo(generated_key(settings.home))

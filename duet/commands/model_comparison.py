@@ -1,4 +1,4 @@
-"""How `duet models compare` tells a terminal which of two versions is better, at what, and how surely."""
+"""Terminal output of `duet models compare`: tables of scores, classes, robustness and cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Row = tuple[str, ...]
 
 
 def print_comparison(comparison: MetricsComparison) -> None:
-    """The verdict in words, then scores, classes, robustness where it was measured, cost, and what is missing."""
+    """Print the verdict, the tables of scores, classes, robustness (if measured) and cost, and the notes."""
     console = Console()
     names = [f"{side.model}@{side.version}" for side in (comparison.first, comparison.second)]
     console.print(Text(comparison.significance.sentence))
@@ -37,7 +37,7 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     first, second = comparison.first, comparison.second
     yield _shares("accuracy", first.scores.accuracy, second.scores.accuracy, comparison.paired.difference)
     yield _shares("macro F1", first.scores.macro.f1, second.scores.macro.f1)
-    yield _shares("among the best two", first.scores.top2_accuracy, second.scores.top2_accuracy)
+    yield _shares("top-2 accuracy", first.scores.top2_accuracy, second.scores.top2_accuracy)
     one, other = first.probability, second.probability
     yield _shares("calibration error", one.ece, other.ece, comparison.ece_difference)
     perfect = (each.ece_if_calibrated for each in (one, other))
@@ -47,7 +47,7 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     yield _plain("Brier score", one.brier, other.brier, comparison.brier_difference)
     agreement = f"{comparison.paired.agreement:.1%}"
     kappa = comparison.paired.cohen_kappa
-    yield "same answer", agreement, "", "" if kappa is None else f"kappa {kappa:.3f}"
+    yield "agreement", agreement, "", "" if kappa is None else f"kappa {kappa:.3f}"
 
 
 def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
@@ -58,8 +58,8 @@ def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
 
 def _robustness(comparison: MetricsComparison) -> Iterable[_Row]:
     found = comparison.robustness
-    assert found is not None  # noqa: S101  as the caller has seen
-    yield "as they are", f"{found.first_clean.value:.1%}", f"{found.second_clean.value:.1%}", ""
+    assert found is not None  # noqa: S101  checked by the caller
+    yield "clean", f"{found.first_clean.value:.1%}", f"{found.second_clean.value:.1%}", ""
     for row in (found.all_corruptions, *(condition.mean for condition in found.conditions)):
         name = row.name.replace("_", " ")
         yield name, f"{row.first.value:.1%}", f"{row.second.value:.1%}", _points(row.difference)
@@ -108,7 +108,7 @@ def _points(estimate: ConfidenceInterval) -> str:
 
 
 def _table(*columns: str, rows: Iterable[_Row]) -> Table:
-    """A column whose name starts with `>` is aligned to the right."""
+    """Build a table; columns whose names start with `>` are right-aligned."""
     table = Table(box=box.SIMPLE)
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")

@@ -1,4 +1,4 @@
-"""How `duet models` draws versions, manifests and the audit trail in a terminal."""
+"""Terminal tables of `duet models`: versions, manifests, gate reports and the audit trail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NARROW = ("check", "version", "layer", "created", "time", "champion", ">paramet
 
 
 def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
-    """One line per version, as `duet models list` makes them; a `*` marks each champion."""
+    """Print one line per version for `duet models list`; a `*` marks each champion."""
     table = _table("version", "champion", "layer", "created", ">test accuracy", ">parameters", ">size")
     damaged = []
     for row in rows:
@@ -37,7 +37,7 @@ def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: bool) -> None:
-    """Every field of a manifest, a table per part of it, and one of the files."""
+    """Print the fields of a manifest, one table per section, and a table of its files."""
     fields = manifest.model_dump(mode="json", exclude={"files"})
     general = {name: value for name, value in fields.items() if not isinstance(value, dict)}
     place = {"champion": "yes" if champion else "no", "layer": layer, "folder": str(folder)}
@@ -53,7 +53,7 @@ def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: 
 
 
 def print_promotions(promotions: Iterable[Promotion]) -> None:
-    """One line per entry of the audit trail."""
+    """Print one line per entry of the audit trail."""
     table = _table(">entry", "time", "family", "action", "champion", "by", "reason")
     for entry in promotions:
         before = "none" if entry.from_version is None else str(entry.from_version)
@@ -63,7 +63,7 @@ def print_promotions(promotions: Iterable[Promotion]) -> None:
 
 
 def print_verdicts(report: GateReport) -> None:
-    """One line per thing that the gate looked at, and one per class."""
+    """Print one line per check of the gate and one per class."""
     table = _table("check", "passed", "finding")
     for verdict in report.verdicts:
         passed = "not measured" if verdict.value is None else _mark(verdict.passed)
@@ -80,7 +80,7 @@ def _mark(passed: bool) -> str:
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    """An empty table; a column whose name starts with `>` is aligned to the right."""
+    """Create an empty table; columns whose names start with `>` are right-aligned."""
     table = Table(box=box.SIMPLE, title=title, title_justify="left")
     for column in columns:
         right = column.startswith(">")
@@ -91,7 +91,7 @@ def _table(*columns: str, title: str | None = None) -> Table:
 
 
 def _add(table: Table, *cells: str) -> None:
-    # Text, because a plain string is read as markup and a reason may hold brackets.
+    # Text instead of str: rich parses str as markup, and a reason may contain brackets.
     table.add_row(*(Text(cell) for cell in cells))
 
 
@@ -105,7 +105,7 @@ def _pairs(title: str, values: dict[str, Any]) -> Table:
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Dotted names and texts of everything in a tree of dictionaries."""
+    """Return the dotted name and text of every leaf of nested dictionaries."""
     leaves: list[tuple[str, str]] = []
     for name, value in tree.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`duet models`: look at the model repository, check it, and move the champions."""
+"""`duet models`: list, verify and compare versions, and promote or roll back champions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from core.repository.alias_files import Promotion
     from core.repository.repository import ModelRepository
 
-app = typer.Typer(help="Model versions: list, show, verify, compare, judge, promote, roll back.", no_args_is_help=True)
+app = typer.Typer(help="List, show, verify, compare, promote and roll back model versions.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Reference = Annotated[str, typer.Argument(metavar="REF", help="cnn@3, or cnn for the champion of cnn.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")]
-Actor = Annotated[str | None, typer.Option("--actor", help="Who, for the audit trail; the login name by default.")]
+Reference = Annotated[str, typer.Argument(metavar="REF", help="Version: cnn@3, or cnn for its champion.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason for the audit trail.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Name for the audit trail; by default the login name.")]
 
 
 @app.command("list")
 def list_versions(as_json: AsJson = False) -> None:
-    """List every version with its champion mark, layer, test accuracy, parameters and size."""
+    """List all versions with champion mark, layer, test accuracy, parameters and size."""
     from core.repository.repository import ModelRepository
 
     repository = ModelRepository.open()
@@ -41,12 +41,12 @@ def list_versions(as_json: AsJson = False) -> None:
 
         print_summaries(rows)
     else:
-        typer.echo(_nothing_in(repository))
+        typer.echo(_no_versions(repository))
 
 
 @app.command()
 def show(reference: Reference, as_json: AsJson = False) -> None:
-    """Print the manifest of a version: what it is, where it came from and what it scores."""
+    """Print the manifest of a version: recipe, data, environment, scores and files."""
     from core.repository.repository import ModelRepository
 
     repository = ModelRepository.open()
@@ -70,7 +70,7 @@ def verify(
     references: Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="All versions by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hash every file again and compare with the manifest; exit code 1 if any differs."""
+    """Compare the SHA-256 of every file with the manifest; exit code 1 if any differs."""
     from core.errors import RepositoryError
     from core.repository.repository import ModelRepository
 
@@ -92,7 +92,7 @@ def verify(
 
 @app.command()
 def compare(first: Reference, second: Reference, as_json: AsJson = False) -> None:
-    """Compare two versions by their stored answers to the test images: which is better, at what, and how surely."""
+    """Compare two versions by their stored predictions on the test images, with significance tests."""
     from core.comparison.compare import VersionComparer
     from core.comparison.evaluated import read_evaluated
     from core.files.home import duet_home
@@ -114,7 +114,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
 
 @app.command()
 def gate(reference: Reference, as_json: AsJson = False) -> None:
-    """Say whether a version may replace the champion of its family, and why; exit code 1 if not. Changes nothing."""
+    """Evaluate the promotion gate for a version without promoting it; exit code 1 if it refuses."""
     require_gate("duet models gate")
     from core.gate.assess import assess
     from core.repository.repository import ModelRepository
@@ -134,11 +134,11 @@ def gate(reference: Reference, as_json: AsJson = False) -> None:
 def promote(
     reference: Reference,
     reason: Reason,
-    force: Annotated[bool, typer.Option("--force", help="Promote although the gate refuses.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote even if the gate refuses.")] = False,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version the champion of its family if it passes the gate against the present one; exit code 1 if not."""
+    """Make a version the champion of its family if it passes the gate; exit code 1 if not."""
     require_gate("duet models promote")
     from core.gate.promotion import promote_on_evidence
     from core.repository.repository import ModelRepository
@@ -162,7 +162,7 @@ def promote(
     else:
         _print_report(decision.report)
     if decision.promotion is None:
-        typer.echo(f"duet: {family}@{version} was not promoted; --force promotes it all the same", err=True)
+        typer.echo(f"duet: {family}@{version} was not promoted: --force promotes it despite the gate", err=True)
         raise typer.Exit(1)
     if not as_json:
         _print_move(decision.promotion, as_json=False)
@@ -175,7 +175,7 @@ def rollback(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Return to the champion before the present one, one step further back each time."""
+    """Restore the previous champion, one step further back per call."""
     from core.repository.champions import rollback as roll_back
     from core.repository.repository import ModelRepository
 
@@ -187,7 +187,7 @@ def history(
     family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="All families by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print who promoted or rolled back what, when and why, oldest first."""
+    """Print the audit trail of promotions and rollbacks, oldest first."""
     from core.repository.champions import history as read_history
     from core.repository.repository import ModelRepository
 
@@ -199,11 +199,11 @@ def history(
 
         print_promotions(promotions)
     else:
-        typer.echo("nothing was promoted or rolled back yet")
+        typer.echo("no promotions or rollbacks yet")
 
 
 def _summary(repository: ModelRepository, family: str, version: int, *, champion: bool) -> dict[str, Any]:
-    """One row of the list; a version whose manifest cannot be read gets an `error` and no figures."""
+    """Return a row of the list; a version with an unreadable manifest has an `error` and no figures."""
     from core.errors import RepositoryError
 
     row: dict[str, Any] = {
@@ -231,17 +231,17 @@ def _summary(repository: ModelRepository, family: str, version: int, *, champion
 
 
 def _all_references(repository: ModelRepository) -> list[str]:
-    """Every version, and every champion besides: one that names a missing version is a fault too."""
+    """Return all versions and all champions, because a champion may refer to a missing version."""
     from core.errors import RepositoryError
 
     versions = {(family, version) for family in repository.families() for version in repository.versions(family)}
     references = sorted(versions | set(repository.champions().items()))
     if not references:
-        raise RepositoryError(_nothing_in(repository))
+        raise RepositoryError(_no_versions(repository))
     return [f"{family}@{version}" for family, version in references]
 
 
-def _nothing_in(repository: ModelRepository) -> str:
+def _no_versions(repository: ModelRepository) -> str:
     from core.files.home import no_versions
 
     return no_versions(repository.shipped, repository.home_models)
@@ -266,7 +266,7 @@ def _print_move(promotion: Promotion, as_json: bool) -> None:
     if as_json:
         _print_json(promotion.model_dump(mode="json"))
     elif promotion.entry == 0:
-        typer.echo(f"{promotion.family}@{promotion.to_version} is the champion already: nothing changed")
+        typer.echo(f"{promotion.family}@{promotion.to_version} is already the champion: nothing changed")
     else:
         before = "none" if promotion.from_version is None else str(promotion.from_version)
         typer.echo(f"champion of {promotion.family}: {before} -> {promotion.to_version} ({promotion.reason})")
@@ -282,5 +282,5 @@ def _login() -> str:
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a user that no file knows
+    except (KeyError, OSError):  # the user of a container may have no passwd entry
         return f"uid {os.getuid()}"

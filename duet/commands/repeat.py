@@ -1,4 +1,4 @@
-"""`duet repeat`: train a recipe with several seeds and say how much the result varies."""
+"""`duet repeat`: train a recipe with several seeds and report mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
 def repeat(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as cnn_fast.")],
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting from 0.")] = 3,
     goal: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Test accuracy from one view that the mean is to reach, such as 0.94."),
+        typer.Option(min=0, max=1, help="Target for the mean single-view test accuracy, such as 0.94."),
     ] = None,
-    family: Annotated[
-        str | None, typer.Option(help="Publish under this family; by default the network's kind.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="What the runs are called; by default as the recipe.")] = None,
+    family: Annotated[str | None, typer.Option(help="Family to publish under; by default the network's kind.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the runs; by default the recipe.")] = None,
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
@@ -33,11 +31,11 @@ def repeat(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
     ] = None,
 ) -> None:
-    """Train RECIPE on CIFAR-10 with several seeds; the same command again goes on where it stopped.
+    """Train RECIPE on CIFAR-10 with several seeds; if interrupted, run the same command again to resume.
 
     Every seed is published as a version, and none is promoted. All values, their mean and their standard deviation
-    are printed and written to DUET_HOME/runs/NAME.json. A --goal counts as reached only where the one-sided 95 %
-    t-bound of the mean is at least the goal. One seed is one run and reaches none.
+    are printed and written to DUET_HOME/runs/NAME.json. A --goal is reached if the one-sided 95 % t-bound of the
+    mean is at least the goal, which needs two or more seeds.
     """
     require_training("duet repeat")
     from pathlib import Path
@@ -78,11 +76,11 @@ def repeat(
             config, range(seeds), repository, lambda seed: named_run(home, f"{name}-seed{seed}"), train
         )
     report = named_run(home, f"{name}.json")
-    judged = None if goal is None else accuracy_goal(goal, manifests)
-    write_report(report, manifests, judged)
+    verdict = None if goal is None else accuracy_goal(goal, manifests)
+    write_report(report, manifests, verdict)
     _show(manifests)
-    if judged is not None:
-        typer.echo(judged.sentence)
+    if verdict is not None:
+        typer.echo(verdict.sentence)
     typer.echo(f"written to {report}")
 
 

@@ -1,4 +1,4 @@
-"""`duet report`: everything that is known of two versions, in one page."""
+"""`duet report`: HTML report that compares two versions."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from duet.commands.extras import require_training
 
 
 def report(
-    first: Annotated[str, typer.Argument(metavar="REF", help="mlp@4, or mlp for the champion of mlp.")] = "mlp",
-    second: Annotated[str, typer.Argument(metavar="REF", help="The version that it is compared with.")] = "cnn",
-    out: Annotated[Path | None, typer.Option(help="Folder for the page; by default report under DUET_HOME.")] = None,
+    first: Annotated[str, typer.Argument(metavar="REF", help="First version: mlp@4, or mlp for its champion.")] = "mlp",
+    second: Annotated[str, typer.Argument(metavar="REF", help="Second version.")] = "cnn",
+    out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/report.")] = None,
     docs: Annotated[
         bool,
-        typer.Option("--docs", help="Also renew docs/findings.md and models/reports, for the champions that ship."),
+        typer.Option("--docs", help="Also update docs/findings.md and models/reports, for the shipped champions."),
     ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Measure on a few images only, to see that it works.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Measure on a few images only, as a smoke test.")] = False,
     data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
 ) -> None:
-    """Write one page of tables and figures on two versions: comparison, robustness, explanations, mistakes, costs.
+    """Write a page of tables and figures on two versions: comparison, robustness, explanations, errors and costs.
 
-    Missing records, and records of other weights, are measured first. If interrupted, run the same command again to
-    continue.
+    Missing or outdated records are measured first. If interrupted, run the same command again to resume.
     """
     require_training("duet report")
     import torch
@@ -50,10 +49,12 @@ def report(
     project = shipped_models().parent
     if docs:
         if quick:
-            raise ConfigurationError("--docs would put a quick look in place of full measurements: leave out --quick")
+            raise ConfigurationError("--docs would replace full measurements by quick ones: leave out --quick")
         if not (project / "docs").is_dir() or shipped_models().name != MODELS_NAME:
-            raise ConfigurationError(f"--docs needs a checkout of the project, and {project} is none")
-        # Whatever is champion here: the page in the project speaks of what the project ships.
+            raise ConfigurationError(
+                f"--docs needs a checkout of the project, but {project} is not one: run it in a checkout"
+            )
+        # The page in docs/ describes the shipped champions, not those of DUET_HOME.
         repository = ModelRepository(home_models=duet_home() / "no-models", shipped=shipped_models())
     manifests = [repository.verify(*repository.resolve(reference)) for reference in (first, second)]
     one, other = (Model(each, repository.folder(each.family, each.version)) for each in manifests)
@@ -70,7 +71,7 @@ def report(
     typer.echo(f"page: {write_page(made, out or home / 'report')}")
     if docs:
         write_records(made.findings, shipped_models() / REPORTS_NAME)
-        typer.echo(f"renewed: {write_docs(made, project / 'docs')}, {shipped_models() / REPORTS_NAME}")
+        typer.echo(f"updated: {write_docs(made, project / 'docs')}, {shipped_models() / REPORTS_NAME}")
 
 
 def _say(text: str) -> None:

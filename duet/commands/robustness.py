@@ -1,6 +1,6 @@
-"""`duet evaluate --robustness`: measure one version, or two side by side, under corruptions, shifts and attacks.
+"""`duet evaluate --robustness`: accuracy of one or two versions under corruptions, shifts and attacks.
 
-A version that has no figures of corrupted holdout images gets those too, so that the promotion gate can compare them.
+It also records the accuracy on corrupted holdout images if missing, which the promotion gate compares.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIGURES: dict[str, ConditionFigure] = {
     "flagged": "flag_rate",
     "mean confidence": "mean_confidence",
     "calibration error": "ece",
-    "sets with the true class": "coverage",
+    "prediction-set coverage": "coverage",
 }
 
 
@@ -37,14 +37,14 @@ def evaluate_robustness(
     quick: bool,
     all_images: bool,
 ) -> None:
-    """Measure each version, write its record, print a table, and draw all of them side by side.
+    """Measure each version, write its record, print a table and draw figures.
 
     Args:
-        repository: holds the versions.
-        manifests: of the versions, one or two.
+        repository: repository of the versions.
+        manifests: manifests of one or two versions.
         images: the data set.
-        reports: the folder of records.
-        threads: of onnxruntime.
+        reports: folder of the records.
+        threads: number of onnxruntime threads.
         quick: a few images only.
         all_images: all test images instead of a subset.
     """
@@ -63,22 +63,22 @@ def evaluate_robustness(
         for manifest in manifests:
             task = progress.add_task(manifest.reference, total=None)
 
-            def tell(name: str, done: int, of: int, task: object = task, reference: str = manifest.reference) -> None:
+            def show(name: str, done: int, of: int, task: object = task, reference: str = manifest.reference) -> None:
                 progress.update(task, description=f"{reference} {name}", completed=done, total=of)  # type: ignore[arg-type]
 
             path = report_path(reports, "robustness", manifest.reference, quick=quick)
-            memory = path.with_suffix(".partial.jsonl")
+            partial = path.with_suffix(".partial.jsonl")
             report = measure_robustness(
                 manifest,
                 repository.folder(manifest.family, manifest.version),
                 images,
-                memory,
+                partial,
                 threads=threads,
                 count=count,
-                progress=tell,
+                progress=show,
             )
             write_report(path, report)
-            memory.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             measured.append(report)
             if not quick:
                 progress.update(task, description=f"{manifest.reference} corrupted holdout")
@@ -91,7 +91,7 @@ def evaluate_robustness(
 def _measure_holdout(
     repository: ModelRepository, manifest: Manifest, images: Images, reports: Path, *, threads: int
 ) -> None:
-    """Write the record of corrupted holdout images of a version that has none."""
+    """Write the record of corrupted holdout images if the version has none."""
     from core.gate.holdout import read_corrupted
     from core.records.base import ReportedModel, write_report
     from core.records.paths import report_path
@@ -119,7 +119,7 @@ def _print(reports: Sequence[Robustness]) -> None:
     table.add_column("")
     for report in reports:
         table.add_column(report.model.reference, justify="right")
-    table.add_row("as they are", *[_interval(report.clean.accuracy) for report in reports])
+    table.add_row("clean", *[_interval(report.clean.accuracy) for report in reports])
     for rows in zip(*(mean_accuracies(report) for report in reports), strict=True):
         table.add_row(plain(rows[0].name), *[_interval(row.accuracy) for row in rows])
     for title, figure in _FIGURES.items():

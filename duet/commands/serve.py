@@ -1,4 +1,4 @@
-"""`duet serve`: the HTTP service in this process, and what runs its jobs beside it."""
+"""`duet serve`: HTTP service, with an embedded worker for jobs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from duet.commands.extras import require_serve
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; DUET_HOST by default.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; DUET_PORT by default.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default DUET_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, or 0 for any free port; by default DUET_PORT.")] = None,
     worker: Annotated[
-        bool | None, typer.Option(help="Whether to run jobs beside it; DUET_EMBEDDED_WORKER by default.")
+        bool | None, typer.Option(help="Run jobs with an embedded worker; by default DUET_EMBEDDED_WORKER.")
     ] = None,
 ) -> None:
-    """Serve the models and run jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
+    """Serve the models and run jobs until SIGTERM or Ctrl-C; other settings are environment variables."""
     require_serve("duet serve")
     from service.server.main import serve as run
     from service.settings import read_settings
 
-    given: dict[str, Any] = {"host": host, "port": port, "embedded_worker": worker}
-    run(read_settings(**{name: value for name, value in given.items() if value is not None}))
+    options: dict[str, Any] = {"host": host, "port": port, "embedded_worker": worker}
+    run(read_settings(**{name: value for name, value in options.items() if value is not None}))

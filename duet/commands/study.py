@@ -1,4 +1,4 @@
-"""`duet study`: questions that many short runs answer."""
+"""`duet study`: ablation studies with many short runs."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ import typer
 from duet.commands.data import DataDir, Download, Threads
 from duet.commands.extras import require_training
 
-app = typer.Typer(help="Answer a question with many short runs, judged on validation images.", no_args_is_help=True)
+app = typer.Typer(help="Ablation studies with many short runs, evaluated on validation images.", no_args_is_help=True)
 
 
 @app.callback()
 def study() -> None:
-    """Keep the name of the only study a word of the command line."""
+    """Make typer require the sub-command name although there is only one."""
 
 
 @app.command()
 def augmentation(
-    recipes: Annotated[list[str] | None, typer.Option("--recipe", help="By default mlp_labels and cnn_fast.")] = None,
-    seeds: Annotated[int, typer.Option(min=2, help="How many seeds, from 0.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Of every run.")] = 8,
-    share: Annotated[float, typer.Option(help="Share of the training images, at most 0.9.")] = 0.5,
+    recipes: Annotated[
+        list[str] | None, typer.Option("--recipe", help="Recipe, may be repeated; by default mlp_labels and cnn_fast.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Number of seeds, starting from 0.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 8,
+    share: Annotated[float, typer.Option(help="Fraction of the training images, at most 0.9.")] = 0.5,
     teacher: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
-            help="Add a step that distils from this version, such as teacher@1, that has not seen validation.",
+            help="Add a step that distills from this version, such as teacher@1, not trained on validation images.",
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="What the study is called.")] = "augmentation",
+    name: Annotated[str, typer.Option(help="Name of the study.")] = "augmentation",
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of every recipe.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of all recipes.")
     ] = None,
 ) -> None:
-    """None, flip, + translate, + cutout, + mixup (+ distillation), each step added to those before it.
+    """Ablation of augmentation: none, + flip, + translate, + cutout, + mixup (+ distillation), cumulatively.
 
-    The same command again goes on where it stopped. Results, table and figure: DUET_HOME/studies/NAME/.
+    If interrupted, run the same command again to resume. Results, table and figure: DUET_HOME/studies/NAME/.
     """
     require_training("duet study")
     from core.cores import available_cores
@@ -51,15 +53,15 @@ def augmentation(
     from training.pipeline.requests import load_training_images
     from training.tuning.ablation.augmentation import require_used, run_study
     from training.tuning.ablation.augmentation_report import write_report
-    from training.tuning.ablation.places import study_folder
     from training.tuning.ablation.progress import StudyProgress
-    from training.tuning.ablation.study_setup import make_study_setup, require_judged
+    from training.tuning.ablation.study_folder import study_folder
+    from training.tuning.ablation.study_setup import make_study_setup, require_study_config
 
     repository = ModelRepository.open()
     changes = {"epochs": epochs} | dict(parse_override(text) for text in overrides or [])
     configs = [recipe_config(recipe).with_overrides(changes) for recipe in recipes or ("mlp_labels", "cnn_fast")]
     for config in configs:
-        require_judged(config)
+        require_study_config(config)
         require_used(recipe_config(config.recipe), config)
     teacher = None if teacher is None else "{}@{}".format(*repository.resolve(teacher))
     _, images = load_training_images(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PromotePolicy(StrEnum):
-    """When a version that has just been trained becomes champion."""
+    """Policy for the promotion of a newly trained version."""
 
     NEVER = "never"
     IF_BETTER = "if_better"
@@ -28,7 +28,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_baseline.")],
     family: Annotated[
         str | None,
-        typer.Option(help="Publish under this family, which may be new; by default the network's kind."),
+        typer.Option(help="Family to publish under, existing or new; by default the network's kind."),
     ] = None,
     data: Data = "cifar10",
     data_dir: DataDir = None,
@@ -36,7 +36,7 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = None,
     threads: Threads = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side in pixels to which a folder's images are resized; by default 32.")
+        int | None, typer.Option(help="Size in pixels to which a folder's images are resized; by default 32.")
     ] = None,
     init_from: Annotated[
         str | None, typer.Option(metavar="REF", help="Start from this version's weights, such as cnn@3.")
@@ -45,12 +45,12 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
     ] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run's folder; by default recipe and seed.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Drop an interrupted run and start over.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard an interrupted run and start over.")] = False,
     promote: Annotated[
-        PromotePolicy, typer.Option(help="Whether the new version becomes the family's champion.")
+        PromotePolicy, typer.Option(help="Promotion of the new version to champion of its family.")
     ] = PromotePolicy.IF_BETTER,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the settings and data without training.")] = False,
 ) -> None:
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
     require_training("duet train")
@@ -69,13 +69,13 @@ def train(
 
     repository = ModelRepository.open()
     changes = dict(parse_override(text) for text in overrides or [])
-    given = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
-    changes |= {name: value for name, value in given.items() if value is not None}
+    options = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
+    changes |= {name: value for name, value in options.items() if value is not None}
     config = recipe_config(recipe).with_overrides(changes)
     family = family or default_family(config.network.kind, data)
-    run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_words(data), f"seed{config.seed}"]))
+    run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_dataset_part(data), f"seed{config.seed}"]))
     if resume and restart:
-        raise ConfigurationError("--resume goes on with a run and --restart drops it: give one of them")
+        raise ConfigurationError("--resume and --restart exclude each other: give one of them")
     if not (resume or restart):
         require_free(run_folder)
     if dry_run:
@@ -103,15 +103,15 @@ def train(
 
 
 def _pinned(repository: ModelRepository, reference: str | None) -> str | None:
-    """`cnn@3` for whatever stands for it; a champion may be another one when the run is resumed."""
+    """Resolve a reference to `cnn@3`, because the champion may change before the run is resumed."""
     return None if reference is None else "{}@{}".format(*repository.resolve(reference))
 
 
-def _words(data: str) -> list[str]:
-    """What a run's name says of the data: the name of a folder, nothing of a built-in data set.
+def _dataset_part(data: str) -> list[str]:
+    """Return the part of a run's name for the data set: a folder's name, empty for a built-in data set.
 
     Raises:
-        DataError: the name is none that a folder can have.
+        DataError: the folder name is invalid.
     """
     from core.files.home import duet_home
     from core.images.labelled_folders import dataset_folder, folder_of
@@ -124,7 +124,7 @@ def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePol
     from core.gate.promotion import promote_on_evidence
     from service.settings import read_settings
 
-    typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} of the test images right")
+    typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} test accuracy")
     decision = promote_on_evidence(
         repository,
         manifest.family,

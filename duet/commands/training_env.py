@@ -24,7 +24,7 @@ _MISSING = "import importlib.util, sys; print(*(name for name in sys.argv[1:] if
 
 
 def continue_in_training_environment(command: str, packages: tuple[str, ...]) -> None:
-    """Replace this process by the same command in the training environment; waits while that is being installed.
+    """Replace this process by the same command in the training environment, after waiting for its installation.
 
     The interpreter is `DUET_TRAINING_PYTHON` or `.venv-training/bin/python` beside the environment of this command. If
     there is none, and a terminal is attached, the user is asked whether to create it.
@@ -85,8 +85,8 @@ def _wait_for_installation(command: str, python: Path) -> None:
 def _offer_installation(command: str, python: Path) -> None:
     environment = python.parent.parent
     makefile = environment.with_name("Makefile")
-    asked = sys.stdin.isatty() and makefile.exists() and environment.name == ENVIRONMENT
-    if asked and typer.confirm(f"{command} needs torch. Install the training dependencies (several GB) now?"):
+    can_install = sys.stdin.isatty() and makefile.exists() and environment.name == ENVIRONMENT
+    if can_install and typer.confirm(f"{command} needs torch. Install the training dependencies (several GB) now?"):
         subprocess.run(["make", f"{ENVIRONMENT}/ready"], cwd=makefile.parent, check=False)  # noqa: S607
     if not python.exists():
         raise ConfigurationError(f"{command} needs the training dependencies: {_how_to_install(environment)}")

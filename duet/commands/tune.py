@@ -1,4 +1,4 @@
-"""`duet tune`: search for better settings of a recipe, and report what was found."""
+"""`duet tune`: hyperparameter search for a recipe with Optuna, and its report."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from duet.commands.extras import require_training
 def tune(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_labels.")],
     trials: Annotated[
-        int, typer.Option(min=1, help="Trials in all, planned ones and those of an interrupted search included.")
+        int,
+        typer.Option(
+            min=1, help="Total number of trials, including planned trials and those of an interrupted search."
+        ),
     ] = 24,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of a trial; by default 15 for an mlp, 6 for a cnn.")
+        int | None, typer.Option(min=1, help="Epochs of each trial; by default 15 for an mlp, 6 for a cnn.")
     ] = None,
-    share: Annotated[float, typer.Option(help="Share of the training images, at most 0.9.")] = 0.5,
+    share: Annotated[float, typer.Option(help="Fraction of the training images, at most 0.9.")] = 0.5,
     confirm: Annotated[
-        int, typer.Option(metavar="SEEDS", help="Train recipe and best trial with so many new seeds; at least 2.")
+        int, typer.Option(metavar="SEEDS", help="Number of new seeds to confirm the best trial with; at least 2.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
-    study: Annotated[str | None, typer.Option(help="Name of the study; by default the recipe.")] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study; by default that of the recipe.")] = None,
     report: Annotated[
-        bool, typer.Option("--report", help="Write the report from the journal, and train nothing.")
+        bool, typer.Option("--report", help="Write the report from the journal, without training.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the report; by default NAME/report under DUET_HOME/studies.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/studies/NAME/report.")] = None,
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
@@ -38,11 +39,11 @@ def tune(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of trial 0.")
     ] = None,
 ) -> None:
-    """Try other settings of RECIPE on CIFAR-10, judged on validation images; the same command again goes on.
+    """Search for better settings of RECIPE on CIFAR-10, evaluated on validation images.
 
-    Trial 0 is the recipe as it is; then each activation, loss and optimizer is tried alone, and each part of a whitened
-    network left out alone: 8 or 9 planned trials, 13 for a whitened network. Only what is left of --trials does Optuna
-    propose.
+    If interrupted, run the same command again to resume. Trial 0 is the recipe itself. The other planned trials change
+    one activation, loss or optimizer, or remove one part of a whitened network: 8 or 9 planned trials, 13 for a
+    whitened network. Optuna proposes the remaining trials.
     """
     require_training("duet tune")
     from core.cores import available_cores
@@ -54,7 +55,7 @@ def tune(
     from training.fit.dtype import pick_device
     from training.pipeline.requests import load_training_images
     from training.tuning.ablation.progress import StudyProgress
-    from training.tuning.ablation.study_setup import make_study_setup, require_judged
+    from training.tuning.ablation.study_setup import make_study_setup, require_study_config
     from training.tuning.confirm import confirm as confirm_best
     from training.tuning.families import space_for, trial_epochs
     from training.tuning.journal import Description, begun_config, open_journal
@@ -62,7 +63,7 @@ def tune(
     from training.tuning.search import search
 
     if confirm == 1:
-        raise ConfigurationError("one seed says nothing of luck: give --confirm 2 or more")
+        raise ConfigurationError("one seed cannot measure the variance: give --confirm 2 or more")
     config = recipe_config(recipe)
     name = study or config.recipe
     if report:
@@ -72,14 +73,14 @@ def tune(
     config = config.with_overrides(
         {"epochs": epochs or trial_epochs(config)} | dict(parse_override(text) for text in overrides or [])
     )
-    require_judged(config)
+    require_study_config(config)
     space_for(config)
     config = pin_teacher_version(config, repository, resumed=begun_config(duet_home(), name))
     config, images = load_training_images(
         config, "cifar10", repository, data_dir=data_dir, download=download, note=typer.echo
     )
     setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
-    # A journal is bound to its teacher: one that does not fit must not begin it.
+    # A journal is bound to its teacher, so check the teacher before the journal is created.
     read_teacher(config, setup.images, repository)
     description = Description(
         config=config,
@@ -94,10 +95,10 @@ def tune(
         search(journal, setup, trials=trials, progress=progress)
         if confirm:
             confirm_best(journal, setup, seeds=confirm, progress=progress)
-    typer.echo(f"done; see what came of it with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
+    typer.echo(f"done; write the report with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
 
 
 def _report_folder(home: Path, name: str) -> Path:
-    from training.tuning.ablation.places import study_folder
+    from training.tuning.ablation.study_folder import study_folder
 
     return study_folder(home, name) / "report"

@@ -1,4 +1,4 @@
-"""`duet worker`: run jobs of a broker that the service shares."""
+"""`duet worker`: run training and evaluation jobs from the service's broker."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from duet.commands.extras import require_serve
 
 def worker(
     queues: Annotated[
-        str | None, typer.Option(help="Kinds of jobs to take, such as train,evaluate; DUET_WORKER_QUEUES by default.")
+        str | None, typer.Option(help="Kinds of jobs to run, such as train,evaluate; by default DUET_WORKER_QUEUES.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Jobs at a time; DUET_WORKER_JOBS by default.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of parallel jobs; by default DUET_WORKER_JOBS.")] = None,
 ) -> None:
-    """Run training and evaluation jobs until SIGTERM or Ctrl-C; every other setting is an environment variable."""
+    """Run training and evaluation jobs until SIGTERM or Ctrl-C; other settings are environment variables."""
     require_serve("duet worker")
     from service.jobs.worker.worker import run_worker
     from service.settings import read_settings
 
-    given: dict[str, Any] = {"worker_queues": queues, "worker_jobs": jobs}
-    run_worker(read_settings(**{name: value for name, value in given.items() if value is not None}))
+    options: dict[str, Any] = {"worker_queues": queues, "worker_jobs": jobs}
+    run_worker(read_settings(**{name: value for name, value in options.items() if value is not None}))

@@ -137,7 +137,9 @@ def test_what_is_no_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
 def test_an_answer_of_something_else_is_one_clear_error() -> None:
     page = httpx.Response(200, html="<p>It works!</p>")
     with Client(transport=httpx.MockTransport(lambda request: page)) as client:
-        with pytest.raises(UnexpectedResponseError, match=r"/models answered 200 with text/html.* another program"):
+        with pytest.raises(
+            UnexpectedResponseError, match=r"/models answered 200 with text/html.* not a response of Duet"
+        ):
             client.models()
         assert not client.live()
         assert not client.ready()

@@ -1,4 +1,4 @@
-"""The client shows the models a part of an image."""
+"""Crop parameter of the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client makes of a job's event stream, over a service that answers what the test says."""
+"""Event stream of the client: reconnects, timeouts and unexpected responses, over a scripted service."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_what_is_no_stream_of_events_is_an_error_at_once() -> None:
 
 def test_waiting_ends_in_time(clock: Clock) -> None:
     service = Service(*(streams(PING) for _ in range(30)))
-    with service.client() as client, pytest.raises(JobTimeoutError, match="goes on"):
+    with service.client() as client, pytest.raises(JobTimeoutError, match="still running"):
         client.wait("j", timeout_seconds=20)
     assert 20 < clock.now <= 22
 

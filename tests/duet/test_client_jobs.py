@@ -1,4 +1,4 @@
-"""Jobs, promotions and data sets from Python, over a service with a worker whose children only count."""
+"""Job, promotion and data set methods of the client, over a service with a worker and stub job processes."""
 
 from __future__ import annotations
 

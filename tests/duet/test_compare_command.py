@@ -56,7 +56,7 @@ def test_the_verdict_stands_first_and_its_figures_below(
 
     assert row("accuracy ").startswith("accuracy 83.33% (73.33% to 93.33%) 16.67% (6.67% to 26.67%) +66.67 (")
     assert row("light").startswith("light 50.0% 0.0% +50.00 (")
-    assert row("as they are") == "as they are 90.0% 50.0%"
+    assert row("clean") == "clean 90.0% 50.0%"
     assert row("rotation").startswith("rotation 45.0% 25.0% +20.00 (")
     assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"
 

@@ -1,4 +1,4 @@
-"""Optional extras: what the base install can do, and what commands say whose extra is missing."""
+"""Optional extras: commands of the base install, and errors that name the missing extra."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`duet train --data folder:NAME` and `--init-from`: the words that cannot be carried out, and the dry run."""
+"""`duet train --data folder:NAME` and `--init-from`: invalid arguments and the dry run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`duet interpret` and `duet evaluate --robustness`, on two small versions made from made-up images."""
+"""`duet interpret` and `duet evaluate --robustness`, on two small versions of synthetic images."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_robustness_of_two_versions_is_recorded_and_drawn(
 
 def test_options_of_robustness_need_it(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
     assert duet("evaluate", "cnn@1", "--quick") == 1
-    assert "--against, --quick and --all-images belong to --robustness" in capsys.readouterr().err
+    assert "--against, --quick and --all-images need --robustness" in capsys.readouterr().err
 
 
 def test_few_and_all_images_exclude_each_other(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
     assert duet("evaluate", "cnn@1", "--robustness", "--quick", "--all-images") == 1
-    assert "give one of the two" in capsys.readouterr().err
+    assert "give one of them" in capsys.readouterr().err
 
 
 def test_all_images_and_the_corrupted_holdout_of_an_older_version(

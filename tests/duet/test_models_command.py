@@ -233,7 +233,7 @@ def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, ju
     again = duet("models", "promote", "cnn@2", "--reason", "again")
     assert (again.code, again.out) == (
         0,
-        "cnn@2 is already the champion\ncnn@2 is the champion already: nothing changed\n",
+        "cnn@2 is already the champion\ncnn@2 is already the champion: nothing changed\n",
     )
 
     rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
@@ -250,7 +250,7 @@ def test_promote_and_rollback_move_the_champion_and_history_tells(duet: Duet, ju
     first_line, second_line = [line.split() for line in table.splitlines() if "->" in line]
     assert [first_line[0], *first_line[3:]] == ["1", "cnn", "promote", "1", "->", "2", "ada", "scores", "[better]"]
     assert [second_line[0], *second_line[3:]] == ["2", "cnn", "rollback", "2", "->", "1", "bob", "worse"]
-    assert duet("models", "history", "mlp").out == "nothing was promoted or rolled back yet\n"
+    assert duet("models", "history", "mlp").out == "no promotions or rollbacks yet\n"
 
 
 def test_a_version_that_does_not_pass_is_shown_why_and_not_promoted(duet: Duet, judged: ModelRepository) -> None:
@@ -262,9 +262,9 @@ def test_a_version_that_does_not_pass_is_shown_why_and_not_promoted(duet: Duet, 
         assert gain[1] == ("yes" if code == 0 else "no")
         black = next(line for line in lines if line[:1] == ["black"])
         assert black[1:4] == ["40", "95.0%" if code == 0 else "72.5%", "75.0%"]
-    assert outcome.err == "duet: cnn@3 was not promoted; --force promotes it all the same\n"
+    assert outcome.err == "duet: cnn@3 was not promoted: --force promotes it despite the gate\n"
     assert judged.champion("cnn") == 1
-    assert duet("models", "history").out == "nothing was promoted or rolled back yet\n"
+    assert duet("models", "history").out == "no promotions or rollbacks yet\n"
 
 
 def test_force_promotes_past_the_gate(duet: Duet, judged: ModelRepository) -> None:

@@ -1,4 +1,4 @@
-"""`duet repeat`, on small made-up images."""
+"""`duet repeat`, on small synthetic images."""
 
 from __future__ import annotations
 

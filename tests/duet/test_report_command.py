@@ -1,4 +1,4 @@
-"""`duet report`, on two small versions made from made-up images."""
+"""`duet report`, on two small versions of synthetic images."""
 
 from __future__ import annotations
 

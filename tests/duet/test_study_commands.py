@@ -1,4 +1,4 @@
-"""`duet tune` and `duet study`, on small made-up images."""
+"""`duet tune` and `duet study`, on small synthetic images."""
 
 from __future__ import annotations
 

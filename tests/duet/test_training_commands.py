@@ -1,4 +1,4 @@
-"""`duet train`, `duet evaluate` and `duet export`, on small made-up images."""
+"""`duet train`, `duet evaluate` and `duet export`, on small synthetic images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training commands from an environment without torch continue in the training environment."""
+"""Continuation of training commands in the training environment, from an environment without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the help of `duet tune` promises."""
+"""Help text of `duet tune`: number of planned trials."""
 
 from __future__ import annotations
 

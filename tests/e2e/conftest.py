@@ -1,4 +1,4 @@
-"""One run of all containers for the tests that are marked `docker`, and what it took, told at the end."""
+"""Session fixtures of the `docker` tests: one run of all containers, with timings printed at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of pre-commit and of the public CI: every command that they name exists."""
+"""Configuration of pre-commit and of the public CI: every command that they name exists."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_tiers_select_by_markers_that_are_registered() -> None:
 
 
 def marker_expression(target: str) -> str | None:
-    """What `make target` gives to pytest's -m."""
+    """Return the expression that `make target` passes to pytest's -m."""
     command = ["make", "--dry-run", target]
     planned = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     [line] = [line for line in planned.splitlines() if "--numprocesses" in line]

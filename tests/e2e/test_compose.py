@@ -1,4 +1,4 @@
-"""The service in its container, behind the proxy in its own, really built and run by docker-compose.yml alone."""
+"""Service and proxy containers, built and run with docker-compose.yml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each container may do, as the engine itself says and as an attempt shows."""
+"""Hardening of the containers: privileges as reported by the engine and as tested from inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker in its container: what it learns is trained, watched, promoted and rolled back over HTTP alone."""
+"""Worker container: train, follow, promote and roll back a version over HTTP."""
 
 from __future__ import annotations
 

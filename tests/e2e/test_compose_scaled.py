@@ -1,4 +1,4 @@
-"""Two containers of the api and two of the worker: more of both, and nothing lost when one of them goes."""
+"""Two api and two worker containers: distribution of work, and no loss when a container stops."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_nothing_is_lost_when_everything_is_removed_and_started_again(scaled: St
 
 
 def known(stack: Stack, client: httpx.Client) -> dict[str, object]:
-    """What must outlive containers."""
+    """Return the state that must survive the containers."""
     return {
         "key": stack.in_api("duet", "key"),
         "jobs": sorted((job["id"], job["state"], job["attempt"]) for job in client.get("/jobs").json()["jobs"]),

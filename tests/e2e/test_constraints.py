@@ -1,4 +1,4 @@
-"""The versions that are installed, and the oldest that may be: constraints.txt and constraints-oldest.txt."""
+"""Constraint files: installed and oldest allowed versions in constraints.txt and constraints-oldest.txt."""
 
 from __future__ import annotations
 

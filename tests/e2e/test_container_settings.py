@@ -1,4 +1,4 @@
-"""The containers' files keep up with the settings; read as text, no engine needed."""
+"""Settings in the container files, compared with those of the service; no engine needed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ OF_BOTH = {
 
 
 def set_by_image(name: str) -> set[str]:
-    """Which settings a Dockerfile fixes."""
+    """Return the settings that a Dockerfile sets."""
     text = (ROOT / "docker" / f"{name}.Dockerfile").read_text(encoding="utf-8")
     return set(re.findall(r"^ +(DUET_\w+)=", text, re.MULTILINE))
 
 
 def passed_on(service: str) -> set[str]:
-    """Which settings compose passes on, some with a default of its own."""
+    """Return the settings that compose passes on, with their defaults if any."""
     return set(re.findall(r"^ +- (DUET_\w+)(?:=.*)?$", SERVICES[service], re.MULTILINE))
 
 

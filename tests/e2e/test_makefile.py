@@ -1,5 +1,4 @@
-"""The environment for training that `make serve` has made beside the service; an interpreter that installs nothing
-stands in for Python, so that nothing is downloaded."""
+"""Training environment that `make serve` creates beside the service, with a stub interpreter that downloads nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of docs/operations.md names tests that there are."""
+"""Table of tests in docs/operations.md: every named test exists."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A user's own images: sent to the service, trained on from the command line, and predicted by the service.
-
-What docs/own-images.md tells a reader to run is run.
-"""
+"""Commands of docs/own-images.md: predict, train on and serve a user's own images."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Code blocks of the pages: each is run as it stands and must print what the page says, with one `make serve`.
+"""Code blocks of the pages: each is run against one `make serve` and must print the output on the page.
 
-Blocks that cannot be run here say so on the page; see tests/support/markdown.py. Training commands run in the
-environment that README puts on PATH, on made-up images in CIFAR-10's format, so that they take seconds.
+Blocks that cannot be run are marked on the page; see tests/support/markdown.py. Training commands run in the
+environment that README puts on PATH, on synthetic images in CIFAR-10's format, so that they take seconds.
 """
 
 from __future__ import annotations

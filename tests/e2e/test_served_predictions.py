@@ -1,4 +1,4 @@
-"""What is served is what was evaluated: the same images, sent as PNG, get the stored answers."""
+"""Served predictions: images sent as PNG get the predictions stored with the evaluation."""
 
 from __future__ import annotations
 

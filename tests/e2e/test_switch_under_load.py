@@ -1,4 +1,4 @@
-"""Champions change under 200 requests at a time: none fails, and none is answered by two versions."""
+"""Promotion under 200 parallel requests: no request fails or mixes two versions."""
 
 from __future__ import annotations
 

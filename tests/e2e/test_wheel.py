@@ -1,4 +1,4 @@
-"""The built wheel in an environment with nothing else: the client first, then the service."""
+"""Built wheel in an empty environment: the client first, then the service."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def served(environment: Path, home: Path, **changes: str) -> tuple[str | None, s
 
 
 def label(url: str) -> str:
-    """What the service says of the cat, once its models are loaded."""
+    """Return the prediction for the cat image, after the models are loaded."""
     with httpx.Client(base_url=url, timeout=60) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.1)

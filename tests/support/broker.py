@@ -1,4 +1,4 @@
-"""A real broker on a unix socket, for tests: started, killed and started again over the same append-only file."""
+"""Real Redis broker on a Unix socket for tests, which can be killed and restarted with the same append-only file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Chromium for tests: it fails a test on any error in the console, and on any request to another host."""
+"""Real Chromium for tests; console errors and requests to other hosts fail the test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PAT
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window; one serves a whole module of tests."""
+    """Return a headless browser that a test module shares."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -86,20 +86,20 @@ class Visit:
     _tolerated: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> Page:
-        """Go there, and wait until it has loaded."""
+        """Open a page and wait until it has loaded."""
         self.page.goto(f"{self.service}{path}")
         return self.page
 
     def expect(self, pattern: str) -> None:
-        """Say that the console will report this, such as `status of 422`, because the test provokes it."""
+        """Expect a console error, such as `status of 422`, that the test causes."""
         self._expected.append(pattern)
 
     def tolerate(self, pattern: str) -> None:
-        """Say that the console may report this: whether it does is a matter of moments."""
+        """Tolerate a console error that depends on timing."""
         self._tolerated.append(pattern)
 
     def unexpected(self) -> list[str]:
-        """Problems that nobody announced, and announced ones that did not happen."""
+        """Return unexpected errors and expected errors that did not occur."""
         missing = [each for each in self._expected if not any(re.search(each, problem) for problem in self.problems)]
         known = [*self._expected, *self._tolerated]
         surprising = [each for each in self.problems if not any(re.search(pattern, each) for pattern in known)]
@@ -163,7 +163,7 @@ def sign_in(page: Page, key: str = ADMIN_KEY) -> None:
 
 
 def assert_accessible(page: Page) -> None:
-    """Raises AssertionError with what axe-core calls a serious or critical violation of the page as it is now."""
+    """Raise AssertionError with the serious and critical axe-core violations of the current page."""
     page.evaluate(_AXE.read_text(encoding="utf-8") + "; null")
     found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     grave = [
@@ -176,12 +176,12 @@ def assert_accessible(page: Page) -> None:
 
 
 def assert_fits(page: Page) -> None:
-    """Raises AssertionError where the page is wider than the window."""
+    """Raise AssertionError if the page is wider than the window."""
     wide = page.evaluate("() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert wide[0] <= wide[1], f"{wide[0]} pixels wide in a window of {wide[1]}"
 
 
 def layout_shift(page: Page) -> float:
-    """How much has jumped without anybody having done something, as Chromium scores it; up to 0.1 passes for good."""
+    """Return Chromium's cumulative layout shift (CLS); up to 0.1 counts as good."""
     shift: float = page.evaluate(_SHIFTS)
     return shift

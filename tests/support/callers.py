@@ -1,4 +1,4 @@
-"""Clients on threads of their own that keep a service process busy, each over a kept-alive connection."""
+"""Client threads that keep a service process busy, each with a keep-alive connection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Caller(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Make no further call."""
+        """Stop after the current call."""
         self._stopping.set()
 
     def run(self) -> None:
@@ -56,7 +56,7 @@ class Caller(threading.Thread):
 
 @contextmanager
 def calling(address: tuple[str, int], callers: int) -> Iterator[list[Caller]]:
-    """So many callers at once; when the block ends they have stopped."""
+    """Run the given number of callers in parallel until the block ends."""
     crowd = [Caller(address, number) for number in range(callers)]
     for caller in crowd:
         caller.start()

@@ -1,4 +1,4 @@
-"""Child processes of what is tested: whether they live, and waiting for what they do."""
+"""Helpers for child processes: liveness, output and waiting."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Return once it holds; the test's own timeout bounds the wait."""
+    """Wait until the condition is true; the test's timeout limits the wait."""
     while not condition():
         time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs (Linux)."""
+    """Return whether a process runs (Linux)."""
     try:
         # A zombie has ended, and only waits for its parent to look.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -23,5 +23,5 @@ def is_alive(pid: int) -> bool:
 
 
 def lines_of(output: Path) -> list[str]:
-    """What a child has printed into a file so far; none before there is one."""
+    """Return the lines that a child has written to a file so far; empty if the file does not exist."""
     return output.read_text().splitlines() if output.exists() else []

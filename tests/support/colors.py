@@ -1,4 +1,4 @@
-"""A training small enough to be watched from its beginning to its end, over HTTP alone."""
+"""Small training on the data set `colours`, started and followed over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TINY = {"epochs": 2, "batch_size": 16}
 
 
 def upload(client: httpx.Client) -> None:
-    """Bring the data set `colours`."""
+    """Upload the data set `colours`."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for label in CLASSES:
@@ -34,7 +34,7 @@ def upload(client: httpx.Client) -> None:
 
 
 def train(client: httpx.Client, seed: int, promote: str = "never", **overrides: int) -> str:
-    """Ask for a training of the family `colours`; where its job is."""
+    """Start a training of the family `colours` and return the path of its job."""
     asked = {
         "recipe": "mlp_baseline",
         "data": "folder:colours",
@@ -80,6 +80,6 @@ def _events(client: httpx.Client, job: str, after: str) -> Iterator[Event]:
 
 
 def champion(client: httpx.Client) -> int | None:
-    """The champion of the family `colours`."""
+    """Return the champion of the family `colours`."""
     models = client.get("/models").json()["models"]
     return next((model["champion"] for model in models if model["model"] == "colours"), None)

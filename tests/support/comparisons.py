@@ -1,4 +1,4 @@
-"""Records beside small versions, for whatever compares them."""
+"""Records of robustness and latency for small versions, for comparison tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, really built and run, under a project name and a port of their own."""
+"""Services of docker-compose.yml, built and run under a separate project name and port."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SERVICES = ("proxy", "api", "worker", "redis")
 
 
 def compose_command() -> list[str] | None:
-    """The Compose plugin where it is installed, else docker-compose, else None."""
+    """Return the command of the Compose plugin or of docker-compose; None without either."""
     if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         return ["docker", "compose"]
     return ["docker-compose"] if shutil.which("docker-compose") else None
 
 
 def why_not() -> str | None:
-    """Why the containers cannot or should not be built here; None where they can and should."""
+    """Return the reason to skip the container tests; None to run them."""
     if os.environ.get("DUET_TEST_DOCKER") != "1":
         return "set DUET_TEST_DOCKER=1 to build and run the containers"
     if compose_command() is None:
@@ -38,7 +38,7 @@ def why_not() -> str | None:
 
 
 def docker(*arguments: str) -> str:
-    """What a docker command prints; it must succeed."""
+    """Return the output of a docker command, which must succeed."""
     done = subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}"
     return done.stdout.strip()
@@ -77,14 +77,14 @@ class Stack:
         )
 
     def compose(self, *arguments: str) -> str:
-        """Run to the end, which must be a success; what it wrote."""
+        """Run a compose command, which must succeed, and return its output."""
         process = self.start_compose(*arguments)
         output, _ = process.communicate()
         assert process.returncode == 0, f"compose {' '.join(arguments)}: {output}"
         return output
 
     def up(self, *arguments: str) -> None:
-        """Bring all services up and wait until each of their containers is healthy."""
+        """Start all services and wait until their containers are healthy."""
         self.compose("up", "--detach", *arguments)
         for service in SERVICES:
             for container in self.containers(service):
@@ -105,12 +105,12 @@ class Stack:
         return self.compose("ps", "--all", "--quiet", service).split()
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """What Docker says of the one container of a service."""
+        """Return `docker inspect` of the only container of a service."""
         (container,) = self.containers(service)
         return inspect(container)
 
     def wait_until_healthy(self, container: str) -> None:
-        """Return once its health check passes."""
+        """Wait until the health check passes."""
         give_up = time.monotonic() + HEALTHY_WITHIN_S
         while inspect(container)["State"]["Health"]["Status"] != "healthy":
             assert time.monotonic() < give_up, docker("logs", container)
@@ -118,7 +118,7 @@ class Stack:
 
 
 def inspect(container: str) -> dict[str, Any]:
-    """What Docker says of a container."""
+    """Return `docker inspect` of a container."""
     (found,) = json.loads(docker("inspect", container))
     return dict(found)
 
@@ -131,7 +131,7 @@ def seconds_to_healthy(container: str) -> float:
 
 
 def _moment(text: str) -> datetime:
-    """Docker writes nanoseconds, and either Z or an offset."""
+    """Parse a Docker timestamp, which has nanoseconds and either Z or an offset."""
     whole, _, rest = text.partition(".")
     zone = "+00:00" if rest.endswith("Z") else rest[-6:]
     return datetime.fromisoformat(f"{whole}.{rest[:6]}{zone}")

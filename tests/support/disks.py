@@ -1,4 +1,4 @@
-"""Disks that are nearly full."""
+"""Fake disks with little free space."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 
 def let_disks_have(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    """Have so many bytes free, wherever it is asked."""
+    """Fake the free space of all disks, in bytes."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free))

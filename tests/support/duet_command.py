@@ -1,4 +1,4 @@
-"""`duet` as it is run in a terminal, but in this process."""
+"""`duet` command line, run in the test process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Duet = Callable[..., int]
 
 
 def duet_command(monkeypatch: pytest.MonkeyPatch) -> Duet:
-    """A function of the words after `duet` that returns the exit status."""
+    """Return a function that runs `duet` with the given arguments and returns the exit status."""
 
     def run(*words: str) -> int:
         monkeypatch.setattr(sys, "argv", ["duet", *words])

@@ -1,4 +1,4 @@
-"""Explanations without a service: runs that wait for nobody."""
+"""Explanations without a service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEAN = (0.49, 0.48, 0.45)
 
 
 def at_once(call: Callable[[], Result]) -> asyncio.Future[Result]:
-    """Stands for the batcher's background."""
+    """Stub of the idle queue."""
     future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
     future.set_result(call())
     return future
@@ -41,7 +41,7 @@ def parameters(
 
 
 async def logits_of(run_batch: RunBatch, image_HWC: Pixels) -> Floats:
-    """The answer to one image, [K]."""
+    """Return the logits of one image, [K]."""
     logits_K: Floats = run_batch(image_HWC[np.newaxis]).logits_NK[0]
     return logits_K
 
@@ -54,7 +54,7 @@ async def explained(
     target: int,
     told: Parameters,
 ) -> Attribution:
-    """What a method says of one image."""
+    """Return the explanation of one image by a method."""
     subject = Subject(
         image_HWC, baseline_image(told.baseline, image_HWC, MEAN), target, await logits_of(run_batch, image_HWC)
     )

@@ -1,4 +1,4 @@
-"""Models that wait: what the service does meanwhile is then no matter of time."""
+"""Gates that block model runs, for deterministic tests of concurrent requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE_S = 60.0
 
 
 class Gate:
-    """Holds every run of a queue's model back until it is opened; of no use where models run on the event loop."""
+    """Block every run of a queue's model until `open`; only for models that run in threads."""
 
     def __init__(self, queue: ModelQueue) -> None:
         self.queue = queue
@@ -26,12 +26,12 @@ class Gate:
         queue.run = self._run
 
     async def held(self, runs: int = 1) -> None:
-        """Until so many more runs have begun."""
+        """Wait until the given number of further runs has started."""
         for _ in range(runs):
             assert await asyncio.to_thread(self._held.acquire, timeout=PATIENCE_S)
 
     def open(self) -> None:
-        """Let all runs go on, now and from now on."""
+        """Unblock current and future runs."""
         self._opened.set()
 
     def _run(self, images_NHWC: Pixels) -> Outputs:
@@ -43,7 +43,7 @@ class Gate:
 
 @contextmanager
 def gated(queue: ModelQueue) -> Iterator[Gate]:
-    """A gate before the queue's model, open at the latest when the block ends."""
+    """Install a gate before the queue's model; it opens when the block ends."""
     gate = Gate(queue)
     try:
         yield gate

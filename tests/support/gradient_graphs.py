@@ -1,4 +1,4 @@
-"""gradient.onnx of the brightness models: their logits are linear, so that every gradient is known beforehand."""
+"""gradient.onnx of the brightness models, whose logits are linear, so that every gradient is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.service import set_champions
 
 
 def gradient_graph(*, classes: int = len(CLASSES), size: int = SIZE, inverted: bool = False, features: bool) -> bytes:
-    """The graph of `write_onnx_version`; its feature map, where it has one, is the image itself, channels first."""
+    """Return the gradient graph of `write_onnx_version`; its optional feature map is the image in NCHW layout."""
     centers_K = np.linspace(0, 1, classes, dtype=np.float32)[:: -1 if inverted else 1]
     count = size * size * 3
     weights_PK = np.tile(SHARPNESS * 2 * centers_K / count, (count, 1)).astype(np.float32)
@@ -51,12 +51,12 @@ def gradient_graph(*, classes: int = len(CLASSES), size: int = SIZE, inverted: b
 
 
 def expected_slope(target: int) -> float:
-    """What the gradient of a class's logit is at every pixel of an image that is not inverted."""
+    """Return the gradient of a class's logit at every pixel of a non-inverted version."""
     return SHARPNESS * 2 * target / (len(CLASSES) - 1) / (SIZE * SIZE * 3)
 
 
 def write_explainable(home: Path, *, geometry: Geometry = "stretch") -> Path:
-    """cnn@1 with feature maps, its opposite mlp@1 without, and cnn@2 without any gradient graph."""
+    """Return cnn@1 with feature maps, the inverted mlp@1 without, and cnn@2 without a gradient graph."""
     models = home / "models"
     for family, inverted in (("cnn", False), ("mlp", True)):
         graph = gradient_graph(inverted=inverted, features=family == "cnn")

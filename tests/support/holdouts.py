@@ -1,4 +1,4 @@
-"""Answers to a holdout whose truth is known, for the tests of the promotion gate."""
+"""Predictions on a holdout with known labels, for the tests of the promotion gate."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GRAY_LABELS_N: Labels = np.repeat(np.arange(len(GRAYS)), 40)
 
 
 def rights(*wrong_per_class: int, seed: int | None = None) -> Rights:
-    """Which images are answered right: of each class, so many are not; the first ones, or drawn by `seed`."""
+    """Return the mask of correct predictions; the wrong ones of a class are its first images or drawn by `seed`."""
     right_N = np.ones(IMAGES, bool)
     for k, wrong in enumerate(wrong_per_class):
         places = np.arange(PER_CLASS) if seed is None else np.random.default_rng(seed + k).permutation(PER_CLASS)
@@ -41,7 +41,7 @@ def rights(*wrong_per_class: int, seed: int | None = None) -> Rights:
 
 
 def split_of(right_N: Rights, *, confidence: float = 0.9, labels_N: Labels = LABELS_N) -> SplitPredictions:
-    """Answers that are right there, each as sure as `confidence`."""
+    """Return predictions that are correct under the mask, each with the given confidence."""
     classes = int(labels_N.max()) + 1
     answers_N = np.where(right_N, labels_N, (labels_N + 1) % classes)
     probabilities_NK = np.full((len(labels_N), classes), (1 - confidence) / (classes - 1), np.float32)
@@ -80,7 +80,7 @@ def corrupted_record(manifest: Manifest, right_N: Rights, flagged_N: Rights, **d
 
 
 def costs(latency: float = 1.0, size: float = 1.0) -> Costs:
-    """Costs with these ratios."""
+    """Return costs with these ratios."""
     ratio = ConfidenceInterval(value=latency, low=0.99 * latency, high=1.01 * latency)
     return Costs(Latency(ratio, 2.0 * latency, 2.0), round(1e6 * size), 1_000_000)
 

@@ -1,4 +1,4 @@
-"""The service over a real broker, and what a worker would tell it."""
+"""Service over a real broker, with the messages of a worker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRAIN = {"recipe": "mlp_baseline", "seed": 3, "overrides": {"epochs": 2}}
 
 @asynccontextmanager
 async def job_app(home: Path, broker: Broker, **changes: Any) -> AsyncIterator[RunningApp]:
-    """The app over this broker; its client sends no key of its own accord."""
+    """Return the app over this broker; its client sends no key by default."""
     settings = settings_for(
         home,
         redis_url=broker.url,
@@ -44,7 +44,7 @@ def desk_of(app: RunningApp) -> JobService:
 
 
 async def submitted(app: RunningApp, body: dict[str, Any] | None = None, path: str = "/train", **headers: str) -> str:
-    """Ask for a job that will be accepted; its id."""
+    """Start a job, which must be accepted, and return its id."""
     answer = await app.client.post(path, json=TRAIN if body is None else body, headers=WITH_KEY | headers)
     assert answer.status_code == 202, answer.text
     job_id: str = answer.json()["id"]
@@ -61,13 +61,13 @@ def claimed(app: RunningApp, job_id: str, *events: ReportedEvent) -> int:
 
 
 def messages(broker: Broker, kind: str) -> int:
-    """How many messages wait in the queue."""
+    """Return the number of messages in the queue."""
     with broker.client() as client:
         return int(client.llen(queue_key(kind)))  # type: ignore[arg-type]
 
 
 def write_log(app: RunningApp, job_id: str, content: bytes) -> Path:
-    """What the job's process has printed."""
+    """Write the output of the job's process."""
     path = named_run(app.state["settings"].home, job_id) / LOG_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -75,7 +75,7 @@ def write_log(app: RunningApp, job_id: str, content: bytes) -> Path:
 
 
 def worker_report(name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate")) -> WorkerReport:
-    """What a worker says of itself."""
+    """Return a worker's heartbeat."""
     return WorkerReport(
         name=name,
         host="test",
@@ -92,7 +92,7 @@ def worker_report(name: str, *, ready: bool, queues: Sequence[Any] = ("train", "
 
 
 def sse_events(text: str) -> list[dict[str, str]]:
-    """The fields of each event in a stream, comments left out."""
+    """Return the fields of each event in a stream, without comments."""
     blocks = [block for block in text.split("\n\n") if block]
     events = [dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":")) for block in blocks]
     return [event for event in events if "data" in event]

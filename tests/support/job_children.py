@@ -1,5 +1,6 @@
-"""What stands in for a training environment's python: a script that speaks a child's protocol, or the real child on a
-small data set. Either is started as `SCRIPT -m training job ...`, and says of itself that it has all it needs.
+"""Stub interpreters of a training environment: a script with the protocol of a job process, or the real one.
+
+Both are started as `SCRIPT -m training job ...` and report that all packages are installed.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ STEPS = """
         tell("note", text=f"step {step}")
     tell("result", result={"steps": steps})
 """
-"""A child that takes as many steps as the job's seed says, and goes on from those that an earlier one has taken."""
+"""Child with as many steps as the job's seed; it resumes from the steps of an earlier child."""
 
 
 def double(path: Path, body: str) -> Path:

@@ -1,4 +1,4 @@
-"""Worker processes for tests: started, killed, asked to stop; and what became of the jobs they were given."""
+"""Worker processes for tests: start, kill, stop, and state of their jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs for tests of what happens to them."""
+"""Job records for tests of leases and events."""
 
 from __future__ import annotations
 

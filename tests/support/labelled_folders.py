@@ -1,4 +1,4 @@
-"""Labelled folders of images made up for tests: a color per class, in many sizes, modes and formats."""
+"""Synthetic labelled folders: one color per class, in many sizes, modes and formats."""
 
 from __future__ import annotations
 

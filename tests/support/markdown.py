@@ -1,10 +1,10 @@
-"""The fenced blocks of the project's pages, and who looks after each.
+"""Fenced code blocks of the project's pages, and the test of each.
 
-A block of `bash` or `python` is run against a service that all pages share; a `json` or `text` block after one is what
-it answers or prints. Any other says in a comment on the line above who looks after it:
+`bash` and `python` blocks are run against a service that all pages share; a `json` or `text` block after one is its
+expected output. A comment on the line above names the test of any other block:
 
-    <!-- not run: why nobody does -->
-    <!-- parsed: why it is not run --> the arguments of its commands are read, and nothing is done
+    <!-- not run: reason -->
+    <!-- parsed: reason --> the arguments of its commands are parsed but not executed
     <!-- run by: tests/.../test_this.py::test_that -->
 """
 

@@ -1,4 +1,4 @@
-"""The messages that wait in the queues of jobs, read as they lie at the broker."""
+"""Messages in the job queues of the broker."""
 
 from __future__ import annotations
 

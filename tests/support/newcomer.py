@@ -1,4 +1,4 @@
-"""The service as a newcomer starts it: `make serve` in a copy of the project, without torch."""
+"""Service in a fresh checkout: `make serve` in a copy of the project, without torch."""
 
 from __future__ import annotations
 

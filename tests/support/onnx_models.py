@@ -1,8 +1,8 @@
-"""Real, tiny ONNX versions whose answer to an image is known beforehand.
+"""Tiny ONNX versions with known predictions.
 
-The model names the class nearest to an image's brightness: of K classes, class k stands for the brightness
-255 * k / (K - 1). So a picture of one gray answers for itself, and no two grays have the same logits. The int8 variant
-is the same with coarser weights, so that its logits tell which of the two has run.
+The model predicts the class nearest to an image's brightness: of K classes, class k has the brightness
+255 * k / (K - 1). Different grays have different logits. The int8 variant has coarser weights, so that its logits
+identify it.
 """
 
 from __future__ import annotations
@@ -88,19 +88,19 @@ def write_onnx_version(
 
 
 def gray_png(brightness: int, size: int = SIZE) -> bytes:
-    """A picture of one gray, as PNG."""
+    """Return a PNG image of one gray."""
     stream = io.BytesIO()
     Image.new("RGB", (size, size), (brightness,) * 3).save(stream, "PNG")
     return stream.getvalue()
 
 
 def brightness_of(label: str, classes: Sequence[str] = CLASSES) -> int:
-    """The gray that the model takes for this class."""
+    """Return the gray that the model assigns to this class."""
     return round(255 * classes.index(label) / (len(classes) - 1))
 
 
 def expected_logits(brightness: int, precision: Precision = "fp32") -> npt.NDArray[np.float64]:
-    """What a version that is not inverted answers to a picture of this gray, float64 [K]."""
+    """Return the logits of a non-inverted version for an image of this gray, float64 [K]."""
     centers_K = np.linspace(0, 1, len(CLASSES))
     slopes_K = centers_K if precision == "fp32" else np.round(centers_K * _INT8_STEPS) / _INT8_STEPS
     return np.asarray(SHARPNESS * (2 * slopes_K * brightness / 255 - centers_K**2), np.float64)

@@ -1,4 +1,4 @@
-"""Requests of the Open Inference Protocol for tests, and what its errors must look like."""
+"""Requests and errors of the Open Inference Protocol for tests."""
 
 from __future__ import annotations
 

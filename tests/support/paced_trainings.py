@@ -1,6 +1,6 @@
-"""Trainings that go as fast as a test wants: a stand-in for the training environment that tells what it is told to.
+"""Paced trainings: a stub training environment whose progress the test controls.
 
-A training whose seed is at least `FIRST_PACED` is paced; every other job is done by the real child on small images.
+A training whose seed is at least `FIRST_PACED` is paced; other jobs run the real job process on small images.
 """
 
 from __future__ import annotations

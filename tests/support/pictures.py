@@ -1,4 +1,4 @@
-"""Small pictures and their encoded bytes."""
+"""Small test images and their encoded bytes."""
 
 from __future__ import annotations
 

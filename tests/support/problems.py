@@ -1,4 +1,4 @@
-"""What every error of the API must look like."""
+"""Checks of the problem details (RFC 9457) of API errors."""
 
 from __future__ import annotations
 

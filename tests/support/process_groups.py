@@ -1,4 +1,4 @@
-"""Looking for processes that a test's subject started, or should have ended."""
+"""Process groups of subprocesses: liveness and members."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
+    """Return whether a process runs; zombies do not count."""
     fields = _fields(pid)
     return fields is not None and fields[0] != "Z"
 

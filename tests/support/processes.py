@@ -1,6 +1,6 @@
-"""Real child processes for tests of what a kill or a crowd does to files.
+"""Real child processes for tests of files under kills and concurrent access.
 
-A fork server starts them: it has no threads to fork in the middle of, and what it has imported is there at once.
+A fork server starts them: it has no threads, and its imports are shared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A repository whose champions move, for the tests of aliases and their trail."""
+"""Repository with promotions, for the tests of aliases and the audit trail."""
 
 from __future__ import annotations
 

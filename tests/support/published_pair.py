@@ -1,7 +1,6 @@
-"""One small version of each family, trained on made-up images and published with everything that a version has.
+"""One small complete version of each family, trained on synthetic images.
 
-A session trains them once: the first test that asks for them writes them to the session's folder, where the workers of
-pytest-xdist find them under a file lock.
+They are trained once per session, in the session's folder, which the workers of pytest-xdist share with a file lock.
 """
 
 from __future__ import annotations

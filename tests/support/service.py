@@ -1,4 +1,4 @@
-"""The service for tests: its settings over a small repository, in this process, or as a process of its own."""
+"""Service for tests over a small repository, in the test process or in a subprocess."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RunningApp:
     state: AppState
 
     async def is_ready(self) -> bool:
-        """Whether /readyz says so."""
+        """Return whether /readyz reports ready."""
         return (await self.client.get("/readyz")).status_code == 200
 
     def queue(self, family: str) -> ModelQueue:
@@ -173,7 +173,7 @@ class ServiceProcess:
 
     @property
     def listeners(self) -> int:
-        """How many sockets listen on its port."""
+        """Return the number of sockets that listen on its port."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         places = [line.split()[1] for line in lines if line.split()[3] == "0A"]
         return sum(int(place.split(":")[1], 16) == self.address[1] for place in places)

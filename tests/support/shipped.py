@@ -1,4 +1,4 @@
-"""The versions that ship with the project, whichever they are by now."""
+"""Versions that ship with the project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def predecessor(family: str) -> int:
 
 
 def shipped_folder(family: str, version: int) -> Path:
-    """Where its files lie."""
+    """Folder of the version's files."""
     return shipped_models() / family / str(version)
 
 

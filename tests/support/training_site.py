@@ -1,4 +1,4 @@
-"""A service whose trainings go at the pace of a test, as pages of a real browser see it."""
+"""Service with paced trainings, for browser tests."""
 
 from __future__ import annotations
 

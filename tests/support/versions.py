@@ -1,4 +1,4 @@
-"""Small valid model versions on disk, for every test that needs one to exist."""
+"""Small valid model versions on disk."""
 
 from __future__ import annotations
 

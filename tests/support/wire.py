@@ -1,4 +1,4 @@
-"""HTTP byte for byte, for what no well-behaved client does."""
+"""Raw HTTP over a socket, for requests that HTTP clients do not send."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Peer:
         return Answer(int(status_line.split(" ")[1]), headers, body)
 
     async def rest(self) -> bytes:
-        """Whatever comes until the other side closes the connection."""
+        """Return all bytes until the server closes the connection."""
         return await self._reader.read()
 
     def hang_up_sending(self) -> None:

@@ -1,1 +1,1 @@
-"""Tuning: a search for better settings of a recipe, on validation images, kept in a journal."""
+"""Hyperparameter search for recipes with Optuna, evaluated on validation images and stored in a journal."""

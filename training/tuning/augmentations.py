@@ -1,4 +1,4 @@
-"""What the spaces of both families have in common of augmentation: how far images are changed, and how much mixed."""
+"""Augmentation dimensions of the search spaces of both families."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMES = ("translate", "rotate", "stretch", "cutout", "mixup")
 def augmentation_dimensions(
     base: Augmentation, *, cutout: tuple[int, ...], mixup: tuple[float, ...]
 ) -> dict[str, BaseDistribution]:
-    """Strength of every change; none of it and what the recipe has are always among the choices."""
+    """Return the strength of each augmentation; the choices include zero and the recipe's value."""
     return {
         "translate": IntDistribution(0, max(4, base.translate)),
         "rotate": _choices(10.0, 20.0, own=base.rotate),
@@ -26,12 +26,12 @@ def augmentation_dimensions(
 
 
 def augmentation_baseline(base: Augmentation) -> Point:
-    """Where the recipe stands."""
+    """Return the point of the recipe."""
     return {name: getattr(base, name) for name in _NAMES}
 
 
 def augmentation_at(point: Point) -> dict[str, Any]:
-    """The settings at a point, by their dotted names; a journal of an older release may lack some dimensions."""
+    """Return the settings at a point by dotted name; journals of older releases may lack some dimensions."""
     return {f"augmentation.{name}": point[name] for name in _NAMES if name in point}
 
 

@@ -1,4 +1,4 @@
-"""What is searched for a convolutional network."""
+"""Search space of convolutional networks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from core.recipes import CNNNetwork, RecipeConfig
 from training.tuning.augmentations import augmentation_at, augmentation_baseline, augmentation_dimensions
 from training.tuning.optimizers import Defaults, optimization_at, optimization_baseline, optimization_dimensions
 from training.tuning.parts import parts_at, parts_baseline, parts_dimensions, parts_of
-from training.tuning.space import Point, Space
-from training.tuning.widths import scaled
+from training.tuning.space import Point, Space, scaled
 
 EPOCHS = 6
-"""On half of the images, a run of `cnn_fast` takes three minutes on two cores with AMX, about eight on two without."""
+"""A run of `cnn_fast` on half of the images takes three minutes on two cores with AMX, about eight without AMX."""
 MAX_CONVOLUTIONS = 4
-HAND_SET = {
+DEFAULTS = {
     "muon": Defaults(learning_rate=0.1, vector_learning_rate=0.01, weight_decay=0.05, momentum=0.6),
     "adamw": Defaults(learning_rate=2e-3, weight_decay=0.05, momentum=0.9),
     "sgd": Defaults(learning_rate=0.1, weight_decay=5e-4, momentum=0.9),
@@ -22,17 +21,14 @@ HAND_SET = {
 
 
 def cnn_space(base: RecipeConfig) -> Space:
-    """Activation, loss, optimizer, rate, decay, width, depth and augmentation, and the parts of a whitened network.
-
-    What each of these parts gives is measured by leaving it out.
-    """
+    """Return the space of activation, loss, optimizer, rates, width, depth, augmentation and whitened-network parts."""
     network, augmentation = base.network, base.augmentation
     if not isinstance(network, CNNNetwork):
-        raise TypeError(f"{base.recipe} is no cnn")
+        raise TypeError(f"{base.recipe} is not a cnn recipe")
     dimensions: dict[str, BaseDistribution] = {
         "activation": CategoricalDistribution(("relu", "gelu", "silu", "tanh")),
-        **optimization_dimensions(base.optimization, HAND_SET),
-        # A wider network is nearly always better and always slower: what is looked for is not the largest.
+        **optimization_dimensions(base.optimization, DEFAULTS),
+        # Bounded, because a wider network is nearly always more accurate and always slower.
         "width": CategoricalDistribution((0.5, 0.75, 1.0, 1.25)),
         "depth": IntDistribution(
             -1 if network.convolutions > 1 else 0, 1 if network.convolutions < MAX_CONVOLUTIONS else 0
@@ -57,7 +53,7 @@ def cnn_space(base: RecipeConfig) -> Space:
                 "network.convolutions": network.convolutions + point["depth"],
                 **augmentation_at(point),
                 **parts_at(base, point),
-                **optimization_at(point, base.optimization, HAND_SET),
+                **optimization_at(point, base.optimization, DEFAULTS),
             }
         )
 

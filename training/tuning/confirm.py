@@ -1,7 +1,7 @@
-"""Is the best trial better, or was it lucky? The recipe and the best, each with new seeds, on images neither knows.
+"""Confirmation of the best trial: recipe and best trial, trained with new seeds and evaluated on fresh images.
 
-The best of many trials owes part of its figure to the validation images and the seed that it was chosen by. So both
-are trained anew with seeds that the search has not used, and judged on training images that lay outside its share.
+The validation accuracy of the best of many trials is biased upwards by the selection. Therefore both are trained again
+with seeds that the search has not used, and evaluated on training images outside the share of the search.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.tuning.trials import baseline_trial
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Accuracies of the recipe and of the best trial on fresh images, of the same seeds in the same order."""
+    """Accuracies of the recipe and the best trial on fresh images, in the order of `seeds`."""
 
     trial: int
     seeds: tuple[int, ...]
@@ -33,23 +33,23 @@ class Confirmation:
 
     @property
     def gain(self) -> ConfidenceInterval:
-        """Mean difference of the two with its 95 % interval over seeds."""
+        """Mean difference with its 95 % interval over seeds (paired Student's t)."""
         return student_mean([best - base for best, base in zip(self.best, self.baseline, strict=True)])
 
 
 def confirm(journal: Journal, setup: StudySetup, *, seeds: int, progress: StudyProgress) -> None:
-    """Train both with `seeds` new seeds; what the journal holds of them already is kept.
+    """Train both with `seeds` new seeds, except runs that are already in the journal.
 
     Raises:
-        ConfigurationError: no trial has ended.
-        TrainingDivergedError: a run's loss is no longer finite.
+        ConfigurationError: no trial is complete.
+        TrainingDivergedError: a loss is NaN or infinite.
         CheckpointError: a checkpoint cannot be read or written.
     """
     study, space = journal.study, space_of(journal)
     best = best_trial(study)
     baseline = baseline_trial(study).number
     if best == baseline:
-        progress.line("no trial was better than the recipe as it is: there is nothing to confirm")
+        progress.line("no trial was better than the unchanged recipe: there is nothing to confirm")
         return
     first = journal.description.config.seed + 1
     runs = [(trial, seed) for seed in range(first, first + seeds) for trial in (baseline, best)]
@@ -57,11 +57,11 @@ def confirm(journal: Journal, setup: StudySetup, *, seeds: int, progress: StudyP
         progress.runs("confirming", done=done, total=len(runs))
         folder = journal.folder / f"confirm-{number}-{seed}"
         if _key(number, seed) in study.user_attrs:
-            shutil.rmtree(folder, ignore_errors=True)  # a kill may have come between the note and its removal
+            shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed before the removal
             continue
         point = study.get_trials(deepcopy=False)[number].params
         config = space.config(point).with_overrides({"seed": seed})
-        accuracy = final_accuracy(short_run(config, setup, folder, judged_on=setup.fresh, reporter=progress))
+        accuracy = final_accuracy(short_run(config, setup, folder, validation=setup.fresh, reporter=progress))
         study.set_user_attr(_key(number, seed), accuracy)
         progress.line(f"trial {number}, seed {seed}: {accuracy:.2%} of {len(setup.fresh):,} fresh images")
         shutil.rmtree(folder)
@@ -69,18 +69,18 @@ def confirm(journal: Journal, setup: StudySetup, *, seeds: int, progress: StudyP
 
 
 def best_trial(study: optuna.Study) -> int:
-    """Number of the trial that ended best on the validation images.
+    """Return the number of the trial with the best final validation accuracy.
 
     Raises:
-        ConfigurationError: none has ended.
+        ConfigurationError: no trial is complete.
     """
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        raise ConfigurationError(f"no trial of {study.study_name!r} has run to its end yet")
+        raise ConfigurationError(f"no trial of {study.study_name!r} is complete yet: run more trials")
     return study.best_trial.number
 
 
 def read_confirmation(study: optuna.Study) -> Confirmation | None:
-    """What the journal holds of the best trial's confirmation; None where that is less than two seeds of both."""
+    """Return the confirmation of the best trial; None if fewer than two seeds of both are in the journal."""
     best, baseline = best_trial(study), baseline_trial(study).number
     attributes = study.user_attrs
     seeds = sorted(int(name.split(":")[2]) for name in attributes if name.startswith(_key(best, "")))

@@ -1,4 +1,4 @@
-"""Which space belongs to a recipe: that of its family."""
+"""Selection of the search space and the trial length by the family of a recipe."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from training.tuning.space import Space, require_inside
 
 
 def space_for(config: RecipeConfig) -> Space:
-    """The search space around a recipe.
+    """Return the search space around a recipe.
 
     Raises:
-        ConfigurationError: the recipe does not lie in its family's space.
+        ConfigurationError: the recipe is outside its family's space.
     """
     space = mlp_space.mlp_space(config) if config.network.kind == "mlp" else cnn_space.cnn_space(config)
     return require_inside(space, config.recipe)
 
 
 def trial_epochs(config: RecipeConfig) -> int:
-    """Epochs of a trial, unless it is told otherwise; no more than the recipe has."""
+    """Return the default epochs of a trial, at most those of the recipe."""
     return min(config.epochs, mlp_space.EPOCHS if config.network.kind == "mlp" else cnn_space.EPOCHS)

@@ -1,4 +1,4 @@
-"""The figures of a tuning: its history, what mattered, and every trial as a line through its settings."""
+"""Figures of a tuning report: history, importances and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from training.tuning.trials import DIVERGED, accuracies_of
 Floats = npt.NDArray[np.float64]
 
 _COLORS = "cividis"
-"""Reads the same for people with any common color vision."""
+"""Readable with all common types of color vision."""
 
 _PAPER = {"facecolor": LIGHT.surface, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
-"""Below labels that lines would cross."""
+"""Background of labels that lines cross."""
 
 
 def history_figure(trials: Sequence[FrozenTrial]) -> Figure:
-    """Accuracy of each trial in their order, the best so far, and every epoch; of what diverged there is none."""
+    """Draw the accuracy by trial with the best so far, and by epoch; diverged trials are left out."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     ends, epochs = figure.subplots(1, 2, sharey=True)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
@@ -58,7 +58,7 @@ def history_figure(trials: Sequence[FrozenTrial]) -> Figure:
 
 
 def importance_figure(importances: Mapping[str, float]) -> Figure:
-    """Share of the accuracies' variance that each setting explains, as bars."""
+    """Draw the share of the variance of accuracy that each setting explains, as bars."""
     figure = Figure(figsize=(6, 0.9 + 0.3 * len(importances)), layout="constrained")
     axes = figure.subplots()
     axes.barh(list(importances), list(importances.values()), color=LIGHT.accent, height=0.72)
@@ -71,7 +71,7 @@ def importance_figure(importances: Mapping[str, float]) -> Figure:
 
 
 def parallel_figure(trials: Sequence[FrozenTrial], dimensions: Mapping[str, BaseDistribution]) -> Figure:
-    """One line for each trial that ran to its end, through its value on every axis, colored by its accuracy."""
+    """Draw parallel coordinates: one line per complete trial, colored by its accuracy."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     values = np.array([trial.value or 0.0 for trial in complete])
     figure = Figure(figsize=(1.0 + 1.05 * (len(dimensions) + 1), 4.2), layout="constrained")
@@ -80,13 +80,13 @@ def parallel_figure(trials: Sequence[FrozenTrial], dimensions: Mapping[str, Base
     places = {name: _places([trial.params[name] for trial in complete], d) for name, d in dimensions.items()}
     spread = float(np.ptp(values)) or 1.0
     heights = np.column_stack([*(place for place, _ in places.values()), (values - values.min()) / spread])
-    colours = figure.colorbar(
+    colormap = figure.colorbar(
         axes.scatter([], [], c=[], cmap=_COLORS, norm=normalize), ax=axes, format=PercentFormatter(1.0),
         label="validation accuracy",
     ).cmap  # fmt: skip
-    # The best are drawn last, over the others.
+    # Ascending order draws the best on top.
     for number in np.argsort(values):
-        axes.plot(heights[number], color=colours(normalize(values[number])), lw=1.6, alpha=0.85)
+        axes.plot(heights[number], color=colormap(normalize(values[number])), lw=1.6, alpha=0.85)
     for axis, (_, ticks) in enumerate(places.values()):
         axes.axvline(axis, color=LIGHT.muted, lw=0.8)
         for height, label in ticks:
@@ -100,13 +100,13 @@ def parallel_figure(trials: Sequence[FrozenTrial], dimensions: Mapping[str, Base
 
 
 def _places(values: Sequence[Any], dimension: BaseDistribution) -> tuple[Floats, list[tuple[float, str]]]:
-    """Heights in [0, 1] of the values on their axis, and where to write which label."""
+    """Return the heights in [0, 1] of the values on their axis, and the tick labels with their heights."""
     if isinstance(dimension, CategoricalDistribution):
         last = max(1, len(dimension.choices) - 1)
         known = {choice: place / last for place, choice in enumerate(dimension.choices)}
         return np.array([known[value] for value in values]), [(known[c], shown(c)) for c in dimension.choices]
     if not isinstance(dimension, FloatDistribution | IntDistribution):
-        raise TypeError(f"no axis is known for {dimension}")
+        raise TypeError(f"unsupported distribution: {dimension}")
     numbers = np.array([dimension.low, dimension.high, *values], dtype=np.float64)
     scaled = np.log(numbers) if dimension.log else numbers
     heights = (scaled[2:] - scaled[0]) / ((scaled[1] - scaled[0]) or 1.0)

@@ -1,6 +1,6 @@
-"""The journal of a tuning: one file of small JSON lines that survives a kill at any point.
+"""Crash-safe journal of a tuning study, in JSON lines.
 
-DUET_HOME/studies/<name>.journal is Optuna's; beside it, <name>/ holds the checkpoint of the run under way.
+DUET_HOME/studies/<name>.journal is Optuna's journal; <name>/ contains the checkpoint of the current run.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import CheckpointError, ConfigurationError
 from core.recipes import RECIPES, RecipeConfig
-from training.tuning.ablation.places import require_room, study_folder
+from training.tuning.ablation.study_folder import require_room, study_folder
 
 _DESCRIPTION = "description"
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
-"""What Optuna and pydantic raise of lines that are no journal's, or not this release's."""
+"""Exceptions that Optuna and pydantic raise for damaged journals and those of other releases."""
 
 
 class EmptyJournalError(ConfigurationError):
-    """The journal has nothing in it yet."""
+    """The journal has no trials yet."""
 
 
 class Description(BaseModel):
-    """What a tuning works on; a resumed one must have the same."""
+    """Settings and data of a tuning study, which must be the same when it is resumed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     config: RecipeConfig
-    """The recipe at its reduced number of epochs: trial 0."""
+    """Configuration of trial 0: the recipe with reduced epochs."""
     share: float
-    """Of the training images."""
+    """Fraction of the training images."""
     seed: int
-    """Of the search; that of the weights is the recipe's."""
+    """Seed of the search; the seed of the weights is the recipe's."""
     data: str
     data_digest: str
     split_digest: str
-    """Of the split whose train part is the share."""
+    """Digest of the split whose train part is the share."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Journal:
     study: optuna.Study
     description: Description
     folder: Path
-    """For the checkpoints of its runs."""
+    """Folder of the checkpoints."""
 
 
 def journal_path(home: Path, name: str) -> Path:
-    """The file of the tuning called `name`; it need not exist.
+    """Return the path of a study's journal, which may not exist.
 
     Raises:
-        ConfigurationError: the name could leave the folder of studies.
+        ConfigurationError: the name is not a valid file name.
     """
     folder = study_folder(home, name)
     return folder.with_name(f"{name}.journal")
@@ -70,12 +70,12 @@ def journal_path(home: Path, name: str) -> Path:
 
 @contextmanager
 def open_journal(home: Path, name: str, description: Description) -> Iterator[Journal]:
-    """Open the journal for tuning, and make it where there is none; no other process can until it is closed.
+    """Open or create the journal with an exclusive lock.
 
     Raises:
-        ConfigurationError: the journal belongs to other settings or images; the message lists the differences.
-        CheckpointError: another process has it, the journal is damaged or of another release, or the disk refuses.
-        LowDiskError: there is no room for the checkpoints of its runs.
+        ConfigurationError: the journal has other settings or images; the message lists the differences.
+        CheckpointError: another process has the lock, the journal is damaged or of another release, or writing failed.
+        LowDiskError: there is no space for the checkpoints.
     """
     path = journal_path(home, name)
     folder = study_folder(home, name)
@@ -83,7 +83,7 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder)
         with FileLock(folder / ".lock").acquire(timeout=0):
-            _heal(path)
+            _repair(path)
             with _readable(path):
                 storage = _storage(path)
                 _require_own(path, storage, name)
@@ -102,39 +102,41 @@ def open_journal(home: Path, name: str, description: Description) -> Iterator[Jo
         raise CheckpointError(f"another process is tuning {name}: wait for it, or give another --study") from None
     except OSError as error:
         raise CheckpointError(
-            f"the journal {path} cannot be kept ({error}): free some space and give the same command again"
+            f"cannot write the journal {path} ({error}): free some space and run the same command again"
         ) from error
 
 
 def read_journal(home: Path, name: str) -> Journal:
-    """Open the journal for reading alone, be it that a tuning is under way.
+    """Open the journal for reading, also while a tuning is running.
 
     Raises:
-        ConfigurationError: there is none, or its recipe is no longer there.
-        EmptyJournalError: nothing is in it yet.
-        CheckpointError: it is damaged or of another release.
+        ConfigurationError: the journal or its recipe does not exist.
+        EmptyJournalError: the journal has no trials yet.
+        CheckpointError: the journal is damaged or of another release.
     """
     path = journal_path(home, name)
     if not path.is_file():
-        there = sorted(found.stem for found in path.parent.glob("*.journal"))
-        raise ConfigurationError(f"no study {name!r} in {path.parent}: there are {', '.join(there) or 'none'}")
+        existing = sorted(found.stem for found in path.parent.glob("*.journal"))
+        raise ConfigurationError(
+            f"no study {name!r} in {path.parent}; existing studies: {', '.join(existing) or 'none'}"
+        )
     with _readable(path):
         storage = _storage(path)
         _require_own(path, storage, name)
         study = optuna.load_study(study_name=name, storage=storage) if storage.get_all_studies() else None
         if study is None or _DESCRIPTION not in study.user_attrs:
-            raise EmptyJournalError(f"the journal {path} has nothing in it yet: report it when trials have ended")
+            raise EmptyJournalError(f"the journal {path} has no trials yet: write the report after some have ended")
         description = _description(study)
     recipe = description.config.recipe
     if recipe not in RECIPES:
         raise ConfigurationError(
-            f"the journal {path} is of the recipe {recipe!r}, which is no longer there: move it away"
+            f"the journal {path} is of the recipe {recipe!r}, which no longer exists: move the journal away"
         )
     return Journal(study, description, study_folder(home, name))
 
 
 def begun_config(home: Path, name: str) -> RecipeConfig | None:
-    """The configuration of the tuning called `name`, or None where none has begun.
+    """Return the configuration of the study, or None if it has not started.
 
     Raises:
         ConfigurationError, CheckpointError: as `read_journal` does.
@@ -149,7 +151,7 @@ def begun_config(home: Path, name: str) -> RecipeConfig | None:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say of what cannot be read that it cannot, instead of how Optuna stumbled over it."""
+    """Convert the errors of a damaged journal to CheckpointError."""
     try:
         yield
     except _DAMAGE as error:
@@ -159,7 +161,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _storage(path: Path) -> JournalStorage:
-    # Optuna passes over a last line that is no JSON, but would append the next to it, and then read neither.
+    # Optuna ignores an incomplete last line, but would append the next line to it and lose both.
     if path.exists():
         for line in path.read_bytes().split(b"\n")[:-1]:
             json.loads(line)
@@ -171,15 +173,12 @@ def _require_own(path: Path, storage: JournalStorage, name: str) -> None:
     for study in storage.get_all_studies():
         if study.study_name != name:
             raise ConfigurationError(
-                f"the journal {path} is of the study {study.study_name!r}: give it back its name, or move the copy away"
+                f"the journal {path} is of the study {study.study_name!r}: rename it to that, or move it away"
             )
 
 
-def _heal(path: Path) -> None:
-    """Cut off what a kill or a full disk left of a last line, and drop a lock that the killed process held.
-
-    Optuna reads a journal up to such a line, but would append the next one to it, and neither could be read.
-    """
+def _repair(path: Path) -> None:
+    """Remove an incomplete last line and a stale lock, both left by a killed process or a full disk."""
     if path.exists():
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1
@@ -200,5 +199,5 @@ def _require_same(stored: Description, given: Description, name: str) -> None:
     both = stored.config.differences(given.config) | {key: pair for key, pair in both.items() if pair[0] != pair[1]}
     listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in both.items())
     raise ConfigurationError(
-        f"the study {name!r} was begun with other settings: {listed}. Give the same, or another --study"
+        f"the study {name!r} was started with other settings: {listed}. Give the same settings, or another --study"
     )

@@ -1,4 +1,4 @@
-"""What is searched for a plain neural network."""
+"""Search space of multilayer perceptrons (MLP)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from core.recipes import MLPNetwork, RecipeConfig
 from training.tuning.augmentations import augmentation_at, augmentation_baseline, augmentation_dimensions
 from training.tuning.optimizers import Defaults, optimization_at, optimization_baseline, optimization_dimensions
-from training.tuning.space import Point, Space
-from training.tuning.widths import scaled
+from training.tuning.space import Point, Space, scaled
 
 EPOCHS = 15
-"""On half of the images, a minute a run on two cores."""
-HAND_SET = {
+"""A run on half of the images takes one minute on two cores."""
+DEFAULTS = {
     "muon": Defaults(learning_rate=0.03, vector_learning_rate=1e-3, weight_decay=0.1, momentum=0.9),
     "adamw": Defaults(learning_rate=1e-3, weight_decay=0.05, momentum=0.9),
     "sgd": Defaults(learning_rate=0.1, weight_decay=5e-4, momentum=0.9),
@@ -22,17 +21,17 @@ HAND_SET = {
 
 
 def mlp_space(base: RecipeConfig) -> Space:
-    """Activation, loss, optimizer, rate, decay, dropout, width, depth, shifts, turns, stretches, cutout and mixup."""
+    """Return the space of activation, loss, optimizer, rates, dropout, width, depth and augmentation."""
     network, augmentation = base.network, base.augmentation
     if not isinstance(network, MLPNetwork):
-        raise TypeError(f"{base.recipe} is no mlp")
+        raise TypeError(f"{base.recipe} is not an mlp recipe")
     dimensions: dict[str, BaseDistribution] = {
         "activation": CategoricalDistribution(("relu", "gelu", "silu", "tanh")),
-        **optimization_dimensions(base.optimization, HAND_SET),
+        **optimization_dimensions(base.optimization, DEFAULTS),
         "dropout": CategoricalDistribution(tuple(sorted({0.0, 0.1, 0.2, network.dropout}))),
-        # A wider network is nearly always better and always slower: what is looked for is not the largest.
+        # Bounded, because a wider network is nearly always more accurate and always slower.
         "width": CategoricalDistribution((0.5, 0.75, 1.0, 1.25)),
-        # Blocks by two, or hidden layers by one.
+        # Unit: two blocks, or one hidden layer.
         "depth": IntDistribution(-1 if network.blocks > 2 or len(network.hidden) > 1 else 0, 1),
         **augmentation_dimensions(augmentation, cutout=(8,), mixup=(0.2, 0.5, 1.0)),
     }
@@ -52,7 +51,7 @@ def mlp_space(base: RecipeConfig) -> Space:
                 "network.dropout": point["dropout"],
                 **_shape(network, point),
                 **augmentation_at(point),
-                **optimization_at(point, base.optimization, HAND_SET),
+                **optimization_at(point, base.optimization, DEFAULTS),
             }
         )
 

@@ -1,7 +1,7 @@
-"""What the spaces of both families have in common: loss, optimizer, rate and weight decay.
+"""Optimization dimensions of the search spaces of both families: loss, optimizer, learning rate, weight decay.
 
-A rate that suits one optimizer is useless to another. So each comes with settings of its own, the recipe's optimizer
-with the recipe's, and the search looks for factors.
+Learning rates of different optimizers are not comparable. Therefore each optimizer has default settings (those of the
+recipe for its own optimizer), and the search varies factors of them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from core.recipes import Optimization
 from training.tuning.space import Point
 
 _SMOOTHING = 0.1
-"""Label smoothing where the recipe has none to try it with (Szegedy et al. 2016)."""
+"""Label smoothing to try if the recipe has none (Szegedy et al. 2016)."""
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings with which an optimizer is known to work for a family."""
+    """Default settings of an optimizer for a family."""
 
     learning_rate: float
     weight_decay: float
@@ -29,9 +29,9 @@ class Defaults:
     vector_learning_rate: float = 3e-3
 
 
-def optimization_dimensions(base: Optimization, hand_set: Mapping[str, Defaults]) -> dict[str, BaseDistribution]:
-    """Loss, optimizer, and factors of its learning rates and its weight decay."""
-    names = tuple(dict.fromkeys([*hand_set, base.optimizer]))
+def optimization_dimensions(base: Optimization, defaults: Mapping[str, Defaults]) -> dict[str, BaseDistribution]:
+    """Return loss, optimizer, and factors of learning rate and weight decay."""
+    names = tuple(dict.fromkeys([*defaults, base.optimizer]))
     return {
         "loss": CategoricalDistribution(("cross_entropy", "smoothed", "mse")),
         "optimizer": CategoricalDistribution(names),
@@ -41,7 +41,7 @@ def optimization_dimensions(base: Optimization, hand_set: Mapping[str, Defaults]
 
 
 def optimization_baseline(base: Optimization) -> Point:
-    """Where the recipe stands."""
+    """Return the point of the recipe."""
     smoothed = "smoothed" if base.label_smoothing > 0 else "cross_entropy"
     return {
         "loss": "mse" if base.loss == "mse" else smoothed,
@@ -51,16 +51,16 @@ def optimization_baseline(base: Optimization) -> Point:
     }
 
 
-def optimization_at(point: Point, base: Optimization, hand_set: Mapping[str, Defaults]) -> dict[str, Any]:
-    """The settings at a point, by their dotted names."""
+def optimization_at(point: Point, base: Optimization, defaults: Mapping[str, Defaults]) -> dict[str, Any]:
+    """Return the settings at a point by dotted name."""
     own = point["optimizer"] == base.optimizer
-    known = hand_set.get(point["optimizer"])
+    known = defaults.get(point["optimizer"])
     decay = known.weight_decay if known is not None else 0.0
     if own:
         decay = base.weight_decay or decay
         known = Defaults(base.learning_rate, decay, base.momentum, base.vector_learning_rate)
     if known is None:
-        raise ValueError(f"no settings for {point['optimizer']}")
+        raise ValueError(f"no default settings for the optimizer {point['optimizer']}")
     settings = {
         "optimizer": point["optimizer"],
         "learning_rate": known.learning_rate * point["rate"],

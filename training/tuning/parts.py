@@ -1,4 +1,4 @@
-"""What a whitened network's recipe is put together of: each part can be left out, to show what it gives."""
+"""Ablation dimensions of whitened networks: each part of the recipe can be removed to measure its effect."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SETTINGS = {
     "averaging": "optimization.averaging",
 }
 _OUTLIERS, _AVERAGING = 0.02, 1.0
-"""Strengths with which a part is tried that the recipe does without."""
+"""Strengths of the parts to try if the recipe does not have them."""
 
 
 def parts_of(base: RecipeConfig) -> tuple[str, ...]:
-    """Names of the parts; there are none in a textbook's network."""
+    """Return the names of the parts; empty for other designs."""
     network = base.network
     return tuple(_SETTINGS) if isinstance(network, CNNNetwork) and network.design == "whitened" else ()
 
 
 def parts_dimensions(base: RecipeConfig) -> dict[str, BaseDistribution]:
-    """Each part as the recipe has it, and without it; one that it lacks, with it."""
+    """Return the choices of each part: absent or present, with the recipe's strength if it has one."""
     choices: dict[str, tuple[bool, ...] | tuple[float, ...]] = {
         "whitening": (False, True),
         "identity": (False, True),
@@ -39,16 +39,16 @@ def parts_dimensions(base: RecipeConfig) -> dict[str, BaseDistribution]:
 
 
 def parts_baseline(base: RecipeConfig) -> Point:
-    """Where the recipe stands."""
+    """Return the point of the recipe."""
     tree = base.model_dump()
-    return {name: _at(tree, _SETTINGS[name]) for name in parts_of(base)}
+    return {name: _setting(tree, _SETTINGS[name]) for name in parts_of(base)}
 
 
 def parts_at(base: RecipeConfig, point: Point) -> dict[str, Any]:
-    """The settings at a point, by their dotted names; a journal of an older release may lack some dimensions."""
+    """Return the settings at a point by dotted name; journals of older releases may lack some dimensions."""
     return {_SETTINGS[name]: point[name] for name in parts_of(base) if name in point}
 
 
-def _at(tree: dict[str, Any], setting: str) -> Any:
+def _setting(tree: dict[str, Any], setting: str) -> Any:
     part, name = setting.split(".")
     return tree[part][name]

@@ -1,4 +1,4 @@
-"""Which proposals are ended early: those that do worse than half of the proposals before them."""
+"""Pruner of the search: a median stopping rule for the trials that Optuna proposes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from optuna.trial import FrozenTrial
 from training.tuning.space import Space
 from training.tuning.trials import accuracies_of, finished
 
-_JUDGED_FROM = 1 / 2
-_MIN_JUDGED = 3
-"""Share of a run's epochs, and epochs at least, before which none is ended early: what learns fast at first is not what
-ends best."""
-_COMPARED_WITH = 4
-"""Proposals before the first that is judged: the median of fewer is mostly luck. So these run to their end, however bad
-they are, and there is something that importances can be drawn from."""
+_MIN_EPOCH_SHARE = 1 / 2
+_MIN_EPOCHS = 3
+"""Warm-up: no trial is pruned before this share of its epochs and this epoch, as early accuracy predicts little."""
+_MIN_PROPOSALS = 4
+"""Number of complete proposals before the first pruning, because the median of fewer is unreliable. These trials also
+provide the data of the importances."""
 
 
 class ProposalPruner(BasePruner):
-    """A median rule (Golovin et al. 2017, "Google Vizier") among proposals alone.
+    """Median stopping rule among proposals (Golovin et al. 2017, "Google Vizier").
 
-    Planned trials are the recipe and its neighbors, and so better than nearly all of the space: judged against them,
-    no proposal would run to its end. What is decided follows from the trials before and the epochs of this one, and so
-    is the same after a kill.
+    Planned trials are not compared: the recipe and its neighbors are better than nearly all of the space, so no
+    proposal would complete. The decision depends only on earlier trials and on the epochs of this one, so it is the
+    same after an interruption.
 
     Args:
-        space: tells planned trials from proposals.
-        epochs: of every trial.
+        space: identifies planned trials.
+        epochs: epochs of every trial.
     """
 
     def __init__(self, space: Space, epochs: int) -> None:
@@ -38,22 +37,22 @@ class ProposalPruner(BasePruner):
         self._epochs = epochs
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether a proposal is to end after the epoch that it has reached.
+        """Return whether to prune a proposal after its current epoch.
 
-        It is where its accuracy lies below the median of all proposals that got as far, those that ended there
-        included; never after the last epoch, be it that a killed process had reached it.
+        A proposal is pruned if its accuracy is below the median of all proposals that reached this epoch, but never
+        after its last epoch.
         """
         epoch = trial.last_step
-        if epoch is None or not first_judged(self._epochs) <= epoch < self._epochs:
+        if epoch is None or not first_prunable(self._epochs) <= epoch < self._epochs:
             return False
         others = [
             accuracies_of(other)[epoch]
             for other in finished(study)
             if epoch in accuracies_of(other) and not self._space.is_planned(other.params)
         ]
-        return len(others) >= _COMPARED_WITH and trial.intermediate_values[epoch] < median(others)
+        return len(others) >= _MIN_PROPOSALS and trial.intermediate_values[epoch] < median(others)
 
 
-def first_judged(epochs: int) -> int:
-    """The first epoch after which a run of so many can be ended early; a run whose last it is never is."""
-    return max(_MIN_JUDGED, math.ceil(_JUDGED_FROM * epochs))
+def first_prunable(epochs: int) -> int:
+    """Return the first epoch after which a run of `epochs` epochs can be pruned."""
+    return max(_MIN_EPOCHS, math.ceil(_MIN_EPOCH_SHARE * epochs))

@@ -1,4 +1,4 @@
-"""The report of a tuning, from its journal alone: a page, three figures, and a copy of the journal."""
+"""Report of a tuning, generated from its journal: a page, three figures and a copy of the journal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig, recipe_config
 from training.data.splits import CIFAR10_VALIDATION
-from training.tuning.ablation.pictures import save_small
+from training.tuning.ablation.png import save_small
 from training.tuning.confirm import best_trial, read_confirmation
 from training.tuning.figures import history_figure, importance_figure, parallel_figure
 from training.tuning.journal import Journal, journal_path, read_journal
@@ -23,44 +23,46 @@ from training.tuning.space import Space, shown
 from training.tuning.trials import DIVERGED, DTYPE, SECONDS, THREADS, accuracies_of, baseline_trial, finished
 
 PAGE_NAME, JOURNAL_NAME = "README.md", "journal.gz"
-LEAST = 4
-"""Trials that ran to their end, at least, for an importance to mean anything."""
+MIN_COMPLETE = 4
+"""Minimum number of complete trials for importances."""
 
 
 def write_report(home: Path, name: str, folder: Path) -> Path:
     """Write README.md, history.png, importances.png, parallel.png and journal.gz to `folder`; returns the page.
 
     Raises:
-        ConfigurationError: there is no such tuning, or its trials are too few or all alike.
+        ConfigurationError: the tuning does not exist, or has too few trials or no variance.
         OSError: the folder cannot be written.
     """
     journal = read_journal(home, name)
     study, space = journal.study, space_of(journal)
     trials = finished(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    if len(complete) < LEAST:
-        raise ConfigurationError(f"{len(complete)} trials of {name!r} have run to their end: a report needs {LEAST}")
+    if len(complete) < MIN_COMPLETE:
+        raise ConfigurationError(
+            f"only {len(complete)} trials of {name!r} are complete: a report needs {MIN_COMPLETE}, so run more --trials"
+        )
     importances = importances_of(study)
     folder.mkdir(parents=True, exist_ok=True)
     save_small(history_figure(trials), folder / "history.png")
     save_small(importance_figure(importances), folder / "importances.png")
-    # A journal of an older release lacks what was not searched then.
+    # Journals of older releases lack newer dimensions.
     searched = {name: each for name, each in space.dimensions.items() if all(name in trial.params for trial in trials)}
     save_small(parallel_figure(trials, searched), folder / "parallel.png")
-    # The same content, the same bytes: no name and no time in its head.
+    # Reproducible bytes: no file name and no time in the gzip header.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
     figures = _figures(len(complete), unvaried(study))
-    parts = [_head(journal, trials), _outcome(study, space), _alone(study, space), figures]
+    parts = [_head(journal, trials), _result(study, space), _single_changes(study, space), figures]
     page = folder / PAGE_NAME
     page.write_text("\n".join([*parts, _table(trials, space)]))
     return page
 
 
 def importances_of(study: optuna.Study) -> Mapping[str, float]:
-    """By fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the trials that ran to their end, of what varied among them.
+    """Return importances by fANOVA (Hutter, Hoos & Leyton-Brown 2014) over the complete trials.
 
     Raises:
-        ConfigurationError: all ended with the same accuracy, or nothing varied.
+        ConfigurationError: all trials have the same accuracy, or no setting varied.
     """
     try:
         found = optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
@@ -70,24 +72,24 @@ def importances_of(study: optuna.Study) -> Mapping[str, float]:
     varied = {name: share for name, share in found.items() if name not in without}
     if not varied:
         raise ConfigurationError(
-            f"the trials of {study.study_name!r} ended alike: a report needs some that differ, so give more --trials"
+            f"the trials of {study.study_name!r} have equal accuracy or settings: run more --trials"
         )
     return varied
 
 
 def unvaried(study: optuna.Study) -> tuple[str, ...]:
-    """What was searched but had one value in all trials that ran to their end: nothing is known of its importance."""
+    """Return the settings with one value in all complete trials, whose importance is unknown."""
     return tuple(name for name, values in _values(study).items() if len(values) == 1)
 
 
 def recipe_changes(config: RecipeConfig) -> dict[str, str]:
-    """What trial 0 has otherwise than the recipe of its name, besides the epochs and the seed; dotted settings."""
+    """Return the settings of trial 0 that differ from its recipe, by dotted name, except epochs and seed."""
     recipe = recipe_config(config.recipe).with_overrides({"epochs": config.epochs, "seed": config.seed})
     return {key: str(value) for key, (value, _) in config.differences(recipe).items()}
 
 
 def _values(study: optuna.Study) -> dict[str, set[object]]:
-    """The values that the trials which ran to their end have of each setting that all of them have."""
+    """Return the values in the complete trials of each setting that all of them have."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return {name: {trial.params[name] for trial in complete} for name in intersection_search_space(complete)}
 
@@ -103,27 +105,26 @@ def _head(journal: Journal, trials: list[FrozenTrial]) -> str:
         f"""# Tuning of {about.config.recipe}
 
 {len(trials)} trials of {about.config.epochs} epochs on {about.share:.0%} of the training images of {about.data}, \
-judged on the validation images;
-{early} were ended early, because they did worse than half of those that they were compared \
-with{f"; {diverged} diverged" if diverged else ""}. Seed {about.seed}; computed in \
-{first[DTYPE]} on {first[THREADS]} threads; {seconds / 60:.0f} minutes of wall time.
-{f"{chr(10)}The recipe of all trials has {changed}." if changed else ""}
+evaluated on the validation images;
+the median rule stopped {early} early{f"; {diverged} diverged" if diverged else ""}. Seed {about.seed}; \
+computed in {first[DTYPE]} on {first[THREADS]} threads; {seconds / 60:.0f} minutes of wall time.
+{f"{chr(10)}Settings changed in all trials: {changed}." if changed else ""}
 """.rstrip()
         + "\n"
     )
 
 
-def _outcome(study: optuna.Study, space: Space) -> str:
+def _result(study: optuna.Study, space: Space) -> str:
     best = best_trial(study)
     trials, baseline = study.get_trials(deepcopy=False), baseline_trial(study)
-    lines = ["## What came of it", ""]
+    lines = ["## Result", ""]
     if best == baseline.number:
-        lines.append(f"No trial was better than the recipe as it is ({_percent(baseline)}).")
+        lines.append(f"No trial was better than the unchanged recipe ({_percent(baseline)}).")
         return "\n".join([*lines, ""])
     changes = space.changes(trials[best].params)
     reached = "diverged" if DIVERGED in baseline.user_attrs else f"has {_percent(baseline)}"
     lines += [
-        f"Trial {best} was best: {_percent(trials[best])}; the recipe as it is {reached}. It "
+        f"Trial {best} is the best with {_percent(trials[best])}; the unchanged recipe {reached}. It "
         "changes " + ", ".join(f"{name} to {shown(value)}" for name, value in changes.items()) + ":",
         "",
         "<!-- not run: options of `duet train` and `duet tune` -->",
@@ -134,18 +135,18 @@ def _outcome(study: optuna.Study, space: Space) -> str:
     ]
     found = read_confirmation(study)
     if found is None:
-        lines.append("That was not confirmed with other seeds and fresh images: part of it is luck.")
+        lines.append("It was not confirmed with other seeds and fresh images, so selection inflates its accuracy.")
         return "\n".join([*lines, ""])
     gain = found.gain
-    verdict = "so it is a gain" if gain.low > 0 else "so it is a loss" if gain.high < 0 else "which luck can explain"
+    verdict = "a significant gain" if gain.low > 0 else "a significant loss" if gain.high < 0 else "not significant"
     lines += [
-        f"With {len(found.seeds)} new seeds each, on training images that the search had not seen:",
+        f"Accuracy with {len(found.seeds)} new seeds each, on training images outside the search:",
         "",
         "| seed | " + " | ".join(map(str, found.seeds)) + " | mean |",
         "|---|" + "---|" * (len(found.seeds) + 1),
         *(
             f"| {name} | " + " | ".join(f"{value:.2%}" for value in values) + f" | {sum(values) / len(values):.2%} |"
-            for name, values in (("the recipe as it is", found.baseline), (f"trial {best}", found.best))
+            for name, values in (("unchanged recipe", found.baseline), (f"trial {best}", found.best))
         ),
         "",
         f"The difference is {100 * gain.value:+.2f} points (95 % interval {100 * gain.low:+.2f} to "
@@ -161,8 +162,8 @@ def _settings(space: Space, trial: FrozenTrial) -> list[str]:
             for key, (_, value) in differences.items()]  # fmt: skip
 
 
-def _alone(study: optuna.Study, space: Space) -> str:
-    """The trials that differ from the recipe in one choice, each against the recipe after as many epochs."""
+def _single_changes(study: optuna.Study, space: Space) -> str:
+    """Return a table of the trials with one changed choice, compared with the recipe after equal epochs."""
     baseline = accuracies_of(baseline_trial(study))
     rows = []
     for trial in finished(study):
@@ -180,13 +181,13 @@ def _alone(study: optuna.Study, space: Space) -> str:
     own = ", ".join(f"{name} {shown(space.baseline[name])}" for name in space.singles)
     return "\n".join(
         [
-            "## One choice at a time",
+            "## Single changes",
             "",
-            f"The recipe has {own}. Each line changes one of them and nothing else (an optimizer comes with rates of "
-            "its own); points are against the recipe after as many epochs; of "
-            f"{CIFAR10_VALIDATION:,} images, a difference below two points is within luck.",
+            f"The recipe has {own}. Each row changes one of them (an optimizer has its own learning rates). Points "
+            "are the difference to the recipe after the same number of epochs; on "
+            f"{CIFAR10_VALIDATION:,} images, differences below two points are within sampling noise.",
             "",
-            "| | | validation | points | epochs |",
+            "| setting | value | validation | points | epochs |",
             "|---|---|---|---|---|",
             *rows,
             "",
@@ -195,13 +196,13 @@ def _alone(study: optuna.Study, space: Space) -> str:
 
 
 def _figures(complete: int, without: Sequence[str]) -> str:
-    left_out = f"\nNot varied among the trials that ran to their end: {', '.join(without)}.\n" if without else ""
+    left_out = f"\nNot varied among the complete trials: {', '.join(without)}.\n" if without else ""
     return f"""## Figures
 
 ![accuracy of every trial](history.png)
 
-What mattered, by fANOVA over the {complete} trials that ran to their end; with so few, only the order of the largest \
-says something:
+Importance by fANOVA over the {complete} complete trials; with this number of trials, only the order of the largest \
+is reliable:
 
 ![importances](importances.png)
 {left_out}
@@ -217,7 +218,7 @@ def _table(trials: list[FrozenTrial], space: Space) -> str:
         ended = "" if trial.state == TrialState.COMPLETE else "diverged" if DIVERGED in trial.user_attrs else "early"
         rows.append(
             f"| {trial.number} | {_percent(trial)} | {len(trial.intermediate_values)} | {ended} | "
-            f"{'' if seconds is None else f'{seconds:.0f}'} | {changes or 'the recipe as it is'} |"
+            f"{'' if seconds is None else f'{seconds:.0f}'} | {changes or 'unchanged recipe'} |"
         )
     head = [
         "## All trials",

@@ -1,7 +1,7 @@
-"""The search: the recipe, each named choice alone, then what Optuna's sampler proposes.
+"""Search loop of a tuning: planned trials first, then the proposals of Optuna's TPE sampler.
 
-Every proposal follows from the seed, the number of trials before it and their results. So a search that was killed
-and goes on makes the same proposals as one that was not.
+Each proposal depends only on the seed, the number of earlier trials and their results. A search that was killed and
+resumed therefore makes the same proposals as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from training.tuning.trials import DIVERGED, DTYPE, SECONDS, THREADS, finished
 
 
 def space_of(journal: Journal) -> Space:
-    """The search space around the journal's recipe; the compute type is that of the first run that came to its end.
+    """Return the search space around the journal's recipe, with the dtype of the first finished trial.
 
     Raises:
-        ConfigurationError: the recipe does not lie in its family's space.
+        ConfigurationError: the recipe is outside its family's space.
     """
     config = journal.description.config
-    # Of finished trials: one that goes on needs the settings it began with, though its compute type be noted already.
+    # Only of finished trials: a resumed trial needs the settings that it started with.
     chosen = [trial.user_attrs[DTYPE] for trial in finished(journal.study) if DTYPE in trial.user_attrs]
     if chosen:
         config = config.with_overrides({"precision": chosen[0]})
@@ -41,14 +41,14 @@ def space_of(journal: Journal) -> Space:
 
 
 def search(journal: Journal, setup: StudySetup, *, trials: int, progress: StudyProgress) -> None:
-    """Run trials until the journal holds `trials` finished ones; those that it holds count.
+    """Run trials until the journal has `trials` finished ones, including earlier ones.
 
     Raises:
-        ConfigurationError: the recipe does not lie in its family's space.
+        ConfigurationError: the recipe is outside its family's space.
         CheckpointError: a checkpoint cannot be read or written.
     """
     study = journal.study
-    _tidy(journal)
+    _remove_stale_checkpoints(journal)
     progress.line(_plan(study, space_of(journal), trials))
     while len(done := finished(study)) < trials:
         progress.runs("tuning", done=len(done), total=trials, figures=_best(study))
@@ -65,17 +65,17 @@ def search(journal: Journal, setup: StudySetup, *, trials: int, progress: StudyP
 
 
 def _plan(study: optuna.Study, space: Space, trials: int) -> str:
-    """How many of `trials` are planned, and how many are left to be proposed."""
+    """Return a message with the numbers of planned trials and proposals."""
     done, untried, planned = finished(study), len(_untried(study, space)), len(space.planned())
     proposed = sum(not space.is_planned(trial.params) for trial in done) + max(0, trials - len(done) - untried)
-    told = f"{planned} trials are planned: the recipe as it is, then one choice at a time"
+    plan = f"{planned} planned trials: the unchanged recipe, then single changes"
     if proposed:
-        return f"{told}; proposals after them: {proposed}"
-    return f"{told}; none is left to be proposed: give --trials {planned + 1} or more"
+        return f"{plan}; proposals: {proposed}"
+    return f"{plan}; no proposals: give --trials {planned + 1} or more"
 
 
-def _tidy(journal: Journal) -> None:
-    """Remove the checkpoints of trials that have ended; a kill may come between that and their removal."""
+def _remove_stale_checkpoints(journal: Journal) -> None:
+    """Remove checkpoints of finished trials, left by a process that was killed before the removal."""
     for trial in journal.study.get_trials(deepcopy=False):
         if trial.state.is_finished():
             shutil.rmtree(_folder(journal, trial.number), ignore_errors=True)
@@ -86,7 +86,7 @@ def _folder(journal: Journal, number: int) -> Path:
 
 
 def _interrupted(journal: Journal, space: Space) -> Trial | None:
-    """The trial that a killed process was running, to go on with; one without all of its point is given up."""
+    """Return the trial to resume after a kill, if any; a trial without a complete point is marked as failed."""
     study, found = journal.study, None
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if frozen.params.keys() == space.dimensions.keys():
@@ -107,7 +107,7 @@ def _next(study: optuna.Study, space: Space) -> Trial:
 
 
 def _untried(study: optuna.Study, space: Space) -> list[Point]:
-    """The planned points that no finished trial has; to a journal of an older release some may have been added."""
+    """Return the planned points without a finished trial."""
     tried = [space.changes(trial.params) for trial in finished(study)]
     return [point for point in space.planned() if space.changes(point) not in tried]
 
@@ -116,8 +116,8 @@ def _run(trial: Trial, journal: Journal, space: Space, setup: StudySetup, progre
     study, point = journal.study, dict(trial.params)
     config = space.config(point)
     folder = _folder(journal, trial.number)
-    # What is tried alone is there to be compared, and so runs to its end.
-    compared = space.is_planned(point)
+    # Planned trials are never pruned, so that they can be compared.
+    planned = space.is_planned(point)
     known = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
     started = time.perf_counter()
 
@@ -125,32 +125,32 @@ def _run(trial: Trial, journal: Journal, space: Space, setup: StudySetup, progre
         if record.epoch not in known:
             known.add(record.epoch)
             trial.report(record.validation_accuracy or 0.0, record.epoch)
-        if not compared and trial.should_prune():
+        if not planned and trial.should_prune():
             raise optuna.TrialPruned
 
     try:
         result = short_run(
-            config, setup, folder, judged_on=setup.images.part("validation"), reporter=progress, on_epoch=on_epoch
+            config, setup, folder, validation=setup.images.part("validation"), reporter=progress, on_epoch=on_epoch
         )
     except optuna.TrialPruned:
-        told = study.tell(trial, state=TrialState.PRUNED)
+        finished_trial = study.tell(trial, state=TrialState.PRUNED)
     except TrainingDivergedError as error:
         trial.set_user_attr(DIVERGED, str(error))
-        told = study.tell(trial, state=TrialState.PRUNED)
+        finished_trial = study.tell(trial, state=TrialState.PRUNED)
     else:
         for name, value in ((DTYPE, result.dtype), (THREADS, result.threads), (SECONDS, round(result.seconds, 1))):
             trial.set_user_attr(name, value)
-        told = study.tell(trial, final_accuracy(result))
-    progress.line(_line(told, space.changes(point), time.perf_counter() - started))
+        finished_trial = study.tell(trial, final_accuracy(result))
+    progress.line(_line(finished_trial, space.changes(point), time.perf_counter() - started))
     shutil.rmtree(folder)
 
 
 def _line(trial: FrozenTrial, changes: Point, seconds: float) -> str:
-    changed = ", ".join(f"{name} {shown(value)}" for name, value in changes.items()) or "the recipe as it is"
+    changed = ", ".join(f"{name} {shown(value)}" for name, value in changes.items()) or "unchanged recipe"
     if DIVERGED in trial.user_attrs:
-        reached, ended = "diverged", f" after {len(trial.intermediate_values)} whole epochs"
+        reached, ended = "diverged", f" after {len(trial.intermediate_values)} complete epochs"
     else:
-        early = f" after {len(trial.intermediate_values)} epochs, ended early"
+        early = f" after {len(trial.intermediate_values)} epochs, pruned"
         reached, ended = f"{trial.value:.2%}", "" if trial.state == TrialState.COMPLETE else early
     return f"trial {trial.number}: {reached}{ended}  {changed}  {seconds:.0f} s"
 
@@ -160,5 +160,5 @@ def _best(study: optuna.Study) -> str:
     return f"best {study.best_value:.2%} (trial {study.best_trial.number})" if complete else ""
 
 
-def _seed(seed: int, place: int) -> int:
-    return int(np.random.SeedSequence((seed, place)).generate_state(1)[0])
+def _seed(seed: int, index: int) -> int:
+    return int(np.random.SeedSequence((seed, index)).generate_state(1)[0])

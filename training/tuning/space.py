@@ -1,4 +1,4 @@
-"""A search space: what may change in a recipe, where the recipe itself stands in it, and what a point means."""
+"""Search space of a recipe: dimensions, the recipe's own point, and the configuration at a point."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
 
+_WIDTH_MULTIPLE = 8
+
 Point = dict[str, Any]
-"""A value for every dimension, by name."""
+"""Value of every dimension, by name."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,10 @@ class Space:
     """The search space of one recipe.
 
     Attributes:
-        dimensions: what may change, by name.
-        baseline: the point at which the recipe stands: `config(baseline)` is the recipe itself.
-        config: the configuration at a point.
-        singles: dimensions whose every other choice is tried alone, before the search begins.
+        dimensions: searched settings, by name.
+        baseline: point of the recipe: `config(baseline)` is the recipe itself.
+        config: returns the configuration at a point.
+        singles: categorical dimensions whose choices are each tried alone before the search.
     """
 
     dimensions: Mapping[str, BaseDistribution]
@@ -32,47 +34,56 @@ class Space:
     singles: tuple[str, ...]
 
     def planned(self) -> list[Point]:
-        """The baseline, then the points that differ from it in one choice."""
+        """Return the baseline, then the points that differ from it in one choice of `singles`."""
         points = [dict(self.baseline)]
         for name in self.singles:
             choices = self.dimensions[name]
             if not isinstance(choices, CategoricalDistribution):
-                raise TypeError(f"{name} is not a choice")
+                raise TypeError(f"{name} is not categorical")
             points += [{**self.baseline, name: value} for value in choices.choices if value != self.baseline[name]]
         return points
 
     def changes(self, point: Point) -> Point:
-        """What of the point differs from the baseline."""
+        """Return the values of the point that differ from the baseline."""
         return {name: value for name, value in point.items() if value != self.baseline[name]}
 
     def is_planned(self, point: Point) -> bool:
-        """Whether the point is a planned one; what a journal of an older release lacks is as the recipe has it."""
+        """Return whether the point is planned; dimensions missing in an old journal count as the recipe's."""
         return self.changes(point) in map(self.changes, self.planned())
 
 
 def require_inside(space: Space, recipe: str) -> Space:
-    """The space itself, if the recipe lies in it.
+    """Return the space if it contains the recipe's point.
 
     Raises:
-        ConfigurationError: a setting of the recipe is not among those that the space holds; the message says which.
+        ConfigurationError: a setting of the recipe is outside the space; the message names it.
     """
     for name, dimension in space.dimensions.items():
         value = space.baseline[name]
-        if not _holds(dimension, value):
-            raise ConfigurationError(f"cannot tune {recipe}: its {name}, {value!r}, is not in {dimension}")
+        if not _contains(dimension, value):
+            raise ConfigurationError(
+                f"cannot tune {recipe}: its {name}, {value!r}, is not in {dimension}; change it with --set"
+            )
     return space
 
 
 def shown(value: object) -> str:
-    """A setting's value for people."""
+    """Format a setting's value for reports."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _holds(dimension: BaseDistribution, value: Any) -> bool:
+def scaled(widths: tuple[int, ...], factor: float) -> tuple[int, ...]:
+    """Return each width times `factor`, rounded to a positive multiple of eight; unchanged if the factor is 1."""
+    if factor == 1:
+        return widths
+    return tuple(max(_WIDTH_MULTIPLE, round(width * factor / _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE) for width in widths)
+
+
+def _contains(dimension: BaseDistribution, value: Any) -> bool:
     if isinstance(dimension, CategoricalDistribution):
         return value in dimension.choices
     if isinstance(dimension, FloatDistribution | IntDistribution):
         return bool(dimension.low <= value <= dimension.high)
-    raise TypeError(f"no values are known of {dimension}")
+    raise TypeError(f"unsupported distribution: {dimension}")

@@ -1,4 +1,4 @@
-"""What a journal holds of its trials: what is noted of each, which of them count, and which is the recipe as it is."""
+"""Trials of a journal: their attributes, the finished ones, and the trial of the unchanged recipe."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 DTYPE, THREADS, SECONDS, DIVERGED = "dtype", "threads", "seconds", "diverged"
-"""What is noted of a trial."""
+"""Names of the user attributes of a trial."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that ran to their end or were ended early, in the order of their numbers."""
+    """Return the complete and pruned trials, ordered by number."""
     return study.get_trials(deepcopy=False, states=_FINISHED)
 
 
 def baseline_trial(study: optuna.Study) -> FrozenTrial:
-    """The trial that is the recipe as it is: of the finished ones, of which there is one at least, the first.
+    """Return the trial of the unchanged recipe, which is the first finished one; there must be one.
 
-    Its number is 0, unless a kill while its point was drawn made the search give that trial up.
+    Its number is 0, unless the process was killed while it set up that trial.
     """
     return finished(study)[0]
 
 
 def accuracies_of(trial: FrozenTrial) -> Mapping[int, float]:
-    """Accuracy after each epoch; empty where the trial diverged: what came before that is no result."""
+    """Return the accuracy after each epoch; empty if the trial diverged."""
     return {} if DIVERGED in trial.user_attrs else trial.intermediate_values

@@ -94,7 +94,7 @@ def test_a_tuning_that_goes_on_knows_what_it_was_begun_with(tmp_path: Path) -> N
 
 def test_a_journal_of_another_name_says_whose_it_is(tmp_path: Path) -> None:
     begun(tmp_path).rename(journal_path(tmp_path, "copy"))
-    said = r"copy\.journal is of the study 'mlp': give it back its name"
+    said = r"copy\.journal is of the study 'mlp': rename it to that"
     with pytest.raises(ConfigurationError, match=said):
         read_journal(tmp_path, "copy")
     with pytest.raises(ConfigurationError, match=said):
@@ -105,7 +105,7 @@ def test_a_journal_of_another_name_says_whose_it_is(tmp_path: Path) -> None:
 def test_a_journal_with_nothing_in_it_is_passed_over_and_can_be_begun(lines: int, tmp_path: Path) -> None:
     path = begun(tmp_path)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]) + b'{"op_code": 2, "wor')
-    with pytest.raises(EmptyJournalError, match="has nothing in it yet"):
+    with pytest.raises(EmptyJournalError, match="has no trials yet"):
         read_journal(tmp_path, NAME)
     assert list(tunings(tmp_path, judged_on=5000)) == []
     begun(tmp_path)
@@ -115,5 +115,5 @@ def test_a_journal_with_nothing_in_it_is_passed_over_and_can_be_begun(lines: int
 def test_a_journal_of_a_recipe_that_is_no_longer_there_says_so(tmp_path: Path) -> None:
     path = begun(tmp_path)
     path.write_text(path.read_text().replace('"mlp_baseline"', '"mlp_bygone"'))
-    with pytest.raises(ConfigurationError, match="of the recipe 'mlp_bygone', which is no longer there"):
+    with pytest.raises(ConfigurationError, match="of the recipe 'mlp_bygone', which no longer exists"):
         list(tunings(tmp_path, judged_on=5000))

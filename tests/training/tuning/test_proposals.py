@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial
 from tests.training.tuning.test_search import NAME, results, tuned
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.journal import read_journal
-from training.tuning.pruner import first_judged
+from training.tuning.pruner import first_prunable
 from training.tuning.search import space_of
 from training.tuning.space import Space
 from training.tuning.trials import finished
@@ -41,7 +41,7 @@ def test_proposals_are_ended_where_they_are_judged_and_so_again_after_a_stop(
     tuned(tmp_path / "whole", trials=trials, epochs=epochs)
     whole = results(tmp_path / "whole")
     ended = [max(accuracies) for state, _, accuracies in whole if state == "PRUNED"]
-    assert min(ended) == first_judged(epochs) < epochs
+    assert min(ended) == first_prunable(epochs) < epochs
     planned = len(space_of(read_journal(tmp_path / "whole", NAME)).planned())
     assert {state for state, _, _ in whole[: planned + unjudged]} == {"COMPLETE"}
     assert len(ended) < trials - planned - unjudged
@@ -87,9 +87,9 @@ def test_what_is_planned_and_proposed_is_said_at_the_start(tmp_path: Path) -> No
     said = Said()
     tuned(tmp_path, trials=1, epochs=1, progress=said)
     first = said.lines[0]
-    assert first.startswith("9 trials are planned: the recipe as it is, then one choice at a time;")
-    assert first.endswith("; none is left to be proposed: give --trials 10 or more")
+    assert first.startswith("9 planned trials: the unchanged recipe, then single changes;")
+    assert first.endswith("; no proposals: give --trials 10 or more")
     said = Said()
     with pytest.raises(KeyboardInterrupt):
         tuned(tmp_path, trials=12, epochs=1, progress=said)
-    assert said.lines[0].endswith("; proposals after them: 3")
+    assert said.lines[0].endswith("; proposals: 3")

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from core.recipes import recipe_config
-from training.tuning.pruner import ProposalPruner, first_judged
+from training.tuning.pruner import ProposalPruner, first_prunable
 from training.tuning.space import Space
 from training.tuning.trials import DIVERGED
 
@@ -57,7 +57,7 @@ def ends(accuracies: Sequence[float], *before: FrozenTrial) -> bool:
 
 @pytest.mark.parametrize(("epochs", "first"), [(1, 3), (3, 3), (5, 3), (8, 4), (9, 5)])
 def test_no_run_is_judged_before_half_of_its_epochs_and_three(epochs: int, first: int) -> None:
-    assert first_judged(epochs) == first
+    assert first_prunable(epochs) == first
 
 
 @pytest.mark.parametrize(("epoch", "judged"), [(1, False), (2, False), (3, True), (5, True), (6, False)])

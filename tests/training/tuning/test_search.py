@@ -216,7 +216,7 @@ def test_a_journal_belongs_to_one_process(tmp_path: Path) -> None:
 
 def test_reading_names_the_studies_that_there_are(tmp_path: Path) -> None:
     tuned(tmp_path, trials=1, epochs=1)
-    with pytest.raises(ConfigurationError, match=r"no study 'other'.*there are small"):
+    with pytest.raises(ConfigurationError, match=r"no study 'other'.*existing studies: small"):
         read_journal(tmp_path, "other")
     with pytest.raises(ConfigurationError, match="cannot name a study"):
         read_journal(tmp_path, "../small")
@@ -232,7 +232,7 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
     whole = bench_module.short_run
 
     def run(config: RecipeConfig, setup: StudySetup, *arguments: Any, **options: Any) -> Any:
-        ran.append((config.seed, len(options["judged_on"])))
+        ran.append((config.seed, len(options["validation"])))
         return whole(config, setup, *arguments, **options)
 
     monkeypatch.setattr(module, "short_run", run)

@@ -11,10 +11,10 @@ from core.errors import ConfigurationError
 from core.records.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.proportions import difference_of_proportions
 from training.tuning.ablation.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
-from training.tuning.ablation.places import STUDIES_NAME
+from training.tuning.ablation.study_folder import STUDIES_NAME
 from training.tuning.confirm import best_trial, read_confirmation
 from training.tuning.journal import EmptyJournalError, Journal, read_journal
-from training.tuning.report import LEAST, importances_of, recipe_changes, unvaried
+from training.tuning.report import MIN_COMPLETE, importances_of, recipe_changes, unvaried
 from training.tuning.search import space_of
 from training.tuning.space import Space, shown
 from training.tuning.trials import accuracies_of, baseline_trial, finished
@@ -39,7 +39,7 @@ def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
         except EmptyJournalError:
             continue
         trials = finished(journal.study)
-        enough = sum(trial.state == TrialState.COMPLETE for trial in trials) >= LEAST
+        enough = sum(trial.state == TrialState.COMPLETE for trial in trials) >= MIN_COMPLETE
         if enough and baseline_trial(journal.study).state == TrialState.COMPLETE:
             yield _tuning(path.stem, journal, judged_on)
 

@@ -1,1 +1,1 @@
-"""Studies: many short runs of a recipe beside each other, to choose by and never to publish."""
+"""Ablation studies: comparisons of many short runs, which are never published."""

@@ -1,7 +1,7 @@
-"""How much each augmentation gives: steps that add one after the other, for several recipes, each with several seeds.
+"""Ablation study of augmentation: cumulative steps, for several recipes with several seeds each.
 
-All runs of a study have the same images and the same number of epochs. Results are kept as they come, so that a study
-that was killed goes on where it was.
+All runs of a study have the same images and the same number of epochs. Each result is stored immediately, so an
+interrupted study resumes with the next run.
 """
 
 from __future__ import annotations
@@ -25,45 +25,45 @@ from core.statistics.student import student_mean
 from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import read_teacher
-from training.tuning.ablation.places import require_room
 from training.tuning.ablation.progress import StudyProgress
+from training.tuning.ablation.study_folder import require_room
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
-"""Each adds to those before it; the last needs a teacher."""
+"""Cumulative steps; the last needs a teacher."""
 RESULTS_NAME = "results.json"
 _TRANSLATE, _CUTOUT, _MIXUP = 2, 8, 0.5
-"""How strong, where the recipe does without: two pixels, a quarter of CIFAR-10's side, and Beta(0.5, 0.5)."""
+"""Strengths if the recipe has none: two pixels, a quarter of CIFAR-10's image side, and Beta(0.5, 0.5)."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run that is done."""
+    """A finished run."""
 
     recipe: str
     step: str
     seed: int
     accuracy: float
-    """On the validation images, after the last epoch."""
+    """Validation accuracy after the last epoch."""
     seconds: float
     config: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Study:
-    """What results.json holds: whose images, which part of them, and the runs that are done."""
+    """Content of results.json: digests of the data and the split, the teacher and the finished runs."""
 
     data_digest: str
     split_digest: str
     images: int
-    """How many every run is trained on."""
+    """Number of training images of each run."""
     teacher: TaughtBy | None
     runs: list[Run]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One step of one recipe over all seeds; the difference is to the step before, seed by seed."""
+    """One step of a recipe over all seeds; the difference to the previous step is paired by seed."""
 
     recipe: str
     step: str
@@ -73,9 +73,9 @@ class Cell:
 
 
 def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> RecipeConfig:
-    """The recipe with the augmentations of this step and of those before it, as strong as the recipe has them.
+    """Return the recipe with the augmentations up to this step, with the recipe's strengths.
 
-    Turns, stretches and pictures of no class are part of no step: all go without.
+    Rotation, stretching and outlier images belong to no step and are disabled.
     """
     rank, own = STEPS.index(step), recipe.augmentation
     augmentation = Augmentation(
@@ -85,7 +85,7 @@ def step_config(recipe: RecipeConfig, step: str, teacher: str | None = None) -> 
         cutout=(own.cutout or _CUTOUT) if rank >= 3 else 0,
         mixup=(own.mixup or _MIXUP) if rank >= 4 else 0.0,
     )
-    # A short run gets to no more rounds than it has epochs.
+    # A run uses at most one round per epoch.
     rounds = min(recipe.distillation.rounds, recipe.epochs)
     distillation = recipe.distillation.model_copy(update={"teacher": teacher if rank >= 5 else None, "rounds": rounds})
     return recipe.with_overrides({"augmentation": augmentation.model_dump(), "distillation": distillation.model_dump()})
@@ -96,20 +96,20 @@ _STRENGTHS = ("alternate", "translate", "cutout", "mixup")
 
 
 def require_used(recipe: RecipeConfig, changed: RecipeConfig) -> None:
-    """Refuse changes of a recipe that no step would show.
+    """Check that no changed setting is overwritten by the steps.
 
     Raises:
-        ConfigurationError: a setting was changed that the steps decide themselves; the message says which.
+        ConfigurationError: a changed setting is controlled by the steps; the message names it.
     """
-    discarded = {
+    controlled = {
         "distillation.teacher",
         *(f"augmentation.{name}" for name in Augmentation.model_fields if name not in _STRENGTHS),
     }
-    ignored = sorted(discarded & recipe.differences(changed).keys())
+    ignored = sorted(controlled & recipe.differences(changed).keys())
     if ignored:
         raise ConfigurationError(
-            f"the study decides {', '.join(ignored)} itself: leave that out (the strengths of translate, cutout and "
-            "mixup may be changed, and --teacher names who teaches in the last step)"
+            f"the steps of the study control {', '.join(ignored)}: remove that setting (the strengths of translate, "
+            "cutout and mixup may be changed, and --teacher sets the teacher of the last step)"
         )
 
 
@@ -122,30 +122,30 @@ def run_study(
     teacher: str | None,
     progress: StudyProgress,
 ) -> Study:
-    """Do every run that `folder`/results.json does not hold; returns those that are asked for.
+    """Execute all runs that are missing in `folder`/results.json, and return the requested ones.
 
-    The file keeps what it holds besides, such as the runs of more seeds.
+    The file keeps its other runs, for example those of more seeds.
 
     Args:
-        recipes: at their reduced number of epochs.
-        seeds: how many, from 0.
+        recipes: configurations with reduced epochs.
+        seeds: number of seeds, starting from 0.
         setup: images and machine.
-        folder: of the study; made if it does not exist.
-        teacher: version to distil from in the last step, such as teacher@1; None leaves that step out.
-        progress: is told where the study is.
+        folder: folder of the study; created if missing.
+        teacher: version to distill from in the last step, such as teacher@1; None omits that step.
+        progress: receives the progress.
 
     Raises:
-        ConfigurationError: a run that is done had other settings; the message lists them. Or the teacher does not fit,
-            or is another than that of the runs that are done.
-        UnknownFamilyError, UnknownVersionError, CorruptVersionError: there is no such teacher, or it is damaged.
-        CheckpointError: another process has the study, or its files cannot be read or written.
-        LowDiskError: there is no room for the checkpoints of its runs.
-        TrainingDivergedError: a run's loss is no longer finite.
+        ConfigurationError: a finished run has other settings, which the message lists, or another teacher, or the
+            teacher is unsuitable.
+        UnknownFamilyError, UnknownVersionError, CorruptVersionError: the teacher does not exist or is damaged.
+        CheckpointError: another process runs the study, or its files cannot be read or written.
+        LowDiskError: there is no space for the checkpoints.
+        TrainingDivergedError: a loss is NaN or infinite.
     """
     steps = STEPS if teacher is not None else STEPS[:-1]
-    # Seeds first: stopped early, a study has all steps with fewer seeds.
-    wanted = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
-    # The step that needs the teacher is the last: what is wrong with it would show after hours.
+    # Seeds vary slowest, so that an interrupted study has all steps with fewer seeds.
+    planned = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
+    # Read the teacher first: only the last step uses it, so an error would appear after hours.
     read = [read_teacher(step_config(recipe, steps[-1], teacher), setup.images, setup.repository) for recipe in recipes]
     taught_by = next((_taught_by(one.manifest) for one in read if one is not None), None)
     runs = []
@@ -157,27 +157,31 @@ def run_study(
             earlier = _earlier(folder, images)
             kept_teacher = _require_same_teacher(earlier, taught_by, folder)
             done = {(run.recipe, run.step, run.seed): run for run in earlier.runs}
-            for number, (seed, recipe, step) in enumerate(wanted):
-                progress.runs("study", done=number, total=len(wanted))
+            for number, (seed, recipe, step) in enumerate(planned):
+                progress.runs("study", done=number, total=len(planned))
                 config = step_config(recipe, step, teacher).with_overrides({"seed": seed})
                 key = (config.recipe, step, seed)
                 if key in done:
                     _require_same(done[key], config, folder)
                 else:
-                    done[key] = _do(config, step, setup, folder, progress)
+                    done[key] = _run(config, step, setup, folder, progress)
                     _write(folder, replace(earlier, teacher=kept_teacher, runs=list(done.values())))
                 runs.append(done[key])
-            progress.runs("study", done=len(wanted), total=len(wanted))
+            progress.runs("study", done=len(planned), total=len(planned))
             shutil.rmtree(folder / "run", ignore_errors=True)
     except Timeout:
-        raise CheckpointError(f"another process is at the study in {folder}: wait for it, or give --name") from None
+        raise CheckpointError(
+            f"another process is running the study in {folder}: wait for it, or give another --name"
+        ) from None
     except OSError as error:
-        raise CheckpointError(f"the study cannot be kept in {folder} ({error}): free some space and go on") from error
+        raise CheckpointError(
+            f"cannot write the study in {folder} ({error}): free some space and run the same command again"
+        ) from error
     return replace(earlier, teacher=taught_by, runs=runs)
 
 
 def cells(runs: Sequence[Run]) -> list[Cell]:
-    """Steps in their order, recipe by recipe; only seeds that every step of the recipe has are counted.
+    """Return the steps in their order, by recipe, over the seeds that all steps of the recipe have.
 
     Raises:
         ConfigurationError: a recipe has fewer than two such seeds.
@@ -188,7 +192,7 @@ def cells(runs: Sequence[Run]) -> list[Cell]:
                    for step in STEPS if any((run.recipe, run.step) == (recipe, step) for run in runs)}  # fmt: skip
         seeds = sorted(set.intersection(*map(set, of_step.values())))
         if len(seeds) < 2:
-            raise ConfigurationError(f"{recipe} has {len(seeds)} whole seeds: intervals need two or more")
+            raise ConfigurationError(f"{recipe} has {len(seeds)} complete seeds: intervals need two or more")
         before: list[float] | None = None
         for step, accuracy_of in of_step.items():
             values = [accuracy_of[seed] for seed in seeds]
@@ -199,7 +203,7 @@ def cells(runs: Sequence[Run]) -> list[Cell]:
 
 
 def changed_settings(run: Run) -> dict[str, str]:
-    """What a run has otherwise than a study gives to the recipe of its name; dotted settings."""
+    """Return the settings of a run that differ from its recipe's step, by dotted name."""
     config = RecipeConfig.model_validate(run.config)
     recipe = recipe_config(run.recipe).with_overrides({"epochs": config.epochs, "seed": config.seed})
     differences = config.differences(step_config(recipe, run.step, config.distillation.teacher))
@@ -207,7 +211,7 @@ def changed_settings(run: Run) -> dict[str, str]:
 
 
 def strengths(study: Study, recipe: str) -> dict[str, str]:
-    """How strong the steps of a recipe are: pixels, pixels, alpha."""
+    """Return the strengths of a recipe's steps: translate and cutout in pixels, mixup as alpha."""
     last = max((run for run in study.runs if run.recipe == recipe), key=lambda run: STEPS.index(run.step))
     augmentation = RecipeConfig.model_validate(last.config).augmentation
     values = {"translate": augmentation.translate, "cutout": augmentation.cutout, "mixup": augmentation.mixup}
@@ -215,7 +219,7 @@ def strengths(study: Study, recipe: str) -> dict[str, str]:
 
 
 def read_study(folder: Path) -> Study:
-    """`folder`/results.json, which has to be there.
+    """Read `folder`/results.json, which must exist.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -240,33 +244,32 @@ def read_study(folder: Path) -> Study:
         ) from error
 
 
-def _do(config: RecipeConfig, step: str, setup: StudySetup, folder: Path, progress: StudyProgress) -> Run:
+def _run(config: RecipeConfig, step: str, setup: StudySetup, folder: Path, progress: StudyProgress) -> Run:
     run_folder = folder / "run" / f"{config.recipe}-{STEPS.index(step)}-{config.seed}"
-    judged_on = setup.images.part("validation")
-    result = short_run(config, setup, run_folder, judged_on=judged_on, reporter=progress)
+    result = short_run(config, setup, run_folder, validation=setup.images.part("validation"), reporter=progress)
     accuracy = final_accuracy(result)
     progress.line(f"{config.recipe} {step}, seed {config.seed}: {accuracy:.2%} in {result.seconds:.0f} s")
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
 
 
 def _earlier(folder: Path, images: Images) -> Study:
-    """What `folder`/results.json holds of a study of these images; no runs where there is no such file."""
+    """Return the stored study; a study without runs if `folder`/results.json does not exist."""
     if not (folder / RESULTS_NAME).exists():
         return Study(images.dataset.digest, images.split.digest, len(images.split.train), teacher=None, runs=[])
     study = read_study(folder)
     if study.split_digest != images.split.digest:
-        raise ConfigurationError(f"the study in {folder} was begun with other images: give another --name")
+        raise ConfigurationError(f"the study in {folder} was started with other images: give another --name")
     return study
 
 
 def _require_same_teacher(earlier: Study, taught_by: TaughtBy | None, folder: Path) -> TaughtBy | None:
-    """The teacher of the runs that are done and of those to come."""
+    """Return the teacher of the study; raises ConfigurationError if it differs from the stored one."""
     if earlier.teacher is None or taught_by is None:
         return earlier.teacher or taught_by
     if earlier.teacher != taught_by:
         raise ConfigurationError(
-            f"the study in {folder} was begun with a {earlier.teacher.reference} of other weights or figures than "
-            f"{taught_by.reference} has: give another --name"
+            f"the study in {folder} was started with a {earlier.teacher.reference} of other weights or accuracy than "
+            f"{taught_by.reference}: give another --name"
         )
     return taught_by
 
@@ -286,4 +289,6 @@ def _require_same(run: Run, config: RecipeConfig, folder: Path) -> None:
     differences = RecipeConfig.model_validate(run.config).differences(config)
     if differences:
         listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
-        raise ConfigurationError(f"the study in {folder} was begun with other settings: {listed}. Give another --name")
+        raise ConfigurationError(
+            f"the study in {folder} was started with other settings: {listed}. Give another --name"
+        )

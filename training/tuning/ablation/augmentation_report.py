@@ -1,4 +1,4 @@
-"""The augmentation study as a table and a figure."""
+"""Report of the augmentation study: a page with a table, and a figure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from training.plots.theme import LIGHT
 from training.tuning.ablation.augmentation import STEPS, Cell, Run, Study, cells, changed_settings, strengths
-from training.tuning.ablation.pictures import save_small
+from training.tuning.ablation.png import save_small
 
 PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
 _MARKERS = "osd^"
@@ -31,7 +31,7 @@ def write_report(folder: Path, study: Study) -> Path:
 
 
 def figure(found: Sequence[Cell]) -> Figure:
-    """Mean accuracy of each step with its 95 % interval and every seed as a dot, one line for each recipe."""
+    """Draw the mean accuracy of each step with its 95 % interval and one dot per seed, one line per recipe."""
     drawn = Figure(figsize=(7, 3.8), layout="constrained")
     axes = drawn.subplots()
     for number, recipe in enumerate(dict.fromkeys(one.recipe for one in found)):
@@ -63,7 +63,7 @@ def _page(found: Sequence[Cell], study: Study) -> str:
     taught = (
         ""
         if teacher is None
-        else f" {teacher.reference} ({teacher.recipe}, {teacher.test_accuracy:.2%} of the test images right) teaches."
+        else f" The teacher is {teacher.reference} ({teacher.recipe}, {teacher.test_accuracy:.2%} test accuracy)."
     )
     seconds = sum(run.seconds for run in study.runs)
     rows = []
@@ -77,11 +77,11 @@ def _page(found: Sequence[Cell], study: Study) -> str:
         rows.append(f"| {one.recipe} | {one.step} | {one.accuracy.value:.2%} | {interval} | {difference} | {values} |")
     return "\n".join(
         [
-            "# What each augmentation gives",
+            "# Ablation of augmentation",
             "",
-            f"Each step adds to those before it. {recipes}, all on the same {study.images:,} training images, judged "
-            f"on the validation images; {seconds / 60:.0f} minutes of training in all. Intervals are 95 % intervals "
-            "of the mean over seeds (Student's t); points are against the step before, seed by seed."
+            f"The steps are cumulative. {recipes}, all on the same {study.images:,} training images, evaluated "
+            f"on the validation images; {seconds / 60:.0f} minutes of training in total. Intervals are 95 % intervals "
+            "of the mean over seeds (Student's t); points are differences to the previous step, paired by seed."
             f"{taught}",
             "",
             f"![accuracy of each step]({FIGURE_NAME})",
@@ -95,9 +95,8 @@ def _page(found: Sequence[Cell], study: Study) -> str:
 
 
 def _recipe(run: Run, study: Study) -> str:
-    """A recipe, how long it was trained, how strong its steps are, and what was changed in it."""
+    """Return the recipe with its epochs, the strengths of its steps and its changed settings."""
     strong = strengths(study, run.recipe)
     changed = {key: value for key, value in changed_settings(run).items() if key.split(".")[-1] not in strong}
-    told = strong | changed
-    changes = ", ".join(f"{name} {value}" for name, value in told.items())
+    changes = ", ".join(f"{name} {value}" for name, value in (strong | changed).items())
     return f"{run.recipe} {run.config['epochs']} epochs" + (f" ({changes})" if changes else "")

@@ -1,4 +1,4 @@
-"""How a study shows where it is: one bar for its runs, one for the steps of the current run."""
+"""Progress bars of a study: one for its runs, one for the steps of the current run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from training.run.reporter import Written, bars
 
 
 class StudyProgress:
-    """Draws both bars and prints a line for each finished run; a reporter of its runs, and a context manager."""
+    """Reporter and context manager that draws both bars and prints a line for each finished run."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._progress = bars(self._console)
         self._runs: TaskID | None = None
         self._steps: TaskID | None = None
-        self._judged = ""
+        self._accuracy = ""
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -32,7 +32,7 @@ class StudyProgress:
         self._progress.stop()
 
     def runs(self, what: str, *, done: int, total: int, figures: str = "") -> None:
-        """`done` of the `total` runs are over; `figures` says what came of them."""
+        """Update the bar of the runs; `figures` is shown beside it."""
         if self._runs is None:
             self._runs = self._progress.add_task(what, total=total, completed=done, figures=figures)
         self._progress.update(self._runs, description=what, total=total, completed=done, figures=figures)
@@ -47,28 +47,28 @@ class StudyProgress:
 
     def fit_started(self, *, steps: int, done: int, detail: str) -> None:
         """Show the bar of the run."""
-        self._judged = ""
+        self._accuracy = ""
         self._steps = self._progress.add_task("  run", total=steps, completed=done, figures="")
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
         """Advance the bar of the run."""
         if self._steps is not None:
-            figures = f"epoch {epoch}  loss {loss:.3f}  train {accuracy:.1%}{self._judged}"
+            figures = f"epoch {epoch}  loss {loss:.3f}  train {accuracy:.1%}{self._accuracy}"
             self._progress.update(self._steps, advance=1, figures=figures)
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Show the accuracy that the run is judged by."""
+        """Show the validation accuracy of the epoch."""
         if record.validation_accuracy is not None:
-            self._judged = f"  judged {record.validation_accuracy:.1%}"
+            self._accuracy = f"  validation {record.validation_accuracy:.1%}"
 
     def fit_ended(self) -> None:
-        """Take the bar of the run away."""
+        """Remove the bar of the run."""
         if self._steps is not None:
             self._progress.remove_task(self._steps)
             self._steps = None
 
     def writing(self, what: Written) -> None:
-        """Nobody at a terminal is asked."""
+        """Ignore the files that are written."""
 
     def note(self, text: str) -> None:
         """Print the text."""

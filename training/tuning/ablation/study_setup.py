@@ -1,4 +1,4 @@
-"""What all short runs of a study share: a part of the training images, and how one run is done on it."""
+"""Shared setup of the short runs of a study: a subset of the training images, the teacher and the run function."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from training.fit.loop import FitInputs, FitResult, fit
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import CHECKPOINT_NAME, EpochRecord, load_checkpoint, require_same_run
 from training.run.reporter import Reporter
-from training.tuning.ablation.places import ROOM
+from training.tuning.ablation.study_folder import STUDY_BYTES
 
 _FRESH = 10_000
-"""Images, at most, that a study keeps for its confirmation."""
+"""Maximum number of images that a study reserves for its confirmation."""
 _MAX_SHARE = 0.9
 
 
@@ -33,11 +33,11 @@ class StudySetup:
     """Images and machine of a study.
 
     Attributes:
-        images: of the study; its split's train part is a share of the whole one, with the classes' proportions.
-        fresh: training images outside that share, which no run of the study learns from or is chosen by.
-        repository: holds teachers.
-        threads: of the processor.
-        device: where to train.
+        images: data set; the train part of its split is a stratified share of the training images.
+        fresh: training images outside that share, used only for confirmation.
+        repository: repository of the teachers.
+        threads: number of CPU threads.
+        device: device to train on.
     """
 
     images: Images
@@ -50,18 +50,20 @@ class StudySetup:
 def make_study_setup(
     images: Images, share: float, repository: ModelRepository, *, threads: int, device: torch.device
 ) -> StudySetup:
-    """Draw the share of the training images that a study works with; the same share, the same images.
+    """Draw the stratified share of the training images for a study; deterministic.
 
     Raises:
         ConfigurationError: the share is out of range, or leaves too few images.
     """
     if not 0 < share <= _MAX_SHARE:
-        raise ConfigurationError(f"a study cannot work on {share:g} of the images: give a share in (0, 0.9]")
+        raise ConfigurationError(f"the share {share:g} of the images is out of range: give a share in (0, 0.9]")
     split, labels_N = images.split, images.dataset.training.labels_N
     kept = round(share * len(split.train))
     fresh = min(_FRESH, (len(split.train) - kept) // 2)
     if min(kept, fresh) < 1:
-        raise ConfigurationError(f"{share:g} of {len(split.train)} training images leaves too few for a study")
+        raise ConfigurationError(
+            f"{share:g} of {len(split.train)} training images leaves too few for a study: give another share"
+        )
     drawn = make_split(labels_N[split.train], validation=kept, holdout=fresh, seed=SEED)
     fresh_N = split.train[drawn.holdout]
     training = images.dataset.training
@@ -79,26 +81,26 @@ def short_run(
     setup: StudySetup,
     folder: Path,
     *,
-    judged_on: LabelledImages,
+    validation: LabelledImages,
     reporter: Reporter,
     on_epoch: Callable[[EpochRecord], None] = lambda _: None,
 ) -> FitResult:
-    """Fit `config` on the bench's images, going on from the checkpoint in `folder` if there is one.
+    """Train `config` on the images of the setup, resuming from the checkpoint in `folder` if there is one.
 
     Args:
-        config: of the run.
-        setup: what it is run on.
-        folder: keeps the checkpoint; made if it does not exist.
-        judged_on: images whose accuracy is measured after every epoch.
-        reporter: is told what happens.
-        on_epoch: is called with every epoch, those before an interruption first; what it raises ends the run.
+        config: configuration of the run.
+        setup: images and machine.
+        folder: folder of the checkpoint; created if missing.
+        validation: images to evaluate after every epoch.
+        reporter: receives the progress.
+        on_epoch: called after every epoch, first with those before an interruption; its exceptions stop the run.
 
     Raises:
-        ConfigurationError: the run would train on validation images, or its teacher does not fit.
+        ConfigurationError: the run would train on validation images, or its teacher is unsuitable.
         CheckpointError: the checkpoint belongs to another run, or cannot be read or written.
-        TrainingDivergedError: the loss is no longer finite.
+        TrainingDivergedError: the loss is NaN or infinite.
     """
-    require_judged(config)
+    require_study_config(config)
     folder.mkdir(parents=True, exist_ok=True)
     images = setup.images
     checkpoint = load_checkpoint(folder) if (folder / CHECKPOINT_NAME).exists() else None
@@ -109,61 +111,61 @@ def short_run(
     classifier = new_classifier(config, images)
     inputs = FitInputs(
         train=images.part("train"),
-        validation=judged_on,
+        validation=validation,
         classes=len(images.dataset.class_names),
         data_digest=images.dataset.digest,
         split_digest=images.split.digest,
-        teacher=_answers(config, setup, classifier.mean_color, reporter),
+        teacher=_soft_labels(config, setup, classifier.mean_color, reporter),
     )
     return fit(
         classifier,
         config,
         inputs,
         folder,
-        reporter=WatchedRun(reporter, on_epoch),
+        reporter=EpochListener(reporter, on_epoch),
         threads=setup.threads,
         device=setup.device,
         resume_from=checkpoint,
     )
 
 
-def require_judged(config: RecipeConfig) -> None:
-    """Check that the validation images can judge a run of `config`, and that it starts as studies' runs do.
+def require_study_config(config: RecipeConfig) -> None:
+    """Check that a run of `config` does not train on validation images and starts from random weights.
 
     Raises:
-        ConfigurationError: it would train on them, or start from another version's weights.
+        ConfigurationError: it sets include_validation or init_from.
     """
     if config.include_validation:
-        raise ConfigurationError("a study is judged on the validation images: leave include_validation false")
+        raise ConfigurationError("a study evaluates on the validation images: leave include_validation false")
     if config.init_from is not None:
-        raise ConfigurationError(f"a study's runs start from random weights: leave init_from={config.init_from} out")
+        raise ConfigurationError(f"runs of a study start from random weights: remove init_from={config.init_from}")
 
 
 def final_accuracy(result: FitResult) -> float:
-    """Accuracy after the last epoch, on the images that the run was judged on."""
+    """Return the validation accuracy after the last epoch."""
     accuracy = result.history[-1].validation_accuracy
     if accuracy is None:
-        raise ValueError("the run was not judged on any images")
+        raise ValueError("the run has no validation accuracy")
     return accuracy
 
 
-def _answers(
+def _soft_labels(
     config: RecipeConfig, setup: StudySetup, fill_C: Tensor, reporter: Reporter
 ) -> Sequence[RoundSoftLabels] | None:
-    """The teacher's answers for the images of the study, as its rounds change just these."""
+    """Return the teacher's soft labels for the images of the study; None without a teacher."""
     teacher = read_teacher(config, setup.images, setup.repository)
     if teacher is None:
         return None
     cache = setup.repository.home_models.with_name("cache") / "teachers"
     torch.set_num_threads(setup.threads)
-    answers = soft_labels(
-        teacher, config, setup.images, cache, fill_C=fill_C, reporter=reporter, device=setup.device, room=ROOM
+    labels = soft_labels(
+        teacher, config, setup.images, cache, fill_C=fill_C, reporter=reporter, device=setup.device, room=STUDY_BYTES
     )
-    return answers.rounds
+    return labels.rounds
 
 
-class WatchedRun:
-    """A reporter that passes everything on, and each epoch to a second listener too."""
+class EpochListener:
+    """Reporter that forwards everything, and each epoch also to a callback."""
 
     def __init__(self, reporter: Reporter, on_epoch: Callable[[EpochRecord], None]) -> None:
         self.stage = reporter.stage
@@ -176,6 +178,6 @@ class WatchedRun:
         self._on_epoch = on_epoch
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Tell both."""
+        """Forward the epoch to the reporter and the callback."""
         self._reporter.epoch(record, epochs)
         self._on_epoch(record)

@@ -23,7 +23,7 @@ from training.analysis.report.studies import augmentation_studies, tunings
 from training.plots.save import png
 from training.plots.theme import DARK, LIGHT
 from training.tuning.ablation.augmentation import RESULTS_NAME, STEPS, step_config
-from training.tuning.ablation.places import study_folder
+from training.tuning.ablation.study_folder import study_folder
 
 
 def tuning_of(home: Path) -> Tuning:

@@ -157,7 +157,7 @@ def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
     split, digest = setup.images.split.digest, setup.images.dataset.digest
     stored = dataclasses.asdict(Study(digest, split, 8, None, [])) | {"teacher": A_TEACHER.model_dump(mode="json")}
     (tmp_path / "results.json").write_text(json.dumps(stored))
-    with pytest.raises(ConfigurationError, match=r"begun with a teacher@1 of other weights.*another --name"):
+    with pytest.raises(ConfigurationError, match=r"started with a teacher@1 of other weights.*another --name"):
         run_study([small_recipe("mlp")], 2, setup, tmp_path, teacher="teacher@1", progress=StudyProgress())
     assert json.loads((tmp_path / "results.json").read_text()) == stored
 
@@ -192,7 +192,7 @@ def test_differences_are_taken_seed_by_seed() -> None:
 def test_a_seed_counts_only_where_all_steps_have_it() -> None:
     runs = made_up({("none", 0): 0.5, ("none", 1): 0.6, ("none", 2): 0.9, ("+ flip", 0): 0.5, ("+ flip", 1): 0.6})
     assert cells(runs)[0].accuracies == (0.5, 0.6)
-    with pytest.raises(ConfigurationError, match="1 whole seeds"):
+    with pytest.raises(ConfigurationError, match="1 complete seeds"):
         cells(made_up({("none", 0): 0.5, ("none", 1): 0.6, ("+ flip", 0): 0.5}))
 
 
@@ -206,7 +206,7 @@ def test_what_was_changed_in_a_recipe_for_the_whole_study_is_told(tmp_path: Path
     assert strengths(study_of([run, shifted]), "cnn_fast") == {"translate": "6"}
     runs = [run, dataclasses.replace(run, seed=0)]
     text = write_report(tmp_path, study_of(runs)).read_text()
-    assert "teaches" not in text
+    assert "teacher" not in text
     assert "cnn_fast 3 epochs (network.channels [8, 16, 16]), all on" in text
 
 
@@ -220,7 +220,7 @@ def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None
     text = write_report(tmp_path, study_of(runs, A_TEACHER)).read_text()
     assert "mlp_labels 330 epochs (translate 3, cutout 8, mixup 1.0), cnn_fast 21 epochs (translate 4" in text
     assert "all on the same 8,000 training images" in text
-    assert "teacher@1 (cnn_fast, 91.45% of the test images right) teaches." in text
+    assert "The teacher is teacher@1 (cnn_fast, 91.45% test accuracy)." in text
     assert (
         "| cnn_fast | + cutout | 53.10% | 52.85% to 53.35% | +1.00 (+1.00 to +1.00) | 53.00%, 53.10%, 53.20% |" in text
     )

@@ -50,7 +50,7 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
 
     monkeypatch.setattr(bench_module, "fit", fit)
     with pytest.raises(_BegunError):
-        short_run(config, setup, tmp_path / "short", judged_on=setup.fresh, reporter=RecordingReporter())
+        short_run(config, setup, tmp_path / "short", validation=setup.fresh, reporter=RecordingReporter())
 
     classifier = stored_classifier(teacher, repository.folder("cnn", 1))
     pictures_NHWC = torch.from_numpy(given[0].train.images_NHWC)

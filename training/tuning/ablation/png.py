@@ -1,4 +1,4 @@
-"""Figures of studies as small files: reports are kept beside the code."""
+"""Compact PNG files for the figures of studies, which are committed with the code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLORS, _DPI = 64, 100
 
 
 def save_small(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG of 64 colors, a third as large as one of all."""
+    """Write the figure as a PNG with 64 colors, a third of the size of a true-color PNG."""
     FigureCanvasAgg(figure)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=_DPI)
