@@ -37,7 +37,7 @@ def connect(url: str) -> Redis:
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
-    """As `connect`, for asyncio."""
+    """Same as `connect`, for asyncio."""
     return redis.asyncio.Redis.from_url(_checked(url), retry=AsyncRetry(_backoff(), 3), **_options())
 
 
