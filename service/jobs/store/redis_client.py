@@ -21,7 +21,7 @@ from core.errors import BrokerUnavailableError, ConfigurationError
 CONNECT_TIMEOUT_S = 2.0
 RESPONSE_TIMEOUT_S = 10.0
 _SCHEMES = ("redis", "rediss", "unix")
-# Error prefixes of a server that is up but cannot work now: loading its file, disk full, replica.
+# Error prefixes of a running server that rejects commands: it loads its file, its disk is full, or it is a replica.
 _REFUSALS = ("LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
