@@ -1,1 +1,1 @@
-"""The online half: an HTTP API over published model versions. No torch here, and nothing of `training`."""
+"""Online service: an HTTP API over published model versions. It imports neither torch nor `training`."""

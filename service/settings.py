@@ -107,10 +107,10 @@ class Settings(BaseSettings):
     unset, `duet serve` starts a broker and a worker."""
 
     embedded_broker: bool = True
-    """Whether `duet serve` starts a broker if `redis_url` is unset; without any broker there are no jobs."""
+    """Switch for the embedded broker: `duet serve` starts one if `redis_url` is unset. Jobs need a broker."""
 
     embedded_worker: bool = True
-    """Whether `duet serve` starts a worker with its broker."""
+    """Switch for the embedded worker, which `duet serve` starts with its broker."""
 
     worker_stop_seconds: float = Field(20.0, gt=0)
     """Time that the worker of `duet serve` has to stop and return its jobs at shutdown; then it is killed."""
@@ -131,8 +131,8 @@ class Settings(BaseSettings):
     """Niceness of job processes relative to the worker, so that serving has priority."""
 
     job_idle: bool = False
-    """Whether job processes run with SCHED_IDLE (Linux), so that they use only idle CPU time. On a busy machine such
-    jobs may make almost no progress and stop slowly."""
+    """Switch for SCHED_IDLE (Linux), with which job processes use only idle CPU time. On a busy machine such jobs may
+    make almost no progress and stop slowly."""
 
     job_seconds: float = Field(24 * 3600.0, gt=0)
     """Time limit for one attempt of a job; then the job fails and its last checkpoint is kept."""

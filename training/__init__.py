@@ -1,1 +1,1 @@
-"""Offline half: load -> fit -> export -> calibrate -> evaluate -> publish. The only package that imports torch."""
+"""Offline training: load -> fit -> export -> calibrate -> evaluate -> publish. The only package that imports torch."""

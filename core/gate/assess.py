@@ -12,7 +12,7 @@ from core.repository.repository import ModelRepository
 
 
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
-    """Report if a version may replace the current champion of its family; changes nothing.
+    """Report whether a version may replace the current champion of its family; changes nothing.
 
     Takes about a second: hashes and reads both versions, and runs both graphs.
 

@@ -31,7 +31,7 @@ class Latency:
     Attributes:
         ratio: candidate divided by champion, median over rounds.
         candidate_ms: median, in milliseconds.
-        champion_ms: as `candidate_ms`.
+        champion_ms: median, in milliseconds.
     """
 
     ratio: ConfidenceInterval

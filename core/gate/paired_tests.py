@@ -28,7 +28,7 @@ def compare(candidate: Evidence, champion: Evidence) -> PairedComparison:
 
 
 def class_verdicts(candidate: Evidence, champion: Evidence, significance: float) -> tuple[ClassVerdict, ...]:
-    """For each class with images, test if the candidate recognizes significantly fewer of them.
+    """For each class with images, test whether the candidate recognizes significantly fewer of them.
 
     McNemar's exact test, one-sided, per class, with Holm's correction over all classes.
     """

@@ -44,7 +44,7 @@ class LabelledImages:
 
 
 def find_python_batches(*places: Path | None) -> Path | None:
-    """The first of `places`, or its subfolder `cifar-10-batches-py`, that has test images; None without one.
+    """Find the first of `places` with test images, in it or in its `cifar-10-batches-py`; None if there is none.
 
     Raises:
         DataError: a folder cannot be read.
@@ -57,7 +57,7 @@ def find_python_batches(*places: Path | None) -> Path | None:
 
 
 def read_test_images(folder: Path, *, every: int = 1) -> LabelledImages:
-    """Read the test images of a folder, or one of `every` images.
+    """Read the test images of a folder; with `every`, only each `every`-th image.
 
     Raises:
         DataError: a file cannot be read, or is not of this format.
@@ -80,7 +80,7 @@ def _names_after(path: Path, key: str) -> list[bytes]:
 
 
 def _numbers_after(path: Path, key: str) -> list[int]:
-    """The numbers of the list after a key, up to the next string; a long list has several ends."""
+    """The numbers of the list after a key, up to the next string; a long list is pickled in several parts."""
     return [
         each for each in takewhile(lambda each: not isinstance(each, bytes), _after(path, key)) if isinstance(each, int)
     ]

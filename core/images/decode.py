@@ -149,22 +149,22 @@ def decode_images(
     geometries: dict[tuple[int, int], dict[Geometry, None]] = {}
     for height, width, geometry in inputs:
         geometries.setdefault((width, height), {})[geometry] = None
-    decoded = {size: _decode_at(data, size, tuple(wanted), max_pixels, crop) for size, wanted in geometries.items()}
+    decoded = {size: _decode_at(data, size, tuple(fits), max_pixels, crop) for size, fits in geometries.items()}
     return [decoded[width, height][geometry] for height, width, geometry in inputs]
 
 
 def _decode_at(
-    data: bytes, wanted: tuple[int, int], geometries: tuple[Geometry, ...], max_pixels: int, crop: Crop | None
+    data: bytes, target: tuple[int, int], geometries: tuple[Geometry, ...], max_pixels: int, crop: Crop | None
 ) -> dict[Geometry, DecodedImage]:
-    """Decode the image once and fit it into the wanted width and height with each geometry."""
-    width, height = wanted
+    """Decode the image once and fit it into the target width and height with each geometry."""
+    width, height = target
     plain = crop is None and height * width <= max_pixels
     plain_HWC = decode_plain_png(data, height=height, width=width) if plain else None
     if plain_HWC is not None:
-        return dict.fromkeys(geometries, DecodedImage(plain_HWC, (), wanted))
+        return dict.fromkeys(geometries, DecodedImage(plain_HWC, (), target))
     reader = _reader_of(data)
     try:
-        image, notes, original_size = _decode(reader, data, wanted, max_pixels, crop)
+        image, notes, original_size = _decode(reader, data, target, max_pixels, crop)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -186,7 +186,7 @@ def _decode_at(
 
 
 def _decode(
-    reader: type[ImageFile], data: bytes, wanted: tuple[int, int], max_pixels: int, crop: Crop | None
+    reader: type[ImageFile], data: bytes, target: tuple[int, int], max_pixels: int, crop: Crop | None
 ) -> tuple[Image.Image, list[str], tuple[int, int]]:
     """Decode to the upright RGB image (of a large JPEG at a reduced scale), notes, and the full upright size."""
     opened = reader(io.BytesIO(data))
@@ -196,9 +196,9 @@ def _decode(
     # Pillow rotates a TIFF upright while loading and drops the tag.
     turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
     if isinstance(opened, JpegImageFile):
-        # The shorter side decides: it has the least resolution to spare.
+        # The shorter side limits the reduction, because it has the lowest resolution.
         shorter = min(size if crop is None else (crop.width, crop.height))
-        reduction = max(1, shorter // (_DRAFT_FACTOR * max(wanted)))
+        reduction = max(1, shorter // (_DRAFT_FACTOR * max(target)))
         opened.draft(opened.mode, (max(1, size[0] // reduction), max(1, size[1] // reduction)))
     stored_as = raw_mode(opened)
     opened.load()

@@ -32,8 +32,8 @@ def fit_image(
     - `pad`: the whole image is resized, keeps its aspect ratio, and is centered between bars of `PAD_COLOR`.
 
     If the remaining space is odd, the part or the image is half a pixel left of the center, or above it. The filter is
-    bicubic with antialiasing: Lanczos rings around edges, a box filter blurs. An image of the right size is returned
-    unchanged.
+    bicubic with antialiasing, because Lanczos rings around edges and a box filter blurs. An image of the right size is
+    returned unchanged.
 
     Args:
         image: mode RGB, or uint8 [h, w, 3].
@@ -55,14 +55,14 @@ def fit_image(
         image = Image.fromarray(image)
     if image.mode != "RGB":
         raise ValueError(f"expected an image of mode RGB, got {image.mode}")
-    wanted = (width, height)
+    target = (width, height)
     if geometry == "crop":
-        image = _center(image, _largest_within(image.size, wanted))
-    fitted = _largest_within(wanted, image.size) if geometry == "pad" else wanted
+        image = _center(image, _largest_within(image.size, target))
+    fitted = _largest_within(target, image.size) if geometry == "pad" else target
     if image.size != fitted:
         image = image.resize(fitted, Image.Resampling.BICUBIC)
-    if fitted != wanted:
-        padded = Image.new("RGB", wanted, PAD_COLOR)
+    if fitted != target:
+        padded = Image.new("RGB", target, PAD_COLOR)
         padded.paste(image, ((width - fitted[0]) // 2, (height - fitted[1]) // 2))
         image = padded
     return np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(height, width, 3)
@@ -70,17 +70,17 @@ def fit_image(
 
 def fit_notes(size: tuple[int, int], *, height: int, width: int, geometry: Geometry) -> list[str]:
     """The changes that `fit_image` makes to an image of `size` (width, height), in order."""
-    wanted, notes = (width, height), []
+    target, notes = (width, height), []
     shape = "square" if width == height else f"{width}:{height}"
     if geometry == "crop":
-        part = _largest_within(size, wanted)
+        part = _largest_within(size, target)
         if part != size:
             notes.append(f"cropped to the center {shape}")
             size = part
-    fitted = _largest_within(wanted, size) if geometry == "pad" else wanted
+    fitted = _largest_within(target, size) if geometry == "pad" else target
     if size != fitted:
         notes.append(f"resized from {size[0]}x{size[1]}")
-    if fitted != wanted:
+    if fitted != target:
         notes.append(f"padded to a {shape}" if width == height else f"padded to {shape}")
     # A difference of less than a pixel is rounding.
     if geometry == "stretch" and abs(size[0] * height / size[1] - width) >= 1:

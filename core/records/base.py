@@ -92,5 +92,5 @@ def pack_bits(values_N: Bools) -> str:
 
 
 def unpack_bits(text: str, count: int) -> Bools:
-    """The bool [count] that `pack_bits` was called with."""
+    """Inverse of `pack_bits`; returns bool [count]."""
     return np.unpackbits(np.frombuffer(b64decode(text), np.uint8), count=count).astype(np.bool_)

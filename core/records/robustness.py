@@ -155,7 +155,7 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
 
 
 def _shared_levels(report: Robustness, other: Robustness) -> Robustness:
-    """The record with only the levels of the other one, so that means are over the same levels."""
+    """Copy of the record with only the levels of the other one, so that means are over the same levels."""
     levels = {(each.name, each.level) for each in other.conditions}
     shared = tuple(each for each in report.conditions if (each.name, each.level) in levels)
     return report.model_copy(update={"conditions": shared})

@@ -127,7 +127,8 @@ def history(repository: ModelRepository, family: str | None = None) -> list[Prom
 def _earlier_champions(trail: list[Promotion], family: str, champion: int | None) -> list[int]:
     """Versions that a rollback may lead to, nearest first: the stack of promotions without those rolled back.
 
-    The alias file decides. A champion without an entry (shipped, or edited by hand) counts as pushed at that point.
+    `champion` is that of the alias file. If the trail does not end with it, because it was shipped or edited by
+    hand, it counts as promoted after the last entry.
     """
     stack: list[int] = []
     for entry in trail:

@@ -120,7 +120,7 @@ class Calibration(_Record):
     probabilities = softmax(logits / temperature). The prediction set of an image has the most probable class and every
     class with a probability of at least `conformal_threshold`; it contains the true class with probability >=
     `coverage`. The out-of-distribution score is the energy -logsumexp(logits). An image is flagged if its score is
-    above `ood_threshold`; a share `ood_flag_rate` of the holdout is.
+    above `ood_threshold`; this flags a share `ood_flag_rate` of the holdout.
     """
 
     temperature: float = Field(gt=0)

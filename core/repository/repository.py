@@ -58,7 +58,7 @@ class ModelRepository:
         return numbers
 
     def numbers(self, family: str) -> list[int]:
-        """As `versions`, but empty for a family without versions. `family` is a valid family name."""
+        """Same as `versions`, but empty for a family without versions. `family` is a valid family name."""
         names = {name for layer in (self.shipped, self.home_models) for name in _folder_names(layer / family)}
         return sorted(int(name) for name in names if _VERSION_NAME.fullmatch(name))
 
@@ -122,12 +122,12 @@ class ModelRepository:
         Raises:
             UnknownFamilyError, UnknownVersionError: there is no such version, or the family has no champion.
         """
-        family, separator, wanted = text.strip().partition("@")
+        family, separator, version = text.strip().partition("@")
         existing = self.versions(family)
-        if separator and wanted != "champion":
-            if not _VERSION_NAME.fullmatch(wanted) or int(wanted) not in existing:
-                raise _unknown_version(family, wanted, existing)
-            return family, int(wanted)
+        if separator and version != "champion":
+            if not _VERSION_NAME.fullmatch(version) or int(version) not in existing:
+                raise _unknown_version(family, version, existing)
+            return family, int(version)
         champion = self.champion(family)
         if champion is None:
             raise UnknownVersionError(f"{family} has no champion, name a version; {_listed(existing)}")
@@ -152,8 +152,8 @@ class ModelRepository:
         return "shipped", shipped
 
 
-def _unknown_version(family: str, wanted: str, existing: list[int]) -> UnknownVersionError:
-    return UnknownVersionError(f"no version {wanted!r} of {family}; {_listed(existing)}")
+def _unknown_version(family: str, version: str, existing: list[int]) -> UnknownVersionError:
+    return UnknownVersionError(f"no version {version!r} of {family}; {_listed(existing)}")
 
 
 def _listed(versions: list[int]) -> str:

@@ -3,8 +3,8 @@
 The score is 1 - p(true class): a set has every class above one threshold (Sadinle, Lei & Wasserman 2019, "Least
 ambiguous set-valued classifiers with bounded error levels").
 
-Probabilities are compared as float32, the stored precision: the threshold equals the probability of a calibration
-image, which must remain in its set when it is recomputed.
+Probabilities are compared as float32, the stored precision. The threshold equals the probability of a calibration
+image, and this image must stay in its set when the probability is recomputed.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Adjusted p-values (Holm 1979, "A simple sequentially rejective multiple test procedure").
 
-    Rejecting all tests with an adjusted p below alpha makes any false rejection with a probability of at most alpha,
+    If all tests with an adjusted p below alpha are rejected, the probability of any false rejection is at most alpha,
     for any dependence between the tests.
 
     Args:

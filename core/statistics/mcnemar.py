@@ -29,8 +29,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 def mcnemar_worse(only_first: int, only_second: int) -> float:
     """One-sided exact p-value that the first classifier is less accurate than the second.
 
-    If both are equally accurate, the probability that the first one alone gets at most `only_first` images right.
-    Arguments and errors are those of `mcnemar_exact`.
+    The p-value is the probability, if both are equally accurate, that the first one alone gets at most `only_first`
+    images right. Arguments and errors are those of `mcnemar_exact`.
     """
     _require_counts(only_first, only_second)
     return _share_of_divisions(only_first, only_first + only_second)

@@ -57,7 +57,7 @@ def from_resamples(value: float, resampled_B: Floats) -> ConfidenceInterval:
 
 
 def unbiased(value: float, resampled_B: Floats, *, at_least: float = 0.0) -> ConfidenceInterval:
-    """As `from_resamples`, with the bootstrap's bias removed.
+    """Same as `from_resamples`, with the bootstrap's bias removed.
 
     A statistic that sums absolute values, such as a calibration error, is larger on average in resamples than in the
     sample. The difference, mean(resamples) - value, is subtracted from both ends.

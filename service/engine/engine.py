@@ -93,7 +93,7 @@ class Engine:
     async def admit(
         self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
     ) -> ModelVariant:
-        """As `loaded`; raises before any work is done if the queue of the model is full.
+        """Same as `loaded`, and checks that the queue of the model has room before an image is decoded.
 
         Raises:
             QueueFullError, ProblemError: the queue is full; see `loaded` for the others.

@@ -56,7 +56,7 @@ class ModelManager:
         self._retry_refused_seconds = retry_refused_seconds
         self._preferred = preferred
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
-        self._wanted: Mapping[str, int] = {}
+        self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
@@ -86,13 +86,13 @@ class ModelManager:
 
     async def _refresh(self) -> None:
         try:
-            self._wanted = await asyncio.to_thread(self._repository.champions)
+            self._champion_numbers = await asyncio.to_thread(self._repository.champions)
             self._alias_problem = None
         except RepositoryError as error:
             if self._alias_problem is None:
                 log.error("could not read the champions: %s", error)
             self._alias_problem = str(error)
-        for family, version in self._wanted.items():
+        for family, version in self._champion_numbers.items():
             served = self.champions.get(family)
             if served is None or served.version != version:
                 await self._switch(family, version)
@@ -140,7 +140,7 @@ class ModelManager:
         Raises:
             NotReadyError: the champions have not been read yet, or none of them could be loaded.
         """
-        families = sorted(self._wanted.keys() | self.champions.keys())
+        families = sorted(self._champion_numbers.keys() | self.champions.keys())
         models = tuple(self.readiness_of(family) for family in families)
         if not self._refreshed_once:
             raise NotReadyError("the champions are being loaded", models=_as_json(models))
@@ -157,7 +157,7 @@ class ModelManager:
         served = self.champions.get(family)
         return ModelReadiness(
             model=family,
-            champion=self._wanted.get(family),
+            champion=self._champion_numbers.get(family),
             served=served.version if served else None,
             reason=self._reason(family),
         )
@@ -224,19 +224,19 @@ class ModelManager:
             task.exception()  # marks it as retrieved, even if every waiter has been cancelled
 
     def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownModelVersionError:
-        if self._refreshed_once and family not in self._wanted and self._alias_problem is None:
+        if self._refreshed_once and family not in self._champion_numbers and self._alias_problem is None:
             return UnknownModelVersionError(family, None, existing)
         return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
 
     def _reason(self, family: str) -> str | None:
         if self._alias_problem is not None:
             return self._alias_problem
-        wanted, served = self._wanted.get(family), self.champions.get(family)
-        if wanted is None:
+        champion, served = self._champion_numbers.get(family), self.champions.get(family)
+        if champion is None:
             return f"{family} has no champion any more"
-        if served is not None and served.version == wanted:
+        if served is not None and served.version == champion:
             return None
-        return self.refusal(family, wanted) or f"{family}@{wanted} is being loaded"
+        return self.refusal(family, champion) or f"{family}@{champion} is being loaded"
 
 
 def existing_versions(repository: ModelRepository, family: str) -> list[int]:

@@ -218,7 +218,7 @@ class IdleQueue:
 
     @property
     def pending(self) -> bool:
-        """Whether a job can run now."""
+        """True if a job is queued and fewer than `max_running` jobs run."""
         return bool(self._jobs) and self._running < self._max_running
 
     def put(self, job: Job[Result]) -> None:

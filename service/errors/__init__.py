@@ -1,4 +1,4 @@
-"""Errors of the API: exceptions that know nothing of HTTP (one module a topic), and the table that maps them to it.
+"""API errors: exceptions independent of HTTP (one module per topic), and the table that maps them to HTTP responses.
 
 An error of the job store or the repository, such as `core.errors.UnknownJobError`, is in the table under its own class.
 """

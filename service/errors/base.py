@@ -1,4 +1,4 @@
-"""Base class of the service's exceptions, which know nothing of HTTP; `service.errors.table` maps them to it."""
+"""Base class of the service's exceptions, independent of HTTP; `service.errors.table` maps them to responses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProblemError(DuetError):
 
 
 class BusyError(ProblemError):
-    """All places are taken for the moment.
+    """A limit on concurrent or queued work is reached for the moment.
 
     Attributes:
         retry_after_ms: estimate of when a place is free, at least 1 ms.

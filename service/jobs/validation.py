@@ -73,7 +73,7 @@ def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home
 
 
 def _same_images(data: str, version: Manifest) -> bool:
-    """Whether the version was trained on these images; False for folders, which the job itself checks."""
+    """Return whether the version was trained on this data set; False for folders, which the job itself checks."""
     return folder_of(data) is None and version.data.name == data
 
 

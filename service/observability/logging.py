@@ -74,7 +74,7 @@ class TextFormatter(logging.Formatter):
 
 
 class BufferedHandler(logging.StreamHandler[TextIO]):
-    """Handler that buffers access lines: at thousands of requests per second, a write per line would dominate the cost.
+    """Buffered log handler: access lines are written in blocks, because one write per line limits the throughput.
 
     The buffer is flushed with the next line of any other logger, after FLUSH_SECONDS, and when the process exits.
     """
@@ -86,7 +86,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
 
     @property
     def writes_json(self) -> bool:
-        """Whether the lines are JSON objects."""
+        """True if the lines are JSON objects."""
         return isinstance(self.formatter, JsonFormatter)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -208,7 +208,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     Args:
         level: least severe level to write.
         log_format: `json` or `text`.
-        stream: standard error by default; standard output only has the address line.
+        stream: standard error by default, because standard output has only the address line.
     """
     handler = BufferedHandler(stream)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())

@@ -16,7 +16,7 @@ TAG = "open inference protocol v2"
 
 
 def speaks_protocol(path: str) -> bool:
-    """Whether errors under this path have the protocol's format, even if the path does not exist."""
+    """Return whether errors under this path use the protocol's format; also true for paths that do not exist."""
     return path == ROOT or path.startswith(ROOT + "/")
 
 

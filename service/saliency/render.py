@@ -55,7 +55,7 @@ class Panel:
 
 
 def is_flat(map_HW: Doubles) -> bool:
-    """Whether a map is constant within rounding error."""
+    """Return whether a map is constant within rounding error."""
     span = float(map_HW.max() - map_HW.min())
     return span <= max(_FLAT, _FLAT_SHARE * float(np.abs(map_HW).max()))
 

@@ -1,7 +1,8 @@
 """Host and Origin checks against DNS rebinding and cross-site requests.
 
-A page whose host name resolves to this machine (DNS rebinding) is same-origin for the browser, but its Host header has
-that name: IP addresses and localhost are allowed, other names only if configured. Requests from another origin are
+With DNS rebinding, the host name of a foreign page resolves to this machine, so the browser treats its requests as
+same-origin. Their Host header still has the foreign name. IP addresses and localhost are therefore accepted as Host,
+other names only if configured. Requests from another origin are
 detected by Sec-Fetch-Site, or by Origin if the browser or the connection does not provide it. SameSite=Strict alone
 would allow requests from another port of this host.
 """
@@ -26,7 +27,7 @@ def own_names(configured: Iterable[str], listening_on: str) -> frozenset[str]:
 
 
 def check_host(headers: Headers, names: frozenset[str]) -> None:
-    """Raises HostNotAllowedError unless Host is an address, localhost, or one of `names`."""
+    """Raise HostNotAllowedError unless Host is an address, localhost, or one of `names`."""
     stated = headers.getlist("host")
     host = _split(f"//{stated[0]}") if len(stated) == 1 else None
     if host is None or not (_cannot_be_rebound(host[0]) or host[0] in names):
@@ -34,7 +35,7 @@ def check_host(headers: Headers, names: frozenset[str]) -> None:
 
 
 def check_same_origin(headers: Headers) -> None:
-    """Raises CrossOriginError unless the browser states that the request comes from a page of this service."""
+    """Raise CrossOriginError unless the browser states that the request comes from a page of this service."""
     fetched = headers.get("sec-fetch-site")
     if fetched is not None:
         if fetched != "same-origin":
@@ -48,7 +49,7 @@ def check_same_origin(headers: Headers) -> None:
 
 
 def is_secure(headers: Headers) -> bool:
-    """Whether the browser uses HTTPS, possibly terminated by a proxy."""
+    """Return whether the browser uses HTTPS, possibly terminated by a proxy."""
     return headers.get("origin", "").lower().startswith("https://")
 
 

@@ -17,5 +17,5 @@ def announce(address: str, settings: Settings) -> None:
         lines.append(f"No model to serve yet: {no_versions(repository.shipped, repository.home_models)}")
     if settings.api_keys is None:
         key = generated_key(settings.home)
-        lines.append(f"The key for whatever changes something is {key} (`duet key` shows it again)")
+        lines.append(f"API key for requests that change something: {key} (`duet key` shows it again)")
     print("\n".join(lines), flush=True)

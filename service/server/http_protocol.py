@@ -87,7 +87,7 @@ class CoalescingTransport:
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether the underlying transport is closing."""
+        """Return whether the underlying transport is closing."""
         return self._transport.is_closing()
 
     def flush(self) -> None:
@@ -172,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(data)
 
     def _can_respond(self) -> bool:
-        """Whether no other request is in progress on this connection and the connection stays open.
+        """Return whether the connection stays open and no other request on it is in progress.
 
         uvicorn closes the connection after each HTTP/1.0 request.
         """

@@ -37,6 +37,6 @@ class SlowConnectionReaper:
 
 
 def _is_stalled(connection: HttpToolsProtocol) -> bool:
-    """Whether no request is in progress and uvicorn has no timer for the connection."""
+    """Return whether no request is in progress and uvicorn has no timer for the connection."""
     idle = connection.cycle is None or connection.cycle.response_complete
     return idle and connection.timeout_keep_alive_task is None

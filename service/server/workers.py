@@ -140,7 +140,7 @@ class _Supervisor:
 
 
 def _is_listening(receiver: Connection) -> bool:
-    """Whether the worker at the other end has reported that it listens."""
+    """Return whether the worker at the other end has reported that it listens."""
     try:
         return receiver.poll() and bool(receiver.recv())
     except EOFError:

@@ -1,4 +1,4 @@
-"""One number, in pyproject.toml; everything else that says it reads it there."""
+"""Release number: pyproject.toml is its only source."""
 
 from __future__ import annotations
 

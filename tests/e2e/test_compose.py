@@ -67,7 +67,7 @@ def test_has_the_shipped_versions_whole(stack: Stack) -> None:
 
 def test_the_generated_key_is_in_the_log_and_shown_by_its_command(stack: Stack, client: httpx.Client) -> None:
     key = client.headers["X-API-Key"]
-    assert f"The key for whatever changes something is {key} (" in stack.compose("logs", "api")
+    assert f"API key for requests that change something: {key} (" in stack.compose("logs", "api")
     assert client.post("/session").status_code == 200
 
 

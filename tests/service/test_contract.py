@@ -1,6 +1,6 @@
 """Contract test: responses to generated requests match openapi.json, and there is no 500.
 
-The requests are made by schemathesis from the description alone: right ones and wrong ones, the same in each run.
+schemathesis generates valid and invalid requests from the document, the same ones in each run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ DESCRIPTION = Path(__file__).parents[2] / "openapi.json"
 
 
 def config(examples: int) -> SchemathesisConfig:
-    """At most so many made-up requests of each kind for each operation."""
+    """Configuration with at most `examples` generated requests of each kind per operation."""
     return SchemathesisConfig.from_dict(
         {
             "seed": 1,
             "auth": {"openapi": {"key": {"api_key": KEY}}},
             "generation": {"max-examples": examples, "deterministic": True},
             "phases": {"stateful": {"enabled": False}},
-            # What is an image, a cursor or an idempotency key that nobody had before, a schema cannot say.
+            # A schema cannot describe a valid image, a valid cursor or an unused idempotency key.
             "checks": {"positive_data_acceptance": {"enabled": False}},
         }
     )
@@ -45,7 +45,7 @@ many_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(20))
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A service with a broker of its own and no worker, so that jobs are recorded and wait."""
+    """A service with a broker and no worker, so that jobs stay queued."""
     home = tmp_path_factory.mktemp("home")
     write_explainable(home)
     with service_process(

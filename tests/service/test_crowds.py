@@ -27,7 +27,7 @@ THREADS = pytest.mark.parametrize(
 
 
 async def ask(peer: Peer, grays: Sequence[int], query: str = "", *, path: str = "/predict") -> dict[str, Any]:
-    """The answer to pictures of these grays: one as a raw body, several as a form."""
+    """The response to images of these grays: one as a raw body, several as a form."""
     files = [gray_png(gray) for gray in grays]
     if len(files) == 1:
         await peer.send(request(files[0], path=path + query))
@@ -109,7 +109,7 @@ async def test_no_answer_fails_or_mixes_versions_while_champions_change(home: Pa
 
 
 async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> None:
-    """Running, half run and queued when the new one takes over."""
+    """Requests that are running, partly run and queued when the new champion takes over."""
     models = home / "models"
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
     async with listening_app(settings_for(home, threads=3, max_batch=4)) as app:

@@ -61,7 +61,7 @@ REQUESTS = {
 
 @contextmanager
 def uncollected() -> Iterator[list[object]]:
-    """Fills the list, when the block ends, with what the collector would have had to free."""
+    """Fill the list, at the end of the block, with the objects that only the cycle collector could free."""
     found: list[object] = []
     gc.collect()
     gc.disable()
@@ -85,7 +85,7 @@ async def ask(app: ListeningApp, whole: bytes) -> int:
 
 
 async def until_forgotten(app: ListeningApp, others: int) -> None:
-    """Until nothing is at work any more but the requests of `others`, and nothing remembers what was."""
+    """Wait until only the requests of `others` are in progress and no sweep refers to finished ones."""
     state = app.server.server_state
     await until(lambda: asyncio.sleep(0, len(state.tasks) == len(state.connections) == others))
     await asyncio.sleep(3 * SWEEP_SECONDS)

@@ -71,7 +71,7 @@ def test_the_client_needs_nothing_of_the_server() -> None:
 
 
 def test_celery_waits_for_the_first_job() -> None:
-    """It would take a tenth of the time to the first answer."""
+    """The import would take a tenth of the time to the first response."""
     program = "import sys, service.server.main; print([name for name in ('celery', 'kombu') if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "[]"

@@ -38,7 +38,7 @@ def resident_mib(service: ServiceProcess) -> float:
 
 
 def in_a_crowd(service: ServiceProcess, talk: Callable[[tuple[str, int], random.Random], None], seed: int) -> None:
-    """`talk` on several threads at once; it must not fail on any of them."""
+    """Run `talk` on several threads at once; it must not fail on any of them."""
     failures: list[BaseException] = []
 
     def run(number: int) -> None:
@@ -56,7 +56,7 @@ def in_a_crowd(service: ServiceProcess, talk: Callable[[tuple[str, int], random.
 
 
 def growth_mib(service: ServiceProcess, talk: Callable[[tuple[str, int], random.Random], None], times: int) -> float:
-    """How much the service has grown from the end of the first crowd to that of the last."""
+    """Growth of resident memory, in MiB, from the end of the first round of clients to the end of the last."""
     in_a_crowd(service, talk, 0)
     before = resident_mib(service)
     for seed in range(1, times):

@@ -29,7 +29,7 @@ def leader(client: Redis, name: str, *, timeout_seconds: float) -> Iterator[bool
         yield ours
     finally:
         if ours:
-            with suppress(LockError, RedisError):  # it has expired, or will
+            with suppress(LockError, RedisError):  # the lock has expired or will expire
                 lock.release()
 
 

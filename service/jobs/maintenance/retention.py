@@ -113,7 +113,7 @@ def _versions_read(parameters: TrainParameters) -> Iterator[str]:
     """Versions that the run reads: initial weights and teacher."""
     try:
         config = parameters.config()
-    except ConfigurationError:  # from another release without this recipe here: it cannot run either
+    except ConfigurationError:  # recorded by another release; this one has no such recipe and could not resume the run
         return
     for reference in (config.init_from, config.distillation.teacher):
         if reference is not None and "@" in reference:

@@ -46,7 +46,7 @@ def fields_of(flat: Sequence[str]) -> dict[str, str]:
 
 
 def record_of(job_id: str, flat: Sequence[str]) -> JobRecord:
-    """As `read_record`, from the flat list that a script returns."""
+    """Parse a job's hash from the flat list that a script returns."""
     return read_record(job_id, fields_of(flat))
 
 

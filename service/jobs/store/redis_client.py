@@ -21,7 +21,7 @@ from core.errors import BrokerUnavailableError, ConfigurationError
 CONNECT_TIMEOUT_S = 2.0
 RESPONSE_TIMEOUT_S = 10.0
 _SCHEMES = ("redis", "rediss", "unix")
-# Error prefixes of a server that is up but cannot work now: loading its file, disk full, replica.
+# Error prefixes of a running server that rejects commands: it loads its file, its disk is full, or it is a replica.
 _REFUSALS = ("LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
@@ -37,7 +37,7 @@ def connect(url: str) -> Redis:
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
-    """As `connect`, for asyncio."""
+    """Same as `connect`, for asyncio."""
     return redis.asyncio.Redis.from_url(_checked(url), retry=AsyncRetry(_backoff(), 3), **_options())
 
 

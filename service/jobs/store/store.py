@@ -1,8 +1,8 @@
-"""Job store in Redis: every change of a job is one Lua script, which the broker runs atomically.
+"""Job store in Redis: every change of a job is one Lua script, which Redis runs atomically.
 
-A claim issues a fencing token. Every change by an attempt carries its token, and the scripts reject a token that is not
-the newest or whose job has ended: of two attempts at a job, only the newest can write. The scripts use the broker's
-clock, so the clocks of the machines do not matter. Each script is idempotent and may be resent after a lost response.
+A claim issues a fencing token. Every change by an attempt carries its token. The scripts reject a token that is not the
+newest or whose job has ended, so only the newest attempt at a job can write. The scripts use the clock of Redis, not
+those of the machines. Each script is idempotent and may be resent after a lost response.
 
     queued --claim--> running --request_cancel--> cancelling --finish--> succeeded | failed | cancelled
       ^-- interrupt (once) --'                                             |
@@ -151,14 +151,14 @@ class JobStore:
         return Claim(record, int(fields_of(rest[0])["token"]))
 
     def renew(self, job_id: str, token: int, lease_seconds: float) -> ClaimStatus:
-        """Renew the lease for `lease_seconds` from now; possible after its expiry until the reaper acts."""
+        """Renew the lease for `lease_seconds` from now. An expired lease can be renewed until the reaper runs."""
         (answer,) = self._run("renew", job_id, token, _milliseconds(lease_seconds))
         return _CLAIM_STATUSES[answer]
 
     def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
-        """Whether the attempt with this token may write now; a grant renews the lease.
+        """Return whether the attempt with this token may write now; a grant renews the lease.
 
-        Checkpoints need the newest claim; publishing also needs that the job is not being cancelled.
+        A checkpoint requires the newest claim. Publishing also requires that the job is not being cancelled.
         """
         return bool(self._run("permit", job_id, token, action) == ["granted"])
 
@@ -167,9 +167,8 @@ class JobStore:
     ) -> None:
         """Append events to the job's stream and update its progress atomically.
 
-        Resending a `batch` after a lost response stores its events only once.
-
-        The stream keeps only the newest `progress` event; all other events stay until the stream is full.
+        A `batch` that is resent after a lost response is stored only once. The stream keeps only the newest `progress`
+        event; all other events stay until the stream is full.
 
         Raises:
             LostClaimError: the token is not the newest, or the job has ended.
@@ -190,7 +189,11 @@ class JobStore:
         result: Mapping[str, JsonValue] | None = None,
         error: JobFailure | None = None,
     ) -> JobRecord:
-        """End the job. Raises LostClaimError as `append` does."""
+        """End the job.
+
+        Raises:
+            LostClaimError: the token is not the newest, or the job has ended.
+        """
         return self._run_as_holder(
             "finish",
             job_id,
@@ -204,24 +207,24 @@ class JobStore:
     def interrupt(self, job_id: str, token: int, reason: str) -> JobRecord:
         """Record that the attempt ended before the job did.
 
-        The first time, the job is queued again, and the caller sends its message; the second time, it fails. A job
-        that is being cancelled is cancelled.
+        After the first interruption the job is queued again, and the caller sends its message. After the second, the
+        job fails. A job in state `cancelling` becomes `cancelled`.
 
         Raises:
-            LostClaimError: as `append` does.
+            LostClaimError: the token is not the newest, or the job has ended.
         """
         return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason))
 
     def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
-        """As `interrupt`, for an external cause such as the shutdown of the worker: the job is always queued again.
+        """Same as `interrupt` for an external cause, such as a shutdown of the worker: the job is always queued again.
 
         Raises:
-            LostClaimError: as `append` does.
+            LostClaimError: the token is not the newest, or the job has ended.
         """
         return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason, max_resumptions=""))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
-        """As `interrupt`, for the current attempt if its lease has expired; None if it has not."""
+        """Same as `interrupt` for the current attempt, if its lease has expired; returns None if it has not."""
         answer, *rest = self._run("interrupt", job_id, "", *interruption_args(reason))
         return None if answer == "lost" else record_of(job_id, rest[0])
 
@@ -252,7 +255,7 @@ class JobStore:
         return record_of(job_id, rest[0])
 
     def forget(self, job_id: str, *, ended_before_seconds: float) -> bool:
-        """Remove record and events of a job that ended before this time; returns whether it did."""
+        """Remove the record and events of a job that ended before this time; returns whether they were removed."""
         return bool(self._run("forget", job_id, _milliseconds(ended_before_seconds)) == ["ok"])
 
     def _run_as_holder(self, script: str, job_id: str, *args: Any) -> JobRecord:

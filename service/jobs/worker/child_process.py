@@ -76,11 +76,11 @@ class Child:
             os.killpg(self._process.pid, number)
 
     def has_ended(self) -> bool:
-        """Whether the process has ended. It is not reaped, so that its id still identifies its group."""
+        """Return whether the process has ended. It is not reaped, so that its id still identifies its group."""
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def close(self) -> int:
-        """Kill the rest of the group; returns the exit status, negative if a signal ended the process."""
+        """Kill the rest of the group and return the exit status, negative if a signal ended the process."""
         if self.status is not None:
             return self.status
         self.signal(signal.SIGKILL)

@@ -23,9 +23,9 @@ from core.jobs.events import (
 from service.jobs.worker.line_reader import OversizedLine
 
 MAX_INVALID_LINES = 20
-"""Invalid lines that are reported as notes; further ones are ignored, because the stream has a bounded length."""
+"""Maximum number of invalid lines reported as notes; more would displace events from the bounded stream."""
 MAX_PENDING = 1000
-"""Events kept while the broker is unavailable; beyond it, outdated progress is dropped first."""
+"""Maximum number of events kept while the broker is unavailable; outdated progress is dropped first."""
 
 
 class Broker(Protocol):
@@ -37,7 +37,7 @@ class Broker(Protocol):
         """Append events to the job's stream, each batch once."""
 
     def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
-        """Whether the attempt may write now."""
+        """Return whether the attempt may write now."""
 
 
 class EventForwarder:
@@ -59,12 +59,12 @@ class EventForwarder:
         self._sending: list[ReportedEvent | AddedEvent] = []
         self._batch = ""
         self._requests: list[Permit] = []
-        self._report_invalidts = 0
+        self._invalid_lines = 0
         self.published: Published | None = None
         self.result: Result | None = None
         self.failed: Failed | None = None
         self.refused = False
-        """Whether a permit was requested and denied."""
+        """True if a permit was requested and denied."""
 
     def receive(self, lines: Sequence[bytes | OversizedLine]) -> None:
         """Process lines of the child; an invalid line becomes a note."""
@@ -92,7 +92,7 @@ class EventForwarder:
             del self._pending[: len(self._pending) - MAX_PENDING]
 
     def flush(self) -> None:
-        """Send the pending events, then answer the permit requests; both are kept for the next call on an outage.
+        """Send the pending events, then answer the permit requests; during an outage both are kept for the next call.
 
         Raises:
             BrokerUnavailableError: the broker is unavailable.
@@ -121,7 +121,7 @@ class EventForwarder:
                 self.failed = message
 
     def _report_invalid(self, what: str) -> None:
-        self._report_invalidts += 1
-        if self._report_invalidts <= MAX_INVALID_LINES:
-            last = "; further such lines are not reported" if self._report_invalidts == MAX_INVALID_LINES else ""
+        self._invalid_lines += 1
+        if self._invalid_lines <= MAX_INVALID_LINES:
+            last = "; further such lines are not reported" if self._invalid_lines == MAX_INVALID_LINES else ""
             self.add(Note(text=f"the job's process wrote an invalid event: {what}{last}"))

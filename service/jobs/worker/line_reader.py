@@ -1,4 +1,4 @@
-"""Line reader for a non-blocking pipe, with a limit of line length."""
+"""Line reader for a non-blocking pipe, with a limit on the line length."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class LineReader:
         self._rest = bytearray()
         self._dropped = 0
         self.ended = False
-        """Whether all writers have closed the pipe and everything was read."""
+        """True if all writers have closed the pipe and all data was read."""
 
     def read(self) -> list[bytes | OversizedLine]:
-        """The complete lines so far; at the end of the pipe also a last line without newline."""
+        """Return the complete lines read so far; at the end of the pipe also a last line without newline."""
         try:
             piece = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:

@@ -10,10 +10,11 @@ from kombu.asynchronous import get_event_loop
 
 
 class WakingPool(TaskPool):  # type: ignore[misc]  # Celery is not typed
-    """Celery's thread pool; the end of a task wakes the worker's event loop.
+    """Celery's thread pool, extended so that the end of a task wakes the worker's event loop.
 
-    A worker whose threads are all busy requests no messages (`worker_disable_prefetch`), and its loop sleeps. The end
-    of a task does not wake the loop: the next message would wait for the next timer, up to 1 s (kombu 5.7).
+    A worker whose threads are all busy requests no messages (`worker_disable_prefetch`), and its loop sleeps. In
+    Celery's own pool the end of a task does not wake the loop, so the next message would wait for the next timer, up to
+    1 s (kombu 5.7).
     """
 
     def on_apply(

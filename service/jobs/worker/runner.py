@@ -59,7 +59,7 @@ class JobRunner:
         self._worker = worker
         self._running: dict[str, int] = {}
         self.stopping = threading.Event()
-        """When set, all children stop at a checkpoint and their jobs are queued again."""
+        """Set at shutdown: all children stop at a checkpoint and their jobs are queued again."""
 
     @property
     def running(self) -> tuple[str, ...]:

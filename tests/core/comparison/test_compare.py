@@ -24,7 +24,7 @@ WORSE = (0, 0, 0, 0, 0, 0)
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
-    """cnn@1 and cnn@2, which is the champion and answers worse, and mlp@1, which answers as cnn@2."""
+    """cnn@1; cnn@2, the champion with a lower accuracy; and mlp@1 with the predictions of cnn@2."""
     models = tmp_path / "models"
     write_onnx_version(models / "cnn" / "1", "cnn", 1, test_answers=BETTER)
     write_onnx_version(models / "cnn" / "2", "cnn", 2, test_answers=WORSE)

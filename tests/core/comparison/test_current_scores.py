@@ -1,4 +1,4 @@
-"""Scores of older versions get the figures that newer ones have."""
+"""Current test scores: evaluations of older versions are completed with newer fields."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ EACH = 100
 
 
 def pairwise(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> Pairwise:
-    """Of each class 100 images, so many of which are answered wrong by one side alone: never the same by both."""
+    """Comparison on 100 images per class; each side misclassifies the given numbers, never the same images."""
     labels_N = np.repeat(np.arange(len(NAMES)), EACH)
     first_N, second_N = labels_N.copy(), labels_N.copy()
     for name, count in first_wrong.items():
@@ -93,7 +93,7 @@ def test_classes_may_differ_where_accuracy_does_not(first_wrong: dict[str, int],
 
 
 def test_the_side_without_a_class_is_not_named_first() -> None:
-    """Here the first version is ahead by accuracy, but only the second one leads in a class."""
+    """The first version is more accurate overall, but only the second one is significantly better in a class."""
     ahead = dict.fromkeys(NAMES[1:], 3)
     said = significance("a", "b", pairwise({"ape": 10}, {**ahead, "bat": 5, "cat": 5, "dog": 5, "elk": 5, "fox": 5}))
     assert said.verdict == "first_better"

@@ -43,7 +43,7 @@ def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
 
 @pytest.mark.parametrize(("right", "passed"), [(1_560, True), (1_550, True), (1_530, False)])
 def test_loss_fails_only_if_the_whole_interval_is_above_the_limit(right: int, passed: bool) -> None:
-    """A loss of 2.5 points is above the limit of 2, and its interval from 1.8 on is not."""
+    """A loss of 2.5 points is above the limit of 2, but the low end of its interval, 1.8, is below it."""
     verdict = corruption_verdicts(
         evidence(2, rights(0, 0, 0, 0), corrupted=(first(right), first(100))), CHAMPION, DEFAULTS
     )
@@ -51,7 +51,7 @@ def test_loss_fails_only_if_the_whole_interval_is_above_the_limit(right: int, pa
 
 
 def test_the_loss_is_paired_image_by_image() -> None:
-    """As many right, but other ones: the loss is zero, and its interval wider than that of the same ones."""
+    """With equally many but different correct images, the loss is zero and its interval has a width."""
     same, _ = corruption_verdicts(CHAMPION, CHAMPION, DEFAULTS)
     assert same.interval is not None
     assert (same.value, same.interval.low, same.interval.high) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""The decision, on answers whose truth is known: 2,000 images, 500 of each of four classes."""
+"""Gate decision on constructed predictions for 2,000 images, 500 in each of four classes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_significant_gain_passes() -> None:
 
 
 def test_a_gain_that_chance_explains_does_not_pass() -> None:
-    """Ten more are right, but 110 and 100 divide what tells the two apart: p is 0.53."""
+    """The candidate classifies ten more correctly, from 110 and 100 discordant images: p is 0.53."""
     candidate = evidence(2, rights(50, 50, 50, 40, seed=3))
     report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert report.comparison is not None
@@ -78,7 +78,7 @@ def test_a_tie_passes_where_the_model_is_cheaper(latency: float, size: float, pa
 
 @pytest.mark.parametrize(("margin", "passed"), [(0.0043, True), (0.0041, False)])
 def test_non_inferiority_is_judged_at_the_low_end_of_the_interval(margin: float, passed: bool) -> None:
-    """Four fewer are right: the difference is -0.002, its low end -0.00419."""
+    """Four fewer images are correct: the difference is -0.002, the low end of its interval -0.00419."""
     thresholds = GateThresholds(non_inferiority_margin=margin)
     report = decide(CHAMPION, evidence(2, rights(51, 51, 51, 51)), costs(0.5), thresholds)
     inferiority = report.verdict("non_inferiority")
@@ -98,7 +98,7 @@ def test_a_gain_overall_does_not_hide_a_class_that_is_worse() -> None:
 
 
 def test_holm_keeps_a_class_that_one_test_alone_would_have_called_worse() -> None:
-    """Five of dog are lost and none won: p is 1/32 alone, 4/32 among four classes."""
+    """The class dog loses five images and gains none: p is 1/32 alone, and 4/32 after correction for four classes."""
     report = decide(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), DEFAULTS)
     assert report.passed
     assert {one.label: one.p for one in report.classes}["dog"] == pytest.approx(4 / 32)

@@ -1,4 +1,4 @@
-"""From two folders to a promotion, a refusal, and the audit trail."""
+"""Promotion through the gate: promotion, refusal and audit trail of versions on disk."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
-    """cnn@1 is champion and 75 % right, cnn@2 is 95 % right, cnn@3 as good as cnn@1, cnn@4 right throughout."""
+    """Accuracies: champion cnn@1 75 %, cnn@2 95 %, cnn@3 75 %, cnn@4 100 %."""
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     for version, wrong in ((1, 10), (2, 2), (3, 10), (4, 0)):
         write_judged_version(repository.home_models, version, wrong=wrong)
@@ -92,7 +92,7 @@ def test_force_promotes_past_the_gate_and_is_logged(
     assert entry.evidence["forced"] is True
     [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "ada promoted cnn@3 past the gate (of the tests): cnn@3 may not replace cnn@1" in record.getMessage()
-    # What the gate lets pass is not forced, whoever asks for it.
+    # A promotion that passes the gate is not recorded as forced, even with force=True.
     assert (decide(repository, 2, force=True).promotion or entry).evidence["forced"] is False  # type: ignore[index]
 
 
@@ -174,7 +174,7 @@ def test_assess_writes_nothing(repository: ModelRepository) -> None:
 def test_a_champion_that_changes_meanwhile_is_judged_against(
     repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """cnn@2 is better than cnn@1, but not than cnn@4, which another process promotes while the gate looks."""
+    """cnn@2 is better than cnn@1, but not than cnn@4, which another process promotes while the gate runs."""
     judged: list[int | None] = []
 
     def meanwhile(*arguments: Any) -> GateReport:
@@ -214,7 +214,7 @@ def promote_it(folder: str, version: int) -> None:
 def test_of_two_at_once_each_entry_was_judged_against_the_one_before(
     repository: ModelRepository, tmp_path: Path, round_: int
 ) -> None:
-    """cnn@2 and cnn@4 from two processes: 4 wins in the end, and 2 is in the trail only if it came first."""
+    """Two processes promote cnn@2 and cnn@4: cnn@4 ends as champion; cnn@2 is in the trail only if it was first."""
     run_together(promote_it, [(str(tmp_path), 2), (str(tmp_path), 4)])
     entries = history(repository)
     assert repository.champion("cnn") == 4

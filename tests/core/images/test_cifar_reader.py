@@ -1,4 +1,4 @@
-"""Test images out of pickles that are never unpickled."""
+"""Safe CIFAR reader: test images from pickle files that are not unpickled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every pixel type comes out as the 8-bit RGB that a viewer shows, and says what it was."""
+"""Color mode conversion: every pixel type becomes the 8-bit RGB that a viewer shows, with a note on the conversion."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TestTransparency:
         assert result.notes == ("converted from grayscale", FLATTENED)
 
     def test_premultiplied_gray(self) -> None:
-        """100 at full opacity, and 40 % of white light under a gray of 20 that was multiplied already."""
+        """One opaque pixel of 100, and one with premultiplied gray 20 over 40 % white."""
         result = decoded(tiff(np.array([[[100, 255], [20, 153]]], dtype=np.uint8), photometric=1, extra=1))
         assert pixels(result) == [(100,) * 3, (122,) * 3]
         assert result.notes == ("converted from grayscale", FLATTENED)
@@ -189,7 +189,7 @@ class TestSixteenBits:
 class TestColorModels:
     @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
     def test_cmyk(self, file_format: str) -> None:
-        """Full cyan ink absorbs the red; a JPEG may be off by its own loss."""
+        """Full cyan ink absorbs red; the tolerance is the loss of JPEG."""
         image = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
         result = decoded(encode(image, file_format), 16, 16)
         assert np.abs(result.pixels_HWC.astype(int) - (0, 255, 255)).max() <= 3

@@ -1,4 +1,4 @@
-"""A part of an image: which pixels it is, whatever the file's orientation and however it is decoded."""
+"""Crop: its pixels are the same for every file orientation and decoding path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding and resizing: the shortest path, orientation, animations, the limits on size."""
+"""Decoding and resizing: unchanged images, orientation, animations and size limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.pictures import at_32, encode, noise, png
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds almost no pixels."""
+    """A PNG whose header has the given size, with almost no pixel data."""
     return png(8, 2, bytes(64), size=(width, height))
 
 
@@ -120,7 +120,7 @@ class TestResizing:
 
 
 class TestOrientation:
-    """Orientation n is defined by where the picture's first row and column are stored."""
+    """Orientation n defines where the first row and column of the image are stored."""
 
     STORED: ClassVar = {
         1: lambda upright: upright,

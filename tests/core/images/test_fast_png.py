@@ -1,4 +1,4 @@
-"""The short way for plain PNG files gives what Pillow gives, and leaves everything else to it."""
+"""Fast PNG decoding: the pixels equal those of Pillow, and other files are left to Pillow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def random_image(seed: int = 31) -> Pixels:
-    """Smooth and noisy by parts, so that encoders choose every row filter."""
+    """An image with smooth and noisy parts, so that encoders choose every row filter."""
     draw = np.random.default_rng(seed)
     slope_HWC = np.add.outer(np.arange(HEIGHT) * 4, np.arange(WIDTH) * 3)[..., None] + np.array([0, 40, 90])
     noise_HWC = draw.integers(0, 1 + seed % 60, (HEIGHT, WIDTH, 3))
@@ -158,7 +158,7 @@ def test_damaged_byte_falls_back_to_pillow(place: int, value: int) -> None:
 
 @pytest.mark.parametrize("keep", range(0, 200, 7))
 def test_truncated_pixels_fall_back_to_pillow(keep: int) -> None:
-    """With checksums that fit: only inflating shows that rows are missing."""
+    """The checksums are valid, so only inflating the data shows that rows are missing."""
     header, data, end = chunks(png(random_image()))
     short = joined([header, (b"IDAT", data[1][:keep]), end])
     assert plain(short) is None

@@ -1,4 +1,4 @@
-"""The fit of images of other proportions: exact pixels, notes, and one decoding for several models."""
+"""Image geometry: exact pixels and notes for other aspect ratios, and one decoding for several models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fitted(pixels_HWC: npt.NDArray[np.uint8], geometry: Geometry, side: int = 32
 
 
 def ramp(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Red grows to the right and green downwards."""
+    """A gradient: red increases to the right, green downwards."""
     pixels_HWC = np.zeros((height, width, 3), np.uint8)
     pixels_HWC[..., 0] = np.linspace(0, 255, width)[np.newaxis]
     pixels_HWC[..., 1] = np.linspace(0, 255, height)[:, np.newaxis]
@@ -144,7 +144,7 @@ class TestLargeJPEG:
         assert np.abs(decoded.pixels_HWC.astype(int) - in_full_HWC).max() <= 4
 
     def test_the_center_of_a_panorama_keeps_its_detail(self) -> None:
-        """Checks of 32 pixels are 8 to a side of the cropped input, and gray if the decoder went by the longer side."""
+        """The cropped input has 8 checks per side; decoding at the scale of the longer side would make it gray."""
         checks_HW = np.kron(np.indices((8, 128)).sum(axis=0) % 2 * 255, np.ones((32, 32))).astype(np.uint8)
         data = encode(Image.fromarray(np.stack([checks_HW] * 3, axis=-1)), "JPEG", quality=95)
         expected_HWC = fitted(np.stack([checks_HW] * 3, axis=-1), "crop", side=64)

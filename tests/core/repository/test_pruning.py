@@ -21,7 +21,7 @@ LATER = CREATED_AT + timedelta(days=1)
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
-    """cnn 1 shipped, 2 to 8 at home; 3 was champion, 5 is."""
+    """cnn@1 is shipped, cnn@2 to cnn@8 are in the home layer; cnn@3 was champion, cnn@5 is."""
     repository = make_repository(tmp_path)
     for version in (5, 6, 7, 8):
         write_version(repository.home_models / "cnn" / str(version), "cnn", version)

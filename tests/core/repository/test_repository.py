@@ -13,7 +13,7 @@ from tests.support.versions import make_manifest, write_aliases, write_version
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
-    """cnn 1 and 10 shipped, cnn 2 and own 7 at home; the shipped champion of cnn is 1."""
+    """cnn@1 and cnn@10 are shipped, cnn@2 and own@7 are in the home layer; the shipped champion is cnn@1."""
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     for layer, family, version in (
         (repository.shipped, "cnn", 1),

@@ -33,7 +33,7 @@ finite_logits = arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(2, 6
 
 
 def labels_drawn_from(probabilities_NK: Floats, seed: int = 0) -> Ints:
-    """A label for each image, drawn with the probabilities given: perfectly calibrated by construction."""
+    """Labels drawn with the given probabilities, which are therefore perfectly calibrated."""
     uniform_N = np.random.default_rng(seed).random(len(probabilities_NK))
     return np.asarray((probabilities_NK.cumsum(axis=1) < uniform_N[:, None]).sum(axis=1))
 
@@ -145,7 +145,7 @@ class TestCalibratedECE:
         assert found.percentile_95 == pytest.approx(np.percentile(errors, 95), rel=0.08)
 
     def test_one_confidence_has_the_error_of_a_binomial_share(self) -> None:
-        """For N images of confidence p it is the mean deviation of a share, sqrt(2 p (1 - p) / (pi N))."""
+        """For N images of confidence p the error is the mean deviation of a share, sqrt(2 p (1 - p) / (pi N))."""
         found = calibrated_ece(np.tile([0.8, 0.2], (4_000, 1)))
         assert found.mean == pytest.approx(math.sqrt(2 * 0.8 * 0.2 / (math.pi * 4_000)), rel=0.1)
         assert found.percentile_95 == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 4_000), rel=0.1)

@@ -1,4 +1,4 @@
-"""The paired comparison: counts, interval and agreement against definitions, scikit-learn and simulation."""
+"""Paired comparison: counts, interval and agreement against definitions, scikit-learn and simulation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformal prediction: the rank by hand, coverage by simulation, and no image lost to rounding."""
+"""Conformal prediction: rank computed by hand, simulated coverage, and rounding of probabilities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def simulated(images: int, seed: int) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Probabilities of an overconfident model over 5 classes, and labels drawn from milder ones."""
+    """Probabilities of an overconfident model over 5 classes, and labels drawn from less extreme ones."""
     generator = np.random.default_rng(seed)
     logits_NK = generator.normal(0, 1.5, (images, 5))
     exponentials_NK = np.exp(logits_NK)
@@ -44,7 +44,7 @@ class TestThreshold:
         assert conformal_threshold(probabilities_NK, labels_N, coverage) == expected
 
     def test_a_product_that_rounds_up_does_not_raise_the_rank(self) -> None:
-        """In binary 100 * 0.55 exceeds 55; the rank is 55 of 99 all the same."""
+        """100 * 0.55 in binary is above 55, but the rank is 55 of 99."""
         truth_N = np.arange(99, 0, -1) / 128
         assert conformal_threshold(*with_truth_at(*truth_N), coverage=0.55) == truth_N[54]
 
@@ -90,7 +90,7 @@ class TestCoverage:
 class TestRounding:
     @given(st.integers(0, 10_000), st.floats(0.3, 0.97))
     def test_the_image_at_the_threshold_is_in_its_own_set(self, seed: int, coverage: float) -> None:
-        """Fitted on double precision, stored as single; threshold through JSON; every path counts it in."""
+        """The calibration image stays in its set in double and single precision, and after a JSON round trip."""
         probabilities_NK, labels_N = simulated(50, seed)
         stored_NK = probabilities_NK.astype(np.float32)
         threshold = json.loads(json.dumps(conformal_threshold(probabilities_NK, labels_N, coverage)))
@@ -102,7 +102,7 @@ class TestRounding:
             assert prediction_set_mask(variant_NK, threshold)[at_threshold, labels_N[at_threshold]]
 
     def test_a_tenth(self) -> None:
-        """float32(0.1) exceeds 0.1 and float32(0.7) falls short of 0.7: either would be lost somewhere."""
+        """float32(0.1) is above 0.1 and float32(0.7) below 0.7: comparing in double precision would lose one."""
         for tenth in (0.1, 0.7):
             threshold = conformal_threshold(np.array([[tenth, 1 - tenth]] * 3), np.zeros(3, dtype=np.int64), 0.5)
             assert prediction_set_mask(np.array([[tenth, 1 - tenth]]), threshold)[0, 0]

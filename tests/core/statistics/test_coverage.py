@@ -1,4 +1,4 @@
-"""The coverage band against scipy's beta-binomial distribution, and against simulated conformal thresholds."""
+"""Coverage band against scipy's beta-binomial distribution, and against simulated conformal thresholds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_cdf_agrees_with_scipy(trials: int, alpha: int, beta: int) -> None:
 
 
 def test_band_of_cifar10_is_the_one_of_the_literature() -> None:
-    """5,000 images calibrate and 10,000 judge: wider than the binomial 98.80 to 99.19 %."""
+    """With 5,000 calibration and 10,000 test images the band is wider than the binomial one, 98.80 to 99.19 %."""
     assert coverage_band(10_000, 5_000, 0.99) == (0.9864, 0.9931)
 
 

@@ -1,4 +1,4 @@
-"""The energy score against scipy, and the share that its threshold flags."""
+"""Energy score against scipy, and flag rate of its threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holm's correction against closed cases, its definition by closed testing, and what it promises."""
+"""Holm's correction against cases solved by hand, closed testing, and its bound on false rejections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_closed_cases(p_values: list[float], adjusted: list[float]) -> None:
 
 @given(P_VALUES)
 def test_is_closed_testing_with_bonferroni(p_values: list[float]) -> None:
-    """Holm's is the closure of Bonferroni's (Marcus, Peritz & Gabriel 1976): the worst over all subsets with a test."""
+    """Holm's is the closure of Bonferroni's correction (Marcus, Peritz & Gabriel 1976): the largest p over subsets."""
     tests = range(len(p_values))
     subsets = [subset for size in tests for subset in combinations(tests, size + 1)]
     for test in tests:
@@ -40,7 +40,7 @@ def test_is_closed_testing_with_bonferroni(p_values: list[float]) -> None:
 
 
 def test_false_alarms_are_as_rare_as_promised() -> None:
-    """Ten tests of which nothing is true, 2,000 times: some alarm in at most 5 %, and not in far fewer."""
+    """2,000 simulations of ten true null hypotheses: a false rejection occurs in at most 5 %, and in not much less."""
     p_values = np.random.default_rng(0).random((2_000, 10))
     alarms = np.mean([min(holm(list(row))) < 0.05 for row in p_values])
     assert 0.03 < alarms < 0.065

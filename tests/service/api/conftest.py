@@ -12,7 +12,7 @@ from tests.support.service import RunningApp
 
 @pytest.fixture(scope="package")
 def shared_broker() -> Iterator[Broker]:
-    """One server for the tests that do not kill it."""
+    """Shared server for tests that do not kill it."""
     with running_broker() as broker:
         yield broker
 
@@ -34,6 +34,6 @@ async def jobs_app(home: Path, broker: Broker) -> AsyncIterator[RunningApp]:
 
 @pytest.fixture
 def mortal_broker() -> Iterator[Broker]:
-    """A server of this test's own, to be killed."""
+    """Server of one test, which may kill it."""
     with running_broker() as broker:
         yield broker

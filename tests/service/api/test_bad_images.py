@@ -24,7 +24,7 @@ def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """The start of a PNG of this size, with next to no pixels."""
+    """The start of a PNG of this size, with almost no pixel data."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(100)))
 

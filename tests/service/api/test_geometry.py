@@ -108,7 +108,7 @@ async def test_the_v2_metadata_says_how_clients_are_to_fit_pictures(app: Running
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 async def test_a_map_explains_the_pixels_that_the_model_saw(tmp_path: Path, geometry: Geometry) -> None:
-    """The map of a picture is that of the picture which the model is shown."""
+    """The map equals that of the image which the model receives."""
     write_explainable(tmp_path, geometry=geometry)
     pixels_HWC = noise(20, 50)
     shown_HWC = fit_image(pixels_HWC, height=SIZE, width=SIZE, geometry=geometry)

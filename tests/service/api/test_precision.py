@@ -23,7 +23,7 @@ RAW = {"content-type": "image/png"}
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """cnn@2 is champion and has int8, mlp@1 is champion and has none."""
+    """Champion cnn@2 has an int8 graph, champion mlp@1 has none."""
     models = write_home(tmp_path)
     write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
     set_champions(models, cnn=2, mlp=1)
@@ -43,7 +43,7 @@ async def predicted(running: RunningApp, query: str = "", gray: int = 96) -> Pre
 
 
 def assert_answered_by(prediction: Prediction, precision: Precision, gray: int = 96) -> None:
-    """Every figure is that of this graph under its own calibration, and the answer says so."""
+    """Every value is that of this graph with its own calibration, and the response names the precision."""
     calibration = CALIBRATIONS[precision]
     logits_K = expected_logits(gray, precision)
     probabilities_K = softmax(logits_K, calibration.temperature)

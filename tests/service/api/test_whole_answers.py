@@ -26,7 +26,7 @@ FILES: dict[str, Any] = {
 
 
 def assert_whole(content: bytes, model: type[BaseModel], *, left_out: frozenset[str] = frozenset()) -> None:
-    """Every field of the model but those `left_out` is there, of its type: what is parsed is what was sent."""
+    """Assert that all fields except those in `left_out` exist with their types, and that parsing changes nothing."""
     parsed = model.model_validate_json(content, strict=True)
     assert parsed.model_dump(mode="json", exclude=set(left_out)) == json.loads(content)
 
@@ -66,7 +66,7 @@ async def test_answers_in_int8_are_whole(running: RunningApp) -> None:
 
 
 async def test_what_is_extreme_is_still_a_number(running: RunningApp) -> None:
-    """A temperature next to zero makes probabilities of exactly 0 and 1; one that is huge makes them all alike."""
+    """A temperature near zero gives probabilities of exactly 0 and 1; a very high one gives equal probabilities."""
     models = running.state["repository"].home_models
     for version, temperature in ((2, 1e-6), (3, 1e6)):
         manifest = write_onnx_version(models / "pets" / str(version), "pets", version)

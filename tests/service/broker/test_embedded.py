@@ -24,7 +24,7 @@ from tests.support.children import wait_until
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder with a path that is short, and still holds what means something in an address."""
+    """A folder with a short path that contains characters with a meaning in URLs."""
     folder = Path(tempfile.mkdtemp(prefix="duet 100%", dir="/tmp"))
     yield folder
     shutil.rmtree(folder)
@@ -32,7 +32,7 @@ def home() -> Iterator[Path]:
 
 @contextmanager
 def running(home: Path) -> Iterator[Redis]:
-    """The broker of `home`, kept running; a client of it."""
+    """The broker of `home`, kept running, and a client for it."""
     broker = EmbeddedBroker(home)
     keeper = RestartingProcess(broker.prepare())
     keeper.start()
@@ -75,7 +75,7 @@ def test_what_was_acknowledged_survives_sigkill_and_the_server_is_started_again(
 
 
 def test_what_cannot_be_kept_is_not_acknowledged(home: Path) -> None:
-    """A limit on the length of files stands in for a disk that is full: the server ends rather than go on in memory."""
+    """A limit on the file size simulates a full disk: the server ends instead of continuing in memory."""
     program = EmbeddedBroker(home).prepare()
     limited = ("sh", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh", *program.command)
     server = replace(program, command=limited).start()

@@ -29,7 +29,7 @@ def zipped(path: Path, files: Mapping[str, bytes], *, compression: int = zipfile
 
 
 def taken(path: Path, limits: Limits = LIMITS) -> dict[str, bytes]:
-    """Content by class and name; fails where anything is left out."""
+    """Content by class and name; asserts that no file is skipped."""
     files = list(read_archive(path, limits))
     assert not [file for file in files if isinstance(file, Skipped)]
     return {f"{file.label}: {file.name}": file.content for file in files if isinstance(file, Candidate)}

@@ -27,14 +27,14 @@ async def _one_thread_beside_the_loop() -> AsyncIterator[Batcher]:
 
 @pytest.fixture
 async def batcher() -> AsyncIterator[Batcher]:
-    """Two threads, of which one is taken: so models run one after the other, and a test can hold them back."""
+    """Two threads, one of them occupied: models run one after the other, and a test can block them."""
     async with _one_thread_beside_the_loop() as made:
         yield made
 
 
 @pytest.fixture(params=["on a thread", "on the event loop"])
 async def either(request: pytest.FixtureRequest) -> AsyncIterator[Batcher]:
-    """One batch at a time, in each of the two ways that models are run."""
+    """A batcher that runs one batch at a time, on the event loop and on a thread."""
     if request.param == "on a thread":
         async with _one_thread_beside_the_loop() as made:
             yield made

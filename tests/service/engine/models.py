@@ -18,12 +18,12 @@ CALIBRATION = Calibration(temperature=1.0, coverage=0.9, conformal_threshold=0.5
 
 
 def first_pixels(images_NHWC: Pixels) -> Floats:
-    """The model itself: one logit per image."""
+    """Model function: one logit per image, its first pixel."""
     return images_NHWC[:, 0, 0, :1].astype(np.float32)
 
 
 class GatedModel:
-    """Notes the size of each batch, and waits with each for `gate`."""
+    """Model that records the size of each batch and waits for `gate` before it returns."""
 
     def __init__(self, *, open_from_the_start: bool = False) -> None:
         self.gate = threading.Event()
@@ -39,7 +39,7 @@ class GatedModel:
         return first_pixels(images_NHWC)
 
     async def running(self) -> None:
-        """Until one more run has begun."""
+        """Wait until one more run has started."""
         assert await asyncio.to_thread(self._started.acquire, timeout=30)
 
 
@@ -49,11 +49,11 @@ def images(*values: int) -> Pixels:
 
 
 def queue(model: Callable[[Pixels], Floats], family: str = "cnn") -> ModelQueue:
-    """A queue before the model, which is guessed to take 10 ms for an image."""
+    """A queue of the model, with an assumed duration of 10 ms per image."""
     return ModelQueue(family, 1, with_postprocessing(model, CALIBRATION), seconds_per_image=0.01)
 
 
 def answers(inference: Inference) -> list[float]:
-    """The first pixels of a request's images, as the model saw them."""
+    """The first pixel of each image of a request, as the model received it."""
     answered: list[float] = inference.outputs.logits_NK[:, 0].tolist()
     return answered

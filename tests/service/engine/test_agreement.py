@@ -38,10 +38,10 @@ def assert_same(served: ModelVariant, outputs: Outputs, expected: Outputs) -> No
     temperature = served.calibration.temperature
     exact, alone = (softmax(one.logits_NK.astype(np.float64), temperature) for one in (outputs, expected))
     np.testing.assert_allclose(exact, alone, rtol=0, atol=SAME)
-    # What is sent is rounded to six digits, and a tiny difference can lie on either side of a half.
+    # Responses are rounded to six digits, so a tiny difference can change the last digit.
     np.testing.assert_allclose(outputs.probabilities, expected.probabilities, rtol=0, atol=1.001 * SAME)
     np.testing.assert_allclose(outputs.energies, expected.energies, rtol=1e-5)
-    # Two classes as good as tied may change places.
+    # Two classes with nearly equal probabilities may change places.
     for row, (order, expected_order) in enumerate(zip(outputs.order, expected.order, strict=True)):
         np.testing.assert_allclose(alone[row, order], alone[row, expected_order], rtol=0, atol=SAME)
 

@@ -34,7 +34,7 @@ LARGE, SMALL = upload(200), upload(8)
 
 
 class Gate:
-    """Holds every decoding on a thread back until it is opened."""
+    """Blocks all decoding on threads until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened = threading.Event()
@@ -88,7 +88,7 @@ async def test_expired_image_frees_its_place(decoder: Decoder, gate: Gate) -> No
 
 
 class LeavingClient:
-    """Hangs up as soon as it is watched."""
+    """Fake client that disconnects as soon as it is watched."""
 
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []

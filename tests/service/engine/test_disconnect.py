@@ -15,7 +15,7 @@ from tests.support.service import until
 
 
 class Client:
-    """Stands for a connection: counts how often it is watched, and hangs up when told to."""
+    """Fake connection: counts the calls of `watch`, and disconnects on request."""
 
     def __init__(self) -> None:
         self.watched = 0

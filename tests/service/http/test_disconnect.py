@@ -20,7 +20,7 @@ IMAGE = gray_png(0)
 
 @dataclass
 class Scene:
-    """A client that will go, a model that waits, and clients that stay and keep every thread busy with it."""
+    """A client that disconnects, a blocked model, and other clients whose requests occupy every thread."""
 
     app: ListeningApp
     gate: Gate

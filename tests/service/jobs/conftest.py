@@ -10,7 +10,7 @@ from tests.support.broker import Broker, running_broker
 
 @pytest.fixture(scope="module")
 def shared_broker() -> Iterator[Broker]:
-    """One server for the tests of a file that do not kill it."""
+    """Shared server for the tests of a file that do not kill it."""
     with running_broker() as broker:
         yield broker
 
@@ -25,7 +25,7 @@ def broker(shared_broker: Broker) -> Broker:
 
 @pytest.fixture
 def mortal_broker() -> Iterator[Broker]:
-    """A server of this test's own, to be killed."""
+    """Server of one test, which may kill it."""
     with running_broker() as broker:
         yield broker
 

@@ -55,7 +55,7 @@ def serving(home: Path, broker: Broker, **environment: str) -> AbstractContextMa
 def test_killed_between_record_and_message_it_loses_no_job(
     broker: Broker, jobs: Jobs, home: Path, tmp_path: Path
 ) -> None:
-    """A worker's reaper sends the message; whoever asked, and asks again with the same key, is told of that job."""
+    """The reaper of a worker sends the message; a resent request with the same key returns that job."""
     (tmp_path / "patch").mkdir()
     (tmp_path / "patch" / "sitecustomize.py").write_text(KILLED_BEFORE_SENDING)
     with serving(home, broker, PYTHONPATH=str(tmp_path / "patch")) as api:
@@ -95,12 +95,12 @@ def test_killed_in_mid_job_it_is_replaced_and_its_listeners_miss_nothing(
 
 
 def until_killed(api: ServiceProcess, job: str) -> tuple[list[dict[str, object]], str]:
-    """Listen to a job and kill the service that tells of it after five notes; what was heard, and the last id."""
+    """Listen to a job and kill the service after five notes; returns the events received and the last id."""
     pieces: list[str] = []
     with pytest.raises(httpx.TransportError):
         listen(api, job, pieces)
     text = "".join(pieces)
-    # What follows the last blank line is half an event, which a browser does not take either.
+    # An incomplete event follows the last blank line; browsers ignore it too.
     events = sse_events(text[: text.rindex("\n\n") + 2])
     return [json.loads(event["data"]) for event in events], events[-1]["id"]
 

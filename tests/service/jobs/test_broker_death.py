@@ -90,7 +90,7 @@ def test_a_broker_that_is_full_makes_whole_changes_or_none(mortal_broker: Broker
                 ask()
         assert {record.id for record in store.list().records} == {queued.id, before.id}
         assert (store.get(before.id), store.get(queued.id)) == (before, queued)
-        # What first takes something away is let through, so that jobs can end; then it is let through whole.
+        # Scripts that free memory first are accepted, so that jobs can end, and they run completely.
         assert store.finish(before.id, claim.token, "succeeded").state == "succeeded"
         assert store.request_cancel(queued.id).state == "cancelled"
         admin.config_set("maxmemory", "0")

@@ -121,7 +121,7 @@ def test_a_worker_takes_what_it_can_start_and_survives_its_broker(mortal_broker:
 
 @pytest.mark.slow
 def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(broker: Broker) -> None:
-    """Not when one of Celery's timers happens to be due: here none ever is."""
+    """The thread requests the next message at once, not at the next of Celery's timers; none is due here."""
     store, app = JobStore.open(broker.url), make_celery(broker.url)
     dispatcher = Dispatcher(app)
     jobs = [submit(store) for _ in range(3)]

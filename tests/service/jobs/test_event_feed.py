@@ -23,7 +23,7 @@ FAST = TrainParameters(recipe="mlp_baseline")
 
 @dataclass
 class Listener:
-    """Collects what a feed tells."""
+    """Collects the events of a feed."""
 
     feed: EventFeed
     job_id: str

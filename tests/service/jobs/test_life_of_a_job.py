@@ -28,7 +28,7 @@ INDEX = {"queued": QUEUED, "running": LEASES, "cancelling": LEASES}
 
 
 class Life(RuleBasedStateMachine):
-    """One job, and what ought to be true of it."""
+    """State machine of one job and its expected state."""
 
     store: JobStore
     tokens = Bundle("tokens")
@@ -130,7 +130,7 @@ class Life(RuleBasedStateMachine):
 
 @contextmanager
 def refused(error: type[DuetError], *, unless: bool) -> Iterator[None]:
-    """What is done inside raises `error` if and only if it is not allowed."""
+    """Assert that the block raises `error` if and only if the operation is not allowed."""
     try:
         yield
     except error:

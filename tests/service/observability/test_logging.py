@@ -73,7 +73,7 @@ def test_lines_below_the_level_are_left_out() -> None:
 
 
 class Writes(io.StringIO):
-    """Remembers what each flush has written; waits at the first one until it may go on."""
+    """Stream that records every flushed text, and blocks in the first flush until released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def test_lines_that_come_while_others_are_written_follow_them() -> None:
 
 
 def test_no_line_is_lost_between_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread logs while another one writes, and they change as often as they can."""
+    """One thread logs while another one flushes, with the shortest possible switch interval."""
     stream = Writes()
     stream.may_go_on.set()
     configure_logging("info", "json", stream)

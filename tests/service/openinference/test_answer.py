@@ -40,7 +40,7 @@ def call_for(*wanted: OutputSpec, id: str | None = None) -> Call:
 
 
 def parsed(answer: Answer) -> dict[str, Any]:
-    """The JSON of an answer, which must be what the protocol's model describes."""
+    """The JSON of a response, validated with the protocol's model."""
     head = answer.content[: answer.json_length]
     InferenceResponse.model_validate_json(head)
     fields: dict[str, Any] = json.loads(head)

@@ -24,7 +24,7 @@ PICTURE = Path(__file__).parents[3] / "docs" / "images" / "cat.jpg"
 
 @dataclass(frozen=True)
 class Pair:
-    """A network and the graphs that were exported from it."""
+    """A network and its exported graphs."""
 
     family: str
     network: Classifier

@@ -33,7 +33,7 @@ NEXT = "/saliency?method=saliency,integrated_gradients,occlusion&format=json"
 
 @pytest.fixture
 async def listening(tmp_path: Path) -> AsyncIterator[ListeningApp]:
-    """With models on threads, of which explanations get one, and room for two explanations."""
+    """The app with models on threads, one of them for explanations, and a limit of two explanations."""
     write_explainable(tmp_path)
     async with listening_app(settings_for(tmp_path, threads=2, max_explanations=2)) as app:
         yield app
@@ -41,7 +41,7 @@ async def listening(tmp_path: Path) -> AsyncIterator[ListeningApp]:
 
 @dataclass
 class Scene:
-    """A client that will go, and a model whose runs wait."""
+    """A client that disconnects, and a model whose runs are blocked."""
 
     app: ListeningApp
     gate: Gate
@@ -109,26 +109,26 @@ Leftovers = Callable[[], list[object]]
 
 @pytest.fixture
 def leftovers() -> Iterator[Leftovers]:
-    """What explanations are made of and have left behind since the test began.
+    """Objects of explanations that were created since the start of the test and still exist.
 
-    What they leave in reference cycles stays there, as bodies are large, and collections seldom.
+    The cycle collector is disabled, so objects in reference cycles count as leaks.
     """
     gc.collect()
     gc.disable()
-    before = explaining()  # other modules have pictures of their own
+    before = explaining()  # objects of other modules
     kept = {id(each) for each in before}
     yield lambda: [each for each in explaining() if id(each) not in kept]
     gc.enable()
 
 
 def explaining() -> list[object]:
-    """Whatever an explanation is made of, wherever it lies."""
+    """All existing objects of the classes that explanations use."""
     # By type: isinstance asks an object for its class, which deprecated stand-ins of other libraries warn of.
     return [each for each in gc.get_objects() if issubclass(type(each), Runs | Subject | Explanation | Upload)]
 
 
 async def until_there_are_none(leftovers: Leftovers) -> None:
-    """A thread lets go of its work a moment after it has passed on the result; a reference cycle never would."""
+    """Wait until no such object is left; a thread releases its work shortly after passing on the result."""
     try:
         async with asyncio.timeout(10):
             await until(lambda: asyncio.sleep(0, not leftovers()))

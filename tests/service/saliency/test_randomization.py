@@ -1,4 +1,4 @@
-"""Cascading randomization (Adebayo et al. 2018): a map that outlives the weights explains the image, not the model."""
+"""Cascading randomization (Adebayo et al. 2018): a map independent of the weights does not explain the model."""
 
 from __future__ import annotations
 

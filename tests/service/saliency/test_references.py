@@ -1,4 +1,4 @@
-"""Every method against float64 autograd, with captum for the methods that it has."""
+"""Attribution methods against float64 autograd, and against captum for the methods that it supports."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def last_feature_maps(network: Classifier, pixels: Tensor) -> nn.Module:
 
 
 def same_noise(monkeypatch: pytest.MonkeyPatch, told: Parameters) -> None:
-    """Let captum draw the noise that the service draws."""
+    """Make captum draw the same noise as the service."""
     noise = np.random.default_rng(told.seed).standard_normal((told.samples, 32, 32, 3), np.float32)
 
     def normal(mean: Any, std: Tensor) -> Tensor:

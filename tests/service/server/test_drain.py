@@ -46,7 +46,7 @@ def test_no_request_fails_when_the_service_is_stopped_under_load(home: Path, set
 
 
 async def test_connections_in_the_backlog_are_served(home: Path) -> None:
-    """One that has said nothing yet, one in the middle of a head, one that the service has not even accepted."""
+    """Three connections: one without any data, one with half a head, and one that is not accepted yet."""
     async with listening_app(settings_for(home, threads=1)) as app:
         state, address = app.server.server_state, app.address
         silent, in_its_head = [await Peer.connect(address) for _ in range(2)]

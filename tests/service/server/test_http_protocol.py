@@ -20,7 +20,7 @@ CHUNKED = head("Content-Type: image/png", "Transfer-Encoding: chunked")
 
 
 class Wire:
-    """A transport that notes what is written, piece by piece."""
+    """Fake transport that records every write."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []

@@ -29,7 +29,7 @@ BROKER, WORKER = b"valkey-server", b"duet\0worker"
 
 @contextmanager
 def serving(home: Path, **environment: str) -> Iterator[ServiceProcess]:
-    """`duet serve` with what it runs beside the API, from when broker and worker have started."""
+    """`duet serve` with its broker and worker, after both have started."""
     settings = {"DUET_EMBEDDED_BROKER": "1", "DUET_DRAIN_NOTICE_SECONDS": "0", **environment}
     with service_process(home, **settings) as service:
         wait_until(EmbeddedBroker(home).answers)
@@ -39,7 +39,7 @@ def serving(home: Path, **environment: str) -> Iterator[ServiceProcess]:
 
 
 def beside(service: ServiceProcess, command: bytes) -> list[int]:
-    """Process ids of the children of a service whose command line has this part."""
+    """Ids of the child processes of a service whose command line contains this text."""
     found = []
     for pid in child_processes(service.process.pid):
         try:

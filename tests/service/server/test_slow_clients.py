@@ -19,13 +19,13 @@ A_SECOND = 1.0
 
 @pytest.fixture
 async def listening(home: Path) -> AsyncIterator[ListeningApp]:
-    """A service that waits a second for a request."""
+    """A service with a timeout of one second for a request."""
     async with listening_app(settings_for(home, deadline_seconds=A_SECOND)) as app:
         yield app
 
 
 async def drip(peer: Peer, data: bytes = b"") -> bytes:
-    """Send `data`, then a byte from time to time for as long as there is somebody to take it; what was answered."""
+    """Send `data`, then single bytes until the connection is closed; returns the response."""
     await peer.send(data)
     answered = asyncio.create_task(peer.rest())
     while not answered.done():
@@ -120,7 +120,7 @@ async def test_a_client_that_pauses_between_requests_keeps_its_connection(listen
 
 
 async def test_only_stalled_connections_are_closed(home: Path) -> None:
-    """On a clock of the test's own: 10 seconds are the limit."""
+    """With a fake clock and a limit of 10 seconds."""
     async with listening_app(settings_for(home, deadline_seconds=100)) as app:
         connections = app.server.server_state.connections
         reaper = SlowConnectionReaper(10.0)

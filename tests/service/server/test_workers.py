@@ -43,13 +43,13 @@ def ask(connection: socket.socket) -> str:
 
 
 def ask_anew(service: ServiceProcess) -> str:
-    """One request over a connection of its own, which may reach any worker."""
+    """One request over a new connection, which may reach any worker."""
     with socket.create_connection(service.address, timeout=60) as connection:
         return ask(connection)
 
 
 def scrape(service: ServiceProcess) -> dict[str, float]:
-    """The figures, as one of the workers tells them."""
+    """The metrics, as reported by one of the workers."""
     text = httpx.get(f"{service.url}/metrics").text
     return {name: float(value) for name, value in re.findall(r"^(duet_\S+) (\S+)$", text, re.MULTILINE)}
 
@@ -143,7 +143,7 @@ def test_metrics_of_all_workers_are_combined(service: ServiceProcess) -> None:
     assert told['duet_queue_images{model="cnn",precision="fp32",version="1"}'] == 0
     assert [value for name, value in told.items() if name.startswith("duet_build_info{")] == [1]
 
-    # What a worker has counted does not go with it.
+    # The counts of a worker remain after its end.
     os.kill(service.workers[0], signal.SIGKILL)
     wait_until(lambda: service.listeners == 1)
     assert scrape(service)[images] == 40
@@ -195,7 +195,7 @@ def test_second_signal_kills_the_workers(service: ServiceProcess) -> None:
 
 @pytest.mark.full
 def test_signal_to_the_process_group_counts_once(home: Path) -> None:
-    """As a terminal sends it, or systemd: each worker has it twice, and still gives notice."""
+    """A terminal signals every process: each worker gets the signal twice and still keeps its notice period."""
     with service_process(home, DUET_WORKERS="2", DUET_DRAIN_NOTICE_SECONDS="600") as service:
         children = child_processes(service.process.pid)
         for pid in (service.process.pid, *service.workers):
@@ -212,7 +212,7 @@ def test_signal_to_the_process_group_counts_once(home: Path) -> None:
 
 @pytest.mark.parametrize("delay", [0.1, *(pytest.param(delay, marks=pytest.mark.full) for delay in (0.0, 0.3, 0.6))])
 def test_sigterm_while_workers_start_ends_them_too(home: Path, delay: float) -> None:
-    """Whatever the moment: before a worker has a process, while it imports, while it loads."""
+    """At different moments: before a worker has a process, while it imports, while it loads models."""
     process = subprocess.Popen(
         [sys.executable, "-m", "duet", "serve", "--port", "0"],
         env={
@@ -281,7 +281,7 @@ def assert_refused(service: ServiceProcess, home: Path, workers: str) -> None:
 
 @pytest.mark.full
 def test_log_lines_of_workers_do_not_interleave(service: ServiceProcess) -> None:
-    """They share one pipe, and under load each writes many lines at a time."""
+    """The workers share one pipe, and under load each writes many lines at a time."""
     with calling(service.address, 12) as callers:
         wait_until(lambda: all(caller.answered > 150 or caller.failure for caller in callers))
     assert [caller.failure for caller in callers] == [None] * 12

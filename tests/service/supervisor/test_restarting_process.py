@@ -18,7 +18,7 @@ STUBBORN = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IG
 
 
 def program(output: Path, source: str = "import os, time", *, stop_seconds: float = 30) -> Program:
-    """Prints its process id, and sleeps."""
+    """Script that prints its process id and sleeps."""
     said = f"{source}; print(os.getpid(), flush=True); time.sleep(600)"
     return Program(name="sleeper", command=(sys.executable, "-S", "-c", said), stop_seconds=stop_seconds, output=output)
 

@@ -14,7 +14,7 @@ from tests.support.children import is_alive, lines_of, wait_until
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """The interpreter of an environment that is not there yet."""
+    """Interpreter of an environment that does not exist yet."""
     return tmp_path / "environment" / "bin" / "python"
 
 

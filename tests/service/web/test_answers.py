@@ -19,7 +19,7 @@ PATHS = [page.path for page in PAGES]
 
 
 async def links(running: RunningApp, path: str) -> list[str]:
-    """What a page loads, each once."""
+    """URLs of the assets of a page, without duplicates."""
     found = re.findall(r'(?:href|src)="(/ui/assets/[^"]+)"', (await running.client.get(path)).text)
     return list(dict.fromkeys(found))
 

@@ -34,7 +34,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """The shipped versions with records of two, and cnn@90, which has other data and a class that looks like markup."""
+    """The shipped versions with the records of two of them, and cnn@90 with other data and a class name like markup."""
     home = tmp_path_factory.mktemp("home")
     for family, clean, ms in (("cnn", 0.9, 2.6), ("mlp", 0.6, 0.4)):
         manifest = read_manifest(shipped_folder(family, champion(family)))

@@ -29,7 +29,7 @@ from tests.support.training_site import TrainingSite, training_site
 pytestmark = [pytest.mark.browser, needs_chromium]
 ROWS = """() => [...(document.querySelector('figure.chart')?.querySelectorAll('tbody tr') ?? [])]
   .map((row) => [...row.children].map((cell) => cell.textContent))"""
-"""The figures of the first chart: epoch, loss in training, on validation, and of the running epoch."""
+"""Rows of the first chart: epoch, training loss, validation loss, and loss of the running epoch."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def opened(visit: Visit, job: str) -> Page:
 
 
 def rows(*epochs: int, running: tuple[str, str] | None = None) -> list[list[str]]:
-    """The table after `told` of these epochs, and where the running one stands."""
+    """Expected rows after these epochs, with the step and loss of the running epoch."""
     table = [[str(epoch), f"{loss(epoch) - 0.05:.3f}", f"{loss(epoch):.3f}", ""] for epoch in epochs]
     if running is not None:
         if table:
@@ -143,7 +143,7 @@ def test_cancelling_asks_for_the_key_and_a_retry_draws_anew(browser: Browser, tr
         page.get_by_role("button", name="Retry").click()
         expect(page.locator(".connection")).to_have_text("Live")
         pace.epoch(1, 4, loss=0.25, accuracy=0.9)
-        # What the first attempt drew beyond is not the future of this one.
+        # Later points of the first attempt are removed.
         shows(page, [["1", "0.200", "0.250", ""]])
         expect(page.get_by_text("Attempts")).to_be_visible()
         pace.succeed()
@@ -212,7 +212,7 @@ def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSi
 
 @pytest.mark.slow
 def test_a_restarted_service_resumes_the_job_and_the_page_goes_on(browser: Browser, tmp_path: Path) -> None:
-    """Broker and worker go and come with it; the second attempt tells of all epochs again, which doubles no point."""
+    """Broker and worker restart too; the second attempt reports all epochs again, without duplicate points."""
     with contextlib.ExitStack() as running:
         site = running.enter_context(training_site(tmp_path))
         job, pace = site.start()

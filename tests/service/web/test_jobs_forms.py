@@ -43,7 +43,7 @@ def signed_in(visit: Visit, path: str, key: str = JOBS_KEY) -> Page:
 
 
 def complaint(page: Page, label: str) -> str:
-    """What is said beside the field, as a screen reader finds it."""
+    """Error message of the field, found by `aria-describedby`."""
     field = page.get_by_label(label, exact=True)
     assert field.get_attribute("aria-invalid") == "true"
     described = (field.get_attribute("aria-describedby") or "").split()
@@ -78,7 +78,7 @@ def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, tra
         assert "should match pattern" in complaint(page, "Family")
         page.get_by_label("Family", exact=True).fill("")
         start.click()
-        # Where the fault lies is opened, and the first one has the focus.
+        # The sections with errors are open, and the first invalid field has the focus.
         expect(page.get_by_label("Hidden", exact=True)).to_be_focused()
         assert "valid integer" in complaint(page, "Hidden")
         assert "greater than 0" in complaint(page, "Epochs")
@@ -207,7 +207,7 @@ def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings
 def test_images_are_brought_trained_on_and_become_a_champion(
     browser: Browser, trainings: TrainingSite, tmp_path: Path
 ) -> None:
-    """A zip, then a folder with more; then the real training on them, watched until its version is served."""
+    """Upload a zip and then a folder, and train on both until the version is served."""
     (tmp_path / "Colors.zip").write_bytes(colors_zip())
     more = tmp_path / "more" / "grass"
     more.mkdir(parents=True)

@@ -52,7 +52,7 @@ license: apache-2.0
 
 @dataclass(frozen=True)
 class Models:
-    """A service with four versions of cnn, of which the second is the best and the fourth does not parse."""
+    """A service with four versions of cnn; the second is the best, and the manifest of the fourth is damaged."""
 
     url: str
     folder: Path
@@ -77,7 +77,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
 
 
 def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make these files part of the version in `folder`, which nobody has read yet."""
+    """Add these files to the version in `folder`, before the service reads it."""
     manifest = read_manifest(folder)
     whole = manifest.model_copy(update={"files": {**manifest.files, **write_files(folder, files)}})
     (folder / MANIFEST_NAME).write_text(whole.to_json())

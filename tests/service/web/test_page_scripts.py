@@ -95,7 +95,7 @@ def page(visit: Visit) -> Page:
 
 
 def run(page: Page, script: str, function: str, argument: Any) -> Any:
-    """What `function` makes of the argument, with the script as `module`."""
+    """Result of the JavaScript `function` for the argument, with the script as `module`."""
     load = f"const module = await import('{ASSETS_PATH}/any/js/{script}');"
     return page.evaluate(f"async (argument) => {{ {load} return ({function})(argument); }}", argument)
 
@@ -186,7 +186,7 @@ def test_a_job_that_waits_again_does_not_show_the_figures_of_the_attempt_before(
 
 
 def test_a_stream_that_is_refused_is_asked_for_again_until_the_job_has_ended(visit: Visit) -> None:
-    """What a browser gives up on: a service that is starting answers 503 instead of a stream."""
+    """Browsers stop reconnecting after an error status, such as 503 while the service starts; the page retries."""
     visit.expect("status of 503")
     visit.expect("status of 429")
     note = 'id: 7-0\ndata: {"event": "note"}\n\n'
@@ -239,7 +239,7 @@ def test_a_page_that_nobody_sees_does_not_connect_because_the_network_is_back(vi
 
 
 def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
-    """The service answers 200 at a time."""
+    """The service returns pages of 200."""
     limits: list[int] = []
 
     def answer(route: Route) -> None:

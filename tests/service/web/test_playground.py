@@ -68,7 +68,7 @@ def pick(page: Page, path: Path | FilePayload = CAT) -> None:
 
 
 def choose_part(page: Page) -> None:
-    """Have the models see the largest part in the middle."""
+    """Select the largest centered crop."""
     page.get_by_label("Crop", exact=True).check(force=True)
 
 
@@ -77,7 +77,7 @@ def answered(page: Page, family: str, label: str | re.Pattern[str]) -> None:
 
 
 def truth(site: ServiceProcess, content: bytes, **query: str) -> dict[str, Any]:
-    """What the service says to the same question, asked without a browser."""
+    """Response of the service to the same request without a browser."""
     query = {"models": "mlp,cnn", "top_k": "1000", **query}
     answer = httpx.post(f"{site.url}/compare", params=query, files={"file": content}, timeout=30)
     comparison: dict[str, Any] = answer.raise_for_status().json()
@@ -90,7 +90,7 @@ def percent(probability: float) -> str:
 
 
 def give(page: Page, kind: str, content: bytes, name: str, media_type: str) -> None:
-    """Drop or paste a file, as a browser tells the page."""
+    """Dispatch the browser event of dropping or pasting a file."""
     page.evaluate(
         """([kind, content, name, type]) => {
           const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));

@@ -1,4 +1,4 @@
-"""/datasets: labelled images are added, listed and removed."""
+"""/datasets: upload, list and removal of labelled images."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def names(running: RunningApp) -> list[str]:
 
 
 def nothing_is_left(home: Path) -> bool:
-    """Whether no upload has left anything where uploads gather."""
+    """Return whether the folder of uploads is empty."""
     uploads = home / "datasets" / UPLOADS_NAME
     return not uploads.exists() or not list(uploads.iterdir())
 

@@ -145,7 +145,7 @@ async def test_comparisons_wait_for_each_other_and_not_past_their_deadline(home:
 async def test_the_event_loop_goes_on_while_versions_are_compared(
     running: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The comparison here cannot end before another request has been answered."""
+    """The comparison is blocked until another request has been answered."""
     answered = threading.Event()
 
     def slow(*sides: Any) -> Pairwise:

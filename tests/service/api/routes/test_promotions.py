@@ -1,4 +1,4 @@
-"""Promotion, preview, rollback, audit trail and evaluations, over HTTP."""
+"""Promotion routes: promotion, preview, rollback, audit trail and evaluations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PROMOTE_2, PROMOTE_3 = "/models/cnn/versions/2/promote", "/models/cnn/versions/3
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """cnn@1 is champion and 75 % right; cnn@2, which takes black for white, is better, and cnn@3 is not."""
+    """cnn@1 is champion with an accuracy of 75 %; cnn@2, with inverted predictions, is more accurate, cnn@3 is not."""
     monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
     models = write_home(tmp_path)
     write_judged_version(models, 1, wrong=10)
@@ -49,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def running(home: Path) -> AsyncIterator[RunningApp]:
-    """The app over `home`, which does not look by itself whether champions have moved."""
+    """The app over `home`, without polling of the champions."""
     settings = settings_for(home, api_keys=f"jobs:{JOBS},admin:{ADMIN}", poll_seconds=3600, max_body_bytes=100_000)
     async with running_app(settings) as app:
         yield app
@@ -64,7 +64,7 @@ async def post(running: RunningApp, path: str, **body: Any) -> httpx.Response:
 
 
 async def answering(running: RunningApp) -> tuple[int, str]:
-    """Version and label that answer for a black picture."""
+    """Version and label of the prediction for a black image."""
     answer = await running.client.post("/predict", content=gray_png(0), headers={"content-type": "image/png"})
     prediction = answer.json()["predictions"][0]
     return prediction["version"], prediction["label"]
@@ -200,7 +200,7 @@ async def test_what_does_not_exist_is_said_to_be_unknown(running: RunningApp, me
 
 
 async def test_a_preview_with_missing_figures_is_not_remembered(running: RunningApp, home: Path) -> None:
-    """They may be measured any time, as `duet evaluate --robustness` does."""
+    """Corrupted images may be evaluated after publication, as `duet evaluate --robustness` does."""
     content = {PREDICTIONS_NAME: predictions_file(home / "made", np.ones(len(GRAY_LABELS_N), bool), GRAY_LABELS_N)}
     manifest = write_judged_version(home / "models", 4, extra_files=content)
 
@@ -223,7 +223,7 @@ async def test_a_damaged_version_is_refused_even_with_force(running: RunningApp,
 
 
 async def test_a_version_that_cannot_run_never_becomes_champion(running: RunningApp, home: Path) -> None:
-    """Its files are as recorded; only loading it shows that they are of no use."""
+    """The files match the manifest, so only loading shows that the graph cannot run."""
     write_judged_version(home / "models", 4, extra_files={"model.onnx": b"no graph"})
     problem = assert_problem(
         await post(running, "/models/cnn/versions/4/promote", force=True, reason="now"), 409, "version-refused"
@@ -235,7 +235,7 @@ async def test_a_version_that_cannot_run_never_becomes_champion(running: Running
 async def test_the_answer_says_where_the_new_champion_is_not_served(
     running: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was fine when it was judged, and is gone from memory and from disk when it is to take over."""
+    """The version passes the gate, and is removed from memory and disk before it is served."""
 
     def judged_then_lost(*arguments: Any, **options: Any) -> Any:
         decision = promote_on_evidence(*arguments, **options)
@@ -253,7 +253,7 @@ async def test_the_answer_says_where_the_new_champion_is_not_served(
 async def test_a_look_that_began_before_a_promotion_does_not_take_it_back(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first look has read that cnn@1 is champion, and goes on only after cnn@3 has been promoted."""
+    """The first poll reads that cnn@1 is champion, and continues only after the promotion of cnn@3."""
     has_read, may_go_on = threading.Event(), threading.Event()
     read = ModelRepository.champions
 

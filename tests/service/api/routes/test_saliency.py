@@ -40,14 +40,14 @@ async def explaining(tmp_path: Path) -> AsyncIterator[RunningApp]:
 
 @pytest.fixture(params=[1, 2])
 async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningApp]:
-    """With models on the event loop, and on threads."""
+    """The app with models on the event loop, and on threads."""
     write_explainable(tmp_path)
     async with running_app(settings_for(tmp_path, threads=request.param)) as app:
         yield app
 
 
 def ramp() -> npt.NDArray[np.uint8]:
-    """An image that grows brighter from left to right."""
+    """An image whose brightness increases from left to right."""
     return np.tile(np.arange(SIZE, dtype=np.uint8)[None, :, None] * 30, (SIZE, 1, 3))
 
 
@@ -334,7 +334,7 @@ async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
 
 
 class Client:
-    """Stands for a connection that hangs up when told to."""
+    """Fake connection that disconnects on request."""
 
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []
@@ -343,7 +343,7 @@ class Client:
         self.futures.append(future)
 
     def watch(self) -> None:
-        """Watched from the start."""
+        """Do nothing: the connection is watched from the start."""
 
 
 async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:

@@ -296,7 +296,7 @@ async def test_an_app_that_starts_before_its_broker_finds_it(home: Path, mortal_
 
 
 async def test_a_job_that_was_recorded_and_not_sent_is_sent_by_whoever_runs(home: Path, broker: Broker) -> None:
-    """As after a kill of the API between the two."""
+    """The same state as after a kill of the API between recording and sending."""
     store = JobStore.open(broker.url)
     record = store.create("train", TrainParameters(recipe="mlp_baseline"), request_id="r", traceparent=None)
     assert messages(broker, "train") == 0

@@ -1,4 +1,4 @@
-"""`tta=true`: answers averaged over views of the image, with thresholds of their own."""
+"""`tta=true`: predictions averaged over views of the image, with separate thresholds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RECORD = AveragedViewsRecord(
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """cnn@2 is champion and has thresholds for averages, mlp@1 is champion and has none."""
+    """Champion cnn@2 has thresholds for averaged logits, champion mlp@1 has none."""
     models = write_home(tmp_path)
     write_onnx_version(models / "cnn" / "2", "cnn", 2, averaged_views={"fp32": RECORD})
     set_champions(models, cnn=2, mlp=1)

@@ -35,7 +35,7 @@ def reaper(store: JobStore, dispatcher: Dispatcher) -> Reaper:
 
 
 def age(store: JobStore, job_id: str) -> None:
-    """Move the last sending of a queued job's message into the past."""
+    """Set the time of a queued job's last message into the past."""
     assert store.client.zadd(QUEUED, {job_id: 1}, xx=True, ch=True) == 1
 
 

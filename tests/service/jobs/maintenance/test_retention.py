@@ -25,7 +25,7 @@ DAY_S = 86_400
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
-    """cnn 1 shipped, 2 to 7 at home; 3 is champion."""
+    """cnn@1 is shipped, cnn@2 to cnn@7 are in the home layer; cnn@3 is champion."""
     repository = make_repository(tmp_path)
     for version in (5, 6, 7):
         write_version(repository.home_models / "cnn" / str(version), "cnn", version)

@@ -21,7 +21,7 @@ THREADS = 16
 
 
 def together(work: Callable[[int], Any]) -> list[Any]:
-    """`work(number)` in many threads, let go at once."""
+    """Run `work(number)` in many threads that start at once."""
     barrier = Barrier(THREADS)
 
     def released(number: int) -> Any:
@@ -82,7 +82,7 @@ def test_events_of_many_threads_all_arrive(store: JobStore) -> None:
 
 
 def everything_with(store: JobStore, job_id: str, token: int) -> None:
-    """Try all that a worker can do with a token that is no longer good."""
+    """Try every operation of a worker with an outdated token."""
     before = store.get(job_id)
     assert store.renew(job_id, token, 60) == "lost"
     assert not store.permit(job_id, token, "checkpoint")
@@ -141,7 +141,7 @@ def test_no_token_comes_twice_even_when_the_broker_forgot_the_last_ones(store: J
 
 
 class Forgetful(Redis):
-    """Loses the answer to the next script, after the broker has run it, as a broken connection does."""
+    """Loses the response to the next script after the broker has run it, as a broken connection does."""
 
     losing = False
 
@@ -174,7 +174,7 @@ def test_a_script_sent_again_after_a_lost_answer_does_no_harm(broker: Broker) ->
 
 
 def test_a_broken_connection_is_really_tried_again(broker: Broker) -> None:
-    """What the test above takes for granted of the client that `JobStore.open` makes."""
+    """The client of `JobStore.open` reconnects, which the test above relies on."""
     store = JobStore.open(broker.url)
     job = submit(store)
     with broker.client() as other:

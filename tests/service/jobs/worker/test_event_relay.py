@@ -75,7 +75,7 @@ def test_what_the_broker_did_not_take_waits(
     forwarder.flush()
     assert store.done == [[Note(text="one")], [Note(text="two")], "checkpoint"]
     assert answers == [Permission(number=1, granted=True)]
-    # What may have been taken is sent again as the same batch, which the store keeps once.
+    # Events that may have been stored are resent as the same batch, which the store keeps once.
     assert store.batches[0] == store.batches[1]
     assert store.batches[1] != store.batches[2]
 

@@ -25,7 +25,7 @@ def leader() -> Iterator[int]:
 
 
 def session_niceness(pid: int) -> int | None:
-    """Of the session of a process, None where sessions have none."""
+    """Niceness of the autogroup of a process; None without autogroups."""
     path = Path(f"/proc/{pid}/autogroup")
     return int(path.read_text().split()[-1]) if path.exists() else None
 

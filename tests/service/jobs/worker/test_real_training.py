@@ -32,11 +32,11 @@ def slower(self, **figures):
     step(self, **figures)
 EventReporter.step = slower
 """
-"""So that a test can tell the epochs apart."""
+"""Slows each step down, so that a test can act within a given epoch."""
 
 
 class House:
-    """A broker, a home, and workers that train on small images."""
+    """Broker, home and workers that train on small images."""
 
     def __init__(self, broker: Broker, folder: Path, start: Callable[..., Worker]) -> None:
         self.jobs = Jobs(broker)
@@ -62,7 +62,7 @@ class House:
         return manifest.files["weights.safetensors"].sha256
 
     def resumed_from(self, job: str) -> list[int]:
-        """The step that each attempt began its fit with."""
+        """The first step of the fit of each attempt."""
         return [event.done for event in self.jobs.events(job) if isinstance(event, FitStarted)]
 
 
@@ -78,7 +78,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def test_train_kill_the_child_kill_the_worker_evaluate(house: House) -> None:
-    """Killed child and killed worker: resumed from the checkpoint, to the weights of a run that nothing disturbed."""
+    """After a kill of the child and of the worker, the run resumes and ends with the weights of an undisturbed run."""
     jobs, worker = house.jobs, house.worker()
     whole = house.train()
     record = jobs.wait(whole)
@@ -166,7 +166,7 @@ pipeline.publish_version = fill_then_publish
 def test_a_disk_that_fills_up_before_publishing_costs_no_epoch(
     broker: Broker, tmp_path: Path, small_disk: Path
 ) -> None:
-    """The job fails in a sentence, nothing half-written stays, and a retry has only to publish."""
+    """The job fails with a message, leaves no partial file, and a retry only publishes."""
     (tmp_path / "data").mkdir()
     python = real_child(tmp_path / "data", more=FILLED)
     with workers(broker, tmp_path, python, home=small_disk / "home") as start:

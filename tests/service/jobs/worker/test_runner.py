@@ -46,7 +46,7 @@ DEAF = """
 
 
 class RunnerSetup:
-    """A runner, what it sent and decided, and the jobs it is given."""
+    """A runner with its jobs, and the messages and promotions that it requested."""
 
     def __init__(self, broker: Broker, folder: Path) -> None:
         self.jobs = Jobs(broker)
@@ -78,14 +78,14 @@ class RunnerSetup:
         return Promoted(report={"passed": True})
 
     def run(self, child: str, **settings: Any) -> JobRecord:
-        """A job run to its end."""
+        """Run a job to its end."""
         job = self.jobs.submit(send=False)
         self.runner(child, **settings).run(job)
         return self.jobs.store.get(job)
 
     @contextmanager
     def running(self, runner: JobRunner, job: str) -> Iterator[threading.Thread]:
-        """The job in the background; whatever the test leaves of it is made to stop."""
+        """Run the job in the background; it is stopped at the end of the test."""
         thread = threading.Thread(target=runner.run, args=[job], daemon=True)
         thread.start()
         try:
@@ -272,7 +272,7 @@ def test_a_permit_is_granted_while_the_job_is_ours(setup: RunnerSetup) -> None:
 
 
 def test_who_lost_the_job_may_not_write_and_is_killed(setup: RunnerSetup) -> None:
-    """The old worker is told by the first thing that it asks of the broker."""
+    """The old worker learns of the lost claim from its first request to the broker."""
     runner = setup.runner(STUBBORN, worker="old", job_lease_seconds=1)
     job = setup.jobs.submit(send=False)
     with setup.running(runner, job):
@@ -352,7 +352,7 @@ def test_an_evaluation_promotes_nothing(setup: RunnerSetup) -> None:
 
 
 def test_a_job_goes_on_while_the_broker_is_away(mortal_broker: Broker, tmp_path: Path) -> None:
-    """Killed in mid-job and started again: nothing told meanwhile is lost, and what was asked is answered then."""
+    """The broker is killed during a job and restarted: no event is lost, and pending permits are answered."""
     setup = RunnerSetup(mortal_broker, tmp_path)
     go = tmp_path / "go"
     child = f"""

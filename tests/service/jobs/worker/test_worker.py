@@ -41,13 +41,13 @@ def steps(count: int) -> TrainParameters:
 
 
 def trace(home: Path, job: str) -> list[tuple[int, int]]:
-    """Every step that was written to disk, in order, each with the process that took it."""
+    """Every step written to disk, in order, with the id of the process that ran it."""
     lines = (home / "runs" / job / "trace").read_text().splitlines()
     return [(int(step), int(pid)) for step, pid in (line.split() for line in lines)]
 
 
 def assert_one_at_a_time(jobs: Jobs, job: str) -> None:
-    """In the order in which the broker took events, a token never comes again once a newer one has come."""
+    """Assert that in the order of the stream no token follows a newer one."""
     tokens = [stored.token for stored in jobs.stored(job) if stored.token is not None]
     assert tokens == sorted(tokens)
 
@@ -90,7 +90,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_resumes_the_job(
 
 @pytest.mark.full
 def test_a_worker_that_was_frozen_past_its_lease_writes_nothing_more(jobs: Jobs, start: Start, tmp_path: Path) -> None:
-    """Its child goes on until it has to ask, and waits; the next attempt is let in when the first one's file is."""
+    """The child of the frozen worker runs until it needs a permit; only then does the next attempt take over."""
     first = start()
     job = jobs.submit(steps(60))
     jobs.until_told(job, "note", 5)

@@ -34,7 +34,7 @@ SIZE = ONE.nbytes
 
 @pytest.fixture
 async def running(home: Path) -> AsyncIterator[RunningApp]:
-    """The ready app, with limits small enough to run into."""
+    """The ready app, with small limits."""
     async with running_app(settings_for(home, max_body_bytes=20_000, queue_size=16, max_files=16)) as app:
         yield app
 
@@ -223,7 +223,7 @@ async def test_a_defect_is_a_500_without_its_traceback(
 
 @pytest.fixture
 async def listening(home: Path) -> AsyncIterator[ListeningApp]:
-    """A service on a socket, which waits half a second for a body."""
+    """A service on a socket, with a time limit of half a second for a body."""
     async with listening_app(settings_for(home, deadline_seconds=0.5)) as app:
         yield app
 

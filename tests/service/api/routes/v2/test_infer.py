@@ -40,7 +40,7 @@ def compressed(body: Body, encoding: str) -> Body:
 
 
 def tensors(answer: httpx.Response) -> dict[str, Any]:
-    """Every output by name: float32 arrays, or lists of strings as they stand in the answer."""
+    """Every output by name: float32 arrays, or lists of strings in the order of the response."""
     assert answer.status_code == 200, answer.text
     fields, binary = head_of(answer), b""
     if LENGTH in answer.headers:

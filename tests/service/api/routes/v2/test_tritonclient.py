@@ -53,7 +53,7 @@ def images(images_NHWC: Pixels, *, binary: bool = True) -> Any:
 
 
 def assert_right(result: Any, shown: tuple[int, ...] = GRAYS) -> None:
-    """All three outputs of cnn@1 for pictures of these grays."""
+    """All three outputs of cnn@1 for images of these grays."""
     expected_NK = np.stack([expected_logits(gray) for gray in shown])
     logits_NK = result.as_numpy("logits")
     assert logits_NK.dtype == np.float32
