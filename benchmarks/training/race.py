@@ -22,7 +22,7 @@ from training.networks.layers import seed_dropout
 from training.run.checkpoint import EpochRecord
 from training.run.rng import generator
 from training.tuning.ablation.progress import StudyProgress
-from training.tuning.ablation.study_setup import WatchedRun
+from training.tuning.ablation.study_setup import EpochListener
 
 Epoch = tuple[float, float]
 """Seconds including validation, and validation accuracy."""
@@ -65,7 +65,7 @@ def train_recipe(
         split_digest=images.split.digest,
     )
     with tempfile.TemporaryDirectory() as folder, StudyProgress() as progress:
-        reporter, threads = WatchedRun(progress, on_epoch), torch.get_num_threads()
+        reporter, threads = EpochListener(progress, on_epoch), torch.get_num_threads()
         try:
             fit(classifier, config, inputs, Path(folder), reporter=reporter, threads=threads, device=device)
         except TargetReachedError:
