@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from core.errors import TrainingDivergedError
-from tests.support.training_runs import RecordingReporter, small_fit, small_images, small_recipe
+from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_images, small_recipe
 from training.data.split_dataset import Images
+from training.fit import loop
+from training.fit.dtype import pick_dtype
 from training.fit.loop import FitResult
 from training.run.checkpoint import load_checkpoint
+from training.run.rng import generator
 
 KINDS = ["mlp", "cnn"]
 ONE_FAR_STEP: dict[str, object] = {
@@ -157,11 +160,25 @@ def test_resumed_run_keeps_threads_and_dtype(images: Images, tmp_path: Path) -> 
     assert (result.threads, result.dtype) == (1, "bfloat16")
 
 
-def test_auto_precision_notes_the_chosen_dtype(images: Images, tmp_path: Path) -> None:
-    reporter = RecordingReporter()
-    result = small_fit(small_recipe("cnn", precision="auto", epochs=1), images, tmp_path, reporter=reporter)
-    assert any(f"computing in {result.dtype}" in note for note in reporter.notes)
+def test_auto_precision_is_that_of_the_device(images: Images, tmp_path: Path) -> None:
+    result = small_fit(small_recipe("cnn", precision="auto", epochs=1), images, tmp_path)
+    assert result.dtype == pick_dtype(CPU)
     assert load_checkpoint(tmp_path).dtype == result.dtype
+
+
+def test_order_of_the_images_is_independent_of_their_augmentation(images: Images, tmp_path: Path) -> None:
+    """Both follow from seed and epoch; with one generator state, an image's shift would depend on its position."""
+    states = []
+
+    def recorded(*entropy: int, device: torch.device | None = None) -> torch.Generator:
+        made = generator(*entropy, device=device)
+        states.append(made.initial_seed())
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "generator", recorded)
+        small_fit(small_recipe("mlp", epochs=2), images, tmp_path)
+    assert len(states) == len(set(states))
 
 
 @pytest.mark.parametrize("kind", KINDS)

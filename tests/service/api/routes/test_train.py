@@ -66,7 +66,7 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
         ({"data": "imagenet"}, "data", "pattern"),
         ({"data": "folder:../../etc"}, "data", "pattern"),
         ({"data": "folder:pets", "family": "pets"}, "data", "no data set 'pets'"),
-        ({"data": "folder:pets"}, "family", "name the family"),
+        ({"data": "folder:pets"}, "family", "name a family to publish under"),
         ({"init_from": "cnn"}, "init_from", "pattern"),
         ({"promote": "maybe"}, "promote", "if_better"),
         ({"epochs": 3}, "epochs", "there is no such parameter"),
