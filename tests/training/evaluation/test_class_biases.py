@@ -103,7 +103,7 @@ def biased(images: Images, folder: Path, kind: str) -> Classifier:
     """A network strongly biased to three classes."""
     folder.mkdir(exist_ok=True)
     classifier = small_fit(small_recipe(kind, epochs=3), images, folder).classifier
-    return with_biases(classifier, (2.0, 2.0, 2.0, *[0.0] * 7))
+    return with_biases(classifier, (4.0, 4.0, 4.0, *[0.0] * 7))
 
 
 @pytest.mark.parametrize("kind", ["mlp", "cnn"])
