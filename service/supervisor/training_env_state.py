@@ -61,7 +61,7 @@ def clear_setup(python: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether a process with this id exists on this machine."""
+    """Return whether a process with this id exists on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
