@@ -189,10 +189,10 @@ def test_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
         assert "Skipped: duet int8" in text
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @needs_wrk
 @needs_two_cores
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_interrupted_run_stops_its_servers(models: Path, number: signal.Signals) -> None:
     with start("serving", "--models", str(models), "--only", "duet", "--clients", "8", "--rounds", "9") as process:
         assert process.stderr
