@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.app import create_app
@@ -63,9 +66,30 @@ def test_serve_leaves_an_environment_that_was_chosen_alone(tree: Path) -> None:
     assert served_with(tree, DUET_TRAINING_PYTHON=sys.executable) == f"{sys.executable} :  : serve"
 
 
-def test_dev_reloads_the_app() -> None:
-    planned = subprocess.run(["make", "--dry-run", "dev"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert "uvicorn service.app:create_app --factory --reload " in planned
+@pytest.mark.full
+def test_dev_serves_with_reload(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"DUET_PORT": str(port), "DUET_HOME": str(tmp_path)}
+    with (tmp_path / "log").open("w") as output:
+        process = subprocess.Popen(
+            ["make", "dev"], cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        for _ in range(600):
+            try:
+                assert httpx.get(f"http://127.0.0.1:{port}/livez", timeout=5).status_code == 200
+                break
+            except httpx.TransportError:
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.1)
+        else:
+            raise AssertionError((tmp_path / "log").read_text())
+        assert "Started reloader process" in (tmp_path / "log").read_text()
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
 
 
 async def test_app_without_settings_reads_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
