@@ -1,39 +1,4 @@
-"""Exception classes for errors that a user can cause or must act on; each message says what to do.
-
-DuetError
-├── DataError               a data set is missing, damaged or unusable
-│   ├── UnknownDatasetError     no labelled folder of this name
-│   ├── DifferentImagesError    two versions were evaluated on different images
-│   └── NotEvaluatedError       a version has no readable evaluation or stored predictions
-├── ImageError              the bytes are not a readable image
-│   ├── ImageTooLargeError  more pixels than allowed, according to the header
-│   ├── CropError           the requested crop is not within the image
-│   └── UnsupportedImageError   an image, but of a format outside the allow-list
-├── ConfigurationError      a recipe name or an override is not valid
-│   └── SettingsError       settings of a recipe do not exist or do not validate
-├── CheckpointError         a run cannot be resumed from the files on disk
-├── TrainingDivergedError   loss, weights or logits are not finite
-├── LowDiskError            too little disk space is free to start
-├── ExportError             an exported graph disagrees with its network
-├── JobError                base of the errors about jobs
-│   ├── UnknownJobError
-│   ├── JobFinishedError    the job has finished and cannot be cancelled
-│   ├── JobNotRetryableError    the job is active or has succeeded
-│   ├── LostClaimError      another attempt holds the job, or it has finished
-│   ├── JobEventError       a line is not a job message
-│   ├── BrokerUnavailableError  the broker cannot be reached or refuses to write
-│   ├── IdempotencyConflictError    the key was used for a different request
-│   └── IdempotencyInFlightError    the first request with the key is still being processed
-└── RepositoryError         base of the errors about model versions
-    ├── UnknownFamilyError
-    ├── UnknownVersionError
-    ├── CorruptVersionError a version's files do not match its manifest
-    ├── PublishError        a version could not be published
-    ├── UnknownEvaluationError
-    ├── CorruptEvaluationError  a file is not an evaluation record
-    ├── ChampionMovedError  another promotion happened in between
-    └── NothingToRollBackError
-"""
+"""Exception classes for errors that a user can cause or must act on; each message says what to do."""
 
 from __future__ import annotations
 

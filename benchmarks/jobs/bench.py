@@ -24,7 +24,7 @@ from benchmarks.common.server import API_KEY, Server, cpu_seconds, start_duet, w
 from core.errors import DuetError
 from core.files.home import shipped_models
 from core.images.labelled_folders import DATASETS_NAME, FOLDER_PREFIX
-from core.jobs.stored_event import StoredEvent
+from core.jobs.events import StoredEvent
 from duet import Client
 
 PARTS = ("idle", "begin", "beside")

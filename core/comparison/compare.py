@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from core.comparison.current_scores import current_scores
-from core.comparison.evaluated import EvaluatedVersion
+from core.comparison.evaluated import EvaluatedVersion, current_scores
 from core.comparison.pairwise import Pairwise, ProbabilityScores, compare_predictions
-from core.comparison.robustness import RobustnessComparison, side_by_side
 from core.comparison.schemas import EvaluatedModel, MetricsComparison
 from core.comparison.significance import significance
 from core.errors import DataError
 from core.records.latency import Latency
 from core.records.lookup import AnyVersionRecord, find_report
-from core.records.robustness import Robustness
+from core.records.robustness import Robustness, RobustnessComparison, side_by_side
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 
@@ -29,7 +27,7 @@ class VersionComparer:
     """
 
     def __init__(self, repository: ModelRepository, layers: Sequence[Path]) -> None:
-        """`layers` are the folders of records in order of precedence, see `core.records.paths`."""
+        """`layers` are the folders of records in order of precedence, see `core.records.lookup`."""
         self._repository = repository
         self._layers = tuple(layers)
         self._pairwise = lru_cache(_CACHED)(_pairwise)
@@ -38,9 +36,7 @@ class VersionComparer:
     def compare(self, first: EvaluatedVersion, second: EvaluatedVersion) -> MetricsComparison:
         """Compare the test scores of two versions, paired by image, with significance tests.
 
-        Args:
-            first: the version that comes first in every pair.
-            second: the other version; it may be of the same family, or the same version.
+        The two may be of one family, or the same version.
 
         Raises:
             NotEvaluatedError: the predictions of a version cannot be read.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from core.comparison.pairwise import ProbabilityScores
 from core.errors import CorruptVersionError, DataError, NotEvaluatedError, explain
-from core.repository.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
+from core.repository.evaluation import EVALUATION_NAME, Evaluation, Scores, read_evaluation
 from core.repository.integrity import file_problems
 from core.repository.manifest import Manifest
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
 from core.repository.repository import ModelRepository
+from core.statistics.conformal import coverage_band
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class EvaluatedVersion:
         try:
             predictions = load_predictions(self.folder, "test")
             found = predictions.probabilities["fp32"].shape
-        except (DataError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (DataError, KeyError) as error:
             raise NotEvaluatedError(f"{self.manifest.reference}: {PREDICTIONS_NAME}: {error}") from error
         expected = (self.evaluation.data.images, len(self.evaluation.class_names))
         if found != expected or len(predictions.labels) != expected[0]:
@@ -76,3 +77,19 @@ def read_evaluated(repository: ModelRepository, manifest: Manifest) -> Evaluated
         raise NotEvaluatedError(f"{manifest.reference}: {EVALUATION_NAME} has no scores in fp32")
     digests = manifest.files[EVALUATION_NAME].sha256, manifest.files[PREDICTIONS_NAME].sha256
     return EvaluatedVersion(folder, digests, manifest, evaluation)
+
+
+def current_scores(scores: Scores, manifest: Manifest, probability: ProbabilityScores, *, images: int) -> Scores:
+    """Complete the published fp32 scores of a version from its manifest and predictions.
+
+    Evaluations before schema fields `calibration_images` and `if_calibrated` (all versions that ship) have a coverage
+    band that ignores the calibration images, and no calibration error of a perfectly calibrated model.
+    """
+    sets, reliability = scores.prediction_sets, scores.reliability
+    if sets.calibration_images is None:
+        fitted_on = manifest.data.counts["holdout"]
+        band = coverage_band(images, fitted_on, sets.target)
+        sets = sets.model_copy(update={"band": band, "calibration_images": fitted_on})
+    if reliability.if_calibrated is None:
+        reliability = reliability.model_copy(update={"if_calibrated": probability.ece_if_calibrated})
+    return scores.model_copy(update={"prediction_sets": sets, "reliability": reliability})

@@ -10,15 +10,25 @@ from pydantic import Field
 
 from core.errors import DifferentImagesError
 from core.records.base import Record
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import CalibratedECE, EvaluatedData
 from core.repository.predictions import SplitPredictions
-from core.statistics.calibration import BINS, calibrated_ece
-from core.statistics.comparison import PairedComparison, compare_paired, paired_difference
-from core.statistics.holm import holm
-from core.statistics.mcnemar import mcnemar_exact
-from core.statistics.proportions import proportion
-from core.statistics.resampling import from_resamples, resampled_means, unbiased
+from core.statistics.calibration import calibrated_ece, calibration_gaps
+from core.statistics.comparison import (
+    PairedComparison,
+    class_counts,
+    compare_paired,
+    holm,
+    mcnemar_exact,
+    paired_difference,
+)
+from core.statistics.intervals import (
+    RESAMPLES,
+    ConfidenceInterval,
+    from_resamples,
+    proportion,
+    resampled_means,
+    unbiased,
+)
 
 SIGNIFICANCE = 0.05
 _MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -77,8 +87,7 @@ def compare_predictions(
     class_names: tuple[tuple[str, ...], tuple[str, ...]],
     predictions: tuple[SplitPredictions, SplitPredictions],
     *,
-    resamples: int = 1000,
-    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Pairwise:
     """Compare the stored fp32 predictions of two versions; each pair has the first version first.
 
@@ -87,7 +96,6 @@ def compare_predictions(
         class_names: of each version.
         predictions: of each version.
         resamples: of the bootstrap.
-        seed: of the bootstrap.
 
     Raises:
         DifferentImagesError: images or classes differ.
@@ -99,9 +107,7 @@ def compare_predictions(
     labels_N, names = one.labels, class_names[0]
     first_NK, second_NK = (side.probabilities["fp32"].astype(np.float64) for side in predictions)
     first_NM, second_NM = (_per_image(side_NK, labels_N) for side_NK in (first_NK, second_NK))
-    first_BM, second_BM = (
-        resampled_means(side_NM, resamples=resamples, seed=seed) for side_NM in (first_NM, second_NM)
-    )
+    first_BM, second_BM = (resampled_means(side_NM, resamples=resamples) for side_NM in (first_NM, second_NM))
     first_F, second_F = (_figures(side_NM.mean(axis=0)[None])[0] for side_NM in (first_NM, second_NM))
     first_BF, second_BF = _figures(first_BM), _figures(second_BM)
     differences = [from_resamples(first_F[f] - second_F[f], first_BF[:, f] - second_BF[:, f]) for f in range(3)]
@@ -113,43 +119,28 @@ def compare_predictions(
         log_loss_difference=differences[0],
         brier_difference=differences[1],
         ece_difference=differences[2],
-        per_class=class_differences(labels_N, one.predicted(), other.predicted(), names),
+        per_class=_class_differences(labels_N, one.predicted(), other.predicted(), names),
     )
 
 
-def class_differences(
+def _class_differences(
     labels_N: Labels, first_N: Labels, second_N: Labels, names: tuple[str, ...]
 ) -> tuple[ClassDifference, ...]:
-    """Recall and significance of the difference for each class with images.
-
-    Args:
-        labels_N: true classes.
-        first_N: predicted classes of the first version.
-        second_N: predicted classes of the second version.
-        names: of the classes.
-    """
-    present = [k for k in range(len(names)) if np.any(labels_N == k)]
-    rows, p_values = [], []
-    for k in present:
-        first_right, second_right = first_N[labels_N == k] == k, second_N[labels_N == k] == k
-        only_first = int(np.count_nonzero(first_right & ~second_right))
-        only_second = int(np.count_nonzero(second_right & ~first_right))
-        rows.append((first_right, second_right, only_first, only_second))
-        p_values.append(mcnemar_exact(only_first, only_second))
+    """Recall and significance of the difference for each class with images."""
+    counts = class_counts(labels_N, first_N, second_N)
+    p_values = [mcnemar_exact(each.only_first, each.only_second) for each in counts]
     return tuple(
         ClassDifference(
-            label=names[k],
-            images=len(first_right),
-            first=proportion(int(first_right.sum()), len(first_right)),
-            second=proportion(int(second_right.sum()), len(second_right)),
-            difference=paired_difference(only_first, only_second, len(first_right)),
+            label=names[each.label],
+            images=each.images,
+            first=proportion(each.both + each.only_first, each.images),
+            second=proportion(each.both + each.only_second, each.images),
+            difference=paired_difference(each.only_first, each.only_second, each.images),
             p=p,
             holm_p=adjusted,
             significant=adjusted < SIGNIFICANCE,
         )
-        for k, (first_right, second_right, only_first, only_second), p, adjusted in zip(
-            present, rows, p_values, holm(p_values), strict=True
-        )
+        for each, p, adjusted in zip(counts, p_values, holm(p_values), strict=True)
     )
 
 
@@ -157,13 +148,9 @@ def _per_image(probabilities_NK: Floats, labels_N: Labels) -> Floats:
     """[N, 2 + bins]: log loss, Brier score, and correctness minus confidence in the column of the confidence's bin."""
     images = np.arange(len(labels_N))
     onehot_NK = np.eye(probabilities_NK.shape[1])[labels_N]
-    confidence_N = probabilities_NK.max(axis=1)
-    bin_N = np.digitize(confidence_N, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
-    gap_NB = np.zeros((len(labels_N), BINS))
-    gap_NB[images, bin_N] = (probabilities_NK.argmax(axis=1) == labels_N) - confidence_N
     loss_N = -np.log(np.maximum(probabilities_NK[images, labels_N], _MIN_PROBABILITY))
     brier_N = ((probabilities_NK - onehot_NK) ** 2).sum(axis=1)
-    return np.column_stack([loss_N, brier_N, gap_NB])
+    return np.column_stack([loss_N, brier_N, calibration_gaps(probabilities_NK, labels_N)])
 
 
 def _figures(means_BM: Floats) -> Floats:

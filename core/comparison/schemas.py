@@ -8,14 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from core.comparison.pairwise import ClassDifference, ProbabilityScores
-from core.comparison.robustness import RobustnessComparison
 from core.comparison.significance import Significance
 from core.records.latency import Latency
-from core.repository.confidence_interval import ConfidenceInterval
+from core.records.robustness import RobustnessComparison
 from core.repository.evaluation import EvaluatedData, Scores
 from core.repository.manifest import CostRecord, EnvironmentRecord, Precision, QuantizationRecord
 from core.schemas.api import ResponseModel
 from core.statistics.comparison import PairedComparison
+from core.statistics.intervals import ConfidenceInterval
 
 
 class EvaluatedModel(ResponseModel):

@@ -30,13 +30,7 @@ class Significance(BaseModel):
 
 
 def significance(first: str, second: str, pairwise: Pairwise) -> Significance:
-    """Describe the result of `pairwise` in words.
-
-    Args:
-        first: name of the first version, such as cnn@2.
-        second: name of the second version.
-        pairwise: the comparison of the two.
-    """
+    """Describe the result of `pairwise` in words; `first` and `second` are names such as cnn@2."""
     verdict = _verdict(pairwise)
     first_better = tuple(row.label for row in pairwise.per_class if row.significant and row.difference.value > 0)
     second_better = tuple(row.label for row in pairwise.per_class if row.significant and row.difference.value < 0)

@@ -1,11 +1,13 @@
-"""Locations of the writable state (DUET_HOME) and of the shipped models."""
+"""DUET_HOME and the shipped models: locations, run folders, free disk space."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, LowDiskError
 
 HOME_MODE = 0o700
 
@@ -46,3 +48,46 @@ def no_versions(shipped: Path, home_models: Path) -> str:
 
 def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+RUNS_NAME = "runs"
+LOG_NAME = "log.txt"
+"""Output of a job's child process, all attempts in order."""
+
+
+def named_run(home: Path, name: str) -> Path:
+    """Folder of the run `name`, or of the job with that id; it may not exist.
+
+    Raises:
+        ConfigurationError: the name is not a valid file name for a run.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise ConfigurationError(
+            f"{name!r} is not a valid run name: use letters, digits, dots, - and _, starting with a letter or digit"
+        )
+    return home / RUNS_NAME / name
+
+
+MIB = 1024 * 1024
+
+
+def require_space(folder: Path, needed: int, *, what: str, advice: str) -> None:
+    """Check that `needed` bytes are free on the disk of `folder`.
+
+    Args:
+        folder: the folder to be filled; it may not exist yet.
+        needed: bytes.
+        what: the work to start, such as `a job`; part of the error message.
+        advice: action for the user; part of the error message.
+
+    Raises:
+        LowDiskError: fewer bytes are free.
+        OSError: the disk cannot be queried.
+    """
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise LowDiskError(
+            f"{free // MIB:,} MiB are free on the disk of {folder}, but {what} needs {-(-needed // MIB):,} MiB: "
+            f"{advice}"
+        )

@@ -7,24 +7,15 @@ beyond the limit, so that chance on a small holdout does not stop a version.
 
 from __future__ import annotations
 
-from core.gate.corruption import corruption_verdicts
 from core.gate.costs import Costs
 from core.gate.holdout import Evidence
-from core.gate.paired_tests import class_verdicts, compare, lost_calibration
-from core.gate.report import ClassVerdict, GateReport, Ground, Range, Verdict, allowed_up_to
-from core.gate.thresholds import GateThresholds
+from core.gate.paired_tests import class_verdicts, compare, corruption_verdicts, lost_calibration
+from core.gate.report import ClassVerdict, GateReport, GateThresholds, Ground, Range, Verdict, allowed_up_to
 from core.statistics.comparison import PairedComparison
 
 
 def decide(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: GateThresholds) -> GateReport:
-    """Compare a candidate with the champion of its family.
-
-    Args:
-        champion: the current champion.
-        candidate: a version with the same holdout images and classes.
-        costs: of the candidate relative to the champion.
-        thresholds: limits of the gate.
-    """
+    """Compare a candidate with the champion of its family; both have the same holdout images and classes."""
     comparison = compare(candidate, champion)
     classes = class_verdicts(candidate, champion, thresholds.significance)
     gain, inferiority = _gain(comparison, thresholds), _non_inferiority(comparison, thresholds)

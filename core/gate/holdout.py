@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from core.errors import DataError
 from core.gate.report import HoldoutRecord
 from core.records.base import read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
-from core.records.lookup import find_report
-from core.records.paths import REPORTS_NAME
-from core.repository.manifest import GRAPHS, Manifest
+from core.records.lookup import REPORTS_NAME, find_report
+from core.repository.manifest import Manifest
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
 from core.repository.repository import ModelRepository
 
@@ -35,16 +33,6 @@ class Evidence:
     folder: Path
     holdout: SplitPredictions
     corrupted: CorruptedHoldout | None = None
-
-    @property
-    def graph(self) -> Path:
-        """Path of the fp32 graph."""
-        return self.folder / GRAPHS["fp32"]
-
-    @property
-    def served_bytes(self) -> int:
-        """Size of the fp32 graph and its weights, in bytes."""
-        return self.manifest.served_bytes
 
     @property
     def record(self) -> HoldoutRecord:
@@ -73,8 +61,8 @@ def read_evidence(repository: ModelRepository, manifest: Manifest) -> Evidence:
         raise DataError(f"{manifest.reference} has no {PREDICTIONS_NAME}: publish it again with `duet export`")
     try:
         holdout = load_predictions(folder, "holdout")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{manifest.reference}: {PREDICTIONS_NAME} cannot be read: {error}") from error
+    except DataError as error:
+        raise DataError(f"{manifest.reference}: {error}") from error
     probabilities_NK = holdout.probabilities.get("fp32")
     expected = (len(holdout.labels), len(manifest.class_names))
     if probabilities_NK is None or probabilities_NK.shape != expected or not expected[0]:

@@ -1,25 +1,20 @@
-"""Paired tests of candidate and champion on the same holdout images: overall, per class, and calibration."""
+"""Paired tests of candidate and champion on the same holdout images: overall, per class, calibration, corruption.
+
+The score of an image under corruption is the share of conditions under which it is classified correctly, or flagged.
+The interval of the difference is a paired bootstrap over the images.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from core.gate.holdout import Evidence
-from core.gate.report import ClassVerdict
-from core.repository.confidence_interval import ConfidenceInterval
-from core.statistics.calibration import expected_calibration_error
-from core.statistics.comparison import PairedComparison, compare_paired
-from core.statistics.holm import holm
-from core.statistics.intervals import bootstrap_interval
-from core.statistics.mcnemar import mcnemar_worse
-
-_BINS = 15
-_RESAMPLES = 500
-
-Floats = npt.NDArray[np.floating[Any]]
+from core.gate.report import ClassVerdict, GateThresholds, Range, Verdict, VerdictName, allowed_up_to
+from core.records.base import plain
+from core.records.corrupted_holdout import CorruptedHoldout, Shares
+from core.statistics.calibration import calibration_gaps
+from core.statistics.comparison import PairedComparison, class_counts, compare_paired, holm, mcnemar_worse
+from core.statistics.intervals import ConfidenceInterval, from_resamples, mean_estimate, resampled_means
 
 
 def compare(candidate: Evidence, champion: Evidence) -> PairedComparison:
@@ -32,26 +27,18 @@ def class_verdicts(candidate: Evidence, champion: Evidence, significance: float)
 
     McNemar's exact test, one-sided, per class, with Holm's correction over all classes.
     """
-    labels_N = candidate.holdout.labels
-    new_N, old_N = candidate.holdout.predicted() == labels_N, champion.holdout.predicted() == labels_N
-    names = candidate.manifest.class_names
-    present = [k for k in range(len(names)) if np.any(labels_N == k)]
-    p_values = []
-    for k in present:
-        of_class_N = labels_N == k
-        only_new = int(np.count_nonzero(of_class_N & new_N & ~old_N))
-        only_old = int(np.count_nonzero(of_class_N & old_N & ~new_N))
-        p_values.append(mcnemar_worse(only_new, only_old))
+    counts = class_counts(candidate.holdout.labels, candidate.holdout.predicted(), champion.holdout.predicted())
+    p_values = holm([mcnemar_worse(each.only_first, each.only_second) for each in counts])
     return tuple(
         ClassVerdict(
-            label=names[k],
-            images=int(np.count_nonzero(labels_N == k)),
-            candidate=float(new_N[labels_N == k].mean()),
-            champion=float(old_N[labels_N == k].mean()),
+            label=candidate.manifest.class_names[each.label],
+            images=each.images,
+            candidate=(each.both + each.only_first) / each.images,
+            champion=(each.both + each.only_second) / each.images,
             p=p,
             passed=p >= significance,
         )
-        for k, p in zip(present, holm(p_values), strict=True)
+        for each, p in zip(counts, p_values, strict=True)
     )
 
 
@@ -60,28 +47,69 @@ def lost_calibration(candidate: Evidence, champion: Evidence) -> tuple[float, fl
 
     The upward bias of the calibration error on few images mostly cancels in the difference.
     """
-    new, old = _errors(candidate), _errors(champion)
-    new_error, old_error = (
-        expected_calibration_error(side.holdout.probabilities["fp32"], side.holdout.labels, _BINS)
-        for side in (candidate, champion)
+    holdouts = candidate.holdout, champion.holdout
+    gaps = [calibration_gaps(holdout.probabilities["fp32"], holdout.labels) for holdout in holdouts]
+    new, old = (float(np.abs(gaps_NB.mean(axis=0)).sum()) for gaps_NB in gaps)
+    new_B, old_B = (np.abs(resampled_means(gaps_NB)).sum(axis=1) for gaps_NB in gaps)
+    return new, old, from_resamples(new - old, new_B - old_B)
+
+
+_NAMES: tuple[VerdictName, VerdictName] = ("corrupted_accuracy", "corrupted_flags")
+
+
+def corruption_verdicts(candidate: Evidence, champion: Evidence, thresholds: GateThresholds) -> tuple[Verdict, Verdict]:
+    """Compare accuracy and flag rate under corruption with their limits.
+
+    Both pass without a value if a version was not measured, or the two were measured on different images.
+    """
+    new, old = candidate.corrupted, champion.corrupted
+    if new is None or old is None:
+        missing = " and ".join(side.manifest.reference for side in (candidate, champion) if side.corrupted is None)
+        return _not_measured(f"not measured on corrupted images: {missing}; run `duet evaluate REF --robustness`")
+    if new.images_key != old.images_key:
+        return _not_measured("the two were measured on different corrupted images")
+    accuracy_limit, flag_limit = thresholds.max_corrupted_accuracy_loss, thresholds.max_corrupted_flag_increase
+    return (
+        _verdict(
+            _NAMES[0],
+            old.share_right() - new.share_right(),
+            accuracy_limit,
+            f"{_images(new)} {new.accuracy:.1%} are classified correctly instead of {old.accuracy:.1%}, a loss of",
+        ),
+        _verdict(
+            _NAMES[1],
+            new.share_flagged() - old.share_flagged(),
+            flag_limit,
+            f"{_images(new)} {new.flag_rate:.1%} are flagged instead of {old.flag_rate:.1%}, an increase of",
+        ),
     )
-    low, high = bootstrap_interval(_difference, *new, *old, resamples=_RESAMPLES)
-    return new_error, old_error, ConfidenceInterval(value=new_error - old_error, low=low, high=high)
 
 
-def _errors(side: Evidence) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Per image: bin (low, high] of its confidence, and correctness (0 or 1) minus confidence."""
-    probabilities_NK, labels_N = side.holdout.probabilities["fp32"], side.holdout.labels
-    confidence_N = probabilities_NK.max(axis=1).astype(np.float64)
-    edges = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]
-    return np.digitize(confidence_N, edges, right=True), (side.holdout.predicted() == labels_N) - confidence_N
+def _images(record: CorruptedHoldout) -> str:
+    kinds = ", ".join(dict.fromkeys(plain(each.name) for each in record.conditions))
+    severities = sorted({each.severity for each in record.conditions})
+    return f"of {record.data.images:,} holdout images under {kinds} (severities {', '.join(map(str, severities))})"
 
 
-def _difference(
-    new_bin_N: npt.NDArray[np.intp], new_gap_N: Floats, old_bin_N: npt.NDArray[np.intp], old_gap_N: Floats
-) -> float:
-    new, old = (
-        float(np.abs(np.bincount(bin_N, weights=gap_N, minlength=_BINS)).sum()) / len(bin_N)
-        for bin_N, gap_N in ((new_bin_N, new_gap_N), (old_bin_N, old_gap_N))
+def _verdict(name: VerdictName, harm_N: Shares, limit: float, measured: str) -> Verdict:
+    harm = mean_estimate(harm_N)
+    passed = harm.low <= limit
+    return Verdict(
+        name=name,
+        value=harm.value,
+        interval=Range(low=harm.low, high=harm.high),
+        limit=limit,
+        passed=passed,
+        sentence=(
+            f"{measured} {100 * harm.value:+.2f} points ({100 * harm.low:+.2f} to {100 * harm.high:+.2f}): "
+            f"{allowed_up_to(passed)} {100 * limit:g} points"
+        ),
     )
-    return new - old
+
+
+def _not_measured(reason: str) -> tuple[Verdict, Verdict]:
+    first, second = (
+        Verdict(name=name, value=None, interval=None, limit=None, passed=True, sentence=f"{what}: {reason}")
+        for name, what in zip(_NAMES, ("accuracy under corruption", "flag rate under corruption"), strict=True)
+    )
+    return first, second

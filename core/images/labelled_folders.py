@@ -15,9 +15,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
 from core.files.durable import file_lock
@@ -25,7 +22,6 @@ from core.files.durable import file_lock
 FOLDER_PREFIX = "folder:"
 """Prefix of such data sets in commands and jobs, as in `folder:pets`."""
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-DatasetName = Annotated[str, Field(pattern=NAME_PATTERN)]
 RESERVED_NAMES = frozenset({"cifar10"})
 """Built-in data sets; CIFAR-10 is downloaded into the same folder."""
 MIN_CLASSES = 2

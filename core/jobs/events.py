@@ -11,6 +11,8 @@ On a pipe, a message is one line of JSON; its field `event` has the type.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
@@ -226,3 +228,26 @@ def _read(adapter: TypeAdapter[Message], line: bytes) -> Message:
         return adapter.validate_json(line)
     except ValidationError as error:
         raise JobEventError(f"not a job message ({explain(error, at_most=1)}): {line[:80]!r}") from error
+
+
+FIRST = "0"
+"""Position before the first event."""
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event in the stream.
+
+    Attributes:
+        id: `<ms>-<n>`, ascending; the value of `Last-Event-ID`.
+        at: time of storage, UTC, from the broker's clock.
+        attempt: number of claims at that time.
+        token: of the newest claim at that time, None before the first.
+        event: the event.
+    """
+
+    id: str
+    at: datetime
+    attempt: int
+    token: int | None
+    event: ReportedEvent | AddedEvent

@@ -4,8 +4,7 @@ Evidence: 90.74 % of the test images right from one view, one seed on 40,000 ima
 15 minutes of epochs on two cores with AMX. Published as cnn@1, which no longer ships. More: docs/lab-notes.md.
 """
 
-from core.recipes.base import Augmentation, Optimization, RecipeConfig
-from core.recipes.networks import CNNNetwork
+from core.recipes.base import Augmentation, CNNNetwork, Optimization, RecipeConfig
 
 
 def cnn_baseline() -> RecipeConfig:

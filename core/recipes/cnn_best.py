@@ -6,8 +6,7 @@ Evidence: 94.86 % of the test images right from one view, 95.43 % with six views
 Published as cnn@4. More: docs/lab-notes.md.
 """
 
-from core.recipes.base import Augmentation, Optimization, RecipeConfig
-from core.recipes.networks import CNNNetwork
+from core.recipes.base import Augmentation, CNNNetwork, Optimization, RecipeConfig
 
 
 def cnn_best() -> RecipeConfig:

@@ -5,8 +5,7 @@ the fourteen regenerated corruptions of CIFAR-10-C, after about two hours on two
 More: docs/lab-notes.md.
 """
 
-from core.recipes.base import Augmentation, Optimization, RecipeConfig
-from core.recipes.networks import CNNNetwork
+from core.recipes.base import Augmentation, CNNNetwork, Optimization, RecipeConfig
 
 
 def cnn_robust() -> RecipeConfig:

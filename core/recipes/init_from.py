@@ -1,4 +1,4 @@
-"""Initialization from a version: checks that its network fits, and takes over its image geometry."""
+"""Checks of a version that a run builds on: its network, its image geometry, and the images it was trained on."""
 
 from __future__ import annotations
 
@@ -36,4 +36,23 @@ def require_same_network(config: RecipeConfig, start: Manifest) -> None:
         raise ConfigurationError(
             f"cannot start from {start.reference}, which has another network: {listed}. Use its recipe, "
             f"{start.recipe}, or change these settings"
+        )
+
+
+def check_no_leakage(manifest: Manifest, config: RecipeConfig, role: str, *, same_images: bool) -> None:
+    """Check that the version that a run builds on was not trained on the run's validation images.
+
+    Args:
+        manifest: of the version.
+        config: of the run.
+        role: of the version, as a verb for the error message, such as `teach`.
+        same_images: true if the run uses the data set that the version was trained on.
+
+    Raises:
+        ConfigurationError: the version was trained on them.
+    """
+    if same_images and "validation" in manifest.data.trained_on and not config.include_validation:
+        raise ConfigurationError(
+            f"{manifest.reference} cannot {role} this run: it was trained on the validation images that evaluate this "
+            "run. Name a version that has not seen them, or set include_validation=true for a final run"
         )

@@ -4,8 +4,7 @@ Evidence: 60.51 % of the test images right from one view, one seed on 40,000 ima
 3 minutes of epochs on two cores with AMX. Published as mlp@2. More: docs/lab-notes.md.
 """
 
-from core.recipes.base import Augmentation, Optimization, RecipeConfig
-from core.recipes.networks import MLPNetwork
+from core.recipes.base import Augmentation, MLPNetwork, Optimization, RecipeConfig
 
 
 def mlp_baseline() -> RecipeConfig:

@@ -6,8 +6,7 @@ Evidence: 78.84 % of the test images right from one view, 80.13 % with six views
 Published as mlp@4. More: docs/lab-notes.md.
 """
 
-from core.recipes.base import Augmentation, Distillation, Optimization, RecipeConfig
-from core.recipes.networks import MLPNetwork
+from core.recipes.base import Augmentation, Distillation, MLPNetwork, Optimization, RecipeConfig
 
 
 def mlp_best() -> RecipeConfig:

@@ -6,8 +6,7 @@ Evidence: 73.89 % of the test images right from one view, 75.66 % with six views
 Its record is docs/evidence/mlp_labels. More: docs/lab-notes.md.
 """
 
-from core.recipes.base import Augmentation, Optimization, RecipeConfig
-from core.recipes.networks import MLPNetwork
+from core.recipes.base import Augmentation, MLPNetwork, Optimization, RecipeConfig
 
 
 def mlp_labels() -> RecipeConfig:

@@ -1,9 +1,11 @@
-"""Base of all analysis records: reading, writing, version and data fields, packed booleans."""
+"""Base of all analysis records: reading, writing, version and data fields, packed booleans, display names."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -94,3 +96,13 @@ def pack_bits(values_N: Bools) -> str:
 def unpack_bits(text: str, count: int) -> Bools:
     """Inverse of `pack_bits`; returns bool [count]."""
     return np.unpackbits(np.frombuffer(b64decode(text), np.uint8), count=count).astype(np.bool_)
+
+
+_OWN: Mapping[str, str] = MappingProxyType(
+    {"fgsm": "FGSM", "grad_cam": "Grad-CAM", "input_x_gradient": "input x gradient", "smoothgrad": "SmoothGrad"}
+)
+
+
+def plain(name: str) -> str:
+    """Display name of a name in records, such as Grad-CAM for grad_cam."""
+    return _OWN.get(name, name.replace("_", " "))

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from core.records.base import Record, ReportedModel
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Precision
+from core.statistics.intervals import ConfidenceInterval
 
 
 class Timing(Record):

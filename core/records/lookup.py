@@ -6,17 +6,57 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from core.records.activations import Activations
+from core.files.home import shipped_models
 from core.records.base import ReportedModel, read_report
 from core.records.corrupted_holdout import CorruptedHoldout
-from core.records.explanations import Explanations
+from core.records.explanations import Activations, Explanations
 from core.records.latency import Latency
 from core.records.mistakes import Mistakes
-from core.records.paths import ReportName, report_path
 from core.records.robustness import Robustness
 from core.repository.manifest import Manifest
+
+REPORTS_NAME = "reports"
+FIGURES_NAME = "figures"
+ReportName = Literal[
+    "robustness",
+    "corrupted_holdout",
+    "explanations",
+    "activations",
+    "mistakes",
+    "latency",
+    "exploration",
+    "tuning",
+    "augmentation",
+]
+
+
+def report_layers(home: Path) -> tuple[Path, Path]:
+    """Folders of records in order of precedence: home, then shipped.
+
+    Args:
+        home: DUET_HOME.
+    """
+    return home / REPORTS_NAME, shipped_models() / REPORTS_NAME
+
+
+def report_path(folder: Path, what: ReportName, *references: str, quick: bool = False) -> Path:
+    """File of a record; records of quick runs have the suffix `.quick`.
+
+    Args:
+        folder: of all records, such as `reports` under DUET_HOME.
+        what: kind of record.
+        references: of the one or two versions, such as cnn@2; or the name of a data set or study.
+        quick: true for a record of few images.
+    """
+    return folder / what / f"{'-'.join(references)}{'.quick' if quick else ''}.json"
+
+
+def figures_folder(folder: Path, what: ReportName) -> Path:
+    """Folder of the figures of this kind of record."""
+    return folder / what / FIGURES_NAME
+
 
 VersionRecord = Robustness | CorruptedHoldout | Explanations | Latency | Activations | Mistakes
 AnyVersionRecord = TypeVar(

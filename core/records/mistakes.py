@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.records.base import Record, ReportedData, ReportedModel
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 
 PropertyName = Literal["brightness", "contrast", "edges", "off_centre", "similarity"]
 

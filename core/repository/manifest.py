@@ -15,9 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 
-SCHEMA_VERSION: Literal[1] = 1
 MANIFEST_NAME = "manifest.json"
 
 FAMILY_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
@@ -233,7 +232,7 @@ class FileRecord(_Record):
 class Manifest(_Record):
     """Content of manifest.json. `files` has every other file of the version folder."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     family: FamilyName
     version: int = Field(gt=0)
     created_at: datetime

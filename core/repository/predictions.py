@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +52,19 @@ def load_predictions(folder: Path, split: Split) -> SplitPredictions:
     """Read one split of `folder`/predictions.npz.
 
     Raises:
-        DataError: the version has no stored predictions, or none for this split.
+        DataError: the file cannot be read, or has no predictions for this split.
     """
     path = folder / PREDICTIONS_NAME
     if not path.is_file():
         raise DataError(f"{folder} has no {PREDICTIONS_NAME}; publish the version again with `duet export`")
-    with np.load(path, allow_pickle=False) as arrays:
-        if f"{split}.labels" not in arrays:
-            raise DataError(f"{path} holds no predictions for the {split} images")
-        probabilities: dict[Precision, npt.NDArray[np.float32]] = {}
-        for precision in ("fp32", "int8"):
-            if f"{split}.{precision}" in arrays:
-                probabilities[precision] = arrays[f"{split}.{precision}"]
-        return SplitPredictions(arrays[f"{split}.index"], arrays[f"{split}.labels"], probabilities)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if f"{split}.labels" not in arrays:
+                raise DataError(f"{path} holds no predictions for the {split} images")
+            probabilities: dict[Precision, npt.NDArray[np.float32]] = {}
+            for precision in ("fp32", "int8"):
+                if f"{split}.{precision}" in arrays:
+                    probabilities[precision] = arrays[f"{split}.{precision}"]
+            return SplitPredictions(arrays[f"{split}.index"], arrays[f"{split}.labels"], probabilities)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{PREDICTIONS_NAME} cannot be read: {error}") from error

@@ -1,15 +1,18 @@
-"""API schemas of models and versions."""
+"""API schemas of models, versions, promotions and evaluations."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from core.repository.confidence_interval import ConfidenceInterval
+from core.gate.report import GateReport
+from core.repository.alias_files import Promotion
+from core.repository.evaluation import Evaluation
 from core.repository.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository.repository import Layer
-from core.schemas.api import ResponseModel
+from core.schemas.api import ModelReadiness, ResponseModel
+from core.statistics.intervals import ConfidenceInterval
 
 
 class ModelSummary(ResponseModel):
@@ -74,3 +77,77 @@ class VersionCheck(ResponseModel):
     version: int
     intact: bool = Field(description="true if every file matches the manifest")
     files: tuple[FileCheck, ...]
+
+
+DEFAULT_REASON = "requested through the API"
+MAX_REASON = 1000
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PromoteRequest(_Body):
+    """Body of POST /models/{model}/versions/{version}/promote; optional."""
+
+    reason: str | None = Field(
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
+    )
+    force: bool = Field(False, description="promote even if the gate refuses; needs a reason")
+
+    @field_validator("force")
+    @classmethod
+    def _has_a_reason(cls, force: bool, given: ValidationInfo) -> bool:
+        if force and given.data.get("reason") is None:
+            raise ValueError("force needs a reason for the audit trail: give one")
+        return force
+
+
+class RollbackRequest(_Body):
+    """Body of POST /models/{model}/rollback; optional."""
+
+    reason: str | None = Field(
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
+    )
+
+
+class Move(ResponseModel):
+    """Response of POST .../rollback."""
+
+    promotion: Promotion = Field(description="entry of the audit trail; entry 0 if nothing changed")
+    served: bool = Field(description="true if this process already serves the champion")
+    serving: ModelReadiness = Field(description="version that this process serves")
+
+
+class GatedMove(Move):
+    """Response of POST .../promote."""
+
+    gate: GateReport = Field(description="report of the gate; it may have refused if the promotion was forced")
+
+
+class PromotionPage(ResponseModel):
+    """Response of GET /models/{model}/promotions: a page of the audit trail, newest first."""
+
+    promotions: tuple[Promotion, ...]
+    next_cursor: int | None = Field(description="`cursor` of the next page; null on the last page")
+
+
+class VersionEvaluation(ResponseModel):
+    """Evaluation of a version, from its publication or a later job."""
+
+    job: str | None = Field(description="job that measured it; null for the published evaluation")
+    created_at: datetime
+    evaluation: Evaluation
+    differences: tuple[str, ...] | None = Field(
+        description="figures that differ from the published evaluation; null if that used other images, and for the "
+        "published evaluation itself"
+    )
+
+
+class EvaluationPage(ResponseModel):
+    """Response of GET /models/{model}/versions/{version}/evaluations: first the published one, then the newest."""
+
+    model: str
+    version: int
+    evaluations: tuple[VersionEvaluation, ...]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page")

@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.floating[Any]]
 _TEMPERATURES = (0.01, 100.0)
 BINS = 15
 """Number of equal-width bins of the calibration error, as in Guo et al. 2017."""
-_DRAWN_AT_ONCE = 1_000_000
-"""Labels drawn at a time by `calibrated_ece`, which limits its memory to some MB."""
+_DRAWS, _DRAWN_AT_ONCE = 1_000, 1_000_000
+"""Draws of `calibrated_ece`, and labels drawn at a time, which limits its memory to some MB."""
 # Probabilities are stored as float32; smaller values than its smallest normal number count as 0.
 _MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 
@@ -158,9 +158,19 @@ def expected_calibration_error(
     return reliability(probabilities_NK, labels_N, bins).ece
 
 
-def calibrated_ece(
-    probabilities_NK: Floats, bins: int = BINS, *, resamples: int = 1000, seed: int = 0
-) -> CalibratedECE:
+def calibration_gaps(probabilities_NK: Floats, labels_N: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    """Correctness (0 or 1) minus confidence of each image, in the column of its bin: float64 [N, BINS].
+
+    The expected calibration error of any images is the sum of the absolute column means of their rows.
+    """
+    confidence_N = probabilities_NK.max(axis=1).astype(np.float64)
+    bin_N = np.digitize(confidence_N, np.linspace(0.0, 1.0, BINS + 1)[1:-1], right=True)
+    gaps_NB = np.zeros((len(labels_N), BINS))
+    gaps_NB[np.arange(len(labels_N)), bin_N] = (probabilities_NK.argmax(axis=1) == labels_N) - confidence_N
+    return gaps_NB
+
+
+def calibrated_ece(probabilities_NK: Floats, *, seed: int = 0) -> CalibratedECE:
     """Expected calibration error of a perfectly calibrated model with the same confidences.
 
     Such a model has an error above 0 on a finite number of images. Parametric bootstrap: each prediction is drawn as
@@ -169,9 +179,7 @@ def calibrated_ece(
 
     Args:
         probabilities_NK: [N, K], N >= 1.
-        bins: as for the error to compare with.
-        resamples: number of draws.
-        seed: of the draws.
+        seed: of the 1,000 draws.
 
     Raises:
         ValueError: no image.
@@ -179,17 +187,17 @@ def calibrated_ece(
     if not len(probabilities_NK):
         raise ValueError("a calibration error needs at least one image")
     confidence_N = np.asarray(probabilities_NK).max(axis=1).astype(np.float64)
-    bin_N = np.digitize(confidence_N, np.linspace(0.0, 1.0, bins + 1)[1:-1], right=True)
+    bin_N = np.digitize(confidence_N, np.linspace(0.0, 1.0, BINS + 1)[1:-1], right=True)
     order_N = np.argsort(bin_N, kind="stable")
     confidence_N, bin_N = confidence_N[order_N], bin_N[order_N]
     starts = np.flatnonzero(np.diff(bin_N, prepend=-1))
     sureness = np.add.reduceat(confidence_N, starts)
     generator = np.random.default_rng(seed)
     images = len(confidence_N)
-    errors_B = np.empty(resamples)
+    errors_B = np.empty(_DRAWS)
     at_once = max(1, _DRAWN_AT_ONCE // images)
-    for begin in range(0, resamples, at_once):
-        count = min(at_once, resamples - begin)
+    for begin in range(0, _DRAWS, at_once):
+        count = min(at_once, _DRAWS - begin)
         right_BN = generator.random((count, images), dtype=np.float32) < confidence_N
         rights = np.add.reduceat(right_BN, starts, axis=1, dtype=np.int64)
         errors_B[begin : begin + count] = np.abs(rights - sureness).sum(axis=1) / images

@@ -1,17 +1,78 @@
-"""Paired comparison of two classifiers on the same labelled images."""
+"""Comparison of classifiers on the same images: McNemar's test, Holm's correction, agreement, divergence."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.repository.confidence_interval import ConfidenceInterval
-from core.statistics.intervals import normal_quantile
-from core.statistics.mcnemar import mcnemar_exact
+from core.statistics.intervals import Z_95, ConfidenceInterval
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value on [0, 1] (McNemar 1947; binomial form); 1 if the two never differ.
+
+    Only images that exactly one classifier gets right count. If both are equally accurate, the first one gets each of
+    them right with probability one half; p is the probability of a split at least as uneven. Integer arithmetic keeps
+    the result exact without scipy.
+
+    Raises:
+        ValueError: a count is negative.
+    """
+    _require_counts(only_first, only_second)
+    if only_first == only_second:
+        return 1.0
+    return 2 * _share_of_divisions(min(only_first, only_second), only_first + only_second)
+
+
+def mcnemar_worse(only_first: int, only_second: int) -> float:
+    """One-sided exact p-value that the first classifier is less accurate than the second.
+
+    The p-value is the probability, if both are equally accurate, that the first one alone gets at most `only_first`
+    images right. Arguments and errors are those of `mcnemar_exact`.
+    """
+    _require_counts(only_first, only_second)
+    return _share_of_divisions(only_first, only_first + only_second)
+
+
+def _require_counts(only_first: int, only_second: int) -> None:
+    if only_first < 0 or only_second < 0:
+        raise ValueError(f"counts cannot be negative: {only_first}, {only_second}")
+
+
+def _share_of_divisions(at_most: int, discordant: int) -> float:
+    """P(X <= at_most) of X successes in `discordant` fair trials."""
+    discordant = int(discordant)  # numpy integers overflow below
+    divisions = 1
+    as_uneven = 1
+    for chosen in range(at_most):
+        divisions = divisions * (discordant - chosen) // (chosen + 1)
+        as_uneven += divisions
+    return as_uneven / (1 << discordant)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjusted p-values (Holm 1979, "A simple sequentially rejective multiple test procedure").
+
+    If all tests with an adjusted p below alpha are rejected, the probability of any false rejection is at most alpha,
+    for any dependence between the tests.
+    The result has the order of the arguments; no value is below the p-value it comes from.
+
+    Raises:
+        ValueError: a p-value is not on [0, 1].
+    """
+    if not all(0 <= p <= 1 for p in p_values):
+        raise ValueError(f"p-values must be on [0, 1], got {list(p_values)}")
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, test in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[test]))
+        adjusted[test] = largest
+    return tuple(adjusted)
 
 
 class PairedComparison(BaseModel):
@@ -75,6 +136,31 @@ def compare_paired(
     )
 
 
+class ClassCounts(NamedTuple):
+    """Images of one class that both classifiers, or only one of them, get right."""
+
+    label: int
+    images: int
+    both: int
+    only_first: int
+    only_second: int
+
+
+def class_counts(
+    labels_N: npt.NDArray[np.integer[Any]],
+    first_N: npt.NDArray[np.integer[Any]],
+    second_N: npt.NDArray[np.integer[Any]],
+) -> list[ClassCounts]:
+    """The counts of each class with images, by index; arguments are those of `compare_paired`."""
+    counts = []
+    for k in np.unique(labels_N):
+        first_right, second_right = first_N[labels_N == k] == k, second_N[labels_N == k] == k
+        both = int(np.count_nonzero(first_right & second_right))
+        only_first, only_second = (int(np.count_nonzero(right)) - both for right in (first_right, second_right))
+        counts.append(ClassCounts(int(k), len(first_right), both, only_first, only_second))
+    return counts
+
+
 def paired_difference(only_first: int, only_second: int, images: int) -> ConfidenceInterval:
     """Difference in accuracy, first minus second, with the adjusted Wald 95 % interval for matched pairs.
 
@@ -84,7 +170,7 @@ def paired_difference(only_first: int, only_second: int, images: int) -> Confide
     """
     adjusted = images + 2
     center = (only_first - only_second) / adjusted
-    margin = normal_quantile(0.95) / adjusted * math.sqrt(only_first + only_second + 1 - center**2 * adjusted)
+    margin = Z_95 / adjusted * math.sqrt(only_first + only_second + 1 - center**2 * adjusted)
     value = (only_first - only_second) / images
     return ConfidenceInterval(value=value, low=max(-1.0, center - margin), high=min(1.0, center + margin))
 
@@ -103,3 +189,22 @@ def cohen_kappa(first_N: npt.NDArray[np.integer[Any]], second_N: npt.NDArray[np.
     if classes == 1:
         return None
     return (float(np.mean(first_N == second_N)) - expected) / (1 - expected)
+
+
+def jensen_shannon_bits(distributions_MK: npt.NDArray[np.float64]) -> float:
+    """Jensen-Shannon divergence of M equally weighted distributions over K classes, in bits (Lin 1991).
+
+    Entropy of the mean minus mean of the entropies: 0 for equal distributions, log2(M) if no two share a class.
+
+    Args:
+        distributions_MK: [M, K], M >= 1, rows sum to 1.
+    """
+    mean_K = distributions_MK.mean(axis=0)
+    entropies = [_entropy_bits(row_K) for row_K in distributions_MK]
+    divergence = _entropy_bits(mean_K) - sum(entropies) / len(entropies)
+    return max(0.0, divergence)  # rounding may give an ulp below 0 for equal rows
+
+
+def _entropy_bits(probabilities_K: npt.NDArray[np.float64]) -> float:
+    positive = probabilities_K[probabilities_K > 0]
+    return float(-(positive * np.log2(positive)).sum())

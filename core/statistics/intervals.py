@@ -1,50 +1,84 @@
-"""Confidence intervals: Wilson's for proportions, bootstrap for any statistic over images."""
+"""Confidence intervals: Wilson and Newcombe for proportions, bootstrap for statistics over images, Student's t."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
-_PERCENTILES = (2.5, 97.5)
+Floats = npt.NDArray[np.float64]
+RESAMPLES = 1000
+Z_95 = NormalDist().inv_cdf(0.975)
+"""A standard normal variable lies in [-Z_95, Z_95] with probability 0.95."""
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Score interval of a binomial proportion (Wilson 1927, "Probable inference, the law of succession").
+class ConfidenceInterval(BaseModel):
+    """`low` and `high` bound the 95 % interval around `value`."""
 
-    It stays inside [0, 1] and keeps its coverage near 0 and 1, unlike the normal approximation.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    Args:
-        successes: 0 to `trials`.
-        trials: 0 gives the interval (0, 1).
-        confidence: in (0, 1).
+    value: float
+    low: float
+    high: float
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % score interval of a binomial proportion (Wilson 1927, "Probable inference, the law of succession").
+
+    It stays inside [0, 1] and keeps its coverage near 0 and 1, unlike the normal approximation. Without trials it is
+    (0, 1).
 
     Raises:
-        ValueError: a count or the confidence is out of range.
+        ValueError: a count is out of range.
     """
     if not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials")
-    z = normal_quantile(confidence)
     if trials == 0:
         return 0.0, 1.0
     share = successes / trials
-    scale = 1 + z * z / trials
-    center = (share + z * z / (2 * trials)) / scale
-    margin = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + Z_95**2 / trials
+    center = (share + Z_95**2 / (2 * trials)) / scale
+    margin = Z_95 / scale * math.sqrt(share * (1 - share) / trials + (Z_95 / (2 * trials)) ** 2)
     # The bounds at no and at all successes are exactly 0 and 1; rounding would miss them by an ulp.
     low = 0.0 if successes == 0 else max(0.0, center - margin)
     high = 1.0 if successes == trials else min(1.0, center + margin)
     return low, high
 
 
-def bootstrap_interval(
-    statistic: Callable[..., float], *arrays: npt.NDArray[Any], resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of `statistic(*arrays)` (Efron 1979).
+def proportion(successes: int, trials: int) -> ConfidenceInterval:
+    """Share of successes, with Wilson's interval.
+
+    Raises:
+        ValueError: no trial, or a count out of range.
+    """
+    if trials < 1:
+        raise ValueError("a proportion needs at least one trial")
+    low, high = wilson_interval(successes, trials)
+    return ConfidenceInterval(value=successes / trials, low=low, high=high)
+
+
+def difference_of_proportions(first: tuple[int, int], second: tuple[int, int]) -> ConfidenceInterval:
+    """First minus second proportion of two independent samples, each (successes, trials), with Newcombe's interval.
+
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10: combines both
+    Wilson intervals, so it stays within [-1, 1] and keeps its coverage near 0 and 1. Raises as `proportion` does.
+    """
+    one, other = proportion(*first), proportion(*second)
+    value = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return ConfidenceInterval(value=value, low=value - below, high=value + above)
+
+
+def statistic_estimate(
+    statistic: Callable[..., float], *arrays: npt.NDArray[Any], resamples: int = RESAMPLES, seed: int = 0
+) -> ConfidenceInterval:
+    """`statistic(*arrays)` with its percentile bootstrap interval (Efron 1979).
 
     Args:
         statistic: maps arrays of N images to one number.
@@ -64,22 +98,64 @@ def bootstrap_interval(
     for draw in range(resamples):
         chosen_N = generator.integers(0, images, size=images)
         values_B[draw] = statistic(*(array[chosen_N] for array in arrays))
-    low, high = np.percentile(values_B, _PERCENTILES)
-    return float(low), float(high)
+    return from_resamples(float(statistic(*arrays)), values_B)
+
+
+def resampled_means(values_NM: npt.NDArray[Any], *, resamples: int = RESAMPLES) -> Floats:
+    """Column means over B resamples of the N rows, with replacement, float64 [B, M] (Efron 1979).
+
+    The same rows are drawn for all arrays of N rows, so that differences of their means are paired.
+
+    Raises:
+        ValueError: the array has no rows.
+    """
+    values = np.asarray(values_NM, np.float64)
+    if not len(values):
+        raise ValueError("a bootstrap needs at least one image")
+    generator = np.random.default_rng(0)
+    means_BM = np.empty((resamples, values.shape[1]))
+    for draw in range(resamples):
+        chosen_N = generator.integers(0, len(values), size=len(values))
+        means_BM[draw] = np.bincount(chosen_N, minlength=len(values)) @ values
+    return means_BM / len(values)
+
+
+def mean_estimate(values_N: npt.NDArray[Any]) -> ConfidenceInterval:
+    """The mean with its percentile bootstrap interval."""
+    return mean_estimates(np.asarray(values_N)[:, None])[0]
+
+
+def mean_estimates(values_NM: npt.NDArray[Any]) -> tuple[ConfidenceInterval, ...]:
+    """`mean_estimate` of each of the M columns, with shared draws."""
+    values = np.asarray(values_NM, np.float64)
+    resampled_BM = resampled_means(values)
+    return tuple(from_resamples(float(values[:, m].mean()), resampled_BM[:, m]) for m in range(values.shape[1]))
+
+
+def from_resamples(value: float, resampled_B: Floats) -> ConfidenceInterval:
+    """`value` with the 2.5th and 97.5th percentile of its resamples."""
+    low, high = np.percentile(resampled_B, (2.5, 97.5))
+    return ConfidenceInterval(value=value, low=float(low), high=float(high))
+
+
+def unbiased(value: float, resampled_B: Floats) -> ConfidenceInterval:
+    """Same as `from_resamples` for a value of at least 0, with the bootstrap's bias removed.
+
+    A statistic that sums absolute values, such as a calibration error, is larger on average in resamples than in the
+    sample. The difference, mean(resamples) - value, is subtracted from both ends.
+    """
+    raw = from_resamples(value, resampled_B)
+    bias = float(resampled_B.mean()) - value
+    return ConfidenceInterval(value=value, low=min(value, max(0.0, raw.low - bias)), high=max(value, raw.high - bias))
 
 
 def bootstrap_confusion(
     confusion_KK: npt.NDArray[np.integer[Any]], resamples: int = 2000, seed: int = 0
 ) -> npt.NDArray[np.int64]:
-    """Bootstrap resamples of a confusion matrix, int64 [B, K, K]; each has the same sum as the original.
+    """Bootstrap resamples of a confusion matrix of counts, int64 [B, K, K]; each has the same sum as the original.
 
     Drawing N images with replacement is a multinomial draw of the cells with their observed shares, so one vectorized
     draw gives the intervals of all statistics of the matrix (precision, recall, F1, ...).
-
-    Args:
-        confusion_KK: counts [K, K], none negative.
-        resamples: B.
-        seed: of the draw.
     """
     counts = np.asarray(confusion_KK, dtype=np.int64).ravel()
     resampled = np.zeros((resamples, counts.size), dtype=np.int64)
@@ -90,12 +166,29 @@ def bootstrap_confusion(
     return resampled.reshape(resamples, *np.shape(confusion_KK))
 
 
-def normal_quantile(confidence: float) -> float:
-    """The z for which a standard normal variable lies in [-z, z] with probability `confidence`.
+def student_mean(values: Sequence[float]) -> ConfidenceInterval:
+    """The mean of at least two values with its interval by Student's t (Student 1908, "The probable error of a mean").
+
+    Assumes draws from a normal distribution.
 
     Raises:
-        ValueError: `confidence` is not in (0, 1).
+        ValueError: too few values.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence} is not in (0, 1)")
-    return NormalDist().inv_cdf(0.5 + confidence / 2)
+    margin = _student_margin(values, 0.975)
+    mean = float(np.mean(values))
+    return ConfidenceInterval(value=mean, low=mean - margin, high=mean + margin)
+
+
+def mean_at_least(values: Sequence[float]) -> float:
+    """One-sided 95 % lower bound of the mean by Student's t; raises as `student_mean` does."""
+    margin = _student_margin(values, 0.95)
+    return float(np.mean(values)) - margin
+
+
+def _student_margin(values: Sequence[float], probability: float) -> float:
+    """The quantile of Student's t at `probability`, times the standard error of the mean."""
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} values: at least two are needed")
+    from scipy.special import stdtrit  # only used in training
+
+    return float(stdtrit(len(values) - 1, probability)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import read_evaluation
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
+from core.statistics.intervals import ConfidenceInterval
 
 _MARKED = re.compile(r"<!-- (?P<name>scores|views|machine) -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import JobEventError
-from core.jobs.events import Finished, read_job_event
-from core.jobs.stored_event import StoredEvent
+from core.jobs.events import Finished, StoredEvent, read_job_event
 from duet.client.connection import Connection, not_duet, succeeded
 from duet.client.errors import AnswerError, JobTimeoutError, NotReadyError, TooManyRequestsError, UnreachableError
 

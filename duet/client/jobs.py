@@ -10,11 +10,10 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
+from core.jobs.events import StoredEvent
 from core.jobs.parameters import JobKind, PromotionPolicy
 from core.jobs.records import JobState
-from core.jobs.stored_event import StoredEvent
-from core.schemas.jobs import JobAccepted, JobAnswer, JobList
-from core.schemas.recipes import RecipeList
+from core.schemas.jobs import JobAccepted, JobAnswer, JobList, RecipeList
 from duet.client.connection import Methods, drop_none
 from duet.client.errors import JobTimeoutError
 from duet.client.events import follow

@@ -6,8 +6,7 @@ from urllib.parse import quote
 
 from core.comparison.schemas import MetricsComparison
 from core.gate.report import GateReport
-from core.schemas.models import ModelDetail, ModelList, VersionDetail
-from core.schemas.promotions import EvaluationPage, GatedMove, Move, PromotionPage
+from core.schemas.models import EvaluationPage, GatedMove, ModelDetail, ModelList, Move, PromotionPage, VersionDetail
 from duet.client.connection import Methods, drop_none
 
 

@@ -48,7 +48,7 @@ def interpret(
 
     from core.cores import available_cores
     from core.files.home import duet_home, ensure_home
-    from core.records.paths import REPORTS_NAME
+    from core.records.lookup import REPORTS_NAME
     from core.repository.repository import ModelRepository
     from training.analysis.interpret import commands
     from training.analysis.interpret.activations import Model

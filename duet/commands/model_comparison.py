@@ -11,7 +11,7 @@ from rich.text import Text
 
 from core.comparison.schemas import EvaluatedModel, MetricsComparison
 from core.records.latency import Latency
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 
 _Row = tuple[str, ...]
 

@@ -37,7 +37,7 @@ def report(
 
     from core.cores import available_cores
     from core.files.home import duet_home, ensure_home, shipped_models
-    from core.records.paths import REPORTS_NAME, report_layers
+    from core.records.lookup import REPORTS_NAME, report_layers
     from core.repository.repository import MODELS_NAME, ModelRepository
     from training.analysis.interpret.activations import Model
     from training.analysis.interpret.commands import Work

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.repository.manifest import Calibration
 from core.statistics.calibration import softmax
-from core.statistics.divergence import jensen_shannon_bits
+from core.statistics.comparison import jensen_shannon_bits
 from service.engine.arrays import Floats, Pixels, RunModel
 
 if TYPE_CHECKING:

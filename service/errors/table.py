@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from core import errors as core
-from core.gate.report import GateReport
-from core.gate.thresholds import GateThresholds
+from core.gate.report import GateReport, GateThresholds
 from service.errors import capacity, datasets, jobs, saliency, security, uploads, versions
 
 _JOB = "019a1b2c3d4e5f60718293a4b5c6d7e8"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from core.files.run_paths import LOG_NAME, named_run
+from core.files.home import LOG_NAME, named_run
 
 _CHUNK_BYTES = 64 * 1024
 

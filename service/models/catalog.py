@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import CorruptVersionError
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
-from core.statistics.proportions import proportion
+from core.statistics.intervals import ConfidenceInterval, proportion
 from service.engine.model_manager import existing_versions
 from service.errors import UnknownModelVersionError, VersionRefusedError
 

@@ -22,7 +22,7 @@ class Comparisons:
     """Comparison service, used from one event loop. One thread makes all comparisons, which limits them to one core."""
 
     def __init__(self, repository: ModelRepository, layers: Sequence[Path]) -> None:
-        """`layers` are the record folders in order of precedence, see `core.records.paths`."""
+        """`layers` are the record folders in order of precedence, see `core.records.lookup`."""
         self._repository = repository
         self._comparer = VersionComparer(repository, layers)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")

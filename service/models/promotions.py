@@ -11,14 +11,12 @@ from functools import partial
 from typing import TypeVar
 
 from core.errors import CorruptVersionError
-from core.gate.assess import assess
-from core.gate.promotion import promote_on_evidence
-from core.gate.report import GateReport
-from core.gate.thresholds import GateThresholds
+from core.gate.promotion import assess, promote_on_evidence
+from core.gate.report import GateReport, GateThresholds
 from core.repository.alias_files import Promotion
 from core.repository.champions import history, rollback
 from core.repository.repository import ModelRepository
-from core.schemas.promotions import GatedMove, Move, PromotionPage
+from core.schemas.models import GatedMove, Move, PromotionPage
 from service.engine.model_manager import ModelManager, existing_versions
 from service.errors import (
     DeadlineExceededError,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from core.gate import latency
-from core.repository.confidence_interval import ConfidenceInterval
+from core.gate import costs
 from core.repository.manifest import QuantizationRecord
 from core.repository.repository import ModelRepository
+from core.statistics.intervals import ConfidenceInterval
 from duet.cli import main
 from tests.support.holdouts import write_judged_version
 from tests.support.versions import CREATED_AT, write_aliases, write_version
@@ -215,7 +215,7 @@ def test_verify_finds_a_champion_that_does_not_exist(duet: Duet, repository: Mod
 @pytest.fixture
 def judged(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
     """cnn 1 is 75 % right on the holdout, cnn 2 is better, and cnn 3 is not."""
-    monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
+    monkeypatch.setattr(costs, "CPU_SECONDS", 0.02)
     write_judged_version(repository.shipped, 1, wrong=10)
     write_judged_version(repository.home_models, 2, wrong=2)
     write_judged_version(repository.home_models, 3, wrong=11)

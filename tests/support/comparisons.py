@@ -8,10 +8,10 @@ import numpy as np
 
 from core.records.base import ReportedData, ReportedModel, write_report
 from core.records.latency import Latency, Timing
-from core.records.paths import report_path
+from core.records.lookup import report_path
 from core.records.robustness import Condition, ConditionKind, Robustness
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
+from core.statistics.intervals import ConfidenceInterval
 
 IMAGES = 40
 CONDITIONS: tuple[tuple[str, ConditionKind, tuple[float, ...]], ...] = (

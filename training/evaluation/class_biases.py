@@ -16,7 +16,7 @@ from torch import nn
 from core.errors import ExportError
 from core.repository.manifest import ClassBiasRecord
 from core.statistics.calibration import fit_biases, fit_temperature, softmax
-from core.statistics.student import mean_at_least
+from core.statistics.intervals import mean_at_least
 from training.evaluation.calibrate import calibration_targets
 from training.export.parity import network_logits
 from training.networks import Classifier

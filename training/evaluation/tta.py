@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import AveragedViewsRecord
 from core.statistics.calibration import log_loss, reliability, softmax
-from core.statistics.intervals import wilson_interval
+from core.statistics.intervals import ConfidenceInterval, wilson_interval
 from training.data.preprocessing import one_hot
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate

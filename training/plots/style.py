@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.plots.theme import Theme
 
 Draw = Callable[[Theme], Figure]

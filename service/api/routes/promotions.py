@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from core.errors import NothingToRollBackError
 from core.gate.report import GateReport
-from core.schemas.promotions import (
+from core.schemas.models import (
     DEFAULT_REASON,
     EvaluationPage,
     GatedMove,

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from core.jobs.parameters import TrainParameters
 from core.recipes import RECIPES, RecipeConfig
-from core.schemas.recipes import Recipe, RecipeList
+from core.schemas.jobs import Recipe, RecipeList
 from service.api.common.openapi_bodies import success
 from service.errors import InternalServiceError, responses
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from core.jobs.events import Finished, Interrupted, read_job_event, to_text
+from core.jobs.events import Finished, Interrupted, StoredEvent, read_job_event, to_text
 from core.jobs.records import JobFailure
-from core.jobs.stored_event import StoredEvent
 from service.jobs.store.records import from_milliseconds
 
 MAX_RESUMPTIONS = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.gate.promotion import promote_on_evidence
-from core.gate.thresholds import GateThresholds
+from core.gate.report import GateThresholds
 from core.jobs.events import NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
 from core.jobs.records import JobRecord

@@ -7,8 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.files.home import ensure_home
-from core.files.run_paths import LOG_NAME, named_run
+from core.files.home import LOG_NAME, ensure_home, named_run
 from core.jobs.records import JobRecord
 from service.jobs.worker.child_process import Child
 from service.settings import Settings

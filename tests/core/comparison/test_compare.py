@@ -1,18 +1,18 @@
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.comparison.compare import VersionComparer
-from core.comparison.evaluated import read_evaluated
+from core.comparison.evaluated import current_scores, read_evaluated
 from core.comparison.pairwise import Pairwise, compare_predictions
-from core.comparison.robustness import side_by_side
 from core.comparison.schemas import MetricsComparison
 from core.comparison.significance import significance
 from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
+from core.records.robustness import side_by_side
+from core.repository.evaluation import CalibratedECE
 from core.repository.repository import ModelRepository
+from core.statistics.conformal import coverage_band
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import set_champions
@@ -193,3 +193,25 @@ def test_changed_file_of_a_cached_pair_is_refused(repository: ModelRepository) -
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(CorruptVersionError, match=r"cnn@2: predictions.npz"):
         compared(repository, "cnn@1", "cnn@2")
+
+
+def test_what_older_evaluations_lack_is_computed_and_the_rest_is_kept(tmp_path: Path) -> None:
+    manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
+    version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
+    evaluation, answers = version.evaluation, version.predictions()
+    names = evaluation.class_names
+    probability = compare_predictions((evaluation.data,) * 2, (names, names), (answers, answers), resamples=10).first
+    old = evaluation.scores["fp32"]
+    binomial = old.prediction_sets.model_copy(update={"band": (0.5, 0.6)})
+    old = old.model_copy(update={"prediction_sets": binomial})
+
+    now = current_scores(old, manifest, probability, images=6)
+    holdout = manifest.data.counts["holdout"]
+    assert now.prediction_sets.band == coverage_band(6, holdout, old.prediction_sets.target)
+    assert now.prediction_sets.calibration_images == holdout
+    assert now.reliability.if_calibrated == probability.ece_if_calibrated
+    assert now.model_copy(update={"prediction_sets": binomial, "reliability": old.reliability}) == old
+
+    published = CalibratedECE(mean=0.1, percentile_95=0.2)
+    newer = now.model_copy(update={"reliability": now.reliability.model_copy(update={"if_calibrated": published})})
+    assert current_scores(newer, manifest, probability, images=6) == newer

@@ -8,7 +8,7 @@ from core.errors import DifferentImagesError
 from core.repository.evaluation import EvaluatedData
 from core.repository.predictions import SplitPredictions
 from core.statistics.calibration import brier_score, calibrated_ece, expected_calibration_error, log_loss
-from core.statistics.mcnemar import mcnemar_exact
+from core.statistics.comparison import mcnemar_exact
 
 NAMES = ("cat", "dog", "owl")
 DATA = EvaluatedData(name="toys", split="test", digest="a" * 64, images=400)

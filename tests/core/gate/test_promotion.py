@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 
 from core.errors import ChampionMovedError, CorruptVersionError, RepositoryError, UnknownVersionError
-from core.gate import latency, promotion
-from core.gate.assess import assess
-from core.gate.promotion import Decision, Policy, promote_on_evidence
-from core.gate.report import GateReport
-from core.gate.thresholds import GateThresholds
+from core.gate import costs, promotion
+from core.gate.promotion import Decision, Policy, assess, promote_on_evidence
+from core.gate.report import GateReport, GateThresholds
 from core.records.base import write_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
-from core.records.paths import report_path
+from core.records.lookup import report_path
 from core.repository.champions import history, promote
 from core.repository.manifest import DataRecord, Manifest
 from core.repository.predictions import PREDICTIONS_NAME
@@ -32,7 +30,7 @@ THRESHOLDS = GateThresholds()
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
+    monkeypatch.setattr(costs, "CPU_SECONDS", 0.02)
 
 
 @pytest.fixture

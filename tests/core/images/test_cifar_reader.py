@@ -1,4 +1,4 @@
-"""Safe CIFAR reader: test images from pickle files that are not unpickled."""
+"""Safe CIFAR reader: test images from pickle files whose functions are not called."""
 
 from __future__ import annotations
 
@@ -49,28 +49,29 @@ def test_reader_never_executes_the_pickle(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(tmp_path / "run"),)
 
-    read_test_images(write(tmp_path / "data", filenames=[Trap()]))
-    with pytest.raises(DataError, match="square images"):
-        read_test_images(write(tmp_path / "data", data=Trap()))
+    for key in ("filenames", "data"):
+        with pytest.raises(DataError, match=r"mkdir is not allowed\): restore the original file"):
+            read_test_images(write(tmp_path / "data", **{key: [Trap()]}))
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"labels": [0] * 2499}, {"labels": []}, {"data": np.zeros((2500, 191), np.uint8)}, {"labels": [3] * 2500}],
-    ids=["too few labels", "no labels", "not square", "a label without a name"],
+    [
+        {"labels": [0] * 2499},
+        {"labels": []},
+        {"data": np.zeros((2500, 191), np.uint8)},
+        {"data": np.zeros((2500, 192))},
+        {"labels": [3] * 2500},
+    ],
+    ids=["too few labels", "no labels", "not square", "not uint8", "a label without a name"],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(DataError, match="restore the original file"):
         read_test_images(write(tmp_path, **changes))
 
 
-def test_pixels_in_fortran_order_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Fortran order"):
-        read_test_images(write(tmp_path, data=np.asfortranarray(np.zeros((2500, 192), np.uint8))))
-
-
-@pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02U\xffshort"])
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02U\xffshort", pickle.dumps([1])])
 def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (write(tmp_path) / "test_batch").write_bytes(content)
     with pytest.raises(DataError, match="test_batch"):

@@ -7,11 +7,10 @@ import pytest
 from core.errors import DataError
 from core.records.base import ReportedData, ReportedModel, write_report
 from core.records.latency import Latency
-from core.records.lookup import find_report
-from core.records.paths import report_layers, report_path
+from core.records.lookup import find_report, report_layers, report_path
 from core.records.robustness import Condition, Robustness
 from core.repository.manifest import FileRecord, Manifest
-from core.statistics.proportions import proportion
+from core.statistics.intervals import proportion
 from tests.support.versions import make_manifest
 
 DIGEST = "d" * 64

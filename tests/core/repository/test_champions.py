@@ -112,13 +112,6 @@ def test_rollback_goes_one_step_further_each_time(repository: ModelRepository) -
     assert (last.entry, last.action, last.actor, last.reason, last.evidence) == (5, "rollback", "bob", "worse", None)
 
 
-def test_rollback_after_a_new_promotion_starts_from_there(repository: ModelRepository) -> None:
-    go_to(repository, 1, 2, 3)
-    assert go_back(repository) == 2
-    go_to(repository, 4)
-    assert [go_back(repository), go_back(repository)] == [2, 1]
-
-
 def test_rollback_reaches_the_shipped_champion(repository: ModelRepository) -> None:
     write_aliases(repository.shipped, cnn=1)
     go_to(repository, 2)

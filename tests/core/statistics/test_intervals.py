@@ -1,19 +1,26 @@
 """Intervals against published values, closed forms and simulation."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy import stats
+from scipy.stats import binomtest
 
 from core.statistics.intervals import (
     bootstrap_confusion,
-    bootstrap_interval,
-    normal_quantile,
+    difference_of_proportions,
+    from_resamples,
+    mean_at_least,
+    mean_estimate,
+    mean_estimates,
+    proportion,
+    resampled_means,
+    statistic_estimate,
+    student_mean,
+    unbiased,
     wilson_interval,
 )
 
@@ -32,18 +39,10 @@ class TestWilson:
     def test_published_values(self, successes: int, trials: int, low: float, high: float) -> None:
         assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
 
-    @given(st.integers(1, 20_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
-    def test_agrees_with_scipy(self, counts: tuple[int, int], confidence: float) -> None:
-        successes, trials = counts
-        expected = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-        assert wilson_interval(successes, trials, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
     @given(st.integers(1, 20_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-    def test_holds_the_observed_share_and_mirrors(self, counts: tuple[int, int]) -> None:
-        successes, trials = counts
-        low, high = wilson_interval(successes, trials)
-        assert 0 <= low <= successes / trials <= high <= 1
-        assert wilson_interval(trials - successes, trials) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+    def test_agrees_with_scipy(self, counts: tuple[int, int]) -> None:
+        expected = binomtest(*counts).proportion_ci(0.95, method="wilson")
+        assert wilson_interval(*counts) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
     def test_the_bounds_at_none_and_all_are_exact(self) -> None:
         for trials in range(1, 300):
@@ -58,34 +57,30 @@ class TestWilson:
         with pytest.raises(ValueError, match="successes"):
             wilson_interval(successes, trials)
 
-    @pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0])
-    def test_impossible_confidence(self, confidence: float) -> None:
-        with pytest.raises(ValueError, match="confidence"):
-            wilson_interval(1, 2, confidence)
 
-
-class TestBootstrapInterval:
+class TestStatisticEstimate:
     def test_of_a_mean_is_near_the_normal_interval(self) -> None:
         values_N = np.random.default_rng(7).normal(3.0, 2.0, size=2_000)
         margin = 1.96 * values_N.std() / math.sqrt(2_000)
-        low, high = bootstrap_interval(np.mean, values_N)
-        assert low == pytest.approx(values_N.mean() - margin, abs=0.1 * margin)
-        assert high == pytest.approx(values_N.mean() + margin, abs=0.1 * margin)
+        found = statistic_estimate(np.mean, values_N)
+        assert found.low == pytest.approx(values_N.mean() - margin, abs=0.1 * margin)
+        assert found.high == pytest.approx(values_N.mean() + margin, abs=0.1 * margin)
 
     def test_arrays_are_resampled_by_the_same_images(self) -> None:
         values_N = np.arange(50.0)
-        assert bootstrap_interval(lambda a, b: float(np.mean(a - b)), values_N, values_N + 1, resamples=50) == (-1, -1)
+        found = statistic_estimate(lambda a, b: float(np.mean(a - b)), values_N, values_N + 1, resamples=50)
+        assert (found.value, found.low, found.high) == (-1, -1, -1)
 
     def test_the_seed_decides(self) -> None:
         values_N = np.random.default_rng(0).random(100)
-        first = bootstrap_interval(np.median, values_N, resamples=100, seed=4)
-        assert first == bootstrap_interval(np.median, values_N, resamples=100, seed=4)
-        assert first != bootstrap_interval(np.median, values_N, resamples=100, seed=5)
+        first = statistic_estimate(np.median, values_N, resamples=100, seed=4)
+        assert first == statistic_estimate(np.median, values_N, resamples=100, seed=4)
+        assert first != statistic_estimate(np.median, values_N, resamples=100, seed=5)
 
     @pytest.mark.parametrize("arrays", [[], [np.zeros(0)], [np.zeros(3), np.zeros(4)]])
     def test_needs_arrays_over_the_same_images(self, arrays: list[np.ndarray]) -> None:
         with pytest.raises(ValueError, match="same images"):
-            bootstrap_interval(np.mean, *arrays)
+            statistic_estimate(np.mean, *arrays)
 
 
 class TestBootstrapConfusion:
@@ -111,10 +106,10 @@ class TestBootstrapConfusion:
         def recall_of_class_2(truth: np.ndarray, answer: np.ndarray) -> float:
             return float(np.mean(answer[truth == 2] == 2))
 
-        by_images = bootstrap_interval(recall_of_class_2, truth_N, answer_N, resamples=4_000)
+        by_images = statistic_estimate(recall_of_class_2, truth_N, answer_N, resamples=4_000)
         resampled_BKK = bootstrap_confusion(self.CONFUSION, resamples=4_000)
         by_cells = np.percentile(resampled_BKK[:, 2, 2] / resampled_BKK[:, 2].sum(axis=1), [2.5, 97.5])
-        assert by_cells == pytest.approx(by_images, abs=0.01)
+        assert by_cells == pytest.approx((by_images.low, by_images.high), abs=0.01)
 
     def test_the_seed_decides(self) -> None:
         np.testing.assert_array_equal(
@@ -128,6 +123,72 @@ class TestBootstrapConfusion:
         np.testing.assert_array_equal(bootstrap_confusion(np.zeros((2, 2), int), 3), np.zeros((3, 2, 2)))
 
 
-@given(st.floats(0.001, 0.99999))
-def test_normal_quantile_agrees_with_scipy(confidence: float) -> None:
-    assert normal_quantile(confidence) == pytest.approx(norm.ppf(0.5 + confidence / 2), rel=1e-9)
+def test_columns_are_resampled_by_the_same_images() -> None:
+    values_N = np.random.default_rng(0).normal(size=50)
+    means_BM = resampled_means(np.column_stack([values_N, 2 * values_N + 1]), resamples=20)
+    np.testing.assert_allclose(means_BM[:, 1], 2 * means_BM[:, 0] + 1)
+    assert len(np.unique(means_BM[:, 0])) == 20
+
+
+def test_a_constant_has_no_spread() -> None:
+    assert mean_estimate(np.full(10, 3.0)).model_dump() == {"value": 3.0, "low": 3.0, "high": 3.0}
+
+
+def test_many_means_at_once_are_those_of_each_column_alone() -> None:
+    values_NM = np.random.default_rng(1).normal(size=(60, 3))
+    together = mean_estimates(values_NM)
+    for m, estimate in enumerate(together):
+        assert estimate.model_dump() == pytest.approx(mean_estimate(values_NM[:, m]).model_dump())
+    assert len({estimate.low for estimate in together}) == 3
+
+
+def test_no_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        resampled_means(np.zeros((0, 1)))
+
+
+def test_the_bias_of_resamples_is_taken_off_both_ends() -> None:
+    resampled_B = np.linspace(0.15, 0.25, 101)  # on average 0.2, twice the value
+    raw, corrected = from_resamples(0.1, resampled_B), unbiased(0.1, resampled_B)
+    assert raw.low > 0.1
+    assert (corrected.low, corrected.high) == pytest.approx((raw.low - 0.1, raw.high - 0.1))
+
+
+def test_the_corrected_interval_does_not_leave_the_range_and_holds_its_value() -> None:
+    estimate = unbiased(0.01, np.linspace(0.0, 0.08, 101))
+    assert estimate.low == 0.0
+    assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_a_difference_of_separate_samples_is_newcombes() -> None:
+    # Newcombe 1998, table II, example (a): 56/70 against 48/80, method 10
+    estimate = difference_of_proportions((56, 70), (48, 80))
+    assert estimate.value == pytest.approx(0.2)
+    assert (estimate.low, estimate.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_a_proportion_needs_a_trial() -> None:
+    with pytest.raises(ValueError, match="at least one trial"):
+        proportion(0, 0)
+
+
+def test_the_interval_is_that_of_a_t_test() -> None:
+    values = [0.61, 0.64, 0.60, 0.66]
+    found = student_mean(values)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert found.value == pytest.approx(sum(values) / 4)
+    assert [found.low, found.high] == pytest.approx([low, high])
+
+
+def test_one_value_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="1 values"):
+        student_mean([0.5])
+
+
+def test_the_one_sided_bound_is_where_a_one_sided_test_turns_significant() -> None:
+    values = [0.61, 0.64, 0.60, 0.66]
+    bound = mean_at_least(values)
+    assert stats.ttest_1samp(values, bound, alternative="greater").pvalue == pytest.approx(0.05)
+    assert student_mean(values).low < bound < sum(values) / 4
+    with pytest.raises(ValueError, match="1 values"):
+        mean_at_least([0.5])

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from core.jobs.events import Note, Stage
+from core.jobs.events import FIRST, Note, Stage, StoredEvent
 from core.jobs.parameters import TrainParameters
 from core.jobs.records import JobRecord
-from core.jobs.stored_event import FIRST, StoredEvent
 from service.errors import TooManyStreamsError
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.redis_client import connect_async

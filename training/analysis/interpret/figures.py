@@ -13,10 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import nn
 
-from core.records.activations import ModelActivations
-from core.records.display_names import plain
-from core.records.explanations import Explanations, MethodEvaluation, MethodName
-from core.repository.confidence_interval import ConfidenceInterval
+from core.records.base import plain
+from core.records.explanations import Explanations, MethodEvaluation, MethodName, ModelActivations
+from core.statistics.intervals import ConfidenceInterval
 from training.networks import Classifier
 from training.plots.image_grid import map_picture, mosaic_figure
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above

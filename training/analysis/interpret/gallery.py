@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.records.activations import Activations
-from core.records.display_names import plain
-from core.records.explanations import Explanations
+from core.records.base import plain
+from core.records.explanations import Activations, Explanations
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.figures import (
     cascade_figure,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from core.records.mistakes import Mistakes, Notable, Pattern
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.plots.image_grid import map_picture, mosaic_figure
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme

@@ -7,8 +7,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from core.records.mistakes import Pattern, PropertyBin, PropertyName
-from core.statistics.proportions import difference_of_proportions, proportion
-from core.statistics.resampling import statistic_estimate
+from core.statistics.intervals import difference_of_proportions, proportion, statistic_estimate
 from training.analysis.mistakes.properties import DESCRIPTIONS
 
 BINS = 5

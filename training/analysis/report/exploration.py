@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.records.exploration import Channel, ClassLook, Exploration
+from core.records.studies import Channel, ClassLook, Exploration
 from training.analysis.explore.findings import Findings
 
 

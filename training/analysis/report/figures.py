@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from core.records.studies import AugmentationStudy, Tuning
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.report.findings import Findings, VersionResults
 from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
 from training.plots.theme import Theme

@@ -12,7 +12,7 @@ from core.records.base import ReportedModel
 from core.records.latency import Latency, Timing
 from core.repository.manifest import GRAPHS, Manifest
 from core.repository.onnx_session import open_session, runtime_version
-from core.statistics.resampling import statistic_estimate
+from core.statistics.intervals import statistic_estimate
 from training.run.environment import cpu_name
 
 BATCHES = (1, 32)

@@ -9,13 +9,11 @@ from pathlib import Path
 from rich.progress import Progress
 
 from core.errors import DataError
-from core.records.activations import Activations
 from core.records.base import write_report
-from core.records.explanations import Explanations
+from core.records.explanations import Activations, Explanations
 from core.records.latency import Latency
-from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report
+from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report, report_path
 from core.records.mistakes import Mistakes
-from core.records.paths import report_path
 from core.records.robustness import Robustness
 from core.repository.manifest import Manifest
 from training.analysis.explore.explore import find

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from core.errors import ConfigurationError
-from core.files.disk_space import MIB, require_space
+from core.files.home import MIB, require_space
 
 STUDIES_NAME = "studies"
 STUDY_BYTES = 256 * MIB

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from core.repository.manifest import read_manifest
 from core.schemas.models import ModelDetail, ModelList, VersionDetail
-from core.statistics.proportions import proportion
+from core.statistics.intervals import proportion
 from tests.support.onnx_models import write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, set_champions

@@ -14,18 +14,16 @@ import httpx
 import numpy as np
 import pytest
 
-from core.gate import latency
-from core.gate.assess import assess
-from core.gate.promotion import promote_on_evidence
+from core.gate import costs
+from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport
 from core.records.base import ReportedModel, write_report
-from core.records.paths import report_path
+from core.records.lookup import report_path
 from core.repository.champions import history
-from core.repository.evaluation import read_evaluation
-from core.repository.evaluation_records import EvaluationRecord, write_record
+from core.repository.evaluation import EvaluationRecord, read_evaluation, write_record
 from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
-from core.schemas.promotions import EvaluationPage, GatedMove, Move, PromotionPage
+from core.schemas.models import EvaluationPage, GatedMove, Move, PromotionPage
 from tests.support.holdouts import GRAY_LABELS_N, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
@@ -39,7 +37,7 @@ PROMOTE_2, PROMOTE_3 = "/models/cnn/versions/2/promote", "/models/cnn/versions/3
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """cnn@1 is champion with an accuracy of 75 %; cnn@2, with inverted predictions, is more accurate, cnn@3 is not."""
-    monkeypatch.setattr(latency, "CPU_SECONDS", 0.02)
+    monkeypatch.setattr(costs, "CPU_SECONDS", 0.02)
     models = write_home(tmp_path)
     write_judged_version(models, 1, wrong=10)
     write_judged_version(models, 2, wrong=2, inverted=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from core.recipes import RECIPES, recipe_config
-from core.schemas.recipes import RecipeList
+from core.schemas.jobs import RecipeList
 from tests.support.service import RunningApp
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from core.records.display_names import plain
+from core.records.base import plain
 
 
 def test_plain_gives_display_names() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from core.errors import ConfigurationError
-from core.recipes.leakage import check_no_leakage
+from core.recipes.init_from import check_no_leakage
 from core.repository.manifest import DataRecord, Manifest
 from tests.support.training_runs import small_recipe
 from tests.support.versions import make_manifest

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from core.gate.corruption import corruption_verdicts
 from core.gate.decide import decide
-from core.gate.thresholds import GateThresholds
+from core.gate.paired_tests import corruption_verdicts
+from core.gate.report import GateThresholds
 from tests.support.holdouts import Rights, costs, evidence, rights
 
 IMAGES = 2_000

@@ -4,8 +4,14 @@ from pathlib import Path
 import pytest
 
 from core.errors import CorruptEvaluationError, UnknownEvaluationError
-from core.repository.evaluation import Evaluation, read_evaluation
-from core.repository.evaluation_records import EvaluationRecord, list_records, read_record, write_record
+from core.repository.evaluation import (
+    Evaluation,
+    EvaluationRecord,
+    list_records,
+    read_evaluation,
+    read_record,
+    write_record,
+)
 from tests.support.shipped import champion, shipped_folder
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from core.errors import CorruptVersionError
-from core.gate import latency
-from core.gate.costs import measure_costs
+from core.gate import costs
+from core.gate.costs import NICENESS, measure_costs, measure_latency
 from core.gate.holdout import Evidence
-from core.gate.latency import NICENESS, measure_latency
 from tests.support.holdouts import rights, split_of
 from tests.support.onnx_models import write_onnx_version
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "CPU_SECONDS", 0.05)
+    monkeypatch.setattr(costs, "CPU_SECONDS", 0.05)
 
 
 def version(folder: Path, number: int, size: int) -> Evidence:
@@ -43,12 +42,12 @@ def test_size_is_that_of_the_graph_and_its_weights(tmp_path: Path) -> None:
     costs = measure_costs(large, small)
     files = large.manifest.files
     assert costs.candidate_bytes == files["model.onnx"].bytes + files["weights.safetensors"].bytes
-    assert costs.size_ratio == large.served_bytes / small.served_bytes > 1
+    assert costs.size_ratio == large.manifest.served_bytes / small.manifest.served_bytes > 1
 
 
 def test_a_graph_that_does_not_run_is_named(tmp_path: Path) -> None:
     small, broken = version(tmp_path, 1, 8), version(tmp_path, 2, 8)
-    broken.graph.write_bytes(b"no graph")
+    (broken.folder / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(CorruptVersionError, match=r"cnn@2: model.onnx cannot be run \(.*"):
         measure_latency(broken, small)
 
@@ -58,14 +57,14 @@ def test_latency_thread_has_low_priority_and_the_caller_keeps_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, int]] = []
-    seconds = latency._seconds
+    seconds = costs._seconds
 
     def noting(run: Callable[[], None]) -> float:
         measuring = threading.get_native_id()
         seen.append((measuring == caller, os.getpriority(os.PRIO_PROCESS, measuring)))
         return seconds(run)
 
-    monkeypatch.setattr(latency, "_seconds", noting)
+    monkeypatch.setattr(costs, "_seconds", noting)
     caller = threading.get_native_id()
     before = os.getpriority(os.PRIO_PROCESS, caller)
     measure_latency(version(tmp_path, 1, 8), version(tmp_path, 2, 8))
