@@ -7,7 +7,6 @@ from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import current_scores, read_evaluated
 from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.schemas import MetricsComparison
-from core.comparison.significance import significance
 from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
 from core.records.robustness import side_by_side
 from core.repository.evaluation import CalibratedECE
@@ -56,13 +55,6 @@ def test_two_versions_of_one_family_are_compared_like_any_others(repository: Mod
     assert comparison.log_loss_difference.high < 0
     assert comparison.first.probability.brier.value < comparison.second.probability.brier.value
     assert comparison.significance.headline == "cnn@1 and cnn@2 cannot be told apart by accuracy"  # of six images
-
-
-def test_the_words_are_those_of_the_numbers(repository: ModelRepository) -> None:
-    comparison = compared(repository, "cnn", "mlp")
-    rows: Any = comparison
-    assert comparison.significance == significance("cnn@2", "mlp@1", rows)
-    assert comparison.significance.headline == "cnn@2 and mlp@1 make the same predictions"
 
 
 def test_compared_model_has_the_costs_of_the_version(repository: ModelRepository, tmp_path: Path) -> None:

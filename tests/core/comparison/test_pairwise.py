@@ -43,15 +43,6 @@ def test_the_scores_are_those_of_their_definitions_and_lie_in_their_intervals() 
             assert estimate.low < estimate.high
 
 
-def test_the_interval_of_a_mean_is_the_normal_one_where_images_are_many() -> None:
-    first = answers(1, 2.0)
-    loss_N = -np.log(first.probabilities["fp32"][np.arange(400), first.labels].astype(np.float64))
-    margin = 1.96 * loss_N.std() / 20
-    estimate = compared(first, answers(2, 0.5)).first.log_loss
-    assert estimate.high - estimate.value == pytest.approx(margin, rel=0.25)
-    assert estimate.value - estimate.low == pytest.approx(margin, rel=0.25)
-
-
 def test_confusion_rates_are_shares_of_the_true_class() -> None:
     first = answers(1, 1.0)
     rates = compared(first, answers(2, 0.5)).first.confusion_rates

@@ -53,22 +53,22 @@ def test_the_first_is_better_and_the_same_is_said_of_it() -> None:
     assert backwards.first_better_classes == ("cat", "dog")
 
 
-def test_each_version_is_better_at_some_classes() -> None:
-    said = significance("a", "b", pairwise({"ape": 40, "bat": 40}, {"elk": 20}))
-    assert said.verdict == "second_better"
-    assert said.sentence.endswith(
-        "After Holm's correction b recognizes 2 (ape, bat) of 6 classes better and a 1 (elk); 3 cannot be told apart."
-    )
-
-
-def test_every_class_differs() -> None:
-    said = significance("a", "b", pairwise({}, dict.fromkeys(NAMES, 20)))
-    assert said.sentence.endswith("After Holm's correction a recognizes each of the 6 classes better.")
-
-
-def test_many_classes_are_counted_rather_than_named() -> None:
-    said = significance("a", "b", pairwise({}, dict.fromkeys(NAMES[:5], 20)))
-    assert said.sentence.endswith("After Holm's correction a recognizes 5 of 6 classes better; 1 cannot be told apart.")
+@pytest.mark.parametrize(
+    ("first_wrong", "second_wrong", "end"),
+    [
+        (
+            {"ape": 40, "bat": 40},
+            {"elk": 20},
+            "b recognizes 2 (ape, bat) of 6 classes better and a 1 (elk); 3 cannot be told apart.",
+        ),
+        ({}, dict.fromkeys(NAMES, 20), "a recognizes each of the 6 classes better."),
+        ({}, dict.fromkeys(NAMES[:5], 20), "a recognizes 5 of 6 classes better; 1 cannot be told apart."),
+    ],
+    ids=["each at some", "one at all", "many are counted"],
+)
+def test_classes_that_differ_are_named(first_wrong: dict[str, int], second_wrong: dict[str, int], end: str) -> None:
+    said = significance("a", "b", pairwise(first_wrong, second_wrong))
+    assert said.sentence.endswith(f"After Holm's correction {end}")
 
 
 def test_small_difference_is_not_distinguishable() -> None:

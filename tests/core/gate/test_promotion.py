@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ChampionMovedError, CorruptVersionError, RepositoryError, UnknownVersionError
+from core.errors import ChampionMovedError, CorruptVersionError, UnknownVersionError
 from core.gate import costs, promotion
 from core.gate.promotion import Decision, Policy, assess, promote_on_evidence
 from core.gate.report import GateReport, GateThresholds
@@ -163,12 +163,6 @@ def test_a_damaged_candidate_is_an_error_forced_or_not(repository: ModelReposito
     assert repository.champion("cnn") == 1
 
 
-def test_assess_writes_nothing(repository: ModelRepository) -> None:
-    before = sorted(repository.home_models.parent.rglob("*"))
-    assert assess(repository, "cnn", 2, THRESHOLDS).passed
-    assert sorted(repository.home_models.parent.rglob("*")) == before
-
-
 def test_a_champion_that_changes_meanwhile_is_judged_against(
     repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,13 +187,6 @@ def test_a_promotion_over_a_champion_that_has_gone_is_an_error(repository: Model
     with pytest.raises(ChampionMovedError, match="the champion of cnn changed from 4 to 1"):
         promote(repository, "cnn", 2, actor="ada", reason="late", over=4)
     assert history(repository) == []
-
-
-def test_a_reason_is_needed(repository: ModelRepository) -> None:
-    with pytest.raises(RepositoryError, match="reason"):
-        promote_on_evidence(
-            repository, "cnn", 2, policy="if_better", thresholds=THRESHOLDS, actor="ada", reason=" ", force=True
-        )
 
 
 def promote_it(folder: str, version: int) -> None:

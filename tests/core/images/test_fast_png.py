@@ -58,24 +58,6 @@ def plain(data: bytes) -> Pixels | None:
     return decode_plain_png(data, height=HEIGHT, width=WIDTH)
 
 
-def filtered_by_hand(pixels: Pixels, kinds: list[int]) -> bytes:
-    """A PNG whose row y is stored with filter `kinds[y]` (PNG specification, 9.2)."""
-    rows = pixels.reshape(len(pixels), -1).astype(np.int64)
-    left = np.pad(rows, ((0, 0), (3, 0)))[:, :-3]
-    above = np.pad(rows, ((1, 0), (0, 0)))[:-1]
-    corner = np.pad(above, ((0, 0), (3, 0)))[:, :-3]
-    p = left + above - corner
-    near = [np.abs(p - left), np.abs(p - above), np.abs(p - corner)]
-    first = np.where(near[1] <= near[2], above, corner)
-    paeth = np.where((near[0] <= near[1]) & (near[0] <= near[2]), left, first)
-    guesses = [np.zeros_like(rows), left, above, (left + above) // 2, paeth]
-    stored = b"".join(
-        bytes([kind]) + ((rows[y] - guesses[kind][y]) % 256).astype(np.uint8).tobytes() for y, kind in enumerate(kinds)
-    )
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)
-    return joined([(b"IHDR", header), (b"IDAT", zlib.compress(stored)), (b"IEND", b"")])
-
-
 @given(seed=st.integers(0, 10_000), level=st.integers(0, 9), optimize=st.booleans())
 def test_pixels_are_those_that_were_encoded(seed: int, level: int, optimize: bool) -> None:
     pixels = random_image(seed)
@@ -84,12 +66,6 @@ def test_pixels_are_those_that_were_encoded(seed: int, level: int, optimize: boo
     assert decoded.dtype == np.uint8
     assert not decoded.flags.writeable
     np.testing.assert_array_equal(decoded, pixels)
-
-
-@given(kinds=st.lists(st.integers(0, 4), min_size=HEIGHT, max_size=HEIGHT), seed=st.integers(0, 100))
-def test_every_row_filter(kinds: list[int], seed: int) -> None:
-    pixels = random_image(seed)
-    np.testing.assert_array_equal(plain(filtered_by_hand(pixels, kinds)), pixels)
 
 
 def test_pixels_in_several_chunks() -> None:
