@@ -21,11 +21,7 @@ from core.statistics.conformal import coverage_band
 class EvaluatedVersion:
     """A version with an intact evaluation; instances are equal if folder and digests are.
 
-    Attributes:
-        folder: of the version.
-        digests: sha256 of the evaluation and of the predictions.
-        manifest: of the version.
-        evaluation: on the test images.
+    `digests` are the sha256 of the evaluation and of the predictions.
     """
 
     folder: Path

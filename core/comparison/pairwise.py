@@ -91,12 +91,6 @@ def compare_predictions(
 ) -> Pairwise:
     """Compare the stored fp32 predictions of two versions; each pair has the first version first.
 
-    Args:
-        data: evaluated images of each version.
-        class_names: of each version.
-        predictions: of each version.
-        resamples: of the bootstrap.
-
     Raises:
         DifferentImagesError: images or classes differ.
     """

@@ -77,8 +77,8 @@ def require_space(folder: Path, needed: int, *, what: str, advice: str) -> None:
     Args:
         folder: the folder to be filled; it may not exist yet.
         needed: bytes.
-        what: the work to start, such as `a job`; part of the error message.
-        advice: action for the user; part of the error message.
+        what: the work to start, such as `a job`, for the error message.
+        advice: action for the user, for the error message.
 
     Raises:
         LowDiskError: fewer bytes are free.

@@ -29,13 +29,7 @@ _MIN_ROUNDS = 10
 
 @dataclass(frozen=True)
 class Latency:
-    """CPU time of one image on one thread.
-
-    Attributes:
-        ratio: candidate divided by champion, median over rounds.
-        candidate_ms: median, in milliseconds.
-        champion_ms: median, in milliseconds.
-    """
+    """CPU time of one image on one thread, median over rounds; `ratio` is candidate divided by champion."""
 
     ratio: ConfidenceInterval
     candidate_ms: float

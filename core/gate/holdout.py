@@ -20,14 +20,7 @@ from core.repository.repository import ModelRepository
 
 @dataclass(frozen=True)
 class Evidence:
-    """Gate input for one version: N holdout images, K classes.
-
-    Attributes:
-        manifest: of the version.
-        folder: of the version.
-        holdout: predictions; the gate uses those in fp32.
-        corrupted: results on corrupted holdout images; None if not measured.
-    """
+    """Gate input for one version; the gate uses the fp32 predictions. `corrupted` is None if not measured."""
 
     manifest: Manifest
     folder: Path

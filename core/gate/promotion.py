@@ -79,12 +79,7 @@ log = logging.getLogger("duet.gate")
 
 @dataclass(frozen=True)
 class Decision:
-    """Outcome of a promotion request.
-
-    Attributes:
-        report: of the gate.
-        promotion: the recorded promotion; None if the version was not promoted.
-    """
+    """Outcome of a promotion request; `promotion` is None if the version was not promoted."""
 
     report: GateReport
     promotion: Promotion | None
@@ -105,15 +100,9 @@ def promote_on_evidence(
 
     If another promotion happens meanwhile, the version is compared again with the new champion. Takes about a second.
 
-    Args:
-        repository: that has the version.
-        family: of the version.
-        version: to be promoted.
-        policy: `if_better` follows the gate, `always` promotes in any case, `never` only makes the report.
-        thresholds: of the gate.
-        actor: who promotes, for the trail.
-        reason: for the trail.
-        force: promote even if the gate refuses, which is logged; no effect with `never`.
+    The policy `if_better` follows the gate, `always` promotes in any case, `never` only makes the report. With `force`
+    the version is promoted even if the gate refuses, which is logged; it has no effect with `never`. Actor and reason
+    are for the trail.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version.

@@ -34,13 +34,7 @@ _ARRAY_GLOBALS = frozenset(
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Labelled images.
-
-    Attributes:
-        pixels_NHWC: uint8, RGB.
-        labels_N: indices into `class_names`.
-        class_names: of the data set.
-    """
+    """Labelled images: uint8 RGB pixels, and labels as indices into `class_names`."""
 
     pixels_NHWC: npt.NDArray[np.uint8]
     labels_N: Sequence[int]

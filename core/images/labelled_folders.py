@@ -47,8 +47,6 @@ class LabelledFolder:
     """Listing of a data set at one time; no file has been opened.
 
     Attributes:
-        name: of the data set.
-        path: its folder.
         files: by class; classes and files are sorted by name, and a class may be empty.
         skipped: ignored entries: path within the data set, formatted by `shown`, and reason.
     """

@@ -33,22 +33,15 @@ ReportName = Literal[
 
 
 def report_layers(home: Path) -> tuple[Path, Path]:
-    """Folders of records in order of precedence: home, then shipped.
-
-    Args:
-        home: DUET_HOME.
-    """
+    """Folders of records in order of precedence: in `home` (DUET_HOME), then shipped."""
     return home / REPORTS_NAME, shipped_models() / REPORTS_NAME
 
 
 def report_path(folder: Path, what: ReportName, *references: str, quick: bool = False) -> Path:
-    """File of a record; records of quick runs have the suffix `.quick`.
+    """File of a record; `folder` is that of all records, such as `reports` under DUET_HOME.
 
-    Args:
-        folder: of all records, such as `reports` under DUET_HOME.
-        what: kind of record.
-        references: of the one or two versions, such as cnn@2; or the name of a data set or study.
-        quick: true for a record of few images.
+    References are those of the one or two versions, such as cnn@2, or the name of a data set or study. Records of quick
+    runs on few images have the suffix `.quick`.
     """
     return folder / what / f"{'-'.join(references)}{'.quick' if quick else ''}.json"
 
@@ -87,13 +80,9 @@ class Found(Generic[AnyVersionRecord]):
 def find_report(
     kind: type[AnyVersionRecord], manifests: Sequence[Manifest], layers: Sequence[Path], *, quick: bool = False
 ) -> Found[AnyVersionRecord] | None:
-    """Find the first record of these versions, matched by weights and data set.
+    """Find the first record of these one or two versions, in the order of the record, matched by weights and data set.
 
-    Args:
-        kind: type of record.
-        manifests: of the one or two versions, in the order of the record.
-        layers: from `report_layers`.
-        quick: find the record of a quick run on few images instead of the full one.
+    `layers` are from `report_layers`. With `quick`, the record of a quick run on few images is found instead.
 
     Raises:
         DataError: the file is not a valid record.

@@ -29,17 +29,9 @@ def promote(
 ) -> Promotion:
     """Make a version the champion of its family, after verifying its files.
 
-    If the version is already the champion, nothing is recorded and the result has `entry` 0.
-
-    Args:
-        repository: that has the version.
-        family: of the version.
-        version: the new champion.
-        actor: who promotes, for the trail.
-        reason: for the trail.
-        evidence: basis of the decision, for the trail; JSON values.
-        at: time of the entry, with a time zone; now by default.
-        over: expected current champion, None for no champion, `any` to skip the check.
+    If the version is already the champion, nothing is recorded and the result has `entry` 0. Actor, reason, evidence
+    (JSON values) and the time `at` (with a time zone, now by default) are for the trail. `over` is the expected current
+    champion: None for no champion, `any` to skip the check.
 
     Raises:
         ChampionMovedError: the current champion is not `over`.

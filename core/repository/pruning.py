@@ -22,12 +22,8 @@ def prune_unpromoted(
 
     The highest number always stays, so that no number is used twice. After a kill, each version is complete or gone.
 
-    Args:
-        repository: whose home layer is pruned; the shipped layer is never changed.
-        family: of the versions.
-        keep: number of never promoted versions to keep; at least 1.
-        before: newer versions stay, because the gate may still evaluate them.
-        in_use: further version numbers to keep.
+    At least 1 version is kept. Versions newer than `before` stay, because the gate may still evaluate them, and
+    so do those `in_use`. The shipped layer is never changed.
 
     Returns:
         The deleted version numbers, ascending.

@@ -104,11 +104,6 @@ def compare_paired(
 ) -> PairedComparison:
     """Compare the predictions of two classifiers for the same N >= 1 images.
 
-    Args:
-        labels_N: true class of each image.
-        first_N: predicted classes of the first classifier.
-        second_N: predicted classes of the second classifier.
-
     Raises:
         ValueError: no image, or arrays of different lengths.
     """
