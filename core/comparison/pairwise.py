@@ -9,7 +9,6 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.errors import DifferentImagesError
-from core.records.base import Record
 from core.repository.evaluation import CalibratedECE, EvaluatedData
 from core.repository.predictions import SplitPredictions
 from core.statistics.calibration import calibrated_ece, calibration_gaps
@@ -29,6 +28,7 @@ from core.statistics.intervals import (
     resampled_means,
     unbiased,
 )
+from core.strict_model import StrictModel
 
 SIGNIFICANCE = 0.05
 _MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer[Any]]
 
 
-class ProbabilityScores(Record):
+class ProbabilityScores(StrictModel):
     """Scores of one version's probabilities."""
 
     log_loss: ConfidenceInterval = Field(description="mean of -ln p(true class), natural logarithm")
@@ -56,7 +56,7 @@ class ProbabilityScores(Record):
     )
 
 
-class ClassDifference(Record):
+class ClassDifference(StrictModel):
     """Recall of one class for both versions."""
 
     label: str
@@ -69,7 +69,7 @@ class ClassDifference(Record):
     significant: bool = Field(description="true if `holm_p` is below 0.05")
 
 
-class Pairwise(Record):
+class Pairwise(StrictModel):
     """Two versions on the same images."""
 
     data: EvaluatedData

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.repository.manifest import FamilyName
 from core.statistics.comparison import PairedComparison
+from core.strict_model import StrictModel
 
 
-class GateThresholds(BaseModel):
+class GateThresholds(StrictModel, use_attribute_docstrings=True):
     """Limits of the gate. Accuracies and errors are on [0, 1]; ratios are candidate divided by champion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     significance: float = Field(0.05, gt=0, lt=1)
     """Significance level of McNemar's test for a gain in accuracy, and with Holm's correction for a loss of a class."""
@@ -62,18 +61,14 @@ Ground = Literal[
 ]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Range(_Record):
+class Range(StrictModel):
     """A 95 % interval."""
 
     low: float
     high: float
 
 
-class Verdict(_Record):
+class Verdict(StrictModel):
     """Result of one check.
 
     `gain`, or `non_inferiority` with `cheaper`, lets a version pass; each of the others can stop it.
@@ -89,7 +84,7 @@ class Verdict(_Record):
     sentence: str
 
 
-class ClassVerdict(_Record):
+class ClassVerdict(StrictModel):
     """Recall of one class for both versions."""
 
     label: str
@@ -100,7 +95,7 @@ class ClassVerdict(_Record):
     passed: bool
 
 
-class HoldoutRecord(_Record):
+class HoldoutRecord(StrictModel):
     """Holdout images of a version; two versions can be compared if these are equal."""
 
     name: str
@@ -109,7 +104,7 @@ class HoldoutRecord(_Record):
     digest: str = Field(description="sha256 of the data set, its split, and the holdout's positions and labels")
 
 
-class GateReport(_Record):
+class GateReport(StrictModel):
     """Decision of the gate on replacing `champion` by `candidate`, with its reasons."""
 
     family: FamilyName

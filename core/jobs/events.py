@@ -18,27 +18,27 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from core.errors import JobEventError, explain
-from core.recipes import Config
+from core.strict_model import StrictModel
 
 MAX_LINE_BYTES = 1024 * 1024
 Message = TypeVar("Message")
 
 
-class Stage(Config):
+class Stage(StrictModel):
     """A stage of the job starts, such as fit or export."""
 
     event: Literal["stage"] = "stage"
     name: str
 
 
-class Note(Config):
+class Note(StrictModel):
     """Information for the user."""
 
     event: Literal["note"] = "note"
     text: str
 
 
-class FitStarted(Config):
+class FitStarted(StrictModel):
     """The fit starts at step `done` of `steps`; `detail` describes data and machine."""
 
     event: Literal["fit_started"] = "fit_started"
@@ -47,7 +47,7 @@ class FitStarted(Config):
     detail: str
 
 
-class Progress(Config):
+class Progress(StrictModel):
     """Progress of the fit; loss and accuracy (on [0, 1]) are running means of the epoch."""
 
     event: Literal["progress"] = "progress"
@@ -60,7 +60,7 @@ class Progress(Config):
     seconds_left: float | None
 
 
-class Epoch(Config):
+class Epoch(StrictModel):
     """An epoch ended and its checkpoint is on disk: one of the `epochs` lines of history.jsonl."""
 
     event: Literal["epoch"] = "epoch"
@@ -74,7 +74,7 @@ class Epoch(Config):
     seconds: float
 
 
-class Permit(Config):
+class Permit(StrictModel):
     """The child asks to write a checkpoint or to publish, and waits for the `Permission` with the same number."""
 
     event: Literal["permit"] = "permit"
@@ -82,7 +82,7 @@ class Permit(Config):
     action: Literal["checkpoint", "publish"]
 
 
-class Published(Config):
+class Published(StrictModel):
     """The run was published as the version `reference`."""
 
     event: Literal["published"] = "published"
@@ -90,14 +90,14 @@ class Published(Config):
     test_accuracy: float
 
 
-class Result(Config):
+class Result(StrictModel):
     """The result of the job, for its record."""
 
     event: Literal["result"] = "result"
     result: dict[str, JsonValue]
 
 
-class Failed(Config):
+class Failed(StrictModel):
     """The child failed: name of the error, and its message."""
 
     event: Literal["failed"] = "failed"
@@ -105,7 +105,7 @@ class Failed(Config):
     message: str
 
 
-class Permission(Config):
+class Permission(StrictModel):
     """Answer to `Permit`; if it is not granted, the child ends without writing."""
 
     event: Literal["permission"] = "permission"
@@ -113,32 +113,32 @@ class Permission(Config):
     granted: bool
 
 
-class Cancel(Config):
+class Cancel(StrictModel):
     """The child must stop at its next step; the checkpoint of its last epoch stays."""
 
     event: Literal["cancel"] = "cancel"
 
 
-class Submitted(Config):
+class Submitted(StrictModel):
     """The job was recorded."""
 
     event: Literal["submitted"] = "submitted"
 
 
-class Claimed(Config):
+class Claimed(StrictModel):
     """A worker claimed the job; the stored event has the attempt and the token."""
 
     event: Literal["claimed"] = "claimed"
     worker: str
 
 
-class Cancelling(Config):
+class Cancelling(StrictModel):
     """Cancellation was requested for a running job."""
 
     event: Literal["cancelling"] = "cancelling"
 
 
-class Interrupted(Config):
+class Interrupted(StrictModel):
     """The attempt ended but not the job; if `resumes` is true, it will be tried again."""
 
     event: Literal["interrupted"] = "interrupted"
@@ -146,27 +146,27 @@ class Interrupted(Config):
     resumes: bool
 
 
-class Retried(Config):
+class Retried(StrictModel):
     """A user retried a failed or cancelled job."""
 
     event: Literal["retried"] = "retried"
 
 
-class Promoted(Config):
+class Promoted(StrictModel):
     """The version became champion, with the gate's report."""
 
     event: Literal["promoted"] = "promoted"
     report: dict[str, JsonValue]
 
 
-class NotPromoted(Config):
+class NotPromoted(StrictModel):
     """The version did not become champion, with the gate's report."""
 
     event: Literal["not_promoted"] = "not_promoted"
     report: dict[str, JsonValue]
 
 
-class Finished(Config):
+class Finished(StrictModel):
     """The job finished; no event follows unless it is retried."""
 
     event: Literal["finished"] = "finished"
@@ -184,12 +184,12 @@ _CHILD_MESSAGE: TypeAdapter[ReportedEvent | Permit] = TypeAdapter(ChildMessage)
 _WORKER_MESSAGE: TypeAdapter[Permission | Cancel] = TypeAdapter(WorkerMessage)
 
 
-def to_text(message: Config) -> str:
+def to_text(message: StrictModel) -> str:
     """The message as JSON, on one line. Numbers that are not finite become null."""
     return message.model_dump_json()
 
 
-def to_line(message: Config) -> bytes:
+def to_line(message: StrictModel) -> bytes:
     """The message as a line for a pipe: `to_text` and a newline."""
     return to_text(message).encode() + b"\n"
 

@@ -8,8 +8,9 @@ from pydantic import Field, JsonValue
 
 from core.errors import ConfigurationError
 from core.images.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
-from core.recipes import Config, RecipeConfig, recipe_config
+from core.recipes import RecipeConfig, recipe_config
 from core.repository.manifest import FamilyName
+from core.strict_model import StrictModel
 
 JobKind = Literal["train", "evaluate"]
 PromotionPolicy = Literal["never", "if_better", "always"]
@@ -19,7 +20,7 @@ DataReference = Annotated[str, Field(pattern=DATA_PATTERN)]
 VersionReference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
 
 
-class TrainParameters(Config):
+class TrainParameters(StrictModel):
     """One training run, from a recipe to a published version."""
 
     recipe: str = Field(description="name of the recipe, such as cnn_baseline")
@@ -60,7 +61,7 @@ class TrainParameters(Config):
         return self.family or default_family(self.config().network.kind, self.data)
 
 
-class EvaluateParameters(Config):
+class EvaluateParameters(StrictModel):
     """One evaluation of published versions on a data set."""
 
     versions: tuple[VersionReference, ...] = Field((), description="such as cnn@3; empty for all champions")

@@ -12,7 +12,6 @@ from core.errors import ConfigurationError
 from core.recipes.base import (
     Augmentation,
     CNNNetwork,
-    Config,
     Distillation,
     MLPNetwork,
     Optimization,
@@ -51,7 +50,6 @@ __all__ = [
     "RECIPES",
     "Augmentation",
     "CNNNetwork",
-    "Config",
     "Distillation",
     "MLPNetwork",
     "Optimization",

@@ -10,19 +10,14 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
 from core.repository.manifest import Geometry
+from core.strict_model import StrictModel
 
 
-class Config(BaseModel):
-    """Frozen model that rejects unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Settings(Config, allow_inf_nan=False):
+class Settings(StrictModel, allow_inf_nan=False):
     """Base of the settings of a run: numbers must be finite."""
 
 

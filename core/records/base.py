@@ -10,22 +10,17 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core.errors import ConfigurationError, DataError, explain
 from core.files.durable import atomic_replace
 from core.repository.manifest import Manifest, Sha256
+from core.strict_model import StrictModel
 
 Bools = npt.NDArray[np.bool_]
 
 
-class Record(BaseModel):
-    """Frozen model that rejects unknown fields, so that files of another schema are detected."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ReportedModel(Record):
+class ReportedModel(StrictModel):
     """Version of a record; the weights' digest distinguishes versions with the same number in other homes."""
 
     family: str
@@ -49,7 +44,7 @@ class ReportedModel(Record):
         )
 
 
-class ReportedData(Record):
+class ReportedData(StrictModel):
     """Images of a record: some or all test images of a data set, or of the part in `name`."""
 
     name: str
@@ -58,10 +53,10 @@ class ReportedData(Record):
     seed: int | None = Field(description="seed of the sample; null if all images were used")
 
 
-AnyRecord = TypeVar("AnyRecord", bound=Record)
+AnyRecord = TypeVar("AnyRecord", bound=StrictModel)
 
 
-def write_report(path: Path, record: Record) -> None:
+def write_report(path: Path, record: StrictModel) -> None:
     """Write `record` as indented JSON, atomically; missing folders are created.
 
     Raises:

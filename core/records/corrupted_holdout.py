@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.records.base import Bools, Record, ReportedData, ReportedModel, pack_bits, unpack_bits
+from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.manifest import Probability, Sha256
+from core.strict_model import StrictModel
 
 CORRUPTED_HOLDOUT_NAME = "corrupted_holdout.json"
 Shares = npt.NDArray[np.float64]
 
 
-class CorruptedCondition(Record):
+class CorruptedCondition(StrictModel):
     """One kind of corruption at one severity; bits are packed by `pack_bits`, in the order of the holdout."""
 
     name: str
@@ -42,7 +43,7 @@ class CorruptedCondition(Record):
         )
 
 
-class CorruptedHoldout(Record):
+class CorruptedHoldout(StrictModel):
     """One version on a fixed, stratified subset of the holdout, under each kind of corruption."""
 
     schema_version: Literal[1] = 1

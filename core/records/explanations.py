@@ -6,14 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.records.base import Record, ReportedData, ReportedModel
+from core.records.base import ReportedData, ReportedModel
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
 CheckName = Literal["deletion", "insertion", "randomisation"]
 
 
-class Check(Record):
+class Check(StrictModel):
     """Result of one quality check of a method."""
 
     name: CheckName
@@ -21,7 +22,7 @@ class Check(Record):
     reason: str = Field(description="the deciding figures, in words")
 
 
-class Curve(Record):
+class Curve(StrictModel):
     """Mean probability of the explained class while pixels are deleted or inserted, most important first."""
 
     shares: tuple[float, ...] = Field(description="shares of changed pixels")
@@ -29,7 +30,7 @@ class Curve(Record):
     random: tuple[float, ...] = Field(description="the same in the order of a randomly shifted map")
 
 
-class Randomized(Record):
+class Randomized(StrictModel):
     """Sanity check: similarity to the original map after layers from the top down are randomized."""
 
     layer: str = Field(description="lowest randomized layer; all layers above are randomized too")
@@ -38,7 +39,7 @@ class Randomized(Record):
     )
 
 
-class MethodEvaluation(Record):
+class MethodEvaluation(StrictModel):
     """One method for one version."""
 
     method: MethodName
@@ -66,7 +67,7 @@ class MethodEvaluation(Record):
         return tuple(check.name for check in self.checks if not check.passed)
 
 
-class Explanations(Record):
+class Explanations(StrictModel):
     """Quality of all methods that a version supports."""
 
     schema_version: Literal[1] = 1
@@ -93,7 +94,7 @@ class Explanations(Record):
 ClassObjective = Literal["logit", "log_odds"]
 
 
-class NearestImage(Record):
+class NearestImage(StrictModel):
     """The training image most similar to a generated image."""
 
     position: int = Field(description="among the training images of the data set")
@@ -101,7 +102,7 @@ class NearestImage(Record):
     similarity: float = Field(description="cosine of whitened thumbnails, at most 1; above 0.8 is practically a copy")
 
 
-class MaximisedImage(Record):
+class MaximisedImage(StrictModel):
     """One generated image and its objective."""
 
     kind: Literal["class", "channel"]
@@ -117,7 +118,7 @@ class MaximisedImage(Record):
     file: str = Field(description="PNG file of the image, beside this record")
 
 
-class ModelActivations(Record):
+class ModelActivations(StrictModel):
     """The images made for one model."""
 
     model: ReportedModel
@@ -127,7 +128,7 @@ class ModelActivations(Record):
     recognised: float = Field(description="share of the class images that the model assigns to the target class")
 
 
-class Activations(Record):
+class Activations(StrictModel):
     """The images of both models."""
 
     schema_version: Literal[1] = 1

@@ -6,12 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.records.base import Record, ReportedModel
+from core.records.base import ReportedModel
 from core.repository.manifest import Precision
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 
-class Timing(Record):
+class Timing(StrictModel):
     """Latency of one precision at one batch size."""
 
     precision: Precision
@@ -20,7 +21,7 @@ class Timing(Record):
     runs: int = Field(gt=0)
 
 
-class Latency(Record):
+class Latency(StrictModel):
     """Latency of one version in onnxruntime on one thread."""
 
     schema_version: Literal[1] = 1

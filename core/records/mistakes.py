@@ -6,13 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.records.base import Record, ReportedData, ReportedModel
+from core.records.base import ReportedData, ReportedModel
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 PropertyName = Literal["brightness", "contrast", "edges", "off_centre", "similarity"]
 
 
-class ClassError(Record):
+class ClassError(StrictModel):
     """Error rate of one class."""
 
     label: str
@@ -20,7 +21,7 @@ class ClassError(Record):
     error: ConfidenceInterval
 
 
-class Confusion(Record):
+class Confusion(StrictModel):
     """Frequency of predicting one class as another one."""
 
     label: str
@@ -29,7 +30,7 @@ class Confusion(Record):
     rate: ConfidenceInterval = Field(description="share of the class's images")
 
 
-class Confidence(Record):
+class Confidence(StrictModel):
     """Confidence of a version in wrong and in correct predictions."""
 
     wrong: ConfidenceInterval | None = Field(description="mean top probability of wrong predictions; null without any")
@@ -39,7 +40,7 @@ class Confidence(Record):
     )
 
 
-class PropertyBin(Record):
+class PropertyBin(StrictModel):
     """Error rate of the images whose property lies in [low, high]."""
 
     low: float
@@ -48,7 +49,7 @@ class PropertyBin(Record):
     error: ConfidenceInterval
 
 
-class Pattern(Record):
+class Pattern(StrictModel):
     """Error rate against one property of the images."""
 
     name: PropertyName
@@ -61,7 +62,7 @@ class Pattern(Record):
     )
 
 
-class ModelMistakes(Record):
+class ModelMistakes(StrictModel):
     """The mistakes of one version."""
 
     model: ReportedModel
@@ -72,7 +73,7 @@ class ModelMistakes(Record):
     patterns: tuple[Pattern, ...]
 
 
-class Overlap(Record):
+class Overlap(StrictModel):
     """Overlap of the mistakes of two versions."""
 
     only_first: ConfidenceInterval = Field(description="share of the images that only the first version gets wrong")
@@ -84,14 +85,14 @@ class Overlap(Record):
     )
 
 
-class TopClass(Record):
+class TopClass(StrictModel):
     """Most probable class of one version for an image."""
 
     label: str
     probability: float
 
 
-class Notable(Record):
+class Notable(StrictModel):
     """One test image with the predictions of both versions."""
 
     position: int = Field(description="among the test images of the data set")
@@ -100,7 +101,7 @@ class Notable(Record):
     second: TopClass
 
 
-class Mistakes(Record):
+class Mistakes(StrictModel):
     """The mistakes of both versions."""
 
     schema_version: Literal[1] = 1

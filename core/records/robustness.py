@@ -10,16 +10,17 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import DataError, DifferentImagesError
-from core.records.base import Bools, Record, ReportedData, ReportedModel, pack_bits, unpack_bits
+from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.manifest import Probability
 from core.statistics.intervals import ConfidenceInterval, mean_estimate, mean_estimates, proportion
+from core.strict_model import StrictModel
 
 ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "fgsm"]
 ConditionFigure = Literal["flag_rate", "mean_confidence", "ece", "coverage"]
 CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digital")
 
 
-class Condition(Record):
+class Condition(StrictModel):
     """Scores under one condition at one level; null: not measured."""
 
     name: str
@@ -53,14 +54,14 @@ class Condition(Record):
         return unpack_bits(self.right, images)
 
 
-class MeanAccuracy(Record):
+class MeanAccuracy(StrictModel):
     """Accuracy under one condition or all corruptions, averaged over levels."""
 
     name: str
     accuracy: ConfidenceInterval = Field(description="bootstrap over images")
 
 
-class Robustness(Record):
+class Robustness(StrictModel):
     """Scores of one version under all conditions."""
 
     schema_version: Literal[1] = 1
@@ -90,7 +91,7 @@ class Robustness(Record):
         return tuple(sorted((each for each in self.conditions if each.name == name), key=lambda each: each.level))
 
 
-class RobustnessDifference(Record):
+class RobustnessDifference(StrictModel):
     """Two versions under one condition, averaged over its levels."""
 
     name: str

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.records.base import Record
 from core.repository.manifest import Sha256
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 
-class Channel(Record):
+class Channel(StrictModel):
     """Statistics of one channel of the training images, on [0, 1]."""
 
     name: Literal["red", "green", "blue"]
@@ -19,7 +19,7 @@ class Channel(Record):
     std: float
 
 
-class ClassLook(Record):
+class ClassLook(StrictModel):
     """Brightness and contrast of the training images of one class."""
 
     label: str
@@ -27,7 +27,7 @@ class ClassLook(Record):
     contrast: float = Field(description="median over images of the luma's standard deviation, 0 to 0.5")
 
 
-class Exploration(Record):
+class Exploration(StrictModel):
     """Statistics of a data set."""
 
     schema_version: Literal[1] = 1
@@ -49,7 +49,7 @@ class Exploration(Record):
     holdout_images: int = Field(description="holdout images with a near duplicate in train or validation")
 
 
-class Choice(Record):
+class Choice(StrictModel):
     """A trial that differs from the recipe in one setting."""
 
     setting: str = Field(description="activation, loss, optimizer, ...")
@@ -62,7 +62,7 @@ class Choice(Record):
     )
 
 
-class Confirmed(Record):
+class Confirmed(StrictModel):
     """Recipe and best trial with new seeds, on images that the search did not use."""
 
     seeds: int
@@ -71,7 +71,7 @@ class Confirmed(Record):
     )
 
 
-class Tuning(Record):
+class Tuning(StrictModel):
     """One tuning."""
 
     schema_version: Literal[1] = 1
@@ -103,7 +103,7 @@ class Tuning(Record):
     confirmed: Confirmed | None
 
 
-class Step(Record):
+class Step(StrictModel):
     """One step of an augmentation study; steps are cumulative."""
 
     recipe: str
@@ -112,7 +112,7 @@ class Step(Record):
     difference: ConfidenceInterval | None = Field(description="to the step before, paired by seed; null for the first")
 
 
-class TaughtBy(Record):
+class TaughtBy(StrictModel):
     """Teacher of the distillation step of a study."""
 
     reference: str
@@ -121,7 +121,7 @@ class TaughtBy(Record):
     test_accuracy: float
 
 
-class AugmentationStudy(Record):
+class AugmentationStudy(StrictModel):
     """One augmentation study."""
 
     schema_version: Literal[1] = 1

@@ -12,33 +12,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AwareDatetime, Field, PositiveInt, ValidationError
 
 from core.errors import RepositoryError, explain
 from core.files.durable import atomic_replace, remove_temporaries, sync
 from core.repository.manifest import FamilyName
+from core.strict_model import StrictModel
 
 ALIASES_NAME = "aliases.json"
 TRAIL_NAME = "promotions.jsonl"
 
 
-class AliasFile(BaseModel):
+class AliasFile(StrictModel):
     """Content of aliases.json: the champion of each family, and the number of the last valid trail entry."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     champions: dict[FamilyName, PositiveInt] = Field(default_factory=dict)
     last_entry: int = Field(default=0, ge=0)
 
 
-class Promotion(BaseModel):
+class Promotion(StrictModel):
     """One trail entry: the champion of a family changed.
 
     `entry` counts from 1 over all families. An entry 0 is never written: it is returned to the caller if the version
     was already the champion.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     entry: int = Field(ge=0)
     at: AwareDatetime

@@ -11,21 +11,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core.errors import CorruptEvaluationError, RepositoryError, UnknownEvaluationError, explain
 from core.files.durable import atomic_replace
 from core.repository.manifest import FAMILY_PATTERN, Precision, Sha256
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 EVALUATION_NAME = "evaluation.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AveragedScores(_Record):
+class AveragedScores(StrictModel):
     """Precision, recall and F1, averaged over the classes."""
 
     precision: ConfidenceInterval
@@ -33,7 +30,7 @@ class AveragedScores(_Record):
     f1: ConfidenceInterval
 
 
-class ClassScores(_Record):
+class ClassScores(StrictModel):
     """Precision, recall and F1 of one class; `support` is its number of images."""
 
     label: str
@@ -43,7 +40,7 @@ class ClassScores(_Record):
     f1: ConfidenceInterval
 
 
-class ReliabilityBin(_Record):
+class ReliabilityBin(StrictModel):
     """Confidence and accuracy of the images whose top probability lies in (low, high]."""
 
     low: float
@@ -53,7 +50,7 @@ class ReliabilityBin(_Record):
     accuracy: float | None = Field(description="share of correct predictions; null for an empty bin")
 
 
-class CalibratedECE(_Record):
+class CalibratedECE(StrictModel):
     """Expected calibration error of a perfectly calibrated model with the same confidences.
 
     Labels are drawn from the confidences, 1,000 times with a fixed seed.
@@ -63,7 +60,7 @@ class CalibratedECE(_Record):
     percentile_95: float = Field(description="an error above it is significant at the 5 % level")
 
 
-class Reliability(_Record):
+class Reliability(StrictModel):
     """Calibration of the top probability: expected calibration error over equal-width bins."""
 
     ece: float
@@ -73,7 +70,7 @@ class Reliability(_Record):
     )
 
 
-class PredictionSets(_Record):
+class PredictionSets(StrictModel):
     """Coverage and size of the conformal prediction sets."""
 
     target: float
@@ -95,7 +92,7 @@ class PredictionSets(_Record):
 StrangeKind = Literal["noise", "textures", "flat", "shuffled", "digits"]
 
 
-class StrangeImages(_Record):
+class StrangeImages(StrictModel):
     """Separation of one kind of out-of-distribution images from the test images by the energy score."""
 
     kind: StrangeKind
@@ -104,7 +101,7 @@ class StrangeImages(_Record):
     flag_rate: float = Field(description="share of these images that is flagged")
 
 
-class Scores(_Record):
+class Scores(StrictModel):
     """All scores of one precision of a version on one set of images."""
 
     accuracy: ConfidenceInterval
@@ -126,7 +123,7 @@ class Scores(_Record):
     )
 
 
-class EvaluatedData(_Record):
+class EvaluatedData(StrictModel):
     """The images that were scored."""
 
     name: str
@@ -135,7 +132,7 @@ class EvaluatedData(_Record):
     images: int
 
 
-class Evaluation(_Record):
+class Evaluation(StrictModel):
     """Content of evaluation.json."""
 
     schema_version: Literal[1] = 1
@@ -162,10 +159,8 @@ EVALUATIONS_NAME = "evaluations"
 JOB_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
-class EvaluationRecord(BaseModel):
+class EvaluationRecord(StrictModel):
     """Evaluation of one version by one job."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     job: str = Field(pattern=JOB_PATTERN, description="id of the job that made the record")

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 MANIFEST_NAME = "manifest.json"
 
@@ -36,11 +37,7 @@ FIGURES = "figures"
 """Model card, and folder of its figures."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputSpec(_Record):
+class InputSpec(StrictModel):
     """Input of a version: uint8 [N, height, width, channels], RGB.
 
     `mean` and `std` are per channel on the [0, 1] scale. They are for information: `model.onnx` normalizes its input.
@@ -58,7 +55,7 @@ class InputSpec(_Record):
     std: tuple[float, float, float]
 
 
-class DataRecord(_Record):
+class DataRecord(StrictModel):
     """Images that a version was trained and evaluated on."""
 
     name: str
@@ -68,7 +65,7 @@ class DataRecord(_Record):
     trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
 
 
-class EnvironmentRecord(_Record):
+class EnvironmentRecord(StrictModel):
     """Machine and libraries that trained a version."""
 
     duet: str | None = Field(None, description="release of this project; null in older versions")
@@ -83,7 +80,7 @@ class EnvironmentRecord(_Record):
     dtype: Literal["float32", "bfloat16"] = Field(description="compute type of forward and backward passes")
 
 
-class LicenceRecord(_Record):
+class LicenceRecord(StrictModel):
     """Licenses and origin of data and weights."""
 
     weights: str
@@ -91,7 +88,7 @@ class LicenceRecord(_Record):
     provenance: str
 
 
-class CostRecord(_Record):
+class CostRecord(StrictModel):
     """Costs of a version: size, inference and training."""
 
     parameters: int = Field(gt=0)
@@ -113,7 +110,7 @@ class CostRecord(_Record):
         return self.training_seconds + (self.teacher_seconds or 0.0)
 
 
-class Calibration(_Record):
+class Calibration(StrictModel):
     """Thresholds fitted on the holdout for one precision of a version.
 
     probabilities = softmax(logits / temperature). The prediction set of an image has the most probable class and every
@@ -129,7 +126,7 @@ class Calibration(_Record):
     ood_flag_rate: Probability
 
 
-class ClassBiasRecord(_Record):
+class ClassBiasRecord(StrictModel):
     """Class biases that were fitted together with the temperature on the holdout.
 
     Log losses are cross-validated means over the holdout images. The biases are kept, as part of the weights, if
@@ -147,7 +144,7 @@ class ClassBiasRecord(_Record):
     )
 
 
-class ParityRecord(_Record):
+class ParityRecord(StrictModel):
     """Agreement of the exported graph with the network, on `images` test images."""
 
     images: int = Field(gt=0)
@@ -155,7 +152,7 @@ class ParityRecord(_Record):
     argmax_mismatches: int = Field(ge=0)
 
 
-class GradientRecord(_Record):
+class GradientRecord(StrictModel):
     """Agreement of gradient.onnx with autograd in float64, on `images` validation images, or training images.
 
     The error of an image is ||g - g64|| / ||g64||, the larger one for gradients of pixels and features. Networks of
@@ -176,7 +173,7 @@ class GradientRecord(_Record):
     opset: int = Field(gt=0, description="ONNX opset that the graph needs")
 
 
-class QuantizationRecord(_Record):
+class QuantizationRecord(StrictModel):
     """The int8 variant of a version: method, speed, accuracy and decision.
 
     `published` is true if model.int8.onnx is part of the version. That needs a speedup of at least 1.5 over the float32
@@ -193,7 +190,7 @@ class QuantizationRecord(_Record):
     verdict: str
 
 
-class HeadlineMetrics(_Record):
+class HeadlineMetrics(StrictModel):
     """Main scores of a version; evaluation.json has all."""
 
     test_accuracy: Probability
@@ -212,7 +209,7 @@ class HeadlineMetrics(_Record):
     )
 
 
-class AveragedViewsRecord(_Record):
+class AveragedViewsRecord(StrictModel):
     """Calibration and scores of one precision with logits averaged over several views of an image."""
 
     views: int = Field(gt=1, description="number of views; see core.images.tta_views")
@@ -222,14 +219,14 @@ class AveragedViewsRecord(_Record):
     test_ece: Probability
 
 
-class FileRecord(_Record):
+class FileRecord(StrictModel):
     """Hash and size of one file of a version."""
 
     sha256: Sha256
     bytes: int = Field(ge=0)
 
 
-class Manifest(_Record):
+class Manifest(StrictModel):
     """Content of manifest.json. `files` has every other file of the version folder."""
 
     schema_version: Literal[1] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from core.gate.report import GateReport
 from core.repository.alias_files import Promotion
@@ -13,6 +13,7 @@ from core.repository.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository.repository import Layer
 from core.schemas.api import ModelReadiness, ResponseModel
 from core.statistics.intervals import ConfidenceInterval
+from core.strict_model import StrictModel
 
 
 class ModelSummary(ResponseModel):
@@ -83,11 +84,7 @@ DEFAULT_REASON = "requested through the API"
 MAX_REASON = 1000
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PromoteRequest(_Body):
+class PromoteRequest(StrictModel):
     """Body of POST /models/{model}/versions/{version}/promote; optional."""
 
     reason: str | None = Field(
@@ -103,7 +100,7 @@ class PromoteRequest(_Body):
         return force
 
 
-class RollbackRequest(_Body):
+class RollbackRequest(StrictModel):
     """Body of POST /models/{model}/rollback; optional."""
 
     reason: str | None = Field(

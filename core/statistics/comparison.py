@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.statistics.intervals import Z_95, ConfidenceInterval
+from core.strict_model import StrictModel
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
@@ -75,10 +76,8 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-class PairedComparison(BaseModel):
+class PairedComparison(StrictModel):
     """Accuracy, difference and agreement of two classifiers on the same images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int
     first_accuracy: float

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+
+from core.strict_model import StrictModel
 
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
@@ -17,10 +18,8 @@ Z_95 = NormalDist().inv_cdf(0.975)
 """A standard normal variable lies in [-Z_95, Z_95] with probability 0.95."""
 
 
-class ConfidenceInterval(BaseModel):
+class ConfidenceInterval(StrictModel):
     """`low` and `high` bound the 95 % interval around `value`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float
     low: float

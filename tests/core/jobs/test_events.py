@@ -28,7 +28,7 @@ from core.jobs.events import (
     to_line,
     to_text,
 )
-from core.recipes import Config
+from core.strict_model import StrictModel
 from tests.support.jobs import epoch, progress
 
 FROM_CHILD: tuple[Any, ...] = (
@@ -49,7 +49,7 @@ ADDED: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("event", FROM_CHILD, ids=lambda event: event.event)
-def test_child_event_is_one_line(event: Config) -> None:
+def test_child_event_is_one_line(event: StrictModel) -> None:
     line = to_line(event)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -58,7 +58,7 @@ def test_child_event_is_one_line(event: Config) -> None:
 
 
 @pytest.mark.parametrize("event", ADDED, ids=lambda event: event.event)
-def test_child_cannot_send_worker_events(event: Config) -> None:
+def test_child_cannot_send_worker_events(event: StrictModel) -> None:
     assert read_job_event(to_text(event)) == event
     with pytest.raises(JobEventError, match="not a job message"):
         read_child_message(to_line(event))

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from core.records.base import Record
 from core.repository.manifest import sha256_of
+from core.strict_model import StrictModel
 from training.analysis.report.findings import Findings
 
 SOURCES_NAME = "sources.json"
 
 
-class Sources(Record):
+class Sources(StrictModel):
     """Digests that show if figures are outdated: from other versions, older records or another run."""
 
     manifests: dict[str, str]
@@ -27,7 +27,7 @@ class Sources(Record):
 
 def sources(findings: Findings, folder: Path) -> Sources:
     """Compute the digests of the findings and of the SVG files in `folder`."""
-    records: dict[str, Record] = {
+    records: dict[str, StrictModel] = {
         "activations": findings.activations,
         "mistakes": findings.mistakes,
         f"exploration of {findings.exploration.name}": findings.exploration,
