@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.comparison.pairwise import SIGNIFICANCE, ClassDifference, Pairwise
+from core.schemas.api import ResponseModel
 
 Verdict = Literal["first_better", "second_better", "not_distinguishable"]
 _MIN_P = 1e-4
 _MAX_NAMES = 4
 
 
-class Significance(BaseModel):
+class Significance(ResponseModel):
     """Significance of the difference in accuracy, as a value for programs and sentences for people."""
-
-    model_config = ConfigDict(frozen=True)
 
     verdict: Verdict = Field(description="by McNemar's exact test, at 0.05")
     better: str | None = Field(description="the more accurate version; null if not distinguishable")

@@ -119,17 +119,6 @@ class GateReport(StrictModel):
     classes: tuple[ClassVerdict, ...]
     thresholds: GateThresholds
 
-    def verdict(self, name: VerdictName) -> Verdict:
-        """The verdict called `name`.
-
-        Raises:
-            KeyError: the report has no such verdict, because nothing was compared.
-        """
-        for verdict in self.verdicts:
-            if verdict.name == name:
-                return verdict
-        raise KeyError(name)
-
 
 def allowed_up_to(passed: bool) -> str:
     """Text before a limit."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.schemas.api import ResponseModel
 
 JobState = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 FinalState = Literal["succeeded", "failed", "cancelled"]
 FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class JobProgress(_Plain):
+class JobProgress(ResponseModel):
     """Progress of the attempt; unknown values are None."""
 
     stage: str | None = None
@@ -31,14 +28,14 @@ class JobProgress(_Plain):
     seconds_left: float | None = None
 
 
-class JobFailure(_Plain):
+class JobFailure(ResponseModel):
     """Failure of a job: name of the error and a message for the user."""
 
     type: str
     message: str
 
 
-class JobRecord(_Plain):
+class JobRecord(ResponseModel):
     """State of a job; times are UTC, from the broker's clock."""
 
     id: str

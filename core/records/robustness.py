@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.errors import DataError, DifferentImagesError
 from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.manifest import Probability
+from core.schemas.api import ResponseModel
 from core.statistics.intervals import ConfidenceInterval, mean_estimate, mean_estimates, proportion
 from core.strict_model import StrictModel
 
@@ -48,10 +49,6 @@ class Condition(StrictModel):
             right=pack_bits(right_N),
             **figures,
         )
-
-    def answered_right(self, images: int) -> Bools:
-        """Correctly classified images, bool [images], in the order of the data."""
-        return unpack_bits(self.right, images)
 
 
 class MeanAccuracy(StrictModel):
@@ -167,15 +164,11 @@ def _groups(report: Robustness) -> dict[str, Sequence[Condition]]:
 
 def _share_right(report: Robustness, conditions: Sequence[Condition]) -> npt.NDArray[np.float64]:
     """Share of the conditions under which each image is classified correctly, float64 [N]."""
-    right = [condition.answered_right(report.data.images) for condition in conditions]
+    right = [unpack_bits(condition.right, report.data.images) for condition in conditions]
     return np.asarray(np.mean(right, axis=0), np.float64)
 
 
-class _Schema(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class RobustnessLevel(_Schema):
+class RobustnessLevel(ResponseModel):
     """One condition at one level."""
 
     level: int = Field(description="higher is harder, from 1")
@@ -184,7 +177,7 @@ class RobustnessLevel(_Schema):
     second: ConfidenceInterval
 
 
-class RobustnessCondition(_Schema):
+class RobustnessCondition(ResponseModel):
     """One condition: mean over its levels, and each level."""
 
     name: str
@@ -193,7 +186,7 @@ class RobustnessCondition(_Schema):
     levels: tuple[RobustnessLevel, ...] = Field(description="easiest first")
 
 
-class RobustnessComparison(_Schema):
+class RobustnessComparison(ResponseModel):
     """Accuracy of two versions on the same corrupted, shifted, rotated or attacked images."""
 
     benchmark: str = Field(description="description of the corruptions")

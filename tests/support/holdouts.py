@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from core.gate.costs import Costs, Latency
 from core.gate.holdout import Evidence
+from core.gate.report import GateReport, Verdict
 from core.records.base import ReportedData, ReportedModel
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedCondition, CorruptedHoldout
 from core.repository.manifest import FileRecord, Manifest
@@ -76,6 +77,11 @@ def corrupted_record(manifest: Manifest, right_N: Rights, flagged_N: Rights, **d
             for name, severity in (("saturate", 2), ("spatter", 4))
         ),
     )
+
+
+def verdict_of(report: GateReport, name: str) -> Verdict:
+    """The verdict of this name."""
+    return next(verdict for verdict in report.verdicts if verdict.name == name)
 
 
 def costs(latency: float = 1.0, size: float = 1.0) -> Costs:

@@ -10,7 +10,7 @@ import pytest
 from core.gate.decide import decide
 from core.gate.paired_tests import corruption_verdicts
 from core.gate.report import GateThresholds
-from tests.support.holdouts import Rights, costs, evidence, rights
+from tests.support.holdouts import Rights, costs, evidence, rights, verdict_of
 
 IMAGES = 2_000
 DEFAULTS = GateThresholds()
@@ -28,7 +28,7 @@ def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_500), first(100)))
     report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
-    verdict = report.verdict("corrupted_accuracy")
+    verdict = verdict_of(report, "corrupted_accuracy")
     assert verdict.value == pytest.approx(0.05)
     assert verdict.interval is not None
     assert (verdict.limit, verdict.interval.low > 0.02) == (0.02, True)
@@ -37,7 +37,7 @@ def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
         "80.0%, "
         "a loss of +5.00 points"
     ) in report.summary
-    assert report.verdict("corrupted_flags").passed
+    assert verdict_of(report, "corrupted_flags").passed
     assert decide(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_accuracy_loss=0.06)).passed
 
 
@@ -66,7 +66,7 @@ def test_flag_increase_above_the_limit_fails() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_600), first(300)))
     report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
-    assert report.verdict("corrupted_flags").value == pytest.approx(0.1)
+    assert verdict_of(report, "corrupted_flags").value == pytest.approx(0.1)
     assert "15.0% are flagged instead of 5.0%, an increase of +10.00 points" in report.summary
     assert decide(CHAMPION, candidate, costs(), GateThresholds(max_corrupted_flag_increase=0.1)).passed
     # Fewer flags and more right answers are no harm.
@@ -81,7 +81,7 @@ def test_unmeasured_corruption_passes_with_a_reason(missing: int) -> None:
     report = decide(sides[1], sides[2], costs(), DEFAULTS)
     assert report.passed
     for name in ("corrupted_accuracy", "corrupted_flags"):
-        verdict = report.verdict(name)
+        verdict = verdict_of(report, name)
         assert (verdict.value, verdict.limit, verdict.passed) == (None, None, True)
         assert (
             f"not measured on corrupted images: cnn@{missing}; run `duet evaluate REF --robustness`" in verdict.sentence

@@ -20,7 +20,14 @@ from core.repository.champions import history, promote
 from core.repository.manifest import DataRecord, Manifest
 from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
-from tests.support.holdouts import GRAY_LABELS_N, Rights, corrupted_record, predictions_file, write_judged_version
+from tests.support.holdouts import (
+    GRAY_LABELS_N,
+    Rights,
+    corrupted_record,
+    predictions_file,
+    verdict_of,
+    write_judged_version,
+)
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.processes import run_together
 from tests.support.versions import make_manifest, write_aliases
@@ -226,19 +233,19 @@ def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -
         for version, models in ((1, repository.shipped), (2, repository.home_models))
     ]
     write_aliases(repository.home_models, cnn=1)
-    before = assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_accuracy")
+    before = verdict_of(assess(repository, "cnn", 2, THRESHOLDS), "corrupted_accuracy")
     assert (before.value, before.passed) == (None, True)
     assert "cnn@2 and cnn@1" in before.sentence
     write_record(repository.shipped / "reports", manifests[0], np.ones(1_000, bool))
     write_record(tmp_path / "home" / "reports", manifests[1], np.arange(1_000) >= 100)
-    after = assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_accuracy")
+    after = verdict_of(assess(repository, "cnn", 2, THRESHOLDS), "corrupted_accuracy")
     assert after.value == pytest.approx(0.1)
     assert not after.passed
     # Records of other weights are of another version.
     files = {"weights.safetensors": manifests[1].files["model.onnx"]}
     other = manifests[1].model_copy(update={"files": files})
     write_record(tmp_path / "home" / "reports", other, np.ones(1_000, bool))
-    assert assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_accuracy").value is None
+    assert verdict_of(assess(repository, "cnn", 2, THRESHOLDS), "corrupted_accuracy").value is None
 
 
 def test_the_record_among_a_version_s_files_is_read_and_a_damaged_one_said(tmp_path: Path) -> None:
@@ -250,7 +257,7 @@ def test_the_record_among_a_version_s_files_is_read_and_a_damaged_one_said(tmp_p
         files = content | {CORRUPTED_HOLDOUT_NAME: stored.encode()}
         write_onnx_version(repository.home_models / "cnn" / str(version), "cnn", version, extra_files=files)
     write_aliases(repository.home_models, cnn=1)
-    assert assess(repository, "cnn", 2, THRESHOLDS).verdict("corrupted_flags").value == 0
+    assert verdict_of(assess(repository, "cnn", 2, THRESHOLDS), "corrupted_flags").value == 0
     damaged = assess(repository, "cnn", 3, THRESHOLDS)
     assert damaged.ground == "not_comparable"
     assert CORRUPTED_HOLDOUT_NAME in damaged.summary

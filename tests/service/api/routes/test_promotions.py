@@ -24,7 +24,7 @@ from core.repository.evaluation import EvaluationRecord, read_evaluation, write_
 from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
 from core.schemas.models import EvaluationPage, GatedMove, Move, PromotionPage
-from tests.support.holdouts import GRAY_LABELS_N, corrupted_record, predictions_file, write_judged_version
+from tests.support.holdouts import GRAY_LABELS_N, corrupted_record, predictions_file, verdict_of, write_judged_version
 from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, write_home
@@ -204,7 +204,7 @@ async def test_a_preview_with_missing_figures_is_not_remembered(running: Running
 
     async def corrupted_accuracy() -> float | None:
         answer = await running.client.get("/models/cnn/versions/4/gate")
-        return GateReport.model_validate_json(answer.content).verdict("corrupted_accuracy").value
+        return verdict_of(GateReport.model_validate_json(answer.content), "corrupted_accuracy").value
 
     assert await corrupted_accuracy() is None
     record = corrupted_record(manifest, np.ones(40, bool), np.zeros(40, bool))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.errors import DataError, DifferentImagesError
+from core.records.base import unpack_bits
 from core.records.robustness import Robustness, compare_robustness, mean_accuracies
 from core.repository.manifest import GRAPHS, Manifest
 from core.statistics.calibration import expected_calibration_error, softmax
@@ -55,7 +56,7 @@ def test_every_condition_is_measured_on_the_exported_graph(
         predict_logits(graph, corrupted("fog", 5, subset.images_NHWC, 0), threads=1).argmax(axis=1) == subset.labels_N
     )
     condition = report.named("fog")[4]
-    assert condition.answered_right(len(subset)).tolist() == foggy_N.tolist()
+    assert unpack_bits(condition.right, len(subset)).tolist() == foggy_N.tolist()
     assert condition.accuracy.value == foggy_N.mean()
     clean_N = predict_logits(graph, subset.images_NHWC, threads=1).argmax(axis=1) == subset.labels_N
     assert report.clean.accuracy.value == clean_N.mean()
