@@ -118,7 +118,7 @@ async def _infer(request: Request) -> Response:
     deadline = context.deadline
     if call.timeout_seconds is not None:
         deadline = min(deadline, context.started + call.timeout_seconds)
-    connection = DisconnectWatcher(request.receive)
+    connection = DisconnectWatcher(request.scope, request.receive)
     try:
         inference = await engine.infer(
             served,
