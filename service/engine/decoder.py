@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future as Handle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
 from core.images.decode import Crop, DecodedImage, decode_images
@@ -47,11 +47,14 @@ class Upload(NamedTuple):
     content: bytes
 
 
-class _Job(NamedTuple):
-    """An image that waits for a thread; `result` is done early if its request has failed."""
+Result = TypeVar("Result")
 
-    decode: partial[list[DecodedImage]]
-    result: asyncio.Future[list[DecodedImage]]
+
+class _Job(NamedTuple):
+    """A call that waits for a thread; `result` is done early if its request has failed."""
+
+    call: Callable[[], Any]
+    result: asyncio.Future[Any]
 
 
 class Decoder:
@@ -103,24 +106,24 @@ class Decoder:
         try:
             if is_quick(upload.content, max_bytes=INLINE_BYTES, max_pixels=min(INLINE_PIXELS, self.max_pixels)):
                 return decode(max_pixels=self.max_pixels)
-            return await self._on_thread(partial(decode, max_pixels=self.max_pixels), deadline, client)
+            return await self.run(partial(decode, max_pixels=self.max_pixels), deadline, client)
         except CropError as error:
             raise InvalidParametersError([("crop", str(error))]) from error
         except ImageError as error:
             raise _problem(error, upload, index) from error
 
-    def close(self) -> None:
-        """Finish the images that are being decoded and stop the threads."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    async def run(self, call: Callable[[], Result], deadline: float, client: DisconnectSource | None = None) -> Result:
+        """Run a blocking call that reads data of a request, in turn with those of other clients.
 
-    async def _on_thread(
-        self, decode: partial[list[DecodedImage]], deadline: float, client: DisconnectSource | None
-    ) -> list[DecodedImage]:
+        Raises:
+            QueueFullError: too many calls are queued.
+            DeadlineExceededError: the deadline passed before the call was complete.
+        """
         address = client.address if client is not None else ""
         if self._pending >= self._queue_size and not self._displace(address):
             raise self._full()
         queued = time.perf_counter()
-        job = _Job(decode, asyncio.get_running_loop().create_future())
+        job = _Job(call, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(address, deque()).append(job)
         self._pending += 1
         self._start()
@@ -129,15 +132,19 @@ class Decoder:
             client.watch()
         try:
             async with asyncio.timeout(max(0.0, deadline - queued)):
-                images = await job.result
+                result: Result = await job.result
         except TimeoutError:
-            raise DeadlineExceededError("the image was not decoded before the deadline of the request") from None
+            raise DeadlineExceededError("the data was not decoded before the deadline of the request") from None
         finally:
             self._pending -= 1
             self._discard(address, job)
             del job  # an error in it would keep this frame and the body alive in a reference cycle
         self._drain_rate.record(1, oldest_queued=queued, finished=time.perf_counter())
-        return images
+        return result
+
+    def close(self) -> None:
+        """Finish the images that are being decoded and stop the threads."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _full(self) -> QueueFullError:
         return QueueFullError("decoding", self._pending, self._drain_rate.seconds_for(self._pending))
@@ -167,20 +174,20 @@ class Decoder:
             if jobs:
                 self._waiting[address] = jobs
             self._running += 1
-            handle = self._executor.submit(job.decode)
+            handle = self._executor.submit(job.call)
             handle.add_done_callback(partial(self._deliver, job.result.get_loop(), job.result))
 
     def _deliver(
         self,
         loop: asyncio.AbstractEventLoop,
-        result: asyncio.Future[list[DecodedImage]],
-        handle: Handle[list[DecodedImage]],
+        result: asyncio.Future[Any],
+        handle: Handle[Any],
     ) -> None:
         """Pass the result from the thread to the event loop, unless the loop has closed."""
         if not handle.cancelled() and not loop.is_closed():
             loop.call_soon_threadsafe(self._settle, result, handle)
 
-    def _settle(self, result: asyncio.Future[list[DecodedImage]], handle: Handle[list[DecodedImage]]) -> None:
+    def _settle(self, result: asyncio.Future[Any], handle: Handle[Any]) -> None:
         self._running -= 1
         self._start()
         if result.done():

@@ -229,6 +229,12 @@ class Engine:
         [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, client=client, crop=crop)
         return image
 
+    async def parse(
+        self, call: Callable[[], Result], *, deadline: float, client: DisconnectSource | None = None
+    ) -> Result:
+        """Run a blocking parser on the threads of the decoder; see `Decoder.run`."""
+        return await self._decoder.run(call, deadline, client)
+
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """See `Batcher.run_background`."""
         return self._batcher.run_background(call)
