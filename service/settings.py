@@ -12,7 +12,7 @@ from core.cores import available_cores
 from core.errors import ConfigurationError, explain
 from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
-from core.images.decode import MAX_PIXELS
+from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
 from core.repository.manifest import Precision
 from service.security.keys import parse_keys

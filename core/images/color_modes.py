@@ -20,11 +20,14 @@ _WHITE_IS_ZERO = 0
 def raw_mode(image: ImageFile) -> str:
     """Storage mode of the pixels in the file, such as `RGB;16B`, before they are loaded.
 
-    Pillow reduces 16-bit color to 8 bits while loading; the loaded image does not have this information.
+    Pillow reduces 16-bit color to 8 bits while loading; the loaded image does not have this information. `;inverted`
+    is added for 16-bit TIFFs in which zero is white: Pillow inverts those of 8 bits and less only.
     """
     arguments = image.tile[0][3] if image.tile else None
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
-    return first if isinstance(first, str) else image.mode
+    mode = first if isinstance(first, str) else image.mode
+    white_is_zero = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
+    return f"{mode};inverted" if white_is_zero and ";16" in mode else mode
 
 
 def to_rgb(image: Image.Image, stored_as: str) -> tuple[Image.Image, list[str]]:
@@ -74,8 +77,8 @@ def _gray_of_16_bits(image: Image.Image, stored_as: str) -> Image.Image:
     """Convert to mode L, or LA if the file declares one gray value transparent."""
     samples_HW = np.asarray(image)
     gray_HW = (samples_HW >> (4 if ";12" in stored_as else 8)).astype(np.uint8)
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
-        gray_HW = 255 - gray_HW  # Pillow inverts these for 8 bits and less only
+    if stored_as.endswith(";inverted"):
+        gray_HW = 255 - gray_HW
     gray = Image.fromarray(gray_HW)
     key = image.info.get("transparency")
     if key is None:

@@ -30,11 +30,8 @@ from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedIm
 from core.images.color_modes import raw_mode, to_rgb
 from core.images.fast_png import decode_plain_png
 from core.images.geometry import ModelInput, fit_image, fit_notes
+from core.images.limits import MAX_PIXELS, check_memory, check_size, check_structure, has_end_marker, megapixels
 from core.repository.manifest import Geometry
-
-MAX_PIXELS = 25_000_000
-# The resampling filter's table grows with the longer side, so a strip of one pixel's height needs a limit too.
-MAX_SIDE = 65_535
 
 ALLOWED = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 _READERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
@@ -76,9 +73,13 @@ _ORIENTATIONS = {
     8: ("rotated", Image.Transpose.ROTATE_90),
 }
 
-# A JPEG is decoded at the smallest scale of 1/1, 1/2, 1/4, 1/8 that leaves at least this many times the model's size.
-# A photograph then takes a third of the time, and resizing hides the difference.
-_DRAFT_FACTOR = 8
+# An image is reduced by a whole number before it is converted to RGB, if this leaves at least this many times the size
+# of the model input. Resizing hides the difference. A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, in a third of the
+# time; other images are reduced in bands of this many pixels, so that no second image of full size is needed.
+_REDUCED_FACTOR = 8
+_BAND_PIXELS = 1_000_000
+# Larger EXIF blocks are ignored. A JPEG segment has at most 64 KiB.
+_MAX_EXIF_BYTES = 1_000_000
 # Counting the frames of a GIF reads the whole file. Larger files only get the note "several".
 _COUNTED_GIF_BYTES = 1_000_000
 
@@ -133,7 +134,8 @@ def decode_image(
     Raises:
         CropError: the crop is not within the image.
         UnsupportedImageError: an image of an unsupported format or pixel type.
-        ImageTooLargeError: more than `max_pixels` pixels, or a side over 65,535 pixels.
+        ImageTooLargeError: more than `max_pixels` pixels, a side over 65,535 pixels, or a file whose structure demands
+            more memory or time than `core.images.limits` allows.
         ImageError: not an image, empty, damaged or truncated.
     """
     return _decode_at(data, (width, height), (geometry,), max_pixels, crop)[geometry]
@@ -168,7 +170,7 @@ def _decode_at(
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(f"the image is larger than {_megapixels(max_pixels)}; scale it down first") from error
+        raise ImageTooLargeError(f"the image is larger than {megapixels(max_pixels)}; scale it down first") from error
     except Exception as error:  # Pillow's readers raise many kinds of errors on damaged data
         raise ImageError(f"the {reader.format} image is damaged or truncated; send the whole file") from error
     taken_size = original_size
@@ -188,33 +190,73 @@ def _decode_at(
 def _decode(
     reader: type[ImageFile], data: bytes, target: tuple[int, int], max_pixels: int, crop: Crop | None
 ) -> tuple[Image.Image, list[str], tuple[int, int]]:
-    """Decode to the upright RGB image (of a large JPEG at a reduced scale), notes, and the full upright size."""
+    """Decode to the upright RGB image (of a large image at a reduced scale), notes, and the full upright size."""
+    notes = []
+    if reader is JpegImageFile and not has_end_marker(data):
+        data = _with_end_marker(data, max_pixels)
+        notes.append("the JPEG has no end marker")
+    data = check_structure(data, max_pixels=max_pixels)
     opened = reader(io.BytesIO(data))
-    _refuse_too_large(opened.size, max_pixels)
+    check_size(opened.size, max_pixels)
     size = opened.size
-    notes = _frame_notes(opened, len(data))
+    notes += _frame_notes(opened, len(data))
     # Pillow rotates a TIFF upright while loading and drops the tag.
     turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
+    # The shorter side limits the reduction, because it has the lowest resolution.
+    shorter = min(size if crop is None else (crop.width, crop.height))
+    reduction = max(1, shorter // (_REDUCED_FACTOR * max(target)))
     if isinstance(opened, JpegImageFile):
-        # The shorter side limits the reduction, because it has the lowest resolution.
-        shorter = min(size if crop is None else (crop.width, crop.height))
-        reduction = max(1, shorter // (_DRAFT_FACTOR * max(target)))
         opened.draft(opened.mode, (max(1, size[0] // reduction), max(1, size[1] // reduction)))
+        reduction = 1
+    copied = opened.mode != "RGB" or reduction > 1
+    check_memory(opened, data, converted_pixels=opened.size[0] * opened.size[1] // reduction**2 if copied else 0)
     stored_as = raw_mode(opened)
     opened.load()
     if isinstance(opened, TiffImageFile):
         size = opened.size
-
-    image: Image.Image = opened
     orientation = turned or _orientation(opened, notes)
     if orientation in _ORIENTATIONS:
-        verb, transpose = _ORIENTATIONS[orientation]
-        notes.append(f"{verb} by EXIF orientation {orientation}")
-        if not turned:
-            image = opened.transpose(transpose)
-            size = size[::-1] if orientation >= 5 else size
-    image, color_notes = to_rgb(image, stored_as)
+        notes.append(f"{_ORIENTATIONS[orientation][0]} by EXIF orientation {orientation}")
+    image, color_notes = _reduced_rgb(opened, stored_as, reduction)
+    if orientation in _ORIENTATIONS and not turned:
+        image = image.transpose(_ORIENTATIONS[orientation][1])
+        size = size[::-1] if orientation >= 5 else size
     return image, notes + color_notes, size
+
+
+def _reduced_rgb(image: ImageFile, stored_as: str, reduction: int) -> tuple[Image.Image, list[str]]:
+    """Convert to RGB and reduce width and height by a whole number, band by band; also return notes."""
+    rows = max(1, _BAND_PIXELS // image.width // reduction) * reduction
+    if reduction == 1 and (image.mode == "RGB" or rows >= image.height):
+        return to_rgb(image, stored_as)
+    size = (-(-image.width // reduction), -(-image.height // reduction))
+    reduced = Image.new("RGB", size)
+    notes: dict[str, None] = {}
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        rgb, band_notes = to_rgb(band, stored_as)
+        reduced.paste(rgb.reduce(reduction) if reduction > 1 else rgb, (0, top // reduction))
+        notes |= dict.fromkeys(band_notes)
+    return reduced, list(notes)
+
+
+def _with_end_marker(data: bytes, max_pixels: int) -> bytes:
+    """Add the missing end marker of a JPEG, as browsers do.
+
+    Raises:
+        OSError: image data is missing too. The pixels then depend on the bytes that are added.
+    """
+    complete, padded = (data + filler + b"\xff\xd9" for filler in (b"", bytes([0x55] * 64)))
+    thumbnails = []
+    for file in (complete, padded):
+        image = JpegImageFile(io.BytesIO(check_structure(file, max_pixels=max_pixels)))
+        check_size(image.size, max_pixels)
+        image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
+        check_memory(image, file, converted_pixels=0)
+        thumbnails.append(image.tobytes())
+    if thumbnails[0] != thumbnails[1]:
+        raise OSError("the JPEG is truncated")
+    return complete
 
 
 def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image.Image:
@@ -242,22 +284,6 @@ def _reader_of(data: bytes) -> type[ImageFile]:
     raise ImageError(f"the data is not an image of a supported format; send a {ALLOWED} file")
 
 
-def _refuse_too_large(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"the image has {width}x{height} pixels; the limit is {_megapixels(max_pixels)}, so scale it down first"
-        )
-    if max(size) > MAX_SIDE:
-        raise ImageTooLargeError(
-            f"the image has {width}x{height} pixels; no side may exceed {MAX_SIDE}, so crop it or scale it down first"
-        )
-
-
-def _megapixels(pixels: int) -> str:
-    return f"{pixels / 1e6:g} megapixels"
-
-
 def _frame_notes(image: ImageFile, length: int) -> list[str]:
     if not getattr(image, "is_animated", False):
         return []
@@ -269,6 +295,9 @@ def _frame_notes(image: ImageFile, length: int) -> list[str]:
 
 def _orientation(image: Image.Image, notes: list[str]) -> int | None:
     try:
+        if len(image.info.get("exif", b"")) > _MAX_EXIF_BYTES:
+            notes.append("EXIF block of more than 1 MB ignored")
+            return None
         value = image.getexif().get(_ORIENTATION_TAG)
     except Exception:  # viewers show images with a damaged EXIF block too
         notes.append("damaged EXIF block ignored")

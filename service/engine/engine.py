@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from core.images.decode import Crop, DecodedImage
+from core.images.limits import megapixels
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
 from core.repository.manifest import Calibration, Precision
 from service.engine.arrays import Pixels
@@ -22,11 +23,14 @@ from service.engine.loaded_model import ModelVariant
 from service.engine.model_manager import ModelManager
 from service.engine.postprocess import divergence_bits, postprocess, render_prediction
 from service.engine.queue import DisconnectSource, Inference, ModelQueue
-from service.errors import DeadlineExceededError
+from service.errors import DeadlineExceededError, TooManyPixelsError
 
 Result = TypeVar("Result")
 ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
 """Called for every prediction with the model, seconds of decoding, the inference, and total seconds."""
+
+MAX_REQUEST_IMAGES = 2
+"""Images of the largest size that one request may have; any number of smaller ones with as many pixels in all."""
 
 TTA_NOTE = f"answers to {len(VIEW_WEIGHTS)} views averaged"
 """Note added to predictions with test-time augmentation."""
@@ -62,6 +66,7 @@ class Engine:
 
     def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, observe_answer: ObserveAnswer) -> None:
         self.models = models
+        self._max_request_pixels = MAX_REQUEST_IMAGES * decoder.max_pixels
         self._batcher = batcher
         self._decoder = decoder
         self._observe_answer = observe_answer
@@ -158,7 +163,7 @@ class Engine:
             images = await decode(uploads[0], 0)
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
-            images = await _decode_all(decode, uploads)
+            images = await self._decode_all(decode, uploads)
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         if tta:
@@ -206,7 +211,13 @@ class Engine:
         return inference
 
     async def decode(
-        self, served: ModelVariant, upload: Upload, *, deadline: float, crop: Crop | None = None
+        self,
+        served: ModelVariant,
+        upload: Upload,
+        *,
+        deadline: float,
+        client: DisconnectSource | None = None,
+        crop: Crop | None = None,
     ) -> DecodedImage:
         """Decode one image to the input size of a model.
 
@@ -215,8 +226,14 @@ class Engine:
             InvalidParametersError: the crop is not within the image.
             QueueFullError, DeadlineExceededError: see `Decoder.decode`.
         """
-        [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, crop=crop)
+        [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, client=client, crop=crop)
         return image
+
+    async def parse(
+        self, call: Callable[[], Result], *, deadline: float, client: DisconnectSource | None = None
+    ) -> Result:
+        """Run a blocking parser on the threads of the decoder; see `Decoder.run`."""
+        return await self._decoder.run(call, deadline, client)
 
     def run_background(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """See `Batcher.run_background`."""
@@ -261,6 +278,28 @@ class Engine:
         self._decoder.close()
         self._batcher.close()
 
+    async def _decode_all(
+        self, decode: Callable[[Upload, int], Coroutine[Any, Any, list[DecodedImage]]], uploads: Sequence[Upload]
+    ) -> list[DecodedImage]:
+        """Decode the images of one request, one after the other, so that few are in memory.
+
+        Raises:
+            TooManyPixelsError: the images have more pixels in all than one request may have.
+        """
+        images, pixels = [], 0
+        for index, upload in enumerate(uploads):
+            [image] = await decode(upload, index)
+            images.append(image)
+            pixels += image.original_size[0] * image.original_size[1]
+            if pixels > self._max_request_pixels:
+                raise TooManyPixelsError(
+                    f"the first {index + 1} images have more than {megapixels(self._max_request_pixels)} in all, the "
+                    "limit of one request: send fewer images per request, or scale them down",
+                    filename=upload.filename,
+                    index=index,
+                )
+        return images
+
     async def _infer_all(
         self, work: Sequence[tuple[ModelVariant, DecodedImage]], deadline: float, client: DisconnectSource | None
     ) -> list[Inference]:
@@ -274,18 +313,6 @@ class Engine:
             for future in pending:
                 future.cancel()  # if one failed, the others are not needed
             pending.clear()  # a failed future references this frame: break the cycle
-
-
-async def _decode_all(
-    decode: Callable[[Upload, int], Coroutine[Any, Any, list[DecodedImage]]], uploads: Sequence[Upload]
-) -> list[DecodedImage]:
-    tasks = [asyncio.create_task(decode(upload, index)) for index, upload in enumerate(uploads)]
-    try:
-        return [image for [image] in await asyncio.gather(*tasks)]
-    finally:
-        # If one failed, the others are not needed. Failed tasks reference this frame: break the cycle.
-        while tasks:
-            tasks.pop().cancel()
 
 
 def _averaged_inference(parts: Sequence[Inference], calibration: Calibration) -> Inference:

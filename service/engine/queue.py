@@ -33,7 +33,13 @@ class Inference:
 
 
 class DisconnectSource(Protocol):
-    """The client connection of a request. Watching it costs a task, so the batcher starts it only for slow requests."""
+    """The client connection of a request. Watching it costs a task, so the batcher starts it only for slow requests.
+
+    Attributes:
+        address: network address of the client.
+    """
+
+    address: str
 
     def add(self, future: asyncio.Future[Any]) -> None:
         """Register a future of the request; it fails when the client disconnects."""

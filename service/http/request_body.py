@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from service.engine.decoder import Upload
 from service.errors import (
@@ -223,9 +223,10 @@ class DisconnectWatcher:
     waited for a while.
     """
 
-    __slots__ = ("_futures", "_receive", "_watcher")
+    __slots__ = ("_futures", "_receive", "_watcher", "address")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.address: str = (scope.get("client") or ("", 0))[0]
         self._receive = receive
         self._futures: list[asyncio.Future[Any]] = []
         self._watcher: asyncio.Task[None] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 
 from service.errors import BodyTooLargeError, MalformedBodyError, UnsupportedEncodingError
 
@@ -28,6 +29,11 @@ class Framing:
 
     encoding: str | None
     json_length: int | None
+
+
+def max_content_bytes(shape_HWC: tuple[int, ...], max_images: int) -> int:
+    """Largest content that a request of `max_images` images needs; JSON has up to eight characters per value."""
+    return max_images * prod(shape_HWC) * 8 + 64 * 1024
 
 
 def read_framing(headers: Iterable[tuple[bytes, bytes]]) -> Framing:

@@ -14,7 +14,9 @@ from service.saliency.render import Layout
 from service.saliency.windows import count_windows
 
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
-MAX_WINDOWS = 4096
+MAX_STEPS = 64
+MAX_WINDOWS = 256
+"""With these limits one method takes about a second of one core for the cnn."""
 _WINDOWS_PER_SIDE = 8
 
 
@@ -26,8 +28,8 @@ class ExplanationQuery(CropQuery):
     target: str | None = Field(
         None, max_length=256, description="class to explain, by label or index; default: the predicted class"
     )
-    steps: int = Field(32, ge=1, le=256, description="integrated_gradients: number of points on the path")
-    samples: int = Field(16, ge=1, le=256, description="smoothgrad: number of noisy copies of the image")
+    steps: int = Field(32, ge=1, le=MAX_STEPS, description="integrated_gradients: number of points on the path")
+    samples: int = Field(16, ge=1, le=MAX_STEPS, description="smoothgrad: number of noisy copies of the image")
     noise: float = Field(
         0.1,
         gt=0,

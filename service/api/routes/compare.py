@@ -131,7 +131,7 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     [upload] = await state["body_reader"].read(
         request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
     )
-    connection = DisconnectWatcher(request.receive)
+    connection = DisconnectWatcher(request.scope, request.receive)
     try:
         comparison, timings = await engine.compare(
             versions,
@@ -167,11 +167,18 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
     explainer.check_capacity()
     read = state["body_reader"].read
     [upload] = await read(request.scope["headers"], request.receive, deadline=context.deadline, max_files=1)
+    connection = DisconnectWatcher(request.scope, request.receive)
 
     async def explained() -> Response:
         await fitting_gradients(exact, query.methods)
         comparison, timings = await engine.compare(
-            versions, upload, top_k=query.top_k, begun=context.started, deadline=context.deadline, crop=query.part
+            versions,
+            upload,
+            top_k=query.top_k,
+            begun=context.started,
+            deadline=context.deadline,
+            client=connection,
+            crop=query.part,
         )
         explanations = [
             await explainer.explain(served, image.pixels_HWC, query.methods, parameter_set, target)
@@ -182,7 +189,6 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
             lambda: rendered_comparison(comparison, timings, renders, form, query.layout, context)
         )
 
-    connection = DisconnectWatcher(request.receive)
     try:
         return await explainer.run_until(explained, context.deadline, connection)
     finally:

@@ -62,7 +62,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     )
     state["served"] = served
     uploads = await state["body_reader"].read(request.scope["headers"], request.receive, deadline=context.deadline)
-    client = DisconnectWatcher(request.receive)
+    client = DisconnectWatcher(request.scope, request.receive)
     try:
         predictions, timings = await engine.predict(
             served,

@@ -98,15 +98,15 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     [upload] = await state["body_reader"].read(
         request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
     )
-    image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
+    connection = DisconnectWatcher(request.scope, request.receive)
 
     async def explained() -> Response:
+        image = await engine.decode(served, upload, deadline=context.deadline, client=connection, crop=query.part)
         explanation = await explainer.explain(served, image.pixels_HWC, query.methods, parameters, target)
         render = SaliencyRender(served, parameters, upload.filename, image.notes, form, query.layout)
         # Drawing takes about as long as a model run, so it runs in the background as well.
         return await explainer.in_background(lambda: rendered(explanation, render, context))
 
-    connection = DisconnectWatcher(request.receive)
     try:
         return await explainer.run_until(explained, context.deadline, connection)
     finally:

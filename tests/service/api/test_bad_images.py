@@ -68,6 +68,16 @@ async def test_20000_x_20000_names_its_size(running: RunningApp) -> None:
     assert "20000x20000" in answer.json()["detail"]
 
 
+async def test_images_of_one_request_share_a_pixel_budget(running: RunningApp) -> None:
+    image = encoded(Image.new("RGB", (1000, 1000), (64,) * 3), "PNG")
+    allowed, too_many = ([("file", (f"{number}.png", image)) for number in range(count)] for count in (2, 3))
+    answer = await running.client.post("/predict", files=allowed)
+    assert len(answer.json()["predictions"]) == 2
+    problem = assert_problem(await running.client.post("/predict", files=too_many), 422, "too-many-pixels")
+    assert "2 megapixels" in problem["detail"]
+    assert problem["index"] == 2
+
+
 async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: RunningApp) -> None:
     allowed, too_many = (encoded(Image.new("RGB", (side, side), (64,) * 3), "PNG") for side in (1000, 1001))
     assert len(allowed) < 16 * 1024

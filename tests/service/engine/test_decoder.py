@@ -18,6 +18,7 @@ from core.images.geometry import ModelInput
 from service.engine import decoder as decoding
 from service.engine.decoder import Decoder, Upload
 from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
+from tests.support.pictures import encode
 
 FAR = 1e9
 INPUT = ModelInput(8, 8, "stretch")
@@ -90,6 +91,8 @@ async def test_expired_image_frees_its_place(decoder: Decoder, gate: Gate) -> No
 class LeavingClient:
     """Fake client that disconnects as soon as it is watched."""
 
+    address = "192.0.2.1"
+
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []
 
@@ -109,6 +112,81 @@ async def test_disconnect_frees_the_place(decoder: Decoder, gate: Gate) -> None:
     gate.opened.set()
     await running
     assert len(gate.begun) == 1
+
+
+class StayingClient:
+    """Fake client that stays connected."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def add(self, future: asyncio.Future[Any]) -> None:
+        pass
+
+    def watch(self) -> None:
+        pass
+
+
+async def test_clients_take_turns(gate: Gate) -> None:
+    decoder = Decoder(threads=1, max_pixels=1_000_000, queue_size=8)
+    uploads = [upload(side) for side in (200, 210, 220, 230)]
+    crowd, other = StayingClient("192.0.2.1"), StayingClient("192.0.2.2")
+    clients = [crowd, crowd, crowd, other]
+    waiting = [
+        asyncio.create_task(decoder.decode(each, 0, [INPUT], deadline=FAR, client=client))
+        for each, client in zip(uploads, clients, strict=True)
+    ]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await asyncio.gather(*waiting)
+    decoder.close()
+    assert [len(uploads[index].content) for index in (0, 1, 3, 2)] == gate.begun
+
+
+async def test_full_queue_rejects_the_client_with_the_most_images(gate: Gate) -> None:
+    decoder = Decoder(threads=1, max_pixels=1_000_000, queue_size=4)
+    crowd, other = StayingClient("192.0.2.1"), StayingClient("192.0.2.2")
+    first, *waiting = [
+        asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=crowd)) for _ in range(4)
+    ]
+    await asyncio.sleep(0)
+    honest = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=other))
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFullError):
+        await waiting.pop()
+    with pytest.raises(QueueFullError):
+        await decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=crowd)
+    gate.opened.set()
+    assert len(await asyncio.gather(first, *waiting, honest)) == 4
+    decoder.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "inline"),
+    [
+        (encode(Image.new("RGB", (8, 8)), "PNG"), True),
+        (encode(Image.new("RGB", (8, 8)), "JPEG"), True),
+        (encode(Image.new("RGB", (8, 8)), "JPEG", progressive=True), False),
+        (encode(Image.new("RGB", (65, 65)), "PNG"), False),
+        (encode(Image.new("RGB", (8, 8)), "WEBP"), False),
+        (encode(Image.new("RGB", (8, 8)), "TIFF"), False),
+        (encode(Image.new("RGB", (8, 8)), "GIF"), False),
+    ],
+)
+async def test_only_small_png_and_baseline_jpeg_are_decoded_inline(
+    content: bytes, inline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def recorded(*arguments: Any, **options: Any) -> list[DecodedImage]:
+        threads.append(threading.current_thread())
+        return decode_images(*arguments, **options)
+
+    monkeypatch.setattr(decoding, "decode_images", recorded)
+    decoder = Decoder(threads=1, max_pixels=1_000_000, queue_size=1)
+    await decoder.decode(Upload(None, content), 0, [INPUT], deadline=FAR)
+    decoder.close()
+    assert (threads == [threading.main_thread()]) is inline
 
 
 async def test_a_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:

@@ -199,7 +199,7 @@ async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_wit
     write_explainable(tmp_path)
     settings = settings_for(tmp_path, threads=1, max_explanations=1, deadline_seconds=0.4)
     long = (
-        "/saliency?method=integrated_gradients,smoothgrad,occlusion&steps=256&samples=256&window=1&stride=1&format=json"
+        "/saliency?method=integrated_gradients,smoothgrad,occlusion&steps=64&samples=64&window=1&stride=1&format=json"
     )
     async with listening_app(settings) as app:
         await explained(app)

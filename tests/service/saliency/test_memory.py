@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.test_memory import MIB, PICTURES, growth_mib
+from tests.service.test_memory import PICTURES, growth_mib
 from tests.support.gradient_graphs import write_explainable
 from tests.support.service import ServiceProcess, service_process
 from tests.support.wire import answer_on, head, request
@@ -60,13 +60,13 @@ def test_explanations_made_refused_and_given_up(service: ServiceProcess) -> None
 
 def test_tensors_that_are_not_what_they_say(service: ServiceProcess) -> None:
     tensor = {"name": "images", "datatype": "UINT8", "shape": [1, 8, 8, 3]}
-    lying = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": 4 * MIB}}]}).encode()
-    many = json.dumps({"inputs": [tensor | {"shape": [2**40, 8, 8, 3], "data": [0] * 300_000}]}).encode()
+    lying = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": 200_000}}]}).encode()
+    many = json.dumps({"inputs": [tensor | {"shape": [2**40, 8, 8, 3], "data": [0] * 60_000}]}).encode()
 
     def talk(address: tuple[str, int], chance: random.Random) -> None:
         with socket.create_connection(address, timeout=60) as connection:
             for _ in range(10):
-                for body, length in ((lying + bytes(4 * MIB), len(lying)), (many, len(many)), (bytes(MIB + 1), 0)):
+                for body, length in ((lying + bytes(200_000), len(lying)), (many, len(many)), (bytes(200_001), 0)):
                     lines = (f"Content-Length: {len(body)}", f"Inference-Header-Content-Length: {length}")
                     connection.sendall(head(*lines, path="/v2/models/cnn/infer") + body)
                     assert answer_on(connection).status == 400

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -33,14 +33,19 @@ from service.errors import (
 from service.http.fast_routes import FastRoute
 from service.http.request_body import DisconnectWatcher
 from service.openinference.answer import Answer, answer_of
-from service.openinference.body import JSON_LENGTH, decompressed, read_framing
+from service.openinference.body import JSON_LENGTH, Framing, decompressed, max_content_bytes, read_framing
 from service.openinference.call import Call, read_call
 from service.openinference.errors import ROOT, TAG, error_responses
 from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
+from service.openinference.images import ImageShape
 from service.openinference.messages import InferenceResponse
+from service.settings import Settings
 from service.state import state_of
 
 router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=FastRoute)
+
+# Larger bodies are parsed on the threads of the decoder.
+_INLINE_BYTES = 64 * 1024
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
@@ -112,14 +117,14 @@ async def _infer(request: Request) -> Response:
     context = state["context"]
     engine = state["engine"]
     served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
-    call, decode_seconds = await _read(request, served)
-    if call.precision is not None:
-        served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
-    deadline = context.deadline
-    if call.timeout_seconds is not None:
-        deadline = min(deadline, context.started + call.timeout_seconds)
-    connection = DisconnectWatcher(request.receive)
+    connection = DisconnectWatcher(request.scope, request.receive)
     try:
+        call, decode_seconds = await _read(request, served, connection)
+        if call.precision is not None:
+            served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
+        deadline = context.deadline
+        if call.timeout_seconds is not None:
+            deadline = min(deadline, context.started + call.timeout_seconds)
         inference = await engine.infer(
             served,
             call.images_NHWC,
@@ -133,18 +138,28 @@ async def _infer(request: Request) -> Response:
     return _response(answer_of(call, served, inference.outputs))
 
 
-async def _read(request: Request, served: ModelVariant) -> tuple[Call, float]:
+async def _read(request: Request, served: ModelVariant, client: DisconnectWatcher) -> tuple[Call, float]:
     """Parse the body; returns the call and the seconds of parsing. The body is released on return."""
     state, headers = state_of(request), request.scope["headers"]
     framing = read_framing(headers)
-    body = await state["body_reader"].read_whole(headers, request.receive, deadline=state["context"].deadline)
+    deadline = state["context"].deadline
+    body = await state["body_reader"].read_whole(headers, request.receive, deadline=deadline)
     started = time.perf_counter()
-    if framing.encoding is not None:
-        limit = state["settings"].max_body_bytes
-        body = await asyncio.to_thread(decompressed, body, framing.encoding, limit)
     shape_HWC = (*served.size, served.manifest.input.channels)
-    call = read_call(body, framing.json_length, shape_HWC, max_images=state["settings"].queue_size)
+    parse = partial(_parsed, body, framing, shape_HWC, state["settings"])
+    if framing.encoding is None and len(body) <= _INLINE_BYTES:
+        call = parse()
+    else:
+        call = await state["engine"].parse(parse, deadline=deadline, client=client)
     return call, time.perf_counter() - started
+
+
+def _parsed(body: bytes, framing: Framing, shape_HWC: ImageShape, settings: Settings) -> Call:
+    limit = min(settings.max_body_bytes, max_content_bytes(shape_HWC, settings.queue_size))
+    content = body if framing.encoding is None else decompressed(body, framing.encoding, limit)
+    if len(content) > limit:
+        raise BodyTooLargeError(limit)
+    return read_call(content, framing.json_length, shape_HWC, max_images=settings.queue_size)
 
 
 def _response(answer: Answer) -> Response:

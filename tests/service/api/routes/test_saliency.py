@@ -336,6 +336,8 @@ async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
 class Client:
     """Fake connection that disconnects on request."""
 
+    address = "192.0.2.1"
+
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []
 

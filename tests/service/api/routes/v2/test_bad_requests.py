@@ -47,6 +47,15 @@ def with_length(body: Body, length: str) -> Body:
     return body[0], {LENGTH: length}
 
 
+async def test_json_larger_than_any_valid_request_is_not_parsed(home: Path) -> None:
+    async with running_app(settings_for(home, queue_size=64)) as app:
+        limit = 64 * SIZE * 8 + 64 * 1024
+        content = b'{"inputs": [{"data": [' + b"0," * limit + b"0]}]}"
+        for body, headers in ((content, {}), (gzip.compress(content), {"content-encoding": "gzip"})):
+            answer = await app.client.post(INFER, content=body, headers=headers)
+            assert f"at most {limit} bytes" in assert_error(answer, 413)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [

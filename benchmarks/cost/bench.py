@@ -1,0 +1,180 @@
+"""Cost benchmark: CPU time and peak memory of one API process for the dearest requests that need no key."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import httpx
+import psutil
+import typer
+from PIL import Image
+
+from benchmarks.common import report as reports
+from benchmarks.common.inputs import draw_images
+from benchmarks.common.machine import describe_machine
+from benchmarks.common.report import BenchmarkError, Figures, Goal, TextTable, append, check_goals, goals_table, summary
+from benchmarks.common.server import READY_REQUEST, Server, cpu_seconds, start_duet
+from core.files.home import shipped_models
+from service.api.common.explanation_query import MAX_STEPS
+from tests.hostile.image_files import FILES, saved
+
+CPU, MEMORY = "CPU, s", "memory above idle, MB"
+GOALS = (
+    Goal("dearest request: CPU, s", "<=", 1.0),
+    Goal("dearest request: memory above idle, MB", "<=", 150.0),
+    Goal("memory after all requests, times fresh", "<=", 1.5),
+)
+_TIMEOUT_SECONDS = 120.0
+_RAW = {"Content-Type": "application/octet-stream"}
+
+
+class Case(NamedTuple):
+    """A request, and words for the table."""
+
+    what: str
+    method: str
+    path: str
+    arguments: dict[str, Any]
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="Times that each request is sent.")] = 3,
+    out: reports.Out = None,
+    markdown: reports.Markdown = None,
+) -> None:
+    """Measure the dearest anonymous requests; exit with code 1 if one exceeds its goal."""
+    console = reports.progress_console()
+    samples: dict[str, Figures] = {}
+    rows: list[tuple[str, ...]] = []
+    with serving() as server, httpx.Client(base_url=server.url, timeout=_TIMEOUT_SECONDS) as client:
+        fresh = server.process.memory_info().rss
+        for case in [*image_cases(), *tensor_cases(), *explanation_cases(), *page_cases()]:
+            console.print(case.method, case.path, case.what)
+            figures: Figures = {}
+            for _ in range(rounds):
+                status, found = measure(server.process, client, case)
+                append(figures, found)
+            server.require_alive()
+            samples[f"{case.method} {case.path}: {case.what}"] = figures
+            route = f"{case.method} {case.path.partition('?')[0]}"
+            rows.append((route, case.what, str(status), *map(summary, figures.values())))
+        after = server.process.memory_info().rss
+    table = TextTable("Requests without a key", ("route", "request", ">status", f">{CPU}", f">{MEMORY}"), tuple(rows))
+    dearest: Figures = {
+        f"dearest request: {name}": [max(statistics.median(figures[name]) for figures in samples.values())]
+        for name in (CPU, MEMORY)
+    } | {"memory after all requests, times fresh": [after / fresh]}
+    verdicts = check_goals(GOALS, dearest)
+    head = f"{describe_machine()} Medians of {rounds} requests, with the lowest and the highest."
+    reports.report(head, [table, goals_table(verdicts)], samples, out=out, markdown=markdown)
+    if not all(verdict.met for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Start one API process with the shipped models."""
+    with tempfile.TemporaryDirectory(prefix="duet-cost-") as folder:
+        home = Path(folder) / "home"
+        with start_duet(home, {"DUET_EMBEDDED_WORKER": "0"}, models=shipped_models()) as server:
+            server.wait_for_answer(READY_REQUEST)
+            yield server
+
+
+def measure(process: psutil.Process, client: httpx.Client, case: Case) -> tuple[int, dict[str, float]]:
+    """Send a request; return its status, the CPU seconds of the process, and its peak above its memory before."""
+    proc = Path("/proc") / str(process.pid)
+    (proc / "clear_refs").write_text("5", encoding="ascii")  # resets the peak
+    before, cpu = _resident_mb(proc, "VmRSS"), cpu_seconds([process])
+    answer = client.request(case.method, case.path, **case.arguments)
+    return answer.status_code, {CPU: cpu_seconds([process]) - cpu, MEMORY: _resident_mb(proc, "VmHWM") - before}
+
+
+def _resident_mb(proc: Path, name: str) -> float:
+    for line in (proc / "status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise BenchmarkError(f"{proc}/status has no {name}: this benchmark needs Linux")
+
+
+def image_cases() -> list[Case]:
+    """Single files of the hostile corpus, and forms of many images."""
+    cases = [
+        Case(file.name.replace("_", " "), "POST", "/predict", {"content": file.build(), "headers": _RAW})
+        for file in FILES
+    ]
+    [rgba] = [case.arguments["content"] for case in cases if case.what == "png rgba"]
+    small = draw_images(64, height=32, width=32).pngs
+    webp = saved(Image.new("RGB", (3_000, 3_000)), "WEBP", lossless=True, quality=0, method=0)
+    return [
+        *cases,
+        Case("64 small images, averaged views", "POST", "/predict?tta=true", _form(small)),
+        Case("2 RGBA images of 25 megapixels", "POST", "/predict", _form([rgba] * 2)),
+        Case("64 WebP images of 9 megapixels", "POST", "/predict", _form([webp] * 64)),
+        Case("RGBA image of 25 megapixels", "POST", "/compare", {"content": rgba, "headers": _RAW}),
+    ]
+
+
+def tensor_cases() -> list[Case]:
+    """Inference requests of the Open Inference Protocol."""
+    path, count = "/v2/models/cnn/infer", 64
+    shape = f'"name": "images", "datatype": "UINT8", "shape": [{count}, 32, 32, 3]'
+    values = b",".join([b"255"] * count * 32 * 32 * 3)
+    json = b'{"inputs": [{%s, "data": [%s]}]}' % (shape.encode(), values)
+    many = b'{"inputs": [{%s, "data": [%s]}]}' % (shape.encode(), b",".join([b"{}"] * 3_000_000))
+    gzipped = {"Content-Encoding": "gzip"}
+    return [
+        Case("JSON of 64 images", "POST", path, {"content": json}),
+        Case("gzip of 9 MB of JSON objects", "POST", path, {"content": gzip.compress(many), "headers": gzipped}),
+        Case(
+            "gzip of 2 MB of JSON objects",
+            "POST",
+            path,
+            {"content": gzip.compress(b'{"inputs": [%s]}' % b",".join([b"{}"] * 600_000)), "headers": gzipped},
+        ),
+    ]
+
+
+def explanation_cases() -> list[Case]:
+    """Explanations with the largest parameters that are allowed."""
+    image = {"content": draw_images(1, height=32, width=32).pngs[0], "headers": _RAW}
+    largest = {
+        "integrated_gradients": f"steps={MAX_STEPS}",
+        "smoothgrad": f"samples={MAX_STEPS}",
+        "occlusion": "window=2&stride=2",
+    }
+    return [
+        *(
+            Case(f"{method}, {parameters}", "POST", f"/saliency?model=cnn&method={method}&{parameters}", image)
+            for method, parameters in largest.items()
+        ),
+        Case(
+            "all methods",
+            "POST",
+            "/saliency?model=cnn&method=saliency,smoothgrad,integrated_gradients,occlusion",
+            image,
+        ),
+        Case("all methods", "POST", "/compare?saliency=saliency,smoothgrad,integrated_gradients,occlusion", image),
+    ]
+
+
+def page_cases() -> list[Case]:
+    """Answers that are made of files, records or the schema."""
+    archive = io.BytesIO(bytes(10_000_000))
+    paths = ("/metrics", "/metrics/compare", "/models", "/openapi.json", "/docs", "/", "/readyz")
+    return [
+        *(Case("GET", "GET", path, {}) for path in paths),
+        Case("10 MB without a key", "PUT", "/datasets/cost", {"content": archive.getvalue()}),
+        Case("job without a key", "POST", "/train", {"json": {"recipe": "cnn_fast"}}),
+    ]
+
+
+def _form(images: Sequence[bytes]) -> dict[str, Any]:
+    return {"files": [("file", (f"{number}.img", content)) for number, content in enumerate(images)]}

@@ -1,0 +1,282 @@
+"""Decoding limits: bounds the CPU time and memory of a decoder from the structure of an image file.
+
+A small file can demand much work: tiles larger than the image, thousands of JPEG scans, a canvas that is allocated
+before its size can be read. `check_structure` reads the structure of the file itself, before Pillow opens it.
+`check_memory` estimates the memory of an opened image before its pixels are loaded.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    IMAGELENGTH,
+    IMAGEWIDTH,
+    ROWSPERSTRIP,
+    SAMPLESPERPIXEL,
+    STRIPOFFSETS,
+    TILELENGTH,
+    TILEOFFSETS,
+    TILEWIDTH,
+    TiffImageFile,
+)
+
+from core.errors import ImageError, ImageTooLargeError
+
+MAX_PIXELS = 25_000_000
+"""Default limit of an image, in pixels."""
+MAX_SIDE = 65_535
+"""The resampling filter's table grows with the longer side, so a strip of one pixel's height needs a limit too."""
+MAX_DECODE_BYTES = 150_000_000
+"""Memory of one decoder. 25 megapixels of RGB take 100 MB, because Pillow stores four bytes per pixel."""
+MAX_SEGMENTS = 20_000
+"""PNG chunks, JPEG segments, GIF sub-blocks before the first image, or TIFF tiles. Each costs some microseconds."""
+MAX_SCANS = 64
+"""Scans of a JPEG. Progressive encoders write about ten."""
+MAX_SCAN_PIXELS = 24 * MAX_PIXELS
+"""Pixels of a JPEG times its scans; each scan passes over the whole image."""
+MAX_RLE_PIXELS = 1_000_000
+"""Pixels of a run-length encoded BMP, which Pillow decodes in Python, about ten megapixels per second."""
+
+# Markers with a segment, and the end marker: no stuffed zero, fill byte, restart marker, TEM or SOI.
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
+# Pixels pass the decoder; these chunks change how. Others (text, profiles, times) may be huge and are never used.
+_PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"})
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BMP_RLE = {1, 2}
+
+
+def check_structure(data: bytes, *, max_pixels: int) -> bytes:
+    """Check the structure of an image file, and remove the ancillary chunks of a PNG.
+
+    Args:
+        data: a whole file of a supported format, recognized by its signature.
+        max_pixels: largest allowed number of pixels.
+
+    Returns:
+        The file to decode: `data`, or for a PNG only the chunks that affect the pixels.
+
+    Raises:
+        ImageTooLargeError: decoding would take too much time or memory; the message names the limit.
+    """
+    if data.startswith(_PNG_SIGNATURE):
+        return _without_ancillary_chunks(data)
+    if data.startswith(b"\xff\xd8"):
+        _check_jpeg(data)
+    elif data.startswith(b"RIFF"):
+        _check_webp(data, max_pixels)
+    elif data.startswith(b"GIF8"):
+        _check_gif(data)
+    elif data.startswith(b"BM"):
+        _check_bmp(data)
+    return data
+
+
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Check the width and height of an image.
+
+    Raises:
+        ImageTooLargeError: more than `max_pixels` pixels, or a side over `MAX_SIDE`.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"the image has {width}x{height} pixels; the limit is {megapixels(max_pixels)}, so scale it down first"
+        )
+    if max(size) > MAX_SIDE:
+        raise ImageTooLargeError(
+            f"the image has {width}x{height} pixels; no side may exceed {MAX_SIDE}, so crop it or scale it down first"
+        )
+
+
+def check_memory(image: ImageFile, data: bytes, *, converted_pixels: int) -> None:
+    """Check the memory that decoding needs, for an image whose pixels are not loaded.
+
+    Args:
+        image: opened by Pillow; for a JPEG, after `draft`.
+        data: the file.
+        converted_pixels: pixels of the RGB copy that is made of the image; 0 if it is used as it is.
+
+    Raises:
+        ImageTooLargeError: more than `MAX_DECODE_BYTES`.
+    """
+    width, height = image.size
+    per_pixel = 16 if image.format == "WEBP" else _stored_bytes(image.mode)  # libwebp holds four RGBA canvases
+    needed = width * height * per_pixel + 4 * converted_pixels
+    if image.format == "JPEG":
+        needed += _coefficient_bytes(data)
+    elif isinstance(image, TiffImageFile):
+        needed += _tile_bytes(image)
+    if needed > MAX_DECODE_BYTES:
+        raise ImageTooLargeError(
+            f"decoding this {image.format} image takes {needed / 1e6:.0f} MB of memory; the limit is "
+            f"{MAX_DECODE_BYTES / 1e6:.0f} MB, so scale it down or save it as an RGB PNG or baseline JPEG"
+        )
+
+
+def is_quick(data: bytes, *, max_bytes: int, max_pixels: int) -> bool:
+    """True for a small PNG or baseline JPEG, whose decoding takes well under a millisecond."""
+    if len(data) > max_bytes:
+        return False
+    if data.startswith(_PNG_SIGNATURE):
+        width, height = struct.unpack_from(">II", data, 16) if len(data) >= 24 else (0, 0)
+    elif data.startswith(b"\xff\xd8"):
+        marker, start = next(((kind, at) for kind, at in _segments(data) if kind in _JPEG_FRAMES), (0, 0))
+        if marker not in _SEQUENTIAL or len(data) < start + 9:
+            return False
+        height, width = struct.unpack_from(">HH", data, start + 5)
+    else:
+        return False
+    return 0 < int(width) * int(height) <= max_pixels
+
+
+def has_end_marker(data: bytes) -> bool:
+    """False for a JPEG that ends before its end marker."""
+    segments = _segments(data)
+    return bool(segments) and segments[-1][0] == _END_OF_IMAGE
+
+
+def megapixels(pixels: int) -> str:
+    """A number of pixels in words, such as "25 megapixels"."""
+    return f"{pixels / 1e6:g} megapixels"
+
+
+def _stored_bytes(mode: str) -> int:
+    """Bytes per pixel in Pillow's memory."""
+    return {"1": 1, "L": 1, "P": 1}.get(mode, 2 if mode.startswith("I;16") else 4)
+
+
+def _too_many(what: str, limit: int) -> ImageTooLargeError:
+    return ImageTooLargeError(f"the image has more than {limit:,} {what}; save it again with another program")
+
+
+def _without_ancillary_chunks(data: bytes) -> bytes:
+    parts, position, dropped = [_PNG_SIGNATURE], len(_PNG_SIGNATURE), False
+    for _ in range(MAX_SEGMENTS + 1):
+        if position + 8 > len(data):
+            break
+        (length,) = struct.unpack_from(">I", data, position)
+        kind, end = data[position + 4 : position + 8], position + 12 + length
+        if kind in _PNG_CHUNKS or kind[:1].isupper():
+            parts.append(data[position:end])
+        else:
+            dropped = True
+        position = end
+        if kind == b"IEND":
+            break
+    else:
+        raise _too_many("chunks", MAX_SEGMENTS)
+    return b"".join(parts) if dropped else data
+
+
+def _segments(data: bytes) -> list[tuple[int, int]]:
+    """Marker and position of each segment of a JPEG up to its end marker.
+
+    Raises:
+        ImageTooLargeError: more than `MAX_SEGMENTS`.
+    """
+    segments, position = [], 2
+    while found := _JPEG_MARKER.search(data, position):
+        marker, start = found[1][0], found.start()
+        segments.append((marker, start))
+        if len(segments) > MAX_SEGMENTS:
+            raise _too_many("segments", MAX_SEGMENTS)
+        if marker == _END_OF_IMAGE or start + 4 > len(data):
+            break
+        position = start + 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
+    return segments
+
+
+def _frame(data: bytes) -> tuple[bool, int, int, list[tuple[int, int]], int]:
+    """Of a JPEG: sequential, width, height, sampling factors of each component, and number of scans.
+
+    Raises:
+        ImageError: the file has no complete frame header.
+    """
+    segments = _segments(data)
+    scans = sum(marker == _START_OF_SCAN for marker, _ in segments)
+    for marker, start in segments:
+        if marker in _JPEG_FRAMES and len(data) >= start + 10 + 3 * data[start + 9 : start + 10][0]:
+            height, width, components = struct.unpack_from(">HHB", data, start + 5)
+            factors = [data[start + 11 + 3 * number] for number in range(components)]
+            return marker in _SEQUENTIAL, width, height, [(factor >> 4, factor & 15) for factor in factors], scans
+    raise ImageError("the JPEG image is damaged or truncated; send the whole file")
+
+
+def _check_jpeg(data: bytes) -> None:
+    _, width, height, _, scans = _frame(data)
+    if scans > MAX_SCANS or scans * width * height > MAX_SCAN_PIXELS:
+        raise ImageTooLargeError(
+            f"the JPEG image has {scans} scans of {width}x{height} pixels; the limit is {MAX_SCANS} scans and "
+            f"{megapixels(MAX_SCAN_PIXELS)} in all, so save it as a baseline JPEG"
+        )
+
+
+def _coefficient_bytes(data: bytes) -> int:
+    """Memory of the coefficients that libjpeg keeps until the last scan; 0 if there is one scan."""
+    sequential, width, height, factors, scans = _frame(data)
+    if sequential and scans <= 1:
+        return 0
+    across = max((horizontal for horizontal, _ in factors), default=1) or 1
+    down = max((vertical for _, vertical in factors), default=1) or 1
+    return sum(2 * width * height * horizontal * vertical // (across * down) for horizontal, vertical in factors)
+
+
+def _check_webp(data: bytes, max_pixels: int) -> None:
+    """Check the canvas, which libwebp allocates when Pillow opens the file."""
+    kind, header = data[12:16], data[20:30]
+    if kind == b"VP8X" and len(header) == 10:
+        check_size((1 + int.from_bytes(header[4:7], "little"), 1 + int.from_bytes(header[7:10], "little")), max_pixels)
+    elif kind == b"VP8 " and len(header) == 10:
+        width, height = struct.unpack_from("<HH", header, 6)
+        check_size((width & 0x3FFF, height & 0x3FFF), max_pixels)
+    elif kind == b"VP8L" and len(header) >= 5:
+        bits = int.from_bytes(header[1:5], "little")
+        check_size((1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)), max_pixels)
+
+
+def _check_gif(data: bytes) -> None:
+    """Count the sub-blocks of extensions before the first image, which Pillow reads one by one in Python."""
+    position = 13 + ((3 << (data[10] & 7) + 1) if len(data) > 10 and data[10] & 128 else 0)
+    blocks = 0
+    while data[position : position + 1] == b"!":
+        position += 2
+        while position < len(data) and data[position]:
+            position += 1 + data[position]
+            blocks += 1
+            if blocks > MAX_SEGMENTS:
+                raise _too_many("extension blocks", MAX_SEGMENTS)
+        position += 1
+
+
+def _check_bmp(data: bytes) -> None:
+    if len(data) >= 34 and struct.unpack_from("<I", data, 14)[0] >= 40:
+        width, height, compression = *struct.unpack_from("<ii", data, 18), struct.unpack_from("<I", data, 30)[0]
+        if compression in _BMP_RLE and abs(width * height) > MAX_RLE_PIXELS:
+            raise ImageTooLargeError(
+                f"the run-length encoded BMP image has {abs(width)}x{abs(height)} pixels; the limit is "
+                f"{megapixels(MAX_RLE_PIXELS)}, so save it as a PNG"
+            )
+
+
+def _tile_bytes(image: TiffImageFile) -> int:
+    """Memory of the tile or strip that libtiff decodes at a time.
+
+    Raises:
+        ImageTooLargeError: more than `MAX_SEGMENTS` tiles or strips.
+    """
+    tags = image.tag_v2
+    if max(len(tags.get(offsets, ())) for offsets in (STRIPOFFSETS, TILEOFFSETS)) > MAX_SEGMENTS:
+        raise _too_many("tiles", MAX_SEGMENTS)
+    bits = int(max(tags.get(BITSPERSAMPLE, (1,)))) * int(tags.get(SAMPLESPERPIXEL, 1))
+    if TILEWIDTH in tags or TILELENGTH in tags:
+        width, height = tags.get(TILEWIDTH, 0), tags.get(TILELENGTH, 0)
+    else:
+        width, height = tags[IMAGEWIDTH], min(tags.get(ROWSPERSTRIP, tags[IMAGELENGTH]), tags[IMAGELENGTH])
+    return int(width) * int(height) * bits // 8

@@ -1,0 +1,183 @@
+"""Image files whose decoding would cost far more than their size suggests, and unusual files that are harmless."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from core.errors import ImageError, ImageTooLargeError
+
+SIDE = 5_000
+"""25 megapixels, the limit of an image."""
+
+
+class HostileFile(NamedTuple):
+    """A file, with the error it must raise and part of its message; `error` is None if it must be decoded."""
+
+    name: str
+    build: Callable[[], bytes]
+    error: type[ImageError] | None = None
+    message: str = ""
+
+
+def saved(image: Image.Image, file_format: str, **options: object) -> bytes:
+    """`image` as a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def tiff(tags: dict[int, tuple[int, int]], data: bytes = bytes(64)) -> bytes:
+    """TIFF of one directory; `tags` are type (3 for 16-bit, 4 for 32-bit) and value by number."""
+    entries = b"".join(
+        struct.pack("<HHI", tag, kind, 1) + (struct.pack("<HH", value, 0) if kind == 3 else struct.pack("<I", value))
+        for tag, (kind, value) in sorted(tags.items())
+    )
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+def tiff_header(width: int, height: int, compression: int = 5) -> dict[int, tuple[int, int]]:
+    """Tags of a grayscale TIFF; compression 5 is LZW."""
+    return {256: (4, width), 257: (4, height), 258: (3, 8), 259: (3, compression), 262: (3, 1), 277: (3, 1)}
+
+
+def tiff_of_huge_tiles() -> bytes:
+    """32x32 pixels in one tile of a gigapixel."""
+    return tiff(tiff_header(32, 32) | {322: (4, 32_768), 323: (4, 32_768), 324: (4, 150), 325: (4, 16)})
+
+
+def tiff_of_many_tiles() -> bytes:
+    """Uncompressed tiles of one pixel."""
+    count = 40_000
+    tags = tiff_header(200, 200, compression=1) | {322: (4, 1), 323: (4, 1), 325: (4, 1)}
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    file = tiff(tags | {324: (4, start)}, struct.pack("<I", start) * count)
+    return file.replace(struct.pack("<HHII", 324, 4, 1, start), struct.pack("<HHII", 324, 4, count, start))
+
+
+def jpeg_of_many_scans(scans: int, side: int = SIDE) -> bytes:
+    """Progressive JPEG whose last scan is repeated."""
+    file = saved(Image.new("RGB", (side, side), (10, 200, 30)), "JPEG", progressive=True)
+    last = file.rindex(b"\xff\xda")
+    return file[:-2] + file[last:-2] * scans + file[-2:]
+
+
+def jpeg_of_many_segments() -> bytes:
+    """Baseline JPEG after 30,000 empty comments."""
+    file = saved(Image.new("RGB", (32, 32)), "JPEG")
+    return file[:2] + b"\xff\xfe\0\2" * 30_000 + file[2:]
+
+
+def webp_canvas(side: int) -> bytes:
+    """WebP header of a canvas of `side` x `side` pixels with an empty lossless image."""
+    extended = bytes(4) + (side - 1).to_bytes(3, "little") * 2
+    lossless = b"\x2f" + (0x3FFF | 0x3FFF << 14).to_bytes(4, "little") + bytes(4)
+    chunks = b"VP8X" + struct.pack("<I", 10) + extended + b"VP8L" + struct.pack("<I", len(lossless)) + lossless
+    return b"RIFF" + struct.pack("<I", len(chunks) + 5) + b"WEBP" + chunks
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A PNG chunk with its checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_with(*chunks: bytes) -> bytes:
+    """32x32 PNG with chunks between its header and its pixels."""
+    file = saved(Image.new("RGB", (32, 32), (200, 20, 20)), "PNG")
+    return file[:33] + b"".join(chunks) + file[33:]
+
+
+def png_of_big_profile() -> bytes:
+    """PNG with an intact color profile of 4 MB."""
+    return png_with(png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(4_000_000))))
+
+
+def png_of_big_texts() -> bytes:
+    """PNG with 200 intact texts of 1 MB each."""
+    text = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_000_000)))
+    return png_with(*[text] * 200)
+
+
+def gif_of_many_blocks() -> bytes:
+    """GIF with an extension of a million blocks before its image."""
+    file = saved(Image.new("P", (32, 32)), "GIF")
+    start = 13 + (3 << (file[10] & 7) + 1)
+    return file[:start] + b"!\xfe" + b"\1x" * 1_000_000 + b"\0" + file[start:]
+
+
+def bmp_of_runs() -> bytes:
+    """Run-length encoded BMP of 25 megapixels without pixel data."""
+    file = bytearray(saved(Image.new("P", (8, 8)), "BMP"))
+    struct.pack_into("<ii", file, 18, SIDE, SIDE)
+    struct.pack_into("<I", file, 30, 1)
+    return bytes(file)
+
+
+def photograph(side: int) -> Image.Image:
+    """Smooth random image."""
+    small_HWC = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    return Image.fromarray(small_HWC).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def jpeg_without_end() -> bytes:
+    """Whole baseline JPEG without its end marker."""
+    return saved(photograph(200), "JPEG")[:-2]
+
+
+def truncated_jpeg() -> bytes:
+    """Baseline JPEG without its lower half."""
+    file = saved(photograph(200), "JPEG", quality=95)
+    return file[: len(file) // 2]
+
+
+def rgba(side: int) -> Image.Image:
+    """Half-transparent image."""
+    return Image.new("RGBA", (side, side), (10, 200, 30, 128))
+
+
+FILES = [
+    HostileFile("tiff_huge_tiles", tiff_of_huge_tiles, ImageTooLargeError, "1074 MB of memory"),
+    HostileFile("tiff_many_tiles", tiff_of_many_tiles, ImageTooLargeError, "more than 20,000 tiles"),
+    HostileFile("jpeg_many_scans", lambda: jpeg_of_many_scans(1_000), ImageTooLargeError, "scans of 5000x5000"),
+    HostileFile("jpeg_allowed_scans", lambda: jpeg_of_many_scans(6)),
+    HostileFile("jpeg_small_many_scans", lambda: jpeg_of_many_scans(2_000, 64), ImageTooLargeError, "64 scans"),
+    HostileFile("jpeg_many_segments", jpeg_of_many_segments, ImageTooLargeError, "more than 20,000 segments"),
+    HostileFile(
+        "jpeg_progressive_cmyk",
+        lambda: saved(Image.new("CMYK", (SIDE, SIDE)), "JPEG", progressive=True, subsampling=0),
+        ImageTooLargeError,
+        "MB of memory",
+    ),
+    HostileFile("jpeg_without_end", jpeg_without_end),
+    HostileFile("jpeg_truncated", truncated_jpeg, ImageError, "damaged or truncated"),
+    HostileFile("webp_canvas", lambda: webp_canvas(16_384), ImageTooLargeError, "16384x16384 pixels"),
+    HostileFile(
+        "webp_memory",
+        lambda: saved(Image.new("RGB", (SIDE, SIDE)), "WEBP", lossless=True, quality=0, method=0),
+        ImageTooLargeError,
+        "400 MB of memory",
+    ),
+    HostileFile("webp_largest", lambda: saved(Image.new("RGB", (3_000, 3_000)), "WEBP", quality=1, method=0)),
+    HostileFile("png_big_profile", png_of_big_profile),
+    HostileFile("png_big_texts", png_of_big_texts),
+    HostileFile(
+        "png_many_chunks",
+        lambda: png_with(*[png_chunk(b"tEXt", b"a\0b")] * 30_000),
+        ImageTooLargeError,
+        "more than 20,000 chunks",
+    ),
+    HostileFile("png_rgba", lambda: saved(rgba(SIDE), "PNG", compress_level=1)),
+    HostileFile("png_16_bit", lambda: saved(Image.fromarray(np.zeros((SIDE, SIDE), np.uint16)), "PNG")),
+    HostileFile("png_rgb", lambda: saved(Image.new("RGB", (SIDE, SIDE)), "PNG", compress_level=1)),
+    HostileFile("gif_many_blocks", gif_of_many_blocks, ImageTooLargeError, "more than 20,000 extension blocks"),
+    HostileFile("gif_palette", lambda: saved(Image.new("P", (SIDE, SIDE)), "GIF")),
+    HostileFile("bmp_runs", bmp_of_runs, ImageTooLargeError, "run-length encoded"),
+    HostileFile("tiff_rgba", lambda: saved(rgba(SIDE), "TIFF", compression="tiff_lzw")),
+    HostileFile("tiff_fax", lambda: saved(Image.new("1", (SIDE, SIDE)), "TIFF", compression="group4")),
+]
