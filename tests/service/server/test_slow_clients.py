@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.server.idle_connections import SlowConnectionReaper
+from service.server.server import SlowConnectionReaper
 from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import FORM, Peer, form, head, request

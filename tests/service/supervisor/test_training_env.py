@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.supervisor.program import Program
-from service.supervisor.training_env import TrainingSetup
-from service.supervisor.training_env_state import SetupState, clear_setup, read_setup, write_setup
+from service.supervisor.training_env import SetupState, TrainingSetup, clear_setup, read_setup, write_setup
 from tests.support.children import is_alive, lines_of, wait_until
 
 

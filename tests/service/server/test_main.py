@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.security.key_file import generated_key
-from service.server.banner import announce
+from service.server.main import announce
 from tests.support.service import settings_for, write_home
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.supervisor.program import Program
-from service.supervisor.restarting_process import RestartingProcess
+from service.supervisor.supervised_process import Backoff, RestartingProcess
 from tests.support.children import is_alive, lines_of, wait_until
 
 STUBBORN = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -100,3 +100,15 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     keeper.kill()
     stopping.join()
     assert not is_alive(pids(output)[0])
+
+
+def test_backoff_doubles_up_to_its_maximum() -> None:
+    backoff = Backoff(max_seconds=3)
+    assert [backoff.pause(0.1) for _ in range(5)] == [0.5, 1, 2, 3, 3]
+
+
+def test_backoff_is_reset_by_a_long_run() -> None:
+    backoff = Backoff()
+    assert [backoff.pause(1) for _ in range(3)] == [0.5, 1, 2]
+    assert backoff.pause(31) == 0.5
+    assert backoff.pause(1) == 1

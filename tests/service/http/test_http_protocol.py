@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from service.server.http_protocol import MAX_HEAD_BYTES, CoalescingTransport
+from service.http.admission import MAX_HEAD_BYTES, CoalescingTransport
 from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for
 from tests.support.wire import FORM, Answer, Peer, form, head, request
