@@ -110,9 +110,6 @@ class Engine:
         Raises:
             ProblemError: the model is unknown, refused or not ready, or it was not loaded before the deadline.
         """
-        champion = self.models.champions.get(family) if version is None else None
-        if champion is not None:
-            return champion.variant(precision)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self.models.find(family, version, precision)

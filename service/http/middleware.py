@@ -86,13 +86,7 @@ class RequestMiddleware:
 
 
 def read_context(headers: Iterable[tuple[bytes, bytes]], *, now: float, deadline_seconds: float) -> RequestContext:
-    """The context of the request with these headers.
-
-    Args:
-        headers: ASGI headers, names in lower case.
-        now: on the clock of `time.perf_counter`.
-        deadline_seconds: time limit of the request.
-    """
+    """The context of the request with these ASGI headers; `now` is on the clock of `time.perf_counter`."""
     request_id = traceparent = ""
     for name, value in headers:
         if name == REQUEST_ID_HEADER:
@@ -112,14 +106,7 @@ def finish(
 ) -> None:
     """Record the metrics and write the access line of a finished request.
 
-    Args:
-        metrics: metrics of the app.
-        context: context of the request; must be the current one.
-        method: HTTP method.
-        route: path template of the route.
-        path: path of the request.
-        status: status code of the response.
-        client: address of the client.
+    `context` must be the current one; `route` is the path template, `client` the address.
     """
     seconds = time.perf_counter() - context.started
     metrics.observe_request(method, route, status, seconds)

@@ -20,7 +20,6 @@ from core.errors import ConfigurationError
 from service.app import create_app
 from service.http.admission import HttpProtocol
 from service.http.middleware import Lifecycle
-from service.observability.logging import configure_logging
 from service.settings import Settings
 
 BACKLOG = 2048
@@ -28,17 +27,6 @@ LAST_REQUEST_SECONDS = 0.2
 """Time during which requests are still read from open connections after the listener has closed."""
 
 log = logging.getLogger("duet.service")
-
-
-def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:
-    """Serve as one of several workers; `on_listening` is called with the URL when requests are accepted.
-
-    Raises:
-        ConfigurationError: the address is not available.
-    """
-    configure_logging(settings.log_level, settings.log_format)
-    with bind_socket(settings, shared=True) as bound:
-        serve_on(bound, settings, on_listening)
 
 
 def serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:

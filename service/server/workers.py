@@ -22,8 +22,9 @@ from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from service.observability.logging import configure_logging
 from service.observability.metrics import MULTIPROCESS_VARIABLE
-from service.server.server import serve_as_worker
+from service.server.server import bind_socket, serve_on
 from service.settings import Settings
 from service.supervisor.supervised_process import Backoff
 
@@ -131,7 +132,9 @@ class _Supervisor:
 def run_worker(settings: Settings, sender: Connection) -> None:
     """Main function of a worker process: serve on the shared port until asked to stop or until the parent dies."""
     threading.Thread(target=_follow_parent, daemon=True, name="parent").start()
-    serve_as_worker(settings, on_listening=sender.send)
+    configure_logging(settings.log_level, settings.log_format)
+    with bind_socket(settings, shared=True) as bound:
+        serve_on(bound, settings, on_listening=sender.send)
 
 
 def _follow_parent() -> None:

@@ -53,7 +53,7 @@ def server_pid(client: Redis) -> int:
     return int(client.info("server")["process_id"])
 
 
-def test_is_durable_forgets_nothing_and_is_private(home: Path) -> None:
+def test_broker_is_durable_and_private(home: Path) -> None:
     with running(home) as client:
         told = client.config_get("append*", "maxmemory-policy", "save", "port")
         assert told["appendonly"] == "yes"
@@ -64,7 +64,7 @@ def test_is_durable_forgets_nothing_and_is_private(home: Path) -> None:
         assert socket_path(home).stat().st_mode & 0o077 == 0
 
 
-def test_what_was_acknowledged_survives_sigkill_and_the_server_is_started_again(home: Path) -> None:
+def test_acknowledged_writes_survive_sigkill(home: Path) -> None:
     with running(home) as client:
         for number in range(200):
             client.rpush("acknowledged", number)
@@ -78,7 +78,7 @@ def test_what_was_acknowledged_survives_sigkill_and_the_server_is_started_again(
         assert client.llen("acknowledged") == 200
 
 
-def test_what_cannot_be_kept_is_not_acknowledged(home: Path) -> None:
+def test_write_without_disk_is_not_acknowledged(home: Path) -> None:
     """A limit on the file size simulates a full disk: the server ends instead of continuing in memory."""
     program = EmbeddedBroker(home).prepare()
     limited = ("sh", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh", *program.command)
@@ -97,7 +97,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(home: Path) -> None:
     assert len(kept) <= acknowledged + 1
 
 
-def test_a_home_with_a_long_path_has_its_socket_elsewhere_and_leaves_nothing_there(home: Path) -> None:
+def test_long_path_has_its_socket_in_a_runtime_folder(home: Path) -> None:
     long = home / ("x" * 100)
     with running(long) as client:
         client.set("kept", "here")
@@ -109,7 +109,7 @@ def test_a_home_with_a_long_path_has_its_socket_elsewhere_and_leaves_nothing_the
         assert client.get("kept") == "here"
 
 
-def test_a_server_that_was_left_over_ends_before_the_new_one_reads_its_files(home: Path) -> None:
+def test_leftover_server_is_stopped_first(home: Path) -> None:
     left_over = EmbeddedBroker(home).prepare().start()
     try:
         wait_until(EmbeddedBroker(home).answers)
@@ -124,7 +124,7 @@ def test_a_server_that_was_left_over_ends_before_the_new_one_reads_its_files(hom
         left_over.wait()
 
 
-def test_two_servers_never_run_over_the_same_files(home: Path) -> None:
+def test_two_servers_never_share_files(home: Path) -> None:
     with running(home) as client:
         first = server_pid(client)
         os.kill(first, signal.SIGSTOP)  # so that it does not hear that it is to go

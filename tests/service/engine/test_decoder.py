@@ -111,7 +111,7 @@ async def test_disconnect_frees_the_place(decoder: Decoder, gate: Gate) -> None:
     assert len(gate.begun) == 1
 
 
-async def test_a_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:
+async def test_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:
     gate.opened.set()
     damaged = Upload("b.png", LARGE.content[: len(LARGE.content) // 2])
     with pytest.raises(UnreadableImageError, match=r"b\.png") as raised:

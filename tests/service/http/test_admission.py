@@ -261,9 +261,7 @@ async def test_admitted_requests_count_until_they_are_queued(home: Path) -> None
         assert engine.admit_champion("cnn") is not None
 
 
-async def test_an_admitted_request_is_matched_parsed_and_admitted_once(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_admitted_request_is_matched_and_parsed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def count(owner: type, name: str) -> None:

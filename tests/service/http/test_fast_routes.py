@@ -168,7 +168,7 @@ async def test_errors_of_the_endpoint_become_problems(error: Exception, status: 
     assert counted.slugs == [slug]
 
 
-async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> None:
+async def test_query_is_parsed_once_unless_it_is_invalid() -> None:
     parsed: list[str] = []
 
     class Noted(AskQuery):

@@ -111,7 +111,7 @@ async def test_rest_of_a_rejected_body_is_not_awaited(listening: ListeningApp, g
 
 
 @pytest.mark.slow
-async def test_a_client_that_pauses_between_requests_keeps_its_connection(listening: ListeningApp) -> None:
+async def test_pause_between_requests_keeps_the_connection(listening: ListeningApp) -> None:
     async with await Peer.connect(listening.address) as peer:
         for _ in range(3):
             await peer.send(request(IMAGE))
