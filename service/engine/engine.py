@@ -190,13 +190,10 @@ class Engine:
             served: the model.
             images_NHWC: uint8 [N, H, W, 3], N >= 1.
             decode_seconds: seconds spent on reading the images from the request, for the metrics.
-            begun: time when the head of the request was read, for the metrics; on the clock of `time.perf_counter`.
-            deadline: on the same clock.
-            client: watched while the images wait for the model.
+            begun, deadline, client: as in `predict`.
 
         Raises:
-            QueueFullError: the queue of the model has no room for the images.
-            DeadlineExceededError: the deadline passed before the outputs were ready.
+            QueueFullError, DeadlineExceededError: see `predict`.
         """
         inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
