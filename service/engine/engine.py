@@ -184,13 +184,9 @@ class Engine:
         deadline: float,
         client: DisconnectSource | None = None,
     ) -> Inference:
-        """Outputs of one model for images of its input size.
+        """Outputs of one model for images, uint8 [N, H, W, 3], of its input size; N >= 1.
 
-        Args:
-            served: the model.
-            images_NHWC: uint8 [N, H, W, 3], N >= 1.
-            decode_seconds: seconds spent on reading the images from the request, for the metrics.
-            begun, deadline, client: as in `predict`.
+        `decode_seconds` is the time spent on reading the images. `predict` describes the other arguments.
 
         Raises:
             QueueFullError, DeadlineExceededError: see `predict`.
