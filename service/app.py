@@ -41,9 +41,9 @@ from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
+from service.http.admission import PREDICT
 from service.http.fast_routes import FastPathApp
-from service.http.lifecycle import Lifecycle
-from service.http.middleware import RequestMiddleware
+from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
 from service.http.request_body import BodyReader
@@ -121,7 +121,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
                 explainer=Explainer(engine.run_background, max_explanations=settings.max_explanations),
                 metrics=recorded,
                 lifecycle=lifecycle,
-                predict_route=app.fast_routes["POST", predict.PREDICT],
+                predict_route=app.fast_routes["POST", PREDICT],
                 body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,

@@ -11,7 +11,7 @@ from service.datasets.uploads import DatasetUploader
 from service.engine.engine import Engine
 from service.engine.loaded_model import ModelVariant
 from service.http.fast_routes import FastRoute
-from service.http.lifecycle import Lifecycle
+from service.http.middleware import Lifecycle
 from service.http.request_body import BodyReader
 from service.jobs.service import JobService
 from service.models.comparisons import Comparisons

@@ -144,8 +144,10 @@ def split(text: str) -> list[str]:
 
 def run_command(name: str, main: Callable[..., None]) -> None:
     """Run `main` with the command line; print a DuetError as one line on stderr and exit with code 1."""
-    # Handle SIGTERM like Ctrl-C, so that context managers stop all servers.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # Handle SIGTERM like Ctrl-C, so that context managers stop all servers. A shell that starts the benchmark in the
+    # background makes it ignore SIGINT, so set both.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(main)
     try:

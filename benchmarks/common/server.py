@@ -18,7 +18,7 @@ import psutil
 from benchmarks.common.http import HOST, Answer, BadAnswerError, ask
 from benchmarks.common.machine import pinned
 from benchmarks.common.report import BenchmarkError
-from service.broker import embedded_url
+from service.broker.address import embedded_url
 from service.jobs.store.heartbeats import Heartbeats, WorkerReport
 from service.jobs.store.redis_client import connect
 

@@ -65,7 +65,7 @@ def _wait_for_installation(command: str, python: Path) -> None:
     """Show a progress line while a running service installs the environment."""
     from rich.console import Console
 
-    from service.supervisor.training_env_state import read_setup
+    from service.supervisor.training_env import read_setup
 
     state = read_setup(python)
     if state is None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from service.engine.engine import Engine
 from service.errors import JobsNotConfiguredError
-from service.http.lifecycle import Lifecycle
+from service.http.middleware import Lifecycle
 from service.jobs.service import JobService
 from service.models.catalog import ModelCatalog
 from service.observability.metrics import Metrics

@@ -1,10 +1,13 @@
-"""Embedded broker of one `DUET_HOME`: server executable, folders, options and health check."""
+"""Embedded broker of one `DUET_HOME`: lock, server executable, folders, options and health check."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +19,30 @@ from service.supervisor.program import Program
 _SERVERS = ("valkey-server", "redis-server")
 _RESPONSE_SECONDS = 1.0
 _STOP_SECONDS = 10.0
+
+
+@contextmanager
+def sole_service(home: Path) -> Iterator[None]:
+    """Hold the lock that allows one `duet serve` with an embedded broker per `home`; the kernel releases it at exit.
+
+    Raises:
+        ConfigurationError: another process holds it, or the folder cannot be used.
+    """
+    ensure_home(home)
+    folder = broker_folder(home)
+    ensure_private(folder)
+    with os.fdopen(os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"another duet serve runs on {home} (process {held.read().strip() or 'unknown'}): stop it, or set "
+                "another DUET_HOME; to run several on one DUET_HOME, start a Redis server and set DUET_REDIS_URL"
+            ) from None
+        held.truncate()
+        held.write(f"{os.getpid()}\n")
+        held.flush()
+        yield
 
 
 class EmbeddedBroker:

@@ -115,9 +115,6 @@ class Engine:
         Raises:
             ProblemError: the model is unknown, refused or not ready, or it was not loaded before the deadline.
         """
-        champion = self.models.champions.get(family) if version is None else None
-        if champion is not None:
-            return champion.variant(precision)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self.models.find(family, version, precision)
@@ -192,19 +189,12 @@ class Engine:
         deadline: float,
         client: DisconnectSource | None = None,
     ) -> Inference:
-        """Outputs of one model for images of its input size.
+        """Outputs of one model for images, uint8 [N, H, W, 3], of its input size; N >= 1.
 
-        Args:
-            served: the model.
-            images_NHWC: uint8 [N, H, W, 3], N >= 1.
-            decode_seconds: seconds spent on reading the images from the request, for the metrics.
-            begun: time when the head of the request was read, for the metrics; on the clock of `time.perf_counter`.
-            deadline: on the same clock.
-            client: watched while the images wait for the model.
+        `decode_seconds` is the time spent on reading the images. `predict` describes the other arguments.
 
         Raises:
-            QueueFullError: the queue of the model has no room for the images.
-            DeadlineExceededError: the deadline passed before the outputs were ready.
+            QueueFullError, DeadlineExceededError: see `predict`.
         """
         inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)

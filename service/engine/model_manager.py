@@ -82,21 +82,18 @@ class ModelManager:
         """Read the champions once and load those that are not served yet, one family at a time."""
         # Locked: a refresh that read the champions before a promotion must not overwrite a later refresh.
         async with self._refreshing:
-            await self._refresh()
-
-    async def _refresh(self) -> None:
-        try:
-            self._champion_numbers = await asyncio.to_thread(self._repository.champions)
-            self._alias_problem = None
-        except RepositoryError as error:
-            if self._alias_problem is None:
-                log.error("could not read the champions: %s", error)
-            self._alias_problem = str(error)
-        for family, version in self._champion_numbers.items():
-            served = self.champions.get(family)
-            if served is None or served.version != version:
-                await self._switch(family, version)
-        self._refreshed_once = True
+            try:
+                self._champion_numbers = await asyncio.to_thread(self._repository.champions)
+                self._alias_problem = None
+            except RepositoryError as error:
+                if self._alias_problem is None:
+                    log.error("could not read the champions: %s", error)
+                self._alias_problem = str(error)
+            for family, version in self._champion_numbers.items():
+                served = self.champions.get(family)
+                if served is None or served.version != version:
+                    await self._switch(family, version)
+            self._refreshed_once = True
 
     async def find(self, family: str, version: int | None, precision: Precision | None = None) -> ModelVariant:
         """The champion of a family, or the requested version, which is loaded if necessary.

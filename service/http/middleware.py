@@ -7,12 +7,12 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalServiceError, problem_of
-from service.http.lifecycle import Lifecycle
 from service.http.problem_handlers import problem_response
 from service.observability.logging import RequestContext, current_request, log_access
 from service.observability.metrics import Metrics
@@ -29,6 +29,13 @@ _VALID_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]*)?")
 _process_id = os.urandom(8).hex()
 _numbers = count()
+
+
+@dataclass
+class Lifecycle:
+    """Lifecycle of the server process; `draining` is set once, when the process is asked to stop."""
+
+    draining: bool = False
 
 
 class RequestMiddleware:
@@ -79,13 +86,7 @@ class RequestMiddleware:
 
 
 def read_context(headers: Iterable[tuple[bytes, bytes]], *, now: float, deadline_seconds: float) -> RequestContext:
-    """The context of the request with these headers.
-
-    Args:
-        headers: ASGI headers, names in lower case.
-        now: on the clock of `time.perf_counter`.
-        deadline_seconds: time limit of the request.
-    """
+    """The context of the request with these ASGI headers; `now` is on the clock of `time.perf_counter`."""
     request_id = traceparent = ""
     for name, value in headers:
         if name == REQUEST_ID_HEADER:
@@ -105,14 +106,7 @@ def finish(
 ) -> None:
     """Record the metrics and write the access line of a finished request.
 
-    Args:
-        metrics: metrics of the app.
-        context: context of the request; must be the current one.
-        method: HTTP method.
-        route: path template of the route.
-        path: path of the request.
-        status: status code of the response.
-        client: address of the client.
+    `context` must be the current one; `route` is the path template, `client` the address.
     """
     seconds = time.perf_counter() - context.started
     metrics.observe_request(method, route, status, seconds)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.errors import DataError
 from core.images.cifar_reader import LabelledImages, find_python_batches, read_test_images
-from service.saliency.png import enlarged_png
+from service.saliency.render import to_png
 
 log = logging.getLogger("duet.service")
 _EVERY = 10
@@ -45,7 +45,7 @@ class Samples:
         if images is None or not 0 <= index < len(images.labels_N):
             return None
         label = images.class_names[images.labels_N[index]]
-        return Sample(enlarged_png(images.pixels_NHWC[index], 1), label)
+        return Sample(to_png(images.pixels_NHWC[index]), label)
 
     def _images(self) -> LabelledImages | None:
         with self._lock:

@@ -79,15 +79,12 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
     The buffer is flushed with the next line of any other logger, after FLUSH_SECONDS, and when the process exits.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, is_json: bool) -> None:
         super().__init__(stream)
+        self.is_json = is_json
+        self.setFormatter(JsonFormatter() if is_json else TextFormatter())
         self._lines: list[str | _Access] = []
         self._timer: threading.Timer | None = None
-
-    @property
-    def writes_json(self) -> bool:
-        """True if the lines are JSON objects."""
-        return isinstance(self.formatter, JsonFormatter)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Buffer one line; the caller holds the lock of the handler."""
@@ -145,20 +142,11 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
 
 
 def log_access(level: int, method: str, path: str, status: int, seconds: float, client: str | None) -> None:
-    """Write the access line of a request.
-
-    Args:
-        level: level of the line.
-        method: HTTP method.
-        path: path of the request.
-        status: status code of the response.
-        seconds: time from the head of the request to the end of the response.
-        client: address of the client.
-    """
+    """Write the access line of a request; `seconds` is the time from its head to the end of the response."""
     if not access_log.isEnabledFor(level):
         return
     handlers = logging.root.handlers
-    if len(handlers) == 1 and isinstance(handlers[0], BufferedHandler) and handlers[0].writes_json:
+    if len(handlers) == 1 and isinstance(handlers[0], BufferedHandler) and handlers[0].is_json:
         request = current_request.get()
         handlers[0].access(_Access(time.time(), level, method, path, status, seconds, client, request))
     else:
@@ -210,8 +198,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
         log_format: `json` or `text`.
         stream: standard error by default, because standard output has only the address line.
     """
-    handler = BufferedHandler(stream)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler = BufferedHandler(stream, is_json=log_format == "json")
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These fields are not used and slow to collect: see "Optimization" in Python's logging documentation.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -5,6 +5,7 @@ H, W: height and width, C: channels, S: steps or samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from service.engine.arrays import Floats, Pixels
-from service.saliency.baselines import Baseline
 from service.saliency.runs import Runs
-from service.saliency.windows import windows
 
 Doubles = npt.NDArray[np.float64]
+Window = tuple[slice, slice]
+Baseline = Literal["black", "white", "mean", "blur"]
 MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
 
 
@@ -34,7 +35,7 @@ class Parameters:
         seed: of that noise.
         window: side of the occlusion window in pixels.
         stride: of the windows in pixels.
-        baseline: see `baselines`.
+        baseline: see `baseline_image`.
     """
 
     steps: int
@@ -227,3 +228,50 @@ def _bilinear(small: int, large: int) -> Doubles:
     """Weights [large, small] of linear interpolation between pixel centers, with edge replication."""
     centers = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
     return np.asarray(np.maximum(0, 1 - np.abs(np.subtract.outer(centers, np.arange(small)))))
+
+
+def windows(height: int, width: int, side: int, stride: int) -> list[Window]:
+    """Square windows that cover the image, row by row, clipped at the border."""
+    return [
+        (slice(top, top + side), slice(left, left + side))
+        for top in _starts(height, side, stride)
+        for left in _starts(width, side, stride)
+    ]
+
+
+def count_windows(height: int, width: int, side: int, stride: int) -> int:
+    """Number of `windows`."""
+    return len(_starts(height, side, stride)) * len(_starts(width, side, stride))
+
+
+def _starts(size: int, side: int, stride: int) -> range:
+    return range(0, (math.ceil(max(size - side, 0) / stride) + 1) * stride, stride)
+
+
+def baseline_image(name: Baseline, image_HWC: Pixels, mean: tuple[float, ...]) -> Pixels:
+    """The baseline of an image, uint8 [H, W, 3], so that the served graph accepts it.
+
+    Args:
+        name: `black`, `white`, `mean` (mean color of the training images), or `blur` (the image after a Gaussian blur
+            with a standard deviation of an eighth of its longer side).
+        image_HWC: uint8 [H, W, 3].
+        mean: of the training images' channels, in [0, 1].
+    """
+    if name == "blur":
+        return _blurred(image_HWC)
+    color_C = {"black": np.zeros(3), "white": np.ones(3), "mean": np.array(mean)}[name]
+    return np.broadcast_to(np.rint(255 * color_C).astype(np.uint8), image_HWC.shape)
+
+
+def _blurred(image_HWC: Pixels) -> Pixels:
+    height, width, _ = image_HWC.shape
+    sigma = max(height, width) / 8
+    rows, columns = _blur_weights(height, sigma), _blur_weights(width, sigma)
+    return np.asarray(np.rint(np.einsum("ih,jw,hwc->ijc", rows, columns, image_HWC, optimize=True)), np.uint8)
+
+
+def _blur_weights(size: int, sigma: float) -> Doubles:
+    """Weights [size, size] of a Gaussian blur, normalized per row, so that pixels outside the image do not count."""
+    distance = np.subtract.outer(np.arange(size), np.arange(size)) / sigma
+    weights = np.exp(-0.5 * distance**2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

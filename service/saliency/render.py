@@ -1,22 +1,26 @@
-"""Rendering of attribution maps: beside the image, or blended with it."""
+"""Rendering of attribution maps as PNG: beside the image, or blended with it."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
 from service.engine.arrays import Pixels
 from service.saliency.methods import Doubles
-from service.saliency.page import page
 
 Layout = Literal["side_by_side", "blend", "map"]
+LONGER_SIDE = 256
+"""Minimum longer side in pixels of an enlarged image."""
+GAP = 8
+"""Pixels between two images."""
 _CLIP_QUANTILE = 0.99
 _FLAT_SHARE = 1e-6
 _FLAT = 1e-12
-
 _LEVELS = 256
 
 # 33 points per map, interpolated linearly; within 1.5 levels of the originals.
@@ -80,6 +84,40 @@ def comparison_picture(images: Sequence[Pixels], panels: Sequence[Sequence[Panel
         layout: as in `picture`.
     """
     return page([_row(images, row, layout) for row in zip(*panels, strict=True)])
+
+
+def page(rows: Sequence[Sequence[Pixels]]) -> bytes:
+    """Render rows of images, uint8 [h, w, 3] of any sizes, on white as PNG; small images are enlarged."""
+    drawn = [[_enlarged(image_HWC) for image_HWC in row] for row in rows]
+    width = max(sum(image.width + GAP for image in row) for row in drawn) - GAP
+    heights = [max(image.height for image in row) for row in drawn]
+    sheet = Image.new("RGB", (width, sum(heights) + GAP * (len(rows) - 1)), "white")
+    top = 0
+    for row, height in zip(drawn, heights, strict=True):
+        left = 0
+        for image in row:
+            sheet.paste(image, (left, top))
+            left += image.width + GAP
+        top += height + GAP
+    return _png(sheet)
+
+
+def to_png(image_HWC: Pixels) -> bytes:
+    """Encode an image, uint8 [H, W, 3], as PNG."""
+    return _png(Image.fromarray(image_HWC))
+
+
+def _png(image: Image.Image) -> bytes:
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
+
+
+def _enlarged(image_HWC: Pixels) -> Image.Image:
+    """The image, enlarged by a whole factor if its longer side has fewer than LONGER_SIDE pixels."""
+    scale = -(-LONGER_SIDE // max(image_HWC.shape[:2]))
+    image = Image.fromarray(image_HWC)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
 def _row(images: Sequence[Pixels], panels: Sequence[Panel], layout: Layout) -> list[Pixels]:

@@ -12,11 +12,10 @@ from types import FrameType
 from pydantic import SecretStr
 
 from core.errors import ConfigurationError
-from service.broker.embedded import EmbeddedBroker
-from service.broker.lock import sole_service
+from service.broker.embedded import EmbeddedBroker, sole_service
 from service.settings import Settings
 from service.supervisor.program import Program
-from service.supervisor.restarting_process import RestartingProcess
+from service.supervisor.supervised_process import RestartingProcess
 from service.supervisor.training_env import TrainingSetup
 
 _STOP_MARGIN_SECONDS = 5.0

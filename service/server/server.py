@@ -9,18 +9,17 @@ import math
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.errors import ConfigurationError
 from service.app import create_app
-from service.http.lifecycle import Lifecycle
-from service.observability.logging import configure_logging
-from service.server.http_protocol import HttpProtocol
-from service.server.idle_connections import SlowConnectionReaper
+from service.http.admission import HttpProtocol
+from service.http.middleware import Lifecycle
 from service.settings import Settings
 
 BACKLOG = 2048
@@ -28,17 +27,6 @@ LAST_REQUEST_SECONDS = 0.2
 """Time during which requests are still read from open connections after the listener has closed."""
 
 log = logging.getLogger("duet.service")
-
-
-def serve_as_worker(settings: Settings, on_listening: Callable[[str], None]) -> None:
-    """Serve as one of several workers; `on_listening` is called with the URL when requests are accepted.
-
-    Raises:
-        ConfigurationError: the address is not available.
-    """
-    configure_logging(settings.log_level, settings.log_format)
-    with bind_socket(settings, shared=True) as bound:
-        serve_on(bound, settings, on_listening)
 
 
 def serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
@@ -76,6 +64,41 @@ def bind_socket(settings: Settings, *, shared: bool) -> socket.socket:
             "free address"
         ) from error
     return listener
+
+
+class SlowConnectionReaper:
+    """Closes connections that make no progress outside of a request.
+
+    uvicorn only limits the idle time between two requests. An unfinished head, or the rest of a rejected body, would
+    keep its connection open forever.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._since: dict[HttpToolsProtocol, tuple[RequestResponseCycle | None, float]] = {}
+
+    def close_expired(self, connections: Iterable[object], now: float) -> None:
+        """Close connections that have made no progress for `timeout_seconds`; call it regularly.
+
+        Args:
+            connections: all open connections.
+            now: seconds of a monotonic clock.
+        """
+        waiting = [each for each in connections if isinstance(each, HttpToolsProtocol) and _is_stalled(each)]
+        before, self._since = self._since, {}
+        for connection in waiting:
+            last_cycle, since = before.get(connection, (None, now))
+            if last_cycle is not connection.cycle:
+                since = now  # a request was completed in the meantime
+            self._since[connection] = (connection.cycle, since)
+            if now - since >= self._timeout_seconds and connection in before:
+                connection.transport.close()
+
+
+def _is_stalled(connection: HttpToolsProtocol) -> bool:
+    """Return whether no request is in progress and uvicorn has no timer for the connection."""
+    idle = connection.cycle is None or connection.cycle.response_complete
+    return idle and connection.timeout_keep_alive_task is None
 
 
 class DrainingServer(uvicorn.Server):

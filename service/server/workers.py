@@ -9,24 +9,24 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from service.observability.logging import configure_logging
 from service.observability.metrics import MULTIPROCESS_VARIABLE
-from service.server.banner import announce
-from service.server.server import serve_as_worker
+from service.server.server import bind_socket, serve_on
 from service.settings import Settings
-from service.supervisor.backoff import Backoff
+from service.supervisor.supervised_process import Backoff
 
 log = logging.getLogger("duet.workers")
 
@@ -35,33 +35,35 @@ _MARGIN_SECONDS = 5.0
 
 @dataclass
 class _Worker:
-    """Slot for a worker and its current process."""
+    """Slot for a worker and its current process, if any."""
 
     number: int
     process: SpawnProcess | None = None
-    listening: Connection | None = None
     started: float = 0.0
     due: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if it runs."""
+        if self.process is not None and self.process.is_alive() and self.process.pid:
+            os.kill(self.process.pid, number)
 
-def supervise(settings: Settings, holder: socket.socket) -> None:
+
+def supervise(settings: Settings, holder: socket.socket, on_listening: Callable[[str], None]) -> None:
     """Run `settings.workers` workers until SIGTERM or SIGINT, then drain them.
 
     Args:
         settings: settings of the service.
         holder: bound socket that does not listen; it reserves the port while workers restart.
+        on_listening: called with the URL when the first worker accepts requests.
     """
-    folder = tempfile.mkdtemp(prefix="duet-metrics-")
-    os.environ[MULTIPROCESS_VARIABLE] = folder  # read by prometheus_client when a worker imports it
     host, port = holder.getsockname()[:2]
     supervisor = _Supervisor(settings.model_copy(update={"port": port}))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
-    try:
-        supervisor.run(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with TemporaryDirectory(prefix="duet-metrics-", ignore_cleanup_errors=True) as folder:
+        os.environ[MULTIPROCESS_VARIABLE] = folder  # read by prometheus_client when a worker imports it
+        supervisor.run(lambda: on_listening(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"))
 
 
 class _Supervisor:
@@ -69,24 +71,27 @@ class _Supervisor:
         self._settings = settings
         self._workers = [_Worker(number) for number in range(settings.workers)]
         self._context = multiprocessing.get_context("spawn")
+        self._listening, self._sender = self._context.Pipe(duplex=False)
         self._stopping = False
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
-        """Ask every worker to drain; a second signal does not wait for them."""
+        """Ask every worker to drain; a second signal kills them."""
         again, self._stopping = self._stopping, True
         for worker in self._workers:
-            if worker.process is not None and worker.process.is_alive() and worker.process.pid:
-                os.kill(worker.process.pid, signal.SIGKILL if again else signal.SIGTERM)
+            worker.signal(signal.SIGKILL if again else signal.SIGTERM)
 
-    def run(self, address: str) -> None:
+    def run(self, announce: Callable[[], None]) -> None:
         """Keep all workers running until stopped, then wait for them."""
-        announced = False
+        is_announced = False
         while not self._stopping:
-            now = time.monotonic()
             for worker in self._workers:
-                if worker.process is None and now >= worker.due:
-                    self._start(worker, now)
-            announced = announced or self._announce(address)
+                if worker.process is None and time.monotonic() >= worker.due:
+                    self._start(worker)
+            if self._listening.poll():
+                self._listening.recv()
+                if not is_announced:
+                    announce()
+                is_announced = True
             self._wait(0.5)
         timeout = self._settings.drain_notice_seconds + self._settings.drain_seconds + _MARGIN_SECONDS
         deadline = time.monotonic() + timeout
@@ -98,30 +103,19 @@ class _Supervisor:
                 worker.process.kill()
                 worker.process.join()
 
-    def _start(self, worker: _Worker, now: float) -> None:
-        worker.listening, sender = self._context.Pipe(duplex=False)
+    def _start(self, worker: _Worker) -> None:
         worker.process = self._context.Process(
-            target=run_worker, args=(self._settings, sender), name=f"duet-worker-{worker.number}"
+            target=run_worker, args=(self._settings, self._sender), name=f"duet-worker-{worker.number}"
         )
         worker.process.start()
-        sender.close()
-        worker.started = now
-        if self._stopping and worker.process.pid:
-            os.kill(worker.process.pid, signal.SIGTERM)  # the signal arrived before the process existed
-
-    def _announce(self, address: str) -> bool:
-        """Print the address once, when the first worker listens."""
-        for worker in self._workers:
-            if worker.listening is not None and _is_listening(worker.listening):
-                announce(address, self._settings)
-                return True
-        return False
+        worker.started = time.monotonic()
+        if self._stopping:
+            worker.signal(signal.SIGTERM)  # the signal arrived before the process existed
 
     def _wait(self, seconds: float) -> None:
-        """Wait until a worker ends or the time is over, and free the slots of workers that ended."""
-        alive = [worker for worker in self._workers if worker.process is not None]
-        wait([worker.process.sentinel for worker in alive if worker.process is not None], seconds)
-        for worker in alive:
+        """Wait until a worker listens or ends, or the time is over, and free the slots of workers that ended."""
+        wait([self._listening, *(worker.process.sentinel for worker in self._workers if worker.process)], seconds)
+        for worker in self._workers:
             process = worker.process
             if process is None or process.is_alive():
                 continue
@@ -130,27 +124,17 @@ class _Supervisor:
                 mark_process_dead(process.pid)
             worker.process = None
             if not self._stopping:
-                self._restart_later(worker, process)
-
-    def _restart_later(self, worker: _Worker, process: SpawnProcess) -> None:
-        now = time.monotonic()
-        pause = worker.backoff.pause(now - worker.started)
-        worker.due = now + pause
-        log.error("worker %d ended with %s; restarting it in %.1f s", worker.number, process.exitcode, pause)
-
-
-def _is_listening(receiver: Connection) -> bool:
-    """Return whether the worker at the other end has reported that it listens."""
-    try:
-        return receiver.poll() and bool(receiver.recv())
-    except EOFError:
-        return False
+                pause = worker.backoff.pause(time.monotonic() - worker.started)
+                worker.due = time.monotonic() + pause
+                log.error("worker %d ended with %s; restarting it in %.1f s", worker.number, process.exitcode, pause)
 
 
 def run_worker(settings: Settings, sender: Connection) -> None:
     """Main function of a worker process: serve on the shared port until asked to stop or until the parent dies."""
     threading.Thread(target=_follow_parent, daemon=True, name="parent").start()
-    serve_as_worker(settings, on_listening=lambda _address: sender.send(os.getpid()))
+    configure_logging(settings.log_level, settings.log_format)
+    with bind_socket(settings, shared=True) as bound:
+        serve_on(bound, settings, on_listening=sender.send)
 
 
 def _follow_parent() -> None:

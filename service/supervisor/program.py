@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,23 +50,17 @@ class Program:
         """
         launcher = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), str(int(self.orphaned))]
         command = [*launcher, str(self.niceness), str(self.lock or ""), *self.command]
-        environment = {**os.environ, **self.environment}
-        if self.output is None:
-            # Standard output is reserved for the service's address line.
-            return self._popen(command, environment, sys.stderr.fileno())
-        with self.output.open("ab") as printed:
-            return self._popen(command, environment, printed.fileno())
-
-    def _popen(self, command: list[str], environment: dict[str, str], output: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        # Standard output is reserved for the service's address line.
+        with nullcontext(sys.stderr) if self.output is None else self.output.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output.fileno(),
+                stderr=output.fileno(),
+                start_new_session=True,
+            )
 
     def last_output(self, lines: int = 1) -> str | None:
         """The last `lines` non-empty lines of its output file, joined by slashes; None if there are none."""

@@ -16,6 +16,7 @@ from service.web.assets import Asset, Assets, read_assets
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^(?:import|export)\b[^"();=]*"(\.\.?/[^"]+)"', re.MULTILINE)
 ASSETS_PATH = "/ui/assets"
+HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -61,28 +62,23 @@ class Site:
 def read_site() -> Site:
     """Read pages and assets of the installed package."""
     assets = read_assets(_HERE / "static")
-    shell = _template("shell")
-    pages = {page.path: _html(shell, assets, page, _part(page.name)) for page in PAGES}
-    reference = Template(_part("reference")).substitute(assets=_base(assets))
-    return Site(assets, pages | {"/docs": Asset(reference.encode(), _HTML)})
+    shell, base = Template(_template("shell")), f"{ASSETS_PATH}/{assets.digest}"
+    pages = {page.path: _html(shell, assets, base, page) for page in PAGES}
+    reference = Template(_template("reference")).substitute(assets=base)
+    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)})
 
 
-_HTML = "text/html; charset=utf-8"
-
-
-def _html(shell: Template, assets: Assets, page: Page, main: str) -> Asset:
+def _html(shell: Template, assets: Assets, base: str, page: Page) -> Asset:
     text = shell.substitute(
-        assets=_base(assets),
+        assets=base,
         name=page.name,
         title=escape(page.title),
         summary=escape(page.summary),
-        preloads="\n".join(
-            f'    <link rel="modulepreload" href="{_base(assets)}/{name}">' for name in _scripts(assets, page)
-        ),
+        preloads="\n".join(f'    <link rel="modulepreload" href="{base}/{name}">' for name in _scripts(assets, page)),
         navigation="\n".join(_link(each, current=each is page) for each in PAGES),
-        main=main,
+        main=_template(page.name),
     )
-    return Asset(text.encode(), _HTML)
+    return Asset(text.encode(), HTML)
 
 
 def _scripts(assets: Assets, page: Page) -> list[str]:
@@ -103,13 +99,5 @@ def _link(page: Page, *, current: bool) -> str:
     return f'        <li><a href="{page.path}"{mark}>{escape(page.title)}</a></li>'
 
 
-def _base(assets: Assets) -> str:
-    return f"{ASSETS_PATH}/{assets.digest}"
-
-
-def _template(name: str) -> Template:
-    return Template(_part(name))
-
-
-def _part(name: str) -> str:
+def _template(name: str) -> str:
     return (_HERE / "templates" / f"{name}.html").read_text(encoding="utf-8")

@@ -1,16 +1,20 @@
-"""Routes of the pages: GET /, /ui/... and /docs, and their assets."""
+"""Routes of the pages: GET /, /ui/... and /docs, with their assets and the model cards as HTML."""
 
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import RouteNotFoundError
-from service.web.answers import IMMUTABLE, REFERENCE_HEADERS, REVALIDATE, SECURITY_HEADERS, answer
-from service.web.pages import ASSETS_PATH, PAGES, Site
+from service.models.catalog import ModelCatalog
+from service.models.version_files import read_card
+from service.web.assets import IMMUTABLE, REFERENCE_HEADERS, REVALIDATE, SECURITY_HEADERS, Asset, answer
+from service.web.card import card_html
+from service.web.pages import ASSETS_PATH, HTML, PAGES, Site
 
 router = APIRouter(include_in_schema=False)
 _METHODS = ["GET", "HEAD"]
@@ -45,6 +49,15 @@ async def page(request: Request, site: SiteDep) -> Response:
 
 for each in PAGES:
     router.add_api_route(each.path, page, methods=_METHODS, name=f"page_{each.name}")
+
+
+@router.api_route("/ui/models/{model}/versions/{version}/card", methods=_METHODS)
+def card(model: str, version: Annotated[int, Path(ge=1)], request: Request) -> Response:
+    """The model card of a version as HTML, for the page of the version."""
+    catalog = ModelCatalog(request.state.repository, request.state.engine.models.refusal)
+    text = read_card(catalog.repository, catalog.manifest(model, version)).decode(errors="replace")
+    found = Asset(card_html(text, f"/models/{quote(model)}/versions/{version}").encode(), HTML)
+    return answer(found, request.headers, caching=REVALIDATE, headers=SECURITY_HEADERS)
 
 
 @router.api_route("/docs", methods=_METHODS)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,19 @@ def test_choose_keeps_the_known_order() -> None:
     assert choose("--body", "", ("multipart", "raw")) == ("multipart", "raw")
     with pytest.raises(BenchmarkError, match="--body json: choose from multipart, raw"):
         choose("--body", "json", ("multipart", "raw"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_command_stops_on_signals_in_the_background(number: signal.Signals) -> None:
+    """A shell makes its background commands ignore SIGINT, and they inherit that."""
+    program = (
+        "import time; from benchmarks.common.report import run_command\n"
+        "def main() -> None:\n    print('started', flush=True); time.sleep(60)\n"
+        "run_command('benchmark', main)"
+    )
+    command = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        assert process.wait(50) == 130

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.supervisor.training_env_state import SetupState, clear_setup, write_setup
+from service.supervisor.training_env import SetupState, clear_setup, write_setup
 from tests.duet.test_extras import COMMAND, ROOT
 
 

@@ -16,8 +16,7 @@ import pytest
 
 from service.app import create_app
 from service.supervisor.program import Program
-from service.supervisor.training_env import TrainingSetup
-from service.supervisor.training_env_state import read_setup
+from service.supervisor.training_env import TrainingSetup, read_setup
 from tests.support.children import lines_of, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,8 @@ from pydantic import ConfigDict, Field
 
 from service.api.common.crop_query import CropQuery
 from service.errors import InvalidParametersError
-from service.saliency.baselines import Baseline
-from service.saliency.methods import MethodName, Parameters
+from service.saliency.methods import Baseline, MethodName, Parameters, count_windows
 from service.saliency.render import Layout
-from service.saliency.windows import count_windows
 
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 MAX_STEPS = 64

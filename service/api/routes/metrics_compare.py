@@ -30,7 +30,7 @@ from service.errors import (
 )
 from service.models.catalog import ModelRef
 from service.state import state_of
-from service.web.answers import REVALIDATE, SECURITY_HEADERS, answer
+from service.web.assets import REVALIDATE, SECURITY_HEADERS, answer
 
 PAGE_PATH = "/ui/comparison"
 _FORMS = {"application/json": "json", "text/html": "html"}

@@ -15,11 +15,11 @@ from service.api.common.crop_query import CropQuery
 from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body, success
 from service.api.examples import load_example
 from service.errors import ViewsNotMeasuredError, responses
+from service.http.admission import PREDICT
 from service.http.fast_routes import FastJsonResponse, FastRoute
 from service.http.request_body import DisconnectWatcher
 from service.state import RequestState
 
-PREDICT = "/predict"
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 
 

@@ -14,7 +14,7 @@ from service.api.common.crop_query import CropQuery
 from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body
 from service.errors import PrecisionNotPublishedError, ProblemError, responses
 from service.http.fast_routes import FastRoute
-from service.saliency.png import enlarged_png
+from service.saliency.render import to_png
 from service.state import state_of
 
 router = APIRouter(tags=["predict"], route_class=FastRoute)
@@ -67,4 +67,4 @@ async def view(request: Request, query: Annotated[ViewQuery, Query()]) -> Respon
     )
     image = await engine.decode(served, upload, deadline=context.deadline, crop=query.part)
     headers = {"X-Duet-Model": served.manifest.reference, "X-Duet-Notes": json.dumps(image.notes)}
-    return Response(enlarged_png(image.pixels_HWC, 1), media_type="image/png", headers=headers)
+    return Response(to_png(image.pixels_HWC), media_type="image/png", headers=headers)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.jobs.store.heartbeats import Readiness
-from service.supervisor.training_env_state import read_setup
+from service.supervisor.training_env import read_setup
 
 _PROBE = "import sys, importlib.util; sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))"
 _PACKAGES = ("torch", "torchvision", "onnx", "training")

@@ -10,13 +10,13 @@ from core.errors import ConfigurationError
 from service.broker.address import embedded_url, ensure_private, socket_path
 
 
-def test_the_socket_lies_beside_the_data_where_its_path_is_short_enough() -> None:
+def test_socket_is_beside_the_data_if_the_path_is_short() -> None:
     assert socket_path(Path("/srv/duet")) == Path("/srv/duet/broker/broker.sock")
     assert embedded_url(Path("/srv/duet")) == "unix:///srv/duet/broker/broker.sock"
 
 
 @pytest.mark.parametrize("name", ["x" * 90, "é" * 45])
-def test_a_path_that_is_too_long_is_replaced_by_a_short_one_of_the_same_home_alone(name: str) -> None:
+def test_long_socket_path_is_replaced_by_one_per_home(name: str) -> None:
     home = Path("/srv") / name
     found = socket_path(home)
     assert len(os.fsencode(found)) <= 100
@@ -25,26 +25,26 @@ def test_a_path_that_is_too_long_is_replaced_by_a_short_one_of_the_same_home_alo
     assert socket_path(home / "other") != found
 
 
-def test_the_longest_path_that_a_socket_takes_on_any_system_is_used() -> None:
+def test_socket_path_limit_holds_on_every_system() -> None:
     home = Path("/" + "x" * (100 - len("//broker/broker.sock")))
     assert socket_path(home) == home / "broker" / "broker.sock"
     longer = Path(f"{home}x")
     assert not socket_path(longer).is_relative_to(longer)
 
 
-def test_characters_that_mean_something_in_an_address_are_encoded() -> None:
+def test_special_characters_are_encoded_in_the_url() -> None:
     url = embedded_url(Path("/a b/100%?db=1#c"))
     assert not set("? #") & set(url)
     assert unquote(url) == "unix:///a b/100%?db=1#c/broker/broker.sock"
 
 
-def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_ensure_private_creates_a_private_folder(tmp_path: Path) -> None:
     ensure_private(tmp_path / "new")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     ensure_private(tmp_path / "new")
 
 
-def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+def test_ensure_private_refuses_a_shared_folder(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o750)
@@ -52,14 +52,14 @@ def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
         ensure_private(folder)
 
 
-def test_a_link_to_a_private_folder_is_refused(tmp_path: Path) -> None:
+def test_ensure_private_refuses_a_link(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "mine")
     with pytest.raises(ConfigurationError, match="only you can enter"):
         ensure_private(tmp_path / "link")
 
 
-def test_a_folder_that_cannot_be_created_says_what_to_do(tmp_path: Path) -> None:
+def test_ensure_private_without_permission_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="point DUET_HOME at a folder that you can write to"):
         ensure_private(tmp_path / "file" / "below")

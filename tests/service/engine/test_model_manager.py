@@ -62,7 +62,7 @@ async def test_promotion_is_served_and_old_version_stays_available(running: Runn
     assert (before["version"], before["label"]) == (1, "black")
 
 
-async def test_no_request_fails_or_mixes_versions_while_champions_change(running: RunningApp) -> None:
+async def test_champion_change_fails_no_request_and_mixes_no_versions(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
     labels = {1: "black", 2: "white"}
@@ -90,9 +90,7 @@ async def test_no_request_fails_or_mixes_versions_while_champions_change(running
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors", "README.md"])
-async def test_a_champion_with_a_changed_byte_is_refused_while_the_other_family_is_served(
-    home: Path, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_champion_with_a_changed_byte_is_refused(home: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     change_a_byte(home / "models" / "cnn" / "1" / name)
     async with running_app(settings_for(home)) as running:
         assert (await predicted(running, "?model=mlp"))["label"] == "white"
@@ -107,7 +105,7 @@ async def test_a_champion_with_a_changed_byte_is_refused_while_the_other_family_
     assert len([record for record in caplog.records if f"cnn@1: {name}" in record.getMessage()]) == 1
 
 
-async def test_a_damaged_new_champion_leaves_the_old_one_served(running: RunningApp) -> None:
+async def test_damaged_new_champion_leaves_the_old_one_served(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
     change_a_byte(models / "cnn" / "2" / "weights.safetensors")
@@ -119,7 +117,7 @@ async def test_a_damaged_new_champion_leaves_the_old_one_served(running: Running
     assert (cnn["champion"], cnn["served"]) == (2, 1)
 
 
-async def test_a_refused_version_is_served_once_it_is_whole_again(home: Path) -> None:
+async def test_refused_version_is_served_after_its_repair(home: Path) -> None:
     path = home / "models" / "cnn" / "1" / "model.onnx"
     whole = path.read_bytes()
     change_a_byte(path)
@@ -130,7 +128,7 @@ async def test_a_refused_version_is_served_once_it_is_whole_again(home: Path) ->
         assert (await running.client.get("/readyz")).json()["state"] == "ready"
 
 
-async def test_an_explicit_damaged_version_is_refused_with_its_reason(running: RunningApp) -> None:
+async def test_requested_damaged_version_is_refused_with_its_reason(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
     (models / "cnn" / "2" / "model.onnx").unlink()
@@ -167,7 +165,7 @@ async def test_model_that_contradicts_its_manifest_is_refused(
     assert reason in assert_problem(answer, 409, "version-refused")["detail"]
 
 
-async def test_a_version_without_calibration_is_refused(running: RunningApp) -> None:
+async def test_version_without_calibration_is_refused(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, calibration={})
     answer = await running.client.post("/predict?version=2", content=gray_png(0), headers=RAW)
@@ -192,13 +190,13 @@ async def test_removed_champion_is_reported(running: RunningApp) -> None:
     assert (await predicted(running))["version"] == 1
 
 
-async def test_a_damaged_alias_file_changes_nothing_that_is_served(running: RunningApp) -> None:
+async def test_damaged_alias_file_keeps_the_served_versions(running: RunningApp) -> None:
     (running.state["repository"].home_models / "aliases.json").write_text("{")
     await until_reason(running, "cnn", "aliases.json")
     assert (await predicted(running))["version"] == 1
 
 
-async def test_a_family_without_champion_asks_for_a_version(running: RunningApp) -> None:
+async def test_family_without_champion_needs_a_version(running: RunningApp) -> None:
     write_onnx_version(running.state["repository"].home_models / "pets" / "4", "pets", 4, inverted=True)
     answer = await running.client.post("/predict?model=pets", content=gray_png(0), headers=RAW)
     problem = assert_problem(answer, 404, "unknown-version")
@@ -207,7 +205,7 @@ async def test_a_family_without_champion_asks_for_a_version(running: RunningApp)
     assert (await predicted(running, "?model=pets&version=4"))["label"] == "white"
 
 
-async def test_empty_repository_is_not_ready_and_says_what_to_do(tmp_path: Path) -> None:
+async def test_empty_repository_is_not_ready(tmp_path: Path) -> None:
     async with running_app(settings_for(tmp_path), ready=False) as running:
 
         async def looked() -> bool:

@@ -43,13 +43,13 @@ def test_postprocess_equals_core_statistics(
     np.testing.assert_array_equal(np.array(outputs.set_sizes)[clear], sizes_N[clear])
 
 
-def test_equal_classes_keep_their_order_and_one_is_in_the_set() -> None:
+def test_equal_classes_keep_their_order() -> None:
     outputs = postprocess(np.zeros((1, 4), np.float32), calibration(threshold=0.9))
     assert outputs.order == [[0, 1, 2, 3]]
     assert outputs.set_sizes == [1]
 
 
 @pytest.mark.parametrize("threshold", [0.25, np.nextafter(np.float32(0.25), np.float32(1))])
-def test_a_class_at_the_threshold_is_in_the_set(threshold: float) -> None:
+def test_class_at_the_threshold_is_in_the_set(threshold: float) -> None:
     outputs = postprocess(np.zeros((1, 4), np.float32), calibration(threshold=float(threshold)))
     assert outputs.set_sizes == [4 if threshold == 0.25 else 1]

@@ -15,10 +15,10 @@ import pytest
 
 from service.engine.engine import Engine
 from service.errors import QueueFullError, problem_of
+from service.http.admission import HttpProtocol
 from service.http.fast_routes import FastPathApp, QueryParser
 from service.observability.logging import ACCESS_LOGGER
-from service.server.http_protocol import HttpProtocol
-from service.server.idle_connections import SlowConnectionReaper
+from service.server.server import SlowConnectionReaper
 from tests.support.gates import Gate, gated
 from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
@@ -261,9 +261,7 @@ async def test_admitted_requests_count_until_they_are_queued(home: Path) -> None
         assert engine.admit_champion("cnn") is not None
 
 
-async def test_an_admitted_request_is_matched_parsed_and_admitted_once(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_admitted_request_is_matched_and_parsed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def count(owner: type, name: str) -> None:

@@ -115,7 +115,7 @@ async def label_for(app: ListeningApp) -> str:
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["in order", "by a reset"])
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
-async def test_a_client_that_goes_leaves_nothing_behind(
+async def test_disconnect_at_any_stage_leaves_nothing_behind(
     listening: ListeningApp, stage: Stage, rudely: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="duet.access")
@@ -143,7 +143,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(
     assert len(re.findall(r'duet_requests_rejected_total{[^}]*reason="client-gone"[^}]*} 1.0', scraped)) == bool(gone)
 
 
-async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(home: Path) -> None:
+async def test_disconnect_of_a_full_queue_frees_its_places(home: Path) -> None:
     async with listening_app(settings_for(home, threads=2, queue_size=64)) as app:
         cnn = app.queue("cnn")
         with gated(cnn) as gate:
@@ -167,7 +167,7 @@ async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(home: Path) ->
         assert gate.batches == [1, 1, 1]
 
 
-async def test_clients_that_go_while_the_event_loop_runs_the_model_disturb_nobody(
+async def test_disconnect_during_a_run_on_the_loop_affects_no_other(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with listening_app(settings_for(home, threads=1)) as app:
@@ -187,7 +187,7 @@ async def test_clients_that_go_while_the_event_loop_runs_the_model_disturb_nobod
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
-async def test_a_client_that_never_reads_its_answers_blocks_nobody(listening: ListeningApp) -> None:
+async def test_client_that_never_reads_blocks_no_other(listening: ListeningApp) -> None:
     async with await Peer.connect(listening.address) as deaf:
         for _ in range(200):
             await deaf.send(request(IMAGE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -168,7 +168,7 @@ async def test_errors_of_the_endpoint_become_problems(error: Exception, status: 
     assert counted.slugs == [slug]
 
 
-async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> None:
+async def test_query_is_parsed_once_unless_it_is_invalid() -> None:
     parsed: list[str] = []
 
     class Noted(AskQuery):
@@ -207,7 +207,60 @@ async def test_a_query_is_parsed_once_and_a_bad_one_is_refused_every_time() -> N
     assert route.parse_query.cached.cache_info().currsize == 0
 
 
-def test_image_routes_are_fast(home: Path) -> None:
+async def named(request: Request, query: Annotated[AskQuery, Query()]) -> Response:
+    return JSONResponse({"path": request.path_params, "hot": request.scope.get("hot", False)})
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """Client of an app with two fast routes whose middleware marks requests."""
+    router = APIRouter(route_class=FastRoute)
+    router.add_api_route("/things/{thing}/ask", named, methods=["POST"], name="one")
+    router.add_api_route("/things/{thing}/parts/{part}/ask", named, methods=["POST"], name="two")
+    app = FastPathApp(redirect_slashes=False)
+    app.include_router(router)
+
+    def marked(inner: ASGIApp) -> ASGIApp:
+        async def mark(scope: Scope, receive: Receive, send: Send) -> None:
+            await inner({**scope, "hot": True}, receive, send)
+
+        return mark
+
+    app.register([router], marked)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://duet") as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/things/a/ask", {"thing": "a"}),
+        ("/things/a%20b/ask?name=x", {"thing": "a b"}),
+        ("/things/%7Bthing%7D/ask", {"thing": "{thing}"}),
+        ("/things/a/parts/7/ask", {"thing": "a", "part": "7"}),
+    ],
+)
+async def test_templates_are_matched_with_their_parameters(
+    client: httpx.AsyncClient, path: str, parameters: dict[str, str]
+) -> None:
+    assert (await client.post(path)).json() == {"path": parameters, "hot": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/things//ask", 404),
+        ("POST", "/things/a/b/ask", 404),
+        ("POST", "/things/a/ask/", 404),
+        ("POST", "/more/things/a/ask", 404),
+        ("GET", "/things/a/ask", 405),
+    ],
+)
+async def test_other_paths_are_left_to_fastapi(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+    assert (await client.request(method, path)).status_code == status
+
+
+def test_routes_of_images_are_fast(home: Path) -> None:
     app = create_app(settings_for(home))
     assert isinstance(app, FastPathApp)
     assert set(app.fast_routes) == {
@@ -216,6 +269,10 @@ def test_image_routes_are_fast(home: Path) -> None:
         ("POST", "/saliency"),
         ("POST", "/view"),
     }
+    assert [route.path for route in app._fast_templates] == [
+        "/v2/models/{model}/infer",
+        "/v2/models/{model}/versions/{version}/infer",
+    ]
 
 
 async def test_fast_responses_have_ids_metrics_and_access_lines(

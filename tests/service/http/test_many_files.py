@@ -8,7 +8,6 @@ import pytest
 
 from core.schemas.api import PredictResponse
 from tests.support.onnx_models import CLASSES, brightness_of, gray_png
-from tests.support.problems import assert_problem
 from tests.support.service import listening_app, running_app, settings_for
 from tests.support.wire import FORM, Peer, form, head, request
 
@@ -18,7 +17,7 @@ LABELS = [CLASSES[i * i % len(CLASSES)] for i in range(TEN_THOUSAND)]
 BODY = form([PICTURES[label] for label in LABELS])
 
 
-async def test_too_many_are_refused_and_the_connection_lives_on(home: Path) -> None:
+async def test_too_many_files_give_422_and_keep_the_connection(home: Path) -> None:
     async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
         for _ in range(3):
             await peer.send(request(BODY, content_type=FORM))
@@ -30,7 +29,7 @@ async def test_too_many_are_refused_and_the_connection_lives_on(home: Path) -> N
         assert app.queue("cnn").pending == 0
 
 
-async def test_too_many_are_refused_before_the_rest_has_come(home: Path) -> None:
+async def test_too_many_files_are_rejected_before_the_body_ends(home: Path) -> None:
     async with listening_app(settings_for(home, max_files=3)) as app, await Peer.connect(app.address) as peer:
         four = form([PICTURES["white"]] * 4)
         await peer.send(
@@ -40,15 +39,9 @@ async def test_too_many_are_refused_before_the_rest_has_come(home: Path) -> None
         assert (answer.status, answer.json()["type"]) == (422, "urn:duet:problem:too-many-files")
 
 
-async def test_compare_refuses_them_as_well(home: Path) -> None:
-    async with running_app(settings_for(home)) as running:
-        answer = await running.client.post("/compare", content=BODY, headers={"content-type": FORM})
-        assert assert_problem(answer, 422, "too-many-files")["limit"] == 1
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
-async def test_where_they_are_allowed_all_are_answered_in_order(home: Path, threads: int) -> None:
+async def test_ten_thousand_files_are_answered_in_order(home: Path, threads: int) -> None:
     settings = settings_for(
         home, max_files=TEN_THOUSAND, queue_size=TEN_THOUSAND, deadline_seconds=120, threads=threads
     )

@@ -20,13 +20,13 @@ def parsed(body: bytes, *, chunk: int, max_files: int = 4) -> list[tuple[str | N
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 10_000])
-def test_files_come_out_whole_however_the_body_is_cut(chunk: int) -> None:
+def test_multipart_files_do_not_depend_on_chunks(chunk: int) -> None:
     contents = [b"\r\n--Xy not quite the boundary \r\n", b"", bytes(range(256))]
     body = b"".join(part(content) for content in contents) + b"--XyZ--\r\n"
     assert parsed(body, chunk=chunk) == [("a.png", content) for content in contents]
 
 
-def test_a_part_needs_no_file_name_and_may_have_other_headers() -> None:
+def test_multipart_part_without_file_name_is_accepted() -> None:
     body = (
         b'--XyZ\r\nContent-Type: image/png\r\ncontent-disposition: form-data; name="file"\r\n\r\nabc\r\n'
         + part(b"def", 'form-data; name="file"; filename="h\u00e9.png"')
@@ -35,14 +35,14 @@ def test_a_part_needs_no_file_name_and_may_have_other_headers() -> None:
     assert parsed(body, chunk=5) == [(None, b"abc"), ("h\u00e9.png", b"def")]
 
 
-def test_another_field_is_refused_as_soon_as_its_name_is_known() -> None:
+def test_multipart_wrong_field_is_rejected_by_its_head() -> None:
     images = MultipartImages(HEADER, max_files=4)
     with pytest.raises(WrongFieldError) as raised:
         images.feed(b'--XyZ\r\nContent-Disposition: form-data; name="picture"\r\n\r\n')
     assert raised.value.fields == {"found": "picture", "expected": "file"}
 
 
-def test_one_file_too_many_is_refused_before_its_content() -> None:
+def test_multipart_too_many_files_are_rejected_early() -> None:
     images = MultipartImages(HEADER, max_files=1)
     images.feed(part(b"one"))
     with pytest.raises(TooManyFilesError):
@@ -52,7 +52,7 @@ def test_one_file_too_many_is_refused_before_its_content() -> None:
 @pytest.mark.parametrize(
     "body", [part(b"abc"), part(b"abc") + b"--XyZ", part(b"abc")[:-20], b"", b"nothing of the kind"]
 )
-def test_a_body_that_ends_early_is_malformed(body: bytes) -> None:
+def test_multipart_truncated_body_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBodyError):
         parsed(body, chunk=8)
 
@@ -60,16 +60,16 @@ def test_a_body_that_ends_early_is_malformed(body: bytes) -> None:
 @pytest.mark.parametrize(
     "header", ["multipart/form-data", "multipart/form-data; boundary=", f"{HEADER[:-3]}{'x' * 999}"]
 )
-def test_an_unusable_boundary_is_malformed(header: str) -> None:
+def test_multipart_invalid_boundary_is_malformed(header: str) -> None:
     with pytest.raises(MalformedBodyError):
         MultipartImages(header, max_files=1)
 
 
-def test_a_header_without_end_is_malformed() -> None:
+def test_multipart_endless_header_is_malformed() -> None:
     with pytest.raises(MalformedBodyError):
         parsed(b"--XyZ\r\nX: " + bytes([65]) * 100_000, chunk=1000)
 
 
-def test_an_empty_form_holds_no_image() -> None:
+def test_multipart_empty_form_is_rejected() -> None:
     with pytest.raises((NoImageError, MalformedBodyError)):
         parsed(b"--XyZ--\r\n", chunk=100)

@@ -78,7 +78,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {operation["operationId"]: operation for path in document["paths"].values() for operation in path.values()}
 
 
-def test_it_is_valid(document: dict[str, Any]) -> None:
+def test_openapi_document_is_valid(document: dict[str, Any]) -> None:
     validate(document)
 
 
@@ -88,7 +88,7 @@ def test_operations_have_clean_names_and_descriptions(document: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS | PROTOCOL_OPERATIONS))
-def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any], name: str) -> None:
+def test_responses_have_examples_that_fit_their_schema(document: dict[str, Any], name: str) -> None:
     responses = operations(document)[name]["responses"]
     assert any(200 <= int(status) < 300 for status in responses)
     assert any(int(status) >= 400 for status in responses)
@@ -123,7 +123,7 @@ def test_image_bodies_are_documented_in_every_form(document: dict[str, Any], nam
 
 
 @pytest.mark.parametrize("name", ["v2_infer", "v2_infer_version"])
-def test_inference_bodies_are_documented_with_an_example_that_fits(document: dict[str, Any], name: str) -> None:
+def test_inference_bodies_have_examples_that_fit(document: dict[str, Any], name: str) -> None:
     body = operations(document)[name]["requestBody"]
     assert set(body["content"]) == {"application/json", "application/octet-stream"}
     described = body["content"]["application/json"]
@@ -131,12 +131,12 @@ def test_inference_bodies_are_documented_with_an_example_that_fits(document: dic
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate"])
-def test_bodies_of_jobs_are_documented_with_an_example_that_fits(document: dict[str, Any], name: str) -> None:
+def test_job_bodies_have_examples_that_fit(document: dict[str, Any], name: str) -> None:
     described = operations(document)[name]["requestBody"]["content"]["application/json"]
     OAS31Validator({**described["schema"], "components": document["components"]}).validate(described["example"])
 
 
-def test_what_needs_a_key_says_so(document: dict[str, Any]) -> None:
+def test_operations_with_keys_are_documented(document: dict[str, Any]) -> None:
     assert set(document["components"]["securitySchemes"]) == {"key", "bearer", "session"}
     for name, operation in operations(document).items():
         if name in {"begin_session", "get_session", "end_session"}:
@@ -166,7 +166,7 @@ def test_query_parameters_are_documented(document: dict[str, Any], name: str, ex
 
 
 @pytest.mark.parametrize("name", ["predict", "compare", "saliency"])
-def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dict[str, Any], name: str) -> None:
+def test_problems_of_fast_routes_are_documented(document: dict[str, Any], name: str) -> None:
     responses = operations(document)[name]["responses"]
     slugs = {
         slug
@@ -199,9 +199,7 @@ def test_every_problem_that_a_hot_route_answers_with_is_documented(document: dic
     assert slugs.isdisjoint(explaining) if name == "predict" else slugs >= explaining
 
 
-async def test_the_example_of_the_figures_has_names_and_labels_that_are_told(
-    running: RunningApp, document: dict[str, Any]
-) -> None:
+async def test_example_of_metrics_has_known_names_and_labels(running: RunningApp, document: dict[str, Any]) -> None:
     await running.client.post("/predict", content=gray_png(0), headers={"content-type": "image/png"})
     told = (await running.client.get("/metrics")).text
     example = operations(document)["metrics"]["responses"]["200"]["content"]["text/plain"]["example"]
@@ -215,7 +213,7 @@ def exception_classes(root: type[ProblemError] = ProblemError) -> list[type[Prob
     return [each for child in root.__subclasses__() for each in (child, *exception_classes(child))]
 
 
-def test_every_error_has_its_own_slug_and_example() -> None:
+def test_errors_have_unique_slugs_and_examples() -> None:
     assert {error for error in exception_classes() if error is not BusyError} <= PROBLEMS.keys()
     assert len({kind.slug for kind in PROBLEMS.values()}) == len(PROBLEMS) > 20
     for kind in PROBLEMS.values():
@@ -225,7 +223,7 @@ def test_every_error_has_its_own_slug_and_example() -> None:
         assert len(body["detail"]) > 10
 
 
-def test_every_documented_error_but_those_of_routing_belongs_to_some_route(document: dict[str, Any]) -> None:
+def test_documented_errors_belong_to_a_route(document: dict[str, Any]) -> None:
     documented = {
         slug
         for operation in operations(document).values()
@@ -240,5 +238,5 @@ def test_every_documented_error_but_those_of_routing_belongs_to_some_route(docum
     }
 
 
-async def test_the_document_is_served(running: RunningApp, document: dict[str, Any]) -> None:
+async def test_openapi_document_is_served(running: RunningApp, document: dict[str, Any]) -> None:
     assert (await running.client.get("/openapi.json")).json() == document

@@ -52,22 +52,6 @@ async def test_full_queue_gives_429_with_retry_after(home: Path) -> None:
         assert 'duet_requests_rejected_total{model="cnn",reason="queue-full",version="1"} 3.0' in scraped
 
 
-async def test_request_larger_than_the_free_places_is_rejected(home: Path) -> None:
-    async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
-        cnn = running.queue("cnn")
-        with gated(cnn) as gate:
-            running_now = [asyncio.create_task(ask(running)) for _ in range(2)]
-            await gate.held(2)
-            three = asyncio.create_task(running.client.post("/predict", files=[("file", gray_png(0))] * 3))
-            await until(lambda: asyncio.sleep(0, cnn.pending == 3))
-            refused = await running.client.post("/predict", files=[("file", gray_png(0))] * 2)
-            assert_problem(refused, 429, "queue-full")
-            assert cnn.pending == 3
-            gate.open()
-            assert (await three).status_code == 200
-            await asyncio.gather(*running_now)
-
-
 async def test_expired_request_gives_504_and_next_is_served(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=0.2)) as running:
         cnn = running.queue("cnn")

@@ -37,7 +37,7 @@ def lines(log_format: str, level: str = "info") -> tuple[logging.Logger, io.Stri
 
 
 @pytest.mark.usefixtures("_in_request")
-def test_a_json_line_has_the_request_the_extras_and_the_traceback() -> None:
+def test_json_line_has_request_extras_and_traceback() -> None:
     log, stream = lines("json")
     try:
         raise ValueError("two\nlines")
@@ -53,7 +53,7 @@ def test_a_json_line_has_the_request_the_extras_and_the_traceback() -> None:
     assert record["time"].endswith("+00:00")
 
 
-def test_a_line_outside_a_request_has_no_id() -> None:
+def test_line_outside_a_request_has_no_id() -> None:
     log, stream = lines("json")
     log.info("started")
     assert set(json.loads(stream.getvalue())) == {"time", "level", "logger", "message"}
@@ -93,7 +93,7 @@ def paths(pieces: list[str]) -> list[str]:
     return [json.loads(line)["message"].split(" ")[1] for piece in pieces for line in piece.splitlines()]
 
 
-def test_access_lines_are_written_together_in_pieces_that_a_pipe_keeps_whole() -> None:
+def test_access_lines_are_written_in_atomic_pieces() -> None:
     stream = Writes()
     stream.may_go_on.set()
     configure_logging("info", "json", stream)
@@ -106,7 +106,7 @@ def test_access_lines_are_written_together_in_pieces_that_a_pipe_keeps_whole() -
     assert all(len(piece.encode()) <= 4096 or piece.count("\n") == 1 for piece in stream.pieces)
 
 
-def test_lines_that_come_while_others_are_written_follow_them() -> None:
+def test_lines_logged_during_a_flush_follow() -> None:
     stream = Writes()
     configure_logging("info", "json", stream)
     log_access(logging.INFO, "GET", "/first", 200, 0.001, None)
@@ -146,7 +146,7 @@ def test_no_line_is_lost_between_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("_in_request")
-def test_an_access_line_has_what_every_line_has() -> None:
+def test_access_line_has_the_common_fields() -> None:
     for log_format, begins in (("json", "{"), ("text", "")):
         stream = io.StringIO()
         configure_logging("info", log_format, stream)

@@ -138,7 +138,7 @@ async def until_there_are_none(leftovers: Leftovers) -> None:
 
 @pytest.mark.parametrize(("path", "rudely"), [*((path, False) for path in PATHS), (PATHS[0], True)])
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
-async def test_a_client_that_goes_leaves_nothing_behind(
+async def test_disconnect_at_any_stage_leaves_nothing_behind(
     listening: ListeningApp,
     stage: Stage,
     path: str,
@@ -173,7 +173,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
+async def test_deadline_gives_504_and_frees_the_slot(
     tmp_path: Path, path: str, leftovers: Leftovers, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_explainable(tmp_path)
@@ -193,9 +193,7 @@ async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
-async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_with_its_client(
-    tmp_path: Path, leftovers: Leftovers
-) -> None:
+async def test_explanation_on_the_loop_ends_with_deadline_and_client(tmp_path: Path, leftovers: Leftovers) -> None:
     write_explainable(tmp_path)
     settings = settings_for(tmp_path, threads=1, max_explanations=1, deadline_seconds=0.4)
     long = (
@@ -238,7 +236,7 @@ async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_wit
         ("/compare?saliency=saliency&target=tiger", 422),
     ],
 )
-async def test_a_refused_one_leaves_nothing_behind(
+async def test_rejected_explanation_leaves_nothing_behind(
     listening: ListeningApp, path: str, status: int, leftovers: Leftovers
 ) -> None:
     async with await Peer.connect(listening.address) as peer:
@@ -251,7 +249,7 @@ async def test_a_refused_one_leaves_nothing_behind(
     await until_there_are_none(leftovers)
 
 
-async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path, leftovers: Leftovers) -> None:
+async def test_disconnect_of_all_clients_frees_their_slots(tmp_path: Path, leftovers: Leftovers) -> None:
     write_explainable(tmp_path)
     async with listening_app(settings_for(tmp_path, threads=2, max_explanations=8)) as app:
         explainer = app.state["explainer"]

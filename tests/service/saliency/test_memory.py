@@ -42,7 +42,7 @@ def service(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServiceP
         yield running
 
 
-def test_explanations_made_refused_and_given_up(service: ServiceProcess) -> None:
+def test_memory_is_constant_over_explanations(service: ServiceProcess) -> None:
     def talk(address: tuple[str, int], chance: random.Random) -> None:
         for _ in range(12):
             with socket.create_connection(address, timeout=60) as connection:
@@ -58,7 +58,7 @@ def test_explanations_made_refused_and_given_up(service: ServiceProcess) -> None
     assert growth_mib(service, talk, 6) < 24
 
 
-def test_tensors_that_are_not_what_they_say(service: ServiceProcess) -> None:
+def test_memory_is_constant_over_malformed_tensors(service: ServiceProcess) -> None:
     tensor = {"name": "images", "datatype": "UINT8", "shape": [1, 8, 8, 3]}
     lying = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": 200_000}}]}).encode()
     many = json.dumps({"inputs": [tensor | {"shape": [2**40, 8, 8, 3], "data": [0] * 60_000}]}).encode()

@@ -40,7 +40,7 @@ def randomized(network: Classifier, layers: int) -> Classifier:
         ("mlp", ("saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")),
     ],
 )
-async def test_fresh_weights_from_the_top_down_change_the_maps(
+async def test_random_weights_change_the_maps(
     family: str, methods: tuple[MethodName, ...], images_NHWC: Pixels, tmp_path: Path
 ) -> None:
     folder = shipped_folder(family, predecessor(family))

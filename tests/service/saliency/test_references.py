@@ -22,8 +22,7 @@ from torch import Tensor, nn
 
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel, Pace
-from service.saliency.baselines import Baseline, baseline_image
-from service.saliency.methods import MethodName, Parameters
+from service.saliency.methods import Baseline, MethodName, Parameters, baseline_image
 from tests.service.saliency.conftest import Pair
 from tests.support.explanations import MEAN, explained, parameters
 from training.networks import Classifier
@@ -156,7 +155,7 @@ MANY_GRADIENTS: list[tuple[MethodName, Parameters]] = [
 
 
 @pytest.mark.parametrize(("method", "told"), ONE_GRADIENT)
-async def test_it_is_what_captum_says_in_float64(
+async def test_maps_equal_captum_in_float64(
     pair: Pair, images_NHWC: Pixels, method: MethodName, told: Parameters
 ) -> None:
     if method == "grad_cam" and not pair.gradients.has_features:
@@ -169,7 +168,7 @@ async def test_it_is_what_captum_says_in_float64(
 
 
 @pytest.mark.parametrize(("method", "told"), MANY_GRADIENTS)
-async def test_what_averages_gradients_is_what_captum_says_in_float64(
+async def test_averaged_gradients_equal_captum_in_float64(
     pair: Pair, images_NHWC: Pixels, method: MethodName, told: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = exact(pair)
@@ -188,7 +187,7 @@ async def test_what_averages_gradients_is_what_captum_says_in_float64(
     assert max(of_graph) <= 5e-3
 
 
-async def test_the_gradient_is_what_finite_differences_say(pair: Pair, images_NHWC: Pixels) -> None:
+async def test_gradient_equals_finite_differences(pair: Pair, images_NHWC: Pixels) -> None:
     network, step, target = exact(pair), 1e-6, 3
     pixels_HWC = images_NHWC[0].astype(np.float32) / np.float32(255)
     weights_K = np.eye(10, dtype=np.float32)[target]
@@ -208,7 +207,7 @@ async def test_the_gradient_is_what_finite_differences_say(pair: Pair, images_NH
 
 
 @pytest.mark.parametrize("baseline", ["black", "white", "mean", "blur"])
-async def test_integrated_gradients_come_nearer_to_completeness_with_more_steps(
+async def test_integrated_gradients_completeness_improves_with_steps(
     pair: Pair, images_NHWC: Pixels, baseline: Baseline
 ) -> None:
     gaps, expected = [], 0.0
@@ -223,7 +222,7 @@ async def test_integrated_gradients_come_nearer_to_completeness_with_more_steps(
     assert gaps[1] < 0.05 * max(1.0, expected)
 
 
-async def test_other_images_and_other_targets_have_other_maps(pair: Pair, images_NHWC: Pixels) -> None:
+async def test_maps_depend_on_image_and_target(pair: Pair, images_NHWC: Pixels) -> None:
     maps = [
         (await explained("saliency", pair.run_batch, pair.gradients, image_HWC, target, parameters())).map_HW
         for image_HWC in images_NHWC[:2]

@@ -27,7 +27,7 @@ WHITE = request(gray_png(255))
         pytest.param({"DUET_WORKERS": "2", "DUET_THREADS": "1"}, id="two workers"),
     ],
 )
-def test_no_request_fails_when_the_service_is_stopped_under_load(home: Path, settings: dict[str, str]) -> None:
+def test_stop_under_load_fails_no_request(home: Path, settings: dict[str, str]) -> None:
     with (
         service_process(home, DUET_DRAIN_NOTICE_SECONDS="1", **settings) as service,
         calling(service.address, CALLERS) as callers,

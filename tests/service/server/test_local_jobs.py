@@ -15,7 +15,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from service.broker import EmbeddedBroker, embedded_url
+from service.broker.address import embedded_url
+from service.broker.embedded import EmbeddedBroker
 from tests.support.children import is_alive, wait_until
 from tests.support.onnx_models import gray_png
 from tests.support.service import ServiceProcess, child_processes, service_process
@@ -91,7 +92,7 @@ def test_sigkill_leaves_nothing_running(home: Path, workers: str) -> None:
 
 
 @pytest.mark.full
-def test_ctrl_c_in_a_terminal_reaches_broker_and_worker_after_the_api_has_finished(home: Path) -> None:
+def test_ctrl_c_stops_broker_and_worker_after_the_api(home: Path) -> None:
     with serving(home) as service:
         [broker], [worker] = beside(service, BROKER), beside(service, WORKER)
         for pid in (broker, worker):
@@ -102,7 +103,7 @@ def test_ctrl_c_in_a_terminal_reaches_broker_and_worker_after_the_api_has_finish
         assert not is_alive(worker)
 
 
-def test_a_second_service_on_the_same_home_is_refused(home: Path) -> None:
+def test_second_service_on_the_same_home_is_refused(home: Path) -> None:
     with serving(home, DUET_EMBEDDED_WORKER="0") as service:
         ended = subprocess.run(
             [sys.executable, "-m", "duet", "serve", "--port", "0"],
@@ -117,7 +118,7 @@ def test_a_second_service_on_the_same_home_is_refused(home: Path) -> None:
         assert EmbeddedBroker(home).answers()
 
 
-def test_a_broker_that_is_killed_comes_back_with_what_it_had_and_predict_goes_on(home: Path) -> None:
+def test_killed_broker_restarts_with_its_data(home: Path) -> None:
     with serving(home) as service, Redis.from_url(embedded_url(home), decode_responses=True) as client:
         client.set("kept", "yes")
         [broker], [worker] = beside(service, BROKER), beside(service, WORKER)
@@ -131,7 +132,7 @@ def test_a_broker_that_is_killed_comes_back_with_what_it_had_and_predict_goes_on
         wait_until(lambda: len(said(service, "the broker ended with SIGKILL, restarting it in 0.5 s")) == 1)
 
 
-def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
+def test_killed_worker_is_replaced(home: Path) -> None:
     with serving(home) as service:
         [first] = beside(service, WORKER)
         os.kill(first, signal.SIGKILL)
@@ -141,14 +142,14 @@ def test_a_worker_that_is_killed_is_replaced(home: Path) -> None:
 
 
 @pytest.mark.full
-def test_without_a_worker_the_broker_runs_alone(home: Path) -> None:
+def test_embedded_worker_off_starts_the_broker_alone(home: Path) -> None:
     with serving(home, DUET_EMBEDDED_WORKER="0") as service:
         [broker] = child_processes(service.process.pid)
         assert beside(service, BROKER) == [broker]
 
 
 @pytest.mark.full
-def test_with_a_broker_that_it_is_given_it_starts_nothing_and_shares_its_home(home: Path) -> None:
+def test_given_broker_starts_no_processes(home: Path) -> None:
     with (
         serving(home, DUET_EMBEDDED_WORKER="0"),
         service_process(home, DUET_EMBEDDED_BROKER="1", DUET_REDIS_URL=embedded_url(home)) as other,
@@ -158,7 +159,7 @@ def test_with_a_broker_that_it_is_given_it_starts_nothing_and_shares_its_home(ho
 
 
 @pytest.mark.full
-def test_secrets_of_a_broker_are_not_in_the_log(home: Path) -> None:
+def test_broker_password_is_not_logged(home: Path) -> None:
     with service_process(home, DUET_REDIS_URL="redis://:hunter2@127.0.0.1:1/0") as service:
         assert predict(service) == "white"
         service.terminate()
@@ -167,7 +168,7 @@ def test_secrets_of_a_broker_are_not_in_the_log(home: Path) -> None:
     assert said(service, "settings")[0]["settings"]["redis_url"] == "**********"
 
 
-def test_the_environment_for_training_is_made_beside_and_its_end_is_the_services(home: Path, tmp_path: Path) -> None:
+def test_training_setup_runs_beside_and_dies_with_the_service(home: Path, tmp_path: Path) -> None:
     python = tmp_path / "environment" / "bin" / "python"
     setup = f'{sys.executable} -S -c "import time; time.sleep(600)"'
     with serving(home, DUET_TRAINING_PYTHON=str(python), DUET_TRAINING_SETUP=setup) as service:

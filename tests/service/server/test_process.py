@@ -32,7 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
         yield running
 
 
-def test_a_stated_length_over_the_limit_is_refused_before_any_of_it_is_read(service: ServiceProcess) -> None:
+def test_content_length_over_the_limit_gives_413_unread(service: ServiceProcess) -> None:
     with socket.create_connection(service.address, timeout=30) as connection:
         connection.sendall(head("Content-Type: image/png", f"Content-Length: {10 * LIMIT}"))
         answer = answer_on(connection)
@@ -42,7 +42,7 @@ def test_a_stated_length_over_the_limit_is_refused_before_any_of_it_is_read(serv
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "multipart/form-data; boundary=XyZ"])
-def test_a_body_without_length_is_refused_while_it_comes(service: ServiceProcess, content_type: str) -> None:
+def test_chunked_body_over_the_limit_gives_413(service: ServiceProcess, content_type: str) -> None:
     with socket.create_connection(service.address, timeout=30) as connection:
         connection.sendall(head(f"Content-Type: {content_type}", "Transfer-Encoding: chunked"))
         start = b'--XyZ\r\nContent-Disposition: form-data; name="file"\r\n\r\n' if "XyZ" in content_type else b""
@@ -54,32 +54,21 @@ def test_a_body_without_length_is_refused_while_it_comes(service: ServiceProcess
         assert (answer.status, answer.json()["limit_bytes"]) == (413, LIMIT)
 
 
-def test_an_expected_continue_is_not_given_to_a_body_that_is_too_large(service: ServiceProcess) -> None:
+def test_expect_continue_of_a_large_body_gives_413(service: ServiceProcess) -> None:
     with socket.create_connection(service.address, timeout=30) as connection:
         lines = ("Content-Type: image/png", f"Content-Length: {10 * LIMIT}", "Expect: 100-continue")
         connection.sendall(head(*lines))
         assert connection.recv(12) == b"HTTP/1.1 413"
 
 
-def test_a_body_that_never_ends_is_given_up(service: ServiceProcess) -> None:
+def test_endless_body_gives_408(service: ServiceProcess) -> None:
     with socket.create_connection(service.address, timeout=30) as connection:
         connection.sendall(head("Content-Type: image/png", "Content-Length: 1000") + b"a few bytes")
         answer = answer_on(connection)
         assert (answer.status, answer.json()["type"]) == (408, "urn:duet:problem:body-timeout")
 
 
-def test_unusual_ids_and_traces_are_replaced_or_echoed(service: ServiceProcess) -> None:
-    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    with httpx.Client(base_url=service.url) as client:
-        sane = client.get("/livez", headers={"X-Request-ID": "abc-123", "traceparent": trace})
-        assert (sane.headers["x-request-id"], sane.headers["traceparent"]) == ("abc-123", trace)
-        insane = client.get("/livez", headers={"X-Request-ID": "a b{", "traceparent": "00-xyz"})
-        assert insane.headers["x-request-id"] not in ("", "a b{")
-        assert "traceparent" not in insane.headers
-        assert "x-request-id" in client.get("/nothing").headers
-
-
-def test_a_drain_loses_no_request_and_exits_with_0(home: Path) -> None:
+def test_drain_loses_no_request_and_exits_with_0(home: Path) -> None:
     image = gray_png(255)
     with (
         service_process(home, DUET_DRAIN_NOTICE_SECONDS="1.5") as service,
@@ -121,7 +110,7 @@ def test_ctrl_c_ends_an_idle_service_with_0(home: Path) -> None:
         assert service.wait() == 0
 
 
-def test_an_address_in_use_is_one_clear_line(service: ServiceProcess, home: Path) -> None:
+def test_address_in_use_is_one_clear_line(service: ServiceProcess, home: Path) -> None:
     port = str(service.address[1])
     ended = subprocess.run(
         [sys.executable, "-m", "duet", "serve", "--port", port], capture_output=True, text=True, timeout=60

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.server.idle_connections import SlowConnectionReaper
+from service.server.server import SlowConnectionReaper
 from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
 from tests.support.wire import FORM, Peer, form, head, request
@@ -111,7 +111,7 @@ async def test_rest_of_a_rejected_body_is_not_awaited(listening: ListeningApp, g
 
 
 @pytest.mark.slow
-async def test_a_client_that_pauses_between_requests_keeps_its_connection(listening: ListeningApp) -> None:
+async def test_pause_between_requests_keeps_the_connection(listening: ListeningApp) -> None:
     async with await Peer.connect(listening.address) as peer:
         for _ in range(3):
             await peer.send(request(IMAGE))

@@ -68,7 +68,7 @@ def service(home: Path, scratch: Path) -> Iterator[ServiceProcess]:
         yield running
 
 
-def test_both_answer_and_one_that_is_killed_is_replaced(service: ServiceProcess) -> None:
+def test_killed_worker_is_replaced(service: ServiceProcess) -> None:
     first, second = service.workers
     connections = [socket.create_connection(service.address, timeout=60) for _ in range(40)]
     assert [ask(connection) for connection in connections] == ["white"] * 40
@@ -154,7 +154,7 @@ def test_metrics_of_all_workers_are_combined(service: ServiceProcess) -> None:
         assert scrape(service)[images] == 50
 
 
-def test_sigterm_leaves_no_process_and_no_file_behind(service: ServiceProcess, scratch: Path) -> None:
+def test_sigterm_leaves_no_process_and_no_file(service: ServiceProcess, scratch: Path) -> None:
     children = child_processes(service.process.pid)
     assert len(service.workers) == 2
     assert list(scratch.glob("duet-metrics-*"))
@@ -236,20 +236,18 @@ def test_sigterm_while_workers_start_ends_them_too(home: Path, delay: float) -> 
 
 
 @pytest.mark.parametrize("workers", ["2", pytest.param("1", marks=pytest.mark.full)])
-def test_a_port_that_workers_hold_is_refused_to_another_service(
-    service: ServiceProcess, home: Path, workers: str
-) -> None:
+def test_port_of_workers_is_refused_to_another_service(service: ServiceProcess, home: Path, workers: str) -> None:
     assert_refused(service, home, workers)
 
 
 @pytest.mark.full
-def test_a_port_that_one_process_holds_is_refused_to_workers(home: Path) -> None:
+def test_port_of_one_process_is_refused_to_workers(home: Path) -> None:
     with service_process(home) as service:
         assert_refused(service, home, "2")
 
 
 @pytest.mark.full
-def test_the_port_stays_held_while_no_worker_lives(service: ServiceProcess) -> None:
+def test_port_is_held_while_no_worker_lives(service: ServiceProcess) -> None:
     for pid in service.workers:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: service.listeners == 0)

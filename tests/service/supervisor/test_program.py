@@ -27,9 +27,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("sent", ["SIGTERM", "SIGKILL"])
-def test_a_parent_that_is_killed_takes_the_child_along_by_the_signal_that_was_asked_for(
-    tmp_path: Path, sent: str
-) -> None:
+def test_killed_parent_signals_the_child(tmp_path: Path, sent: str) -> None:
     says = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('asked', flush=True)))"
     command = (sys.executable, "-S", "-c", f"{says}; print('up', flush=True); time.sleep(600)")
     output = tmp_path / "output"
@@ -45,7 +43,7 @@ def test_a_parent_that_is_killed_takes_the_child_along_by_the_signal_that_was_as
     assert output.read_text() == ("up\nasked\n" if sent == "SIGTERM" else "up\n")
 
 
-def test_the_second_holder_of_a_lock_starts_when_the_first_is_gone(tmp_path: Path) -> None:
+def test_locked_program_waits_for_the_first(tmp_path: Path) -> None:
     output = tmp_path / "output"
     program = Program(
         name="holder",
@@ -69,7 +67,7 @@ def test_the_second_holder_of_a_lock_starts_when_the_first_is_gone(tmp_path: Pat
         second.wait()
 
 
-def test_has_its_folder_environment_priority_and_a_session_of_its_own(tmp_path: Path) -> None:
+def test_program_has_its_folder_environment_and_session(tmp_path: Path) -> None:
     asks = "import os; print(os.getcwd(), os.environ['DUET_X'], os.nice(0), os.getsid(0) == os.getpid(), os.read(0, 1))"
     program = Program(
         name="asking",
@@ -86,7 +84,7 @@ def test_has_its_folder_environment_priority_and_a_session_of_its_own(tmp_path: 
     assert (tmp_path / "output").stat().st_mode & 0o111 == 0
 
 
-def test_ignores_no_signal_that_the_interpreter_before_it_ignored(tmp_path: Path) -> None:
+def test_program_restores_ignored_signals(tmp_path: Path) -> None:
     program = Program(name="cat", command=("cat", "/proc/self/status"), stop_seconds=1, output=tmp_path / "output")
     assert program.start().wait(30) == 0
     [ignored] = [line for line in (tmp_path / "output").read_text().splitlines() if line.startswith("SigIgn")]
@@ -95,14 +93,14 @@ def test_ignores_no_signal_that_the_interpreter_before_it_ignored(tmp_path: Path
     assert not {number for number in pythons if int(ignored.split()[1], 16) >> (number - 1) & 1}
 
 
-def test_a_program_that_is_not_there_says_so_in_its_output(tmp_path: Path) -> None:
+def test_missing_program_is_named_in_the_output(tmp_path: Path) -> None:
     program = Program(name="missing", command=(str(tmp_path / "no"),), stop_seconds=1, output=tmp_path / "output")
     assert program.last_output() is None
     assert program.start().wait(30) == 1
     assert program.last_output() == f"cannot run {tmp_path / 'no'}: No such file or directory"
 
 
-def test_ends_are_told_in_words() -> None:
+def test_describe_end_names_statuses_and_signals() -> None:
     assert describe_end(3) == "exit status 3"
     assert describe_end(-signal.SIGKILL) == "SIGKILL"
     assert describe_end(-200) == "signal 200"

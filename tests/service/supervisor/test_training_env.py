@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.supervisor.program import Program
-from service.supervisor.training_env import TrainingSetup
-from service.supervisor.training_env_state import SetupState, clear_setup, read_setup, write_setup
+from service.supervisor.training_env import SetupState, TrainingSetup, clear_setup, read_setup, write_setup
 from tests.support.children import is_alive, lines_of, wait_until
 
 
@@ -29,7 +28,7 @@ def state(python: Path) -> str | None:
     return None if told is None else told.state
 
 
-def test_says_that_it_is_at_it_and_since_when_and_nothing_once_it_is_done(tmp_path: Path, python: Path) -> None:
+def test_setup_state_is_written_and_then_removed(tmp_path: Path, python: Path) -> None:
     go_on = tmp_path / "go-on"
     source = f"import os, time\nprint('on it', flush=True)\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
     before = datetime.now(UTC)
@@ -47,7 +46,7 @@ def test_says_that_it_is_at_it_and_since_when_and_nothing_once_it_is_done(tmp_pa
     assert read_setup(python) is None
 
 
-def test_a_failure_is_told_with_what_was_said_last_and_the_next_start_tries_again(tmp_path: Path, python: Path) -> None:
+def test_setup_failure_is_reported_and_retried_at_the_next_start(tmp_path: Path, python: Path) -> None:
     failing = setup(tmp_path, python, "import sys; print('No torch found', flush=True); sys.exit('make: Error 1')")
     failing.start()
     wait_until(lambda: state(python) == "failed")
@@ -61,7 +60,7 @@ def test_a_failure_is_told_with_what_was_said_last_and_the_next_start_tries_agai
     again.stop()
 
 
-def test_stop_ends_all_that_the_command_has_started(tmp_path: Path, python: Path) -> None:
+def test_stop_ends_the_whole_process_group(tmp_path: Path, python: Path) -> None:
     source = "import os, time; os.fork(); print(os.getpid(), flush=True); time.sleep(600)"
     making = setup(tmp_path, python, source)
     making.start()
@@ -73,7 +72,7 @@ def test_stop_ends_all_that_the_command_has_started(tmp_path: Path, python: Path
         assert not is_alive(pid)
 
 
-def test_a_place_that_cannot_be_written_to_is_said_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritable_state_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     making = setup(tmp_path, tmp_path / "file" / "bin" / "python", "import sys; sys.exit('no')")
     making.start()
@@ -81,7 +80,7 @@ def test_a_place_that_cannot_be_written_to_is_said_in_the_log(tmp_path: Path, ca
     assert "cannot write the state of the training environment" in caplog.text
 
 
-def test_a_state_comes_back_as_it_was_written(python: Path) -> None:
+def test_state_is_read_as_written(python: Path) -> None:
     assert read_setup(python) is None
     written = SetupState(state="failed", reason="why", since=datetime.now(UTC))
     write_setup(python, written)
@@ -91,7 +90,7 @@ def test_a_state_comes_back_as_it_was_written(python: Path) -> None:
     assert read_setup(python) is None
 
 
-def test_a_damaged_state_stands_against_the_environment(python: Path) -> None:
+def test_damaged_state_makes_the_environment_unusable(python: Path) -> None:
     write_setup(python, SetupState(state="failed", reason="why", since=datetime.now(UTC)))
     (python.parent.parent / "setup.json").write_text("{")
     told = read_setup(python)

@@ -61,7 +61,7 @@ def section(page: Page, heading: str) -> Any:
 
 
 @pytest.mark.smoke
-def test_the_champions_are_compared_in_words_and_figures(visit: Visit, site: ServiceProcess) -> None:
+def test_champions_are_compared(visit: Visit, site: ServiceProcess) -> None:
     data = compared(site)
     page = visit.open("/metrics/compare")
     said = data["significance"]
@@ -106,7 +106,7 @@ def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) 
     expect(cells).to_contain_text("p < 0.0001, significant")
 
 
-def test_confusions_are_read_by_keyboard_in_shares_and_in_counts(visit: Visit, site: ServiceProcess) -> None:
+def test_confusion_matrix_by_keyboard_in_shares_and_counts(visit: Visit, site: ServiceProcess) -> None:
     counts = compared(site)["first"]["scores"]["confusion_matrix"]
     page = visit.open("/metrics/compare")
     grid = page.get_by_role("grid", name=f"Confusion matrix of {MLP}")
@@ -151,7 +151,7 @@ def test_reliability_and_robustness_with_their_tables(visit: Visit, site: Servic
     expect(table.get_by_role("row")).to_have_count(1 + 5)
 
 
-def test_any_two_versions_are_chosen_and_the_link_carries_them(visit: Visit, site: ServiceProcess) -> None:
+def test_chosen_versions_are_in_the_link(visit: Visit, site: ServiceProcess) -> None:
     headline = compared(site, first=OLDER, second=CNN)["significance"]["headline"]
     page = visit.open("/metrics/compare")
     page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
@@ -171,7 +171,7 @@ def test_any_two_versions_are_chosen_and_the_link_carries_them(visit: Visit, sit
     page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
 
 
-def test_what_cannot_be_compared_is_said_and_another_choice_is_at_hand(visit: Visit) -> None:
+def test_versions_that_are_not_comparable_give_an_error(visit: Visit) -> None:
     visit.expect("status of 404")
     visit.expect("status of 409")
     page = visit.open(f"/metrics/compare?first=vit&second={CNN}")
@@ -187,7 +187,7 @@ def test_what_cannot_be_compared_is_said_and_another_choice_is_at_hand(visit: Vi
     page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
 
 
-def test_names_of_classes_are_shown_as_text(visit: Visit) -> None:
+def test_class_names_are_shown_as_text(visit: Visit) -> None:
     page = visit.open("/metrics/compare?first=cnn@90&second=cnn@90")
     page.get_by_role("heading", name="cnn@90 and cnn@90 make the same predictions").wait_for()
     expect(section(page, "Per-class metrics").get_by_role("group", name=MARKUP)).to_be_visible()
@@ -195,7 +195,7 @@ def test_names_of_classes_are_shown_as_text(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), (WIDE, "light")])
-def test_with_all_its_parts_the_page_is_accessible_fits_and_does_not_jump(
+def test_comparison_is_accessible_fits_and_does_not_shift(
     browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Any
 ) -> None:
     with visiting(browser, site.url, size=size, scheme=scheme) as opened:

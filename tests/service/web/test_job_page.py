@@ -72,7 +72,7 @@ def _compact(table: list[list[str]]) -> str:
 
 
 @pytest.mark.smoke
-def test_a_curve_grows_with_its_events_and_a_reload_shows_the_same(browser: Browser, trainings: TrainingSite) -> None:
+def test_curve_grows_and_survives_a_reload(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(overrides={"epochs": 4})
     with visiting(browser, trainings.url) as visit:
         page = opened(visit, job)
@@ -106,7 +106,7 @@ def test_a_curve_grows_with_its_events_and_a_reload_shows_the_same(browser: Brow
         assert layout_shift(page) < 0.02
 
 
-def test_a_dropped_connection_loses_no_point_and_doubles_none(browser: Browser, trainings: TrainingSite) -> None:
+def test_lost_connection_loses_and_repeats_no_point(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start()
     with visiting(browser, trainings.url) as visit:
         page = opened(visit, job)
@@ -123,7 +123,7 @@ def test_a_dropped_connection_loses_no_point_and_doubles_none(browser: Browser, 
         trainings.wait(job, "succeeded")
 
 
-def test_cancelling_asks_for_the_key_and_a_retry_draws_anew(browser: Browser, trainings: TrainingSite) -> None:
+def test_cancel_asks_for_the_key_and_retry_draws_anew(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start()
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 401")
@@ -150,9 +150,7 @@ def test_cancelling_asks_for_the_key_and_a_retry_draws_anew(browser: Browser, tr
         expect(page.locator(".badge").first).to_have_text("Done")
 
 
-def test_a_record_that_comes_late_does_not_take_the_place_of_a_newer_one(
-    browser: Browser, trainings: TrainingSite
-) -> None:
+def test_late_record_does_not_replace_a_newer_one(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start()
     record = f"{trainings.url}/jobs/{job}"
     late: list[Route] = []
@@ -172,7 +170,7 @@ def test_a_record_that_comes_late_does_not_take_the_place_of_a_newer_one(
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
 
 
-def test_a_failure_is_told_as_text(browser: Browser, trainings: TrainingSite) -> None:
+def test_failure_is_shown_as_text(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(recipe="mlp_baseline")
     pace.fail("TrainingDivergedError", "<img src=x onerror=alert(1)> is no longer finite")
     trainings.wait(job, "failed")
@@ -186,7 +184,7 @@ def test_a_failure_is_told_as_text(browser: Browser, trainings: TrainingSite) ->
 
 
 @pytest.mark.smoke
-def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSite) -> None:
+def test_job_list_follows_the_jobs(browser: Browser, trainings: TrainingSite) -> None:
     job, pace = trainings.start(overrides={"epochs": 4}, recipe="mlp_best")
     pace.progress(10, 40, 4, loss=1.0)
     with visiting(browser, trainings.url, size=WIDE) as visit:
@@ -211,7 +209,7 @@ def test_all_jobs_are_listed_as_they_are(browser: Browser, trainings: TrainingSi
 
 
 @pytest.mark.slow
-def test_a_restarted_service_resumes_the_job_and_the_page_goes_on(browser: Browser, tmp_path: Path) -> None:
+def test_page_continues_after_a_restart_of_the_service(browser: Browser, tmp_path: Path) -> None:
     """Broker and worker restart too; the second attempt reports all epochs again, without duplicate points."""
     with contextlib.ExitStack() as running:
         site = running.enter_context(training_site(tmp_path))

@@ -51,7 +51,7 @@ def complaint(page: Page, label: str) -> str:
 
 
 @pytest.mark.smoke
-def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, trainings: TrainingSite) -> None:
+def test_training_form_follows_the_schema_of_the_recipe(browser: Browser, trainings: TrainingSite) -> None:
     pace = trainings.trainings.next()
     with visiting(browser, trainings.url, size=NARROW) as visit:
         visit.expect("status of 422")
@@ -109,9 +109,7 @@ def test_a_training_is_started_from_the_recipes_own_schema(browser: Browser, tra
     trainings.wait(job, "succeeded")
 
 
-def test_what_needs_more_than_the_key_allows_is_said_where_the_form_is(
-    browser: Browser, trainings: TrainingSite
-) -> None:
+def test_missing_scope_is_shown_in_the_form(browser: Browser, trainings: TrainingSite) -> None:
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 401")
         visit.expect("status of 403")
@@ -124,7 +122,7 @@ def test_what_needs_more_than_the_key_allows_is_said_where_the_form_is(
     assert httpx.get(f"{trainings.url}/jobs", params={"state": "queued"}).json()["jobs"] == []
 
 
-def test_a_data_set_that_is_gone_is_not_replaced_by_another_one(browser: Browser, trainings: TrainingSite) -> None:
+def test_missing_data_set_is_not_replaced(browser: Browser, trainings: TrainingSite) -> None:
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")
         page = signed_in(visit, "/ui/jobs?new=train&data=folder%3Agone&family=gone")
@@ -135,7 +133,7 @@ def test_a_data_set_that_is_gone_is_not_replaced_by_another_one(browser: Browser
 
 
 @pytest.mark.slow
-def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Browser, trainings: TrainingSite) -> None:
+def test_evaluation_starts_with_the_checked_versions(browser: Browser, trainings: TrainingSite) -> None:
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")
         write_labelled_folder(trainings.home, "other", {"sand": 20, "snow": 20})
@@ -154,9 +152,7 @@ def test_an_evaluation_is_started_with_the_versions_that_are_ticked(browser: Bro
         expect(page.locator(".badge").first).to_have_text("Cancelled")
 
 
-def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
-    browser: Browser, trainings: TrainingSite, tmp_path: Path
-) -> None:
+def test_upload_shows_progress_and_can_be_stopped(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
     (tmp_path / "some.zip").write_bytes(colors_zip())
     with visiting(browser, trainings.url) as visit:
         page = signed_in(visit, "/ui/jobs?data")
@@ -173,7 +169,7 @@ def test_an_upload_tells_how_far_it_is_and_can_be_stopped(
     assert httpx.get(f"{trainings.url}/datasets/some").status_code == 404
 
 
-def test_a_broken_zip_is_refused_with_what_to_do(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
+def test_broken_zip_gives_an_error(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
     (tmp_path / "broken.zip").write_bytes(colors_zip()[:-30])
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 422")
@@ -185,7 +181,7 @@ def test_a_broken_zip_is_refused_with_what_to_do(browser: Browser, trainings: Tr
         expect(said).to_contain_text("zip the class folders again")
 
 
-def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
+def test_expired_session_asks_for_the_key(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
     (tmp_path / "ended.zip").write_bytes(colors_zip())
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 401")
@@ -204,9 +200,7 @@ def test_a_session_that_has_ended_is_asked_for_again(browser: Browser, trainings
 
 
 @pytest.mark.slow
-def test_images_are_brought_trained_on_and_become_a_champion(
-    browser: Browser, trainings: TrainingSite, tmp_path: Path
-) -> None:
+def test_uploaded_images_become_a_champion(browser: Browser, trainings: TrainingSite, tmp_path: Path) -> None:
     """Upload a zip and then a folder, and train on both until the version is served."""
     (tmp_path / "Colors.zip").write_bytes(colors_zip())
     more = tmp_path / "more" / "grass"

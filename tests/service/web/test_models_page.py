@@ -88,7 +88,7 @@ def version_row(page: Page, reference: str) -> Locator:
 
 
 @pytest.mark.smoke
-def test_a_better_version_is_promoted_with_the_gates_report_and_rolled_back(browser: Browser, models: Models) -> None:
+def test_better_version_is_promoted_and_rolled_back(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url, size=WIDE) as visit:
         visit.expect("status of 401")
         page = visit.open("/ui/models")
@@ -133,7 +133,7 @@ def test_a_better_version_is_promoted_with_the_gates_report_and_rolled_back(brow
         expect(page.locator(".trail > li").first).to_contain_text("Rolled back")
 
 
-def test_a_worse_version_goes_past_the_gate_only_with_a_reason(browser: Browser, models: Models) -> None:
+def test_worse_version_needs_force_and_a_reason(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url, size=NARROW, scheme="dark") as visit:
         page = visit.open("/ui/models")
         sign_in(page, ADMIN_KEY)
@@ -164,9 +164,7 @@ def test_a_worse_version_goes_past_the_gate_only_with_a_reason(browser: Browser,
         expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
 
 
-def test_a_rollback_that_is_pressed_twice_goes_back_once_and_is_told_though_the_dialog_is_closed(
-    browser: Browser, models: Models
-) -> None:
+def test_double_click_rolls_back_once(browser: Browser, models: Models) -> None:
     headers = {"X-API-Key": ADMIN_KEY}
     httpx.post(f"{models.url}/models/cnn/versions/2/promote", headers=headers, timeout=30).raise_for_status()
     held: list[Route] = []
@@ -188,7 +186,7 @@ def test_a_rollback_that_is_pressed_twice_goes_back_once_and_is_told_though_the_
     assert models.champion() == 1
 
 
-def test_a_champion_that_does_not_answer_is_said_to(browser: Browser, models: Models) -> None:
+def test_unserved_champion_is_shown(browser: Browser, models: Models) -> None:
     reason = "cnn@1: model.onnx is missing"
     unready = {"title": "Not ready", "models": [{"model": "cnn", "champion": 1, "served": None, "reason": reason}]}
     with visiting(browser, models.url) as visit:
@@ -200,7 +198,7 @@ def test_a_champion_that_does_not_answer_is_said_to(browser: Browser, models: Mo
         expect(page.locator(".champion")).to_contain_text(f"No version is served: {reason}.")
 
 
-def test_a_key_of_too_little_scope_is_told_so_in_the_dialog(browser: Browser, models: Models) -> None:
+def test_key_without_scope_gives_an_error_in_the_dialog(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         visit.expect("status of 403")
         page = visit.open("/ui/models?model=cnn&version=2")
@@ -217,7 +215,7 @@ def test_a_key_of_too_little_scope_is_told_so_in_the_dialog(browser: Browser, mo
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(NARROW, "light"), (WIDE, "dark")], ids=["narrow", "wide"])
-def test_a_card_is_shown_as_text_with_its_figures(
+def test_model_card_shows_markup_as_text_and_its_figures(
     browser: Browser, models: Models, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> None:
     with visiting(browser, models.url, size=size, scheme=scheme) as visit:
@@ -237,7 +235,7 @@ def test_a_card_is_shown_as_text_with_its_figures(
         assert layout_shift(page) < 0.02
 
 
-def test_what_was_measured_earlier_is_brought_once(browser: Browser, models: Models) -> None:
+def test_earlier_evaluations_are_loaded_once(browser: Browser, models: Models) -> None:
     page_of = httpx.get(f"{models.url}/models/cnn/versions/2/evaluations").raise_for_status().json()
     asked: list[Route] = []
 
@@ -260,7 +258,7 @@ def test_what_was_measured_earlier_is_brought_once(browser: Browser, models: Mod
         expect(earlier).to_be_hidden()
 
 
-def test_files_that_changed_are_found_and_named(browser: Browser, models: Models) -> None:
+def test_changed_files_are_named(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         page = opened(visit, 3)
         page.get_by_role("button", name="Verify").click()
@@ -279,7 +277,7 @@ def test_files_that_changed_are_found_and_named(browser: Browser, models: Models
         damaged.write_bytes(content)
 
 
-def test_any_two_versions_lead_to_their_comparison(browser: Browser, models: Models) -> None:
+def test_two_versions_link_to_their_comparison(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         page = visit.open("/ui/models")
         page.route("**/ui/comparison*", lambda route: route.fulfill(body="the comparison", content_type="text/plain"))

@@ -107,7 +107,7 @@ def fields(page: Page, recipe: str) -> dict[str, Any]:
     return found
 
 
-def test_every_setting_of_every_recipe_is_a_field_with_its_own_value(page: Page) -> None:
+def test_settings_of_recipes_become_fields_with_their_values(page: Page) -> None:
     for recipe in RECIPE_LIST.recipes:
         config = recipe.config.model_dump(mode="json")
         expected = {
@@ -122,7 +122,7 @@ def test_every_setting_of_every_recipe_is_a_field_with_its_own_value(page: Page)
         assert {path: field["value"] for path, field in fields(page, recipe.name).items()} == expected
 
 
-def test_a_field_has_the_kind_the_range_and_the_help_of_its_setting(page: Page) -> None:
+def test_field_has_kind_range_and_help_of_its_setting(page: Page) -> None:
     found = fields(page, "cnn_baseline")
     assert (found["epochs"]["kind"], found["epochs"]["minimum"], found["epochs"]["maximum"]) == ("integer", 1, 10_000)
     assert found["epochs"]["help"] == "1 to 10,000."
@@ -152,14 +152,14 @@ def progress(step: int) -> dict[str, Any]:
     return event("progress", epoch=1, epochs=4, step=step, steps=40, loss=0.7, accuracy=0.5)
 
 
-def test_events_that_come_twice_or_late_change_nothing(page: Page) -> None:
+def test_repeated_and_late_events_are_ignored(page: Page) -> None:
     events = [["9-0", epoch(1, 0.9)], ["10-1", epoch(2, 0.8)], ["10-0", epoch(1, 0.1)], ["9-0", epoch(1, 0.2)]]
     story = run(page, "jobs/curves.js", TAKEN, events)
     assert story["taken"] == [True, True, False, False]
     assert (story["epochs"], story["last"]) == ([[1, 0.9], [2, 0.8]], "10-1")
 
 
-def test_a_resumed_attempt_goes_on_and_one_that_begins_anew_draws_anew(page: Page) -> None:
+def test_resumed_attempt_keeps_its_epochs_and_a_new_one_does_not(page: Page) -> None:
     first = [["1-0", epoch(1, 0.9)], ["2-0", epoch(2, 0.8)], ["3-0", epoch(3, 0.7)]]
     resumed = run(
         page, "jobs/curves.js", TAKEN, [*first, ["4-0", epoch(3, 0.6, token=2)], ["5-0", epoch(4, 0.5, token=2)]]
@@ -169,7 +169,7 @@ def test_a_resumed_attempt_goes_on_and_one_that_begins_anew_draws_anew(page: Pag
     assert anew["epochs"] == [[1, 0.4]]
 
 
-def test_the_running_epoch_stands_where_its_steps_are_and_gives_way_to_the_whole_one(page: Page) -> None:
+def test_running_epoch_is_replaced_by_the_finished_one(page: Page) -> None:
     running = run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(1, 0.9)], ["2-0", progress(15)]])
     assert running["tip"] == {"epoch": 1.5, "loss": 0.7, "accuracy": 0.5}
     assert run(page, "jobs/curves.js", TAKEN, [["1-0", progress(10)], ["2-0", epoch(1, 0.9)]])["tip"] is None
@@ -179,13 +179,13 @@ def test_the_running_epoch_stands_where_its_steps_are_and_gives_way_to_the_whole
     assert run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(7, 0.9)], ["2-0", last]])["tip"] is None
 
 
-def test_a_job_that_waits_again_does_not_show_the_figures_of_the_attempt_before(page: Page) -> None:
+def test_queued_job_hides_figures_of_its_last_attempt(page: Page) -> None:
     job = {"kind": "train", "progress": {"stage": "fit", "epoch": 3, "epochs": 4, "accuracy": 0.5, "seconds_left": 60}}
     for state, line in (("queued", ""), ("running", "fit · epoch 3 of 4 · 50.0 % · 1 min 0 s left")):
         assert run(page, "jobs/describe.js", "(job) => module.lineOf(job)", job | {"state": state}) == line
 
 
-def test_a_stream_that_is_refused_is_asked_for_again_until_the_job_has_ended(visit: Visit) -> None:
+def test_rejected_stream_is_retried_until_the_job_ends(visit: Visit) -> None:
     """Browsers stop reconnecting after an error status, such as 503 while the service starts; the page retries."""
     visit.expect("status of 503")
     visit.expect("status of 429")
@@ -211,7 +211,7 @@ def test_a_stream_that_is_refused_is_asked_for_again_until_the_job_has_ended(vis
     assert list(left) == []
 
 
-def test_a_page_that_nobody_sees_holds_no_connection_and_goes_on_where_it_was(visit: Visit) -> None:
+def test_hidden_page_disconnects_and_resumes(visit: Visit) -> None:
     asked: list[str] = []
 
     def answer(route: Route) -> None:
@@ -228,7 +228,7 @@ def test_a_page_that_nobody_sees_holds_no_connection_and_goes_on_where_it_was(vi
     assert asked == ["after=0", "after=1-0"]
 
 
-def test_a_page_that_nobody_sees_does_not_connect_because_the_network_is_back(visit: Visit) -> None:
+def test_hidden_page_does_not_connect_when_online(visit: Visit) -> None:
     body = 'id: 1-0\ndata: {"event": "finished"}\n\n'
     visit.page.route(
         "**/jobs/of-the-test/events?*", lambda route: route.fulfill(content_type="text/event-stream", body=body)
@@ -238,7 +238,7 @@ def test_a_page_that_nobody_sees_does_not_connect_because_the_network_is_back(vi
     assert told == ["connecting", "seen", "live", "ended"]
 
 
-def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
+def test_older_jobs_are_loaded_page_by_page(visit: Visit) -> None:
     """The service returns pages of 200."""
     limits: list[int] = []
 
@@ -266,7 +266,7 @@ def test_of_many_jobs_all_can_be_brought(visit: Visit) -> None:
     assert max(limits) <= 200
 
 
-def test_an_upload_is_never_further_than_its_end(visit: Visit) -> None:
+def test_upload_progress_ends_at_one(visit: Visit) -> None:
     visit.expect("status of 422")
     sign_in(visit.page)
     said, shares = run(visit.page, "jobs/upload.js", UPLOADED, None)
@@ -275,7 +275,7 @@ def test_an_upload_is_never_further_than_its_end(visit: Visit) -> None:
     assert shares[-1] == 1
 
 
-def test_ratios_of_costs_are_written_out(page: Page) -> None:
+def test_cost_ratios_are_formatted(page: Page) -> None:
     def side(name: str, parameters: int) -> dict[str, Any]:
         cost = {"parameters": parameters, "macs": 1e6, "training_seconds": 60, "epochs": 1}
         place = {"environment": {"threads": 1, "cpu": "a processor"}, "latency": None, "quantization": None}
@@ -287,7 +287,7 @@ def test_ratios_of_costs_are_written_out(page: Page) -> None:
         assert run(page, "comparison/cost.js", draw, sides)[0] == written
 
 
-def test_a_teachers_answers_are_a_cost_of_their_own(page: Page) -> None:
+def test_soft_labels_of_a_teacher_are_a_cost(page: Page) -> None:
     def side(name: str, teacher: float | None) -> dict[str, Any]:
         cost = {"parameters": 1, "macs": 1e6, "training_seconds": 60, "teacher_seconds": teacher, "epochs": 1}
         place = {"environment": {"threads": 1, "cpu": "a processor"}, "latency": None, "quantization": None}
@@ -300,7 +300,7 @@ def test_a_teachers_answers_are_a_cost_of_their_own(page: Page) -> None:
     assert not [row for row in untaught if "teacher" in row]
 
 
-def test_an_answer_without_words_is_an_error_with_some(page: Page) -> None:
+def test_error_without_detail_has_a_message(page: Page) -> None:
     message = "(fields) => new module.ServiceError(502, fields).message"
     assert run(page, "api.js", message, {"detail": ""}) == "The service responded with 502."
     assert run(page, "api.js", message, {"title": "Bad Gateway"}) == "Bad Gateway"

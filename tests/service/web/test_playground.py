@@ -105,7 +105,7 @@ def give(page: Page, kind: str, content: bytes, name: str, media_type: str) -> N
 
 
 @pytest.mark.parametrize("kind", [pytest.param("drop", marks=pytest.mark.smoke), "paste"])
-def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: ServiceProcess, kind: str) -> None:
+def test_image_is_classified_by_both_models(browser: Browser, site: ServiceProcess, kind: str) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         give(page, kind, CAT.read_bytes(), "cat.jpg", "image/jpeg")
@@ -127,9 +127,7 @@ def test_a_picture_that_is_given_is_answered_by_both(browser: Browser, site: Ser
         expect(page.get_by_role("status")).to_contain_text(re.compile(r"Inference [\d.]+ ms"))
 
 
-def test_what_is_no_picture_is_refused_in_the_service_s_words_and_the_next_one_works(
-    browser: Browser, site: ServiceProcess
-) -> None:
+def test_invalid_image_shows_the_error_and_the_next_works(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         visit.expect("status of 422")
         page = opened(visit)
@@ -143,7 +141,7 @@ def test_what_is_no_picture_is_refused_in_the_service_s_words_and_the_next_one_w
         answered(page, "cnn", "cat")
 
 
-def test_strange_pictures_come_with_a_warning(browser: Browser, site: ServiceProcess) -> None:
+def test_out_of_distribution_images_show_a_warning(browser: Browser, site: ServiceProcess) -> None:
     contents = {
         name: Image.fromarray(pixels)
         for name, pixels in (("noise", noise(32, 32)), ("plain", np.zeros((32, 32, 3), np.uint8)))
@@ -164,9 +162,7 @@ def test_strange_pictures_come_with_a_warning(browser: Browser, site: ServicePro
     assert True in flags
 
 
-def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
-    browser: Browser, site: ServiceProcess
-) -> None:
+def test_crop_moves_by_keys_and_mouse(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, size=WIDE) as visit:
         page = opened(visit)
         pick(page)
@@ -225,7 +221,7 @@ def test_the_box_moves_by_keys_and_mouse_and_the_models_see_what_is_in_it(
         expect(page.get_by_role("article", name="cnn")).to_contain_text("stretched")
 
 
-def test_a_turned_photograph_is_cropped_as_it_is_seen(browser: Browser, site: ServiceProcess) -> None:
+def test_rotated_photo_is_cropped_as_shown(browser: Browser, site: ServiceProcess) -> None:
     stored, stream, exif = Image.fromarray(noise(300, 400)), io.BytesIO(), Image.Exif()
     exif[0x0112] = 6  # lying on its side: 300 pixels wide and 400 high to those who look at it
     stored.save(stream, "JPEG", exif=exif)
@@ -239,7 +235,7 @@ def test_a_turned_photograph_is_cropped_as_it_is_seen(browser: Browser, site: Se
         expect(page.get_by_role("article", name="cnn")).to_contain_text("cropped to 300x300 at 0,50")
 
 
-def test_what_the_browser_cannot_show_is_answered_all_the_same(browser: Browser, site: ServiceProcess) -> None:
+def test_image_unknown_to_the_browser_is_classified(browser: Browser, site: ServiceProcess) -> None:
     stream = io.BytesIO()
     Image.open(CAT).save(stream, "TIFF")
     with visiting(browser, site.url) as visit:
@@ -250,7 +246,7 @@ def test_what_the_browser_cannot_show_is_answered_all_the_same(browser: Browser,
         expect(page.get_by_role("img", name="Input of cnn")).to_be_visible()
 
 
-def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
+def test_crop_moves_by_touch(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, size=NARROW, has_touch=True, is_mobile=True) as visit:
         page = opened(visit)
         pick(page)
@@ -273,7 +269,7 @@ def test_a_finger_moves_the_box(browser: Browser, site: ServiceProcess) -> None:
         expect(page.get_by_role("article", name="cnn")).to_contain_text(f"cropped to 300x300 at {left},0")
 
 
-def test_every_method_draws_its_map_where_it_fits(browser: Browser, site: ServiceProcess) -> None:
+def test_every_method_draws_its_map(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         pick(page)
@@ -297,9 +293,7 @@ def test_every_method_draws_its_map_where_it_fits(browser: Browser, site: Servic
         expect(page).to_have_url(re.compile("method=occlusion&target=truck&strength=0"))
 
 
-def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_back(
-    browser: Browser, site: ServiceProcess
-) -> None:
+def test_test_image_link_restores_the_page(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         page.get_by_label("Integrated gradients").check(force=True)
@@ -324,7 +318,7 @@ def test_a_test_image_is_answered_before_the_truth_is_told_and_a_link_brings_it_
         expect(again.get_by_role("img", name=re.compile("Integrated gradients of mlp"))).to_be_visible()
 
 
-def test_the_camera_takes_a_picture(browser: Browser, site: ServiceProcess) -> None:
+def test_camera_takes_a_picture(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, permissions=["camera"]) as visit:
         page = opened(visit)
         page.get_by_role("button", name="Take a photo").click()
@@ -336,7 +330,7 @@ def test_the_camera_takes_a_picture(browser: Browser, site: ServiceProcess) -> N
         assert page.locator("#camera-video").evaluate("video => video.srcObject === null")
 
 
-def test_a_camera_that_is_given_up_at_once_is_let_go(browser: Browser, site: ServiceProcess) -> None:
+def test_camera_is_released_when_the_dialog_closes(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, permissions=["camera"]) as visit:
         page = opened(visit)
         page.evaluate(
@@ -365,7 +359,7 @@ def test_a_camera_that_is_given_up_at_once_is_let_go(browser: Browser, site: Ser
 
 
 @pytest.mark.parametrize("given", ["file", "test image"])
-def test_what_is_copied_runs_and_says_the_same(
+def test_copied_commands_give_the_same_result(
     browser: Browser, site: ServiceProcess, tmp_path: Path, given: str
 ) -> None:
     with visiting(browser, site.url) as visit:
@@ -405,7 +399,7 @@ def test_what_is_copied_runs_and_says_the_same(
     assert shlex.split(curl.splitlines()[0])[0] == "curl"
 
 
-def test_of_two_pictures_in_quick_succession_the_last_one_is_answered(browser: Browser, site: ServiceProcess) -> None:
+def test_latest_of_two_images_is_shown(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         slow: list[Route] = []
@@ -422,9 +416,7 @@ def test_of_two_pictures_in_quick_succession_the_last_one_is_answered(browser: B
         expect(page.get_by_role("article", name="cnn").locator(".sure")).to_have_text(percent(cnn["probability"]))
 
 
-def test_a_map_that_comes_late_does_not_take_the_place_of_the_one_chosen_since(
-    browser: Browser, site: ServiceProcess
-) -> None:
+def test_late_map_does_not_replace_a_newer_one(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit, "?method=smoothgrad")
         late: list[Route] = []
@@ -440,9 +432,7 @@ def test_a_map_that_comes_late_does_not_take_the_place_of_the_one_chosen_since(
         expect(page.get_by_role("img", name="Occlusion of cnn for cat")).to_be_visible()
 
 
-def test_a_test_image_that_comes_late_does_not_take_the_place_of_the_picture_chosen_since(
-    browser: Browser, site: ServiceProcess
-) -> None:
+def test_late_test_image_does_not_replace_a_newer_one(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         late: list[Route] = []
@@ -459,7 +449,7 @@ def test_a_test_image_that_comes_late_does_not_take_the_place_of_the_picture_cho
         assert "sample" not in page.url
 
 
-def test_answers_stay_where_what_explains_them_is_refused(browser: Browser, site: ServiceProcess) -> None:
+def test_predictions_stay_when_explanations_fail(browser: Browser, site: ServiceProcess) -> None:
     refusing = True
     problem = {"status": 429, "title": "The queue is full", "detail": "7 pictures are waiting", "type": "about:blank"}
 
@@ -488,7 +478,7 @@ def test_answers_stay_where_what_explains_them_is_refused(browser: Browser, site
         expect(sights.get_by_role("alert")).to_have_count(0)
 
 
-def test_of_two_versions_in_quick_succession_the_last_one_is_explained(browser: Browser, site: ServiceProcess) -> None:
+def test_latest_of_two_versions_is_explained(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit, "?method=saliency")
         late: list[Route] = []
@@ -509,7 +499,7 @@ def test_of_two_versions_in_quick_succession_the_last_one_is_explained(browser: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), (WIDE, "light")], ids=["narrow dark", "wide light"])
-def test_with_answers_it_is_accessible_fits_and_has_not_jumped(
+def test_playground_is_accessible_fits_and_does_not_shift(
     browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> None:
     with visiting(browser, site.url, size=size, scheme=scheme) as visit:
@@ -523,7 +513,7 @@ def test_with_answers_it_is_accessible_fits_and_has_not_jumped(
         assert_fits(page)
 
 
-def test_the_keyboard_alone_gets_everywhere(browser: Browser, site: ServiceProcess) -> None:
+def test_keyboard_reaches_every_control(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit)
         pick(page)

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), [(NARROW, "light"), (WIDE, "dark")], ids=["narrow light", "wide dark"])
-def test_every_page_is_accessible_fits_its_window_and_does_not_jump(
+def test_pages_are_accessible_fit_and_do_not_shift(
     browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> None:
     with visiting(browser, site.url, size=size, scheme=scheme) as visit:
@@ -38,7 +38,7 @@ def test_every_page_is_accessible_fits_its_window_and_does_not_jump(
 
 
 @pytest.mark.smoke
-def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: ServiceProcess) -> None:
+def test_sign_in_and_out_with_a_key(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         visit.expect("status of 401")
         page = visit.open("/")
@@ -60,7 +60,7 @@ def test_a_key_is_traded_for_a_session_and_given_back(browser: Browser, site: Se
         assert not page.context.cookies()
 
 
-def test_signing_out_of_a_service_that_is_away_is_said(browser: Browser, site: ServiceProcess) -> None:
+def test_sign_out_without_a_service_gives_an_error(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         visit.expect("ERR_FAILED")
         page = visit.open("/ui/models")
@@ -71,7 +71,7 @@ def test_signing_out_of_a_service_that_is_away_is_said(browser: Browser, site: S
         page.get_by_role("button", name="Sign out").wait_for()
 
 
-def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, site: ServiceProcess) -> None:
+def test_theme_follows_the_system_until_chosen(browser: Browser, site: ServiceProcess) -> None:
     dark = "getComputedStyle(document.documentElement).backgroundColor === 'rgb(21, 20, 19)'"
     with visiting(browser, site.url, scheme="dark") as visit:
         page = visit.open("/")
@@ -85,7 +85,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, site
 
 
 @pytest.mark.smoke
-def test_the_api_reference_works_under_the_policy(browser: Browser, site: ServiceProcess) -> None:
+def test_api_reference_works_under_the_policy(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = visit.open("/docs")
         page.locator("#operations-predict-predict summary, #operations-predict-predict").first.wait_for()

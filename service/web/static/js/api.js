@@ -52,6 +52,18 @@ export async function askJSON(path, options) {
   return response.status === 204 ? null : response.json();
 }
 
+/** Return a page of the service as a Document. XMLHttpRequest parses HTML under the policy for trusted types. */
+export function askDocument(path) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", path);
+    request.responseType = "document";
+    request.onload = () => (request.status === 200 ? resolve(request.response) : reject(new ServiceError(request.status, {})));
+    request.onerror = () => reject(new UnreachableError());
+    request.send();
+  });
+}
+
 async function problem(response) {
   const type = response.headers.get("content-type") ?? "";
   const fields = type.includes("json") ? await response.json() : { detail: (await response.text()).slice(0, 500) };

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from service.jobs.worker.training_env_check import TrainingEnvironment
-from service.supervisor.training_env_state import SetupState, clear_setup, write_setup
+from service.supervisor.training_env import SetupState, clear_setup, write_setup
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

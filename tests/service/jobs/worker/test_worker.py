@@ -13,7 +13,7 @@ import pytest
 from core.jobs.events import Interrupted, Note
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from service.jobs.store.heartbeats import Heartbeats
-from service.supervisor.training_env_state import SetupState, clear_setup, write_setup
+from service.supervisor.training_env import SetupState, clear_setup, write_setup
 from tests.support.broker import Broker
 from tests.support.job_children import STEPS, double
 from tests.support.job_workers import Jobs, Worker, workers

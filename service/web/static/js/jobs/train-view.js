@@ -20,11 +20,11 @@ const ASKED_ELSEWHERE = new Set(["recipe", "seed", "init_from"]);
 export async function trainView(place, query) {
   fill(place, h("p.loading", "Loading the recipes"));
   try {
-    const [catalogue, datasets, models, like] = await Promise.all([
+    const [catalog, datasets, models, like] = await Promise.all([
       askJSON("/recipes"), askJSON("/datasets"), askJSON("/models"),
       query.has("like") ? askJSON(`/jobs/${encodeURIComponent(query.get("like"))}`) : null,
     ]);
-    draw(place, catalogue, datasets.datasets, models.models, beginning(query, like));
+    draw(place, catalog, datasets.datasets, models.models, beginning(query, like));
   } catch (error) {
     fill(place, errorNotice(error));
   }
@@ -35,8 +35,8 @@ function beginning(query, like) {
   return Object.fromEntries(["recipe", "data", "family"].filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
 }
 
-function draw(place, catalogue, datasets, models, begin) {
-  const { recipes, config_schema: schema, parameters_schema: parameters } = catalogue;
+function draw(place, catalog, datasets, models, begin) {
+  const { recipes, config_schema: schema, parameters_schema: parameters } = catalog;
   const asked = fieldsOf(parameters);
   const field = (name, options) => new FormField(asked.get(name), options);
   const top = new Map([

@@ -1,5 +1,5 @@
 // Version page: model card, evaluations, files and provenance.
-import { ask, askJSON } from "../api.js";
+import { askDocument, askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { heading, loading } from "../parts/heading.js";
 import { older } from "../parts/older.js";
@@ -7,8 +7,7 @@ import { bytes, count } from "../parts/size.js";
 import { ago, duration, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
 import { promote } from "./dialogs.js";
-import { rendered } from "./markdown.js";
-import { comparisonAddress, estimated, figureAddress, versionAddress } from "./words.js";
+import { comparisonAddress, estimated, versionAddress } from "./words.js";
 
 /** Fill `place` with the page of a version. */
 export async function versionView(place, model, version) {
@@ -16,7 +15,7 @@ export async function versionView(place, model, version) {
   const path = `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}`;
   try {
     const [detail, family, card, measured] = await Promise.all([
-      askJSON(path), askJSON(`/models/${encodeURIComponent(model)}`), cardOf(path, model, version), measuredOf(path),
+      askJSON(path), askJSON(`/models/${encodeURIComponent(model)}`), cardOf(path), measuredOf(path),
     ]);
     fill(place, head(detail, family, () => versionView(place, model, version)),
       h("div.version-columns", h("section.card", h("h2", "Model card"), card), h("div.stack",
@@ -48,15 +47,15 @@ function head({ model, version, champion, layer, manifest }, family, refresh) {
         h("a.button", { href: `/ui/jobs?new=evaluate&version=${encodeURIComponent(reference)}` }, "Evaluate again"))));
 }
 
-async function cardOf(path, model, version) {
+async function cardOf(path) {
   try {
-    const text = await (await ask(`${path}/card`, { headers: { accept: "text/markdown" } })).text();
-    const card = h("div.prose.card-text", rendered(text, figureAddress(model, version)));
+    const { body } = await askDocument(`/ui${path}/card`);
+    const card = h("div.prose.card-text", [...body.childNodes]);
     // Wait for the images, so that the page does not shift when their sizes become known.
     await Promise.allSettled([...card.querySelectorAll("img")].map((image) => image.decode()));
     return card;
   } catch (error) {
-    return error.kind === "urn:duet:problem:no-such-file" ? h("p.muted", "This version has no model card.") : errorNotice(error);
+    return error.status === 404 ? h("p.muted", "This version has no model card.") : errorNotice(error);
   }
 }
 

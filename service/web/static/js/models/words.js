@@ -18,11 +18,6 @@ export function comparisonAddress(first, second) {
   return `/ui/comparison?${new URLSearchParams({ first, second })}`;
 }
 
-/** Address of a figure of a version's model card. */
-export function figureAddress(model, version) {
-  return (name) => `/models/${encodeURIComponent(model)}/versions/${version}/figures/${encodeURIComponent(name)}`;
-}
-
 /** How the current champion was chosen; `move` is the newest entry of the audit trail, or null. */
 export function since(move) {
   if (!move) return h("p.small.muted", "Shipped with the project as champion.");

@@ -46,7 +46,7 @@ export class CropBox {
     this.#least = least;
     const usable = size !== null && Math.min(size.width, size.height) > least;
     byId("crop-tools").hidden = !usable;
-    this.#box = usable ? this.#centred(Infinity) : null;
+    this.#box = usable ? this.#centered(Infinity) : null;
     document.querySelector("[name=extent][value=whole]").checked = true;
     this.#draw();
   }
@@ -62,7 +62,7 @@ export class CropBox {
     return this.#box !== null && document.querySelector("[name=extent]:checked").value === "part";
   }
 
-  #centred(wanted) {
+  #centered(wanted) {
     const { width, height } = this.#sized(wanted);
     return this.#within({ left: (this.#picture.width - width) / 2, top: (this.#picture.height - height) / 2, width, height });
   }
@@ -114,7 +114,7 @@ export class CropBox {
       const { width, height } = this.#sized(box.width + 2 * SCALES[event.key] * step);
       this.#move({ left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2, width, height });
     } else if (event.key === "Home") {
-      this.#move(this.#centred(Infinity));
+      this.#move(this.#centered(Infinity));
     } else {
       return;
     }

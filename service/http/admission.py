@@ -1,4 +1,4 @@
-"""HTTP protocol with admission control: rejects `/predict` requests with 429 while the queue of the model is full.
+"""Admission control in uvicorn's HTTP protocol: rejects `/predict` with 429 while the queue of the model is full.
 
 At five times the capacity of the service, four of five requests are rejected, so their cost reduces the throughput of
 the rest. A rejection by a route needs a task, an ASGI scope and a pass through the framework. A rejection here needs a
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from service.api.routes.predict import PREDICT, PredictQuery
 from service.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemError, QueueFullError, problem_of
 from service.http.middleware import REQUEST_ID_HEADER, TRACEPARENT_HEADER, finish, read_context
 from service.observability.logging import RequestContext, current_request
@@ -23,8 +22,7 @@ from service.observability.logging import RequestContext, current_request
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
-    from service.state import AppState
-
+PREDICT = "/predict"
 _PREDICT_URL = PREDICT.encode()
 MAX_HEAD_BYTES = 65_536
 """Limit on the head of a request, not counting the chunk in which it begins: the limit of common proxies. It also
@@ -152,9 +150,9 @@ class HttpProtocol(HttpToolsProtocol):
         path, _, query_string = self.url.partition(b"?")
         if path != _PREDICT_URL:
             return
-        state = cast("AppState", self.app_state)
+        state = self.app_state
         route = state["predict_route"]
-        query = cast(PredictQuery, route.parse_query(query_string))
+        query = route.parse_query(query_string)
         served = state["engine"].admit_champion(query.model, query.precision) if query.version is None else None
         if served is not None:
             self.scope.update(route=route, query=query)  # type: ignore[call-arg]
@@ -178,13 +176,11 @@ class HttpProtocol(HttpToolsProtocol):
         """
         if self.cycle is not None and not self.cycle.response_complete:
             return False
-        lifecycle = cast("AppState", self.app_state)["lifecycle"]
         stays_open = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        return stays_open and not lifecycle.draining and not self.flow.write_paused
+        return stays_open and not self.app_state["lifecycle"].draining and not self.flow.write_paused
 
     def _reject(self, full: QueueFullError) -> None:
-        state = cast("AppState", self.app_state)
-        deadline_seconds = state["settings"].deadline_seconds
+        metrics, deadline_seconds = self.app_state["metrics"], self.app_state["settings"].deadline_seconds
         context = read_context(self.headers, now=time.perf_counter(), deadline_seconds=deadline_seconds)
         token = current_request.set(context)
         try:
@@ -192,9 +188,9 @@ class HttpProtocol(HttpToolsProtocol):
             problem = problem_of(full)
             self._write(_response_bytes(problem, context, self.server_state.default_headers))
             self.on_response_complete()
-            state["metrics"].observe_problem(problem.type.slug, full.model, full.version)
+            metrics.observe_problem(problem.type.slug, full.model, full.version)
             client = self.client[0] if self.client else None
-            finish(state["metrics"], context, "POST", PREDICT, PREDICT, problem.type.status, client)
+            finish(metrics, context, "POST", PREDICT, PREDICT, problem.type.status, client)
         finally:
             current_request.reset(token)
 

@@ -25,7 +25,7 @@ async def links(running: RunningApp, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs"])
-async def test_everything_a_page_names_is_there_with_its_type(running: RunningApp, path: str) -> None:
+async def test_assets_of_a_page_exist_with_their_media_type(running: RunningApp, path: str) -> None:
     named = await links(running, path)
     assert named
     for link in named:
@@ -37,7 +37,7 @@ async def test_everything_a_page_names_is_there_with_its_type(running: RunningAp
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs", "asset"])
-async def test_pages_and_assets_come_under_the_policy(running: RunningApp, path: str) -> None:
+async def test_pages_and_assets_have_security_headers(running: RunningApp, path: str) -> None:
     path = (await links(running, "/"))[0] if path == "asset" else path
     headers = (await running.client.get(path)).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -52,7 +52,7 @@ async def test_pages_and_assets_come_under_the_policy(running: RunningApp, path:
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs"])
-async def test_no_page_has_an_inline_script_or_style_or_names_another_host(running: RunningApp, path: str) -> None:
+async def test_pages_have_no_inline_code_and_no_other_hosts(running: RunningApp, path: str) -> None:
     text = (await running.client.get(path)).text
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", text)
     assert not re.search(r"https?://", text)
@@ -60,7 +60,7 @@ async def test_no_page_has_an_inline_script_or_style_or_names_another_host(runni
     assert not re.search(r"\$\w", text)
 
 
-async def test_a_page_that_the_browser_has_is_not_sent_again(running: RunningApp) -> None:
+async def test_cached_page_gives_304(running: RunningApp) -> None:
     first = await running.client.get("/")
     assert first.headers["cache-control"] == "no-cache"
     again = await running.client.get("/", headers={"if-none-match": first.headers["etag"]})
@@ -69,7 +69,7 @@ async def test_a_page_that_the_browser_has_is_not_sent_again(running: RunningApp
     assert (await running.client.get("/", headers={"if-none-match": '"other"'})).status_code == 200
 
 
-async def test_what_can_be_compressed_is_for_those_who_take_it(running: RunningApp) -> None:
+async def test_assets_are_compressed_if_accepted(running: RunningApp) -> None:
     [script] = [link for link in await links(running, "/") if link.endswith("playground.js")]
     on_disk = (STATIC / "js" / "playground.js").read_bytes()
     compressed = await running.client.get(script, headers={"accept-encoding": "br, gzip"})
@@ -85,7 +85,7 @@ async def test_what_can_be_compressed_is_for_those_who_take_it(running: RunningA
     assert "content-encoding" not in (await running.client.get(font, headers={"accept-encoding": "gzip"})).headers
 
 
-async def test_an_address_of_another_release_gets_the_file_of_this_one_and_may_not_keep_it(running: RunningApp) -> None:
+async def test_asset_under_another_digest_is_not_cached(running: RunningApp) -> None:
     answer = await running.client.get("/ui/assets/000000000000/js/api.js")
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.content == (STATIC / "js" / "api.js").read_bytes()
@@ -95,23 +95,23 @@ async def test_an_address_of_another_release_gets_the_file_of_this_one_and_may_n
     "path", ["/ui/assets/0/js/none.js", "/ui/assets/0/../pages.py", "/ui/assets/0/%2e%2e/pages.py", "/ui/none",
              "/ui/assets/0/vendor/uplot/LICENSE"]
 )  # fmt: skip
-async def test_nothing_else_is_served(running: RunningApp, path: str) -> None:
+async def test_other_files_are_not_served(running: RunningApp, path: str) -> None:
     assert_problem(await running.client.get(path), 404, "not-found")
 
 
-async def test_head_is_answered_without_a_body(running: RunningApp) -> None:
+async def test_head_request_has_no_body(running: RunningApp) -> None:
     answer = await running.client.head("/")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_pages_are_no_part_of_the_api_s_description(running: RunningApp) -> None:
+async def test_pages_are_not_in_openapi(running: RunningApp) -> None:
     paths = (await running.client.get("/openapi.json")).json()["paths"]
     assert not [path for path in paths if path.startswith(("/ui", "/docs"))]
     assert "/" not in paths
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-async def test_every_module_that_is_imported_at_once_is_named_in_the_page(running: RunningApp, page: Page) -> None:
+async def test_imported_modules_are_preloaded(running: RunningApp, page: Page) -> None:
     text = (await running.client.get(page.path)).text
     preloaded = set(re.findall(r'rel="modulepreload" href="/ui/assets/\w+/([^"]+)"', text))
     assert {"js/shell.js", f"js/{page.name}.js"} <= preloaded
@@ -121,7 +121,7 @@ async def test_every_module_that_is_imported_at_once_is_named_in_the_page(runnin
             assert (STATIC / name).parent.joinpath(imported).resolve().relative_to(STATIC).as_posix() in preloaded
 
 
-def test_the_digest_follows_every_file(tmp_path: Path) -> None:
+def test_digest_depends_on_every_file(tmp_path: Path) -> None:
     (tmp_path / "js").mkdir()
     (tmp_path / "js" / "a.js").write_text("1")
     first = read_assets(tmp_path).digest
@@ -133,13 +133,13 @@ def test_the_digest_follows_every_file(tmp_path: Path) -> None:
     assert len({first, second, read_assets(tmp_path).digest}) == 3
 
 
-def test_every_vendored_library_has_its_license_beside_it() -> None:
+def test_vendored_libraries_have_licenses() -> None:
     for folder in (STATIC / "vendor").iterdir():
         assert (folder / "LICENSE").is_file(), folder
     assert (STATIC / "fonts" / "LICENSE").is_file()
 
 
-def test_scripts_build_no_markup_of_strings() -> None:
+def test_scripts_create_no_markup_from_strings() -> None:
     for path in (STATIC / "js").rglob("*.js"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), (

@@ -18,12 +18,12 @@ def context_of(headers: dict[str, str]) -> RequestContext:
 
 
 @pytest.mark.parametrize("request_id", ["a", "req-1:2/3", "x" * 128, "550e8400-e29b-41d4-a716-446655440000"])
-def test_a_sane_id_is_kept(request_id: str) -> None:
+def test_valid_request_id_is_kept(request_id: str) -> None:
     assert context_of({"x-request-id": request_id}).id == request_id
 
 
 @pytest.mark.parametrize("request_id", [None, "", "a b", "x" * 129, "a\nb", '"', "\u00e9", "<b>"])
-def test_any_other_is_replaced_by_a_fresh_one(request_id: str | None) -> None:
+def test_invalid_request_id_is_replaced(request_id: str | None) -> None:
     headers = {} if request_id is None else {"x-request-id": request_id}
     first, second = (context_of(headers).id for _ in range(2))
     assert first != second
@@ -31,7 +31,7 @@ def test_any_other_is_replaced_by_a_fresh_one(request_id: str | None) -> None:
 
 
 @pytest.mark.parametrize("trace", [TRACE, TRACE.replace("00-4", "01-4") + "-more"])
-def test_a_valid_trace_is_kept(trace: str) -> None:
+def test_valid_traceparent_is_kept(trace: str) -> None:
     assert context_of({"traceparent": trace}).traceparent == trace
 
 
@@ -39,16 +39,16 @@ def test_a_valid_trace_is_kept(trace: str) -> None:
     "trace",
     ["", "00", TRACE.upper(), "ff" + TRACE[2:], f"00-{'0' * 32}-{'a' * 16}-01", f"00-{'a' * 32}-{'0' * 16}-01"],
 )
-def test_any_other_is_dropped(trace: str) -> None:
+def test_invalid_traceparent_is_dropped(trace: str) -> None:
     assert context_of({"traceparent": trace}).traceparent is None
 
 
-def test_the_deadline_counts_from_the_head() -> None:
+def test_deadline_counts_from_the_head() -> None:
     context = context_of({})
     assert (context.started, context.deadline) == (5.0, 7.5)
 
 
-def test_fresh_ids_differ_between_processes() -> None:
+def test_new_ids_differ_between_processes() -> None:
     program = (
         "from service.http.middleware import read_context; print(read_context([], now=0.0, deadline_seconds=1.0).id)"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.supervisor.program import Program
-from service.supervisor.restarting_process import RestartingProcess
+from service.supervisor.supervised_process import Backoff, RestartingProcess
 from tests.support.children import is_alive, lines_of, wait_until
 
 STUBBORN = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -27,9 +27,7 @@ def pids(output: Path) -> list[int]:
     return [int(line) for line in lines_of(output)]
 
 
-def test_what_ends_is_started_again_and_the_log_says_how_it_ended(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_ended_program_is_restarted_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = tmp_path / "output"
     keeper = RestartingProcess(program(output))
     keeper.start()
@@ -46,7 +44,7 @@ def test_what_ends_is_started_again_and_the_log_says_how_it_ended(
     assert caplog.records[-1].__dict__.get("last_words") in (None, str(first))
 
 
-def test_it_is_started_once_it_may(tmp_path: Path) -> None:
+def test_may_start_delays_the_start(tmp_path: Path) -> None:
     output, may_start = tmp_path / "output", threading.Event()
     keeper = RestartingProcess(program(output), may_start=may_start.is_set)
     keeper.start()
@@ -57,14 +55,14 @@ def test_it_is_started_once_it_may(tmp_path: Path) -> None:
     keeper.stop()
 
 
-def test_stop_ends_what_never_could_start(tmp_path: Path) -> None:
+def test_stop_without_a_start_returns(tmp_path: Path) -> None:
     keeper = RestartingProcess(program(tmp_path / "output"), may_start=lambda: False)
     keeper.start()
     keeper.stop()
     assert pids(tmp_path / "output") == []
 
 
-def test_stop_ends_the_pause_before_another_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_stop_ends_the_backoff(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     keeper = RestartingProcess(
         Program(name="failing", command=("false",), stop_seconds=600, output=tmp_path / "output")
@@ -78,7 +76,7 @@ def test_stop_ends_the_pause_before_another_start(tmp_path: Path, caplog: pytest
     ]
 
 
-def test_what_does_not_stop_is_killed_with_its_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_stubborn_program_is_killed_with_its_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = tmp_path / "output"
     keeper = RestartingProcess(program(output, f"{STUBBORN}; os.fork()", stop_seconds=0.2))
     keeper.start()
@@ -88,7 +86,7 @@ def test_what_does_not_stop_is_killed_with_its_group(tmp_path: Path, caplog: pyt
     assert "the sleeper did not stop within 0.2 s, killing it" in caplog.text
 
 
-def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+def test_second_signal_does_not_wait(tmp_path: Path) -> None:
     output = tmp_path / "output"
     keeper = RestartingProcess(program(output, STUBBORN, stop_seconds=600))
     keeper.start()
@@ -100,3 +98,15 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     keeper.kill()
     stopping.join()
     assert not is_alive(pids(output)[0])
+
+
+def test_backoff_doubles_up_to_its_maximum() -> None:
+    backoff = Backoff(max_seconds=3)
+    assert [backoff.pause(0.1) for _ in range(5)] == [0.5, 1, 2, 3, 3]
+
+
+def test_backoff_is_reset_by_a_long_run() -> None:
+    backoff = Backoff()
+    assert [backoff.pause(1) for _ in range(3)] == [0.5, 1, 2]
+    assert backoff.pause(31) == 0.5
+    assert backoff.pause(1) == 1

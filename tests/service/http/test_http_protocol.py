@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from service.server.http_protocol import MAX_HEAD_BYTES, CoalescingTransport
+from service.http.admission import MAX_HEAD_BYTES, CoalescingTransport
 from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for
 from tests.support.wire import FORM, Answer, Peer, form, head, request
@@ -63,7 +63,7 @@ async def test_head_with_late_body_is_written_alone() -> None:
     assert wire.pieces == [b"head", b"first"]
 
 
-async def test_a_head_without_a_body_is_written_before_the_end() -> None:
+async def test_head_without_body_is_written_before_the_close() -> None:
     wire = Wire()
     whole = whole_on(wire)
     whole.write(b"head")
@@ -88,7 +88,7 @@ async def sent_to(app: ListeningApp, message: bytes) -> Answer:
         return await peer.answer()
 
 
-async def test_a_long_head_is_taken(home: Path) -> None:
+async def test_head_within_the_limit_is_accepted(home: Path) -> None:
     most = head(f"X-Long: {'x' * 60_000}", "Content-Type: image/png", f"Content-Length: {len(IMAGE)}") + IMAGE
     async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
         for _ in range(2):
@@ -124,7 +124,7 @@ async def test_endless_head_is_rejected(home: Path, start: bytes, piece: bytes) 
         assert (await sent_to(app, request(IMAGE))).status == 200
 
 
-async def test_what_comes_before_a_head_is_not_counted_as_one(home: Path) -> None:
+async def test_bytes_before_a_head_are_not_counted(home: Path) -> None:
     before, following = request(form([b"no image" * 12_000]), content_type=FORM), request(IMAGE)
     assert len(before) > MAX_HEAD_BYTES
     async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
@@ -135,7 +135,7 @@ async def test_what_comes_before_a_head_is_not_counted_as_one(home: Path) -> Non
         assert (await peer.answer()).status == 200
 
 
-async def test_large_chunks_are_not_counted_as_heads(home: Path) -> None:
+async def test_large_chunks_are_not_counted(home: Path) -> None:
     body = form([IMAGE + struct.pack(">200000x")])
     chunks = [body[start : start + 90_000] for start in range(0, len(body), 90_000)]
     message = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
