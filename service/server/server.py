@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import math
 import signal
 import socket
 import time
@@ -21,7 +20,7 @@ from service.http.lifecycle import Lifecycle
 from service.observability.logging import configure_logging
 from service.server.http_protocol import HttpProtocol
 from service.server.idle_connections import SlowConnectionReaper
-from service.settings import Settings
+from service.settings import DRAIN_SECONDS, Settings
 
 BACKLOG = 2048
 LAST_REQUEST_SECONDS = 0.2
@@ -103,7 +102,7 @@ class DrainingServer(uvicorn.Server):
                 # X-Forwarded-For is not trusted; behind a proxy, the log of the proxy has the addresses.
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+                timeout_graceful_shutdown=DRAIN_SECONDS,
             )
         )
         self._on_listening = on_listening

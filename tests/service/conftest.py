@@ -18,6 +18,6 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 async def running(home: Path) -> AsyncIterator[RunningApp]:
     """The ready app over `home`, with small limits."""
-    settings = settings_for(home, max_body_bytes=200_000, max_files=16, max_pixels=1_000_000)
+    settings = settings_for(home, max_body_bytes=200_000, max_pixels=1_000_000)
     async with running_app(settings) as app:
         yield app

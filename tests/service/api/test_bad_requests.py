@@ -34,10 +34,9 @@ async def test_other_content_types_are_refused_with_those_that_are_read(
 
 
 async def test_too_many_files_are_refused_with_the_limit(running: RunningApp) -> None:
-    sixteen = [("file", gray_png(64))] * 16
-    assert (await running.client.post("/predict", files=sixteen)).status_code == 200
-    problem = assert_problem(await running.client.post("/predict", files=[*sixteen, *sixteen]), 422, "too-many-files")
-    assert problem["limit"] == 16
+    files = [("file", gray_png(64))] * 65
+    assert (await running.client.post("/predict", files=files[1:])).status_code == 200
+    assert assert_problem(await running.client.post("/predict", files=files), 422, "too-many-files")["limit"] == 64
 
 
 async def test_compare_takes_one_file(running: RunningApp) -> None:

@@ -31,7 +31,7 @@ async def test_too_many_are_refused_and_the_connection_lives_on(home: Path) -> N
 
 
 async def test_too_many_are_refused_before_the_rest_has_come(home: Path) -> None:
-    async with listening_app(settings_for(home, max_files=3)) as app, await Peer.connect(app.address) as peer:
+    async with listening_app(settings_for(home, queue_size=3)) as app, await Peer.connect(app.address) as peer:
         four = form([PICTURES["white"]] * 4)
         await peer.send(
             head(f"Content-Type: {FORM}", f"Content-Length: {10 * len(four)}") + four[: -len("\r\n--XyZ--\r\n")]
@@ -48,10 +48,11 @@ async def test_compare_refuses_them_as_well(home: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
-async def test_where_they_are_allowed_all_are_answered_in_order(home: Path, threads: int) -> None:
-    settings = settings_for(
-        home, max_files=TEN_THOUSAND, queue_size=TEN_THOUSAND, deadline_seconds=120, threads=threads
-    )
+async def test_where_they_are_allowed_all_are_answered_in_order(
+    home: Path, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.settings.MAX_FILES", TEN_THOUSAND)
+    settings = settings_for(home, queue_size=TEN_THOUSAND, deadline_seconds=120, threads=threads)
     async with running_app(settings) as running:
         answer = await running.client.post("/predict?top_k=1", content=BODY, headers={"content-type": FORM})
         assert answer.status_code == 200

@@ -23,7 +23,7 @@ async def ask(running: RunningApp) -> str:
 
 
 async def test_full_queue_gives_429_with_retry_after(home: Path) -> None:
-    settings = settings_for(home, queue_size=4, max_files=4, threads=2)
+    settings = settings_for(home, queue_size=4, threads=2)
     async with running_app(settings) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
@@ -53,7 +53,7 @@ async def test_full_queue_gives_429_with_retry_after(home: Path) -> None:
 
 
 async def test_request_larger_than_the_free_places_is_rejected(home: Path) -> None:
-    async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
+    async with running_app(settings_for(home, queue_size=4)) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
             running_now = [asyncio.create_task(ask(running)) for _ in range(2)]

@@ -32,10 +32,11 @@ NEXT = "/saliency?method=saliency,integrated_gradients,occlusion&format=json"
 
 
 @pytest.fixture
-async def listening(tmp_path: Path) -> AsyncIterator[ListeningApp]:
+async def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ListeningApp]:
     """The app with models on threads, one of them for explanations, and a limit of two explanations."""
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 2)
     write_explainable(tmp_path)
-    async with listening_app(settings_for(tmp_path, threads=2, max_explanations=2)) as app:
+    async with listening_app(settings_for(tmp_path, threads=2)) as app:
         yield app
 
 
@@ -174,10 +175,15 @@ async def test_a_client_that_goes_leaves_nothing_behind(
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
-    tmp_path: Path, path: str, leftovers: Leftovers, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    path: str,
+    leftovers: Leftovers,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
     write_explainable(tmp_path)
-    settings = settings_for(tmp_path, threads=2, max_explanations=1, deadline_seconds=1.0)
+    settings = settings_for(tmp_path, threads=2, deadline_seconds=1.0)
     async with listening_app(settings) as app:
         await explained(app)
         with gated(app.queue("cnn")):
@@ -194,10 +200,11 @@ async def test_past_the_deadline_the_answer_is_504_and_its_place_is_free(
 
 
 async def test_on_the_event_loop_a_long_explanation_ends_at_the_deadline_and_with_its_client(
-    tmp_path: Path, leftovers: Leftovers
+    tmp_path: Path, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
     write_explainable(tmp_path)
-    settings = settings_for(tmp_path, threads=1, max_explanations=1, deadline_seconds=0.4)
+    settings = settings_for(tmp_path, threads=1, deadline_seconds=0.4)
     long = (
         "/saliency?method=integrated_gradients,smoothgrad,occlusion&steps=256&samples=256&window=1&stride=1&format=json"
     )
@@ -253,7 +260,7 @@ async def test_a_refused_one_leaves_nothing_behind(
 
 async def test_a_crowd_that_goes_at_once_leaves_room_for_the_next(tmp_path: Path, leftovers: Leftovers) -> None:
     write_explainable(tmp_path)
-    async with listening_app(settings_for(tmp_path, threads=2, max_explanations=8)) as app:
+    async with listening_app(settings_for(tmp_path, threads=2)) as app:
         explainer = app.state["explainer"]
         with gated(app.queue("cnn")) as gate:
             for _ in range(3):

@@ -27,9 +27,12 @@ BOTH = "saliency,input_x_gradient,smoothgrad,integrated_gradients,occlusion"
 
 
 @pytest.fixture(params=[1, 2], ids=["on the event loop", "on threads"])
-async def explaining(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningApp]:
+async def explaining(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RunningApp]:
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
     write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, threads=request.param, max_explanations=1)) as app:
+    async with running_app(settings_for(tmp_path, threads=request.param)) as app:
         yield app
 
 

@@ -28,7 +28,8 @@ ZIP = {"content-type": "application/zip", **KEY}
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[RunningApp]:
+async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningApp]:
+    monkeypatch.setattr("service.app.MAX_UPLOADS", 1)
     settings = settings_for(
         tmp_path,
         api_keys=f"jobs:{KEY['x-api-key']}",
@@ -37,7 +38,6 @@ async def running(tmp_path: Path) -> AsyncIterator[RunningApp]:
         max_upload_bytes=300_000,
         max_dataset_images=30,
         max_dataset_bytes=400_000,
-        max_uploads=1,
     )
     async with running_app(settings, ready=False) as app:
         yield app

@@ -114,7 +114,7 @@ async def test_hundreds_that_hang_up_leave_nothing_behind(home: Path, broker: Br
 
 
 async def test_a_service_that_drains_lets_its_listeners_go_at_once(home: Path, broker: Broker) -> None:
-    async with listening(home, broker, drain_seconds=600, deadline_seconds=600) as app:
+    async with listening(home, broker, deadline_seconds=600) as app:
         job_service = app.state["jobs"]
         assert job_service is not None
         job_id = await new_job(app)

@@ -392,9 +392,12 @@ async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) 
     explainer.check_capacity()
 
 
-async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its_place(tmp_path: Path) -> None:
+async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
     write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, max_explanations=1)) as app:
+    async with running_app(settings_for(tmp_path)) as app:
         explainer = app.state["explainer"]
         real = explainer.in_background
         never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -35,7 +35,7 @@ SIZE = ONE.nbytes
 @pytest.fixture
 async def running(home: Path) -> AsyncIterator[RunningApp]:
     """The ready app, with small limits."""
-    async with running_app(settings_for(home, max_body_bytes=20_000, queue_size=16, max_files=16)) as app:
+    async with running_app(settings_for(home, max_body_bytes=20_000, queue_size=16)) as app:
         yield app
 
 

@@ -214,7 +214,7 @@ async def test_a_precision_that_was_not_published_is_a_404(quantized: RunningApp
 
 
 async def test_a_full_queue_is_a_429_with_the_time_to_wait(home: Path) -> None:
-    async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
+    async with running_app(settings_for(home, queue_size=4)) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
             asked = [asyncio.create_task(infer(running, raw_body(grays(0)))) for _ in range(2)]
