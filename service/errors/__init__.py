@@ -1,80 +1,80 @@
-"""API errors: exceptions independent of HTTP (one module per topic), and the table that maps them to HTTP responses.
+"""API errors: exceptions independent of HTTP, and the table that maps them to HTTP responses.
 
 An error of the job store or the repository, such as `core.errors.UnknownJobError`, is in the table under its own class.
 """
 
 from __future__ import annotations
 
-from service.errors.base import ProblemError
-from service.errors.capacity import (
+from service.errors.base import (
     DeadlineExceededError,
     InternalServiceError,
     MethodNotAllowedError,
     NotReadyError,
+    ProblemError,
     QueueFullError,
     RouteNotFoundError,
 )
-from service.errors.datasets import (
-    DatasetMediaTypeError,
-    DatasetTooLargeError,
-    NoSuchDatasetError,
-    NoSuchSampleError,
-    NoUsableImageError,
-    StorageFullError,
-    TooManyUploadsError,
-    UnreadableArchiveError,
-    UnsafeArchiveError,
+from service.errors.problem import (
+    EXAMPLE_REQUEST_ID,
+    PROBLEM_MEDIA_TYPE,
+    Problem,
+    error_examples,
+    problem_of,
+    responses,
 )
-from service.errors.jobs import (
-    JobsNotConfiguredError,
-    TooManyStreamsError,
-    TrainingNotReadyError,
-)
-from service.errors.problem import EXAMPLE_REQUEST_ID, PROBLEM_MEDIA_TYPE, Problem, problem_of, responses
-from service.errors.saliency import (
-    MethodDoesNotFitError,
-    NoGradientError,
-    NotAcceptableError,
-    TooManyExplanationsError,
-    UnknownTargetError,
-)
-from service.errors.security import (
-    CrossOriginError,
-    HostNotAllowedError,
-    KeyRefusedError,
-    KeyRequiredError,
-    ScopeRequiredError,
-)
-from service.errors.table import PROBLEMS
-from service.errors.uploads import (
+from service.errors.requests import (
     BodyTimeoutError,
     BodyTooLargeError,
     ClientGoneError,
+    CrossOriginError,
+    HostNotAllowedError,
     InvalidInferenceError,
     InvalidParametersError,
+    KeyRefusedError,
+    KeyRequiredError,
     MalformedBodyError,
+    MethodDoesNotFitError,
+    NoGradientError,
     NoImageError,
+    NotAcceptableError,
+    ScopeRequiredError,
+    TooManyExplanationsError,
     TooManyFilesError,
     TooManyPixelsError,
+    UnknownTargetError,
     UnreadableImageError,
     UnsupportedEncodingError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
     WrongFieldError,
 )
-from service.errors.versions import (
+from service.errors.resources import (
+    DatasetMediaTypeError,
+    DatasetTooLargeError,
     DifferentDataError,
     GateRefusedError,
+    JobsNotConfiguredError,
     NoEvaluationError,
+    NoSuchDatasetError,
+    NoSuchSampleError,
     NoSuchVersionFileError,
+    NoUsableImageError,
     PrecisionNotPublishedError,
+    StorageFullError,
+    TooManyStreamsError,
+    TooManyUploadsError,
+    TrainingNotReadyError,
     UnknownModelError,
     UnknownModelVersionError,
+    UnreadableArchiveError,
+    UnsafeArchiveError,
     VersionRefusedError,
     ViewsNotMeasuredError,
 )
+from service.errors.table import EXAMPLES, PROBLEMS
 
 __all__ = [
+    "EXAMPLES",
     "EXAMPLE_REQUEST_ID",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
@@ -131,6 +131,7 @@ __all__ = [
     "VersionRefusedError",
     "ViewsNotMeasuredError",
     "WrongFieldError",
+    "error_examples",
     "problem_of",
     "responses",
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.api.routes.job_log import NEXT_OFFSET
+from service.api.routes.jobs import NEXT_OFFSET
 from tests.support.job_api import submitted, write_log
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
