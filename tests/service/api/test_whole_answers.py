@@ -36,7 +36,7 @@ def assert_documented(content: bytes, path: str, document: dict[str, Any]) -> No
     OAS31Validator({**schema, "components": document["components"]}).validate(json.loads(content))
 
 
-@pytest.mark.parametrize("query", ["", "?model=mlp", "?version=1", "?top_k=1", "?top_k=1000", "?precision=fp32"])
+@pytest.mark.parametrize("query", ["", "?model=mlp&top_k=1", "?version=1&top_k=1000&precision=fp32"])
 @pytest.mark.parametrize("sent", [PNG, ONE_FILE, FILES], ids=["raw", "one file", "three files"])
 async def test_predictions_are_whole(running: RunningApp, sent: dict[str, Any], query: str) -> None:
     answer = await running.client.post(f"/predict{query}", **sent)
@@ -47,22 +47,13 @@ async def test_predictions_are_whole(running: RunningApp, sent: dict[str, Any], 
     assert len(answer.json()["predictions"]) == len(sent.get("files", [1]))
 
 
-@pytest.mark.parametrize("query", ["", "?models=cnn@1,mlp,cnn", "?top_k=1", "?precision=fp32"])
+@pytest.mark.parametrize("query", ["", "?models=cnn@1,mlp,cnn&top_k=1&precision=fp32"])
 @pytest.mark.parametrize("sent", [PNG, ONE_FILE], ids=["raw", "one file"])
 async def test_comparisons_are_whole(running: RunningApp, sent: dict[str, Any], query: str) -> None:
     answer = await running.client.post(f"/compare{query}", **sent)
     assert answer.status_code == 200, answer.text
     assert_whole(answer.content, CompareResponse, left_out=frozenset({"saliency"}))
     assert_documented(answer.content, "/compare", create_app(running.state["settings"]).openapi())
-
-
-async def test_answers_in_int8_are_whole(running: RunningApp) -> None:
-    models = running.state["repository"].home_models
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
-    predicted = await running.client.post("/predict?version=2&precision=int8", **PNG)
-    assert_whole(predicted.content, PredictResponse)
-    compared = await running.client.post("/compare?models=cnn@2,cnn@2&precision=int8", **PNG)
-    assert_whole(compared.content, CompareResponse, left_out=frozenset({"saliency"}))
 
 
 async def test_what_is_extreme_is_still_a_number(running: RunningApp) -> None:

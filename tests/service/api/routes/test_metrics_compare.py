@@ -96,19 +96,6 @@ async def test_unknown_references_and_parameters(running: RunningApp) -> None:
     assert [error["parameter"] for error in problem["errors"]] == ["first", "third"]
 
 
-async def test_the_answer_says_in_words_what_its_numbers_are(running: RunningApp) -> None:
-    comparison = MetricsComparison.model_validate_json((await running.client.get("/metrics/compare")).content)
-    said = comparison.significance
-    assert (said.verdict, said.better) == ("not_distinguishable", None)
-    assert said.headline == "mlp@1 and cnn@1 cannot be told apart by accuracy"
-    assert "66.67 % against 83.33 %, a difference of -16.67 points" in said.sentence
-    assert "none of the 5 classes differs" in said.sentence
-    assert [row.label for row in comparison.per_class if row.significant] == []
-    assert comparison.log_loss_difference.value == pytest.approx(
-        comparison.first.probability.log_loss.value - comparison.second.probability.log_loss.value
-    )
-
-
 async def test_two_versions_of_one_model_are_compared(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, test_answers=(0, 0, 0, 0, 0, 0))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import numpy as np
 import pytest
 
@@ -62,21 +60,6 @@ async def test_a_raw_body_is_one_image(running: RunningApp, content_type: str) -
     assert answer.status_code == 200
     [prediction] = answer.json()["predictions"]
     assert (prediction["label"], prediction["filename"]) == ("dark", None)
-
-
-async def test_each_of_many_concurrent_requests_gets_its_own_answer(running: RunningApp) -> None:
-    async def top(gray: int) -> dict[str, float]:
-        model = ("cnn", "mlp")[gray % 2]
-        answer = await running.client.post(f"/predict?model={model}&top_k=5", content=gray_png(gray), headers=raw)
-        [prediction] = answer.json()["predictions"]
-        return {one["label"]: one["probability"] for one in prediction["top"]}
-
-    raw = {"content-type": "image/png"}
-    grays = range(64, 256)  # for either model, as many as its queue has places
-    for gray, answer in zip(grays, await asyncio.gather(*(top(gray) for gray in grays)), strict=True):
-        labels = CLASSES if gray % 2 == 0 else CLASSES[::-1]
-        expected = dict(zip(labels, softmax(expected_logits(gray), temperature=1.25), strict=True))
-        assert answer == pytest.approx(expected, abs=1e-4), gray
 
 
 async def test_timings_and_request_id_are_told(running: RunningApp) -> None:

@@ -274,29 +274,6 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
         assert (await app.client.post("/predict", content=gray_png(9), headers=RAW)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("query", "status", "slug"),
-    [("model=vit", 404, "unknown-model"), ("version=7", 404, "unknown-version")],
-)
-async def test_unknown_models_are_refused(explaining: RunningApp, query: str, status: int, slug: str) -> None:
-    answer = await explaining.client.post(f"/saliency?{query}", content=gray_png(9), headers=RAW)
-    assert_problem(answer, status, slug)
-
-
-async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
-    post = explaining.client.post
-    assert_problem(await post("/saliency", content=b"no image", headers=RAW), 422, "unreadable-image")
-    assert_problem(await post("/saliency", content=b"", headers=RAW), 422, "no-image")
-    assert_problem(await post("/saliency", json={}), 415, "unsupported-media-type")
-    assert_problem(await post("/saliency", content=b"x" * 200_001, headers=RAW), 413, "body-too-large")
-    assert_problem(await post("/saliency", files={"image": gray_png(9)}), 422, "wrong-field")
-    two = [("file", gray_png(1)), ("file", gray_png(2))]
-    assert_problem(await post("/saliency", files=two), 422, "too-many-files")
-    unacceptable = {**RAW, "accept": "text/html"}
-    assert_problem(await post("/saliency", content=gray_png(9), headers=unacceptable), 406, "not-acceptable")
-    assert_problem(await explaining.client.put("/saliency"), 405, "method-not-allowed")
-
-
 async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
     served = explaining.state["engine"].models.champions["cnn"].variant()
     assert served
@@ -390,24 +367,3 @@ async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) 
             await asking
         await ended.wait()
     explainer.check_capacity()
-
-
-async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
-    write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path)) as app:
-        explainer = app.state["explainer"]
-        real = explainer.in_background
-        never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        explainer.in_background = lambda _: asyncio.shield(never)
-        asking = asyncio.create_task(app.client.post("/saliency?format=json", content=gray_png(9), headers=RAW))
-        while not explainer._running:  # noqa: ASYNC110  as above
-            await asyncio.sleep(0)
-        refused = await app.client.post("/saliency", content=gray_png(9), headers=RAW)
-        assert assert_problem(refused, 429, "too-many-explanations")["retry_after_ms"] >= 1
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        explainer.in_background = real
-        assert (await app.client.post("/saliency", content=gray_png(9), headers=RAW)).status_code == 200

@@ -165,12 +165,6 @@ async def test_what_is_no_json_object_is_malformed(jobs_app: RunningApp, body: b
     assert_problem(await jobs_app.client.post("/train", content=body, headers=WITH_KEY), 400, "malformed-body")
 
 
-async def test_a_body_that_is_too_large_is_not_read(home: Path, broker: Broker) -> None:
-    async with job_app(home, broker, max_body_bytes=1024) as app:
-        answer = await app.client.post("/train", content=b" " * 2000, headers=WITH_KEY)
-        assert_problem(answer, 413, "body-too-large")
-
-
 async def test_a_key_comes_before_everything_else(jobs_app: RunningApp, broker: Broker) -> None:
     assert_problem(await jobs_app.client.post("/train", content=b"{"), 401, "key-required")
     wrong = {"x-api-key": "x" * 16}

@@ -20,7 +20,6 @@ from tests.support.openinference import (
     LENGTH,
     Body,
     Headers,
-    Pixels,
     assert_error,
     binary_body,
     grays,
@@ -152,19 +151,6 @@ async def test_one_image_and_many_go_through_the_same_batcher_as_predict(home: P
             assert (await predict).json()["predictions"][0]["label"] == "light"
             assert sum(gate.batches) == 6
             assert max(gate.batches) > 1
-
-
-async def test_each_of_many_concurrent_requests_gets_its_own_answer(running: RunningApp) -> None:
-    async def logits(gray: int) -> Pixels:
-        images_NHWC = grays(*range(gray, gray + 1 + gray % 5))
-        answer = await infer(running, (binary_body, json_body, raw_body)[gray % 3](images_NHWC))
-        found: Pixels = tensors(answer)["logits"]
-        return found
-
-    found = await asyncio.gather(*(logits(gray) for gray in range(30)))
-    for gray, logits_NK in enumerate(found):
-        expected_NK = [expected_logits(each) for each in range(gray, gray + 1 + gray % 5)]
-        np.testing.assert_allclose(logits_NK, expected_NK, atol=1e-3)
 
 
 async def test_versions_are_numbers_or_the_champion(running: RunningApp) -> None:
