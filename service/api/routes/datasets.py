@@ -18,10 +18,8 @@ from core.images.labelled_folders import (
     read_folder,
 )
 from core.schemas.datasets import (
-    ClassCount,
     DatasetDetail,
     DatasetList,
-    DatasetSummary,
     DatasetUpload,
     SkippedFile,
     detail,
@@ -29,6 +27,7 @@ from core.schemas.datasets import (
 )
 from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
+from service.api.examples import load_example
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
@@ -49,27 +48,8 @@ from service.settings import Settings
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
-_DETAIL = DatasetDetail(
-    name="pets",
-    data="folder:pets",
-    classes=(ClassCount(label="cat", images=120), ClassCount(label="dog", images=2)),
-    images=122,
-    bytes=6_400_000,
-    digest="3f" * 32,
-    shortfalls=("class 'dog' has 2 images and needs at least 4",),
-    skipped=(),
-)
-_DETAIL_EXAMPLE: Any = _DETAIL.model_dump(mode="json")
-_LIST_EXAMPLE: Any = DatasetList(
-    datasets=(DatasetSummary(name="pets", data="folder:pets", classes=2, images=122, bytes=6_400_000, trainable=False),)
-).model_dump(mode="json")
-_UPLOAD_EXAMPLE: Any = DatasetUpload(
-    dataset=_DETAIL,
-    added=21,
-    duplicates=1,
-    skipped=1,
-    skipped_files=(SkippedFile(file="dog/notes.txt", reason="the data is not an image that is read here"),),
-).model_dump(mode="json")
+_DETAIL_EXAMPLE = load_example("dataset")
+_UPLOAD_EXAMPLE = {"dataset": _DETAIL_EXAMPLE, **load_example("dataset_upload")}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -95,7 +75,7 @@ Label = Annotated[
 ]
 
 
-@router.get("", responses={**success(_LIST_EXAMPLE, "All data sets"), **responses(NotReadyError)})
+@router.get("", responses={**success(load_example("datasets"), "All data sets"), **responses(NotReadyError)})
 def list_datasets(state: StateDep) -> DatasetList:
     """List the data sets under DUET_HOME/datasets, where uploads are stored."""
     home, listed = state["settings"].home, []

@@ -44,9 +44,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
     state["authenticator"].check_host(request.headers)
     if key is None:
         raise KeyRequiredError
-    found = state["authenticator"].keyring.find(key)
-    if found is None:
-        raise KeyRefusedError.wrong_key()
+    found = state["authenticator"].find_key(key)
     session = begin(found, time.time())
     response.set_cookie(
         COOKIE,
@@ -70,10 +68,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
 async def get_session(key: PresentedKey, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Return the scopes of the caller, so that a page can show a form or ask for a key."""
     if key is not None:
-        found = state["authenticator"].keyring.find(key)
-        if found is None:
-            raise KeyRefusedError.wrong_key()
-        return SessionAnswer(scopes=found.scopes, expires_at=None)
+        return SessionAnswer(scopes=state["authenticator"].find_key(key).scopes, expires_at=None)
     session = state["authenticator"].session(cookie) if cookie is not None else None
     return NO_SESSION if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)
 

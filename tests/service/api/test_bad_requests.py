@@ -18,11 +18,6 @@ async def test_a_wrong_field_name_is_named_with_the_right_one(running: RunningAp
     assert "'file'" in problem["detail"]
 
 
-async def test_a_parameter_sent_as_a_field_is_a_wrong_field(running: RunningApp) -> None:
-    answer = await running.client.post("/predict", files=FILE, data={"model": "mlp"})
-    assert assert_problem(answer, 422, "wrong-field")["found"] == "model"
-
-
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "multipart/mixed; boundary=x"])
 async def test_other_content_types_are_refused_with_those_that_are_read(
     running: RunningApp, content_type: str | None
