@@ -251,10 +251,6 @@ async def test_workers_that_cannot_train_are_said_with_reason_and_since(jobs_app
     await submitted(jobs_app)
 
 
-async def test_without_any_worker_a_job_waits_for_one(jobs_app: RunningApp) -> None:
-    assert (await job(jobs_app, await submitted(jobs_app)))["state"] == "queued"
-
-
 async def test_without_a_broker_it_says_how_to_get_one(home: Path) -> None:
     async with running_app(settings_for(home, api_keys=f"jobs:{WITH_KEY['x-api-key']}")) as app:
         for method, path in (("POST", "/train"), ("POST", "/evaluate"), ("GET", "/jobs"), ("GET", "/jobs/x/events")):
