@@ -14,6 +14,7 @@ from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = {"content-type": "application/octet-stream"}
 
 
@@ -51,24 +52,24 @@ def half_dark(width: int = 64, height: int = 32) -> Image.Image:
         pytest.param(b"", 422, "no-image", id="empty"),
     ],
 )
-async def test_what_is_no_image_is_refused(running: RunningApp, content: bytes, status: int, slug: str) -> None:
-    assert_problem(await running.client.post("/predict", content=content, headers=RAW), status, slug)
-    assert_problem(await running.client.post("/compare", content=content, headers=RAW), status, slug)
+async def test_what_is_no_image_is_refused(shared: RunningApp, content: bytes, status: int, slug: str) -> None:
+    assert_problem(await shared.client.post("/predict", content=content, headers=RAW), status, slug)
+    assert_problem(await shared.client.post("/compare", content=content, headers=RAW), status, slug)
 
 
-async def test_an_empty_file_in_a_form_is_refused_by_name(running: RunningApp) -> None:
+async def test_an_empty_file_in_a_form_is_refused_by_name(shared: RunningApp) -> None:
     files = [("file", ("good.png", gray_png(64))), ("file", ("empty.png", b""))]
-    problem = assert_problem(await running.client.post("/predict", files=files), 422, "unreadable-image")
+    problem = assert_problem(await shared.client.post("/predict", files=files), 422, "unreadable-image")
     assert (problem["filename"], problem["index"]) == ("empty.png", 1)
     assert "empty.png" in problem["detail"]
 
 
-async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: RunningApp) -> None:
+async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(shared: RunningApp) -> None:
     allowed, too_many = (encoded(Image.new("RGB", (side, side), (64,) * 3), "PNG") for side in (1000, 1001))
     assert len(allowed) < 16 * 1024
-    answer = await running.client.post("/predict", content=allowed, headers=RAW)
+    answer = await shared.client.post("/predict", content=allowed, headers=RAW)
     assert answer.json()["predictions"][0]["label"] == "dark"
-    assert_problem(await running.client.post("/predict", content=too_many, headers=RAW), 422, "too-many-pixels")
+    assert_problem(await shared.client.post("/predict", content=too_many, headers=RAW), 422, "too-many-pixels")
 
 
 @pytest.mark.parametrize(
@@ -92,9 +93,9 @@ async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: Runni
     ],
 )
 async def test_unusual_images_are_answered_and_the_answer_says_what_was_done(
-    running: RunningApp, content: bytes, label: str, note: str | None
+    shared: RunningApp, content: bytes, label: str, note: str | None
 ) -> None:
-    answer = await running.client.post("/predict", content=content, headers=RAW)
+    answer = await shared.client.post("/predict", content=content, headers=RAW)
     assert answer.status_code == 200, answer.text
     [prediction] = answer.json()["predictions"]
     assert prediction["label"] == label

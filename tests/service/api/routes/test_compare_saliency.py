@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from core.repository.manifest import GRADIENT_GRAPH
@@ -22,18 +23,21 @@ from tests.support.onnx_models import CLASSES, SIZE, gray_png, write_onnx_versio
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = {"content-type": "image/png"}
 BOTH = "saliency,input_x_gradient,smoothgrad,integrated_gradients,occlusion"
 
 
-@pytest.fixture(params=[1, 2], ids=["on the event loop", "on threads"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[1, 2], ids=["on the event loop", "on threads"])
 async def explaining(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningApp]:
-    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
-    write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, threads=request.param)) as app:
-        yield app
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("service.app.MAX_EXPLANATIONS", 1)
+        async with running_app(settings_for(home, threads=request.param)) as app:
+            yield app
 
 
 async def ask(app: RunningApp, content: bytes, *, accept: str | None = None, **query: Any) -> httpx.Response:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from core.repository.manifest import GRADIENT_GRAPH
@@ -24,22 +25,33 @@ from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_log
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = {"content-type": "image/png"}
 ALL = "saliency,input_x_gradient,smoothgrad,integrated_gradients,grad_cam,occlusion"
 
 
-@pytest.fixture
-async def explaining(tmp_path: Path) -> AsyncIterator[RunningApp]:
-    write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, max_body_bytes=200_000, max_pixels=1_000_000)) as app:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[1, 2])
+async def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    """The app with models on the event loop, and on threads."""
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    async with running_app(settings_for(home, threads=request.param)) as app:
         yield app
 
 
-@pytest.fixture(params=[1, 2])
-async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningApp]:
-    """The app with models on the event loop, and on threads."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def explaining(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    async with running_app(settings_for(home)) as app:
+        yield app
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(tmp_path: Path) -> AsyncIterator[RunningApp]:
+    """An app that has not loaded a gradient graph yet."""
     write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, threads=request.param)) as app:
+    async with running_app(settings_for(tmp_path)) as app:
         yield app
 
 
@@ -271,21 +283,21 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
         assert (await app.client.post("/predict", content=gray_png(9), headers=RAW)).status_code == 200
 
 
-async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
-    served = explaining.state["engine"].models.champions["cnn"].variant()
+async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(fresh: RunningApp) -> None:
+    served = fresh.state["engine"].models.champions["cnn"].variant()
     assert served
     assert served.gradient
     assert served.gradient._opening is None
-    await asyncio.gather(*(as_json(explaining, gray_png(9)) for _ in range(3)))
+    await asyncio.gather(*(as_json(fresh, gray_png(9)) for _ in range(3)))
     opened = await served.gradient.opened()
-    await as_json(explaining, gray_png(9))
+    await as_json(fresh, gray_png(9))
     assert await served.gradient.opened() is opened
 
 
 async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
-    explaining: RunningApp, monkeypatch: pytest.MonkeyPatch
+    fresh: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = explaining.state["repository"].home_models
+    models = fresh.state["repository"].home_models
     for version in (3, 4, 5):
         graph = {GRADIENT_GRAPH: gradient_graph(features=True)}
         write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=graph)
@@ -303,5 +315,5 @@ async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
         return open_session(path, threads=threads)
 
     monkeypatch.setattr("service.engine.gradient_model.open_session", counted)
-    await asyncio.gather(*(as_json(explaining, gray_png(9), version=version) for version in (1, 3, 4, 5)))
+    await asyncio.gather(*(as_json(fresh, gray_png(9), version=version) for version in (1, 3, 4, 5)))
     assert (len(opened), most) == (4, 1)

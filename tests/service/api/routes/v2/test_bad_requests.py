@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support.gates import gated
 from tests.support.openinference import (
@@ -19,17 +20,20 @@ from tests.support.openinference import (
     json_body,
     raw_body,
 )
-from tests.support.service import ListeningApp, RunningApp, listening_app, running_app, settings_for, until
+from tests.support.service import ListeningApp, RunningApp, listening_app, running_app, settings_for, until, write_home
 from tests.support.wire import Peer, head, request
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 INFER = "/v2/models/cnn/infer"
 ONE = grays(0)
 SIZE = ONE.nbytes
 
 
-@pytest.fixture
-async def running(home: Path) -> AsyncIterator[RunningApp]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
     """The ready app, with small limits."""
+    home = tmp_path_factory.mktemp("home")
+    write_home(home)
     async with running_app(settings_for(home, max_body_bytes=20_000, queue_size=16)) as app:
         yield app
 
