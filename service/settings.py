@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.cores import available_cores
 from core.errors import ConfigurationError, explain
 from core.files.home import duet_home, shipped_models
-from core.gate.thresholds import GateThresholds
+from core.gate.report import GateThresholds
 from core.images.decode import MAX_PIXELS
 from core.jobs.parameters import JobKind
 from core.repository.manifest import Precision

@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from core import errors as core
-from core.gate.report import GateReport
-from core.gate.thresholds import GateThresholds
+from core.gate.report import GateReport, GateThresholds
 from service.errors import base, requests, resources
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import explain
-from core.repository.evaluation import EVALUATION_NAME, read_evaluation
-from core.repository.evaluation_records import EvaluationRecord, list_records
+from core.repository.evaluation import EVALUATION_NAME, EvaluationRecord, list_records, read_evaluation
 from core.repository.integrity import file_problem
 from core.repository.manifest import CARD_NAME, FIGURES, Manifest
 from core.repository.repository import ModelRepository
-from core.schemas.models import FileCheck, VersionCheck
-from core.schemas.promotions import EvaluationPage, VersionEvaluation
+from core.schemas.models import EvaluationPage, FileCheck, VersionCheck, VersionEvaluation
 from service.errors import InvalidParametersError, NoSuchVersionFileError, VersionRefusedError
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core.cores import available_cores
 from core.errors import ConfigurationError
-from core.gate.thresholds import GateThresholds
+from core.gate.report import GateThresholds
 from service.settings import Settings, read_settings
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import UnknownJobError
-from core.jobs.stored_event import FIRST, StoredEvent
+from core.jobs.events import FIRST, StoredEvent
 from service.api.common.job_responses import BROKER_ERRORS
 from service.api.deps import JobServiceDep, StateDep
 from service.api.routes.jobs import JobId

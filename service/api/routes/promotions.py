@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 
 from core.errors import NothingToRollBackError
 from core.gate.report import GateReport
-from core.schemas.promotions import (
+from core.schemas.models import (
     DEFAULT_REASON,
     EvaluationPage,
     GatedMove,

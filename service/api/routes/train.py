@@ -13,8 +13,7 @@ from starlette.responses import Response
 from core.errors import IdempotencyConflictError, IdempotencyInFlightError
 from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
 from core.recipes import RECIPES, RecipeConfig
-from core.schemas.jobs import JobAccepted
-from core.schemas.recipes import Recipe, RecipeList
+from core.schemas.jobs import JobAccepted, Recipe, RecipeList
 from service.api.common.job_responses import BROKER_ERRORS, job_accepted, job_path
 from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, VERSION_ERRORS, success

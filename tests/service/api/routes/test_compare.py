@@ -5,7 +5,7 @@ import pytest
 
 from core.schemas.api import CompareResponse
 from core.statistics.calibration import softmax
-from core.statistics.divergence import jensen_shannon_bits
+from core.statistics.comparison import jensen_shannon_bits
 from tests.support.onnx_models import expected_logits, gray_png, write_onnx_version
 from tests.support.service import RunningApp
 

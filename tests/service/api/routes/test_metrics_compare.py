@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.comparison.current_scores import current_scores
+from core.comparison.evaluated import current_scores
 from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.schemas import MetricsComparison
 from core.repository.evaluation import read_evaluation

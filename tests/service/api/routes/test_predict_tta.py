@@ -9,12 +9,12 @@ from PIL import Image
 
 from core.images.decode import decode_image
 from core.images.tta_views import averaged, views
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import AveragedViewsRecord, Calibration
 from core.repository.onnx_session import open_session
 from core.schemas.api import Prediction
 from core.statistics.calibration import softmax
 from core.statistics.energy import energy
+from core.statistics.intervals import ConfidenceInterval
 from tests.support.onnx_models import CLASSES, SIZE, gray_png, write_onnx_version
 from tests.support.pictures import encode, noise
 from tests.support.problems import assert_problem

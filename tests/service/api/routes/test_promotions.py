@@ -15,17 +15,15 @@ import numpy as np
 import pytest
 
 from core.gate import latency
-from core.gate.assess import assess
-from core.gate.promotion import promote_on_evidence
+from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport
 from core.records.base import ReportedModel, write_report
-from core.records.paths import report_path
+from core.records.lookup import report_path
 from core.repository.champions import history
-from core.repository.evaluation import read_evaluation
-from core.repository.evaluation_records import EvaluationRecord, write_record
+from core.repository.evaluation import EvaluationRecord, read_evaluation, write_record
 from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
-from core.schemas.promotions import EvaluationPage, GatedMove, Move, PromotionPage
+from core.schemas.models import EvaluationPage, GatedMove, Move, PromotionPage
 from tests.support.holdouts import GRAY_LABELS_N, corrupted_record, predictions_file, write_judged_version
 from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
