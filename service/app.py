@@ -15,24 +15,18 @@ from core.repository.repository import MODELS_NAME, ModelRepository
 from service.api.routes import (
     compare,
     datasets,
-    evaluate,
-    health,
     job_events,
-    job_log,
     jobs,
-    metrics,
     metrics_compare,
     models,
+    monitoring,
     predict,
     promotions,
-    recipes,
     saliency,
-    saliency_methods,
     samples,
     session,
     train,
     v2,
-    version_files,
     view,
 )
 from service.datasets.limits import limits_of
@@ -59,6 +53,14 @@ from service.state import AppState
 from service.web import routes as web
 from service.web.pages import read_site
 
+MAX_UPLOADS = 2
+"""Maximum number of concurrent uploads of training images per worker."""
+MAX_EXPLANATIONS = 8
+"""Maximum number of concurrent explanations per worker."""
+EXTRA_VERSIONS = 4
+"""Number of requested versions other than champions that stay loaded."""
+RETRY_REFUSED_SECONDS = 30.0
+"""Time before a version that could not be loaded is tried again."""
 GAUGE_REFRESH_SECONDS = 1.0
 """Maximum age of the gauges of a worker when another worker is scraped."""
 
@@ -68,22 +70,17 @@ ROUTERS: tuple[APIRouter, ...] = (
     compare.router,
     view.router,
     saliency.router,
-    saliency_methods.router,
+    saliency.methods_router,
     samples.router,
-    metrics.router,
     metrics_compare.router,
     models.router,
-    version_files.router,
     promotions.router,
     datasets.router,
     train.router,
-    evaluate.router,
-    recipes.router,
     jobs.router,
     job_events.router,
-    job_log.router,
     session.router,
-    health.router,
+    monitoring.router,
     *v2.ROUTERS,
     web.router,
 )
@@ -107,7 +104,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         if settings.workers > 1:
             await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
         authenticator = create_authenticator(settings)
-        uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=settings.max_uploads)
+        uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
         layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
         comparisons = Comparisons(repository, layers)
         promotions_service = Promotions(repository, engine.models, settings.gate)
@@ -118,7 +115,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
                 settings=settings,
                 repository=repository,
                 engine=engine,
-                explainer=Explainer(engine.run_background, max_explanations=settings.max_explanations),
+                explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
                 metrics=recorded,
                 lifecycle=lifecycle,
                 predict_route=app.fast_routes["POST", PREDICT],
@@ -180,9 +177,9 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
     models = ModelManager(
         repository,
         max_batch=settings.max_batch,
-        extra_versions=settings.extra_versions,
+        extra_versions=EXTRA_VERSIONS,
         poll_seconds=settings.poll_seconds,
-        retry_refused_seconds=settings.retry_refused_seconds,
+        retry_refused_seconds=RETRY_REFUSED_SECONDS,
         preferred=settings.precision,
     )
     recorded.watch_loaded(models.loaded)

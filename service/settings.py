@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cores import available_cores
@@ -18,6 +18,10 @@ from core.repository.manifest import Precision
 from service.security.keys import parse_keys
 
 MIB = 1024 * 1024
+MAX_FILES = 64
+"""Maximum number of images per request."""
+DRAIN_SECONDS = 30
+"""Time limit for accepted requests to finish during shutdown; then they are cancelled."""
 
 
 class Settings(BaseSettings):
@@ -59,9 +63,6 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(16 * MIB, ge=1024)
     """Maximum size of a request body; larger requests are rejected before the whole body is read."""
 
-    max_files: int = Field(64, ge=1)
-    """Maximum number of images per request."""
-
     max_pixels: int = Field(MAX_PIXELS, ge=1)
     """Maximum number of pixels per image, checked in the header before the pixels are decoded."""
 
@@ -90,15 +91,6 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(4096 * MIB, ge=1024)
     """Maximum size of a data set on disk and of an unpacked archive."""
 
-    max_uploads: int = Field(2, ge=1)
-    """Maximum number of concurrent uploads of training images per worker; others are rejected with 429."""
-
-    upload_seconds: float = Field(3600.0, gt=0)
-    """Time limit for the body of such an upload; after it the response is 408."""
-
-    max_explanations: int = Field(8, ge=1)
-    """Maximum number of concurrent explanations; others are rejected with 429."""
-
     deadline_seconds: float = Field(10.0, ge=0)
     """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
 
@@ -111,9 +103,6 @@ class Settings(BaseSettings):
 
     embedded_worker: bool = True
     """Switch for the embedded worker, which `duet serve` starts with its broker."""
-
-    worker_stop_seconds: float = Field(20.0, gt=0)
-    """Time that the worker of `duet serve` has to stop and return its jobs at shutdown; then it is killed."""
 
     training_python: Path | None = None
     """Python interpreter for jobs; default: the interpreter of the worker. It may be installed later."""
@@ -134,9 +123,6 @@ class Settings(BaseSettings):
     """Switch for SCHED_IDLE (Linux), with which job processes use only idle CPU time. On a busy machine such jobs may
     make almost no progress and stop slowly."""
 
-    job_seconds: float = Field(24 * 3600.0, gt=0)
-    """Time limit for one attempt of a job; then the job fails and its last checkpoint is kept."""
-
     job_free_mib: int = Field(1024, ge=0)
     """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version."""
 
@@ -146,19 +132,9 @@ class Settings(BaseSettings):
     training_setup: str | None = None
     """Command that creates the environment of `training_python`; run once when the service starts."""
 
-    job_events_kept: int = Field(10_000, ge=100)
-    """Approximate maximum number of events kept per job; the oldest are removed first. Only the latest progress event
-    within an epoch is kept."""
-
-    idempotency_hours: float = Field(24.0, gt=0)
-    """Time for which an Idempotency-Key is remembered after its job was created."""
-
     job_retention_days: float = Field(30.0, gt=0)
     """Time for which the record, events and log of a finished job are kept, and the checkpoint of a failed or cancelled
     job, which allows a retry. Published versions are not affected."""
-
-    checkpoint_retention_days: float = Field(7.0, ge=0)
-    """Time for which the checkpoint of a succeeded job is kept."""
 
     keep_unpromoted_versions: int | None = Field(None, ge=1)
     """Number of versions per family to keep that were never champion; older ones are deleted permanently, at the
@@ -167,18 +143,9 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(0.5, gt=0)
     """Interval at which the champions are read; it delays the switch to a promoted version."""
 
-    retry_refused_seconds: float = Field(30.0, gt=0)
-    """Time before a version that could not be loaded is tried again."""
-
-    extra_versions: int = Field(4, ge=0)
-    """Number of requested versions other than champions that stay loaded; the least recently used is unloaded first."""
-
     drain_notice_seconds: float = Field(0.5, ge=0)
     """Time after SIGTERM during which new requests are still accepted while /readyz responds 503; behind a load
-    balancer, longer than its health check interval."""
-
-    drain_seconds: float = Field(30.0, gt=0)
-    """Time limit for accepted requests to finish after that; then they are cancelled."""
+    balancer, longer than its health check interval. Accepted requests then have 30 s to finish."""
 
     gate: Annotated[GateThresholds, NoDecode] = GateThresholds()
     """Thresholds of the promotion gate, as JSON such as {"significance": 0.01}."""
@@ -188,6 +155,11 @@ class Settings(BaseSettings):
 
     log_format: Literal["json", "text"] = "json"
     """Format of log lines: JSON objects, or text for a terminal."""
+
+    @property
+    def max_files(self) -> int:
+        """Maximum number of images per request; a request larger than the queue could never be admitted."""
+        return min(MAX_FILES, self.queue_size)
 
     @property
     def model_threads(self) -> int:
@@ -223,15 +195,6 @@ class Settings(BaseSettings):
             return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
         except ValidationError as error:
             raise ValueError(explain(error)) from None
-
-    @model_validator(mode="after")
-    def _check_queue_size(self) -> Self:
-        if self.queue_size < self.max_files:
-            raise ValueError(
-                f"queue_size ({self.queue_size}) must be at least max_files ({self.max_files}), "
-                "otherwise the largest request could never be queued"
-            )
-        return self
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -1,31 +1,53 @@
-"""FastAPI dependencies of the routes."""
+"""FastAPI dependencies of the routes: `state: StateDep`, `catalog: CatalogDep`, `caller: JobsCaller`."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
-from service.engine.engine import Engine
-from service.errors import JobsNotConfiguredError
-from service.http.middleware import Lifecycle
+from service.errors import (
+    CrossOriginError,
+    HostNotAllowedError,
+    JobsNotConfiguredError,
+    KeyRefusedError,
+    KeyRequiredError,
+    ProblemError,
+    ScopeRequiredError,
+)
 from service.jobs.service import JobService
 from service.models.catalog import ModelCatalog
-from service.observability.metrics import Metrics
-from service.state import state_of
+from service.security.authenticator import Caller
+from service.security.keys import Scope
+from service.security.sessions import COOKIE
+from service.state import RequestState, state_of
+
+CALLER_ERRORS: tuple[type[ProblemError], ...] = (
+    KeyRequiredError,
+    KeyRefusedError,
+    ScopeRequiredError,
+    HostNotAllowedError,
+    CrossOriginError,
+)
+"""Errors of every route with a caller."""
+
+_WHERE = "one of DUET_API_KEYS, or the generated one that `duet key` shows"
+_HEADER = APIKeyHeader(name="X-API-Key", scheme_name="key", description=_WHERE, auto_error=False)
+_BEARER = HTTPBearer(scheme_name="bearer", description=f"as `key`: {_WHERE}", auto_error=False)
+_COOKIE = APIKeyCookie(
+    name=COOKIE, scheme_name="session", description="session cookie, set by POST /session", auto_error=False
+)
+
+HeaderKey = Annotated[str | None, Security(_HEADER)]
+BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+CookieSession = Annotated[str | None, Security(_COOKIE)]
 
 
-async def _engine(request: Request) -> Engine:
-    return state_of(request)["engine"]
-
-
-async def _metrics(request: Request) -> Metrics:
-    return state_of(request)["metrics"]
-
-
-async def _lifecycle(request: Request) -> Lifecycle:
-    return state_of(request)["lifecycle"]
+async def _state(request: Request) -> RequestState:
+    return state_of(request)
 
 
 async def _catalog(request: Request) -> ModelCatalog:
@@ -39,8 +61,34 @@ async def _job_service(request: Request) -> JobService:
     return job_service
 
 
-EngineDep = Annotated[Engine, Depends(_engine)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
-LifecycleDep = Annotated[Lifecycle, Depends(_lifecycle)]
+async def _presented(header: HeaderKey, bearer: BearerKey) -> str | None:
+    if header is not None:
+        return header
+    return bearer.credentials if bearer is not None else None
+
+
+StateDep = Annotated[RequestState, Depends(_state)]
 CatalogDep = Annotated[ModelCatalog, Depends(_catalog)]
 JobServiceDep = Annotated[JobService, Depends(_job_service)]
+PresentedKey = Annotated[str | None, Depends(_presented)]
+
+
+def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def check(request: Request, state: StateDep, key: PresentedKey, cookie: CookieSession) -> Caller:
+        authenticator = state["authenticator"]
+        authenticator.check_host(request.headers)
+        caller = authenticator.caller(request.headers, key, cookie)
+        if caller is None:
+            raise KeyRequiredError
+        if scope not in caller.scopes:
+            raise ScopeRequiredError(scope, caller.scopes)
+        return caller
+
+    return check
+
+
+JobsCaller = Annotated[Caller, Depends(_needs("jobs"))]
+"""Caller with scope `jobs`: may start, cancel and retry jobs, and upload data."""
+
+AdminCaller = Annotated[Caller, Depends(_needs("admin"))]
+"""Caller with scope `admin`: may also promote and roll back."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from service.settings import Settings
 
+UPLOAD_SECONDS = 3600.0
+"""Time limit for the body of an upload; after it the response is 408."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -36,5 +39,5 @@ def limits_of(settings: Settings) -> Limits:
         pixels=settings.max_pixels,
         images=settings.max_dataset_images,
         bytes=settings.max_dataset_bytes,
-        seconds=settings.upload_seconds,
+        seconds=UPLOAD_SECONDS,
     )

@@ -1,136 +1,67 @@
-"""API errors: exceptions independent of HTTP (one module per topic), and the table that maps them to HTTP responses.
+"""API errors: exceptions independent of HTTP, and the table that maps them to HTTP responses.
 
 An error of the job store or the repository, such as `core.errors.UnknownJobError`, is in the table under its own class.
 """
 
 from __future__ import annotations
 
-from service.errors.base import ProblemError
-from service.errors.capacity import (
-    DeadlineExceededError,
-    InternalServiceError,
-    MethodNotAllowedError,
-    NotReadyError,
-    QueueFullError,
-    RouteNotFoundError,
-)
-from service.errors.datasets import (
-    DatasetMediaTypeError,
-    DatasetTooLargeError,
-    NoSuchDatasetError,
-    NoSuchSampleError,
-    NoUsableImageError,
-    StorageFullError,
-    TooManyUploadsError,
-    UnreadableArchiveError,
-    UnsafeArchiveError,
-)
-from service.errors.jobs import (
-    JobsNotConfiguredError,
-    TooManyStreamsError,
-    TrainingNotReadyError,
-)
-from service.errors.problem import EXAMPLE_REQUEST_ID, PROBLEM_MEDIA_TYPE, Problem, problem_of, responses
-from service.errors.saliency import (
-    MethodDoesNotFitError,
-    NoGradientError,
-    NotAcceptableError,
-    TooManyExplanationsError,
-    UnknownTargetError,
-)
-from service.errors.security import (
-    CrossOriginError,
-    HostNotAllowedError,
-    KeyRefusedError,
-    KeyRequiredError,
-    ScopeRequiredError,
-)
-from service.errors.table import PROBLEMS
-from service.errors.uploads import (
-    BodyTimeoutError,
-    BodyTooLargeError,
-    ClientGoneError,
-    InvalidInferenceError,
-    InvalidParametersError,
-    MalformedBodyError,
-    NoImageError,
-    TooManyFilesError,
-    TooManyPixelsError,
-    UnreadableImageError,
-    UnsupportedEncodingError,
-    UnsupportedImageFormatError,
-    UnsupportedMediaTypeError,
-    WrongFieldError,
-)
-from service.errors.versions import (
-    DifferentDataError,
-    GateRefusedError,
-    NoEvaluationError,
-    NoSuchVersionFileError,
-    PrecisionNotPublishedError,
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
-    ViewsNotMeasuredError,
-)
-
-__all__ = [
-    "EXAMPLE_REQUEST_ID",
-    "PROBLEMS",
-    "PROBLEM_MEDIA_TYPE",
-    "BodyTimeoutError",
-    "BodyTooLargeError",
-    "ClientGoneError",
-    "CrossOriginError",
-    "DatasetMediaTypeError",
-    "DatasetTooLargeError",
-    "DeadlineExceededError",
-    "DifferentDataError",
-    "GateRefusedError",
-    "HostNotAllowedError",
-    "InternalServiceError",
-    "InvalidInferenceError",
-    "InvalidParametersError",
-    "JobsNotConfiguredError",
-    "KeyRefusedError",
-    "KeyRequiredError",
-    "MalformedBodyError",
-    "MethodDoesNotFitError",
-    "MethodNotAllowedError",
-    "NoEvaluationError",
-    "NoGradientError",
-    "NoImageError",
-    "NoSuchDatasetError",
-    "NoSuchSampleError",
-    "NoSuchVersionFileError",
-    "NoUsableImageError",
-    "NotAcceptableError",
-    "NotReadyError",
-    "PrecisionNotPublishedError",
-    "Problem",
-    "ProblemError",
-    "QueueFullError",
-    "RouteNotFoundError",
-    "ScopeRequiredError",
-    "StorageFullError",
-    "TooManyExplanationsError",
-    "TooManyFilesError",
-    "TooManyPixelsError",
-    "TooManyStreamsError",
-    "TooManyUploadsError",
-    "TrainingNotReadyError",
-    "UnknownModelError",
-    "UnknownModelVersionError",
-    "UnknownTargetError",
-    "UnreadableArchiveError",
-    "UnreadableImageError",
-    "UnsafeArchiveError",
-    "UnsupportedEncodingError",
-    "UnsupportedImageFormatError",
-    "UnsupportedMediaTypeError",
-    "VersionRefusedError",
-    "ViewsNotMeasuredError",
-    "WrongFieldError",
-    "problem_of",
-    "responses",
-]
+from service.errors.base import DeadlineExceededError as DeadlineExceededError
+from service.errors.base import InternalServiceError as InternalServiceError
+from service.errors.base import MethodNotAllowedError as MethodNotAllowedError
+from service.errors.base import NotReadyError as NotReadyError
+from service.errors.base import ProblemError as ProblemError
+from service.errors.base import QueueFullError as QueueFullError
+from service.errors.base import RouteNotFoundError as RouteNotFoundError
+from service.errors.problem import EXAMPLE_REQUEST_ID as EXAMPLE_REQUEST_ID
+from service.errors.problem import PROBLEM_MEDIA_TYPE as PROBLEM_MEDIA_TYPE
+from service.errors.problem import Problem as Problem
+from service.errors.problem import error_examples as error_examples
+from service.errors.problem import problem_of as problem_of
+from service.errors.problem import responses as responses
+from service.errors.requests import BodyTimeoutError as BodyTimeoutError
+from service.errors.requests import BodyTooLargeError as BodyTooLargeError
+from service.errors.requests import ClientGoneError as ClientGoneError
+from service.errors.requests import CrossOriginError as CrossOriginError
+from service.errors.requests import HostNotAllowedError as HostNotAllowedError
+from service.errors.requests import InvalidInferenceError as InvalidInferenceError
+from service.errors.requests import InvalidParametersError as InvalidParametersError
+from service.errors.requests import KeyRefusedError as KeyRefusedError
+from service.errors.requests import KeyRequiredError as KeyRequiredError
+from service.errors.requests import MalformedBodyError as MalformedBodyError
+from service.errors.requests import MethodDoesNotFitError as MethodDoesNotFitError
+from service.errors.requests import NoGradientError as NoGradientError
+from service.errors.requests import NoImageError as NoImageError
+from service.errors.requests import NotAcceptableError as NotAcceptableError
+from service.errors.requests import ScopeRequiredError as ScopeRequiredError
+from service.errors.requests import TooManyExplanationsError as TooManyExplanationsError
+from service.errors.requests import TooManyFilesError as TooManyFilesError
+from service.errors.requests import TooManyPixelsError as TooManyPixelsError
+from service.errors.requests import UnknownTargetError as UnknownTargetError
+from service.errors.requests import UnreadableImageError as UnreadableImageError
+from service.errors.requests import UnsupportedEncodingError as UnsupportedEncodingError
+from service.errors.requests import UnsupportedImageFormatError as UnsupportedImageFormatError
+from service.errors.requests import UnsupportedMediaTypeError as UnsupportedMediaTypeError
+from service.errors.requests import WrongFieldError as WrongFieldError
+from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
+from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
+from service.errors.resources import DifferentDataError as DifferentDataError
+from service.errors.resources import GateRefusedError as GateRefusedError
+from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
+from service.errors.resources import NoEvaluationError as NoEvaluationError
+from service.errors.resources import NoSuchDatasetError as NoSuchDatasetError
+from service.errors.resources import NoSuchSampleError as NoSuchSampleError
+from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
+from service.errors.resources import NoUsableImageError as NoUsableImageError
+from service.errors.resources import PrecisionNotPublishedError as PrecisionNotPublishedError
+from service.errors.resources import StorageFullError as StorageFullError
+from service.errors.resources import TooManyStreamsError as TooManyStreamsError
+from service.errors.resources import TooManyUploadsError as TooManyUploadsError
+from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
+from service.errors.resources import UnknownModelError as UnknownModelError
+from service.errors.resources import UnknownModelVersionError as UnknownModelVersionError
+from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
+from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError
+from service.errors.resources import VersionRefusedError as VersionRefusedError
+from service.errors.resources import ViewsNotMeasuredError as ViewsNotMeasuredError
+from service.errors.table import EXAMPLES as EXAMPLES
+from service.errors.table import PROBLEMS as PROBLEMS

@@ -1,9 +1,9 @@
-"""Base class of the service's exceptions, independent of HTTP; `service.errors.table` maps them to responses."""
+"""Base classes of the API errors, and errors of the service itself: not ready, overloaded, unknown path."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import DuetError
@@ -25,7 +25,7 @@ class ProblemError(DuetError):
         self.fields = fields
 
 
-class BusyError(ProblemError):
+class TooManyRequestsError(ProblemError):
     """A limit on concurrent or queued work is reached for the moment.
 
     Attributes:
@@ -35,3 +35,50 @@ class BusyError(ProblemError):
     def __init__(self, reason: str, retry_after_seconds: float) -> None:
         self.retry_after_ms = max(1, math.ceil(retry_after_seconds * 1000))
         super().__init__(f"{reason}: try again in {self.retry_after_ms} ms", retry_after_ms=self.retry_after_ms)
+
+
+class NotReadyError(ProblemError):
+    """A component that the route needs is not ready, or the process is shutting down."""
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1, **fields: Any) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)}, **fields)
+
+
+class QueueFullError(TooManyRequestsError):
+    """The queue of the model is full."""
+
+    def __init__(self, model: str, pending: int, retry_after_seconds: float) -> None:
+        """`model` is a reference such as `cnn@3`, or another owner of a queue; `retry_after_seconds` is the time that
+        the queue takes to drain at its measured rate.
+        """
+        self.model, _, self.version = model.partition("@")
+        super().__init__(f"{pending} images are waiting for {model}", retry_after_seconds)
+
+
+class DeadlineExceededError(ProblemError):
+    """The request's deadline passed before the response was ready."""
+
+
+class InternalServiceError(ProblemError):
+    """A bug of the service; the log has the traceback under the same request id."""
+
+    def __init__(self) -> None:
+        super().__init__("the request failed because of an internal error: see this request_id in the service's log")
+
+
+class RouteNotFoundError(ProblemError):
+    """No route has this path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"nothing is at {path}: /openapi.json lists every path")
+
+
+class MethodNotAllowedError(ProblemError):
+    """The path exists, but not for this method."""
+
+    def __init__(self, method: str, path: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} supports {', '.join(allowed)}, not {method}",
+            headers={"Allow": ", ".join(allowed)},
+            allowed=list(allowed),
+        )

@@ -30,6 +30,8 @@ from service.settings import Settings
 
 Result = TypeVar("Result")
 _THREADS = 16
+IDEMPOTENCY_SECONDS = 24 * 3600.0
+"""Time for which an Idempotency-Key is remembered after its job was created."""
 _LAST_ROUND_SECONDS = 5.0
 
 
@@ -134,12 +136,12 @@ async def open_job_service(
         yield None
         return
     url = settings.redis_url.get_secret_value()
-    store = JobStore.open(url, events_kept=settings.job_events_kept)
+    store = JobStore.open(url)
     feed = EventFeed(connect_async(url), is_closing=is_closing)
     dispatcher = LateDispatcher(url)
     job_service = JobService(
         store=store,
-        idempotency=IdempotencyKeys(store.client, retention_seconds=settings.idempotency_hours * 3600),
+        idempotency=IdempotencyKeys(store.client, retention_seconds=IDEMPOTENCY_SECONDS),
         dispatcher=dispatcher,
         heartbeats=Heartbeats(store.client),
         feed=feed,

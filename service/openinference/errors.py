@@ -8,7 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from core.errors import DuetError
-from service.errors import PROBLEMS, Problem, problem_of
+from service.errors import Problem, error_examples
 from service.openinference.messages import ErrorMessage
 
 ROOT = "/v2"
@@ -31,24 +31,9 @@ def error_response(problem: Problem) -> Response:
 
 
 def error_responses(*errors: type[DuetError] | DuetError) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route of the protocol that reports these errors, with one named example each.
+    """OpenAPI `responses` of a route of the protocol that reports these errors, or an internal error.
 
     Pass an instance if the example in the table of errors does not fit the protocol.
     """
-    documented: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        example = problem_of(error if isinstance(error, DuetError) else PROBLEMS[error].example)
-        kind = example.type
-        entry = documented.setdefault(
-            kind.status,
-            {"description": kind.title, "model": ErrorMessage, "content": {"application/json": {"examples": {}}}},
-        )
-        if entry["description"] != kind.title:
-            entry["description"] = "One of several errors; see the examples"
-        entry["content"]["application/json"]["examples"][kind.slug] = {
-            "summary": kind.title,
-            "value": {"error": example.detail},
-        }
-        for name, value in example.headers.items():
-            entry.setdefault("headers", {})[name] = {"schema": {"type": "string"}, "example": value}
-    return documented
+    documented = error_examples(errors, "application/json", lambda problem: {"error": problem.detail})
+    return {status: {**entry, "model": ErrorMessage} for status, entry in documented.items()}

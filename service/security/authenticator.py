@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 
 from service.errors import KeyRefusedError
 from service.security.key_file import generated_key
-from service.security.keys import Keyring, Scope, parse_keys, with_all_scopes
+from service.security.keys import ApiKey, Keyring, Scope, parse_keys, with_all_scopes
 from service.security.origins import check_host, check_same_origin, own_names
 from service.security.sessions import Session, read_token
 from service.settings import Settings
@@ -59,9 +59,7 @@ class Authenticator:
             CrossOriginError: the cookie came from a page of another origin.
         """
         if key is not None:
-            found = self.keyring.find(key)
-            if found is None:
-                raise KeyRefusedError.wrong_key()
+            found = self.find_key(key)
             return Caller(found.id, found.scopes)
         if cookie is None:
             return None
@@ -70,6 +68,13 @@ class Authenticator:
         if session is None:
             raise KeyRefusedError.ended_session()
         return Caller(session.key.id, session.key.scopes, session)
+
+    def find_key(self, key: str) -> ApiKey:
+        """The presented key; raises KeyRefusedError if it is unknown."""
+        found = self.keyring.find(key)
+        if found is None:
+            raise KeyRefusedError.wrong_key()
+        return found
 
     def session(self, cookie: str) -> Session | None:
         """The session of a cookie, None if it has expired or is invalid."""

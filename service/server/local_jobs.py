@@ -18,7 +18,8 @@ from service.supervisor.program import Program
 from service.supervisor.supervised_process import RestartingProcess
 from service.supervisor.training_env import TrainingSetup
 
-_STOP_MARGIN_SECONDS = 5.0
+STOP_WORKER_SECONDS = 25.0
+"""Time that the worker has to stop and return its jobs at shutdown; then it is killed."""
 _STOP_SETUP_SECONDS = 5.0
 _WORKER_NICENESS = 5
 """Niceness of the worker, so that predictions have priority."""
@@ -55,7 +56,7 @@ def _worker(settings: Settings, url: str) -> Program:
         name="worker",
         command=(sys.executable, "-m", "duet", "worker"),
         environment={"DUET_REDIS_URL": url, "DUET_HOME": str(settings.home)},
-        stop_seconds=settings.worker_stop_seconds + _STOP_MARGIN_SECONDS,
+        stop_seconds=STOP_WORKER_SECONDS,
         niceness=_WORKER_NICENESS,
         # On SIGTERM it would try to return its jobs to the broker, which dies at the same moment.
         orphaned=signal.SIGKILL,

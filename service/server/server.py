@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import math
 import signal
 import socket
 import time
@@ -20,7 +19,7 @@ from core.errors import ConfigurationError
 from service.app import create_app
 from service.http.admission import HttpProtocol
 from service.http.middleware import Lifecycle
-from service.settings import Settings
+from service.settings import DRAIN_SECONDS, Settings
 
 BACKLOG = 2048
 LAST_REQUEST_SECONDS = 0.2
@@ -126,7 +125,7 @@ class DrainingServer(uvicorn.Server):
                 # X-Forwarded-For is not trusted; behind a proxy, the log of the proxy has the addresses.
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+                timeout_graceful_shutdown=DRAIN_SECONDS,
             )
         )
         self._on_listening = on_listening

@@ -25,7 +25,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from service.observability.logging import configure_logging
 from service.observability.metrics import MULTIPROCESS_VARIABLE
 from service.server.server import bind_socket, serve_on
-from service.settings import Settings
+from service.settings import DRAIN_SECONDS, Settings
 from service.supervisor.supervised_process import Backoff
 
 log = logging.getLogger("duet.workers")
@@ -93,7 +93,7 @@ class _Supervisor:
                     announce()
                 is_announced = True
             self._wait(0.5)
-        timeout = self._settings.drain_notice_seconds + self._settings.drain_seconds + _MARGIN_SECONDS
+        timeout = self._settings.drain_notice_seconds + DRAIN_SECONDS + _MARGIN_SECONDS
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and any(worker.process is not None for worker in self._workers):
             self._wait(0.2)

@@ -16,7 +16,7 @@ NEW = {"core/recipes/mlp_small.py"}
 ASK = """
 from core.recipes import RECIPES, recipe_config
 from core.jobs.parameters import TrainParameters
-from service.api.routes.recipes import RECIPE_LIST
+from service.api.routes.train import RECIPE_LIST
 assert recipe_config("mlp_small").epochs == 5
 assert TrainParameters(recipe="mlp_small").target_family() == "mlp"
 print([recipe.description for recipe in RECIPE_LIST.recipes if recipe.name == "mlp_small"])

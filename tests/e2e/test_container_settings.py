@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from service.settings import Settings
+from service.datasets.limits import UPLOAD_SECONDS
+from service.server.local_jobs import STOP_WORKER_SECONDS
+from service.settings import DRAIN_SECONDS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -13,14 +15,14 @@ PROXY = (ROOT / "docker" / "haproxy.cfg").read_text(encoding="utf-8")
 SERVICES = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n|  #.*\n)+)", COMPOSE, re.MULTILINE))
 
 SETTINGS = {f"DUET_{name.upper()}" for name in Settings.model_fields}
-# Their sums have to stay below the stop_grace_periods, which are fixed as well.
-DRAIN = {"DUET_DRAIN_NOTICE_SECONDS", "DUET_DRAIN_SECONDS", "DUET_WORKER_STOP_SECONDS"}
+# It has to stay below the stop_grace_periods, which are fixed as well.
+DRAIN_NOTICE_SECONDS = Settings.model_fields["drain_notice_seconds"].default
+DRAIN = {"DUET_DRAIN_NOTICE_SECONDS"}
 # The containers are what these stand in for on one machine.
 EMBEDDED = {"DUET_EMBEDDED_BROKER", "DUET_EMBEDDED_WORKER", "DUET_TRAINING_PYTHON", "DUET_TRAINING_SETUP"}
 
 OF_WORKERS = {
-    f"DUET_{name}"
-    for name in ("WORKER_QUEUES", "WORKER_JOBS", "JOB_THREADS", "JOB_NICE", "JOB_IDLE", "JOB_SECONDS", "JOB_FREE_MIB")
+    f"DUET_{name}" for name in ("WORKER_QUEUES", "WORKER_JOBS", "JOB_THREADS", "JOB_NICE", "JOB_IDLE", "JOB_FREE_MIB")
 }
 OF_BOTH = {
     f"DUET_{name}"
@@ -28,7 +30,6 @@ OF_BOTH = {
         "REDIS_URL",
         "GATE",
         "JOB_LEASE_SECONDS",
-        "JOB_EVENTS_KEPT",
         "JOB_RETENTION_DAYS",
         "LOG_LEVEL",
         "LOG_FORMAT",
@@ -71,9 +72,8 @@ def test_compose_passes_every_other_setting_on_to_those_who_read_it() -> None:
 
 
 def test_the_engine_waits_longer_than_they_take_to_stop() -> None:
-    fields = Settings.model_fields
-    assert grace_seconds("api") > fields["drain_notice_seconds"].default + fields["drain_seconds"].default
-    assert grace_seconds("worker") > fields["worker_stop_seconds"].default
+    assert grace_seconds("api") > DRAIN_NOTICE_SECONDS + DRAIN_SECONDS
+    assert grace_seconds("worker") > STOP_WORKER_SECONDS
 
 
 def test_the_proxy_alone_has_a_port_of_this_machine_so_that_the_others_can_be_many() -> None:
@@ -82,20 +82,17 @@ def test_the_proxy_alone_has_a_port_of_this_machine_so_that_the_others_can_be_ma
 
 
 def test_the_proxy_lets_what_it_has_begun_be_finished_within_its_grace() -> None:
-    fields = Settings.model_fields
     finished_within = in_proxy(r"hard-stop-after (\d+)s")
-    assert fields["drain_notice_seconds"].default + fields["drain_seconds"].default < finished_within
+    assert finished_within > DRAIN_NOTICE_SECONDS + DRAIN_SECONDS
     assert finished_within < grace_seconds("proxy")
 
 
 def test_the_proxy_hears_that_an_api_is_going_while_it_still_takes_requests() -> None:
-    assert (
-        in_proxy(r"default-server inter (\d+)ms fall 1 ") / 1000 < Settings.model_fields["drain_notice_seconds"].default
-    )
+    assert in_proxy(r"default-server inter (\d+)ms fall 1 ") / 1000 < DRAIN_NOTICE_SECONDS
 
 
 def test_the_proxy_waits_longer_for_an_upload_than_the_api() -> None:
-    assert in_proxy(r"timeout server (\d+)m") * 60 > Settings.model_fields["upload_seconds"].default
+    assert in_proxy(r"timeout server (\d+)m") * 60 > UPLOAD_SECONDS
 
 
 def in_proxy(pattern: str) -> int:

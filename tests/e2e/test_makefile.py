@@ -95,11 +95,11 @@ async def test_app_without_settings_reads_the_environment(tmp_path: Path, monkey
     """As uvicorn makes it for `make dev`."""
     monkeypatch.setenv("DUET_HOME", str(tmp_path))
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
-    monkeypatch.setenv("DUET_MAX_FILES", "3")
+    monkeypatch.setenv("DUET_MAX_BATCH", "3")
     app = create_app()
     async with app.router.lifespan_context(app) as state:
         assert state is not None
-        assert state["settings"].max_files == 3
+        assert state["settings"].max_batch == 3
 
 
 def test_the_environment_is_made_once_and_again_when_what_it_needs_changes(tree: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support.service import RunningApp, running_app, settings_for, write_home
 
@@ -15,9 +16,18 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    """As `running`, for modules whose tests leave the app unchanged; they run in the event loop of the module."""
+    home = tmp_path_factory.mktemp("home")
+    write_home(home)
+    async with running_app(settings_for(home, max_body_bytes=200_000, max_pixels=1_000_000)) as app:
+        yield app
+
+
 @pytest.fixture
 async def running(home: Path) -> AsyncIterator[RunningApp]:
     """The ready app over `home`, with small limits."""
-    settings = settings_for(home, max_body_bytes=200_000, max_files=16, max_pixels=1_000_000)
+    settings = settings_for(home, max_body_bytes=200_000, max_pixels=1_000_000)
     async with running_app(settings) as app:
         yield app

@@ -80,34 +80,6 @@ async def test_each_of_many_connections_gets_its_own_answers(home: Path, threads
         assert float(batches) < float(images)  # or nothing here would have shared a batch
 
 
-@THREADS
-async def test_no_answer_fails_or_mixes_versions_while_champions_change(home: Path, threads: int) -> None:
-    models = home / "models"
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
-    seen: set[int] = set()
-    done = asyncio.Event()
-
-    async def client(app: ListeningApp, number: int) -> None:
-        chance = random.Random(number)
-        async with await Peer.connect(app.address) as peer:
-            while not done.is_set():
-                grays = [chance.choice((0, 255)) for _ in range(chance.choice((1, 3, 9)))]
-                predictions = (await ask(peer, grays))["predictions"]
-                [version] = {one["version"] for one in predictions}
-                labels = ("black", "white") if version == 1 else ("white", "black")
-                assert [one["label"] for one in predictions] == [labels[gray == 255] for gray in grays]
-                seen.add(version)
-
-    async with listening_app(settings_for(home, threads=threads, max_batch=4)) as app:
-        clients = [asyncio.create_task(client(app, number)) for number in range(16)]
-        for version in (2, 1, 2, 1, 2):
-            seen.clear()
-            set_champions(models, cnn=version, mlp=1)
-            await until(lambda version=version: asyncio.sleep(0, version in seen))  # type: ignore[misc]
-        done.set()
-        await asyncio.gather(*clients)
-
-
 async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> None:
     """Requests that are running, partly run and queued when the new champion takes over."""
     models = home / "models"

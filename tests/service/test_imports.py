@@ -53,25 +53,17 @@ def test_the_service_answers_where_torch_and_training_cannot_be_imported(home: P
     assert ended.stdout.strip() == "[200, 200, 200]", ended.stderr
 
 
-@pytest.mark.parametrize("module", ["duet", "duet.cli", "core.schemas.api"])
-def test_importing_it_loads_neither_server_nor_runtime(module: str) -> None:
-    heavy = ("fastapi", "uvicorn", "onnxruntime", "torch", "service")
-    program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.strip() == "[]"
-
-
-def test_the_client_needs_nothing_of_the_server() -> None:
-    program = (
-        "import sys; from duet import Client; "
-        "print([name for name in ('fastapi', 'starlette', 'uvicorn', 'onnxruntime', 'service') if name in sys.modules])"
-    )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.strip() == "[]"
-
-
-def test_celery_waits_for_the_first_job() -> None:
-    """The import would take a tenth of the time to the first response."""
-    program = "import sys, service.server.main; print([name for name in ('celery', 'kombu') if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import duet.cli", ("fastapi", "uvicorn", "onnxruntime", "torch", "service")),
+        ("import core.schemas.api", ("fastapi", "uvicorn", "onnxruntime", "torch", "service")),
+        ("from duet import Client", ("fastapi", "starlette", "uvicorn", "onnxruntime", "service")),
+        # Importing Celery would take a tenth of the time to the first response.
+        ("import service.server.main", ("celery", "kombu")),
+    ],
+)
+def test_import_does_not_load_heavy_modules(statement: str, heavy: tuple[str, ...]) -> None:
+    program = f"import sys; {statement}; print([name for name in {heavy!r} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "[]"

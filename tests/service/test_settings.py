@@ -79,6 +79,6 @@ def test_settings_are_frozen() -> None:
         Settings().port = 1  # type: ignore[misc]
 
 
-def test_a_queue_that_could_never_hold_the_largest_request_is_refused() -> None:
-    with pytest.raises(ValidationError, match="queue_size"):
-        Settings(queue_size=8, max_files=9)
+@pytest.mark.parametrize(("queue_size", "files"), [(96, 64), (8, 8)])
+def test_settings_small_queue_limits_the_files_of_a_request(queue_size: int, files: int) -> None:
+    assert Settings(queue_size=queue_size).max_files == files

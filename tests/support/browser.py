@@ -66,8 +66,6 @@ def served_site(home: Path, *, port: int = 0, **environment: str) -> Iterator[Se
         "DUET_API_KEYS": f"jobs:{JOBS_KEY},admin:{ADMIN_KEY}",
         "DUET_POLL_SECONDS": "0.05",
         "DUET_DRAIN_NOTICE_SECONDS": "0",
-        "DUET_DRAIN_SECONDS": "2",
-        "DUET_WORKER_STOP_SECONDS": "5",
     }
     with service_process(home, port, **(given | environment)) as service:
         yield service

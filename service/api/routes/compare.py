@@ -1,9 +1,15 @@
-"""POST /compare: predictions of several models for one image."""
+"""POST /compare: predictions of several models for one image, optionally with explanations."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
+import orjson
 from fastapi import APIRouter, Query
 from pydantic import Field, field_validator, model_validator
 from starlette.requests import Request
@@ -12,22 +18,26 @@ from starlette.responses import Response
 from core.repository.manifest import Precision
 from core.schemas.api import CompareResponse
 from service.api.common.content_negotiation import preferred
-from service.api.common.crop_query import CropQuery
-from service.api.common.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
-from service.api.common.openapi_bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
+from service.api.common.explanation_response import explanation_facts, panels, with_values
+from service.api.common.image_queries import METHOD_NAMES, CropQuery, ExplanationQuery, named_methods, read_image
+from service.api.common.openapi import EXPLANATION_ERRORS, IMAGE_ERRORS, PNG, content, image_body
 from service.api.examples import load_example
-from service.api.responses.compare import COMPARISON_TYPES, CompareRender, ComparisonFormat, rendered_comparison
+from service.engine.engine import Comparison, Timings
 from service.engine.loaded_model import ModelVariant
-from service.errors import InvalidParametersError, responses
+from service.errors import InvalidParametersError, PrecisionNotPublishedError, responses
 from service.http.fast_routes import FastJsonResponse, FastRoute
 from service.http.request_body import DisconnectWatcher
 from service.models.catalog import ModelRef
-from service.saliency.explainer import class_index, fitting_gradients
-from service.saliency.methods import MethodName
+from service.observability.logging import RequestContext
+from service.saliency.explainer import Explanation, class_index, fitting_gradients
+from service.saliency.methods import MethodName, Parameters
+from service.saliency.render import Layout, comparison_picture, picture
 from service.state import state_of
 
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 MAX_MODELS = 8
+ComparisonFormat = Literal["json", "png"]
+COMPARISON_TYPES: dict[str, ComparisonFormat] = {"application/json": "json", "image/png": "png"}
 _ONLY_EXPLAINED = {*ExplanationQuery.model_fields, "format"} - set(CropQuery.model_fields)
 _HEADERS = {
     "X-Duet-Agree": ("`agree` of the JSON response", "false"),
@@ -38,24 +48,19 @@ _HEADERS = {
     ),
 }
 
-_SUCCESS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The prediction of each model; PNG responses have the headers",
-        "headers": {
-            name: {"description": description, "schema": {"type": "string"}, "example": example}
-            for name, (description, example) in _HEADERS.items()
+_SUCCESS = content(
+    "The prediction of each model; PNG responses have the headers",
+    {
+        "application/json": {
+            "examples": {
+                "plain": {"value": load_example("compare")},
+                "explained": {"value": load_example("compare_explained")},
+            }
         },
-        "content": {
-            "application/json": {
-                "examples": {
-                    "plain": {"value": load_example("compare")},
-                    "explained": {"value": load_example("compare_explained")},
-                }
-            },
-            "image/png": {"schema": {"type": "string", "format": "binary"}, "example": "\x89PNG..."},
-        },
-    }
-}
+        **PNG,
+    },
+    _HEADERS,
+)
 
 
 class CompareQuery(ExplanationQuery):
@@ -109,7 +114,7 @@ class CompareQuery(ExplanationQuery):
 @router.post(
     "/compare",
     response_model=CompareResponse,
-    responses={**_SUCCESS, **responses(*IMAGE_ERRORS, *EXPLANATION_ERRORS)},
+    responses={**_SUCCESS, **responses(*IMAGE_ERRORS, PrecisionNotPublishedError, *EXPLANATION_ERRORS)},
     openapi_extra=image_body(many=False),
 )
 async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
@@ -127,23 +132,18 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
         for reference in query.references
     ]
     if query.methods:
-        return await _explained(request, query, versions)
-    [upload] = await state["body_reader"].read(
-        request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
-    )
-    connection = DisconnectWatcher(request.scope, request.receive)
-    try:
+        return await _compare_explained(request, query, versions)
+    upload = await read_image(request)
+    with closing(DisconnectWatcher(request.scope, request.receive)) as client:
         comparison, timings = await engine.compare(
             versions,
             upload,
             top_k=query.top_k,
             begun=context.started,
             deadline=context.deadline,
-            client=connection,
+            client=client,
             crop=query.part,
         )
-    finally:
-        connection.close()
     return FastJsonResponse(
         {
             "predictions": comparison.predictions,
@@ -155,7 +155,7 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     )
 
 
-async def _explained(request: Request, query: CompareQuery, versions: list[ModelVariant]) -> Response:
+async def _compare_explained(request: Request, query: CompareQuery, versions: list[ModelVariant]) -> Response:
     state = state_of(request)
     context = state["context"]
     engine = state["engine"]
@@ -165,9 +165,8 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
     targets = [None if query.target is None else class_index(query.target, each.labels) for each in versions]
     parameters = [query.parameters(*each.size) for each in versions]
     explainer.check_capacity()
-    read = state["body_reader"].read
-    [upload] = await read(request.scope["headers"], request.receive, deadline=context.deadline, max_files=1)
-    connection = DisconnectWatcher(request.scope, request.receive)
+    upload = await read_image(request)
+    client = DisconnectWatcher(request.scope, request.receive)
 
     async def explained() -> Response:
         await fitting_gradients(exact, query.methods)
@@ -177,7 +176,7 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
             top_k=query.top_k,
             begun=context.started,
             deadline=context.deadline,
-            client=connection,
+            client=client,
             crop=query.part,
         )
         explanations = [
@@ -186,10 +185,70 @@ async def _explained(request: Request, query: CompareQuery, versions: list[Model
         ]
         renders = [CompareRender(*each) for each in zip(exact, explanations, parameters, strict=True)]
         return await explainer.in_background(
-            lambda: rendered_comparison(comparison, timings, renders, form, query.layout, context)
+            lambda: _rendered(comparison, timings, renders, form, query.layout, context)
         )
 
-    try:
-        return await explainer.run_until(explained, context.deadline, connection)
-    finally:
-        connection.close()
+    with closing(client):
+        return await explainer.run_until(explained, context.deadline, client)
+
+
+@dataclass(frozen=True)
+class CompareRender:
+    """Explanation of one model and its parameters."""
+
+    served: ModelVariant
+    explanation: Explanation
+    parameters: Parameters
+
+
+def _rendered(
+    comparison: Comparison,
+    timings: Timings,
+    renders: Sequence[CompareRender],
+    form: ComparisonFormat,
+    layout: Layout,
+    context: RequestContext,
+) -> Response:
+    """Render the response; blocks while images are drawn."""
+    if form == "png":
+        images = [each.explanation.subject.image_HWC for each in renders]
+        body = comparison_picture(images, [panels(each.explanation) for each in renders], layout)
+        headers = {
+            "X-Duet-Agree": str(comparison.agree).lower(),
+            "X-Duet-Divergence": str(comparison.divergence),
+            "X-Duet-Saliency": json.dumps([_facts(each) for each in renders]),
+            "Vary": "Accept",
+        }
+        return Response(body, headers=headers, media_type="image/png")
+    document = {
+        "predictions": comparison.predictions,
+        "agree": comparison.agree,
+        "divergence": comparison.divergence,
+        "saliency": [_explained(each, layout) for each in renders],
+        "timing_ms": _with_explanations(timings, renders).milliseconds(context.started),
+        "request_id": context.id,
+    }
+    body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
+
+
+def _explained(render: CompareRender, layout: Layout) -> dict[str, Any]:
+    facts, explanation = _facts(render), render.explanation
+    png = picture(explanation.subject.image_HWC, panels(explanation), layout)
+    return {
+        **facts,
+        "maps": with_values(facts["maps"], explanation),
+        "picture": f"data:image/png;base64,{b64encode(png).decode()}",
+    }
+
+
+def _with_explanations(timings: Timings, renders: Sequence[CompareRender]) -> Timings:
+    return Timings(
+        timings.decode,
+        timings.queue + sum(each.explanation.queue_seconds for each in renders),
+        timings.inference + sum(each.explanation.run_seconds for each in renders),
+    )
+
+
+def _facts(render: CompareRender) -> dict[str, Any]:
+    return explanation_facts(render.explanation, render.served, render.parameters)

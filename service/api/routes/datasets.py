@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 
 from core.errors import DataError, UnknownDatasetError
@@ -18,23 +18,19 @@ from core.images.labelled_folders import (
     read_folder,
 )
 from core.schemas.datasets import (
-    ClassCount,
     DatasetDetail,
     DatasetList,
-    DatasetSummary,
     DatasetUpload,
     SkippedFile,
     detail,
     summary,
 )
-from service.api.common.openapi_bodies import success
-from service.datasets.uploads import DatasetUploader
+from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
+from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
+from service.api.examples import load_example
 from service.errors import (
-    BodyTimeoutError,
-    BodyTooLargeError,
     DatasetMediaTypeError,
     DatasetTooLargeError,
-    InternalServiceError,
     InvalidParametersError,
     MalformedBodyError,
     NoSuchDatasetError,
@@ -48,51 +44,22 @@ from service.errors import (
     WrongFieldError,
     responses,
 )
-from service.http.request_body import FIELD
-from service.security.dependencies import CALLER_ERRORS, JobsCaller
 from service.settings import Settings
-from service.state import state_of
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
-_DETAIL = DatasetDetail(
-    name="pets",
-    data="folder:pets",
-    classes=(ClassCount(label="cat", images=120), ClassCount(label="dog", images=2)),
-    images=122,
-    bytes=6_400_000,
-    digest="3f" * 32,
-    shortfalls=("class 'dog' has 2 images and needs at least 4",),
-    skipped=(),
-)
-_DETAIL_EXAMPLE: Any = _DETAIL.model_dump(mode="json")
-_LIST_EXAMPLE: Any = DatasetList(
-    datasets=(DatasetSummary(name="pets", data="folder:pets", classes=2, images=122, bytes=6_400_000, trainable=False),)
-).model_dump(mode="json")
-_UPLOAD_EXAMPLE: Any = DatasetUpload(
-    dataset=_DETAIL,
-    added=21,
-    duplicates=1,
-    skipped=1,
-    skipped_files=(SkippedFile(file="dog/notes.txt", reason="the data is not an image that is read here"),),
-).model_dump(mode="json")
-_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-_FORM = {
-    "type": "object",
-    "required": [FIELD],
-    "properties": {FIELD: {"type": "array", "items": _BINARY, "minItems": 1}},
-    "additionalProperties": False,
-}
+_DETAIL_EXAMPLE = load_example("dataset")
+_UPLOAD_EXAMPLE = {"dataset": _DETAIL_EXAMPLE, **load_example("dataset_upload")}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "a zip with a folder of images per class, or, with `label`, images of one class: as the "
         "body or in the form field `file`",
         "content": {
-            "application/zip": {"schema": _BINARY},
-            "multipart/form-data": {"schema": _FORM},
-            "image/*": {"schema": _BINARY},
-            "application/octet-stream": {"schema": _BINARY},
+            "application/zip": {"schema": BINARY},
+            "multipart/form-data": {"schema": FORM},
+            "image/*": {"schema": BINARY},
+            "application/octet-stream": {"schema": BINARY},
         },
     }
 }
@@ -108,25 +75,13 @@ Label = Annotated[
 ]
 
 
-async def _settings(request: Request) -> Settings:
-    return state_of(request)["settings"]
-
-
-async def _uploader(request: Request) -> DatasetUploader:
-    return state_of(request)["uploader"]
-
-
-SettingsDep = Annotated[Settings, Depends(_settings)]
-UploaderDep = Annotated[DatasetUploader, Depends(_uploader)]
-
-
-@router.get("", responses={**success(_LIST_EXAMPLE, "All data sets"), **responses(InternalServiceError, NotReadyError)})
-def list_datasets(settings: SettingsDep) -> DatasetList:
+@router.get("", responses={**success(load_example("datasets"), "All data sets"), **responses(NotReadyError)})
+def list_datasets(state: StateDep) -> DatasetList:
     """List the data sets under DUET_HOME/datasets, where uploads are stored."""
-    listed = []
-    for name in dataset_names(settings.home):
+    home, listed = state["settings"].home, []
+    for name in dataset_names(home):
         try:
-            listed.append(summary(read_folder(settings.home, name)))
+            listed.append(summary(read_folder(home, name)))
         except UnknownDatasetError:  # deleted in the meantime
             continue
     return DatasetList(datasets=tuple(listed))
@@ -136,12 +91,12 @@ def list_datasets(settings: SettingsDep) -> DatasetList:
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The data set with its classes"),
-        **responses(NoSuchDatasetError, InvalidParametersError, InternalServiceError, NotReadyError),
+        **responses(NoSuchDatasetError, InvalidParametersError, NotReadyError),
     },
 )
-def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
+def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
     """Describe one data set: images per class, and reasons why it cannot be trained on."""
-    return detail(_found(name, settings))
+    return detail(_found(name, state["settings"]))
 
 
 @router.post(
@@ -150,9 +105,7 @@ def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
         **success(_UPLOAD_EXAMPLE, "Upload summary and the updated data set"),
         **responses(
             *CALLER_ERRORS,
-            MalformedBodyError,
-            BodyTimeoutError,
-            BodyTooLargeError,
+            *BODY_ERRORS,
             DatasetTooLargeError,
             DatasetMediaTypeError,
             InvalidParametersError,
@@ -162,7 +115,6 @@ def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
             UnsafeArchiveError,
             NoUsableImageError,
             TooManyUploadsError,
-            InternalServiceError,
             NotReadyError,
             StorageFullError,
         ),
@@ -170,7 +122,7 @@ def get_dataset(name: Name, settings: SettingsDep) -> DatasetDetail:
     openapi_extra=_BODY,
 )
 async def add_images(
-    name: Name, request: Request, _: JobsCaller, uploader: UploaderDep, label: Label = None
+    name: Name, request: Request, _: JobsCaller, state: StateDep, label: Label = None
 ) -> DatasetUpload:
     """Add labelled images to a data set, which is created if necessary.
 
@@ -181,13 +133,13 @@ async def add_images(
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])
-    folder, summary = await uploader.add(
+    folder, summary = await state["uploader"].add(
         name,
         label,
         request.headers.get("content-type", ""),
         _content_length(request),
         request.receive,
-        started=state_of(request)["context"].started,
+        started=state["context"].started,
     )
     return DatasetUpload(
         dataset=detail(folder),
@@ -202,14 +154,15 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, InternalServiceError, NotReadyError),
+        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, NotReadyError),
     },
 )
-def delete_dataset(name: Name, _: JobsCaller, settings: SettingsDep, uploader: UploaderDep) -> DatasetDetail:
+def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
     """Delete a data set permanently; versions that were trained on it remain."""
+    settings = state["settings"]
     found = _found(name, settings)
     try:
-        uploader.remove(name)
+        state["uploader"].remove(name)
     except FileNotFoundError:
         raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
     return detail(found)

@@ -10,17 +10,16 @@ import orjson
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import UnknownJobError
 from core.jobs.events import FIRST, StoredEvent
-from service.api.deps import JobServiceDep
-from service.api.routes.jobs import BROKER_ERRORS, JobId
+from service.api.common.job_responses import BROKER_ERRORS
+from service.api.deps import JobServiceDep, StateDep
+from service.api.routes.jobs import JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.events import EVENT_ID_PATTERN, event_order
-from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RECONNECT_MS = 2000
@@ -75,10 +74,10 @@ def render_event(stored: StoredEvent) -> bytes:
     },
 )
 async def job_events(
-    request: Request,
     job_id: JobId,
     query: Annotated[EventsQuery, Query()],
     job_service: JobServiceDep,
+    state: StateDep,
     last_event_id: LastEventId = None,
 ) -> Response:
     """Stream the events of a job: the past ones, or those after the last received event, then new ones.
@@ -87,7 +86,7 @@ async def job_events(
     `progress` event within an epoch is kept. A comment every 15 seconds keeps the connection alive.
     """
     after = last_event_id or query.after
-    record = await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
+    record = await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline)
     if record.finished and event_order(record.events) <= event_order(after):
         return Response(status_code=204)
     job_service.feed.check_capacity()

@@ -1,45 +1,32 @@
-"""/jobs: list, progress, cancellation and retry of jobs."""
+"""/jobs: list, progress, log, cancellation and retry of jobs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path as FilePath
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from core.errors import BrokerUnavailableError, DuetError, JobFinishedError, JobNotRetryableError, UnknownJobError
+from core.errors import JobFinishedError, JobNotRetryableError, UnknownJobError
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
-from service.api.common.openapi_bodies import success
-from service.api.deps import JobServiceDep
+from service.api.common.job_responses import BROKER_ERRORS, job_answer, job_path
+from service.api.common.openapi import success
+from service.api.deps import CALLER_ERRORS, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.api.responses.jobs import job_answer, job_list, job_path
-from service.errors import (
-    DeadlineExceededError,
-    InternalServiceError,
-    InvalidParametersError,
-    JobsNotConfiguredError,
-    TrainingNotReadyError,
-    responses,
-)
+from service.errors import InvalidParametersError, TrainingNotReadyError, responses
+from service.jobs.log import log_path, read_between, size_of, start_of_last_lines
 from service.jobs.store.keys import JOB_ID_PATTERN
-from service.security.dependencies import CALLER_ERRORS, JobsCaller
-from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 _QUEUED = load_example("job_queued")
 
 JobId = Annotated[str, Path(max_length=64, description="job id")]
-BROKER_ERRORS: tuple[type[DuetError], ...] = (
-    InternalServiceError,
-    JobsNotConfiguredError,
-    BrokerUnavailableError,
-    DeadlineExceededError,
-)
-"""Errors of all job routes."""
+NEXT_OFFSET = "X-Duet-Next-Offset"
+_LOG_EXAMPLE = "epoch 1/3: train loss 1.2841, validation accuracy 0.6422\n"
 
 
 class JobsQuery(BaseModel):
@@ -60,13 +47,13 @@ class JobsQuery(BaseModel):
         **responses(InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_service: JobServiceDep) -> JobList:
+async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServiceDep, state: StateDep) -> JobList:
     """List jobs, newest first. Finished jobs are removed after the retention time."""
     page = await job_service.call(
         lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
-        state_of(request)["context"].deadline,
+        state["context"].deadline,
     )
-    return job_list(page)
+    return JobList(jobs=tuple(map(job_answer, page.records)), next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -76,11 +63,9 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()], job_
         **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
+async def get_job(job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
     """Describe one job: parameters, progress, result or error."""
-    return job_answer(
-        await job_service.call(lambda: job_service.store.get(job_id), state_of(request)["context"].deadline)
-    )
+    return job_answer(await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline))
 
 
 @router.post(
@@ -90,30 +75,25 @@ async def get_job(request: Request, job_id: JobId, job_service: JobServiceDep) -
         **responses(*CALLER_ERRORS, UnknownJobError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
-async def cancel_job(request: Request, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep) -> JobAnswer:
+async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
     """Cancel a job: a queued job at once, a running job within seconds. The last checkpoint is kept.
 
     The request can be repeated.
     """
     return job_answer(
-        await job_service.call(lambda: job_service.store.request_cancel(job_id), state_of(request)["context"].deadline)
+        await job_service.call(lambda: job_service.store.request_cancel(job_id), state["context"].deadline)
     )
-
-
-_RETRIED: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "The job is queued again",
-        "headers": {"Location": {"schema": {"type": "string"}, "example": _QUEUED["links"]["job"]}},
-        "content": {"application/json": {"example": _QUEUED}},
-    }
-}
 
 
 @router.post(
     "/{job_id}/retry",
     status_code=202,
     responses={
-        **_RETRIED,
+        202: {
+            "description": "The job is queued again",
+            "headers": {"Location": {"schema": {"type": "string"}, "example": _QUEUED["links"]["job"]}},
+            "content": {"application/json": {"example": _QUEUED}},
+        },
         **responses(
             *CALLER_ERRORS,
             UnknownJobError,
@@ -125,9 +105,59 @@ _RETRIED: dict[int | str, dict[str, Any]] = {
     },
 )
 async def retry_job(
-    request: Request, response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep
+    response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep
 ) -> JobAnswer:
     """Retry a failed or cancelled job; it resumes from its last checkpoint."""
-    record = await job_service.call(lambda: job_service.retry(job_id), state_of(request)["context"].deadline)
+    record = await job_service.call(lambda: job_service.retry(job_id), state["context"].deadline)
     response.headers["Location"] = job_path(job_id)
     return job_answer(record)
+
+
+class LogQuery(BaseModel):
+    """Part of the log; default: all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offset: int = Field(
+        0, ge=0, lt=2**63, description=f"first byte; pass `{NEXT_OFFSET}` of the last response to continue"
+    )
+    tail: int | None = Field(None, ge=1, le=100_000, description="maximum number of lines from the end")
+
+
+@router.get(
+    "/{job_id}/log",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The log of all attempts so far; empty before the first",
+            "headers": {
+                NEXT_OFFSET: {
+                    "description": "`offset` for the next request",
+                    "schema": {"type": "integer"},
+                    "example": len(_LOG_EXAMPLE),
+                }
+            },
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": _LOG_EXAMPLE}},
+        },
+        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
+    },
+)
+async def job_log(
+    job_id: JobId, query: Annotated[LogQuery, Query()], job_service: JobServiceDep, state: StateDep
+) -> Response:
+    """Read the log of a job: all of it, the last lines, or the part after an offset."""
+    home = state["settings"].home
+
+    def find_range() -> tuple[FilePath, int, int]:
+        path = log_path(home, job_service.store.get(job_id).id)  # raises for unknown ids
+        end = size_of(path)
+        start = start_of_last_lines(path, query.tail) if query.tail is not None else 0
+        return path, min(end, max(start, query.offset)), end
+
+    path, start, end = await job_service.call(find_range, state["context"].deadline)
+    # Limited to the size at the time of the header: the job continues to write.
+    return StreamingResponse(
+        read_between(path, start, end),
+        media_type="text/plain; charset=utf-8",
+        headers={NEXT_OFFSET: str(end), "Cache-Control": "no-store"},
+    )

@@ -13,19 +13,14 @@ from starlette.responses import Response
 
 from core.comparison.schemas import MetricsComparison
 from service.api.common.content_negotiation import preferred
-from service.api.deps import CatalogDep
+from service.api.common.openapi import VERSION_ERRORS, content
+from service.api.deps import CatalogDep, StateDep
 from service.api.examples import load_example
 from service.errors import (
     DeadlineExceededError,
     DifferentDataError,
-    InternalServiceError,
-    InvalidParametersError,
     NoEvaluationError,
     NotAcceptableError,
-    NotReadyError,
-    UnknownModelError,
-    UnknownModelVersionError,
-    VersionRefusedError,
     responses,
 )
 from service.models.catalog import ModelRef
@@ -77,29 +72,24 @@ class ComparisonQuery(BaseModel):
     "/metrics/compare",
     response_model=MetricsComparison,
     responses={
-        200: {
-            "description": "Test scores of both versions and the significance of their difference; a page for browsers",
-            "content": {
+        **content(
+            "Test scores of both versions and the significance of their difference; a page for browsers",
+            {
                 "application/json": {"example": load_example("metrics_compare")},
                 "text/html": {"schema": {"type": "string"}, "example": "<!doctype html> ..."},
             },
-        },
+        ),
         **responses(
-            UnknownModelError,
-            UnknownModelVersionError,
+            *VERSION_ERRORS,
             NotAcceptableError,
             DifferentDataError,
             NoEvaluationError,
-            VersionRefusedError,
-            InvalidParametersError,
-            InternalServiceError,
-            NotReadyError,
             DeadlineExceededError,
         ),
     },
 )
 async def compare_evaluations(
-    request: Request, query: Annotated[ComparisonQuery, Query()], catalog: CatalogDep
+    query: Annotated[ComparisonQuery, Query()], catalog: CatalogDep, state: StateDep
 ) -> Response:
     """Compare two versions on the test images; `significance` states whether one is better.
 
@@ -108,8 +98,7 @@ async def compare_evaluations(
     Differences are paired: they are computed from the stored predictions for each image. With `Accept: text/html` the
     response is a page.
     """
-    comparisons = state_of(request)["comparisons"]
     first, second = ModelRef.parse(query.first), ModelRef.parse(query.second)
-    body = await comparisons.compare(catalog, first, second, deadline=state_of(request)["context"].deadline)
+    body = await state["comparisons"].compare(catalog, first, second, deadline=state["context"].deadline)
     headers = {"Vary": _VARY, "Cache-Control": REVALIDATE}
     return Response(body, headers=headers, media_type="application/json")

@@ -1,27 +1,31 @@
-"""GET /models: models, their versions and manifests."""
+"""GET /models: models, their versions, manifests, model cards, figures and file integrity."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from starlette.responses import Response
 
-from core.schemas.models import ModelDetail, ModelList, VersionDetail
-from service.api.common.openapi_bodies import success
-from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
+from core.schemas.models import ModelDetail, ModelList, VersionCheck, VersionDetail
+from service.api.common.openapi import MODEL_ERRORS, PNG, VERSION_ERRORS, content, success
 from service.api.deps import CatalogDep
 from service.api.examples import load_example
-from service.errors import InternalServiceError, NotReadyError, responses
+from service.errors import NoSuchVersionFileError, NotReadyError, responses
+from service.models.version_files import check_files, read_card, read_figure
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 ModelName = Annotated[str, Path(max_length=64, description="model family")]
 VersionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="version number")]
+Figure = Annotated[
+    str, Path(pattern=r"^[a-z0-9_-]{1,64}\.png$", description="file name as in the card, such as history.png")
+]
 
 
 @router.get(
     "",
-    responses={**success(load_example("models"), "All models"), **responses(InternalServiceError, NotReadyError)},
+    responses={**success(load_example("models"), "All models"), **responses(NotReadyError)},
 )
 def list_models(catalog: CatalogDep) -> ModelList:
     """List the models with their versions and champions."""
@@ -50,3 +54,46 @@ def get_model(model: ModelName, catalog: CatalogDep) -> ModelDetail:
 def get_version(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> VersionDetail:
     """Describe one version: data, recipe, environment, calibration, metrics and the hash of every file."""
     return catalog.version(model, version)
+
+
+@router.get(
+    "/{model}/versions/{version}/card",
+    response_class=Response,
+    responses={
+        **content(
+            "The model card with YAML front matter",
+            {"text/markdown": {"schema": {"type": "string"}, "example": "# cnn@3\n"}},
+        ),
+        **responses(*VERSION_ERRORS, NoSuchVersionFileError),
+    },
+)
+def get_card(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> Response:
+    """Read the model card of a version: training, metrics and license."""
+    card = read_card(catalog.repository, catalog.manifest(model, version))
+    return Response(card, media_type="text/markdown; charset=utf-8")
+
+
+@router.get(
+    "/{model}/versions/{version}/figures/{figure}",
+    response_class=Response,
+    responses={
+        **content("The figure", PNG),
+        **responses(*VERSION_ERRORS, NoSuchVersionFileError),
+    },
+)
+def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog: CatalogDep) -> Response:
+    """Read a figure of the model card: training curves, confusion matrix or reliability diagram."""
+    png = read_figure(catalog.repository, catalog.manifest(model, version), figure)
+    return Response(png, media_type="image/png")
+
+
+@router.get(
+    "/{model}/versions/{version}/check",
+    responses={
+        **success(load_example("version_check"), "Each file with what is wrong with it"),
+        **responses(*VERSION_ERRORS),
+    },
+)
+def check_version(model: ModelName, version: VersionNumber, catalog: CatalogDep) -> VersionCheck:
+    """Hash every file of a version now, and say which ones are not as they were published."""
+    return check_files(catalog.repository, catalog.manifest(model, version))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.repository.manifest import Precision
 from core.schemas.api import PredictResponse
-from service.api.common.crop_query import CropQuery
-from service.api.common.openapi_bodies import IMAGE_ERRORS, image_body, success
+from service.api.common.image_queries import CropQuery, ModelQuery
+from service.api.common.openapi import IMAGE_ERRORS, image_body, success
 from service.api.examples import load_example
-from service.errors import ViewsNotMeasuredError, responses
+from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError, responses
 from service.http.admission import PREDICT
 from service.http.fast_routes import FastJsonResponse, FastRoute
 from service.http.request_body import DisconnectWatcher
@@ -23,13 +24,9 @@ from service.state import RequestState
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 
 
-class PredictQuery(CropQuery):
+class PredictQuery(CropQuery, ModelQuery):
     """Model selection and level of detail."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
-    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
     precision: Precision | None = Field(
         None, description="fp32 or int8; default: the preferred precision of the service"
     )
@@ -45,7 +42,7 @@ class PredictQuery(CropQuery):
     response_model=PredictResponse,
     responses={
         **success(load_example("predict"), "One prediction per image, in order"),
-        **responses(*IMAGE_ERRORS, ViewsNotMeasuredError),
+        **responses(*IMAGE_ERRORS, PrecisionNotPublishedError, ViewsNotMeasuredError),
     },
     openapi_extra=image_body(many=True),
 )
@@ -62,8 +59,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     )
     state["served"] = served
     uploads = await state["body_reader"].read(request.scope["headers"], request.receive, deadline=context.deadline)
-    client = DisconnectWatcher(request.scope, request.receive)
-    try:
+    with closing(DisconnectWatcher(request.scope, request.receive)) as client:
         predictions, timings = await engine.predict(
             served,
             uploads,
@@ -74,7 +70,5 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
             tta=query.tta,
             crop=query.part,
         )
-    finally:
-        client.close()
     timing_ms = timings.milliseconds(context.started)
     return FastJsonResponse({"predictions": predictions, "timing_ms": timing_ms, "request_id": context.id})

@@ -6,11 +6,9 @@ when they next read the alias file.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
-from starlette.requests import Request
+from fastapi import APIRouter, Query
 
 from core.errors import NothingToRollBackError
 from core.gate.report import GateReport
@@ -23,42 +21,16 @@ from core.schemas.models import (
     PromotionPage,
     RollbackRequest,
 )
-from service.api.common.job_submission import JsonBody, json_body, read_body
-from service.api.common.openapi_bodies import success
-from service.api.common.openapi_errors import MODEL_ERRORS, VERSION_ERRORS
-from service.api.deps import CatalogDep
+from service.api.common.json_body import JsonBody, json_body, read_body
+from service.api.common.openapi import BODY_ERRORS, MODEL_ERRORS, VERSION_ERRORS, success
+from service.api.deps import CALLER_ERRORS, AdminCaller, CatalogDep, StateDep
 from service.api.examples import load_example
 from service.api.routes.models import ModelName, VersionNumber
-from service.errors import (
-    BodyTimeoutError,
-    BodyTooLargeError,
-    DeadlineExceededError,
-    GateRefusedError,
-    MalformedBodyError,
-    ProblemError,
-    responses,
-)
-from service.models.evaluations import evaluations_of
-from service.models.promotions import Promotions
-from service.security.dependencies import CALLER_ERRORS, AdminCaller
-from service.state import state_of
+from service.errors import DeadlineExceededError, GateRefusedError, responses
+from service.models.version_files import evaluations_of
 
 router = APIRouter(prefix="/models", tags=["promotion"])
-_MOVING: tuple[type[ProblemError], ...] = (*CALLER_ERRORS, MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
-
-
-def _optional_body(model: type[BaseModel], example: Any) -> dict[str, Any]:
-    """OpenAPI `requestBody` of a route with an optional JSON body `model`."""
-    extra = json_body(model, example)
-    extra["requestBody"]["required"] = False
-    return extra
-
-
-async def _promotions(request: Request) -> Promotions:
-    return state_of(request)["promotions"]
-
-
-PromotionsDep = Annotated[Promotions, Depends(_promotions)]
+_MOVE_ERRORS = (*CALLER_ERRORS, *BODY_ERRORS)
 Limit = Annotated[int, Query(ge=1, le=200, description="maximum number of entries on a page")]
 
 
@@ -66,14 +38,14 @@ Limit = Annotated[int, Query(ge=1, le=200, description="maximum number of entrie
     "/{model}/versions/{version}/promote",
     responses={
         **success(load_example("promote"), "The version is champion; `served`: whether it is served already"),
-        **responses(*VERSION_ERRORS, GateRefusedError, *_MOVING),
+        **responses(*VERSION_ERRORS, GateRefusedError, *_MOVE_ERRORS),
     },
-    openapi_extra=_optional_body(PromoteRequest, load_example("promote_request")),
+    openapi_extra=json_body(PromoteRequest, load_example("promote_request"), required=False),
 )
 async def promote_version(
     model: ModelName,
     version: VersionNumber,
-    promotions: PromotionsDep,
+    state: StateDep,
     caller: AdminCaller,
     body: JsonBody,
 ) -> GatedMove:
@@ -85,7 +57,7 @@ async def promote_version(
     replaces the champion; requests in flight finish on the old one.
     """
     sent = read_body(PromoteRequest, body) if body else PromoteRequest()
-    return await promotions.promote(
+    return await state["promotions"].promote(
         model, version, actor=caller.actor, reason=sent.reason or DEFAULT_REASON, force=sent.force
     )
 
@@ -97,30 +69,28 @@ async def promote_version(
         **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
-async def preview_gate(
-    request: Request, model: ModelName, version: VersionNumber, promotions: PromotionsDep
-) -> GateReport:
+async def preview_gate(model: ModelName, version: VersionNumber, state: StateDep) -> GateReport:
     """Run the gate for a version without changing the champion."""
-    return await promotions.preview(model, version, deadline=state_of(request)["context"].deadline)
+    return await state["promotions"].preview(model, version, deadline=state["context"].deadline)
 
 
 @router.post(
     "/{model}/rollback",
     responses={
         **success(load_example("rollback"), "An earlier version is champion; `served`: whether it is served already"),
-        **responses(*MODEL_ERRORS, NothingToRollBackError, *_MOVING),
+        **responses(*MODEL_ERRORS, NothingToRollBackError, *_MOVE_ERRORS),
     },
-    openapi_extra=_optional_body(RollbackRequest, load_example("rollback_request")),
+    openapi_extra=json_body(RollbackRequest, load_example("rollback_request"), required=False),
 )
 async def roll_back(
     model: ModelName,
-    promotions: PromotionsDep,
+    state: StateDep,
     caller: AdminCaller,
     body: JsonBody,
 ) -> Move:
     """Return to the previous champion without the gate; repeated calls go further back."""
     sent = read_body(RollbackRequest, body) if body else RollbackRequest()
-    return await promotions.rollback(model, actor=caller.actor, reason=sent.reason or DEFAULT_REASON)
+    return await state["promotions"].rollback(model, actor=caller.actor, reason=sent.reason or DEFAULT_REASON)
 
 
 @router.get(
@@ -132,12 +102,12 @@ async def roll_back(
 )
 def list_promotions(
     model: ModelName,
-    promotions: PromotionsDep,
+    state: StateDep,
     limit: Limit = 50,
     cursor: Annotated[int | None, Query(ge=1, description="`next_cursor` of the previous page")] = None,
 ) -> PromotionPage:
     """List the promotions and rollbacks of a model, newest first."""
-    return promotions.page(model, limit=limit, cursor=cursor)
+    return state["promotions"].page(model, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -148,13 +118,13 @@ def list_promotions(
     },
 )
 def list_evaluations(
-    request: Request,
     model: ModelName,
     version: VersionNumber,
     catalog: CatalogDep,
+    state: StateDep,
     limit: Limit = 20,
     cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the previous page")] = None,
 ) -> EvaluationPage:
     """List the evaluations of a version."""
     manifest = catalog.manifest(model, version)
-    return evaluations_of(catalog.repository, state_of(request)["settings"].home, manifest, limit=limit, cursor=cursor)
+    return evaluations_of(catalog.repository, state["settings"].home, manifest, limit=limit, cursor=cursor)

@@ -1,32 +1,42 @@
-"""POST /saliency: saliency maps of a prediction."""
+"""/saliency: saliency maps of a prediction, and the methods that a version supports."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import asyncio
+import time
+from contextlib import closing
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.schemas.api import SaliencyResponse
+from core.schemas.api import FittingMethod, FittingMethods, SaliencyResponse
 from service.api.common.content_negotiation import preferred
-from service.api.common.explanation_query import METHOD_NAMES, ExplanationQuery, named_methods
-from service.api.common.openapi_bodies import EXPLANATION_ERRORS, IMAGE_ERRORS, image_body
+from service.api.common.explanation_response import MEDIA_TYPES, Format, SaliencyRender, rendered
+from service.api.common.image_queries import METHOD_NAMES, ExplanationQuery, ModelQuery, named_methods, read_image
+from service.api.common.openapi import (
+    BINARY,
+    EXPLANATION_ERRORS,
+    IMAGE_ERRORS,
+    PNG,
+    VERSION_ERRORS,
+    content,
+    image_body,
+    success,
+)
+from service.api.deps import StateDep
 from service.api.examples import load_example
-from service.api.responses.saliency import MEDIA_TYPES, Format, SaliencyRender, rendered
-from service.errors import PrecisionNotPublishedError, ProblemError, responses
+from service.errors import DeadlineExceededError, responses
 from service.http.fast_routes import FastRoute
 from service.http.request_body import DisconnectWatcher
 from service.saliency.explainer import class_index
-from service.saliency.methods import MethodName
+from service.saliency.methods import METHODS, MethodName
 from service.state import state_of
 
 router = APIRouter(tags=["explain"], route_class=FastRoute)
-_ERRORS: tuple[type[ProblemError], ...] = (
-    *(error for error in IMAGE_ERRORS if error is not PrecisionNotPublishedError),
-    *EXPLANATION_ERRORS,
-)
+methods_router = APIRouter(tags=["explain"])
 _HEADERS = {
     "X-Duet-Model": ("explained version", "cnn@3"),
     "X-Duet-Predicted": ("label of the most probable class, percent-encoded", "dog"),
@@ -36,27 +46,25 @@ _HEADERS = {
     "X-Duet-Notes": ("changes made to the image before prediction", '["resized from 640x480"]'),
 }
 
-_SUCCESS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The maps in the requested format; PNG and NumPy responses have the headers",
-        "headers": {
-            name: {"description": description, "schema": {"type": "string"}, "example": example}
-            for name, (description, example) in _HEADERS.items()
-        },
-        "content": {
-            "image/png": {"schema": {"type": "string", "format": "binary"}, "example": "\x89PNG..."},
-            "application/x-npy": {"schema": {"type": "string", "format": "binary"}, "example": "\x93NUMPY..."},
-            "application/json": {"example": load_example("saliency")},
-        },
-    }
-}
+_SUCCESS = content(
+    "The maps in the requested format; PNG and NumPy responses have the headers",
+    {
+        **PNG,
+        "application/x-npy": {"schema": BINARY, "example": "\x93NUMPY..."},
+        "application/json": {"example": load_example("saliency")},
+    },
+    _HEADERS,
+)
+_METHODS_EXAMPLE = FittingMethods(
+    model="cnn",
+    version=3,
+    methods=(FittingMethod(method="integrated_gradients", signed=True, parameters=("steps", "baseline")),),
+).model_dump(mode="json")
 
 
-class SaliencyQuery(ExplanationQuery):
+class SaliencyQuery(ExplanationQuery, ModelQuery):
     """Model, methods and response format."""
 
-    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
-    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
     method: str = Field(
         "saliency", max_length=512, description=f"one or more of {', '.join(METHOD_NAMES)}, separated by commas"
     )
@@ -77,7 +85,7 @@ class SaliencyQuery(ExplanationQuery):
 @router.post(
     "/saliency",
     response_model=SaliencyResponse,
-    responses={**_SUCCESS, **responses(*_ERRORS)},
+    responses={**_SUCCESS, **responses(*IMAGE_ERRORS, *EXPLANATION_ERRORS)},
     openapi_extra=image_body(many=False),
 )
 async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
@@ -95,19 +103,39 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     target = None if query.target is None else class_index(query.target, served.labels)
     parameters = query.parameters(*served.size)
     explainer.check_capacity()
-    [upload] = await state["body_reader"].read(
-        request.scope["headers"], request.receive, deadline=context.deadline, max_files=1
-    )
-    connection = DisconnectWatcher(request.scope, request.receive)
+    upload = await read_image(request)
+    client = DisconnectWatcher(request.scope, request.receive)
 
     async def explained() -> Response:
-        image = await engine.decode(served, upload, deadline=context.deadline, client=connection, crop=query.part)
+        image = await engine.decode(served, upload, deadline=context.deadline, client=client, crop=query.part)
         explanation = await explainer.explain(served, image.pixels_HWC, query.methods, parameters, target)
         render = SaliencyRender(served, parameters, upload.filename, image.notes, form, query.layout)
         # Drawing takes about as long as a model run, so it runs in the background as well.
         return await explainer.in_background(lambda: rendered(explanation, render, context))
 
+    with closing(client):
+        return await explainer.run_until(explained, context.deadline, client)
+
+
+@methods_router.get(
+    "/saliency",
+    responses={
+        **success(_METHODS_EXAMPLE, "Supported methods; empty if the version has no gradient.onnx"),
+        **responses(*VERSION_ERRORS, DeadlineExceededError),
+    },
+)
+async def list_methods(query: Annotated[ModelQuery, Query()], state: StateDep) -> FittingMethods:
+    """List the explanation methods that a version supports, and load its gradient graph."""
+    deadline = state["context"].deadline
+    served = await state["engine"].loaded(query.model, query.version, "fp32", deadline=deadline)
     try:
-        return await explainer.run_until(explained, context.deadline, connection)
-    finally:
-        connection.close()
+        async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
+            gradients = None if served.gradient is None else await served.gradient.opened()
+    except TimeoutError:
+        raise DeadlineExceededError(f"{query.model} was not loaded before the deadline of the request") from None
+    fitting = (
+        FittingMethod(method=name, signed=method.signed, parameters=method.parameters)
+        for name, method in METHODS.items()
+        if gradients is not None and (gradients.has_features or not method.needs_features)
+    )
+    return FittingMethods(model=served.family, version=served.version, methods=tuple(fitting))

@@ -11,16 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.schemas.api import SessionAnswer
-from service.api.common.openapi_bodies import success
+from service.api.common.openapi import success
+from service.api.deps import CookieSession, PresentedKey, StateDep
 from service.errors import (
     CrossOriginError,
     HostNotAllowedError,
-    InternalServiceError,
     KeyRefusedError,
     KeyRequiredError,
     responses,
 )
-from service.security.dependencies import AuthenticatorDep, CookieSession, PresentedKey
 from service.security.origins import check_same_origin, is_secure
 from service.security.sessions import COOKIE, SESSION_SECONDS, begin, token
 
@@ -37,19 +36,15 @@ _EXAMPLE: Any = SessionAnswer(
     "",
     responses={
         **success(_EXAMPLE, f"The scopes of the key; the cookie `{COOKIE}` has the same scopes"),
-        **responses(KeyRequiredError, KeyRefusedError, HostNotAllowedError, InternalServiceError),
+        **responses(KeyRequiredError, KeyRefusedError, HostNotAllowedError),
     },
 )
-async def begin_session(
-    request: Request, response: Response, key: PresentedKey, gate: AuthenticatorDep
-) -> SessionAnswer:
+async def begin_session(request: Request, response: Response, key: PresentedKey, state: StateDep) -> SessionAnswer:
     """Exchange a key for an HttpOnly, SameSite cookie that is valid for 12 hours."""
-    gate.check_host(request.headers)
+    state["authenticator"].check_host(request.headers)
     if key is None:
         raise KeyRequiredError
-    found = gate.keyring.find(key)
-    if found is None:
-        raise KeyRefusedError.wrong_key()
+    found = state["authenticator"].find_key(key)
     session = begin(found, time.time())
     response.set_cookie(
         COOKIE,
@@ -66,18 +61,15 @@ async def begin_session(
     "",
     responses={
         **success(_EXAMPLE, "The scopes of the key or cookie of the request; empty without one"),
-        **responses(KeyRefusedError, InternalServiceError),
+        **responses(KeyRefusedError),
     },
     openapi_extra=_KEY_OR_NONE,
 )
-async def get_session(key: PresentedKey, cookie: CookieSession, gate: AuthenticatorDep) -> SessionAnswer:
+async def get_session(key: PresentedKey, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Return the scopes of the caller, so that a page can show a form or ask for a key."""
     if key is not None:
-        found = gate.keyring.find(key)
-        if found is None:
-            raise KeyRefusedError.wrong_key()
-        return SessionAnswer(scopes=found.scopes, expires_at=None)
-    session = gate.session(cookie) if cookie is not None else None
+        return SessionAnswer(scopes=state["authenticator"].find_key(key).scopes, expires_at=None)
+    session = state["authenticator"].session(cookie) if cookie is not None else None
     return NO_SESSION if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)
 
 
@@ -85,15 +77,13 @@ async def get_session(key: PresentedKey, cookie: CookieSession, gate: Authentica
     "",
     responses={
         **success(NO_SESSION.model_dump(mode="json"), "The cookie is deleted"),
-        **responses(HostNotAllowedError, CrossOriginError, InternalServiceError),
+        **responses(HostNotAllowedError, CrossOriginError),
     },
     openapi_extra=_KEY_OR_NONE,
 )
-async def end_session(
-    request: Request, response: Response, cookie: CookieSession, gate: AuthenticatorDep
-) -> SessionAnswer:
+async def end_session(request: Request, response: Response, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Delete the cookie in the browser; succeeds without a cookie as well."""
-    gate.check_host(request.headers)
+    state["authenticator"].check_host(request.headers)
     if cookie is not None:
         check_same_origin(request.headers)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_secure(request.headers))

@@ -1,31 +1,110 @@
-"""POST /train: training of a new version from a recipe, as a job."""
+"""POST /train and /evaluate: submission of jobs; GET /recipes: training recipes and their settings."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.requests import Request
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import getdoc
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
-from core.jobs.parameters import TrainParameters
-from core.schemas.jobs import JobAccepted
-from service.api.common.job_submission import SUBMISSION_RESPONSES, JsonBody, SubmissionDep, json_body, read_body
-from service.api.deps import CatalogDep
+from core.errors import IdempotencyConflictError, IdempotencyInFlightError
+from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
+from core.recipes import RECIPES, RecipeConfig
+from core.schemas.jobs import JobAccepted, Recipe, RecipeList
+from service.api.common.job_responses import BROKER_ERRORS, job_accepted, job_path
+from service.api.common.json_body import JsonBody, json_body, read_body
+from service.api.common.openapi import BODY_ERRORS, VERSION_ERRORS, success
+from service.api.deps import CALLER_ERRORS, CatalogDep, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.errors import ScopeRequiredError
-from service.jobs.validation import check_training
-from service.state import state_of
+from service.errors import ScopeRequiredError, TrainingNotReadyError, responses
+from service.jobs.service import JobService
+from service.jobs.validation import check_evaluation, check_training
+from service.observability.logging import RequestContext
+from service.security.authenticator import Caller
 
 router = APIRouter(tags=["jobs"])
+
+RECIPE_LIST = RecipeList(
+    recipes=tuple(
+        Recipe(name=name, description=getdoc(make) or "", family=make().network.kind, config=make())
+        for name, make in RECIPES.items()
+    ),
+    config_schema=RecipeConfig.model_json_schema(),
+    parameters_schema=TrainParameters.model_json_schema(),
+)
+
+_ACCEPTED = load_example("job_accepted")
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The job is stored and will run even if processes die; `Location` is its URL",
+        "headers": {"Location": {"schema": {"type": "string"}, "example": _ACCEPTED["links"]["job"]}},
+        "content": {"application/json": {"example": _ACCEPTED}},
+    },
+    **responses(
+        *CALLER_ERRORS,
+        *BODY_ERRORS,
+        *VERSION_ERRORS,
+        *BROKER_ERRORS,
+        IdempotencyInFlightError,
+        IdempotencyConflictError,
+        TrainingNotReadyError,
+    ),
+}
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="text chosen by the client; a repeated request with the same key does not create a second job",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Caller, context and job service of one submission."""
+
+    jobs: JobService
+    caller: Caller
+    context: RequestContext
+    idempotency_key: str | None
+
+    async def answer(self, parameters: JobParameters, check: Callable[[], None], response: Response) -> JobAccepted:
+        """Store the job and return its links; `check` raises if the job could not run."""
+        record = await self.jobs.call(
+            lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
+            self.context.deadline,
+        )
+        response.headers["Location"] = job_path(record.id)
+        return job_accepted(record)
+
+
+async def _submission(
+    state: StateDep, caller: JobsCaller, jobs: JobServiceDep, idempotency_key: IdempotencyKey = None
+) -> Submission:
+    # Scoped by caller: two callers may choose the same key.
+    own_key = None if idempotency_key is None else f"{caller.key_id} {idempotency_key}"
+    return Submission(jobs, caller, state["context"], own_key)
+
+
+SubmissionDep = Annotated[Submission, Depends(_submission)]
 
 
 @router.post(
     "/train",
     status_code=202,
-    responses=SUBMISSION_RESPONSES,
+    responses=_RESPONSES,
     openapi_extra=json_body(TrainParameters, load_example("train_request")),
 )
 async def train(
-    request: Request, response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep
+    response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep, state: StateDep
 ) -> JobAccepted:
     """Train a version from a recipe and publish it; `promote` decides whether it becomes champion.
 
@@ -35,5 +114,35 @@ async def train(
     parameters = read_body(TrainParameters, body)
     if parameters.promote == "always" and "admin" not in submission.caller.scopes:
         raise ScopeRequiredError("admin", submission.caller.scopes)
-    home = state_of(request)["settings"].home
+    home = state["settings"].home
     return await submission.answer(parameters, lambda: check_training(parameters, catalog, home), response)
+
+
+@router.post(
+    "/evaluate",
+    status_code=202,
+    responses=_RESPONSES,
+    openapi_extra=json_body(EvaluateParameters, load_example("evaluate_request")),
+)
+async def evaluate(
+    response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep, state: StateDep
+) -> JobAccepted:
+    """Evaluate versions, or all champions, on a data set. The versions do not change.
+
+    The result is a record under GET /models/{model}/versions/{version}/evaluations.
+    """
+    parameters = read_body(EvaluateParameters, body)
+    home = state["settings"].home
+    return await submission.answer(parameters, lambda: check_evaluation(parameters, catalog, home), response)
+
+
+@router.get(
+    "/recipes",
+    responses={
+        **success(RECIPE_LIST.model_dump(mode="json"), "All recipes, and the schema of their settings"),
+        **responses(),
+    },
+)
+async def list_recipes() -> RecipeList:
+    """List the recipes of POST /train with their settings; the schema has ranges, units and reasons."""
+    return RECIPE_LIST

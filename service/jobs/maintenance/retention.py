@@ -25,6 +25,8 @@ from service.settings import Settings
 
 log = logging.getLogger("duet.jobs")
 EVERY_SECONDS = 3600.0
+CHECKPOINT_RETENTION_SECONDS = 7 * 86_400.0
+"""Time for which the checkpoint of a succeeded job is kept."""
 _LIVE: tuple[JobState, ...] = ("queued", "running", "cancelling")
 _FRESH = timedelta(days=1)
 
@@ -65,7 +67,7 @@ class Retention:
 
     def _drop_checkpoints(self) -> None:
         """Keep only the log of jobs that succeeded; the others can still be retried from their checkpoints."""
-        for job_id in self._queues.ended(self._settings.checkpoint_retention_days * 86_400):
+        for job_id in self._queues.ended(CHECKPOINT_RETENTION_SECONDS):
             folder = self._runs / job_id
             if not _has_more_than_log(folder):
                 continue

@@ -24,6 +24,8 @@ from service.settings import Settings
 
 DONE, FAILED = 0, 1
 """Exit statuses of a job's process: success, and a failure that it reported."""
+JOB_SECONDS = 24 * 3600.0
+"""Time limit for one attempt of a job; then the job fails and its last checkpoint is kept."""
 Result = TypeVar("Result")
 Promote = Callable[[TrainParameters, str, JobRecord], Promoted | NotPromoted]
 """Applies the gate to the published version with this reference."""
@@ -100,7 +102,7 @@ class JobRunner:
             forwarder,
             stopping=self.stopping,
             lease_seconds=self._settings.job_lease_seconds,
-            job_seconds=self._settings.job_seconds,
+            job_seconds=JOB_SECONDS,
         )
         try:
             attempt.watch()
@@ -136,11 +138,10 @@ class JobRunner:
         elif status == FAILED and forwarder.failed is not None:
             failure = JobFailure(type=forwarder.failed.error, message=forwarder.failed.message)
         elif stopped == "time":
-            hours = self._settings.job_seconds / 3600
             failure = JobFailure(
                 type="TimeLimitError",
-                message=f"stopped after {hours:.3g} hours, the limit of DUET_JOB_SECONDS; the last checkpoint is kept: "
-                "raise the limit and retry the job to resume from it",
+                message=f"stopped after {JOB_SECONDS / 3600:.3g} hours, the time limit of an attempt; the last "
+                "checkpoint is kept: retry the job to resume from it",
             )
         elif stopped == "shutdown":
             self._queue_again(lambda: self._store.give_back(job_id, token, f"worker {self._worker} was shut down"))

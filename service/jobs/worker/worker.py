@@ -50,7 +50,7 @@ def run_worker(settings: Settings) -> None:
     log.info("settings", extra={"settings": settings.model_dump(mode="json")})
     ensure_home(settings.home)
     url = embedded_url(settings.home) if settings.redis_url is None else settings.redis_url.get_secret_value()
-    store = JobStore.open(url, events_kept=settings.job_events_kept)
+    store = JobStore.open(url)
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     celery = make_celery(url)
     dispatcher = Dispatcher(celery)

@@ -1,4 +1,4 @@
-"""Unusual and damaged images: a correct prediction with notes, or a clear problem; never a 500."""
+"""Unusual and damaged images: a prediction with notes, or a problem. tests/core/images has all kinds of images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = {"content-type": "application/octet-stream"}
 
 
@@ -51,53 +52,43 @@ def half_dark(width: int = 64, height: int = 32) -> Image.Image:
         pytest.param(b"", 422, "no-image", id="empty"),
     ],
 )
-async def test_what_is_no_image_is_refused(running: RunningApp, content: bytes, status: int, slug: str) -> None:
-    assert_problem(await running.client.post("/predict", content=content, headers=RAW), status, slug)
-    assert_problem(await running.client.post("/compare", content=content, headers=RAW), status, slug)
+async def test_what_is_no_image_is_refused(shared: RunningApp, content: bytes, status: int, slug: str) -> None:
+    assert_problem(await shared.client.post("/predict", content=content, headers=RAW), status, slug)
+    assert_problem(await shared.client.post("/compare", content=content, headers=RAW), status, slug)
 
 
-async def test_an_empty_file_in_a_form_is_refused_by_name(running: RunningApp) -> None:
+async def test_an_empty_file_in_a_form_is_refused_by_name(shared: RunningApp) -> None:
     files = [("file", ("good.png", gray_png(64))), ("file", ("empty.png", b""))]
-    problem = assert_problem(await running.client.post("/predict", files=files), 422, "unreadable-image")
+    problem = assert_problem(await shared.client.post("/predict", files=files), 422, "unreadable-image")
     assert (problem["filename"], problem["index"]) == ("empty.png", 1)
     assert "empty.png" in problem["detail"]
 
 
-async def test_20000_x_20000_names_its_size(running: RunningApp) -> None:
-    answer = await running.client.post("/predict", content=png_header(20_000, 20_000), headers=RAW)
-    assert "20000x20000" in answer.json()["detail"]
-
-
-async def test_images_of_one_request_share_a_pixel_budget(running: RunningApp) -> None:
+async def test_images_of_one_request_share_a_pixel_budget(shared: RunningApp) -> None:
     image = encoded(Image.new("RGB", (1000, 1000), (64,) * 3), "PNG")
     allowed, too_many = ([("file", (f"{number}.png", image)) for number in range(count)] for count in (2, 3))
-    answer = await running.client.post("/predict", files=allowed)
+    answer = await shared.client.post("/predict", files=allowed)
     assert len(answer.json()["predictions"]) == 2
-    problem = assert_problem(await running.client.post("/predict", files=too_many), 422, "too-many-pixels")
+    problem = assert_problem(await shared.client.post("/predict", files=too_many), 422, "too-many-pixels")
     assert "2 megapixels" in problem["detail"]
     assert problem["index"] == 2
 
 
-async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: RunningApp) -> None:
+async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(shared: RunningApp) -> None:
     allowed, too_many = (encoded(Image.new("RGB", (side, side), (64,) * 3), "PNG") for side in (1000, 1001))
     assert len(allowed) < 16 * 1024
-    answer = await running.client.post("/predict", content=allowed, headers=RAW)
+    answer = await shared.client.post("/predict", content=allowed, headers=RAW)
     assert answer.json()["predictions"][0]["label"] == "dark"
-    assert_problem(await running.client.post("/predict", content=too_many, headers=RAW), 422, "too-many-pixels")
+    assert_problem(await shared.client.post("/predict", content=too_many, headers=RAW), 422, "too-many-pixels")
 
 
 @pytest.mark.parametrize(
     ("content", "label", "note"),
     [
-        pytest.param(gray_png(255, 1), "white", "resized from 1x1", id="1x1"),
         pytest.param(
             encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 255)), "JPEG", quality=95), "black", "CMYK", id="CMYK"
         ),
-        pytest.param(
-            encoded(Image.fromarray(np.full((8, 8), 0x4040, np.uint16)), "PNG"), "dark", "16", id="16-bit gray"
-        ),
         pytest.param(encoded(Image.new("L", (8, 8), 128), "PNG"), "grey", None, id="8-bit gray"),
-        pytest.param(encoded(Image.new("P", (8, 8), 0), "PNG", transparency=0), "white", "transparency", id="palette"),
         pytest.param(
             encoded(
                 Image.new("RGB", (8, 8), (255,) * 3),
@@ -112,22 +103,11 @@ async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(running: Runni
     ],
 )
 async def test_unusual_images_are_answered_and_the_answer_says_what_was_done(
-    running: RunningApp, content: bytes, label: str, note: str | None
+    shared: RunningApp, content: bytes, label: str, note: str | None
 ) -> None:
-    answer = await running.client.post("/predict", content=content, headers=RAW)
+    answer = await shared.client.post("/predict", content=content, headers=RAW)
     assert answer.status_code == 200, answer.text
     [prediction] = answer.json()["predictions"]
     assert prediction["label"] == label
     if note is not None:
         assert note in "; ".join(prediction["notes"])
-
-
-async def test_exif_orientation_is_applied_and_told(running: RunningApp) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    content = encoded(half_dark(), "JPEG", exif=exif)
-    answer = await running.client.post("/predict", content=content, headers=RAW)
-    [prediction] = answer.json()["predictions"]
-    assert "rotated by EXIF orientation 6" in prediction["notes"]
-    assert "resized from 32x64" in prediction["notes"]
-    assert prediction["label"] == "grey"

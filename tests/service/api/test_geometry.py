@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -86,24 +85,6 @@ async def test_serving_and_training_give_the_same_pixels(app: RunningApp, tmp_pa
         served.add(np.asarray(Image.open(io.BytesIO(view.content)).convert("RGB")).tobytes())
     assert served == trained
     assert len(served) == 19
-
-
-async def test_the_view_is_the_fitted_picture(app: RunningApp) -> None:
-    pixels_HWC = noise(50, 70)
-    content = encode(Image.fromarray(pixels_HWC), "PNG")
-    for geometry in GEOMETRIES:
-        view = await asked(app, "/view", content, model=geometry)
-        np.testing.assert_array_equal(
-            np.asarray(Image.open(io.BytesIO(view.content))),
-            fit_image(pixels_HWC, height=SIZE, width=SIZE, geometry=geometry),
-        )
-    assert json.loads(view.headers["x-duet-notes"]) == ["resized from 70x50", "padded to a square"]
-
-
-async def test_the_v2_metadata_says_how_clients_are_to_fit_pictures(app: RunningApp) -> None:
-    for geometry in GEOMETRIES:
-        metadata = (await app.client.get(f"/v2/models/{geometry}")).json()
-        assert metadata["parameters"]["geometry"] == geometry
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

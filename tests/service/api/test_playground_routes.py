@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from core.images.geometry import fit_image
@@ -28,6 +29,15 @@ PNG = {"content-type": "image/png"}
 async def app(tmp_path: Path) -> AsyncIterator[RunningApp]:
     write_explainable(tmp_path / "home")
     async with running_app(settings_for(tmp_path / "home", data_dir=tmp_path / "data")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    """The app for tests that change nothing in it."""
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    async with running_app(settings_for(home)) as running:
         yield running
 
 
@@ -60,8 +70,9 @@ async def test_the_view_is_what_goes_into_the_model(app: RunningApp) -> None:
     )
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/predict", "/compare", "/compare?saliency=saliency", "/saliency?format=json"])
-async def test_a_part_is_answered_as_if_it_were_the_image(app: RunningApp, path: str) -> None:
+async def test_a_part_is_answered_as_if_it_were_the_image(shared_app: RunningApp, path: str) -> None:
     whole_HWC = noise(50, 70)
     query = dict(pair.split("=") for pair in path.partition("?")[2].split("&") if pair)
     whole, part = (
@@ -70,7 +81,9 @@ async def test_a_part_is_answered_as_if_it_were_the_image(app: RunningApp, path:
     )
 
     async def answer(content: bytes, **crop: str) -> dict[str, Any]:
-        response = await app.client.post(path.partition("?")[0], params={**query, **crop}, content=content, headers=PNG)
+        response = await shared_app.client.post(
+            path.partition("?")[0], params={**query, **crop}, content=content, headers=PNG
+        )
         assert response.status_code == 200, response.text
         told: dict[str, Any] = response.json()
         for each in [told, *told.get("predictions", [])]:
@@ -82,11 +95,12 @@ async def test_a_part_is_answered_as_if_it_were_the_image(app: RunningApp, path:
     assert await answer(whole) != await answer(part)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/predict", "/compare", "/saliency", "/view"])
 @pytest.mark.parametrize("crop", ["0,0,71,50", "0,0,0,10", "1,2,3", "-1,0,5,5", "a,b,c,d", ""])
-async def test_a_part_that_is_none_is_refused_by_name(app: RunningApp, path: str, crop: str) -> None:
+async def test_a_part_that_is_none_is_refused_by_name(shared_app: RunningApp, path: str, crop: str) -> None:
     content = encode(Image.fromarray(noise(50, 70)), "PNG")
-    answer = await app.client.post(path, params={"crop": crop}, content=content, headers=PNG)
+    answer = await shared_app.client.post(path, params={"crop": crop}, content=content, headers=PNG)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == ["crop"]
 

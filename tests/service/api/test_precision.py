@@ -132,15 +132,6 @@ async def test_requests_of_both_precisions_do_not_share_batches(running: Running
         assert f'\nduet_model_info{{model="cnn",precision="{precision}",version="2"}} 1.0\n' in scraped
 
 
-async def test_a_queue_belongs_to_one_precision(running: RunningApp) -> None:
-    queues = {
-        served.precision: served.queue for served in running.state["engine"].models.loaded() if served.version == 2
-    }
-    assert set(queues) == {"fp32", "int8"}
-    assert queues["fp32"] is not queues["int8"]
-    assert running.queue("cnn") is queues["fp32"]
-
-
 @pytest.mark.parametrize("damage", ["missing", "changed", "no graph", "other classes"])
 async def test_a_version_whose_int8_graph_is_damaged_is_refused_whole(running: RunningApp, damage: str) -> None:
     models = running.state["repository"].home_models

@@ -14,6 +14,7 @@ from service.app import create_app
 from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.service import RunningApp, settings_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PNG: dict[str, Any] = {"content": gray_png(64), "headers": {"content-type": "image/png"}}
 ONE_FILE: dict[str, Any] = {"files": [("file", ("a.png", gray_png(64)))]}
 FILES: dict[str, Any] = {
@@ -23,6 +24,12 @@ FILES: dict[str, Any] = {
         ("file", ("c.png", gray_png(128))),
     ]
 }
+
+
+@pytest.fixture(scope="module")
+def document(shared: RunningApp) -> dict[str, Any]:
+    """The OpenAPI document of the app."""
+    return create_app(shared.state["settings"]).openapi()
 
 
 def assert_whole(content: bytes, model: type[BaseModel], *, left_out: frozenset[str] = frozenset()) -> None:
@@ -36,43 +43,38 @@ def assert_documented(content: bytes, path: str, document: dict[str, Any]) -> No
     OAS31Validator({**schema, "components": document["components"]}).validate(json.loads(content))
 
 
-@pytest.mark.parametrize("query", ["", "?model=mlp", "?version=1", "?top_k=1", "?top_k=1000", "?precision=fp32"])
+@pytest.mark.parametrize("query", ["", "?model=mlp&top_k=1", "?version=1&top_k=1000&precision=fp32"])
 @pytest.mark.parametrize("sent", [PNG, ONE_FILE, FILES], ids=["raw", "one file", "three files"])
-async def test_predictions_are_whole(running: RunningApp, sent: dict[str, Any], query: str) -> None:
-    answer = await running.client.post(f"/predict{query}", **sent)
+async def test_predictions_are_whole(
+    shared: RunningApp, document: dict[str, Any], sent: dict[str, Any], query: str
+) -> None:
+    answer = await shared.client.post(f"/predict{query}", **sent)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert_whole(answer.content, PredictResponse)
-    assert_documented(answer.content, "/predict", create_app(running.state["settings"]).openapi())
+    assert_documented(answer.content, "/predict", document)
     assert len(answer.json()["predictions"]) == len(sent.get("files", [1]))
 
 
-@pytest.mark.parametrize("query", ["", "?models=cnn@1,mlp,cnn", "?top_k=1", "?precision=fp32"])
+@pytest.mark.parametrize("query", ["", "?models=cnn@1,mlp,cnn&top_k=1&precision=fp32"])
 @pytest.mark.parametrize("sent", [PNG, ONE_FILE], ids=["raw", "one file"])
-async def test_comparisons_are_whole(running: RunningApp, sent: dict[str, Any], query: str) -> None:
-    answer = await running.client.post(f"/compare{query}", **sent)
+async def test_comparisons_are_whole(
+    shared: RunningApp, document: dict[str, Any], sent: dict[str, Any], query: str
+) -> None:
+    answer = await shared.client.post(f"/compare{query}", **sent)
     assert answer.status_code == 200, answer.text
     assert_whole(answer.content, CompareResponse, left_out=frozenset({"saliency"}))
-    assert_documented(answer.content, "/compare", create_app(running.state["settings"]).openapi())
+    assert_documented(answer.content, "/compare", document)
 
 
-async def test_answers_in_int8_are_whole(running: RunningApp) -> None:
-    models = running.state["repository"].home_models
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
-    predicted = await running.client.post("/predict?version=2&precision=int8", **PNG)
-    assert_whole(predicted.content, PredictResponse)
-    compared = await running.client.post("/compare?models=cnn@2,cnn@2&precision=int8", **PNG)
-    assert_whole(compared.content, CompareResponse, left_out=frozenset({"saliency"}))
-
-
-async def test_what_is_extreme_is_still_a_number(running: RunningApp) -> None:
+async def test_what_is_extreme_is_still_a_number(shared: RunningApp) -> None:
     """A temperature near zero gives probabilities of exactly 0 and 1; a very high one gives equal probabilities."""
-    models = running.state["repository"].home_models
+    models = shared.state["repository"].home_models
     for version, temperature in ((2, 1e-6), (3, 1e6)):
         manifest = write_onnx_version(models / "pets" / str(version), "pets", version)
         calibration = manifest.calibration["fp32"].model_copy(update={"temperature": temperature})
         write_onnx_version(models / "pets" / str(version), "pets", version, calibration={"fp32": calibration})
-        answer = await running.client.post(f"/predict?model=pets&version={version}&top_k=5", **PNG)
+        answer = await shared.client.post(f"/predict?model=pets&version={version}&top_k=5", **PNG)
         assert_whole(answer.content, PredictResponse)
         [prediction] = answer.json()["predictions"]
         probabilities = [one["probability"] for one in prediction["top"]]
@@ -80,6 +82,6 @@ async def test_what_is_extreme_is_still_a_number(running: RunningApp) -> None:
         assert sum(probabilities) == pytest.approx(1, abs=5e-6)
 
 
-def test_settings_of_a_service_do_not_change_its_document(running: RunningApp) -> None:
-    settings = running.state["settings"]
-    assert create_app(settings).openapi() == create_app(settings_for(settings.home, precision="int8")).openapi()
+async def test_settings_of_a_service_do_not_change_its_document(shared: RunningApp, document: dict[str, Any]) -> None:
+    settings = settings_for(shared.state["settings"].home, precision="int8")
+    assert create_app(settings).openapi() == document

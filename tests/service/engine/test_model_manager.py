@@ -117,11 +117,12 @@ async def test_damaged_new_champion_leaves_the_old_one_served(running: RunningAp
     assert (cnn["champion"], cnn["served"]) == (2, 1)
 
 
-async def test_refused_version_is_served_after_its_repair(home: Path) -> None:
+async def test_refused_version_is_served_after_its_repair(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.app.RETRY_REFUSED_SECONDS", 0.01)
     path = home / "models" / "cnn" / "1" / "model.onnx"
     whole = path.read_bytes()
     change_a_byte(path)
-    async with running_app(settings_for(home, retry_refused_seconds=0.01)) as running:
+    async with running_app(settings_for(home)) as running:
         await until_reason(running, "cnn", "model.onnx")
         path.write_bytes(whole)
         await until_served(running, "cnn", 1)

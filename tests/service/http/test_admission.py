@@ -53,9 +53,7 @@ class Crowd:
 @pytest.fixture
 async def crowd(home: Path) -> AsyncIterator[Crowd]:
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(
-            listening_app(settings_for(home, queue_size=PLACES, max_files=PLACES, threads=2))
-        )
+        app = await stack.enter_async_context(listening_app(settings_for(home, queue_size=PLACES, threads=2)))
         queue = app.queue("cnn")
         gate = stack.enter_context(gated(queue))
         inside = []
@@ -249,7 +247,7 @@ async def test_while_draining_the_route_rejects_and_closes(crowd: Crowd, rejecte
 
 
 async def test_admitted_requests_count_until_they_are_queued(home: Path) -> None:
-    async with listening_app(settings_for(home, queue_size=PLACES, max_files=PLACES)) as app:
+    async with listening_app(settings_for(home, queue_size=PLACES)) as app:
         engine = app.state["engine"]
         admitted = [engine.admit_champion("cnn") for _ in range(PLACES)]
         assert all(served is not None and served.family == "cnn" for served in admitted)

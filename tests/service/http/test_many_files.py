@@ -30,7 +30,7 @@ async def test_too_many_files_give_422_and_keep_the_connection(home: Path) -> No
 
 
 async def test_too_many_files_are_rejected_before_the_body_ends(home: Path) -> None:
-    async with listening_app(settings_for(home, max_files=3)) as app, await Peer.connect(app.address) as peer:
+    async with listening_app(settings_for(home, queue_size=3)) as app, await Peer.connect(app.address) as peer:
         four = form([PICTURES["white"]] * 4)
         await peer.send(
             head(f"Content-Type: {FORM}", f"Content-Length: {10 * len(four)}") + four[: -len("\r\n--XyZ--\r\n")]
@@ -41,10 +41,11 @@ async def test_too_many_files_are_rejected_before_the_body_ends(home: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
-async def test_ten_thousand_files_are_answered_in_order(home: Path, threads: int) -> None:
-    settings = settings_for(
-        home, max_files=TEN_THOUSAND, queue_size=TEN_THOUSAND, deadline_seconds=120, threads=threads
-    )
+async def test_ten_thousand_files_are_answered_in_order(
+    home: Path, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.settings.MAX_FILES", TEN_THOUSAND)
+    settings = settings_for(home, queue_size=TEN_THOUSAND, deadline_seconds=120, threads=threads)
     async with running_app(settings) as running:
         answer = await running.client.post("/predict?top_k=1", content=BODY, headers={"content-type": FORM})
         assert answer.status_code == 200

@@ -23,7 +23,7 @@ async def ask(running: RunningApp) -> str:
 
 
 async def test_full_queue_gives_429_with_retry_after(home: Path) -> None:
-    settings = settings_for(home, queue_size=4, max_files=4, threads=2)
+    settings = settings_for(home, queue_size=4, threads=2)
     async with running_app(settings) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:

@@ -83,6 +83,7 @@ def test_what_other_servers_would_take_is_ignored() -> None:
         ({"inputs": {}}, "inputs: Input should be"),
         ({"inputs": ["images"]}, "inputs.0: Input should be an object"),
         ({"inputs": [{}]}, "inputs.0.name: Field required"),
+        ({"inputs": [{**INPUT, "datatype": 8}]}, "inputs.0.datatype: Input should be"),
         ({"inputs": [{**INPUT, "shape": None}]}, "inputs.0.shape: Input should be"),
         ({"inputs": [{**INPUT, "shape": [1, 1, 2, 3.0]}]}, "inputs.0.shape.3: Input should be a valid integer"),
         ({"inputs": [{**INPUT, "shape": [True, 1, 2, 3]}]}, "inputs.0.shape.0: Input should be a valid integer"),

@@ -32,10 +32,11 @@ NEXT = "/saliency?method=saliency,integrated_gradients,occlusion&format=json"
 
 
 @pytest.fixture
-async def listening(tmp_path: Path) -> AsyncIterator[ListeningApp]:
+async def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ListeningApp]:
     """The app with models on threads, one of them for explanations, and a limit of two explanations."""
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 2)
     write_explainable(tmp_path)
-    async with listening_app(settings_for(tmp_path, threads=2, max_explanations=2)) as app:
+    async with listening_app(settings_for(tmp_path, threads=2)) as app:
         yield app
 
 
@@ -174,10 +175,15 @@ async def test_disconnect_at_any_stage_leaves_nothing_behind(
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_deadline_gives_504_and_frees_the_slot(
-    tmp_path: Path, path: str, leftovers: Leftovers, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    path: str,
+    leftovers: Leftovers,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
     write_explainable(tmp_path)
-    settings = settings_for(tmp_path, threads=2, max_explanations=1, deadline_seconds=1.0)
+    settings = settings_for(tmp_path, threads=2, deadline_seconds=1.0)
     async with listening_app(settings) as app:
         await explained(app)
         with gated(app.queue("cnn")):
@@ -193,9 +199,12 @@ async def test_deadline_gives_504_and_frees_the_slot(
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
-async def test_explanation_on_the_loop_ends_with_deadline_and_client(tmp_path: Path, leftovers: Leftovers) -> None:
+async def test_explanation_on_the_loop_ends_with_deadline_and_client(
+    tmp_path: Path, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
     write_explainable(tmp_path)
-    settings = settings_for(tmp_path, threads=1, max_explanations=1, deadline_seconds=0.4)
+    settings = settings_for(tmp_path, threads=1, deadline_seconds=0.4)
     long = (
         "/saliency?method=integrated_gradients,smoothgrad,occlusion&steps=64&samples=64&window=1&stride=1&format=json"
     )
@@ -251,7 +260,7 @@ async def test_rejected_explanation_leaves_nothing_behind(
 
 async def test_disconnect_of_all_clients_frees_their_slots(tmp_path: Path, leftovers: Leftovers) -> None:
     write_explainable(tmp_path)
-    async with listening_app(settings_for(tmp_path, threads=2, max_explanations=8)) as app:
+    async with listening_app(settings_for(tmp_path, threads=2)) as app:
         explainer = app.state["explainer"]
         with gated(app.queue("cnn")) as gate:
             for _ in range(3):

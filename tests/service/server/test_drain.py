@@ -79,8 +79,9 @@ async def test_connections_in_the_backlog_are_served(home: Path) -> None:
         in_its_head.hang_up()
 
 
-async def test_idle_connection_does_not_delay_shutdown(home: Path) -> None:
-    async with listening_app(settings_for(home, drain_seconds=600)) as app:
+async def test_idle_connection_does_not_delay_shutdown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.server.server.DRAIN_SECONDS", 600)
+    async with listening_app(settings_for(home)) as app:
         silent, idle = [await Peer.connect(app.address) for _ in range(2)]
         await idle.send(WHITE)
         assert (await idle.answer()).status == 200

@@ -221,7 +221,6 @@ def test_sigterm_while_workers_start_ends_them_too(home: Path, delay: float) -> 
             "DUET_SHIPPED_MODELS": str(home / "none"),
             "DUET_EMBEDDED_BROKER": "0",
             "DUET_WORKERS": "3",
-            "DUET_DRAIN_SECONDS": "600",
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from service.api.examples import load_example
-from service.api.routes.recipes import RECIPE_LIST
+from service.api.routes.train import RECIPE_LIST
 from service.web.pages import ASSETS_PATH
 from tests.support.browser import Visit, needs_chromium, served_site, sign_in, visiting
 from tests.support.service import ServiceProcess, write_home

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api.routes.v2 import infer, models, server
+from service.api.routes.v2 import infer, metadata
 
-ROUTERS: tuple[APIRouter, ...] = (server.router, models.router, infer.router)
+ROUTERS: tuple[APIRouter, ...] = (metadata.router, infer.router)

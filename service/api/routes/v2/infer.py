@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from contextlib import closing
 from functools import partial
 from typing import Annotated, Any
 
@@ -11,24 +13,20 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.common.openapi_bodies import success
-from service.api.routes.v2.references import path_parameters, reference_in
+from service.api.common.openapi import BINARY, success
+from service.api.examples import load_example
+from service.api.routes.v2.metadata import MODEL_ERRORS, path_parameters, reference_in
 from service.engine.loaded_model import ModelVariant
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     DeadlineExceededError,
-    InternalServiceError,
     InvalidInferenceError,
     InvalidParametersError,
     MalformedBodyError,
-    NotReadyError,
     PrecisionNotPublishedError,
     QueueFullError,
-    UnknownModelError,
-    UnknownModelVersionError,
     UnsupportedEncodingError,
-    VersionRefusedError,
 )
 from service.http.fast_routes import FastRoute
 from service.http.request_body import DisconnectWatcher
@@ -36,7 +34,6 @@ from service.openinference.answer import Answer, answer_of
 from service.openinference.body import JSON_LENGTH, Framing, decompressed, max_content_bytes, read_framing
 from service.openinference.call import Call, read_call
 from service.openinference.errors import ROOT, TAG, error_responses
-from service.openinference.examples import BINARY_REQUEST_EXAMPLE, REQUEST_EXAMPLE, RESPONSE_EXAMPLE
 from service.openinference.images import ImageShape
 from service.openinference.messages import InferenceResponse
 from service.settings import Settings
@@ -47,7 +44,7 @@ router = APIRouter(prefix=f"{ROOT}/models", tags=[TAG], route_class=FastRoute)
 # Larger bodies are parsed on the threads of the decoder.
 _INLINE_BYTES = 64 * 1024
 
-_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_EXAMPLES = load_example("v2")
 _BODY: dict[str, Any] = {
     "required": True,
     "description": "JSON; or, with the header Inference-Header-Content-Length, that many bytes of JSON followed by the "
@@ -55,27 +52,26 @@ _BODY: dict[str, Any] = {
     "content": {
         "application/json": {
             "schema": {"$ref": "#/components/schemas/InferenceRequest"},
-            "example": REQUEST_EXAMPLE,
+            "example": _EXAMPLES["request"],
         },
-        "application/octet-stream": {"schema": _BINARY, "example": BINARY_REQUEST_EXAMPLE + "<12 bytes>"},
+        "application/octet-stream": {
+            "schema": BINARY,
+            "example": json.dumps(_EXAMPLES["binary_request"]) + "<12 bytes>",
+        },
     },
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    **success(RESPONSE_EXAMPLE, "The requested outputs: JSON, followed by the binary outputs"),
+    **success(_EXAMPLES["response"], "The requested outputs: JSON, followed by the binary outputs"),
     **error_responses(
         MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
         InvalidInferenceError,
-        UnknownModelError,
-        UnknownModelVersionError,
-        PrecisionNotPublishedError,
         BodyTimeoutError,
-        VersionRefusedError,
         BodyTooLargeError,
+        *MODEL_ERRORS,
+        PrecisionNotPublishedError,
         UnsupportedEncodingError,
         InvalidParametersError([("timeout", "give it once")]),
         QueueFullError,
-        InternalServiceError,
-        NotReadyError,
         DeadlineExceededError,
     ),
 }
@@ -117,9 +113,8 @@ async def _infer(request: Request) -> Response:
     context = state["context"]
     engine = state["engine"]
     served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
-    connection = DisconnectWatcher(request.scope, request.receive)
-    try:
-        call, decode_seconds = await _read(request, served, connection)
+    with closing(DisconnectWatcher(request.scope, request.receive)) as client:
+        call, decode_seconds = await _read(request, served, client)
         if call.precision is not None:
             served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
         deadline = context.deadline
@@ -131,10 +126,8 @@ async def _infer(request: Request) -> Response:
             decode_seconds=decode_seconds,
             begun=context.started,
             deadline=deadline,
-            client=connection,
+            client=client,
         )
-    finally:
-        connection.close()
     return _response(answer_of(call, served, inference.outputs))
 
 

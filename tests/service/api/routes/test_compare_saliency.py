@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from core.repository.manifest import GRADIENT_GRAPH
@@ -22,15 +23,21 @@ from tests.support.onnx_models import CLASSES, SIZE, gray_png, write_onnx_versio
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = {"content-type": "image/png"}
 BOTH = "saliency,input_x_gradient,smoothgrad,integrated_gradients,occlusion"
 
 
-@pytest.fixture(params=[1, 2], ids=["on the event loop", "on threads"])
-async def explaining(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningApp]:
-    write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, threads=request.param, max_explanations=1)) as app:
-        yield app
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[1, 2], ids=["on the event loop", "on threads"])
+async def explaining(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningApp]:
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("service.app.MAX_EXPLANATIONS", 1)
+        async with running_app(settings_for(home, threads=request.param)) as app:
+            yield app
 
 
 async def ask(app: RunningApp, content: bytes, *, accept: str | None = None, **query: Any) -> httpx.Response:
@@ -167,25 +174,13 @@ async def test_a_method_that_does_not_fit_one_of_them_is_refused_with_those_that
     assert (await explained(explaining, gray_png(9), models="cnn,cnn@1", saliency="grad_cam")).saliency
 
 
-async def test_a_version_without_the_graph_says_to_publish_it_again(explaining: RunningApp) -> None:
-    answer = await ask(explaining, gray_png(9), models="cnn@1,cnn@2", saliency="saliency")
-    assert "duet export cnn@2" in assert_problem(answer, 409, "no-gradient")["detail"]
-    assert (await ask(explaining, gray_png(9), models="cnn@1,cnn@2")).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
         ("saliency=lime", "saliency"),
         ("saliency=", "saliency"),
-        ("saliency=saliency,", "saliency"),
-        ("saliency=saliency&steps=0", "steps"),
-        ("saliency=saliency&samples=257", "samples"),
-        ("saliency=saliency&noise=nan", "noise"),
         ("saliency=occlusion&window=9", "window"),
-        ("saliency=occlusion&window=2&stride=3", "stride"),
         ("saliency=saliency&format=npy", "format"),
-        ("saliency=saliency&layout=stacked", "layout"),
         ("saliency=saliency&method=saliency", "method"),
         ("saliency=saliency&saliency=occlusion", "saliency"),
         ("format=png", "format"),
@@ -231,17 +226,19 @@ async def test_precision_is_that_of_the_answers_and_fp32_is_explained(tmp_path: 
     assert int8.saliency == fp32.saliency
 
 
-async def test_it_takes_one_place_among_explanations(explaining: RunningApp) -> None:
+@pytest.mark.parametrize("path", ["/compare?saliency=saliency", "/saliency?format=json"])
+async def test_explanation_beyond_the_limit_is_refused(explaining: RunningApp, path: str) -> None:
     explainer = explaining.state["explainer"]
     real, never = explainer.in_background, asyncio.get_running_loop().create_future()
     explainer.in_background = lambda _: asyncio.shield(never)
-    asking = asyncio.create_task(ask(explaining, gray_png(9), saliency="saliency"))
+    post = explaining.client.post
+    asking = asyncio.create_task(post(path, content=gray_png(9), headers=RAW))
     while not explainer._running:  # noqa: ASYNC110  there is no event for it
         await asyncio.sleep(0)
-    refused = await ask(explaining, gray_png(9), saliency="saliency")
+    refused = await post(path, content=gray_png(9), headers=RAW)
     assert assert_problem(refused, 429, "too-many-explanations")["retry_after_ms"] >= 1
     assert (await ask(explaining, gray_png(9))).status_code == 200
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     explainer.in_background = real
-    assert (await explained(explaining, gray_png(9), saliency="saliency")).saliency
+    assert (await post(path, content=gray_png(9), headers=RAW)).status_code == 200

@@ -11,7 +11,7 @@ import pytest
 from core.jobs.events import Note, Progress, Stage
 from service.jobs.event_feed import EventFeed
 from tests.support.broker import Broker
-from tests.support.job_api import WITH_KEY, claimed, desk_of, job, job_app, sse_events, submitted
+from tests.support.job_api import WITH_KEY, claimed, desk_of, job, sse_events, submitted
 from tests.support.problems import assert_problem
 from tests.support.service import ListeningApp, RunningApp, listening_app, settings_for, until
 from tests.support.wire import Peer
@@ -114,7 +114,7 @@ async def test_hundreds_that_hang_up_leave_nothing_behind(home: Path, broker: Br
 
 
 async def test_a_service_that_drains_lets_its_listeners_go_at_once(home: Path, broker: Broker) -> None:
-    async with listening(home, broker, drain_seconds=600, deadline_seconds=600) as app:
+    async with listening(home, broker, deadline_seconds=600) as app:
         job_service = app.state["jobs"]
         assert job_service is not None
         job_id = await new_job(app)
@@ -156,15 +156,3 @@ async def test_a_listener_is_told_of_an_event_within_its_request(home: Path, bro
             job_service.store.finish(job_id, claim.token, "cancelled")
             assert await next_event() == "finished"
             assert await next_event() == "end"
-
-
-async def test_a_restarted_service_goes_on_where_the_stream_was(home: Path, broker: Broker) -> None:
-    async with job_app(home, broker) as app:
-        job_id = await submitted(app)
-        token = claimed(app, job_id)
-        seen = (await job(app, job_id))["events"]
-    async with job_app(home, broker) as app:
-        desk_of(app).store.append(job_id, token, [Note(text="still here")])
-        desk_of(app).store.finish(job_id, token, "succeeded")
-        answer = await app.client.get(f"/jobs/{job_id}/events", headers={"last-event-id": seen})
-    assert kinds(sse_events(answer.text)) == ["note", "finished"]

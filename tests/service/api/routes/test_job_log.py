@@ -1,15 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from service.api.routes.job_log import NEXT_OFFSET
-from tests.support.job_api import submitted, write_log
+from service.api.routes.jobs import NEXT_OFFSET
+from tests.support.broker import Broker
+from tests.support.job_api import job_app, submitted, write_log
 from tests.support.problems import assert_problem
-from tests.support.service import RunningApp
+from tests.support.service import RunningApp, write_home
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 LINES = "".join(f"line {i} é\n" for i in range(20_000)).encode()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def jobs_app(tmp_path_factory: pytest.TempPathFactory, shared_broker: Broker) -> AsyncIterator[RunningApp]:
+    """One app for all tests, each of which submits its own job."""
+    home = tmp_path_factory.mktemp("home")
+    write_home(home)
+    async with job_app(home, shared_broker) as app:
+        yield app
 
 
 async def test_a_job_that_was_not_claimed_has_an_empty_log(jobs_app: RunningApp) -> None:

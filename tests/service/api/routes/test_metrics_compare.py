@@ -50,13 +50,6 @@ async def test_each_side_has_the_scores_of_its_own_evaluation(running: RunningAp
     assert comparison.first.scores.confusion_matrix != comparison.second.scores.confusion_matrix
 
 
-async def test_first_and_second_choose_the_sides(running: RunningApp) -> None:
-    answer = await running.client.get("/metrics/compare?first=cnn@1&second=mlp@champion")
-    comparison = MetricsComparison.model_validate_json(answer.content)
-    assert (comparison.first.model, comparison.second.model) == ("cnn", "mlp")
-    assert (comparison.paired.only_first_right, comparison.paired.only_second_right) == (2, 1)
-
-
 async def test_different_data_is_refused_with_both_digests(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, data_digest=OTHER_DATA)
@@ -94,19 +87,6 @@ async def test_unknown_references_and_parameters(running: RunningApp) -> None:
     assert assert_problem(await get("/metrics/compare?first=cnn@7"), 404, "unknown-version")["available"] == [1]
     problem = assert_problem(await get("/metrics/compare?first=cnn@x&third=y"), 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == ["first", "third"]
-
-
-async def test_the_answer_says_in_words_what_its_numbers_are(running: RunningApp) -> None:
-    comparison = MetricsComparison.model_validate_json((await running.client.get("/metrics/compare")).content)
-    said = comparison.significance
-    assert (said.verdict, said.better) == ("not_distinguishable", None)
-    assert said.headline == "mlp@1 and cnn@1 cannot be told apart by accuracy"
-    assert "66.67 % against 83.33 %, a difference of -16.67 points" in said.sentence
-    assert "none of the 5 classes differs" in said.sentence
-    assert [row.label for row in comparison.per_class if row.significant] == []
-    assert comparison.log_loss_difference.value == pytest.approx(
-        comparison.first.probability.log_loss.value - comparison.second.probability.log_loss.value
-    )
 
 
 async def test_two_versions_of_one_model_are_compared(running: RunningApp) -> None:
@@ -183,9 +163,3 @@ async def test_programs_get_the_data(running: RunningApp, accept: str) -> None:
 async def test_what_nobody_can_make_is_not_acceptable(running: RunningApp) -> None:
     answer = await running.client.get("/metrics/compare", headers={"Accept": "image/png"})
     assert_problem(answer, 406, "not-acceptable")
-
-
-async def test_prometheus_keeps_its_own_route(running: RunningApp) -> None:
-    answer = await running.client.get("/metrics", headers={"Accept": BROWSER})
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert "duet_" in answer.text

@@ -185,8 +185,6 @@ async def test_the_trail_is_read_page_by_page_newest_first(running: RunningApp) 
     ("method", "path"),
     [
         ("POST", "/models/dogs/versions/1/promote"),
-        ("GET", "/models/dogs/versions/1/gate"),
-        ("GET", "/models/dogs/versions/1/evaluations"),
         ("POST", "/models/cnn/versions/9/promote"),
         ("GET", "/models/cnn/versions/9/gate"),
         ("GET", "/models/cnn/versions/9/evaluations"),

@@ -13,36 +13,45 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from core.repository.manifest import GRADIENT_GRAPH
 from core.repository.onnx_session import open_session
 from core.schemas.api import SaliencyResponse
 from core.statistics.calibration import softmax
-from service.errors import ClientGoneError, DeadlineExceededError, TooManyExplanationsError, problem_of
-from service.saliency.explainer import Explainer
-from tests.support.explanations import at_once
 from tests.support.gradient_graphs import expected_slope, gradient_graph, write_explainable
 from tests.support.onnx_models import CLASSES, SIZE, brightness_of, expected_logits, gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = {"content-type": "image/png"}
 ALL = "saliency,input_x_gradient,smoothgrad,integrated_gradients,grad_cam,occlusion"
 
 
-@pytest.fixture
-async def explaining(tmp_path: Path) -> AsyncIterator[RunningApp]:
-    write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, max_body_bytes=200_000, max_pixels=1_000_000)) as app:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[1, 2])
+async def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    """The app with models on the event loop, and on threads."""
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    async with running_app(settings_for(home, threads=request.param)) as app:
         yield app
 
 
-@pytest.fixture(params=[1, 2])
-async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunningApp]:
-    """The app with models on the event loop, and on threads."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def explaining(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    home = tmp_path_factory.mktemp("home")
+    write_explainable(home)
+    async with running_app(settings_for(home)) as app:
+        yield app
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(tmp_path: Path) -> AsyncIterator[RunningApp]:
+    """An app that has not loaded a gradient graph yet."""
     write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, threads=request.param)) as app:
+    async with running_app(settings_for(tmp_path)) as app:
         yield app
 
 
@@ -274,44 +283,21 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
         assert (await app.client.post("/predict", content=gray_png(9), headers=RAW)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("query", "status", "slug"),
-    [("model=vit", 404, "unknown-model"), ("version=7", 404, "unknown-version")],
-)
-async def test_unknown_models_are_refused(explaining: RunningApp, query: str, status: int, slug: str) -> None:
-    answer = await explaining.client.post(f"/saliency?{query}", content=gray_png(9), headers=RAW)
-    assert_problem(answer, status, slug)
-
-
-async def test_bad_bodies_are_refused(explaining: RunningApp) -> None:
-    post = explaining.client.post
-    assert_problem(await post("/saliency", content=b"no image", headers=RAW), 422, "unreadable-image")
-    assert_problem(await post("/saliency", content=b"", headers=RAW), 422, "no-image")
-    assert_problem(await post("/saliency", json={}), 415, "unsupported-media-type")
-    assert_problem(await post("/saliency", content=b"x" * 200_001, headers=RAW), 413, "body-too-large")
-    assert_problem(await post("/saliency", files={"image": gray_png(9)}), 422, "wrong-field")
-    two = [("file", gray_png(1)), ("file", gray_png(2))]
-    assert_problem(await post("/saliency", files=two), 422, "too-many-files")
-    unacceptable = {**RAW, "accept": "text/html"}
-    assert_problem(await post("/saliency", content=gray_png(9), headers=unacceptable), 406, "not-acceptable")
-    assert_problem(await explaining.client.put("/saliency"), 405, "method-not-allowed")
-
-
-async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(explaining: RunningApp) -> None:
-    served = explaining.state["engine"].models.champions["cnn"].variant()
+async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(fresh: RunningApp) -> None:
+    served = fresh.state["engine"].models.champions["cnn"].variant()
     assert served
     assert served.gradient
     assert served.gradient._opening is None
-    await asyncio.gather(*(as_json(explaining, gray_png(9)) for _ in range(3)))
+    await asyncio.gather(*(as_json(fresh, gray_png(9)) for _ in range(3)))
     opened = await served.gradient.opened()
-    await as_json(explaining, gray_png(9))
+    await as_json(fresh, gray_png(9))
     assert await served.gradient.opened() is opened
 
 
 async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
-    explaining: RunningApp, monkeypatch: pytest.MonkeyPatch
+    fresh: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = explaining.state["repository"].home_models
+    models = fresh.state["repository"].home_models
     for version in (3, 4, 5):
         graph = {GRADIENT_GRAPH: gradient_graph(features=True)}
         write_onnx_version(models / "cnn" / str(version), "cnn", version, extra_files=graph)
@@ -329,84 +315,5 @@ async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
         return open_session(path, threads=threads)
 
     monkeypatch.setattr("service.engine.gradient_model.open_session", counted)
-    await asyncio.gather(*(as_json(explaining, gray_png(9), version=version) for version in (1, 3, 4, 5)))
+    await asyncio.gather(*(as_json(fresh, gray_png(9), version=version) for version in (1, 3, 4, 5)))
     assert (len(opened), most) == (4, 1)
-
-
-class Client:
-    """Fake connection that disconnects on request."""
-
-    address = "192.0.2.1"
-
-    def __init__(self) -> None:
-        self.futures: list[asyncio.Future[Any]] = []
-
-    def add(self, future: asyncio.Future[Any]) -> None:
-        self.futures.append(future)
-
-    def watch(self) -> None:
-        """Do nothing: the connection is watched from the start."""
-
-
-async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
-    explainer, going_on = Explainer(at_once, max_explanations=2), asyncio.Event()
-
-    async def work() -> int:
-        await going_on.wait()
-        return 3
-
-    running = [asyncio.create_task(explainer.run_until(work, 1e9, Client())) for _ in range(2)]
-    await asyncio.sleep(0)
-    with pytest.raises(TooManyExplanationsError) as raised:
-        explainer.check_capacity()
-    assert raised.value.fields["retry_after_ms"] >= 1
-    assert problem_of(raised.value).headers["Retry-After"] == "1"
-    with pytest.raises(TooManyExplanationsError):
-        await explainer.run_until(work, 1e9, Client())
-    going_on.set()
-    assert await asyncio.gather(*running) == [3, 3]
-    explainer.check_capacity()
-
-
-@pytest.mark.parametrize("reason", ["hang up", "deadline"])
-async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) -> None:
-    explainer, client, ended = Explainer(at_once, max_explanations=1), Client(), asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    if reason == "deadline":
-        with pytest.raises(DeadlineExceededError):
-            await explainer.run_until(work, 0.0, client)
-        await asyncio.sleep(0)
-    else:
-        asking = asyncio.create_task(explainer.run_until(work, 1e9, client))
-        while not client.futures:  # noqa: ASYNC110  set within in_time, which has no event for it
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        client.futures[0].set_exception(ClientGoneError("gone"))
-        with pytest.raises(ClientGoneError):
-            await asking
-        await ended.wait()
-    explainer.check_capacity()
-
-
-async def test_the_route_refuses_past_the_limit_and_a_request_given_up_frees_its_place(tmp_path: Path) -> None:
-    write_explainable(tmp_path)
-    async with running_app(settings_for(tmp_path, max_explanations=1)) as app:
-        explainer = app.state["explainer"]
-        real = explainer.in_background
-        never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        explainer.in_background = lambda _: asyncio.shield(never)
-        asking = asyncio.create_task(app.client.post("/saliency?format=json", content=gray_png(9), headers=RAW))
-        while not explainer._running:  # noqa: ASYNC110  as above
-            await asyncio.sleep(0)
-        refused = await app.client.post("/saliency", content=gray_png(9), headers=RAW)
-        assert assert_problem(refused, 429, "too-many-explanations")["retry_after_ms"] >= 1
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        explainer.in_background = real
-        assert (await app.client.post("/saliency", content=gray_png(9), headers=RAW)).status_code == 200

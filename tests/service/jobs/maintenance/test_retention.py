@@ -74,7 +74,9 @@ def test_a_job_and_its_folder_go_when_their_time_is_over(store: JobStore, reposi
     assert {record.id for record in store.list().records} == {young[0], live, waits}
 
 
-def test_of_a_job_that_succeeded_the_log_outlives_the_checkpoint(store: JobStore, repository: ModelRepository) -> None:
+def test_of_a_job_that_succeeded_the_log_outlives_the_checkpoint(
+    store: JobStore, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     week_old = {state: ended(store, repository, state, days_ago=8)[1] for state in ("succeeded", "failed", "cancelled")}
     fresh = ended(store, repository, "succeeded", days_ago=6)[1]
     clean_up(store, repository)
@@ -85,7 +87,8 @@ def test_of_a_job_that_succeeded_the_log_outlives_the_checkpoint(store: JobStore
         "cancelled": everything,
     }
     assert left_in(fresh) == everything
-    clean_up(store, repository, checkpoint_retention_days=5)
+    monkeypatch.setattr("service.jobs.maintenance.retention.CHECKPOINT_RETENTION_SECONDS", 5 * 86_400)
+    clean_up(store, repository)
     assert left_in(fresh) == [LOG_NAME]
 
 

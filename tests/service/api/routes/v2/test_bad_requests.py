@@ -1,16 +1,14 @@
-"""Invalid requests of the Open Inference Protocol: status, error format, and no leaks."""
+"""Invalid requests of the Open Inference Protocol: status and error format. Unit tests have the other causes."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import json
-import math
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.support.gates import gated
 from tests.support.openinference import (
@@ -18,33 +16,26 @@ from tests.support.openinference import (
     Body,
     assert_error,
     binary_body,
-    described,
-    framed,
     grays,
     json_body,
     raw_body,
 )
-from tests.support.service import ListeningApp, RunningApp, listening_app, running_app, settings_for, until
+from tests.support.service import ListeningApp, RunningApp, listening_app, running_app, settings_for, until, write_home
 from tests.support.wire import Peer, head, request
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 INFER = "/v2/models/cnn/infer"
 ONE = grays(0)
 SIZE = ONE.nbytes
 
 
-@pytest.fixture
-async def running(home: Path) -> AsyncIterator[RunningApp]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
     """The ready app, with small limits."""
-    async with running_app(settings_for(home, max_body_bytes=20_000, queue_size=16, max_files=16)) as app:
+    home = tmp_path_factory.mktemp("home")
+    write_home(home)
+    async with running_app(settings_for(home, max_body_bytes=20_000, queue_size=16)) as app:
         yield app
-
-
-def tensor(binary_data_size: int = SIZE, **changes: Any) -> dict[str, Any]:
-    return described(ONE, parameters={"binary_data_size": binary_data_size}) | changes
-
-
-def with_length(body: Body, length: str) -> Body:
-    return body[0], {LENGTH: length}
 
 
 async def test_json_larger_than_any_valid_request_is_not_parsed(home: Path) -> None:
@@ -60,97 +51,21 @@ async def test_json_larger_than_any_valid_request_is_not_parsed(home: Path) -> N
     ("body", "status", "message"),
     [
         pytest.param((b"", {}), 400, "are not JSON", id="nothing"),
-        pytest.param((b"{", {}), 400, "are not JSON", id="no JSON"),
         pytest.param((b"\x89PNG\r\n", {"content-type": "image/png"}), 400, "are not JSON", id="a picture"),
-        pytest.param((b"[" * 20_000, {}), 400, "recursion limit", id="too deep"),
-        pytest.param((b"[]", {}), 400, "should be an object", id="no object"),
         pytest.param((b"{}", {}), 400, "inputs: Field required", id="no inputs"),
-        pytest.param((b'{"inputs": []}', {}), 400, "'images' is missing", id="empty inputs"),
-        pytest.param(framed({"inputs": [tensor(name="image")]}, bytes(SIZE)), 400, "no input 'image'", id="its name"),
-        pytest.param(
-            framed({"inputs": [tensor(), tensor()]}, bytes(2 * SIZE)), 400, "given 2 times", id="the input twice"
-        ),
-        pytest.param(
-            framed({"inputs": [tensor(), tensor(name="more", shape=[2, 8, 8, 3])]}, bytes(3 * SIZE)),
-            400,
-            "no input 'more'",
-            id="two inputs of different batch sizes",
-        ),
-        pytest.param(framed({"inputs": [tensor(datatype="FP32")]}, bytes(SIZE)), 400, "UINT8, not 'FP32'", id="FP32"),
-        pytest.param(
-            framed({"inputs": [tensor(4 * SIZE, datatype="FP32")]}, b"\x00\x00\xc0\x7f" * SIZE),
-            400,
-            "UINT8, not 'FP32'",
-            id="NaN in binary",
-        ),
-        pytest.param(
-            (json.dumps({"inputs": [described(ONE, data=[math.nan] * SIZE)]}).encode(), {}),
-            400,
-            "must be integers",
-            id="NaN in JSON",
-        ),
-        pytest.param(framed({"inputs": [tensor(datatype=8)]}, bytes(SIZE)), 400, "inputs.0.datatype", id="datatype 8"),
-        pytest.param(framed({"inputs": [tensor(shape=[8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="rank 3"),
-        pytest.param(framed({"inputs": [tensor(shape=[1, 3, 8, 8])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="NCHW"),
-        pytest.param(framed({"inputs": [tensor(shape=[0, 8, 8, 3])]}, b""), 400, "1 or more images", id="no images"),
-        pytest.param(
-            framed({"inputs": [tensor(shape=[-1, 8, 8, 3])]}, bytes(SIZE)), 400, "1 or more images", id="-1 images"
-        ),
-        pytest.param(
-            framed({"inputs": [tensor(shape=[-1, -8, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="negative twice"
-        ),
-        pytest.param(
-            framed({"inputs": [tensor(shape=[2**32, 2**32, 8, 3])]}, bytes(SIZE)), 400, "[-1, 8, 8, 3]", id="overflow"
-        ),
-        pytest.param(
-            framed({"inputs": [tensor(shape=[2**62, 8, 8, 3])]}, bytes(SIZE)), 400, "at most 16", id="batch overflow"
-        ),
-        pytest.param(
-            framed({"inputs": [tensor(shape=[2**64 + 1, 8, 8, 3])]}, bytes(SIZE)), 400, "at most 16", id="beyond 64 bit"
-        ),
+        pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "no output 'scores'", id="unknown output"),
         pytest.param(binary_body(grays(*range(17))), 400, "at most 16 images", id="too many, binary"),
         pytest.param(raw_body(grays(*range(17))), 400, "at most 16 images", id="too many, raw"),
-        pytest.param(framed({"inputs": [tensor(SIZE - 1)]}, bytes(SIZE)), 400, "needs 192", id="size one too small"),
-        pytest.param(framed({"inputs": [tensor(SIZE + 1)]}, bytes(SIZE)), 400, "needs 192", id="size one too large"),
-        pytest.param(framed({"inputs": [tensor(2**70)]}, bytes(SIZE)), 400, "needs 192", id="size enormous"),
-        pytest.param(framed({"inputs": [tensor(-1)]}, bytes(SIZE)), 400, "binary_data_size", id="size negative"),
-        pytest.param(framed({"inputs": [tensor()]}, bytes(SIZE - 1)), 400, "191 bytes follow", id="a byte is missing"),
-        pytest.param(framed({"inputs": [tensor()]}, bytes(SIZE + 1)), 400, "193 bytes follow", id="a byte too many"),
-        pytest.param((json.dumps({"inputs": [tensor()]}).encode(), {}), 400, "0 bytes follow", id="no length, no data"),
-        pytest.param((binary_body(ONE)[0], {}), 400, "are not JSON", id="no length"),
-        pytest.param(with_length(binary_body(ONE), "10"), 400, "are not JSON", id="length too small"),
-        pytest.param(with_length(binary_body(ONE), "200"), 400, "are not JSON", id="length too large"),
-        pytest.param(with_length(binary_body(ONE), "20001"), 400, "the body has only", id="length beyond the body"),
-        pytest.param(with_length(binary_body(ONE), "-1"), 400, "not a number", id="length negative"),
-        pytest.param(with_length(binary_body(ONE), "9" * 400), 400, "not a number", id="length enormous"),
-        pytest.param(with_length(binary_body(ONE), "0"), 400, "not a multiple", id="JSON where raw images should be"),
-        pytest.param(with_length((b"", {}), "0"), 400, "not a multiple", id="raw and empty"),
-        pytest.param(with_length((bytes(SIZE - 1), {}), "0"), 400, "not a multiple", id="raw and cut short"),
-        pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "no output 'scores'", id="unknown output"),
-        pytest.param(
-            json_body(ONE, outputs=[{"name": "label", "parameters": {"classification": 1}}]),
-            400,
-            "classification",
-            id="classification of strings",
-        ),
-        pytest.param(
-            json_body(ONE, outputs=[{"name": "label", "parameters": {"shared_memory_region": "mine"}}]),
-            400,
-            "shared_memory_region",
-            id="shared memory",
-        ),
-        pytest.param(json_body(ONE, id=7), 400, "id: ", id="an id that is a number"),
-        pytest.param(json_body(ONE, parameters={"timeout": 10**400}), 400, "timeout: ", id="timeout enormous"),
-        pytest.param(json_body(ONE, parameters={"precision": "fp8"}), 400, "'fp32' or 'int8'", id="unknown precision"),
+        pytest.param((binary_body(ONE)[0][:-1], binary_body(ONE)[1]), 400, "191 bytes follow", id="a byte is missing"),
+        pytest.param((binary_body(ONE)[0], {LENGTH: "20001"}), 400, "the body has only", id="length beyond the body"),
+        pytest.param((binary_body(ONE)[0], {LENGTH: "-1"}), 400, "not a number", id="length negative"),
+        pytest.param((json_body(ONE)[0], {LENGTH: "0"}), 400, "not a multiple", id="JSON where raw images should be"),
         pytest.param(json_body(ONE, parameters={"precision": "int8"}), 404, "without int8", id="no int8"),
         pytest.param((bytes(20_001), {}), 413, "at most 20000 bytes", id="body too large"),
         pytest.param(
             (gzip.compress(bytes(10_000_000)), {"content-encoding": "gzip"}), 413, "at most 20000", id="gzip bomb"
         ),
         pytest.param((b"{}", {"content-encoding": "gzip"}), 400, "not gzip", id="not gzip"),
-        pytest.param(
-            (gzip.compress(json_body(ONE)[0])[:-9], {"content-encoding": "gzip"}), 400, "truncated", id="cut gzip"
-        ),
         pytest.param((b"{}", {"content-encoding": "br"}), 415, "gzip, deflate", id="brotli"),
         pytest.param((b"{}", {"content-length": "-3"}), 400, "Content-Length", id="senseless Content-Length"),
     ],
@@ -217,26 +132,6 @@ async def test_an_address_that_only_begins_like_the_protocols_is_the_rest_of_the
     assert (await running.client.get("/v2models")).headers["content-type"] == "application/problem+json"
 
 
-async def test_a_defect_is_a_500_without_its_traceback(
-    running: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("a secret of the code")
-
-    monkeypatch.setattr(running.state["engine"], "infer", broken)
-    content, headers = binary_body(ONE)
-    assert "secret" not in assert_error(await running.client.post(INFER, content=content, headers=headers), 500)
-    [record] = [record for record in caplog.records if record.exc_info]
-    assert "a secret of the code" in str(record.exc_info)
-
-
-@pytest.fixture
-async def listening(home: Path) -> AsyncIterator[ListeningApp]:
-    """A service on a socket, with a time limit of half a second for a body."""
-    async with listening_app(settings_for(home, deadline_seconds=0.5)) as app:
-        yield app
-
-
 async def is_served(app: ListeningApp) -> bool:
     async with await Peer.connect(app.address) as peer:
         await peer.send(request(*wired(binary_body(ONE)), path=INFER, content_type="application/octet-stream"))
@@ -246,16 +141,6 @@ async def is_served(app: ListeningApp) -> bool:
 def wired(body: Body) -> tuple[bytes, str]:
     content, headers = body
     return content, f"{LENGTH}: {headers[LENGTH]}"
-
-
-async def test_a_body_that_never_comes_is_a_408(listening: ListeningApp) -> None:
-    async with await Peer.connect(listening.address) as peer:
-        await peer.send(head("Content-Length: 400", path=INFER) + b'{"inputs"')
-        answer = await peer.answer()
-        assert (answer.status, answer.headers["content-type"]) == (408, "application/json")
-        assert answer.json() == {"error": "the body was not complete after 0.5 s"}
-        assert answer.headers["connection"] == "close"
-    assert await is_served(listening)
 
 
 async def test_a_chunked_body_is_read_and_bounded(home: Path) -> None:

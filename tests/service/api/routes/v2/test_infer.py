@@ -20,7 +20,6 @@ from tests.support.openinference import (
     LENGTH,
     Body,
     Headers,
-    Pixels,
     assert_error,
     binary_body,
     grays,
@@ -154,19 +153,6 @@ async def test_one_image_and_many_go_through_the_same_batcher_as_predict(home: P
             assert max(gate.batches) > 1
 
 
-async def test_each_of_many_concurrent_requests_gets_its_own_answer(running: RunningApp) -> None:
-    async def logits(gray: int) -> Pixels:
-        images_NHWC = grays(*range(gray, gray + 1 + gray % 5))
-        answer = await infer(running, (binary_body, json_body, raw_body)[gray % 3](images_NHWC))
-        found: Pixels = tensors(answer)["logits"]
-        return found
-
-    found = await asyncio.gather(*(logits(gray) for gray in range(30)))
-    for gray, logits_NK in enumerate(found):
-        expected_NK = [expected_logits(each) for each in range(gray, gray + 1 + gray % 5)]
-        np.testing.assert_allclose(logits_NK, expected_NK, atol=1e-3)
-
-
 async def test_versions_are_numbers_or_the_champion(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
@@ -214,7 +200,7 @@ async def test_a_precision_that_was_not_published_is_a_404(quantized: RunningApp
 
 
 async def test_a_full_queue_is_a_429_with_the_time_to_wait(home: Path) -> None:
-    async with running_app(settings_for(home, queue_size=4, max_files=4)) as running:
+    async with running_app(settings_for(home, queue_size=4)) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
             asked = [asyncio.create_task(infer(running, raw_body(grays(0)))) for _ in range(2)]

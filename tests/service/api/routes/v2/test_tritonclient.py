@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ from tritonclient.utils import InferenceServerException
 
 from core.release import release
 from core.statistics.calibration import softmax
-from tests.support.onnx_models import CLASSES, expected_logits, gray_png, write_onnx_version
+from tests.support.onnx_models import CLASSES, expected_logits, write_onnx_version
 from tests.support.openinference import Pixels, grays
 from tests.support.service import ServiceProcess, service_process, write_home
 
@@ -99,16 +98,6 @@ def test_infer(client: Any, binary: bool, compression: str | None) -> None:
     assert (response["id"], response["model_name"], response["model_version"]) == ("42", "cnn", "1")
 
 
-def test_the_answer_is_that_of_predict(service: ServiceProcess, client: Any) -> None:
-    result = client.infer("cnn", [images(grays(*GRAYS))])
-    files = [("file", gray_png(gray)) for gray in GRAYS]
-    answer = httpx.post(f"{service.url}/predict?top_k=5", files=files).json()
-    assert [one["label"].encode() for one in answer["predictions"]] == labels_of(result)
-    for one, probabilities_K in zip(answer["predictions"], result.as_numpy("probabilities"), strict=True):
-        by_label = {top["label"]: top["probability"] for top in one["top"]}
-        assert by_label == pytest.approx(dict(zip(CLASSES, probabilities_K.tolist(), strict=True)), abs=1e-6)
-
-
 def test_requested_outputs(client: Any) -> None:
     outputs = [
         triton.InferRequestedOutput("probabilities", class_count=2),
@@ -164,11 +153,7 @@ def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> N
     [
         ("image", grays(0), "UINT8", "no input 'image'"),
         ("images", grays(0).astype(np.float32), "FP32", "is UINT8, not 'FP32'"),
-        ("images", grays(0)[0], "UINT8", r"shape \[-1, 8, 8, 3\]"),
-        ("images", np.zeros((1, 3, 8, 8), np.uint8), "UINT8", r"shape \[-1, 8, 8, 3\]"),
-        ("images", np.zeros((0, 8, 8, 3), np.uint8), "UINT8", "1 or more images"),
         ("images", np.zeros((65, 8, 8, 3), np.uint8), "UINT8", "at most 64 images"),
-        ("images", np.array([["cat"]], object), "BYTES", "is UINT8, not 'BYTES'"),
     ],
 )
 def test_wrong_inputs_are_told_so(client: Any, name: str, sent: Any, datatype: str, message: str) -> None:
@@ -186,29 +171,3 @@ def test_shared_memory_is_refused_rather_than_ignored(client: Any) -> None:
         client.infer("cnn", [images(grays(0))], outputs=[output])
     with pytest.raises(InferenceServerException, match="nothing is at /v2/systemsharedmemory"):
         client.get_system_shared_memory_status()
-
-
-def test_unknown_models_versions_and_outputs_are_told_so(client: Any) -> None:
-    calls: list[tuple[Callable[[], Any], str]] = [
-        (lambda: client.infer("vit", [images(grays(0))]), "404"),
-        (lambda: client.infer("cnn", [images(grays(0))], model_version="9"), "404"),
-        (lambda: client.infer("cnn", [images(grays(0))], outputs=[triton.InferRequestedOutput("scores")]), "400"),
-        (lambda: client.get_model_metadata("vit"), "404"),
-    ]
-    for call, status in calls:
-        with pytest.raises(InferenceServerException, match=r"no (model|version|output)") as refused:
-            call()
-        assert refused.value.status() == status
-
-
-def test_a_server_that_is_told_to_stop_is_no_longer_ready(tmp_path: Path) -> None:
-    write_home(tmp_path)
-    with service_process(tmp_path, DUET_DRAIN_NOTICE_SECONDS="20") as service:
-        service.terminate()
-        with triton.InferenceServerClient(address(service)) as client:
-            while client.is_server_ready():
-                pass
-            assert client.is_server_live()
-            assert_right(client.infer("cnn", [images(grays(*GRAYS))]))
-        service.terminate()
-        assert service.wait() == 0

@@ -1,15 +1,19 @@
-"""Query parameters of explanations, shared by /saliency and /compare."""
+"""Query parameters of the image routes: model, crop and explanation, and the image itself."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.requests import Request
 
-from service.api.common.crop_query import CropQuery
+from core.images.decode import Crop
+from service.engine.decoder import Upload
 from service.errors import InvalidParametersError
 from service.saliency.methods import Baseline, MethodName, Parameters, count_windows
 from service.saliency.render import Layout
+from service.state import state_of
 
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 MAX_STEPS = 64
@@ -18,10 +22,41 @@ MAX_WINDOWS = 256
 _WINDOWS_PER_SIDE = 8
 
 
-class ExplanationQuery(CropQuery):
-    """Parameters of the explanation methods and layout of the image."""
+class ModelQuery(BaseModel):
+    """Model selection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field("cnn", min_length=1, max_length=64, description="model family")
+    version: int | None = Field(None, ge=1, le=999_999_999, description="version number; default: the champion")
+
+
+class CropQuery(BaseModel):
+    """Part of an image."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crop: str | None = Field(
+        None,
+        pattern=r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$",
+        description="use only a part of the image: left,top,width,height in pixels of the upright image",
+    )
+
+    @field_validator("crop")
+    @classmethod
+    def _check_size(cls, crop: str | None) -> str | None:
+        if crop is not None and min(_parse(crop)[2:]) < 1:
+            raise ValueError("width and height are at least 1")
+        return crop
+
+    @cached_property
+    def part(self) -> Crop | None:
+        """The part of the image; None for the whole image."""
+        return None if self.crop is None else _parse(self.crop)
+
+
+class ExplanationQuery(CropQuery):
+    """Parameters of the explanation methods and layout of the image."""
 
     target: str | None = Field(
         None, max_length=256, description="class to explain, by label or index; default: the predicted class"
@@ -77,3 +112,17 @@ def named_methods(text: str) -> tuple[MethodName, ...]:
         if name not in METHOD_NAMES:
             raise ValueError(f"{name!r} is not a method; available: {', '.join(METHOD_NAMES)}")
     return tuple(name for each in dict.fromkeys(names) for name in METHOD_NAMES if name == each)
+
+
+def _parse(crop: str) -> Crop:
+    left, top, width, height = map(int, crop.split(","))
+    return Crop(left, top, width, height)
+
+
+async def read_image(request: Request) -> Upload:
+    """The only image in the body; see `BodyReader.read` for errors."""
+    state = state_of(request)
+    [upload] = await state["body_reader"].read(
+        request.scope["headers"], request.receive, deadline=state["context"].deadline, max_files=1
+    )
+    return upload

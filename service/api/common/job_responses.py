@@ -1,10 +1,13 @@
-"""Responses of the job routes, made from job records."""
+"""Jobs as responses, and the errors of all job routes."""
 
 from __future__ import annotations
 
+from core.errors import BrokerUnavailableError, DuetError
 from core.jobs.records import JobRecord
-from core.schemas.jobs import JobAccepted, JobAnswer, JobLinks, JobList
-from service.jobs.store.store import Page
+from core.schemas.jobs import JobAccepted, JobAnswer, JobLinks
+from service.errors import DeadlineExceededError, JobsNotConfiguredError
+
+BROKER_ERRORS: tuple[type[DuetError], ...] = (JobsNotConfiguredError, BrokerUnavailableError, DeadlineExceededError)
 
 
 def job_path(job_id: str) -> str:
@@ -17,20 +20,14 @@ def job_answer(record: JobRecord) -> JobAnswer:
     return JobAnswer.model_validate({**record.model_dump(), "links": _links(record)})
 
 
-def job_list(page: Page) -> JobList:
-    """A page of jobs with their links."""
-    return JobList(jobs=tuple(map(job_answer, page.records)), next_cursor=page.next_cursor)
-
-
 def job_accepted(record: JobRecord) -> JobAccepted:
     """Response to a submission: the fields of a job that never change."""
-    path = job_path(record.id)
     return JobAccepted(
         id=record.id,
         kind=record.kind,
         parameters=record.parameters,
         created_at=record.created_at,
-        links=JobLinks(job=path, events=f"{path}/events", log=f"{path}/log", cancel=f"{path}/cancel", retry=None),
+        links=_links(record).model_copy(update={"cancel": f"{job_path(record.id)}/cancel", "retry": None}),
     )
 
 

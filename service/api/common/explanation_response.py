@@ -1,4 +1,4 @@
-"""Responses of /saliency: PNG image, NumPy array or JSON, with the same facts in the body or in headers."""
+"""Explanations as responses: PNG image, NumPy array or JSON, with the same facts in the body or in headers."""
 
 from __future__ import annotations
 

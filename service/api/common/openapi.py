@@ -1,0 +1,111 @@
+"""OpenAPI fragments: error lists, image bodies, which the routes read as streams, and successful responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    DeadlineExceededError,
+    InvalidParametersError,
+    MalformedBodyError,
+    MethodDoesNotFitError,
+    NoGradientError,
+    NoImageError,
+    NotAcceptableError,
+    NotReadyError,
+    ProblemError,
+    QueueFullError,
+    TooManyExplanationsError,
+    TooManyFilesError,
+    TooManyPixelsError,
+    UnknownModelError,
+    UnknownModelVersionError,
+    UnknownTargetError,
+    UnreadableImageError,
+    UnsupportedImageFormatError,
+    UnsupportedMediaTypeError,
+    VersionRefusedError,
+    WrongFieldError,
+)
+from service.http.request_body import FIELD
+
+Errors = tuple[type[ProblemError], ...]
+
+MODEL_ERRORS: Errors = (UnknownModelError, InvalidParametersError, NotReadyError)
+VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownModelVersionError, VersionRefusedError)
+BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
+IMAGE_ERRORS: Errors = (
+    *VERSION_ERRORS,
+    *BODY_ERRORS,
+    UnsupportedMediaTypeError,
+    UnsupportedImageFormatError,
+    WrongFieldError,
+    NoImageError,
+    TooManyFilesError,
+    UnreadableImageError,
+    TooManyPixelsError,
+    QueueFullError,
+    DeadlineExceededError,
+)
+"""Errors of all routes that take images."""
+
+EXPLANATION_ERRORS: Errors = (
+    NoGradientError,
+    UnknownTargetError,
+    MethodDoesNotFitError,
+    TooManyExplanationsError,
+    NotAcceptableError,
+)
+"""Additional errors of the routes that make explanations."""
+
+BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+PNG: dict[str, Any] = {"image/png": {"schema": BINARY, "example": "\x89PNG..."}}
+FORM: dict[str, Any] = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": {FIELD: {"type": "array", "items": BINARY, "minItems": 1}},
+    "additionalProperties": False,
+}
+"""Schema of a form with files."""
+
+
+def image_body(*, many: bool) -> dict[str, Any]:
+    """OpenAPI `requestBody` of a route that takes one image, or several if `many`."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "PNG, JPEG, WebP, GIF, BMP or TIFF: as files of a form or as the body",
+            "content": {
+                "multipart/form-data": {"schema": FORM if many else {**FORM, "properties": {FIELD: BINARY}}},
+                "image/*": {"schema": BINARY},
+                "application/octet-stream": {"schema": BINARY},
+            },
+        }
+    }
+
+
+def success(example: Any, description: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` entry of a successful JSON response with its example."""
+    return content(description, {"application/json": {"example": example}})
+
+
+def content(
+    description: str, media_types: Mapping[str, Any], headers: Mapping[str, tuple[str, str]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` entry of a successful response.
+
+    Args:
+        description: of the response.
+        media_types: schema and example of each media type.
+        headers: description and example of each text header.
+    """
+    entry: dict[str, Any] = {"description": description, "content": media_types}
+    if headers:
+        entry["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}, "example": example}
+            for name, (text, example) in headers.items()
+        }
+    return {200: entry}

@@ -1,1 +1,0 @@
-"""Response rendering for the routes."""

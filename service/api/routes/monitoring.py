@@ -1,0 +1,67 @@
+"""GET /livez, /readyz and /metrics: probes, and metrics for Prometheus."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from core.schemas.api import Liveness, Readiness
+from service.api.common.openapi import content, success
+from service.api.deps import StateDep
+from service.api.examples import load_example
+from service.errors import NotReadyError, responses
+
+router = APIRouter()
+EXPOSITION_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+EXPOSITION_EXAMPLE = """\
+# HELP duet_images_total Classified images
+# TYPE duet_images_total counter
+duet_images_total{model="cnn",precision="fp32",version="3"} 1042.0
+"""
+
+
+@router.get(
+    "/livez",
+    tags=["health"],
+    responses={**success(Liveness().model_dump(), "The process is alive"), **responses()},
+)
+async def livez() -> Liveness:
+    """Respond 200 while the process runs."""
+    return Liveness()
+
+
+@router.get(
+    "/readyz",
+    tags=["health"],
+    responses={
+        **success(load_example("ready"), "At least one champion is served; the state of each model"),
+        **responses(NotReadyError),
+    },
+)
+async def readyz(state: StateDep) -> Readiness:
+    """Respond 200 once the champions are loaded and warm, and 503 before that and during shutdown.
+
+    If a champion cannot be loaded, the state is `degraded` with the reason; the other models are still served.
+    """
+    if state["lifecycle"].draining:
+        raise NotReadyError("the service is shutting down")
+    models = state["engine"].models.readiness()
+    degraded = any(model.reason for model in models)
+    return Readiness(state="degraded" if degraded else "ready", models=models)
+
+
+@router.get(
+    "/metrics",
+    tags=["metrics"],
+    response_class=Response,
+    responses={
+        **content(
+            "Prometheus text exposition",
+            {"text/plain": {"schema": {"type": "string"}, "example": EXPOSITION_EXAMPLE}},
+        ),
+        **responses(),
+    },
+)
+async def metrics(state: StateDep) -> Response:
+    """Export the metrics in the Prometheus text format."""
+    return Response(state["metrics"].render(), media_type=EXPOSITION_MEDIA_TYPE)

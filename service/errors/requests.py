@@ -1,0 +1,216 @@
+"""Errors of a request: its key, origin, parameters, body and images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from service.errors.base import ProblemError, TooManyRequestsError
+
+CLOSE = {"Connection": "close"}
+_CHALLENGE = 'Bearer realm="duet"'
+
+
+class InvalidParametersError(ProblemError):
+    """A query or path parameter is missing, unknown or out of range."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        """`errors` are pairs of a parameter's name and its problem."""
+        detail = "; ".join(f"{parameter}: {message}" for parameter, message in errors)
+        super().__init__(detail, errors=[{"parameter": name, "message": message} for name, message in errors])
+
+
+class MalformedBodyError(ProblemError):
+    """The body does not match its content type."""
+
+
+class WrongFieldError(ProblemError):
+    """A multipart field has another name than the one of images."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(
+            f"found the form field {found!r}, expected {expected!r}: send images as files in {expected!r} "
+            "and everything else as query parameters",
+            found=found,
+            expected=expected,
+        )
+
+
+class NoImageError(ProblemError):
+    """The body contains no image."""
+
+
+class TooManyFilesError(ProblemError):
+    """The request contains more files than allowed."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a request may contain at most {limit} files: send several requests", limit=limit)
+
+
+class UnsupportedMediaTypeError(ProblemError):
+    """The route does not support the content type of the body."""
+
+    accepted = ("multipart/form-data", "image/*", "application/octet-stream")
+
+    def __init__(self, found: str | None) -> None:
+        problem = f"Content-Type {found!r} is not supported" if found else "the request has no Content-Type"
+        listed = ", ".join(self.accepted)
+        super().__init__(f"{problem}: send one of {listed}", found=found, accepted=list(self.accepted))
+
+
+class BodyTooLargeError(ProblemError):
+    """The body is larger than allowed, according to its length or while it is read."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a body may have at most {limit} bytes", headers=CLOSE, limit_bytes=limit)
+
+
+class BodyTimeoutError(ProblemError):
+    """The body did not arrive before the request's deadline."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body was not complete after {seconds:g} s", headers=CLOSE)
+
+
+class UnreadableImageError(ProblemError):
+    """A file is not an image, or is truncated or damaged."""
+
+    def __init__(self, detail: str, *, filename: str | None, index: int) -> None:
+        """`index` counts the files of the request from 0."""
+        super().__init__(detail, filename=filename, index=index)
+
+
+class TooManyPixelsError(UnreadableImageError):
+    """An image has more pixels than allowed, according to its header."""
+
+
+class UnsupportedImageFormatError(UnreadableImageError):
+    """An image has a format outside the allow-list."""
+
+
+class ClientGoneError(ProblemError):
+    """The client closed the connection; only the log shows the response."""
+
+
+class InvalidInferenceError(ProblemError):
+    """The request is well-formed, but the protocol or the model does not support it."""
+
+
+class UnsupportedEncodingError(ProblemError):
+    """The compression of the body is not supported."""
+
+    accepted = ("gzip", "deflate")
+
+    def __init__(self, found: str) -> None:
+        listed = ", ".join(self.accepted)
+        super().__init__(
+            f"Content-Encoding {found!r} is not supported: send {listed}, or no Content-Encoding",
+            headers={"Accept-Encoding": listed},
+            found=found,
+            accepted=list(self.accepted),
+        )
+
+
+class NoGradientError(ProblemError):
+    """The version was published without a gradient graph."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"{reference} has no gradient.onnx: publish it again with `duet export {reference}`")
+
+
+class UnknownTargetError(ProblemError):
+    """The target is not a class of the model; the response lists the classes."""
+
+    def __init__(self, target: str, classes: Sequence[str]) -> None:
+        listed = ", ".join(f"{index} {label}" for index, label in enumerate(classes))
+        super().__init__(f"no class {target!r}: send a name or an index of {listed}", classes=list(classes))
+
+
+class MethodDoesNotFitError(ProblemError):
+    """The method does not support the model; the response lists the methods that do."""
+
+    def __init__(self, method: str, reference: str, fitting: Sequence[str]) -> None:
+        super().__init__(
+            f"{method} needs the feature maps of a convolutional network, and {reference} has none: "
+            f"use one of {', '.join(fitting)}",
+            method=method,
+            available=list(fitting),
+        )
+
+
+class TooManyExplanationsError(TooManyRequestsError):
+    """The limit of simultaneous explanations is reached."""
+
+    def __init__(self, running: int, retry_after_seconds: float) -> None:
+        super().__init__(f"{running} explanations are running", retry_after_seconds)
+
+
+class NotAcceptableError(ProblemError):
+    """The client accepts none of the media types that the route produces."""
+
+    def __init__(self, accept: str, available: Sequence[str]) -> None:
+        super().__init__(
+            f"Accept {accept!r} includes none of {', '.join(available)}: send one of them, or choose with `format`",
+            available=list(available),
+        )
+
+
+class KeyRequiredError(ProblemError):
+    """The route needs an API key, and the request has none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "send a key as `X-API-Key: ...` or `Authorization: Bearer ...`: one of DUET_API_KEYS or, if that is unset, "
+            "the generated key that `duet key` shows",
+            headers={"WWW-Authenticate": _CHALLENGE},
+        )
+
+
+class KeyRefusedError(ProblemError):
+    """The key is unknown, or the session has expired."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'})
+
+    @classmethod
+    def wrong_key(cls) -> Self:
+        """The error for an unknown key."""
+        return cls("this key is unknown: use one of DUET_API_KEYS or, if that is unset, the key that `duet key` shows")
+
+    @classmethod
+    def ended_session(cls) -> Self:
+        """The error for a session that has expired, or whose key is no longer known."""
+        return cls("the session has ended: send the key to POST /session again")
+
+
+class ScopeRequiredError(ProblemError):
+    """The key is valid, but lacks the scope of the route."""
+
+    def __init__(self, required: str, granted: tuple[str, ...]) -> None:
+        super().__init__(
+            f"this route needs a key of scope {required}, and this key has {', '.join(granted)}: send another key",
+            required=required,
+            granted=list(granted),
+        )
+
+
+class HostNotAllowedError(ProblemError):
+    """The Host header names another host than this service."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"the Host {host!r} is not an address, localhost or a name in DUET_ALLOWED_HOSTS: if it is a name of this "
+            "service, add it there",
+            host=host,
+        )
+
+
+class CrossOriginError(ProblemError):
+    """A browser sent the session cookie from a page of another origin."""
+
+    def __init__(self, origin: str) -> None:
+        stated = f"comes from {origin!r}" if origin else "has no Origin"
+        super().__init__(
+            f"the session cookie is valid only for this service's own pages, and this request {stated}: send a key "
+            "instead"
+        )

@@ -1,0 +1,191 @@
+"""Errors of models, versions, jobs and data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from core.gate.report import GateReport
+from service.errors.base import ProblemError
+
+
+class UnknownModelError(ProblemError):
+    """No model family has this name; the response lists the existing ones."""
+
+    def __init__(self, model: str, available: Sequence[str]) -> None:
+        listed = f"there are {', '.join(available)}" if available else "none is published yet"
+        super().__init__(f"no model {model!r}: {listed}", available=list(available))
+
+
+class UnknownModelVersionError(ProblemError):
+    """The family has no such version, or no champion; the response lists its versions."""
+
+    def __init__(self, model: str, version: int | str | None, available: Sequence[int]) -> None:
+        """`version` is the client's text, which may not be a number."""
+        listed = f"there are {', '.join(map(str, available))}" if available else "it has none"
+        missing = f"no version {version} of {model!r}" if version is not None else f"{model!r} has no champion"
+        super().__init__(f"{missing}: {listed}", model=model, available=list(available))
+
+
+class VersionRefusedError(ProblemError):
+    """A version exists but is not served, because its files do not match its manifest."""
+
+    def __init__(self, model: str, version: int, reason: str) -> None:
+        super().__init__(f"this version is not served: {reason}", model=model, version=version)
+
+
+class PrecisionNotPublishedError(ProblemError):
+    """The version was published without this precision; the response lists its precisions."""
+
+    def __init__(self, reference: str, precision: str, available: Sequence[str]) -> None:
+        super().__init__(
+            f"{reference} was published without {precision}: it has {', '.join(available)}", available=list(available)
+        )
+
+
+class NoSuchVersionFileError(ProblemError):
+    """The version was published without this card or figure."""
+
+    def __init__(self, reference: str, name: str) -> None:
+        super().__init__(f"{reference} was published without {name}: its manifest lists its files")
+
+
+class ViewsNotMeasuredError(ProblemError):
+    """The version was published without thresholds for test-time augmentation."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference} has no temperature and thresholds for test-time augmentation: publish its weights again with "
+            f"`duet export {reference}`"
+        )
+
+
+class DifferentDataError(ProblemError):
+    """Two versions were evaluated on different images, so that their scores are not comparable."""
+
+    def __init__(self, digests: dict[str, str]) -> None:
+        """`digests` maps the reference of each version to the digest of its evaluation data."""
+        stated = ", ".join(f"{reference} on {digest}" for reference, digest in digests.items())
+        super().__init__(f"not comparable: {stated}; evaluate both on the same data first", digests=digests)
+
+
+class NoEvaluationError(ProblemError):
+    """A version has no stored evaluation or predictions."""
+
+
+class GateRefusedError(ProblemError):
+    """The gate rejected a candidate for champion; the response contains the whole report."""
+
+    def __init__(self, report: GateReport) -> None:
+        super().__init__(
+            f"{report.summary}; to promote it anyway, send force with a reason",
+            report=report.model_dump(mode="json"),
+        )
+
+
+class TooManyStreamsError(ProblemError):
+    """The limit of open event streams is reached."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} event streams are open: poll /jobs/{{job_id}} instead, or try again later")
+
+
+class JobsNotConfiguredError(ProblemError):
+    """The service runs without a broker, and therefore without jobs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this service was started without a broker for jobs: set DUET_REDIS_URL to one, or set "
+            "DUET_EMBEDDED_BROKER=1 so that `duet serve` starts its own"
+        )
+
+
+class TrainingNotReadyError(ProblemError):
+    """Workers are alive, but none of them can run jobs of this kind now."""
+
+    def __init__(self, reason: str, since: datetime) -> None:
+        super().__init__(
+            f"no worker can run this job yet: {reason} (since {since:%Y-%m-%d %H:%M:%S} UTC)",
+            reason=reason,
+            since=since.isoformat(),
+        )
+
+
+class NoSuchDatasetError(ProblemError):
+    """No data set has this name; the response lists the existing ones."""
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        listed = f"there are {', '.join(available)}" if available else "there are none yet"
+        super().__init__(f"no data set {name!r}: {listed}", available=list(available))
+
+
+class DatasetMediaTypeError(ProblemError):
+    """The body is neither an archive nor images."""
+
+    accepted = ("application/zip", "multipart/form-data", "image/*", "application/octet-stream")
+
+    def __init__(self, found: str | None) -> None:
+        problem = f"Content-Type {found!r} is not supported" if found else "the request has no Content-Type"
+        super().__init__(
+            f"{problem}: send a zip of class folders as application/zip, or images with ?label=CLASS",
+            found=found,
+            accepted=list(self.accepted),
+        )
+
+
+class UnreadableArchiveError(ProblemError):
+    """The archive is not a zip file, or is truncated."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the upload is not a zip file or is truncated ({reason}): zip the class folders again, check that the "
+            "archive opens, and upload it again"
+        )
+
+
+class UnsafeArchiveError(ProblemError):
+    """The archive looks malicious; nothing of it is stored."""
+
+
+class DatasetTooLargeError(ProblemError):
+    """The upload would exceed the data set's limit of images or bytes; nothing of it is stored."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(
+            f"a data set may have at most {limit:,} {what}, and nothing of this upload was stored: send less, or raise "
+            f"DUET_MAX_DATASET_{what.upper()}",
+            limit=limit,
+        )
+
+
+class NoUsableImageError(ProblemError):
+    """No file of the upload is a usable image; the response gives the reasons of the first ones."""
+
+    def __init__(self, skipped: Sequence[tuple[str, str]]) -> None:
+        named = "; ".join(f"{file}: {reason}" for file, reason in skipped[:5]) or "no file is in a class folder"
+        super().__init__(
+            f"none of {len(skipped)} files can be added: {named}",
+            skipped_files=[{"file": file, "reason": reason} for file, reason in skipped[:100]],
+        )
+
+
+class TooManyUploadsError(ProblemError):
+    """The limit of simultaneous uploads is reached."""
+
+    def __init__(self, running: int) -> None:
+        super().__init__(f"{running} uploads are running: try again later")
+
+
+class StorageFullError(ProblemError):
+    """The disk is full; nothing of the upload is stored."""
+
+    def __init__(self) -> None:
+        super().__init__("the disk of DUET_HOME is full, and nothing of this upload was stored: free some space")
+
+
+class NoSuchSampleError(ProblemError):
+    """No test image has this index."""
+
+    def __init__(self, index: int, count: int) -> None:
+        listed = f"there are {count}, counted from 0" if count else "none are available: set DUET_DATA_DIR"
+        super().__init__(f"no test image {index}: {listed}", count=count)
