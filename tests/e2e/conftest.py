@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.colors import upload
-from tests.support.compose import Stack, running_stack
+from tests.support.compose import Stack, running_stack, upload
 
 FIGURES = pytest.StashKey[dict[str, str]]()
 

@@ -7,8 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.support.colors import champion, train, watch
-from tests.support.compose import Stack, docker, why_not
+from tests.support.compose import Stack, champion, docker, train, watch, why_not
 from tests.support.labelled_folders import picture
 
 if reason := why_not():

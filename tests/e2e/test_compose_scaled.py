@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.colors import champion, train, watch
-from tests.support.compose import Stack, docker, inspect, why_not
+from tests.support.compose import Stack, champion, docker, inspect, train, watch, why_not
 from tests.support.labelled_folders import picture
 
 if reason := why_not():

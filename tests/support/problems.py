@@ -15,8 +15,7 @@ def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, 
     assert answer.headers["content-type"] == "application/problem+json"
     problem = ProblemDetails.model_validate_json(answer.content)
     assert problem.type == f"urn:duet:problem:{slug}"
-    assert problem.status == status
-    assert problem.request_id == answer.headers["x-request-id"]
+    assert (problem.status, problem.request_id) == (status, answer.headers["x-request-id"])
     assert problem.title
     assert problem.detail
     assert "Traceback" not in answer.text
