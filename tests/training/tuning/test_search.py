@@ -89,7 +89,7 @@ class Killed(StudyProgress):
         self._here("line")
 
 
-@pytest.mark.full
+@pytest.mark.slow
 def test_a_search_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path: Path) -> None:
     trials = 11
     tuned(tmp_path / "whole", trials=trials)
