@@ -122,7 +122,7 @@ def run(block: Block, folder: Path, environment: dict[str, str], *, timeout: flo
         for page in RUN_HERE
     ],
 )
-def test_every_block_answers_as_the_page_says(page: Path, site: Site, tmp_path: Path) -> None:
+def test_code_blocks_print_the_output_on_the_page(page: Path, site: Site, tmp_path: Path) -> None:
     for name in ("docs", "README.md"):
         (tmp_path / name).symlink_to(ROOT / name)
     # The README with what a newcomer has; other pages name what they need besides.
