@@ -10,7 +10,7 @@ from core.schemas.api import ProblemDetails
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-    """The problem's fields, after checking its form and that it gives nothing of the code away."""
+    """Check the form of a problem, and that it has no traceback; return its fields."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = ProblemDetails.model_validate_json(answer.content)

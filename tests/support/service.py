@@ -34,7 +34,7 @@ URL = re.compile(r"http://\S+")
 
 
 def write_home(home: Path) -> Path:
-    """A home with cnn@1 and its opposite mlp@1, both champions; the models folder."""
+    """Write the champions cnn@1 and mlp@1, which is inverted, and return the models folder."""
     models = home / "models"
     write_onnx_version(models / "cnn" / "1", "cnn", 1)
     write_onnx_version(models / "mlp" / "1", "mlp", 1, inverted=True, test_answers=(0, 1, 2, 2, 2, 3))
@@ -90,14 +90,14 @@ class ListeningApp(_App):
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return once `condition` holds; the test's own timeout bounds the wait."""
-    while not await condition():  # noqa: ASYNC110  what is waited for is outside the test's reach
+    """Wait until `condition` is true; the test's timeout limits the wait."""
+    while not await condition():  # noqa: ASYNC110  an event of another task or process
         await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterator[RunningApp]:
-    """Run the app in this event loop; with `ready`, from the moment /readyz says so."""
+    """Run the app in this event loop; with `ready`, wait until /readyz reports ready."""
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
 
@@ -114,7 +114,7 @@ async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterato
 
 @asynccontextmanager
 async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
-    """Serve in this event loop on a free port, from when the champions are loaded."""
+    """Serve in this event loop on a free port, and wait until the champions are loaded."""
     server = DrainingServer(settings, on_listening=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         serving = asyncio.create_task(server.serve(sockets=[bound]))
@@ -155,13 +155,13 @@ class ServiceProcess:
 
     @property
     def workers(self) -> list[int]:
-        """Process ids of its workers, where it has several."""
+        """Process ids of its API processes, if it has several."""
         children = psutil.Process(self.process.pid).children()
         return [child.pid for child in children if any("spawn_main" in word for word in command_line(child))]
 
     @property
     def listeners(self) -> int:
-        """Return the number of sockets that listen on its port."""
+        """Number of sockets that listen on its port."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         places = [line.split()[1] for line in lines if line.split()[3] == "0A"]
         return sum(int(place.split(":")[1], 16) == self.address[1] for place in places)
@@ -171,7 +171,7 @@ class ServiceProcess:
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Its exit status, once it has ended and its whole log is in `log`."""
+        """Wait until it has ended and its whole log is in `log`; return the exit status."""
         status = self.process.wait(30)
         self._reader.join(30)
         return status
