@@ -12,7 +12,7 @@ import numpy as np
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel
 from service.engine.postprocess import RunBatch
-from service.saliency.baselines import baseline_image
+from service.saliency.baselines import Baseline, baseline_image
 from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import Runs
 
@@ -27,9 +27,9 @@ def at_once(call: Callable[[], Result]) -> asyncio.Future[Result]:
     return future
 
 
-def parameters(**changes: Any) -> Parameters:
+def parameters(*, baseline: Baseline = "black", **changes: Any) -> Parameters:
     """Return the API's defaults for images of 32x32, with changes."""
-    defaults = Parameters(steps=32, samples=16, noise=0.1, seed=0, window=4, stride=2, baseline="black")
+    defaults = Parameters(steps=32, samples=16, noise=0.1, seed=0, window=4, stride=2, baseline=baseline)
     return replace(defaults, **changes)
 
 
