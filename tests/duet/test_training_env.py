@@ -15,8 +15,6 @@ import pytest
 from service.supervisor.training_env_state import SetupState, clear_setup, write_setup
 from tests.duet.test_extras import COMMAND, ROOT
 
-pytestmark = pytest.mark.slow
-
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `duet` in an interpreter that finds no package of an extra."""
