@@ -41,7 +41,7 @@ def test_a_recipe_is_known_everywhere_once_it_is_named(tmp_path: Path) -> None:
     names = (recipes / "__init__.py").read_text(encoding="utf-8")
     names = names.replace("for recipe in (", "for recipe in (mlp_small, ")
     names = names.replace(
-        "\nfrom core.recipes.networks", "\nfrom core.recipes.mlp_small import mlp_small\nfrom core.recipes.networks"
+        "\nfrom core.recipes.base", "\nfrom core.recipes.mlp_small import mlp_small\nfrom core.recipes.base"
     )
     (recipes / "__init__.py").write_text(names, encoding="utf-8")
     told = subprocess.run([sys.executable, "-c", ASK], cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.gate.costs import Costs
+from core.gate.costs import Costs, Latency
 from core.gate.holdout import Evidence
-from core.gate.latency import Latency
 from core.records.base import ReportedData, ReportedModel
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedCondition, CorruptedHoldout
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import FileRecord, Manifest
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from core.statistics.intervals import ConfidenceInterval
 from tests.support.onnx_models import CLASSES as GRAYS
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import make_manifest

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from core.files.run_paths import LOG_NAME, named_run
+from core.files.home import LOG_NAME, named_run
 from core.jobs.events import ReportedEvent, Stage
 from service.jobs.service import JobService
 from service.jobs.store.heartbeats import Readiness, WorkerReport

@@ -20,7 +20,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import (
     EVALUATION_NAME,
     AveragedScores,
@@ -34,6 +33,7 @@ from core.repository.evaluation import (
 )
 from core.repository.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
+from core.statistics.intervals import ConfidenceInterval
 from tests.support.versions import write_version
 
 CLASSES = ("black", "dark", "grey", "light", "white")
