@@ -7,6 +7,8 @@ COMPILE = .venv-constraints/bin/uv pip compile pyproject.toml --quiet --python-v
 # Dependencies that torch pins exactly, with other packages for other platforms.
 OF_TORCH = ^(cuda|nvidia)-|^triton==
 PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
+# pytest keeps the rewritten assertions of test files as bytecode; rewriting them is a quarter of the collection.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: serve dev check test test-all compose-test lint test-oldest constraints clean
 

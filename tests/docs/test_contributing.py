@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.markdown import ROOT, blocks
 
 PAGE = ROOT / "docs" / "contributing.md"
@@ -29,6 +31,7 @@ def test_the_places_that_it_names_exist() -> None:
     assert {name for name in named - NEW if not (ROOT / name).exists()} == set()
 
 
+@pytest.mark.slow
 def test_a_recipe_is_known_everywhere_once_it_is_named(tmp_path: Path) -> None:
     [recipe] = [block.text for block in blocks(PAGE) if block.language == "python"]
     for package in ("core", "service"):

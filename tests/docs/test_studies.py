@@ -21,6 +21,7 @@ def test_a_study_s_page_is_that_of_its_results(results: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("journal", sorted(STUDIES.glob(f"*/{JOURNAL_NAME}")), ids=lambda path: path.parent.name)
+@pytest.mark.slow
 def test_a_tuning_s_page_is_that_of_its_journal(journal: Path, tmp_path: Path) -> None:
     name = journal.parent.name
     path = journal_path(tmp_path, name)

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.colors import upload
-from tests.support.compose import Stack, running_stack
+from tests.support.compose import Stack, running_stack, upload, why_not
 
 FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every service in one container; a test that changes that changes it back."""
+    """Every service in one container; a test that changes this restores it. Skips without a Docker engine."""
+    if reason := why_not():
+        pytest.skip(reason)
     with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         request.config.stash[FIGURES] = stack.figures
         yield stack
@@ -23,7 +24,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def client(stack: Stack) -> Iterator[httpx.Client]:
-    """A client with the key that the service has made for itself."""
+    """A client with the key that the service generated."""
     code, output = stack.in_api("duet", "key")
     assert code == 0, output
     with httpx.Client(base_url=stack.url, headers={"X-API-Key": output.split()[-1]}, timeout=60) as client:
@@ -32,12 +33,12 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def colours(client: httpx.Client) -> None:
-    """The data set of that name is there."""
+    """Upload the data set `colours`."""
     upload(client)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the containers took, where they were run."""
+    """Print the measurements of the containers, if they ran."""
     figures = config.stash.get(FIGURES, {})
     if figures:
         terminalreporter.section("containers")

@@ -1,4 +1,4 @@
-"""Service and proxy containers, built and run with docker-compose.yml."""
+"""Containers of docker-compose.yml: service, proxy and worker."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import pytest
 from PIL import Image
 
 from core.schemas.api import ProblemDetails
-from tests.support.compose import ROOT, Stack, docker, why_not
+from tests.support.compose import ROOT, Stack, champion, docker, train, watch
+from tests.support.labelled_folders import picture
 from tests.support.pictures import encode, noise
 
 PICTURE = encode(Image.fromarray(noise(480, 640)), "PNG")
 
-if reason := why_not():
-    pytest.skip(reason, allow_module_level=True)
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
@@ -45,7 +44,7 @@ def test_shows_the_web_pages(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("service", ["api", "worker"])
-def test_the_image_has_every_file_of_the_packages_and_the_models(service: str, stack: Stack) -> None:
+def test_image_has_all_files_of_packages_and_models(service: str, stack: Stack) -> None:
     for root, folders in (("/opt/duet/app", ("core", "duet", "service", "training")), ("/opt/duet", ("models",))):
         code, found = stack.inside(service, "sh", "-c", f"cd {root} && find {' '.join(folders)} -type f")
         assert code == 0, found
@@ -65,7 +64,7 @@ def test_has_the_shipped_versions_whole(stack: Stack) -> None:
     assert "mlp@" in output
 
 
-def test_the_generated_key_is_in_the_log_and_shown_by_its_command(stack: Stack, client: httpx.Client) -> None:
+def test_generated_key_is_in_the_log_and_in_duet_key(stack: Stack, client: httpx.Client) -> None:
     key = client.headers["X-API-Key"]
     assert f"API key for requests that change something: {key} (" in stack.compose("logs", "api")
     assert client.post("/session").status_code == 200
@@ -79,7 +78,7 @@ def test_the_proxy_passes_large_bodies_on(stack: Stack) -> None:
     assert answer.json()["predictions"][0]["notes"] == ["resized from 1800x1800"]
 
 
-def test_the_proxy_leaves_the_host_to_the_api_and_its_log_has_the_client(stack: Stack, client: httpx.Client) -> None:
+def test_proxy_passes_host_on_and_logs_the_client(stack: Stack, client: httpx.Client) -> None:
     assert client.post("/session", headers={"Host": "elsewhere.example"}).status_code == 403
     assert client.get("/models", headers={"X-Request-ID": "seen-by-the-proxy"}).status_code == 200
     told = [line.partition("{") for line in stack.compose("logs", "proxy").splitlines() if "seen-by-the-proxy" in line]
@@ -88,7 +87,7 @@ def test_the_proxy_leaves_the_host_to_the_api_and_its_log_has_the_client(stack: 
     assert (line["client"], line["method"], line["path"], line["status"]) == (gateway, "GET", "/models", 200)
 
 
-def test_onnxruntime_reports_to_nobody(stack: Stack) -> None:
+def test_onnxruntime_sends_no_telemetry(stack: Stack) -> None:
     # It notes what it is about to send below the home folder of its user, where it is allowed to send anything.
     assert stack.in_api("find", "/var/lib/duet", "-name", ".cache") == (0, "")
 
@@ -113,7 +112,7 @@ def test_state_outlives_the_container(stack: Stack) -> None:
     assert stack.in_api("test", "-f", "/var/lib/duet/kept")[0] == 0
 
 
-def test_stop_answers_an_upload_that_has_begun_and_exits_with_zero(stack: Stack) -> None:
+def test_stop_completes_a_started_upload_and_exits_with_zero(stack: Stack) -> None:
     (api,) = stack.containers("api")
     head = (
         f"POST /predict?model=cnn HTTP/1.1\r\nHost: duet\r\nContent-Type: image/png\r\nContent-Length: {len(PICTURE)}"
@@ -139,3 +138,39 @@ def wait_until_refused(stack: Stack) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the service went on taking requests")
+
+
+@pytest.mark.usefixtures("colours")
+def test_train_watch_promote_and_roll_back(client: httpx.Client) -> None:
+    events = [event for _, event in watch(client, train(client, seed=1, promote="always"))]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "submitted"
+    assert {"claimed", "epoch", "published", "promoted"} <= set(kinds)
+    assert (kinds[-1], events[-1]["state"]) == ("finished", "succeeded")
+    assert champion(client) == 1
+
+    job = train(client, seed=2)
+    assert watch(client, job)[-1][1]["state"] == "succeeded"
+    assert client.get(job).json()["state"] == "succeeded"
+    assert champion(client) == 1
+    promoted = client.post("/models/colours/versions/2/promote", json={"force": True, "reason": "to see it answer"})
+    assert promoted.status_code == 200, promoted.text
+    answered = client.post("/predict?model=colours", files={"file": ("night.png", picture("night", 99))}).json()
+    assert answered["predictions"][0]["version"] == 2
+    rolled_back = client.post("/models/colours/rollback", json={"reason": "seen"})
+    assert rolled_back.status_code == 200, rolled_back.text
+    assert champion(client) == 1
+
+
+@pytest.mark.usefixtures("colours")
+def test_job_survives_a_stopped_worker_and_a_killed_broker(stack: Stack, client: httpx.Client) -> None:
+    job = train(client, seed=3)
+    while client.get(job).json()["state"] == "queued":
+        time.sleep(0.05)
+    (worker,) = stack.containers("worker")
+    stack.compose("stop", "worker")
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", worker) == "0"
+    stack.compose("kill", "redis")
+    stack.up()
+    assert watch(client, job)[-1][1]["state"] == "succeeded"
+    assert client.get(job).json()["attempt"] >= 1

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.compose import SERVICES, Stack, why_not
+from tests.support.compose import SERVICES, Stack
 
-if reason := why_not():
-    pytest.skip(reason, allow_module_level=True)
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MIB = 1024 * 1024
@@ -31,16 +29,12 @@ def inspected(stack: Stack) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_is_nobody_in_particular_and_may_do_nothing_more(
-    service: str, stack: Stack, inspected: dict[str, dict[str, Any]]
-) -> None:
+def test_container_has_no_privileges(service: str, stack: Stack, inspected: dict[str, dict[str, Any]]) -> None:
     host = inspected[service]["HostConfig"]
     assert inspected[service]["Config"]["User"] == USER[service]
     code, user = stack.inside(service, "id", "-u")
-    assert code == 0
-    assert int(user) > 0
-    assert host["SecurityOpt"] == ["no-new-privileges:true"]
-    assert host["CapDrop"] == ["ALL"]
+    assert (code, int(user) > 0) == (0, True)
+    assert (host["SecurityOpt"], host["CapDrop"]) == (["no-new-privileges:true"], ["ALL"])
     assert not host["CapAdd"]
     assert not host["Privileged"]
     status = stack.inside(service, "cat", "/proc/1/status")[1]
@@ -49,7 +43,7 @@ def test_is_nobody_in_particular_and_may_do_nothing_more(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_writes_to_its_volumes_and_to_memory_alone(
+def test_container_writes_to_volumes_and_memory_only(
     service: str, stack: Stack, inspected: dict[str, dict[str, Any]]
 ) -> None:
     assert inspected[service]["HostConfig"]["ReadonlyRootfs"] is True
@@ -62,14 +56,12 @@ def test_writes_to_its_volumes_and_to_memory_alone(
         assert "Read-only file system" in output
 
 
-def test_the_state_is_its_owners_alone(stack: Stack) -> None:
+def test_home_is_readable_by_its_owner_only(stack: Stack) -> None:
     assert stack.in_api("stat", "--format=%u %a", "/var/lib/duet") == (0, "10001 700\n")
 
 
 @pytest.mark.parametrize(("service", "mib"), [("api", 64), ("worker", 1024), ("redis", 16)])
-def test_memory_that_passes_for_files_is_bounded(
-    service: str, mib: int, stack: Stack, inspected: dict[str, dict[str, Any]]
-) -> None:
+def test_tmpfs_is_bounded(service: str, mib: int, stack: Stack, inspected: dict[str, dict[str, Any]]) -> None:
     assert list(inspected[service]["HostConfig"]["Tmpfs"]) == ["/tmp"]
     code, output = stack.inside(service, "stat", "--file-system", "--format=%T %b %S", "/tmp")
     kind, blocks, block_bytes = output.split()
@@ -77,43 +69,25 @@ def test_memory_that_passes_for_files_is_bounded(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_memory_is_limited(service: str, inspected: dict[str, dict[str, Any]]) -> None:
-    assert inspected[service]["HostConfig"]["Memory"] == MEMORY_MIB[service] * MIB
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_an_init_process_reaps_what_is_orphaned(
-    service: str, stack: Stack, inspected: dict[str, dict[str, Any]]
-) -> None:
-    assert inspected[service]["HostConfig"]["Init"] is True
+def test_memory_init_health_and_stop_are_set(service: str, stack: Stack, inspected: dict[str, dict[str, Any]]) -> None:
+    config, host = inspected[service]["Config"], inspected[service]["HostConfig"]
+    assert host["Memory"] == MEMORY_MIB[service] * MIB
+    assert host["Init"] is True
     assert "init" in stack.inside(service, "cat", "/proc/1/cmdline")[1]
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_health_is_checked_and_the_engine_waits_before_it_kills(
-    service: str, inspected: dict[str, dict[str, Any]]
-) -> None:
     assert inspected[service]["State"]["Health"]["Status"] == "healthy"
-    assert inspected[service]["Config"]["StopTimeout"] == GRACE_SECONDS[service]
-    assert inspected[service]["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert (config["StopTimeout"], host["RestartPolicy"]["Name"]) == (GRACE_SECONDS[service], "unless-stopped")
 
 
-def test_the_proxy_alone_is_reached_from_this_machine_and_from_no_other(
-    stack: Stack, inspected: dict[str, dict[str, Any]]
-) -> None:
+def test_only_the_proxy_has_a_port_and_only_locally(stack: Stack, inspected: dict[str, dict[str, Any]]) -> None:
     published = {
         service: [where for bound in told["NetworkSettings"]["Ports"].values() for where in bound or ()]
         for service, told in inspected.items()
     }
-    assert published == {
-        "proxy": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}],
-        "api": [],
-        "worker": [],
-        "redis": [],
-    }
+    proxy = [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]
+    assert published == {"proxy": proxy, "api": [], "worker": [], "redis": []}
 
 
-def test_the_broker_writes_down_what_it_acknowledges(stack: Stack) -> None:
+def test_broker_appends_every_write_to_its_file(stack: Stack) -> None:
     told = stack.inside("redis", "redis-cli", "config", "get", "append*")[1]
     assert "appendonly\nyes" in told
     assert "appendfsync\nalways" in told

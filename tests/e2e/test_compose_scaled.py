@@ -9,12 +9,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.colors import champion, train, watch
-from tests.support.compose import Stack, docker, inspect, why_not
+from tests.support.compose import Stack, champion, docker, inspect, train, watch
 from tests.support.labelled_folders import picture
 
-if reason := why_not():
-    pytest.skip(reason, allow_module_level=True)
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 EPOCHS = 60
@@ -47,7 +44,7 @@ def wait_until_both_answer(stack: Stack, client: httpx.Client) -> None:
         time.sleep(0.25)
 
 
-def test_nobody_misses_an_api_that_is_stopped(scaled: Stack, client: httpx.Client) -> None:
+def test_stopping_an_api_fails_no_request(scaled: Stack, client: httpx.Client) -> None:
     wait_until_both_answer(scaled, client)
     statuses: list[int] = []
     enough = threading.Event()
@@ -75,7 +72,7 @@ def test_nobody_misses_an_api_that_is_stopped(scaled: Stack, client: httpx.Clien
     scaled.wait_until_healthy(gone)
 
 
-def test_nobody_misses_an_api_that_is_killed_between_two_requests(scaled: Stack, client: httpx.Client) -> None:
+def test_killing_an_idle_api_fails_no_request(scaled: Stack, client: httpx.Client) -> None:
     wait_until_both_answer(scaled, client)
     gone = scaled.containers("api")[0]
     docker("kill", gone)
@@ -86,7 +83,7 @@ def test_nobody_misses_an_api_that_is_killed_between_two_requests(scaled: Stack,
 
 
 @pytest.mark.usefixtures("colours")
-def test_a_job_outlives_its_worker_and_those_who_watch_it_their_api(scaled: Stack, client: httpx.Client) -> None:
+def test_job_and_event_stream_survive_killed_containers(scaled: Stack, client: httpx.Client) -> None:
     wait_until_both_answer(scaled, client)
     job = train(client, seed=4, epochs=EPOCHS)
     seen = watch(client, job, until="epoch")
@@ -111,7 +108,7 @@ def test_a_job_outlives_its_worker_and_those_who_watch_it_their_api(scaled: Stac
 
 
 @pytest.mark.usefixtures("colours")
-def test_nothing_is_lost_when_everything_is_removed_and_started_again(scaled: Stack, client: httpx.Client) -> None:
+def test_removing_all_containers_loses_nothing(scaled: Stack, client: httpx.Client) -> None:
     assert watch(client, train(client, seed=5, promote="always"))[-1][1]["state"] == "succeeded"
     before = known(scaled, client)
     scaled.compose("down")

@@ -21,7 +21,7 @@ def lines(name: str) -> list[str]:
     return (ROOT / name).read_text(encoding="utf-8").splitlines()
 
 
-def test_everything_that_is_asked_for_is_locked_within_its_bounds() -> None:
+def test_every_requirement_is_locked_within_its_bounds() -> None:
     locked = dict(line.split("==") for line in lines("constraints.txt"))
     for requirement in map(Requirement, ASKED):
         version = locked.get(canonicalize_name(requirement.name))
@@ -29,7 +29,7 @@ def test_everything_that_is_asked_for_is_locked_within_its_bounds() -> None:
         assert requirement.specifier.contains(version), f"{requirement} is locked to {version}"
 
 
-def test_the_oldest_are_the_lower_bounds() -> None:
+def test_oldest_constraints_are_the_lower_bounds() -> None:
     oldest = dict(line.split("==") for line in lines("constraints-oldest.txt"))
     asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["serve"]]
     bounds = {
@@ -42,12 +42,12 @@ def test_the_oldest_are_the_lower_bounds() -> None:
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
-def test_they_say_nothing_of_where_packages_come_from(name: str) -> None:
+def test_constraints_name_no_package_index(name: str) -> None:
     for line in lines(name):
         assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), line
 
 
-def test_what_installs_the_project_keeps_to_the_lock() -> None:
+def test_installations_use_the_constraints() -> None:
     recipes = [(ROOT / path).read_text(encoding="utf-8") for path in ("Makefile", "docker/service.Dockerfile")]
     recipes.append((ROOT / "docker" / "worker.Dockerfile").read_text(encoding="utf-8"))
     for recipe in recipes:
@@ -56,7 +56,7 @@ def test_what_installs_the_project_keeps_to_the_lock() -> None:
                 assert re.search(r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt", line), line
 
 
-def test_a_package_of_several_extras_has_the_same_bounds_in_each() -> None:
+def test_package_of_several_extras_has_one_bound() -> None:
     bounds: dict[str, set[str]] = {}
     for requirement in map(Requirement, ASKED):
         bounds.setdefault(canonicalize_name(requirement.name), set()).add(str(requirement.specifier))

@@ -54,14 +54,14 @@ def served_with(tree: Path, **environment: str) -> str:
     ).stdout.strip()
 
 
-def test_serve_says_where_training_runs_and_how_that_is_made(tree: Path) -> None:
+def test_serve_passes_the_training_environment_on(tree: Path) -> None:
     python, setup, arguments = served_with(tree).split(" : ")
     assert python == f"{ENVIRONMENT}/bin/python"
     assert setup.endswith(f"--silent {ENVIRONMENT}/ready")
     assert arguments == "serve"
 
 
-def test_serve_leaves_an_environment_that_was_chosen_alone(tree: Path) -> None:
+def test_serve_keeps_a_chosen_training_python(tree: Path) -> None:
     assert served_with(tree, DUET_TRAINING_PYTHON=sys.executable) == f"{sys.executable} :  : serve"
 
 
@@ -102,7 +102,7 @@ async def test_app_without_settings_reads_the_environment(tmp_path: Path, monkey
         assert state["settings"].max_batch == 3
 
 
-def test_the_environment_is_made_once_and_again_when_what_it_needs_changes(tree: Path) -> None:
+def test_environment_is_rebuilt_after_pyproject_changes(tree: Path) -> None:
     ready = tree / ENVIRONMENT / "ready"
     make = ["make", "--silent", f"{ENVIRONMENT}/ready", "PYTHON=./python"]
     subprocess.run(make, cwd=tree, check=True)

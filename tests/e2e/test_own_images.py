@@ -43,7 +43,7 @@ def colors_zip() -> bytes:
 
 
 @pytest.mark.slow
-async def test_from_a_zip_to_predictions_with_classes_of_its_own(
+async def test_uploaded_zip_is_trained_on_and_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DUET_HOME", str(tmp_path))

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.repository.repository import ModelRepository
-from tests.support.job_children import training_python
+from tests.support.job_children import double, training_python
 from tests.support.markdown import PAGES, ROOT, RUN, Block, blocks
-from tests.support.newcomer import Site, made_and_served
 
 ADDRESS = "127.0.0.1:8000"
 VOLATILE = {"timing_ms", "request_id", "id", "created_at", "links"}
@@ -30,15 +36,68 @@ ALL = {page: blocks(page) for page in PAGES}
 RUN_HERE = [page for page, found in ALL.items() if any(block.language in RUN and not block.mark for block in found)]
 TRAINING = [block for found in ALL.values() for block in found if (block.mark, block.said) == THIS]
 
+JOB = """
+    epochs = parameters["overrides"].get("epochs", 1)
+    number = 0
+    while epochs > 10 or number < epochs:
+        number += 1
+        ask(number)
+        if epochs <= 10:
+            tell("epoch", epoch=number, epochs=epochs, train_loss=1.0, train_accuracy=0.5, validation_loss=1.0,
+                 validation_accuracy=0.5, learning_rate=0.1, seconds=1.0)
+    tell("result", result={})
+"""
+"""Stub of a training: sends the events of at most ten epochs; with more, it runs until it is cancelled."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Host and port of the service, its DUET_HOME, and the programs that `make serve` has installed."""
+
+    address: str
+    home: Path
+    programs: Path
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """`make serve`, as the README has it."""
-    with made_and_served(tmp_path_factory.mktemp("clone")) as served:
+    """`make serve` in a copy of the checkout, as in the README, without torch; stopped by SIGTERM."""
+    tree = tmp_path_factory.mktemp("clone")
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in (name for name in names if name and (ROOT / name).is_file()):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # test_makefile.py tests that the training environment is made.
+    training = double(tree / "training-python", JOB)
+    inherited = {
+        key: value for key, value in os.environ.items() if not key.startswith("DUET_") and key != "VIRTUAL_ENV"
+    }
+    settings = {"DUET_PORT": str(port), "DUET_TRAINING_PYTHON": str(training), "DUET_JOB_FREE_MIB": "0"}
+    process = subprocess.Popen(["make", "serve"], cwd=tree, env=inherited | settings, start_new_session=True)
+    try:
+        served = Site(f"127.0.0.1:{port}", tree / ".duet", tree / ".venv" / "bin")
+        while not is_ready(served):
+            assert process.poll() is None, "make serve ended"
+            time.sleep(0.1)
         yield served
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-def run(block: Block, folder: Path, environment: Mapping[str, str], *, timeout: float = 280) -> str:
+def is_ready(site: Site) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"http://{site.address}/readyz", timeout=5).status_code == 200
+    return False
+
+
+def run(block: Block, folder: Path, environment: dict[str, str], *, timeout: float = 280) -> str:
     """Run a block in `folder` and return what it prints."""
     start = ["python", "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     done = subprocess.run(
@@ -63,7 +122,7 @@ def run(block: Block, folder: Path, environment: Mapping[str, str], *, timeout: 
         for page in RUN_HERE
     ],
 )
-def test_every_block_answers_as_the_page_says(page: Path, site: Site, tmp_path: Path) -> None:
+def test_code_blocks_print_the_output_on_the_page(page: Path, site: Site, tmp_path: Path) -> None:
     for name in ("docs", "README.md"):
         (tmp_path / name).symlink_to(ROOT / name)
     # The README with what a newcomer has; other pages name what they need besides.
@@ -72,14 +131,14 @@ def test_every_block_answers_as_the_page_says(page: Path, site: Site, tmp_path: 
     printed = ""
     for block in (block for block in ALL[page] if not block.mark):
         if block.language in RUN:
-            here = Block(**{**vars(block), "text": block.text.replace(ADDRESS, site.address)})
-            printed = run(here, tmp_path, environment)
+            here = block.text.replace(ADDRESS, site.address)
+            printed = run(replace(block, text=here), tmp_path, environment)
         elif block.language == "json":
             agree(json.loads(block.text), json.loads(printed), block.where)
         else:
             assert printed.replace(site.address, ADDRESS).strip() == block.text.strip(), block.where
-    if page.name in LOOKS:
-        LOOKS[page.name](tmp_path)
+    if page.name == "api.md":
+        check_files_of_api_page(tmp_path)
 
 
 def agree(stated: Any, answered: Any, where: str) -> None:
@@ -100,7 +159,7 @@ def agree(stated: Any, answered: Any, where: str) -> None:
         assert answered == stated, where
 
 
-def look_at_what_the_api_page_wrote(folder: Path) -> None:
+def check_files_of_api_page(folder: Path) -> None:
     sizes = {}
     for path in folder.glob("*.png"):
         with Image.open(path) as image:
@@ -114,10 +173,7 @@ def look_at_what_the_api_page_wrote(folder: Path) -> None:
     assert [one["model"] for one in compared["saliency"]] == ["mlp", "cnn"]
 
 
-LOOKS: dict[str, Callable[[Path], None]] = {"api.md": look_at_what_the_api_page_wrote}
-
-
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(900)
 def test_training_commands_run(site: Site, tmp_path: Path) -> None:
     """README's training commands in README's environment, which lacks torch: they continue in that of training."""
@@ -135,15 +191,12 @@ def test_training_commands_run(site: Site, tmp_path: Path) -> None:
     assert list((tmp_path / "home").rglob("*.html")), "duet explore wrote no page"
 
 
-def test_the_readme_has_the_two_commands_and_the_makefile_has_their_targets() -> None:
+def test_readme_names_make_serve_and_make_test_once() -> None:
     texts = [block.text for block in ALL[ROOT / "README.md"]]
-    assert texts.count("make serve\n") == 1
-    assert texts.count("make test\n") == 1
-    planned = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert "-m pytest" in planned  # what is running now
+    assert (texts.count("make serve\n"), texts.count("make test\n")) == (1, 1)
 
 
-def test_figures_on_the_page_are_those_of_the_shipped_versions() -> None:
+def test_readme_figures_are_those_of_the_shipped_versions() -> None:
     page = (ROOT / "README.md").read_text()
     repository = ModelRepository(ROOT / "nowhere", ROOT / "models")
     champions = repository.champions()

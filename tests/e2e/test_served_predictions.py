@@ -28,7 +28,7 @@ def png(pixels_HWC: np.ndarray) -> bytes:
 @pytest.mark.slow
 @pytest.mark.cifar10
 @pytest.mark.parametrize("family", sorted(CHAMPIONS))
-async def test_the_served_answer_is_the_stored_one_image_for_image(family: str, tmp_path: Path) -> None:
+async def test_served_predictions_equal_the_stored_ones(family: str, tmp_path: Path) -> None:
     test = real_cifar10().test
     repository = ModelRepository(tmp_path, MODELS)
     manifest = repository.manifest(family, CHAMPIONS[family])

@@ -56,7 +56,7 @@ def answer(*predictions: tuple[int, str, float]) -> Answer:
         (Answer(429, b"", b"{}"), "429: b'{}'"),
     ],
 )
-def test_the_clients_notice_what_is_wrong_with_an_answer(given: Answer, problem: str | None) -> None:
+def test_checked_load_names_the_problem_of_an_answer(given: Answer, problem: str | None) -> None:
     form = make_requests("/predict", PNGS, files=4)[-1]
     assert form[1] == (0, 1, 2, 3)
     assert CheckedLoad(0, [form], EXPECTED).check(given, form[1])[1] == problem

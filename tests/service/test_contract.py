@@ -16,6 +16,8 @@ from schemathesis.config import SchemathesisConfig
 from tests.support.gradient_graphs import write_explainable
 from tests.support.service import ServiceProcess, service_process
 
+# pyproject.toml disables the plugin for all other tests, because its import takes 0.7 s of processor time.
+pytest_plugins = ["schemathesis.pytest.plugin"]
 KEY = "k" * 16
 DESCRIPTION = Path(__file__).parents[2] / "openapi.json"
 

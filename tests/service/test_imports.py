@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.onnx_models import gray_png
 
+pytestmark = pytest.mark.slow
 BLOCKED = ("torch", "torchvision", "training", "onnx", "onnxscript", "sklearn", "matplotlib", "captum", "pandas")
 SERVES_WITHOUT = """
 import asyncio, sys

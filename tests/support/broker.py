@@ -59,23 +59,19 @@ class Broker:
         return Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
     def kill(self) -> None:
-        """SIGKILL: nothing is written or closed in order."""
-        self._end(signal.SIGKILL)
+        """End it by SIGKILL, without flushing or closing anything."""
+        self.stop(signal.SIGKILL)
 
-    def stop(self) -> None:
-        """End it in order, if it runs."""
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> None:
+        """End it, if it runs."""
         if self._process is not None:
-            self._end(signal.SIGTERM)
+            self._process.send_signal(sent)
+            self._process.wait(START_TIMEOUT_S)
+            self._process = None
 
     def restart(self) -> None:
         """Start it again after `kill` or `stop`."""
         self.start()
-
-    def _end(self, sent: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(sent)
-        self._process.wait(START_TIMEOUT_S)
-        self._process = None
 
     def _wait(self) -> None:
         assert self._process is not None

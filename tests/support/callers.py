@@ -12,12 +12,12 @@ from tests.support.onnx_models import CLASSES, brightness_of, gray_png
 
 
 class Caller(threading.Thread):
-    """Asks for predictions, one after the other, until told to stop or told by the service that it closes.
+    """Requests predictions one after the other until `stop`, or until the service closes the connection.
 
     Attributes:
-        answered: how many came back right.
-        failure: what went wrong, which ends the calls; None as long as all is well.
-        was_closed: whether the service has announced that it closes the connection.
+        answered: number of correct responses.
+        failure: the error that ended the requests, if any.
+        was_closed: whether the service announced `connection: close`.
     """
 
     def __init__(self, address: tuple[str, int], number: int) -> None:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until the condition is true; the test's timeout limits the wait."""
@@ -14,11 +16,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process runs (Linux)."""
+    """Return whether a process runs; zombies do not count."""
     try:
-        # A zombie has ended, and only waits for its parent to look.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
 
 

@@ -1,19 +1,25 @@
-"""Services of docker-compose.yml, built and run under a separate project name and port."""
+"""Services of docker-compose.yml under a separate project name and port, and small trainings on them over HTTP."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import httpx
+
+from tests.support.labelled_folders import picture
 
 ROOT = Path(__file__).resolve().parents[2]
 HEALTHY_WITHIN_S = 120.0
@@ -46,12 +52,12 @@ def docker(*arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """The services of docker-compose.yml under a project name and a port of their own.
+    """The services of docker-compose.yml under their own project name and port.
 
     Attributes:
-        env_file: read in the place of .env.
-        settings: variables of docker-compose.yml that are set; no others are, whatever this process has.
-        figures: what was measured, in words.
+        env_file: read instead of .env.
+        settings: variables of docker-compose.yml; DUET_ variables of this process are not passed on.
+        figures: measurements by name.
     """
 
     project: str
@@ -69,12 +75,8 @@ class Stack:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DUET_")}
         return subprocess.Popen(
             [*(compose_command() or []), "--env-file", str(self.env_file), *arguments],
-            cwd=ROOT,
-            env=inherited | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+            cwd=ROOT, env=inherited | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
     def compose(self, *arguments: str) -> str:
         """Run a compose command, which must succeed, and return its output."""
@@ -139,11 +141,7 @@ def _moment(text: str) -> datetime:
 
 @contextmanager
 def running_stack(folder: Path) -> Iterator[Stack]:
-    """Build and start all services until they are healthy, measured; all but the images is removed afterwards.
-
-    Args:
-        folder: an empty one.
-    """
+    """Build and start all services, measured; everything but the images is removed afterwards. `folder` is empty."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # A lease shorter than the usual, so that a worker that was killed is soon noticed.
@@ -172,3 +170,70 @@ def running_stack(folder: Path) -> Iterator[Stack]:
         yield stack
     finally:
         stack.compose("down", "--volumes", "--timeout", "1")
+
+
+Event = tuple[str, dict[str, Any]]
+"""Id and fields of an event of a job."""
+
+CLASSES = ("grass", "night", "sand")
+IMAGES = 24
+TINY = {"epochs": 2, "batch_size": 16}
+
+
+def upload(client: httpx.Client) -> None:
+    """Upload the data set `colours`."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for label in CLASSES:
+            for number in range(IMAGES):
+                archive.writestr(f"{label}/{number}.png", picture(label, number))
+    headers = {"Content-Type": "application/zip"}
+    answer = client.post("/datasets/colours", content=stream.getvalue(), headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def train(client: httpx.Client, seed: int, promote: str = "never", **overrides: int) -> str:
+    """Start a training of the family `colours` and return the path of its job."""
+    asked = {
+        "recipe": "mlp_baseline",
+        "data": "folder:colours",
+        "family": "colours",
+        "seed": seed,
+        "overrides": TINY | overrides,
+        "promote": promote,
+    }
+    answer = client.post("/train", json=asked)
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["Location"])
+
+
+def watch(client: httpx.Client, job: str, after: str = "0", until: str = "finished") -> list[Event]:
+    """Return the events of a job after one of them, up to the first of a kind; reconnects as a browser does."""
+    seen: list[Event] = []
+    while True:
+        try:
+            for name, event in _events(client, job, seen[-1][0] if seen else after):
+                seen.append((name, event))
+                if event["event"] == until:
+                    return seen
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+
+
+def _events(client: httpx.Client, job: str, after: str) -> Iterator[Event]:
+    with client.stream("GET", f"{job}/events", headers={"Last-Event-ID": after}, timeout=600) as stream:
+        fields: dict[str, str] = {}
+        for line in stream.iter_lines():
+            name, _, value = line.partition(": ")
+            fields[name] = value
+            if not line:
+                if "data" in fields:
+                    yield fields["id"], json.loads(fields["data"])
+                fields = {}
+
+
+def champion(client: httpx.Client) -> int | None:
+    """Return the champion of the family `colours`."""
+    models = client.get("/models").json()["models"]
+    return next((model["champion"] for model in models if model["model"] == "colours"), None)

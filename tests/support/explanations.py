@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,36 +26,16 @@ def at_once(call: Callable[[], Result]) -> asyncio.Future[Result]:
     return future
 
 
-def parameters(
-    *,
-    steps: int = 32,
-    samples: int = 16,
-    noise: float = 0.1,
-    seed: int = 0,
-    window: int = 4,
-    stride: int = 2,
-    baseline: Baseline = "black",
-) -> Parameters:
-    """The API's defaults for images of 32x32, with changes."""
-    return Parameters(steps, samples, noise, seed, window, stride, baseline)
-
-
-async def logits_of(run_batch: RunBatch, image_HWC: Pixels) -> Floats:
-    """Return the logits of one image, [K]."""
-    logits_K: Floats = run_batch(image_HWC[np.newaxis]).logits_NK[0]
-    return logits_K
+def parameters(*, baseline: Baseline = "black", **changes: Any) -> Parameters:
+    """Return the API's defaults for images of 32x32, with changes."""
+    defaults = Parameters(steps=32, samples=16, noise=0.1, seed=0, window=4, stride=2, baseline=baseline)
+    return replace(defaults, **changes)
 
 
 async def explained(
-    method: MethodName,
-    run_batch: RunBatch,
-    gradients: GradientModel,
-    image_HWC: Pixels,
-    target: int,
-    told: Parameters,
+    method: MethodName, run_batch: RunBatch, gradients: GradientModel, image_HWC: Pixels, target: int, told: Parameters
 ) -> Attribution:
     """Return the explanation of one image by a method."""
-    subject = Subject(
-        image_HWC, baseline_image(told.baseline, image_HWC, MEAN), target, await logits_of(run_batch, image_HWC)
-    )
+    logits_K: Floats = run_batch(image_HWC[np.newaxis]).logits_NK[0]
+    subject = Subject(image_HWC, baseline_image(told.baseline, image_HWC, MEAN), target, logits_K)
     return await METHODS[method].explain(Runs(run_batch, gradients, at_once), subject, told)

@@ -57,7 +57,7 @@ def evidence(
     corrupted: tuple[Rights, Rights] | None = (np.ones(100, bool), np.zeros(100, bool)),
     **fields: Any,
 ) -> Evidence:
-    """A version of cnn with these answers, `corrupted` those right and flagged; `fields` are of its manifest."""
+    """Return a version of cnn with these predictions; `corrupted`: masks of right and flagged images."""
     files = {"model.onnx": FileRecord(sha256="0" * 64, bytes=1000)}
     manifest = make_manifest("cnn", version, **({"class_names": CLASSES, "files": files} | fields))
     record = None if corrupted is None else corrupted_record(manifest, *corrupted)
@@ -65,7 +65,7 @@ def evidence(
 
 
 def corrupted_record(manifest: Manifest, right_N: Rights, flagged_N: Rights, **data: Any) -> CorruptedHoldout:
-    """A record of two conditions, under both of which these images are answered right and those flagged."""
+    """Return a record of two conditions with the same masks of right and flagged images."""
     images = {"name": "tiny", "digest": manifest.data.digest, "images": len(right_N), "seed": 1} | data
     return CorruptedHoldout(
         model=ReportedModel(family="cnn", version=manifest.version, architecture="cnn", weights="0" * 64),
@@ -91,7 +91,7 @@ def costs(latency: float = 1.0, size: float = 1.0) -> Costs:
 
 
 def predictions_file(folder: Path, right: Sequence[bool] | Rights, labels_N: Labels, **options: Any) -> bytes:
-    """The content of a predictions.npz with these answers to the holdout."""
+    """Return the content of a predictions.npz with these holdout predictions."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PREDICTIONS_NAME
     save_predictions(path, {"holdout": split_of(np.asarray(right), labels_N=labels_N, **options)})
@@ -103,10 +103,10 @@ def predictions_file(folder: Path, right: Sequence[bool] | Rights, labels_N: Lab
 def write_judged_version(
     models: Path, version: int, *, wrong: int = 0, family: str = "cnn", **options: Any
 ) -> Manifest:
-    """A runnable version with answers to a holdout of 40 images of each of five grays.
+    """Write a runnable version with predictions of a holdout: 40 images of each of five grays.
 
-    It is wrong on the first `wrong` images of each class, and as sure of its answers as it is right. Corrupted images
-    are all answered right.
+    The first `wrong` images of each class are wrong, and the confidence equals the accuracy. All corrupted images are
+    right.
     """
     folder = models / family / str(version)
     right_N = np.arange(len(GRAY_LABELS_N)) % 40 >= wrong

@@ -26,13 +26,8 @@ TRAIN = {"recipe": "mlp_baseline", "seed": 3, "overrides": {"epochs": 2}}
 @asynccontextmanager
 async def job_app(home: Path, broker: Broker, **changes: Any) -> AsyncIterator[RunningApp]:
     """Return the app over this broker; its client sends no key by default."""
-    settings = settings_for(
-        home,
-        redis_url=broker.url,
-        api_keys=f"jobs:{JOBS_KEY},admin:{ADMIN_KEY}",
-        **({"deadline_seconds": 60} | changes),
-    )
-    async with running_app(settings) as app:
+    own = {"redis_url": broker.url, "api_keys": f"jobs:{JOBS_KEY},admin:{ADMIN_KEY}", "deadline_seconds": 60}
+    async with running_app(settings_for(home, **(own | changes))) as app:
         yield app
 
 
@@ -76,19 +71,9 @@ def write_log(app: RunningApp, job_id: str, content: bytes) -> Path:
 
 def worker_report(name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate")) -> WorkerReport:
     """Return a worker's heartbeat."""
-    return WorkerReport(
-        name=name,
-        host="test",
-        pid=1,
-        queues=tuple(queues),
-        jobs=1,
-        running=(),
-        training=Readiness(
-            ready=ready,
-            reason=None if ready else f"the training environment of {name} is being installed",
-            since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        ),
-    )
+    reason = None if ready else f"the training environment of {name} is being installed"
+    training = Readiness(ready=ready, reason=reason, since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    return WorkerReport(name=name, host="test", pid=1, queues=tuple(queues), jobs=1, running=(), training=training)
 
 
 def sse_events(text: str) -> list[dict[str, str]]:

@@ -78,30 +78,30 @@ STEPS = """
 
 
 def double(path: Path, body: str) -> Path:
-    """A script that ties itself to its parent and then does `body`, with tell, ask, hear and progress at hand."""
+    """Return a script that dies with its parent and runs `body`, which may call tell, ask, hear and progress."""
     return _script(path, _DOUBLE + dedent(body))
 
 
 def real_child(folder: Path, *, more: str = "") -> Path:
-    """The real child, on made-up images in `folder`, which DUET_DATA_DIR is to name; `more` runs before it begins."""
-    from tests.support.cifar_files import write_cifar_files  # which needs what training needs
+    """Return the real job process on synthetic images in `folder` (set DUET_DATA_DIR to it); `more` runs first."""
+    from tests.support.cifar_files import write_cifar_files  # needs the training dependencies
 
     before = _SMALL_DATA.format(files=write_cifar_files(folder)) + dedent(more)
     return _script(folder / "python", _REAL.format(root=str(ROOT), before=before))
 
 
 def training_python(folder: Path) -> Path:
-    """An interpreter with all that training needs, whose CIFAR-10 is made-up images in `folder`.
+    """Return an interpreter with the training dependencies, whose CIFAR-10 is synthetic images in `folder`.
 
-    `DUET_DATA_DIR` must name the folder. Only the published checksums are replaced.
+    Set DUET_DATA_DIR to the folder. Only the published checksums are replaced.
     """
-    from tests.support.cifar_files import write_cifar_files  # which needs what training needs
+    from tests.support.cifar_files import write_cifar_files  # needs the training dependencies
 
     path = folder / "python"
     before = _SMALL_DATA.format(files=write_cifar_files(folder))
     path.write_text(
         f"#!{sys.executable}\nimport runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "if sys.argv[1] == '-c':\n    sys.exit(0)  # asked which packages are missing: none\n"
+        "if sys.argv[1] == '-c':\n    sys.exit(0)  # no packages are missing\n"
         f"{before}sys.argv = sys.argv[2:]\nrunpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
     )
     path.chmod(0o755)
@@ -109,14 +109,14 @@ def training_python(folder: Path) -> Path:
 
 
 def child_doing(path: Path, before: str) -> Path:
-    """The real child's process with another job in it: `before` defines `run(job, line)`."""
+    """Return the real job process with another job: `before` defines `run(job, line)`."""
     before = f"{dedent(before)}\nfrom training.jobs import main as module\nmodule._run = run\n"
     return _script(path, _REAL.format(root=str(ROOT), before=before))
 
 
 def _script(path: Path, text: str) -> Path:
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # asked what it has\n{text}"
+        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # no packages are missing\n{text}"
     )
     path.chmod(0o755)
     return path

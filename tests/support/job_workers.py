@@ -26,14 +26,14 @@ PATIENCE_S = 180.0
 
 
 class Jobs:
-    """The jobs of a broker, as the API would handle them."""
+    """Jobs of a broker, handled like in the API."""
 
     def __init__(self, broker: Broker) -> None:
         self.store = JobStore.open(broker.url)
         self._dispatcher = Dispatcher(make_celery(broker.url))
 
     def submit(self, parameters: JobParameters | None = None, *, send: bool = True) -> str:
-        """Record a job and wake a worker; its id."""
+        """Record a job, wake a worker and return the id."""
         parameters = parameters or TrainParameters(recipe="mlp_baseline", promote="never")
         kind: JobKind = "evaluate" if isinstance(parameters, EvaluateParameters) else "train"
         record = self.store.create(kind, parameters, request_id="of-the-test", traceparent=None)
@@ -46,7 +46,7 @@ class Jobs:
         assert self._dispatcher.send(self.store.get(job_id))
 
     def wait(self, job_id: str, *states: str) -> JobRecord:
-        """The record once the job is in one of these states; by default, once it has ended."""
+        """Wait until the job is in one of these states, by default until it has ended, and return the record."""
         self.until(lambda: self._is(job_id, states), lambda: f"{self.store.get(job_id)}\n{self.events(job_id)}")
         return self.store.get(job_id)
 
@@ -55,28 +55,27 @@ class Jobs:
         return record.state in states if states else record.finished
 
     def stored(self, job_id: str) -> list[StoredEvent]:
-        """All events of a job as they are kept."""
+        """Return all stored events of a job."""
         entries: Any = self.store.client.xrange(events_key(job_id), FIRST)
         return [stored_event(event_id, fields) for event_id, fields in entries]
 
     def events(self, job_id: str) -> list[ReportedEvent | AddedEvent]:
-        """All events of a job."""
+        """Return all events of a job."""
         return [stored.event for stored in self.stored(job_id)]
 
     def kinds(self, job_id: str) -> list[str]:
-        """The kinds of all events, without progress."""
+        """Return the kinds of all events except progress."""
         return [event.event for event in self.events(job_id) if event.event != "progress"]
 
     def until_told(self, job_id: str, kind: str, count: int = 1) -> None:
-        """Wait until a job has told so many events of this kind."""
-        self.until(lambda: self._told(job_id, kind) >= count, lambda: self.events(job_id))
-
-    def _told(self, job_id: str, kind: str) -> int:
-        return sum(event.event == kind for event in self.events(job_id))
+        """Wait until a job has `count` events of this kind."""
+        self.until(
+            lambda: sum(event.event == kind for event in self.events(job_id)) >= count, lambda: self.events(job_id)
+        )
 
     @staticmethod
     def until(condition: Callable[[], bool], explain: Callable[[], object] = lambda: "") -> None:
-        """Wait for something to become true."""
+        """Wait until the condition is true."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, explain()
@@ -101,21 +100,19 @@ class Worker:
             )  # fmt: skip
 
     def kill(self) -> None:
-        """SIGKILL: it can do nothing more about anything."""
+        """End it by SIGKILL."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
-        """SIGTERM, and wait for its end; the exit status."""
+        """End it by SIGTERM and return the exit status."""
         self.process.terminate()
         return self.process.wait(PATIENCE_S)
 
 
 @contextmanager
 def workers(broker: Broker, folder: Path, python: Path, *, home: Path | None = None) -> Iterator[Callable[..., Worker]]:
-    """Starts workers whose home is, by default, in `folder`, each with the settings it is called with; all are killed
-    in the end.
-    """
+    """Yield a function that starts a worker with the given settings; all workers are killed at the end."""
     started: list[Worker] = []
     home = home or folder / "home"
 

@@ -66,7 +66,7 @@ def write_onnx_version(
     extra_files: Mapping[str, bytes] = MappingProxyType({}),
     **manifest_fields: Any,
 ) -> Manifest:
-    """Make `folder` a whole, runnable, evaluated version; an `inverted` one takes black for white."""
+    """Write a complete, runnable, evaluated version to `folder`; an `inverted` one predicts white for black."""
     labels_N, answers_N = np.array(test_labels), np.array(test_answers)
     precisions: tuple[Precision, ...] = ("fp32", "int8") if int8 else ("fp32",)
     manifest_fields.setdefault("calibration", {precision: CALIBRATIONS[precision] for precision in precisions})
@@ -107,7 +107,7 @@ def expected_logits(brightness: int, precision: Precision = "fp32") -> npt.NDArr
 
 
 def _graph_files(classes: int, size: int, inverted: bool) -> dict[str, bytes]:
-    # -(brightness - center)^2 less the part that is the same for all classes is linear in the brightness.
+    # -(brightness - center)^2 without its term that is equal for all classes is linear in the brightness.
     centers_K = _centers(classes, inverted)
     pixels = size * size * 3
     weights_PK = np.tile(SHARPNESS * 2 * centers_K / (255 * pixels), (pixels, 1)).astype(np.float32)
@@ -164,7 +164,7 @@ def _predictions(labels_N: Labels, answers_N: Labels, classes: int) -> bytes:
 
 
 def _evaluation(classes: Sequence[str], labels_N: Labels, answers_N: Labels, data_digest: str) -> Evaluation:
-    """Right where it follows from the answers alone; the rest is made up."""
+    """Correct accuracy, support and confusion matrix; all other figures are invented."""
     matrix = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(matrix, (labels_N, answers_N), 1)
     accuracy = float(np.mean(labels_N == answers_N))

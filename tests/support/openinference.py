@@ -20,40 +20,40 @@ LENGTH = "inference-header-content-length"
 
 
 def grays(*brightness: int) -> Pixels:
-    """Pictures of one gray each, [N, H, W, C]."""
+    """Return images of one gray each, [N, H, W, C]."""
     return np.stack([np.full((SIZE, SIZE, 3), gray, np.uint8) for gray in brightness])
 
 
 def described(images_NHWC: Pixels, **fields: Any) -> dict[str, Any]:
-    """The input `images`, without its data."""
+    """Return the input `images` without its data."""
     return {"name": "images", "shape": list(images_NHWC.shape), "datatype": "UINT8", **fields}
 
 
 def json_body(images_NHWC: Pixels, *, nested: bool = False, **fields: Any) -> Body:
-    """A request whose images are JSON; `fields` are further ones of the request."""
+    """Return a request with images in JSON and further `fields`."""
     data = images_NHWC.tolist() if nested else images_NHWC.ravel().tolist()
     return json.dumps({"inputs": [described(images_NHWC, data=data)], **fields}).encode(), {}
 
 
 def binary_body(images_NHWC: Pixels, **fields: Any) -> Body:
-    """A request whose images follow the JSON."""
+    """Return a request whose images follow the JSON."""
     tensor = described(images_NHWC, parameters={"binary_data_size": images_NHWC.nbytes})
     return framed({"inputs": [tensor], **fields}, images_NHWC.tobytes())
 
 
 def raw_body(images_NHWC: Pixels) -> Body:
-    """A request that is nothing but its images."""
+    """Return a request that consists of its images."""
     return images_NHWC.tobytes(), {LENGTH: "0", "content-type": "application/octet-stream"}
 
 
 def framed(request: Mapping[str, Any], binary: bytes) -> Body:
-    """JSON, followed by bytes."""
+    """Return a body of JSON, followed by bytes."""
     head = json.dumps(request).encode()
     return head + binary, {LENGTH: str(len(head)), "content-type": "application/octet-stream"}
 
 
 def assert_error(answer: httpx.Response, status: int) -> str:
-    """The message of an error of the protocol, after checking its form and that it gives nothing of the code away."""
+    """Check the form of an error of the protocol, and that it has no traceback; return its message."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"]

@@ -35,25 +35,25 @@ while True:
 
 
 class Pace:
-    """Says what a paced training tells, from the moment it has begun; a retried one tells all of it again."""
+    """Messages of a paced training, sent from its start; a retried one sends all of them again."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.seed = seed
         self._script = folder / str(seed)
 
     def tell(self, event: str, **fields: Any) -> None:
-        """Have it send one event of `core.jobs.events`."""
+        """Send one event of `core.jobs.events`."""
         self._add({"event": event, **fields})
 
     def epoch(self, number: int, epochs: int, *, loss: float, accuracy: float) -> None:
-        """The end of an epoch: these on the validation images, a little less and more on those trained on."""
+        """Send the end of an epoch with these validation figures and slightly better training figures."""
         self.tell(
             "epoch", epoch=number, epochs=epochs, train_loss=loss - 0.05, train_accuracy=accuracy + 0.02,
             validation_loss=loss, validation_accuracy=accuracy, learning_rate=0.001, seconds=1.0,
         )  # fmt: skip
 
     def progress(self, step: int, steps: int, epochs: int, *, loss: float, accuracy: float = 0.5) -> None:
-        """Somewhere within an epoch."""
+        """Send progress within an epoch."""
         epoch = 1 + (step - 1) * epochs // steps
         self.tell(
             "progress", epoch=epoch, epochs=epochs, step=step, steps=steps, loss=loss, accuracy=accuracy,
@@ -61,21 +61,21 @@ class Pace:
         )  # fmt: skip
 
     def print(self, text: str) -> None:
-        """Have it print a line into its log."""
+        """Print a line into the log."""
         self._add({"print": text})
 
     def succeed(self) -> None:
-        """Have it end well, without a version."""
+        """End successfully, without a version."""
         self.tell("result", result={})
         self._add({"exit": 0})
 
     def fail(self, error: str, message: str) -> None:
-        """Have it give up."""
+        """Fail."""
         self.tell("failed", error=error, message=message)
         self._add({"exit": 1})
 
     def forget(self) -> None:
-        """Begin anew with nothing to tell: for the next attempt."""
+        """Remove all messages, for the next attempt."""
         self._script.write_text("")
 
     def _add(self, message: dict[str, Any]) -> None:
@@ -87,7 +87,6 @@ class PacedTrainings:
     """A training environment for `DUET_TRAINING_PYTHON`, and the paces of its jobs."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` is the environment's own; small images for the real child are written there too."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._given = 0
@@ -97,13 +96,13 @@ class PacedTrainings:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables of a service whose jobs run here."""
+        """Environment variables of a service whose jobs run here."""
         return {
             "DUET_TRAINING_PYTHON": str(self.python), "DUET_DATA_DIR": str(self._folder), "DUET_JOB_FREE_MIB": "0",
             "DUET_JOB_NICE": "0", "DUET_JOB_IDLE": "0", "DUET_JOB_THREADS": "1",
         }  # fmt: skip
 
     def next(self) -> Pace:
-        """The pace of a training that is not yet started, whose seed says which it is."""
+        """Return the pace of the next training; start the training with its seed."""
         self._given += 1
         return Pace(self._folder, FIRST_PACED + self._given)

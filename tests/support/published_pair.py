@@ -23,7 +23,7 @@ FAMILIES = ("mlp", "cnn")
 
 @dataclass(frozen=True)
 class PublishedPair:
-    """Both versions, the images they were made from, and the repository that holds them."""
+    """Both versions, their images and their repository."""
 
     repository: ModelRepository
     images: Images
@@ -35,7 +35,7 @@ class PublishedPair:
 
 
 def published_pair(factory: pytest.TempPathFactory) -> PublishedPair:
-    """The session's pair, trained if this is the first call of any worker; a test must not write to its folders."""
+    """Return the session's pair, trained at the first call of any worker; a test must not write to its folders."""
     base = factory.getbasetemp()
     session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     home = session / "published_pair"
@@ -49,7 +49,7 @@ def published_pair(factory: pytest.TempPathFactory) -> PublishedPair:
 
 
 def copied_pair(pair: PublishedPair, home: Path) -> PublishedPair:
-    """The pair in a home that a test may write to; no champion is named."""
+    """Copy the pair to a home that a test may write to; it has no champion."""
     shutil.copytree(pair.repository.home_models, home / "models")
     return _read(home)
 

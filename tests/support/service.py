@@ -13,16 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from starlette.types import Receive, Scope, Send
 
 from service.app import create_app
-from service.engine.engine import Engine
 from service.engine.queue import ModelQueue
 from service.errors import NotReadyError
 from service.server.server import DrainingServer
@@ -34,7 +34,7 @@ URL = re.compile(r"http://\S+")
 
 
 def write_home(home: Path) -> Path:
-    """A home with cnn@1 and its opposite mlp@1, both champions; the models folder."""
+    """Write the champions cnn@1 and mlp@1, which is inverted, and return the models folder."""
     models = home / "models"
     write_onnx_version(models / "cnn" / "1", "cnn", 1)
     write_onnx_version(models / "mlp" / "1", "mlp", 1, inverted=True, test_answers=(0, 1, 2, 2, 2, 3))
@@ -51,40 +51,36 @@ def set_champions(models: Path, **champions: int) -> None:
 
 def settings_for(home: Path, **changes: Any) -> Settings:
     """Settings of a service over `home`, without shipped models, that follows promotions quickly."""
-    values: dict[str, Any] = {
-        "home": home,
-        "shipped_models": home / "none",
-        "allowed_hosts": "duet",
-        "poll_seconds": 0.01,
-        "threads": 2,
-        "drain_notice_seconds": 0.2,
-    }
-    return Settings(**(values | changes))
+    values: dict[str, Any] = {"allowed_hosts": "duet", "poll_seconds": 0.01, "threads": 2, "drain_notice_seconds": 0.2}
+    return Settings(**({"home": home, "shipped_models": home / "none"} | values | changes))
 
 
 @dataclass(frozen=True)
-class RunningApp:
+class _App:
+    state: AppState
+
+    def queue(self, family: str) -> ModelQueue:
+        """Return the queue of the family's champion."""
+        return self.state["engine"].models.champions[family].variant().queue
+
+
+@dataclass(frozen=True)
+class RunningApp(_App):
     """An app whose lifespan has begun, and a client that calls it without a network."""
 
     client: httpx.AsyncClient
-    state: AppState
 
     async def is_ready(self) -> bool:
         """Return whether /readyz reports ready."""
         return (await self.client.get("/readyz")).status_code == 200
 
-    def queue(self, family: str) -> ModelQueue:
-        """The queue of the family's champion."""
-        return champion_queue(self.state["engine"], family)
-
 
 @dataclass(frozen=True)
-class ListeningApp:
+class ListeningApp(_App):
     """An app behind a real socket, in the event loop of the test."""
 
     server: DrainingServer
     listener: socket.socket
-    state: AppState
 
     @property
     def address(self) -> tuple[str, int]:
@@ -92,25 +88,16 @@ class ListeningApp:
         host, port = self.listener.getsockname()
         return host, port
 
-    def queue(self, family: str) -> ModelQueue:
-        """The queue of the family's champion."""
-        return champion_queue(self.state["engine"], family)
-
-
-def champion_queue(engine: Engine, family: str) -> ModelQueue:
-    """The queue of the graph that answers for a family where nothing else is asked for."""
-    return engine.models.champions[family].variant().queue
-
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return once `condition` holds; the test's own timeout bounds the wait."""
-    while not await condition():  # noqa: ASYNC110  what is waited for is outside the test's reach
+    """Wait until `condition` is true; the test's timeout limits the wait."""
+    while not await condition():  # noqa: ASYNC110  an event of another task or process
         await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterator[RunningApp]:
-    """Run the app in this event loop; with `ready`, from the moment /readyz says so."""
+    """Run the app in this event loop; with `ready`, wait until /readyz reports ready."""
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
 
@@ -119,7 +106,7 @@ async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterato
 
         transport = httpx.ASGITransport(with_state)
         async with httpx.AsyncClient(transport=transport, base_url="http://duet") as client:
-            running = RunningApp(client, state)  # type: ignore[arg-type]
+            running = RunningApp(state, client)  # type: ignore[arg-type]
             if ready:
                 await until(running.is_ready)
             yield running
@@ -127,7 +114,7 @@ async def running_app(settings: Settings, *, ready: bool = True) -> AsyncIterato
 
 @asynccontextmanager
 async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
-    """Serve in this event loop on a free port, from when the champions are loaded."""
+    """Serve in this event loop on a free port, and wait until the champions are loaded."""
     server = DrainingServer(settings, on_listening=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         serving = asyncio.create_task(server.serve(sockets=[bound]))
@@ -143,7 +130,7 @@ async def listening_app(settings: Settings) -> AsyncIterator[ListeningApp]:
                     return False
 
             await until(is_ready)
-            yield ListeningApp(server, bound, server.lifespan.state)
+            yield ListeningApp(server.lifespan.state, server, bound)
         finally:
             server.should_exit = True
             await serving
@@ -168,12 +155,13 @@ class ServiceProcess:
 
     @property
     def workers(self) -> list[int]:
-        """Process ids of its workers, where it has several."""
-        return [pid for pid in child_processes(self.process.pid) if b"spawn_main" in _command_line(pid)]
+        """Process ids of its API processes, if it has several."""
+        children = psutil.Process(self.process.pid).children()
+        return [child.pid for child in children if any("spawn_main" in word for word in command_line(child))]
 
     @property
     def listeners(self) -> int:
-        """Return the number of sockets that listen on its port."""
+        """Number of sockets that listen on its port."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         places = [line.split()[1] for line in lines if line.split()[3] == "0A"]
         return sum(int(place.split(":")[1], 16) == self.address[1] for place in places)
@@ -183,7 +171,7 @@ class ServiceProcess:
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Its exit status, once it has ended and its whole log is in `log`."""
+        """Wait until it has ended and its whole log is in `log`; return the exit status."""
         status = self.process.wait(30)
         self._reader.join(30)
         return status
@@ -195,19 +183,17 @@ class ServiceProcess:
 
 
 def child_processes(pid: int) -> list[int]:
-    """Process ids of the children of a process, none where it has ended."""
-    try:
-        listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except FileNotFoundError:
-        return []
-    return [int(child) for child in " ".join(listed).split()]
+    """Return the process ids of the children of a process; none if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return [child.pid for child in psutil.Process(pid).children()]
+    return []
 
 
-def _command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return b""
+def command_line(process: psutil.Process) -> list[str]:
+    """Return the words of a command line; none if the process has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return list(process.cmdline())
+    return []
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from core.repository.repository import ModelRepository
 
 
 def champion(family: str) -> int:
-    """The version that answers where nothing was published."""
+    """Return the shipped champion."""
     return _shipped().champions()[family]
 
 
 def predecessor(family: str) -> int:
-    """The newest version before the champion, which a rollback leads to."""
+    """Return the newest version before the champion, the target of a rollback."""
     return max(version for version in _shipped().versions(family) if version < champion(family))
 
 
@@ -26,7 +26,7 @@ def shipped_folder(family: str, version: int) -> Path:
 
 
 def publish_unexplained(models: Path, family: str, version: int) -> None:
-    """Put the predecessor into `models` as another version, without what explains its answers."""
+    """Copy the predecessor to `models` as another version, without its gradient graph."""
     folder = models / family / str(version)
     shutil.copytree(shipped_folder(family, predecessor(family)), folder)
     (folder / GRADIENT_GRAPH).unlink()

@@ -32,13 +32,13 @@ class TrainingSite:
         return self.service.url
 
     def start(self, **parameters: Any) -> tuple[str, Pace]:
-        """Ask for a paced training; its id and its pace."""
+        """Start a paced training; return its id and its pace."""
         pace = self.trainings.next()
         body = {"recipe": "cnn_fast", "seed": pace.seed, "promote": "never"} | parameters
         return submitted(self.url, body), pace
 
     def wait(self, job_id: str, *states: str) -> dict[str, Any]:
-        """The record once the job is in one of these states."""
+        """Wait until the job is in one of these states and return the record."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             record: dict[str, Any] = httpx.get(f"{self.url}/jobs/{job_id}", timeout=30).json()
@@ -49,7 +49,7 @@ class TrainingSite:
 
 
 def submitted(url: str, body: dict[str, Any]) -> str:
-    """Ask for a training, as soon as a worker is ready for it; its id."""
+    """Start a training as soon as a worker is ready, and return its id."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         answer = httpx.post(f"{url}/train", json=body, headers={"x-api-key": ADMIN_KEY}, timeout=30)
@@ -63,12 +63,9 @@ def submitted(url: str, body: dict[str, Any]) -> str:
 
 @contextmanager
 def training_site(folder: Path, *, port: int = 0, **environment: str) -> Iterator[TrainingSite]:
-    """A service with its broker and worker, whose champions are a tiny cnn@1 and mlp@1.
+    """Run a service with its broker and worker, whose champions are a tiny cnn@1 and mlp@1.
 
-    Args:
-        folder: for its home and its trainings; a second site in it goes on where the first one was.
-        port: to listen on; 0 stands for a free one.
-        environment: settings of the service.
+    A second site in the same `folder` continues with the home of the first.
     """
     trainings = PacedTrainings(folder / "environment")
     home = folder / "home"

@@ -82,7 +82,7 @@ def make_manifest(family: str = "cnn", version: int = 1, **fields: Any) -> Manif
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, FileRecord]:
-    """Write `files` (relative name -> content) under `folder`; their records, as a manifest wants them."""
+    """Write `files` (relative name -> content) under `folder`; return their records for a manifest."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, FileRecor
 
 
 def write_aliases(models: Path, **champions: int) -> None:
-    """Give the layer `models` an aliases.json that names these champions."""
+    """Write the aliases.json of the layer `models` with these champions."""
     models.mkdir(parents=True, exist_ok=True)
     (models / ALIASES_NAME).write_text(AliasFile(champions=champions).model_dump_json(), encoding="utf-8")
 
@@ -104,9 +104,9 @@ def write_version(
     extra_files: Mapping[str, bytes] | None = None,
     **manifest_fields: Any,
 ) -> Manifest:
-    """Make `folder` (`.../<family>/<version>` itself) a whole version and return its manifest.
+    """Write a complete version to `folder` (`.../<family>/<version>`) and return its manifest.
 
-    It holds `DEFAULT_FILES` and `extra_files`, which win where both name a file, all with right hashes.
+    Its files are `DEFAULT_FILES`, replaced or extended by `extra_files`.
     """
     files = write_files(folder, {**DEFAULT_FILES, **(extra_files or {})})
     manifest = make_manifest(family, version, files=files, **manifest_fields)

@@ -18,7 +18,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; header names in lower case."""
+    """Response; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -30,17 +30,17 @@ class Answer:
 
 
 def head(*lines: str, path: str = "/predict") -> bytes:
-    """The head of a POST with these header lines."""
+    """Return the head of a POST with these header lines."""
     return "\r\n".join([f"POST {path} HTTP/1.1", "Host: duet", *lines, "", ""]).encode()
 
 
 def request(body: bytes, *lines: str, path: str = "/predict", content_type: str = "image/png") -> bytes:
-    """A whole POST."""
+    """Return a complete POST."""
     return head(f"Content-Type: {content_type}", f"Content-Length: {len(body)}", *lines, path=path) + body
 
 
 def form(files: Sequence[bytes]) -> bytes:
-    """A body of the type `FORM`, with the files 0.png, 1.png and so on in the field `file`."""
+    """Return a body of the type `FORM` with the files 0.png, 1.png and so on in the field `file`."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{i}.png"\r\n\r\n'.encode() + content
         for i, content in enumerate(files)
@@ -49,7 +49,7 @@ def form(files: Sequence[bytes]) -> bytes:
 
 
 def answer_on(connection: socket.socket) -> Answer:
-    """The next answer on a connection, whole."""
+    """Return the next complete response on a connection."""
     answer = http.client.HTTPResponse(connection)
     answer.begin()
     headers = {name.lower(): value for name, value in answer.getheaders()}
@@ -79,12 +79,12 @@ class Peer:
             await self._writer.wait_closed()
 
     async def send(self, data: bytes) -> None:
-        """Write these bytes, or as many as the other side takes."""
+        """Write these bytes."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def answer(self) -> Answer:
-        """The next answer, whole."""
+        """Return the next complete response."""
         status_line, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         body = await self._reader.readexactly(int(headers["content-length"]))
@@ -95,7 +95,7 @@ class Peer:
         return await self._reader.read()
 
     def hang_up_sending(self) -> None:
-        """Say that nothing more will be sent, and go on reading."""
+        """Close the sending half of the connection."""
         self._writer.write_eof()
 
     def hang_up(self, *, rudely: bool = False) -> None:

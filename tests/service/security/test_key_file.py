@@ -38,6 +38,7 @@ def make_key(home: Path) -> None:
     generated_key(home)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_line_leaves_a_whole_key_or_none(tmp_path: Path) -> None:
     step, killed = 1, True
     while killed:

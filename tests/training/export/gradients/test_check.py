@@ -26,6 +26,7 @@ from training.export.gradients.linear_regions import impose_region
 from training.networks import Classifier
 from training.networks.layers import Flatten
 
+pytestmark = pytest.mark.slow
 Exported = tuple[Classifier, Path]
 
 
