@@ -22,7 +22,7 @@ from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import BenchmarkError, Figures, Goal, TextTable, append, check_goals, goals_table, summary
 from benchmarks.common.server import READY_REQUEST, Server, cpu_seconds, start_duet
 from core.files.home import shipped_models
-from service.api.common.explanation_query import MAX_STEPS
+from service.api.common.image_queries import MAX_STEPS
 from tests.hostile.image_files import FILES, saved
 
 CPU, MEMORY = "CPU, s", "memory above idle, MB"
