@@ -17,10 +17,8 @@ from core.errors import ImageError
 from core.images.decode import decode_image
 from core.images.labelled_folders import LabelledFolder
 from service.datasets.archive import read_archive
-from service.datasets.body import spool
-from service.datasets.files import Candidate, Skipped, too_large
-from service.datasets.form import read_images, write_single_file
-from service.datasets.limits import Limits
+from service.datasets.body import read_images, spool, write_single_file
+from service.datasets.files import Candidate, Limits, Skipped, too_large
 from service.datasets.staging import Staging, labels_of_contents
 from service.errors import (
     DatasetMediaTypeError,
@@ -109,16 +107,7 @@ class DatasetUploader:
     ) -> tuple[LabelledFolder, UploadSummary]:
         staging = await self._in_thread(lambda: Staging(self._home))
         try:
-            limits = self._limits
-            await spool(
-                receive,
-                staging.body,
-                self._threads,
-                length=length,
-                limit=limits.upload_bytes,
-                deadline=started + limits.seconds,
-                seconds=limits.seconds,
-            )
+            await spool(receive, staging.body, self._threads, self._limits, length=length, started=started)
             # Shielded: after a cancellation the thread continues and needs the folder.
             return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
         except OSError as error:

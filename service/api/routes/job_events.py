@@ -19,7 +19,7 @@ from service.api.deps import JobServiceDep
 from service.api.routes.jobs import BROKER_ERRORS, JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
-from service.jobs.store.events import EVENT_ID_PATTERN, event_order
+from service.jobs.store.records import EVENT_ID_PATTERN, event_order
 from service.state import state_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])

@@ -35,9 +35,8 @@ from core.jobs.parameters import JobKind, JobParameters
 from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs.scripts import load
 from service.jobs.store import keys
-from service.jobs.store.events import interruption_args
 from service.jobs.store.idempotency import Reservation, conflict
-from service.jobs.store.records import fields_of, progress_fields, read_record, record_of
+from service.jobs.store.records import fields_of, interruption_args, progress_fields, read_record, record_of
 from service.jobs.store.redis_client import broker_errors, connect
 
 ClaimStatus = Literal["held", "cancel_requested", "lost"]

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.datasets.archive import HARMLESS_BYTES, read_archive
-from service.datasets.files import Candidate, Skipped
-from service.datasets.limits import Limits
+from service.datasets.files import Candidate, Limits, Skipped
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 
 LIMITS = Limits(upload_bytes=2**30, image_bytes=1000, pixels=10**6, images=100, bytes=10 * HARMLESS_BYTES, seconds=60.0)

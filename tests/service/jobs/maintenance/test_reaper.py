@@ -1,32 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from celery import Celery
 
 from core.errors import BrokerUnavailableError
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.reaper import Reaped, Reaper
 from service.jobs.store.keys import QUEUED, TASK_NAME, leader_key, queue_key
 from service.jobs.store.store import JobStore
-from tests.service.jobs.store.test_fencing import together
 from tests.support.broker import Broker
 from tests.support.jobs import claimed, names, run_out, running, submit
 from tests.support.messages import take, waiting
-
-
-@pytest.fixture
-def app(broker: Broker) -> Iterator[Celery]:
-    app = make_celery(broker.url)
-    yield app
-    app.close()
-
-
-@pytest.fixture
-def dispatcher(app: Celery) -> Dispatcher:
-    return Dispatcher(app)
 
 
 @pytest.fixture
@@ -128,16 +111,6 @@ def test_a_worker_that_was_late_because_the_machine_stood_still_keeps_its_job(st
     assert store.get(claim.record.id).attempt == 1
 
 
-def test_many_reapers_at_once_resume_a_job_once(store: JobStore, dispatcher: Dispatcher) -> None:
-    job_id = running(store).record.id
-    run_out(store, job_id)
-    reapers = [Reaper(store, dispatcher) for _ in range(16)]
-    rounds = [together(lambda number: reapers[number].run_once()) for _ in range(6)]
-    assert sum(len(reaped.resumed) for each in rounds for reaped in each) == 1
-    assert waiting(store.client, "train") == [job_id]
-    assert names(store, job_id) == ["submitted", "claimed", "interrupted"]
-
-
 def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> None:
     job = submit(store)
     age(store, job.id)
@@ -147,20 +120,18 @@ def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> N
     assert reaper.run_once() == Reaped(sent_again=(job.id,))
 
 
-def test_a_broker_that_is_away_is_an_error_that_says_what_to_do(mortal_broker: Broker) -> None:
-    store = JobStore.open(mortal_broker.url)
+def test_broker_that_is_away_is_an_error_with_advice(
+    mortal_broker: Broker, mortal_store: JobStore, mortal_dispatcher: Dispatcher
+) -> None:
+    store, dispatcher = mortal_store, mortal_dispatcher
     job = submit(store)
-    app = make_celery(mortal_broker.url)
-    reaper, dispatcher = Reaper(store, Dispatcher(app)), Dispatcher(app)
     mortal_broker.kill()
     assert not dispatcher.send(job)
-    for ask in (reaper.run_once, lambda: store.get(job.id), store.list, lambda: submit(store)):
+    for use in (Reaper(store, dispatcher).run_once, lambda: store.get(job.id), store.list, lambda: submit(store)):
         with pytest.raises(BrokerUnavailableError, match="start it again"):
-            ask()
+            use()
     mortal_broker.restart()
     assert store.get(job.id) == job
     assert store.client.llen(queue_key("train")) == 0
     assert dispatcher.send(job)
     assert waiting(store.client, "train") == [job.id]
-    store.client.close()
-    app.close()

@@ -38,14 +38,6 @@ def test_the_same_request_again_is_the_same_job(store: JobStore, keys: Idempoten
     assert len(store.list().records) == 2
 
 
-def test_a_replay_can_be_told_from_a_new_job(store: JobStore, keys: IdempotencyKeys) -> None:
-    with keys.reserve("key", "train", SMALL) as reservation:
-        assert reservation.job_id is None
-        record = store.create("train", SMALL, request_id="r", traceparent=None, reservation=reservation)
-    with keys.reserve("key", "train", SMALL) as reservation:
-        assert reservation.job_id == record.id
-
-
 def test_the_key_of_another_request_is_refused(store: JobStore, keys: IdempotencyKeys) -> None:
     post(store, keys, "key")
     with pytest.raises(IdempotencyConflictError, match="different request"):

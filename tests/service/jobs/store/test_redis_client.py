@@ -5,7 +5,6 @@ from urllib.parse import quote
 import pytest
 
 from core.errors import BrokerUnavailableError, ConfigurationError
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.redis_client import celery_url, connect, connect_async
 from service.jobs.store.store import JobStore
@@ -33,13 +32,13 @@ def test_celery_and_the_store_use_the_same_socket_database_and_password(mortal_b
     link = mortal_broker.folder / "a b%20#?"
     link.symlink_to(mortal_broker.socket)
     url = f"unix://:{quote('p@ss w/rd', safe='')}@{quote(str(link))}?db=3"
-    store, app = JobStore.open(url), make_celery(url)
+    store, dispatcher = JobStore.open(url), Dispatcher(url)
     job = submit(store)
-    assert Dispatcher(app).send(job)
+    assert dispatcher.send(job)
     assert store.client.connection_pool.connection_kwargs["db"] == 3
     assert waiting(store.client, "train") == [job.id]
     store.client.close()
-    app.close()
+    dispatcher.app.close()
 
 
 @pytest.mark.parametrize("url", ["", "localhost:6379", "http://host", "amqp://host", "redis+socket:///run/s"])

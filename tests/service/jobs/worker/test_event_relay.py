@@ -6,10 +6,11 @@ import pytest
 
 from core.errors import BrokerUnavailableError
 from core.jobs.events import AddedEvent, Note, Permission, Permit, Progress, ReportedEvent, to_line
+from service.jobs.store.store import JobStore
 from service.jobs.worker.event_relay import MAX_PENDING, EventForwarder
 
 
-class MemoryStore:
+class MemoryStore(JobStore):
     def __init__(self) -> None:
         self.away = False
         self.done: list[object] = []

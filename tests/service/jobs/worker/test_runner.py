@@ -265,12 +265,6 @@ def test_cancelled_too_late_it_has_its_result_and_is_not_promoted(setup: RunnerS
     assert (record.state, record.result, setup.decided) == ("cancelled", {"reference": "mlp@7"}, [])
 
 
-def test_a_permit_is_granted_while_the_job_is_ours(setup: RunnerSetup) -> None:
-    record = setup.run('tell("result", result={"granted": [ask(1), ask(2, "publish")]})')
-    assert record.result == {"granted": [True, True]}
-    assert "permit" not in setup.jobs.kinds(record.id)
-
-
 def test_who_lost_the_job_may_not_write_and_is_killed(setup: RunnerSetup) -> None:
     """The old worker learns of the lost claim from its first request to the broker."""
     runner = setup.runner(STUBBORN, worker="old", job_lease_seconds=1)
@@ -291,15 +285,6 @@ def test_who_lost_the_job_may_not_write_and_is_killed(setup: RunnerSetup) -> Non
     assert setup.jobs.kinds(job) == ["submitted", "claimed", "note", "interrupted", "claimed"]
 
 
-def test_a_time_limit_reaches_the_child(setup: RunnerSetup) -> None:
-    record = setup.run(ENDLESS, job_seconds=0.5)
-    assert record.state == "failed"
-    assert record.error is not None
-    assert record.error.type == "TimeLimitError"
-    assert "DUET_JOB_SECONDS" in record.error.message
-    assert processes_of(record.id) == []
-
-
 def test_a_shutdown_gives_jobs_back_as_often_as_it_happens(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     for attempt in (1, 2, 3):
@@ -313,20 +298,25 @@ def test_a_shutdown_gives_jobs_back_as_often_as_it_happens(setup: RunnerSetup) -
     assert setup.jobs.store.get(job).state == "queued"
 
 
-def test_too_little_disk_is_noticed_before_the_start(setup: RunnerSetup) -> None:
-    record = setup.run(ENDLESS, job_free_mib=10**9)
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"job_seconds": 0.5}, "TimeLimitError", "DUET_JOB_SECONDS"),
+        ({"job_free_mib": 10**9}, "LowDiskError", "DUET_JOB_FREE_MIB"),
+        ({"training_python": "/none"}, "FileNotFoundError", "No such file"),
+    ],
+)
+def test_job_that_cannot_run_fails_with_its_reason(
+    setup: RunnerSetup, settings: dict[str, Any], kind: str, message: str
+) -> None:
+    record = setup.run(ENDLESS, **settings)
     assert record.state == "failed"
     assert record.error is not None
-    assert record.error.type == "LowDiskError"
-    assert "DUET_JOB_FREE_MIB" in record.error.message
-    assert setup.jobs.kinds(record.id) == ["submitted", "claimed", "finished"]
-
-
-def test_an_interpreter_that_is_not_there_fails_the_job(setup: RunnerSetup) -> None:
-    record = setup.run(ENDLESS, training_python=setup.folder / "none")
-    assert record.state == "failed"
-    assert record.error is not None
-    assert "No such file" in record.error.message
+    assert record.error.type == kind
+    assert message in record.error.message
+    assert processes_of(record.id) == []
+    started = "stage" in setup.jobs.kinds(record.id)
+    assert started == (kind == "TimeLimitError")
 
 
 @pytest.mark.parametrize("refusal", [None, CorruptVersionError("its files changed")])

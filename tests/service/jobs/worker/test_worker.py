@@ -142,7 +142,7 @@ def test_a_worker_that_starts_without_a_broker_waits_for_it(mortal_broker: Broke
     with workers(mortal_broker, tmp_path, double(tmp_path / "python", STEPS)) as start:
         worker = start()
         jobs = Jobs(mortal_broker)
-        jobs.until(lambda: worker.log.exists() and "takes jobs" in worker.log.read_text())
+        jobs.until(lambda: worker.log.exists() and "accepts jobs" in worker.log.read_text())
         mortal_broker.restart()
         job = jobs.submit(steps(1))
         assert jobs.wait(job).state == "succeeded"

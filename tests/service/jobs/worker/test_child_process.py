@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.jobs.worker.niceness import lower_priority
+from service.jobs.worker.child_process import lower_priority
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sessions are scheduled by Linux alone")
 

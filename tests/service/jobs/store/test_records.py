@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from core.jobs.events import Note
 from core.jobs.stored_event import FIRST
-from service.jobs.store.events import EVENT_ID_PATTERN, event_order, stored_event
+from service.jobs.store.records import EVENT_ID_PATTERN, event_order, stored_event
 from service.jobs.store.store import JobStore
 from tests.support.jobs import entries, notes, running
 

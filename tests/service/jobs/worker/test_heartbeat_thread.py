@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from service.jobs.worker.training_env_check import TrainingEnvironment
+from service.jobs.worker.heartbeat_thread import TrainingEnvironment
 from service.supervisor.training_env_state import SetupState, clear_setup, write_setup
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
