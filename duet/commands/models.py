@@ -107,7 +107,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
     if as_json:
         typer.echo(comparison.model_dump_json(indent=2))
         return
-    from duet.commands.model_comparison import print_comparison
+    from duet.commands.model_tables import print_comparison
 
     print_comparison(comparison)
 
