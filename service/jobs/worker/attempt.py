@@ -35,16 +35,7 @@ log = logging.getLogger("duet.jobs")
 
 
 class Attempt:
-    """One claim on a job and its child process.
-
-    Args:
-        store: renews the lease of the claim.
-        claim: the claim.
-        child: process of the job.
-        forwarder: forwards the child's events.
-        settings: duration of each lease, and time limit of the attempt.
-        stopping: set when the worker shuts down.
-    """
+    """One claim on a job and its child process; `stopping` is set when the worker shuts down."""
 
     def __init__(
         self,

@@ -29,14 +29,7 @@ MAX_PENDING = 1000
 
 
 class EventForwarder:
-    """Forwards the events of one attempt to the store.
-
-    Args:
-        store: receives the events.
-        job_id: of the job.
-        token: of the claim.
-        answer: sends a permission to the child.
-    """
+    """Forwards the events of one attempt to the store; `answer` sends a permission to the child."""
 
     def __init__(self, store: JobStore, job_id: str, token: int, answer: Callable[[Permission], None]) -> None:
         self._store = store

@@ -23,12 +23,7 @@ _PROBE_SECONDS = 60
 
 
 class TrainingEnvironment:
-    """Training environment of one interpreter, checked repeatedly.
-
-    Args:
-        python: interpreter of jobs; need not exist.
-        now: returns the current time in UTC.
-    """
+    """Training environment of one interpreter, which need not exist; checked repeatedly."""
 
     def __init__(self, python: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._python = python
@@ -68,15 +63,7 @@ class TrainingEnvironment:
 
 
 class HeartbeatThread:
-    """Sends heartbeats until stopped.
-
-    Args:
-        heartbeats: store of the reports.
-        environment: training environment of the jobs.
-        running: returns the ids of the running jobs.
-        settings: of the worker.
-        worker: its name.
-    """
+    """Sends the heartbeats of a worker; `running` returns the ids of its running jobs."""
 
     def __init__(
         self,

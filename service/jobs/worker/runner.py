@@ -38,11 +38,8 @@ class JobRunner:
     """Runs the jobs of a worker, each in the thread that calls `run`.
 
     Args:
-        store: of the jobs.
         send: wakes a worker for a requeued job.
         promote: applies the gate to published versions.
-        settings: of the worker.
-        worker: name of the worker.
     """
 
     def __init__(

@@ -18,9 +18,7 @@ from tests.support.messages import waiting
 WRITERS = 4
 
 
-def test_a_kill_of_the_broker_loses_no_job_and_no_event_that_it_acknowledged(
-    mortal_broker: Broker, mortal_store: JobStore
-) -> None:
+def test_killed_broker_loses_no_acknowledged_job_or_event(mortal_broker: Broker, mortal_store: JobStore) -> None:
     acknowledged: dict[str, tuple[Claim, list[str]]] = {}
     stop = threading.Event()
 

@@ -66,7 +66,7 @@ def worker(broker: Broker, *, concurrency: int, timers: str = "all") -> Iterator
 
 
 @pytest.mark.slow
-def test_a_worker_takes_what_it_can_start_and_survives_its_broker(
+def test_worker_takes_startable_jobs_and_survives_an_outage(
     mortal_broker: Broker, mortal_store: JobStore, mortal_dispatcher: Dispatcher
 ) -> None:
     store, client, dispatcher = mortal_store, mortal_store.client, mortal_dispatcher
@@ -113,7 +113,7 @@ def test_a_worker_takes_what_it_can_start_and_survives_its_broker(
 
 
 @pytest.mark.slow
-def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(
+def test_free_thread_takes_the_next_job_without_a_timer(
     broker: Broker, store: JobStore, dispatcher: Dispatcher
 ) -> None:
     """The thread requests the next message at once, not at the next of Celery's timers; none is due here."""
@@ -130,7 +130,7 @@ def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(
             store.client.rpush("let go", "one")
 
 
-def test_a_message_of_another_content_type_is_not_read() -> None:
+def test_celery_accepts_json_only() -> None:
     conf = make_celery("redis://127.0.0.1:1/0").conf
     assert list(conf.accept_content) == ["json"]
     assert (conf.task_serializer, conf.result_backend, conf.task_ignore_result) == ("json", "disabled", True)

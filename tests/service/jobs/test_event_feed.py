@@ -69,7 +69,7 @@ def _running(store: JobStore) -> tuple[str, int]:
     return claim.record.id, claim.token
 
 
-async def test_a_listener_hears_what_was_and_what_comes_until_the_end(broker: Broker, store: JobStore) -> None:
+async def test_follow_yields_past_and_future_events(broker: Broker, store: JobStore) -> None:
     job_id, token = _running(store)
     async with feed_of(broker) as feed:
         listener = Listener(feed, job_id).start()
@@ -85,7 +85,7 @@ async def test_a_listener_hears_what_was_and_what_comes_until_the_end(broker: Br
         assert feed.listeners == 0
 
 
-async def test_one_that_comes_back_hears_only_what_it_missed(broker: Broker, store: JobStore) -> None:
+async def test_follow_after_an_event_yields_the_rest(broker: Broker, store: JobStore) -> None:
     job_id, token = _running(store)
     async with feed_of(broker) as feed:
         first = Listener(feed, job_id).start()
@@ -102,7 +102,7 @@ async def test_one_that_comes_back_hears_only_what_it_missed(broker: Broker, sto
         assert nothing_more.events == []
 
 
-async def test_a_long_stream_is_told_whole(broker: Broker, store: JobStore) -> None:
+async def test_follow_yields_a_long_stream_completely(broker: Broker, store: JobStore) -> None:
     job_id, token = _running(store)
     store.append(job_id, token, [Note(text=str(i)) for i in range(1000)])
     store.finish(job_id, token, "succeeded")
@@ -112,7 +112,7 @@ async def test_a_long_stream_is_told_whole(broker: Broker, store: JobStore) -> N
     assert listener.kinds == ["submitted", "claimed", *["note"] * 1000, "finished"]
 
 
-async def test_a_job_that_is_tried_again_goes_on(broker: Broker, store: JobStore) -> None:
+async def test_follow_continues_past_a_retry(broker: Broker, store: JobStore) -> None:
     job_id, token = _running(store)
     store.finish(job_id, token, "failed")
     store.retry(job_id)
@@ -124,7 +124,7 @@ async def test_a_job_that_is_tried_again_goes_on(broker: Broker, store: JobStore
     assert listener.kinds == ["submitted", "claimed", "finished", "retried", "finished"]
 
 
-async def test_silence_is_told_now_and_then(broker: Broker, store: JobStore) -> None:
+async def test_follow_yields_heartbeats(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker, heartbeat_seconds=0.02) as feed:
         record = submit(store)
         listener = Listener(feed, record.id).start()
@@ -134,7 +134,7 @@ async def test_silence_is_told_now_and_then(broker: Broker, store: JobStore) -> 
     assert listener.kinds == ["submitted", "finished"]
 
 
-async def test_a_removed_job_ends_the_stream(broker: Broker, store: JobStore) -> None:
+async def test_follow_ends_when_the_job_is_removed(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker) as feed:
         listener = Listener(feed, submit(store).id).start()
         await listener.heard("submitted")
@@ -142,9 +142,7 @@ async def test_a_removed_job_ends_the_stream(broker: Broker, store: JobStore) ->
         await listener.ended()
 
 
-async def test_a_process_that_closes_lets_its_listeners_go_with_all_that_was_told(
-    broker: Broker, store: JobStore
-) -> None:
+async def test_follow_ends_when_the_process_closes(broker: Broker, store: JobStore) -> None:
     closing = False
     async with feed_of(broker, is_closing=lambda: closing) as feed:
         listeners = [Listener(feed, submit(store).id).start() for _ in range(5)]
@@ -158,7 +156,7 @@ async def test_a_process_that_closes_lets_its_listeners_go_with_all_that_was_tol
         assert late.kinds == ["submitted"]
 
 
-async def test_the_stream_goes_on_when_the_broker_is_back(mortal_broker: Broker, mortal_store: JobStore) -> None:
+async def test_follow_continues_after_an_outage(mortal_broker: Broker, mortal_store: JobStore) -> None:
     store = mortal_store
     job_id, token = _running(store)
     async with feed_of(mortal_broker, heartbeat_seconds=0.05) as feed:
@@ -175,7 +173,7 @@ async def test_the_stream_goes_on_when_the_broker_is_back(mortal_broker: Broker,
     assert len({event.id for event in listener.events}) == 4
 
 
-async def test_hundreds_that_listen_share_a_few_connections(broker: Broker, store: JobStore) -> None:
+async def test_hundreds_of_listeners_share_connections(broker: Broker, store: JobStore) -> None:
     job_id, token = _running(store)
     other_id, _ = _running(store)
     async with feed_of(broker) as feed:
@@ -200,7 +198,7 @@ async def test_hundreds_that_listen_share_a_few_connections(broker: Broker, stor
         await until(lambda: asyncio.sleep(0, feed.listeners == 0))
 
 
-async def test_there_is_room_for_so_many(broker: Broker, store: JobStore) -> None:
+async def test_check_capacity_at_the_limit_raises(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker, most=1) as feed:
         feed.check_capacity()
         listener = Listener(feed, submit(store).id).start()

@@ -63,7 +63,7 @@ def test_maintenance_survives_an_outage_and_logs_it_once(
     assert "failed" not in caplog.text
 
 
-def test_a_defect_in_a_round_is_logged_and_the_next_round_comes(
+def test_failed_round_is_logged_and_the_loop_continues(
     store: JobStore, dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     rounds = []

@@ -22,7 +22,7 @@ def age(store: JobStore, job_id: str) -> None:
     assert store.client.zadd(QUEUED, {job_id: 1}, xx=True, ch=True) == 1
 
 
-def test_a_message_holds_the_id_alone_and_names_the_task(store: JobStore, dispatcher: Dispatcher) -> None:
+def test_message_has_the_job_id_and_the_task_name(store: JobStore, dispatcher: Dispatcher) -> None:
     job = submit(store)
     assert dispatcher.send(job)
     message = take(store.client, "train")
@@ -31,14 +31,14 @@ def test_a_message_holds_the_id_alone_and_names_the_task(store: JobStore, dispat
     assert waiting(store.client, "train") == []
 
 
-def test_each_kind_has_a_queue_of_its_own(store: JobStore, dispatcher: Dispatcher) -> None:
+def test_each_kind_of_job_has_its_queue(store: JobStore, dispatcher: Dispatcher) -> None:
     train, evaluate = submit(store), submit(store, "evaluate")
     dispatcher.send(evaluate)
     dispatcher.send(train)
     assert (waiting(store.client, "train"), waiting(store.client, "evaluate")) == ([train.id], [evaluate.id])
 
 
-def test_a_job_that_was_recorded_but_never_sent_is_sent(store: JobStore, reaper: Reaper) -> None:
+def test_job_without_a_message_is_sent(store: JobStore, reaper: Reaper) -> None:
     job = submit(store)
     assert reaper.run_once() == Reaped()  # it may be about to be sent
     age(store, job.id)
@@ -47,7 +47,7 @@ def test_a_job_that_was_recorded_but_never_sent_is_sent(store: JobStore, reaper:
     assert reaper.run_once() == Reaped()
 
 
-def test_a_job_that_waits_its_turn_is_not_sent_again(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
+def test_waiting_job_is_not_resent(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
     jobs = [submit(store) for _ in range(3)]
     for job in jobs:
         dispatcher.send(job)
@@ -56,9 +56,7 @@ def test_a_job_that_waits_its_turn_is_not_sent_again(store: JobStore, dispatcher
     assert waiting(store.client, "train") == [job.id for job in jobs]
 
 
-def test_a_message_that_a_dead_worker_took_with_it_is_sent_again(
-    store: JobStore, dispatcher: Dispatcher, reaper: Reaper
-) -> None:
+def test_message_lost_with_its_worker_is_resent(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
     jobs = [submit(store) for _ in range(2)]
     other = submit(store, "evaluate")
     for job in (*jobs, other):
@@ -92,7 +90,7 @@ def test_a_job_whose_worker_died_is_resumed_once_and_then_given_up(store: JobSto
     assert names(store, job_id) == ["submitted", "claimed", "interrupted", "claimed", "interrupted", "finished"]
 
 
-def test_a_job_that_was_being_cancelled_when_its_worker_died_is_cancelled(store: JobStore, reaper: Reaper) -> None:
+def test_cancelling_job_of_a_dead_worker_is_cancelled(store: JobStore, reaper: Reaper) -> None:
     job_id = running(store).record.id
     store.request_cancel(job_id)
     run_out(store, job_id)
@@ -101,7 +99,7 @@ def test_a_job_that_was_being_cancelled_when_its_worker_died_is_cancelled(store:
     assert store.get(job_id).state == "cancelled"
 
 
-def test_a_worker_that_was_late_because_the_machine_stood_still_keeps_its_job(store: JobStore, reaper: Reaper) -> None:
+def test_late_renewal_after_a_pause_keeps_the_job(store: JobStore, reaper: Reaper) -> None:
     claim = running(store)
     for _ in range(3):
         run_out(store, claim.record.id)
@@ -111,7 +109,7 @@ def test_a_worker_that_was_late_because_the_machine_stood_still_keeps_its_job(st
     assert store.get(claim.record.id).attempt == 1
 
 
-def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> None:
+def test_second_reaper_does_nothing(store: JobStore, reaper: Reaper) -> None:
     job = submit(store)
     age(store, job.id)
     store.client.set(leader_key("reaper"), "another process", px=60_000)

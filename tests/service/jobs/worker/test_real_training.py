@@ -77,7 +77,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         house.jobs.store.client.close()
 
 
-def test_train_kill_the_child_kill_the_worker_evaluate(house: House) -> None:
+def test_real_training_survives_killed_child_and_worker(house: House) -> None:
     """After a kill of the child and of the worker, the run resumes and ends with the weights of an undisturbed run."""
     jobs, worker = house.jobs, house.worker()
     whole = house.train()
