@@ -39,16 +39,9 @@ def evaluate_robustness(
     quick: bool,
     all_images: bool,
 ) -> None:
-    """Measure each version, write its record, print a table and draw figures.
+    """Measure one or two versions, write their records to `reports`, print a table and draw figures.
 
-    Args:
-        repository: repository of the versions.
-        manifests: manifests of one or two versions.
-        images: the data set.
-        reports: folder of the records.
-        threads: number of onnxruntime threads.
-        quick: a few images only.
-        all_images: all test images instead of a subset.
+    `quick` takes a few test images, `all_images` takes all, and otherwise a subset is measured.
     """
     from core.records.base import write_report
     from core.records.paths import figures_folder, report_path

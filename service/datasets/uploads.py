@@ -80,7 +80,17 @@ class DatasetUploader:
             raise TooManyUploadsError(self._running)
         self._running += 1
         try:
-            return await self._receive(name, label, content_type, length, receive, started)
+            staging = await self._in_thread(lambda: Staging(self._home))
+            try:
+                await spool(receive, staging.body, self._threads, self._limits, length=length, started=started)
+                # Shielded: after a cancellation the thread continues and needs the folder.
+                return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
+            finally:
+                self._threads.submit(staging.close)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFullError from error
+            raise
         finally:
             self._running -= 1
 
@@ -95,27 +105,6 @@ class DatasetUploader:
     def close(self) -> None:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()
-
-    async def _receive(
-        self,
-        name: str,
-        label: str | None,
-        content_type: str,
-        length: int | None,
-        receive: Receive,
-        started: float,
-    ) -> tuple[LabelledFolder, UploadSummary]:
-        staging = await self._in_thread(lambda: Staging(self._home))
-        try:
-            await spool(receive, staging.body, self._threads, self._limits, length=length, started=started)
-            # Shielded: after a cancellation the thread continues and needs the folder.
-            return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
-        except OSError as error:
-            if error.errno in _FULL:
-                raise StorageFullError from error
-            raise
-        finally:
-            self._threads.submit(staging.close)
 
     def _add(
         self, staging: Staging, name: str, label: str | None, content_type: str

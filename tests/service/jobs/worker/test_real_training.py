@@ -147,7 +147,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 FILLED = """
 from pathlib import Path
-from training import pipeline
+from training.pipeline import train as pipeline
 publish_version = pipeline.publish_version
 def fill_then_publish(classifier, origin, images, repository, family, **more):
     filler = repository.home_models.parent / "filler"
