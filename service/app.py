@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from core.records.paths import REPORTS_NAME
+from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.api.routes import (

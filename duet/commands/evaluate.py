@@ -41,7 +41,7 @@ def evaluate(
     from core.cores import available_cores
     from core.files.durable import atomic_replace
     from core.files.home import duet_home, ensure_home
-    from core.records.paths import REPORTS_NAME
+    from core.records.lookup import REPORTS_NAME
     from core.repository.repository import ModelRepository
     from training.evaluation.reproduce import TOLERANCE, disagreements, evaluate_version, published_evaluation
     from training.pipeline.requests import images_for

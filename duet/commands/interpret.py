@@ -43,7 +43,7 @@ def interpret(
     """Explain two versions, check the explanations, maximize activations, and analyze their errors."""
     require_training("duet interpret")
     from core.files.home import duet_home, ensure_home
-    from core.records.paths import REPORTS_NAME
+    from core.records.lookup import REPORTS_NAME
     from core.repository.repository import ModelRepository
     from training.analysis.interpret import commands
 

@@ -16,9 +16,9 @@ from core.comparison.schemas import EvaluatedModel, MetricsComparison
 from core.gate.report import GateReport
 from core.records.latency import Latency
 from core.repository.alias_files import Promotion
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.repository.repository import Layer
+from core.statistics.intervals import ConfidenceInterval
 
 _NARROW = ("check", "version", "layer", "created", "time", "champion", ">parameters")
 _Row = tuple[str, ...]

@@ -91,7 +91,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
     from core.comparison.compare import VersionComparer
     from core.comparison.evaluated import read_evaluated
     from core.files.home import duet_home
-    from core.records.paths import report_layers
+    from core.records.lookup import report_layers
 
     repository = _open()
     one, other = (
@@ -110,7 +110,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
 def gate(reference: Reference, as_json: AsJson = False) -> None:
     """Evaluate the promotion gate for a version without promoting it; exit code 1 if it refuses."""
     require_gate("duet models gate")
-    from core.gate.assess import assess
+    from core.gate.promotion import assess
     from service.settings import read_settings
 
     repository = _open()

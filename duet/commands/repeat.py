@@ -39,8 +39,7 @@ def repeat(
     from pathlib import Path
 
     from core.cores import available_cores
-    from core.files.home import duet_home, ensure_home
-    from core.files.run_paths import named_run
+    from core.files.home import duet_home, ensure_home, named_run
     from core.recipes import RecipeConfig, parse_override, recipe_config
     from core.repository.repository import ModelRepository
     from training.fit.dtype import pick_device

@@ -33,7 +33,7 @@ def report(
     """
     require_training("duet report")
     from core.files.home import duet_home, ensure_home, shipped_models
-    from core.records.paths import REPORTS_NAME, report_layers
+    from core.records.lookup import REPORTS_NAME, report_layers
     from core.repository.repository import MODELS_NAME, ModelRepository
     from training.analysis.report.make import ReportContext
     from training.analysis.report.write import make_report, write_docs, write_page, write_records

@@ -15,9 +15,9 @@ from duet.commands.common import progress_bar
 
 if TYPE_CHECKING:
     from core.records.robustness import ConditionFigure, Robustness
-    from core.repository.confidence_interval import ConfidenceInterval
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
+    from core.statistics.intervals import ConfidenceInterval
     from training.data.split_dataset import Images
 
 
@@ -44,7 +44,7 @@ def evaluate_robustness(
     `quick` takes a few test images, `all_images` takes all, and otherwise a subset is measured.
     """
     from core.records.base import write_report
-    from core.records.paths import figures_folder, report_path
+    from core.records.lookup import figures_folder, report_path
     from training.analysis.robustness.figures import write_robustness_figures
     from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
@@ -85,7 +85,7 @@ def _measure_holdout(
     """Write the record of corrupted holdout images if the version has none."""
     from core.gate.holdout import read_corrupted
     from core.records.base import ReportedModel, write_report
-    from core.records.paths import report_path
+    from core.records.lookup import report_path
     from core.repository.manifest import GRAPHS
     from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 
@@ -102,7 +102,7 @@ def _print(reports: Sequence[Robustness]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from core.records.display_names import plain
+    from core.records.base import plain
     from core.records.robustness import mean_accuracies
 
     data = reports[0].data

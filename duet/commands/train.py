@@ -54,8 +54,7 @@ def train(
     require_training("duet train")
     from core.cores import available_cores
     from core.errors import ConfigurationError
-    from core.files.home import duet_home, ensure_home
-    from core.files.run_paths import named_run
+    from core.files.home import duet_home, ensure_home, named_run
     from core.images.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository

@@ -15,8 +15,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from core.errors import BrokerUnavailableError
+from core.jobs.events import StoredEvent
 from core.jobs.records import FINAL_STATES
-from core.jobs.stored_event import StoredEvent
 from service.errors import TooManyStreamsError
 from service.jobs.store.keys import events_key, job_key
 from service.jobs.store.records import event_order, stored_event

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from core.files.run_paths import LOG_NAME, named_run
+from core.files.home import LOG_NAME, named_run
 
 _CHUNK_BYTES = 64 * 1024
 

@@ -8,8 +8,8 @@ import pytest
 
 from core.records.base import read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.records.lookup import report_path
 from core.records.mistakes import Mistakes
-from core.records.paths import report_path
 from core.records.robustness import Robustness
 from core.repository.manifest import MANIFEST_NAME
 from tests.support.duet_command import Duet, duet_command

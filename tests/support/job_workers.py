@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.jobs.events import AddedEvent, ReportedEvent
+from core.jobs.events import FIRST, AddedEvent, ReportedEvent, StoredEvent
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
 from core.jobs.records import JobRecord
-from core.jobs.stored_event import FIRST, StoredEvent
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.keys import events_key
 from service.jobs.store.records import stored_event

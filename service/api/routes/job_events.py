@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import UnknownJobError
-from core.jobs.stored_event import FIRST, StoredEvent
+from core.jobs.events import FIRST, StoredEvent
 from service.api.deps import JobServiceDep
 from service.api.routes.jobs import BROKER_ERRORS, JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses

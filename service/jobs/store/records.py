@@ -17,11 +17,11 @@ from core.jobs.events import (
     Progress,
     ReportedEvent,
     Stage,
+    StoredEvent,
     read_job_event,
     to_text,
 )
 from core.jobs.records import JobFailure, JobRecord
-from core.jobs.stored_event import StoredEvent
 
 PROGRESS_PREFIX = "progress."
 MAX_RESUMPTIONS = 1

@@ -11,10 +11,9 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from core.errors import BrokerUnavailableError, DuetError, LostClaimError
-from core.files.disk_space import MIB, require_space
-from core.files.home import ensure_home
+from core.files.home import MIB, ensure_home, require_space
 from core.gate.promotion import promote_on_evidence
-from core.gate.thresholds import GateThresholds
+from core.gate.report import GateThresholds
 from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
 from core.jobs.records import JobFailure, JobRecord

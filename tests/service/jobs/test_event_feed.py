@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from core.jobs.events import Note, Stage
-from core.jobs.stored_event import FIRST, StoredEvent
+from core.jobs.events import FIRST, Note, Stage, StoredEvent
 from service.errors import TooManyStreamsError
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.redis_client import connect_async

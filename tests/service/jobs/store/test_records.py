@@ -3,8 +3,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from core.jobs.events import Note
-from core.jobs.stored_event import FIRST
+from core.jobs.events import FIRST, Note
 from service.jobs.store.records import EVENT_ID_PATTERN, event_order, stored_event
 from service.jobs.store.store import JobStore
 from tests.support.jobs import entries, notes, running

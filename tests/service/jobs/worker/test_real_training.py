@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from core.jobs.events import FitStarted
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.repository.champions import history
-from core.repository.evaluation_records import list_records
+from core.repository.evaluation import list_records
 from core.repository.repository import ModelRepository
 from tests.support.broker import Broker, running_broker
 from tests.support.job_children import real_child
