@@ -12,13 +12,11 @@ from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
 from duet.commands.interpret import interpret
-from duet.commands.key import key
 from duet.commands.repeat import repeat
 from duet.commands.report import report
-from duet.commands.serve import serve
+from duet.commands.serve import key, serve, worker
 from duet.commands.train import train
 from duet.commands.tune import tune
-from duet.commands.worker import worker
 
 app = typer.Typer(
     name="duet",

@@ -29,7 +29,7 @@ from service.api.routes import (
     v2,
     view,
 )
-from service.datasets.limits import limits_of
+from service.datasets.files import limits_of
 from service.datasets.uploads import DatasetUploader
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder

@@ -7,15 +7,16 @@ from typing import Self
 
 import httpx
 
-from duet.client.connection import Connection
+from core.schemas.api import Liveness, Readiness
+from duet.client.connection import Connection, parsed
 from duet.client.datasets import DatasetMethods
+from duet.client.errors import AnswerError, NotReadyError, UnexpectedResponseError, UnreachableError
 from duet.client.jobs import JobMethods
 from duet.client.models import ModelMethods
 from duet.client.predictions import PredictionMethods
-from duet.client.server import ServerMethods
 
 
-class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, ServerMethods):
+class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
     """Client of one service over keep-alive connections; use it in a `with` block or call `close`.
 
         with Client() as duet:
@@ -61,3 +62,27 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, Server
     def close(self) -> None:
         """Close all connections."""
         self._connection.http.close()
+
+    def readiness(self) -> Readiness:
+        """Return the served version of each model; raises `NotReadyError`, without retries, if not ready."""
+        return parsed(self._connection.sent_once("GET", "/readyz"), Readiness)
+
+    def ready(self) -> bool:
+        """Return whether the service responds and has loaded its champions."""
+        try:
+            self.readiness()
+        except (NotReadyError, UnreachableError, UnexpectedResponseError):
+            return False
+        return True
+
+    def live(self) -> bool:
+        """Return whether the service responds."""
+        try:
+            parsed(self._connection.sent_once("GET", "/livez"), Liveness)
+        except (AnswerError, UnreachableError, UnexpectedResponseError):
+            return False
+        return True
+
+    def metrics(self) -> str:
+        """Return the metrics in the Prometheus text format."""
+        return self._connection.request("GET", "/metrics").text

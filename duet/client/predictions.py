@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import httpx
 
@@ -11,8 +11,36 @@ from core.repository.manifest import Precision
 from core.schemas.api import CompareResponse, Prediction, PredictResponse, SaliencyResponse
 from duet.client.connection import Methods, drop_none, parsed
 from duet.client.errors import ClientError
-from duet.client.explanations import ExplanationOptions, Explanations, Layout, joined
 from duet.client.images import Crop, FilePart, ImageInput, as_parameter, file_part
+
+Explanations: TypeAlias = str | Sequence[str]
+"""One or more of saliency, input_x_gradient, smoothgrad, integrated_gradients, grad_cam and occlusion."""
+
+Layout: TypeAlias = Literal["side_by_side", "blend", "map"]
+
+
+class ExplanationOptions(TypedDict, total=False):
+    """Parameters of `POST /saliency`; omitted ones have the service's defaults.
+
+    Attributes:
+        target: class to explain, by label or index; by default the predicted class.
+        steps: number of points on the path of integrated gradients.
+        samples: number of noisy copies for SmoothGrad.
+        noise: standard deviation of the SmoothGrad noise, for pixels in [0, 1].
+        seed: seed of the SmoothGrad noise.
+        window: side of the occluding square, in pixels of the model's input.
+        stride: distance between two occluding squares, in pixels.
+        baseline: start of the path of integrated gradients and fill of the occluding square.
+    """
+
+    target: str | int
+    steps: int
+    samples: int
+    noise: float
+    seed: int
+    window: int
+    stride: int
+    baseline: Literal["black", "white", "mean", "blur"]
 
 
 class PredictionMethods(Methods):
@@ -95,7 +123,7 @@ class PredictionMethods(Methods):
         query = {"models": ",".join(models), "precision": precision, "top_k": top_k, "layout": layout, **options}
         query["crop"] = as_parameter(crop)
         if saliency is not None:
-            query |= {"saliency": joined(saliency), "format": "json"}
+            query |= {"saliency": _joined(saliency), "format": "json"}
         return parsed(self._ask("/compare", [file_part(image, 0)], query), CompareResponse)
 
     def saliency(
@@ -123,7 +151,7 @@ class PredictionMethods(Methods):
                 lists the available ones.
             ConflictError: the version was published without the graph that the method needs.
         """
-        query = {"model": model, "version": version, "method": joined(method), **options, "format": "json"}
+        query = {"model": model, "version": version, "method": _joined(method), **options, "format": "json"}
         query["crop"] = as_parameter(crop)
         return parsed(self._ask("/saliency", [file_part(image, 0)], query), SaliencyResponse)
 
@@ -139,9 +167,13 @@ class PredictionMethods(Methods):
         **options: Unpack[ExplanationOptions],
     ) -> bytes:
         """Return the maps of `saliency` as a PNG file, beside the image, blended with it, or alone."""
-        query = {"model": model, "version": version, "method": joined(method), "layout": layout, **options}
+        query = {"model": model, "version": version, "method": _joined(method), "layout": layout, **options}
         query["crop"] = as_parameter(crop)
         return self._ask("/saliency", [file_part(image, 0)], {**query, "format": "png"}).content
 
     def _ask(self, path: str, parts: list[FilePart], query: Mapping[str, Any]) -> httpx.Response:
         return self._connection.request("POST", path, files=parts, params=drop_none(query))
+
+
+def _joined(methods: Explanations) -> str:
+    return methods if isinstance(methods, str) else ",".join(methods)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import ConfigurationError
-from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.common import DataDir, DataOfVersion, Download, Threads, note
 from duet.commands.extras import require_training
 from duet.commands.robustness import evaluate_robustness
 
@@ -54,7 +54,7 @@ def evaluate(
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
     folder = repository.folder(family, version)
-    images = images_for(manifest, data, data_dir=data_dir, download=download, note=_say)
+    images = images_for(manifest, data, data_dir=data_dir, download=download, note=note)
     measured = evaluate_version(folder, manifest, images, threads=threads or available_cores())
     for precision in measured.scores:
         _print(manifest.reference, measured, precision)
@@ -83,10 +83,6 @@ def evaluate(
         typer.echo(f"{manifest.reference}: {len(differences)} figures differ from evaluation.json", err=True)
         raise typer.Exit(1)
     typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures within {TOLERANCE:g}")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
 
 
 def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None:

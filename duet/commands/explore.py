@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Download
+from duet.commands.common import Data, DataDir, Download, note, progress_bar
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
@@ -22,17 +22,13 @@ def explore(
 ) -> None:
     """Analyze a data set: writes explore.json, PNG figures and index.html."""
     require_training("duet explore")
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from core.files.home import duet_home, ensure_home
     from training.analysis.explore.explore import explore as explore_dataset
     from training.data.load import load_images
 
-    images = load_images(data, data_dir, download=download, note=lambda text: typer.echo(text, err=True))
+    images = load_images(data, data_dir, download=download, note=note)
     folder = out or ensure_home(duet_home()) / "explore" / data
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with progress_bar() as progress:
         findings = explore_dataset(images.dataset, images.split, folder, progress)
     for line in _summary(findings):
         typer.echo(line)

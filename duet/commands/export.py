@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.data import DataDir, DataOfVersion, Download
+from duet.commands.common import DataDir, DataOfVersion, Download
 from duet.commands.extras import require_training
 
 

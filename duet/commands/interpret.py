@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.common import DataDir, DataOfVersion, Download, Threads, note, progress_bar
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from core.records.explanations import Explanations
     from core.records.mistakes import Mistakes
+    from core.repository.repository import ModelRepository
+    from training.analysis.interpret.commands import Work
 
 
 class Part(StrEnum):
@@ -44,25 +42,27 @@ def interpret(
 ) -> None:
     """Explain two versions, check the explanations, maximize activations, and analyze their errors."""
     require_training("duet interpret")
-    import torch
-
-    from core.cores import available_cores
     from core.files.home import duet_home, ensure_home
     from core.records.lookup import REPORTS_NAME
     from core.repository.repository import ModelRepository
     from training.analysis.interpret import commands
-    from training.analysis.interpret.activations import Model
-    from training.pipeline.requests import images_for
 
-    repository = ModelRepository.open()
-    manifests = [repository.verify(*repository.resolve(reference)) for reference in (first, second)]
-    one, other = (Model(each, repository.folder(each.family, each.version)) for each in manifests)
-    images = images_for(manifests[0], data, data_dir=data_dir, download=download, note=_say)
-    threads = threads or available_cores()
-    torch.set_num_threads(threads)
-    folder = out or ensure_home(duet_home()) / REPORTS_NAME
-    work = commands.Work((one, other), images, folder, threads=threads, quick=quick)
-    with _progress() as progress:
+    work = open_work(
+        ModelRepository.open(),
+        (first, second),
+        out or ensure_home(duet_home()) / REPORTS_NAME,
+        data=data,
+        data_dir=data_dir,
+        download=download,
+        threads=threads,
+        quick=quick,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def progress(name: str, done: int, of: int) -> None:
+            bar.update(task, description=name, completed=done, total=of)
+
         if not only or Part.EXPLANATIONS in only:
             for report in commands.explanations(work, target, progress):
                 _say_explanations(report)
@@ -74,22 +74,34 @@ def interpret(
                 )
         if not only or Part.MISTAKES in only:
             _say_mistakes(commands.mistakes(work, progress))
-    typer.echo(f"records and figures: {folder}")
+    typer.echo(f"records and figures: {work.folder}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def open_work(
+    repository: ModelRepository,
+    references: tuple[str, str],
+    folder: Path,
+    *,
+    data: str | None,
+    data_dir: Path | None,
+    download: bool,
+    threads: int | None,
+    quick: bool,
+) -> Work:
+    """Open two versions and their images for measurements whose records go to `folder`; sets torch's threads."""
+    import torch
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda name, done, of: progress.update(task, description=name, completed=done, total=of)
+    from core.cores import available_cores
+    from training.analysis.interpret.activations import Model
+    from training.analysis.interpret.commands import Work
+    from training.pipeline.requests import images_for
 
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    manifests = [repository.verify(*repository.resolve(reference)) for reference in references]
+    one, other = (Model(each, repository.folder(each.family, each.version)) for each in manifests)
+    images = images_for(manifests[0], data, data_dir=data_dir, download=download, note=note)
+    threads = threads or available_cores()
+    torch.set_num_threads(threads)
+    return Work((one, other), images, folder, threads=threads, quick=quick)
 
 
 def _say_explanations(report: Explanations) -> None:

@@ -25,9 +25,7 @@ Actor = Annotated[str | None, typer.Option("--actor", help="Name for the audit t
 @app.command("list")
 def list_versions(as_json: AsJson = False) -> None:
     """List all versions with champion mark, layer, test accuracy, parameters and size."""
-    from core.repository.repository import ModelRepository
-
-    repository = ModelRepository.open()
+    repository = _open()
     champions = repository.champions()
     rows = [
         _summary(repository, family, version, champion=champions.get(family) == version)
@@ -47,9 +45,7 @@ def list_versions(as_json: AsJson = False) -> None:
 @app.command()
 def show(reference: Reference, as_json: AsJson = False) -> None:
     """Print the manifest of a version: recipe, data, environment, scores and files."""
-    from core.repository.repository import ModelRepository
-
-    repository = ModelRepository.open()
+    repository = _open()
     family, version = repository.resolve(reference)
     manifest = repository.manifest(family, version)
     if as_json:
@@ -72,9 +68,8 @@ def verify(
 ) -> None:
     """Compare the SHA-256 of every file with the manifest; exit code 1 if any differs."""
     from core.errors import RepositoryError
-    from core.repository.repository import ModelRepository
 
-    repository = ModelRepository.open()
+    repository = _open()
     results: list[dict[str, Any]] = []
     for reference in references or _all_references(repository):
         try:
@@ -97,9 +92,8 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
     from core.comparison.evaluated import read_evaluated
     from core.files.home import duet_home
     from core.records.lookup import report_layers
-    from core.repository.repository import ModelRepository
 
-    repository = ModelRepository.open()
+    repository = _open()
     one, other = (
         read_evaluated(repository, repository.manifest(*repository.resolve(reference))) for reference in (first, second)
     )
@@ -107,7 +101,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
     if as_json:
         typer.echo(comparison.model_dump_json(indent=2))
         return
-    from duet.commands.model_comparison import print_comparison
+    from duet.commands.model_tables import print_comparison
 
     print_comparison(comparison)
 
@@ -117,10 +111,9 @@ def gate(reference: Reference, as_json: AsJson = False) -> None:
     """Evaluate the promotion gate for a version without promoting it; exit code 1 if it refuses."""
     require_gate("duet models gate")
     from core.gate.promotion import assess
-    from core.repository.repository import ModelRepository
     from service.settings import read_settings
 
-    repository = ModelRepository.open()
+    repository = _open()
     report = assess(repository, *repository.resolve(reference), read_settings().gate)
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
@@ -141,10 +134,9 @@ def promote(
     """Make a version the champion of its family if it passes the gate; exit code 1 if not."""
     require_gate("duet models promote")
     from core.gate.promotion import promote_on_evidence
-    from core.repository.repository import ModelRepository
     from service.settings import read_settings
 
-    repository = ModelRepository.open()
+    repository = _open()
     family, version = repository.resolve(reference)
     decision = promote_on_evidence(
         repository,
@@ -165,7 +157,7 @@ def promote(
         typer.echo(f"duet: {family}@{version} was not promoted: --force promotes it despite the gate", err=True)
         raise typer.Exit(1)
     if not as_json:
-        _print_move(decision.promotion, as_json=False)
+        _print_move(decision.promotion)
 
 
 @app.command()
@@ -177,9 +169,12 @@ def rollback(
 ) -> None:
     """Restore the previous champion, one step further back per call."""
     from core.repository.champions import rollback as roll_back
-    from core.repository.repository import ModelRepository
 
-    _print_move(roll_back(ModelRepository.open(), family, actor=actor or _login(), reason=reason), as_json)
+    promotion = roll_back(_open(), family, actor=actor or _login(), reason=reason)
+    if as_json:
+        _print_json(promotion.model_dump(mode="json"))
+    else:
+        _print_move(promotion)
 
 
 @app.command()
@@ -189,9 +184,8 @@ def history(
 ) -> None:
     """Print the audit trail of promotions and rollbacks, oldest first."""
     from core.repository.champions import history as read_history
-    from core.repository.repository import ModelRepository
 
-    promotions = read_history(ModelRepository.open(), family)
+    promotions = read_history(_open(), family)
     if as_json:
         _print_json([promotion.model_dump(mode="json") for promotion in promotions])
     elif promotions:
@@ -202,21 +196,18 @@ def history(
         typer.echo("no promotions or rollbacks yet")
 
 
+def _open() -> ModelRepository:
+    from core.repository.repository import ModelRepository
+
+    return ModelRepository.open()
+
+
 def _summary(repository: ModelRepository, family: str, version: int, *, champion: bool) -> dict[str, Any]:
     """Return a row of the list; a version with an unreadable manifest has an `error` and no figures."""
     from core.errors import RepositoryError
 
-    row: dict[str, Any] = {
-        "family": family,
-        "version": version,
-        "champion": champion,
-        "layer": None,
-        "created_at": None,
-        "test_accuracy": None,
-        "parameters": None,
-        "bytes": None,
-        "error": None,
-    }
+    unknown = dict.fromkeys(("layer", "created_at", "test_accuracy", "parameters", "bytes", "error"))
+    row: dict[str, Any] = {"family": family, "version": version, "champion": champion, **unknown}
     try:
         manifest = repository.manifest(family, version)
         return row | {
@@ -262,10 +253,8 @@ def _print_report(report: GateReport) -> None:
         print_verdicts(report)
 
 
-def _print_move(promotion: Promotion, as_json: bool) -> None:
-    if as_json:
-        _print_json(promotion.model_dump(mode="json"))
-    elif promotion.entry == 0:
+def _print_move(promotion: Promotion) -> None:
+    if promotion.entry == 0:
         typer.echo(f"{promotion.family}@{promotion.to_version} is already the champion: nothing changed")
     else:
         before = "none" if promotion.from_version is None else str(promotion.from_version)

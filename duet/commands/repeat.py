@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import DataDir, Download, Threads
+from duet.commands.common import DataDir, Download, Overrides, Threads
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def repeat(
     data_dir: DataDir = None,
     download: Download = False,
     threads: Threads = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Train RECIPE on CIFAR-10 with several seeds; if interrupted, run the same command again to resume.
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from core.errors import ConfigurationError
-from duet.commands.data import DataDir, DataOfVersion, Download, Threads
+from duet.commands.common import DataDir, DataOfVersion, Download, Threads, note, progress_bar
 from duet.commands.extras import require_training
+from duet.commands.interpret import open_work
 
 
 def report(
@@ -31,19 +32,11 @@ def report(
     Missing or outdated records are measured first. If interrupted, run the same command again to resume.
     """
     require_training("duet report")
-    import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from core.cores import available_cores
     from core.files.home import duet_home, ensure_home, shipped_models
     from core.records.lookup import REPORTS_NAME, report_layers
     from core.repository.repository import MODELS_NAME, ModelRepository
-    from training.analysis.interpret.activations import Model
-    from training.analysis.interpret.commands import Work
     from training.analysis.report.make import ReportContext
     from training.analysis.report.write import make_report, write_docs, write_page, write_records
-    from training.pipeline.requests import images_for
 
     repository = ModelRepository.open()
     project = shipped_models().parent
@@ -56,23 +49,21 @@ def report(
             )
         # The page in docs/ describes the shipped champions, not those of DUET_HOME.
         repository = ModelRepository(home_models=duet_home() / "no-models", shipped=shipped_models())
-    manifests = [repository.verify(*repository.resolve(reference)) for reference in (first, second)]
-    one, other = (Model(each, repository.folder(each.family, each.version)) for each in manifests)
-    images = images_for(manifests[0], data, data_dir=data_dir, download=download, note=_say)
-    threads = threads or available_cores()
-    torch.set_num_threads(threads)
     home = ensure_home(duet_home())
     layers = report_layers(home)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        work = Work((one, other), images, layers[0], threads=threads, quick=quick)
-        context = ReportContext(work, layers, home, progress, note=_say)
-        made = make_report(context)
+    work = open_work(
+        repository,
+        (first, second),
+        layers[0],
+        data=data,
+        data_dir=data_dir,
+        download=download,
+        threads=threads,
+        quick=quick,
+    )
+    with progress_bar() as progress:
+        made = make_report(ReportContext(work, layers, home, progress, note=note))
     typer.echo(f"page: {write_page(made, out or home / 'report')}")
     if docs:
         write_records(made.findings, shipped_models() / REPORTS_NAME)
         typer.echo(f"updated: {write_docs(made, project / 'docs')}, {shipped_models() / REPORTS_NAME}")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from duet.commands.common import progress_bar
+
 if TYPE_CHECKING:
     from core.records.robustness import ConditionFigure, Robustness
     from core.repository.manifest import Manifest
@@ -37,29 +39,18 @@ def evaluate_robustness(
     quick: bool,
     all_images: bool,
 ) -> None:
-    """Measure each version, write its record, print a table and draw figures.
+    """Measure one or two versions, write their records to `reports`, print a table and draw figures.
 
-    Args:
-        repository: repository of the versions.
-        manifests: manifests of one or two versions.
-        images: the data set.
-        reports: folder of the records.
-        threads: number of onnxruntime threads.
-        quick: a few images only.
-        all_images: all test images instead of a subset.
+    `quick` takes a few test images, `all_images` takes all, and otherwise a subset is measured.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from core.records.base import write_report
     from core.records.lookup import figures_folder, report_path
     from training.analysis.robustness.figures import write_robustness_figures
     from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     count = QUICK_IMAGES if quick else None if all_images else IMAGES
     measured = []
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with progress_bar() as progress:
         for manifest in manifests:
             task = progress.add_task(manifest.reference, total=None)
 

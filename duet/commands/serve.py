@@ -1,4 +1,4 @@
-"""`duet serve`: HTTP service, with an embedded worker for jobs."""
+"""`duet serve`, `duet worker` and `duet key`: HTTP service, job worker and generated API key."""
 
 from __future__ import annotations
 
@@ -23,3 +23,31 @@ def serve(
 
     options: dict[str, Any] = {"host": host, "port": port, "embedded_worker": worker}
     run(read_settings(**{name: value for name, value in options.items() if value is not None}))
+
+
+def worker(
+    queues: Annotated[
+        str | None, typer.Option(help="Kinds of jobs to run, such as train,evaluate; by default DUET_WORKER_QUEUES.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of parallel jobs; by default DUET_WORKER_JOBS.")] = None,
+) -> None:
+    """Run training and evaluation jobs until SIGTERM or Ctrl-C; other settings are environment variables."""
+    require_serve("duet worker")
+    from service.jobs.worker.worker import run_worker
+    from service.settings import read_settings
+
+    options: dict[str, Any] = {"worker_queues": queues, "worker_jobs": jobs}
+    run_worker(read_settings(**{name: value for name, value in options.items() if value is not None}))
+
+
+def key() -> None:
+    """Print the API key for routes that change state; it is generated if it does not exist yet."""
+    require_serve("duet key")
+    from core.errors import ConfigurationError
+    from service.security.key_file import generated_key
+    from service.settings import read_settings
+
+    settings = read_settings()
+    if settings.api_keys is not None:
+        raise ConfigurationError("no key is generated if DUET_API_KEYS is set: use one of its keys")
+    typer.echo(generated_key(settings.home))

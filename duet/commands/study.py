@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.data import DataDir, Download, Threads
+from duet.commands.common import DataDir, Download, Threads
 from duet.commands.extras import require_training
 
 app = typer.Typer(help="Ablation studies with many short runs, evaluated on validation images.", no_args_is_help=True)

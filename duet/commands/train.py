@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.data import Data, DataDir, Download, Threads
+from duet.commands.common import Data, DataDir, Download, Overrides, Threads
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def train(
     init_from: Annotated[
         str | None, typer.Option(metavar="REF", help="Start from this version's weights, such as cnn@3.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as epochs=3.")
-    ] = None,
+    overrides: Overrides = None,
     run: Annotated[str | None, typer.Option(help="Name of the run's folder; by default recipe and seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Discard an interrupted run and start over.")] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.data import DataDir, Download, Threads
+from duet.commands.common import DataDir, Download, Threads
 from duet.commands.extras import require_training
 
 

@@ -20,8 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from core.images.labelled_folders import label_problem
-from service.datasets.files import Candidate, Skipped, too_large
-from service.datasets.limits import Limits
+from service.datasets.files import Candidate, Limits, Skipped, too_large
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 
 MAX_RATIO = 100

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from core.errors import UnknownDatasetError
 from core.files.home import ensure_home
 from core.images.labelled_folders import LabelledFolder, changing, dataset_folder, datasets_folder, read_folder
-from service.datasets.limits import Limits
+from service.datasets.files import Limits
 from service.errors import DatasetTooLargeError
 
 UPLOADS_NAME = ".uploads"

@@ -17,10 +17,8 @@ from core.errors import ImageError
 from core.images.decode import decode_image
 from core.images.labelled_folders import LabelledFolder
 from service.datasets.archive import read_archive
-from service.datasets.body import spool
-from service.datasets.files import Candidate, Skipped, too_large
-from service.datasets.form import read_images, write_single_file
-from service.datasets.limits import Limits
+from service.datasets.body import read_images, spool, write_single_file
+from service.datasets.files import Candidate, Limits, Skipped, too_large
 from service.datasets.staging import Staging, labels_of_contents
 from service.errors import (
     DatasetMediaTypeError,
@@ -82,7 +80,17 @@ class DatasetUploader:
             raise TooManyUploadsError(self._running)
         self._running += 1
         try:
-            return await self._receive(name, label, content_type, length, receive, started)
+            staging = await self._in_thread(lambda: Staging(self._home))
+            try:
+                await spool(receive, staging.body, self._threads, self._limits, length=length, started=started)
+                # Shielded: after a cancellation the thread continues and needs the folder.
+                return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
+            finally:
+                self._threads.submit(staging.close)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFullError from error
+            raise
         finally:
             self._running -= 1
 
@@ -97,36 +105,6 @@ class DatasetUploader:
     def close(self) -> None:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()
-
-    async def _receive(
-        self,
-        name: str,
-        label: str | None,
-        content_type: str,
-        length: int | None,
-        receive: Receive,
-        started: float,
-    ) -> tuple[LabelledFolder, UploadSummary]:
-        staging = await self._in_thread(lambda: Staging(self._home))
-        try:
-            limits = self._limits
-            await spool(
-                receive,
-                staging.body,
-                self._threads,
-                length=length,
-                limit=limits.upload_bytes,
-                deadline=started + limits.seconds,
-                seconds=limits.seconds,
-            )
-            # Shielded: after a cancellation the thread continues and needs the folder.
-            return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
-        except OSError as error:
-            if error.errno in _FULL:
-                raise StorageFullError from error
-            raise
-        finally:
-            self._threads.submit(staging.close)
 
     def _add(
         self, staging: Staging, name: str, label: str | None, content_type: str

@@ -8,25 +8,45 @@ start immediately in the queue (Celery 5.7 supports this for Redis only, with an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import Celery
+from celery.concurrency.thread import ApplyResult, TaskPool
+from kombu.asynchronous import get_event_loop
 from kombu.entity import Queue
 
 from service.jobs.store.keys import CELERY_PREFIX, QUEUES
 from service.jobs.store.redis_client import CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S, celery_url
 
-WORKER_OPTIONS: Mapping[str, Any] = MappingProxyType(
-    {
-        # Each thread only watches a child process; forking a pool would copy this process's threads.
-        "pool": "service.jobs.worker.pool:WakingPool",
-        "without_gossip": True,  # workers need no knowledge of each other: the claim decides
-        "without_mingle": True,
-        "without_heartbeat": True,
-    }
-)
+
+class WakingPool(TaskPool):  # type: ignore[misc]  # Celery is not typed
+    """Celery's thread pool, extended so that the end of a task wakes the worker's event loop.
+
+    A worker whose threads are all busy requests no messages (`worker_disable_prefetch`), and its loop sleeps. In
+    Celery's own pool the end of a task does not wake the loop, so the next message would wait for the next timer, up to
+    1 s (kombu 5.7).
+    """
+
+    def on_apply(
+        self, target: Any, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **more: Any
+    ) -> ApplyResult:
+        """Run a task in a thread; wakes the loop when the task is done."""
+        applied = super().on_apply(target, args, kwargs, **more)
+        loop = get_event_loop()
+        if loop is not None:  # None on Windows, where Celery polls
+            # Each iteration of the loop requests as many messages as can start.
+            applied.f.add_done_callback(lambda _: loop.call_soon(lambda: None))
+        return applied
+
+
+WORKER_OPTIONS: Mapping[str, Any] = {
+    # Each thread only watches a child process; forking a pool would copy this process's threads.
+    "pool": WakingPool,
+    "without_gossip": True,  # workers need no knowledge of each other: the claim decides
+    "without_mingle": True,
+    "without_heartbeat": True,
+}
 """Options of `Celery.Worker` other than queues and concurrency."""
 
 

@@ -18,8 +18,8 @@ from core.errors import BrokerUnavailableError
 from core.jobs.events import StoredEvent
 from core.jobs.records import FINAL_STATES
 from service.errors import TooManyStreamsError
-from service.jobs.store.events import event_order, stored_event
 from service.jobs.store.keys import events_key, job_key
+from service.jobs.store.records import event_order, stored_event
 from service.jobs.store.redis_client import broker_errors
 
 log = logging.getLogger("duet.jobs")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
 
 from core.files.home import LOG_NAME, named_run
 
@@ -27,28 +26,16 @@ def size_of(path: Path) -> int:
 
 def start_of_last_lines(path: Path, lines: int) -> int:
     """Byte offset of the last `lines` lines; 0 if there are fewer lines or no file."""
-    try:
-        with path.open("rb") as stream:
-            return _start_of_last_lines(stream, lines)
-    except FileNotFoundError:
+    if size_of(path) == 0:
         return 0
-
-
-def _start_of_last_lines(stream: BinaryIO, lines: int) -> int:
-    end = stream.seek(0, os.SEEK_END)
-    position, missing = end, lines
-    while position > 0:
-        begin = max(0, position - _CHUNK_BYTES)
-        stream.seek(begin)
-        chunk = stream.read(position - begin)
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
         # A newline at the end of the file ends the last line and starts none.
-        at = len(chunk) - 1 if position == end else len(chunk)
-        while (at := chunk.rfind(b"\n", 0, at)) >= 0:
-            missing -= 1
-            if missing == 0:
-                return begin + at + 1
-        position = begin
-    return 0
+        at = len(content) - 1
+        for _ in range(lines):
+            at = content.rfind(b"\n", 0, at)
+            if at < 0:
+                return 0
+        return at + 1
 
 
 def read_between(path: Path, start: int, end: int) -> Iterator[bytes]:

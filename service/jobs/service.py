@@ -16,7 +16,7 @@ from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, Tra
 from core.jobs.records import JobRecord
 from core.repository.repository import ModelRepository
 from service.errors import DeadlineExceededError, TrainingNotReadyError
-from service.jobs.dispatch import Dispatcher, LateDispatcher
+from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
 from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
@@ -138,7 +138,7 @@ async def open_job_service(
     url = settings.redis_url.get_secret_value()
     store = JobStore.open(url)
     feed = EventFeed(connect_async(url), is_closing=is_closing)
-    dispatcher = LateDispatcher(url)
+    dispatcher = Dispatcher(url)
     job_service = JobService(
         store=store,
         idempotency=IdempotencyKeys(store.client, retention_seconds=IDEMPOTENCY_SECONDS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import ConfigurationError, DataError, SettingsError
@@ -30,24 +32,18 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
         raise InvalidParametersError(problems) from None
     except ConfigurationError as error:
         raise _invalid("overrides", str(error)) from None
-    try:
+    with _blaming("family"):
         parameters.target_family()
-    except ConfigurationError as error:
-        raise _invalid("family", str(error)) from None
     _check_data(parameters.data, home)
     if config.distillation.teacher is not None:
         teacher = catalog.resolve(ModelRef.parse(config.distillation.teacher))
-        try:
+        with _blaming("overrides.distillation.teacher"):
             check_no_leakage(teacher, config, "teach", same_images=_same_images(parameters.data, teacher))
-        except ConfigurationError as error:
-            raise _invalid("overrides.distillation.teacher", str(error)) from None
     if config.init_from is not None:
         start = catalog.resolve(ModelRef.parse(config.init_from))
-        try:
+        with _blaming("init_from"):
             require_same_network(config, start)
             check_no_leakage(start, config, "start", same_images=_same_images(parameters.data, start))
-        except ConfigurationError as error:
-            raise _invalid("init_from", str(error)) from None
 
 
 def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home: Path) -> None:
@@ -81,13 +77,20 @@ def _check_data(data: str, home: Path) -> LabelledFolder | None:
     name = folder_of(data)
     if name is None:
         return None
-    try:
+    with _blaming("data"):
         folder = read_folder(home, name)
-    except DataError as error:
-        raise _invalid("data", str(error)) from None
     if shortfalls := folder.shortfalls():
         raise _invalid("data", f"{data} is too small: {'; '.join(shortfalls)}")
     return folder
+
+
+@contextmanager
+def _blaming(parameter: str) -> Iterator[None]:
+    """Convert an error of the configuration or the data into one about this parameter."""
+    try:
+        yield
+    except (ConfigurationError, DataError) as error:
+        raise _invalid(parameter, str(error)) from None
 
 
 def _invalid(parameter: str, message: str) -> InvalidParametersError:

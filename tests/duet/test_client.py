@@ -44,7 +44,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
         yield connected
 
 
-def test_every_form_of_an_image_is_sent(client: Client, tmp_path: Path) -> None:
+def test_predict_accepts_every_kind_of_image(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "dark.png"
     path.write_bytes(gray_png(64))
     pixels_HWC = np.full((8, 8, 3), 255, np.uint8)
@@ -56,18 +56,18 @@ def test_every_form_of_an_image_is_sent(client: Client, tmp_path: Path) -> None:
     assert answer.timing_ms.total > 0
 
 
-def test_one_image_has_one_answer(client: Client) -> None:
+def test_predict_one_returns_one_prediction(client: Client) -> None:
     assert client.predict_one(gray_png(0), version=2, top_k=1).label == "white"
 
 
-def test_model_version_and_top_k_reach_the_service(client: Client) -> None:
+def test_predict_sends_model_version_and_top_k(client: Client) -> None:
     [first] = client.predict(gray_png(0), model="cnn", version=2, top_k=1).predictions
     assert (first.model, first.version, first.label, len(first.top)) == ("cnn", 2, "white", 1)
     [other] = client.predict(gray_png(0), model="mlp").predictions
     assert (other.model, other.label) == ("mlp", "white")
 
 
-def test_the_precision_reaches_the_service(client: Client) -> None:
+def test_predict_and_compare_send_the_precision(client: Client) -> None:
     fp32, int8 = (client.predict(gray_png(96), version=2, precision=each).predictions[0] for each in ("fp32", "int8"))
     assert (fp32.precision, int8.precision) == ("fp32", "int8")
     assert fp32.probability != int8.probability
@@ -78,7 +78,7 @@ def test_the_precision_reaches_the_service(client: Client) -> None:
     assert unpublished.value.fields["available"] == ["fp32"]
 
 
-def test_averaged_views_are_asked_for(client: Client) -> None:
+def test_predict_with_tta_of_an_older_version_fails(client: Client) -> None:
     with pytest.raises(ConflictError, match="duet export cnn@1") as unmeasured:
         client.predict(gray_png(96), version=1, tta=True)
     assert unmeasured.value.type == "urn:duet:problem:views-not-measured"
@@ -101,7 +101,7 @@ def test_models(client: Client) -> None:
     assert [one.served for one in client.readiness().models] == [1, 1]
 
 
-def test_problems_become_exceptions_with_their_fields(client: Client) -> None:
+def test_error_responses_raise_with_their_fields(client: Client) -> None:
     with pytest.raises(NotFoundError) as unknown:
         client.predict(gray_png(0), model="vit")
     assert unknown.value.fields["available"] == ["cnn", "mlp"]
@@ -120,7 +120,7 @@ def test_problems_become_exceptions_with_their_fields(client: Client) -> None:
         client.model("../livez")
 
 
-def test_what_is_no_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+def test_invalid_image_is_rejected_before_sending(tmp_path: Path) -> None:
     with Client(transport=httpx.MockTransport(lambda request: pytest.fail("sent"))) as client:
         with pytest.raises(ClientError, match="at least one image"):
             client.predict()
@@ -134,7 +134,7 @@ def test_what_is_no_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
             client.predict(Image.new("CMYK", (8, 8)))
 
 
-def test_an_answer_of_something_else_is_one_clear_error() -> None:
+def test_response_of_another_program_raises() -> None:
     page = httpx.Response(200, html="<p>It works!</p>")
     with Client(transport=httpx.MockTransport(lambda request: page)) as client:
         with pytest.raises(
@@ -145,7 +145,7 @@ def test_an_answer_of_something_else_is_one_clear_error() -> None:
         assert not client.ready()
 
 
-def test_nobody_there_is_one_clear_error() -> None:
+def test_refused_connection_raises() -> None:
     with Client("http://127.0.0.1:9") as client:
         with pytest.raises(UnreachableError, match="duet serve"):
             client.models()
@@ -179,7 +179,7 @@ def problem(status: int, **fields: Any) -> dict[str, Any]:
     return {"type": "urn:x", "title": "t", "status": status, "detail": "d", "request_id": "i", **fields}
 
 
-def test_busy_answers_are_retried_after_the_time_they_name(pauses: list[float]) -> None:
+def test_busy_responses_are_retried_after_their_delay(pauses: list[float]) -> None:
     respond, bodies = scripted(
         [
             (429, {"retry-after": "1"}, problem(429, retry_after_ms=250)),
@@ -194,7 +194,7 @@ def test_busy_answers_are_retried_after_the_time_they_name(pauses: list[float]) 
     assert len(bodies) == 4
 
 
-def test_a_retried_upload_is_sent_whole_again(pauses: list[float], service: ServiceProcess) -> None:
+def test_retried_upload_is_sent_completely(pauses: list[float], service: ServiceProcess) -> None:
     with Client(service.url) as real:
         good = real.predict(gray_png(0)).model_dump(mode="json")
     respond, bodies = scripted([(429, {}, problem(429, retry_after_ms=1)), (200, {}, good)])
@@ -226,7 +226,7 @@ def test_retries_are_bounded_in_time(pauses: list[float]) -> None:
     assert (len(bodies), pauses) == (2, [20.0])
 
 
-def test_what_may_not_happen_twice_is_sent_once(pauses: list[float]) -> None:
+def test_unrepeatable_requests_are_sent_once(pauses: list[float]) -> None:
     respond, bodies = scripted([(503, {"retry-after": "1"}, problem(503))] * 3)
     with Client(transport=httpx.MockTransport(respond)) as client:
         for ask in (lambda: client.rollback("cnn"), lambda: client.retry("j"), lambda: client.delete_dataset("pets")):
@@ -235,7 +235,7 @@ def test_what_may_not_happen_twice_is_sent_once(pauses: list[float]) -> None:
     assert (len(bodies), pauses) == (3, [])
 
 
-def test_fields_of_a_newer_service_are_left_out(service: ServiceProcess) -> None:
+def test_unknown_response_fields_are_ignored(service: ServiceProcess) -> None:
     told = httpx.get(f"{service.url}/models/cnn/versions/2").json()
     newer = {**told, "colour": "red", "manifest": {**told["manifest"], "shape": "round"}}
     newer["manifest"]["environment"]["weather"] = "fair"
@@ -254,7 +254,7 @@ def test_other_errors_are_not_retried(pauses: list[float]) -> None:
     assert "oops" in str(error.value)
 
 
-def test_an_unready_service_is_said_to_be_so_at_once(pauses: list[float]) -> None:
+def test_readiness_is_not_retried(pauses: list[float]) -> None:
     respond, _ = scripted([(503, {"retry-after": "1"}, problem(503))] * 2)
     with Client(transport=httpx.MockTransport(respond)) as client:
         assert not client.ready()
@@ -263,13 +263,13 @@ def test_an_unready_service_is_said_to_be_so_at_once(pauses: list[float]) -> Non
     assert pauses == []
 
 
-def test_the_package_exports_what_it_names() -> None:
+def test_package_exports_its_names() -> None:
     assert all(getattr(duet, name).__name__ == name for name in duet.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         duet.nothing  # noqa: B018
 
 
-def test_the_tree_of_errors_names_every_one() -> None:
+def test_error_tree_in_the_docs_is_complete() -> None:
     kinds = [getattr(duet, name) for name in duet.__all__]
     errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, ClientError)]
     assert errors

@@ -84,7 +84,7 @@ def problem(status: int, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=body, headers=headers)
 
 
-def test_events_carry_where_and_when_they_were_told() -> None:
+def test_events_have_id_time_attempt_and_token() -> None:
     service = Service(streams(b"retry: 2000\n\n", note(1), PING, FINISHED))
     with service.client() as client:
         first, last = client.events("j")
@@ -94,14 +94,14 @@ def test_events_carry_where_and_when_they_were_told() -> None:
     assert service.seen == [None]
 
 
-def test_a_stream_may_be_cut_anywhere() -> None:
+def test_messages_of_split_chunks_are_complete() -> None:
     whole = note(1) + PING + note(2)
     bytewise = list(messages(whole[place : place + 1] for place in range(len(whole))))
     assert bytewise == list(messages([whole]))
     assert [message.id for message in bytewise] == ["1-0", None, "2-0"]
 
 
-def test_a_lost_connection_is_made_again_where_it_was(clock: Clock) -> None:
+def test_lost_connection_resumes_after_the_last_event(clock: Clock) -> None:
     service = Service(
         streams(note(1), note(2)[:20], httpx.ReadError("lost")),
         httpx.ConnectError("refused"),
@@ -115,26 +115,26 @@ def test_a_lost_connection_is_made_again_where_it_was(clock: Clock) -> None:
     assert clock.pauses == [1.0, 1.0, 5.0, 1.0]
 
 
-def test_nothing_more_is_the_end(clock: Clock) -> None:
+def test_response_204_ends_the_stream(clock: Clock) -> None:
     service = Service(streams(note(1)), httpx.Response(204))
     with service.client() as client:
         assert [event.id for event in client.events("j", after="0-1")] == ["1-0"]
     assert service.seen == ["0-1", "1-0"]
 
 
-def test_a_retried_job_goes_on_past_its_first_end() -> None:
+def test_stream_continues_past_a_retried_end() -> None:
     service = Service(streams(FINISHED, told(10, event="retried"), told(11, event="finished", state="succeeded")))
     with service.client() as client:
         assert [event.id for event in client.events("j")] == ["9-0", "10-0", "11-0"]
 
 
-def test_kinds_and_fields_of_a_newer_service_are_left_out() -> None:
+def test_unknown_kinds_and_fields_are_skipped() -> None:
     service = Service(streams(told(1, event="invented"), told(2, event="note", text="a", color="red"), FINISHED))
     with service.client() as client:
         assert [event.id for event in client.events("j")] == ["9-0"]
 
 
-def test_patience_with_a_service_that_is_gone_ends(clock: Clock) -> None:
+def test_reconnecting_ends_after_the_retry_timeout(clock: Clock) -> None:
     service = Service(streams(note(1)), httpx.ConnectError("refused"))
     with service.client(patience_seconds=10) as client:
         following = client.events("j")
@@ -146,26 +146,26 @@ def test_patience_with_a_service_that_is_gone_ends(clock: Clock) -> None:
         list(client.events("j"))
 
 
-def test_an_unknown_job_is_an_error_at_once() -> None:
+def test_events_of_an_unknown_job_raise() -> None:
     with Service(problem(404)).client() as client, pytest.raises(NotFoundError):
         list(client.events("j"))
 
 
-def test_what_is_no_stream_of_events_is_an_error_at_once() -> None:
+def test_response_that_is_no_stream_raises() -> None:
     service = Service(httpx.Response(200, html="<p>It works!</p>"))
     with service.client() as client, pytest.raises(UnexpectedResponseError, match="text/html"):
         list(client.events("j"))
     assert service.seen == [None]
 
 
-def test_waiting_ends_in_time(clock: Clock) -> None:
+def test_wait_raises_after_its_timeout(clock: Clock) -> None:
     service = Service(*(streams(PING) for _ in range(30)))
     with service.client() as client, pytest.raises(JobTimeoutError, match="still running"):
         client.wait("j", timeout_seconds=20)
     assert 20 < clock.now <= 22
 
 
-def test_a_job_that_has_ended_is_never_called_unfinished(clock: Clock) -> None:
+def test_wait_returns_a_job_that_ended_late(clock: Clock) -> None:
     def late(request: httpx.Request) -> httpx.Response:
         clock.sleep(0.1)
         return service(request)

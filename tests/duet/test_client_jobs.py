@@ -42,7 +42,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 
 @pytest.mark.slow
-def test_a_job_from_its_beginning_to_its_end(client: Client) -> None:
+def test_train_events_wait_and_log(client: Client) -> None:
     job = client.train("mlp_baseline", seed=3, overrides={"epochs": 2}, promote="never")
     assert (job.kind, job.parameters["seed"], job.parameters["overrides"]) == ("train", 3, {"epochs": 2})
     told = list(client.events(job.id))
@@ -61,7 +61,7 @@ def test_a_job_from_its_beginning_to_its_end(client: Client) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_is_cancelled_and_tried_again(client: Client) -> None:
+def test_cancel_and_retry(client: Client) -> None:
     job = client.train("mlp_baseline", seed=LONG)
     following = client.events(job.id)
     while not isinstance(next(following).event, Note):
@@ -76,7 +76,7 @@ def test_a_job_is_cancelled_and_tried_again(client: Client) -> None:
 
 
 @pytest.mark.slow
-def test_a_key_of_ones_own_starts_one_job(client: Client) -> None:
+def test_own_idempotency_key_starts_one_job(client: Client) -> None:
     first, again = (client.evaluate("cnn@1", idempotency_key="mine") for _ in range(2))
     assert first.id == again.id
     assert client.evaluate("cnn@1").id != first.id
@@ -86,7 +86,7 @@ def test_a_key_of_ones_own_starts_one_job(client: Client) -> None:
 
 
 @pytest.mark.slow
-def test_what_cannot_be_trained_is_refused(client: Client, service: ServiceProcess) -> None:
+def test_invalid_jobs_and_keys_raise(client: Client, service: ServiceProcess) -> None:
     assert "mlp_baseline" in [recipe.name for recipe in client.recipes().recipes]
     with pytest.raises(InvalidRequestError):
         client.train("resnet")
@@ -100,7 +100,7 @@ def test_what_cannot_be_trained_is_refused(client: Client, service: ServiceProce
 
 
 @pytest.mark.slow
-def test_champions_are_moved(client: Client) -> None:
+def test_gate_promote_and_rollback(client: Client) -> None:
     assert client.gate("mlp", 1).ground == "is_champion"
     assert client.promote("mlp", 1, reason="as it was").promotion.to_version == 1
     assert client.promotions("mlp").promotions == ()
@@ -111,7 +111,7 @@ def test_champions_are_moved(client: Client) -> None:
 
 
 @pytest.mark.slow
-def test_data_sets_come_and_go(client: Client, tmp_path: Path) -> None:
+def test_data_sets_are_added_listed_and_deleted(client: Client, tmp_path: Path) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for number in range(4):

@@ -1,22 +1,27 @@
+"""Explanations and crops of the client."""
+
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.repository.manifest import GRADIENT_GRAPH
-from duet import Client, ConflictError, InvalidRequestError, TooManyRequestsError
-from tests.support.clock import Clock
+from duet import Client, ConflictError, InvalidRequestError
 from tests.support.gradient_graphs import expected_slope, write_explainable
 from tests.support.onnx_models import SIZE, gray_png
 from tests.support.service import ServiceProcess, service_process
 
 METHODS = ("saliency", "integrated_gradients", "occlusion")
+# Black on the left, white on the right: what is answered says which part was seen.
+HALVES = Image.fromarray(
+    np.repeat([[0] * 40 + [255] * 40], 40, axis=0).astype(np.uint8)[..., np.newaxis].repeat(3, axis=2)
+)
+LEFT, RIGHT = (0, 0, 40, 40), (40, 0, 40, 40)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def size_of(png: bytes) -> tuple[int, int]:
         return image.size
 
 
-def test_maps_are_arrays_with_their_facts(client: Client, tmp_path: Path) -> None:
+def test_saliency_returns_arrays_and_metadata(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "rex.png"
     path.write_bytes(gray_png(200))
     answer = client.saliency(path, method=METHODS, target="light", steps=4, window=2, stride=1, baseline="white")
@@ -58,7 +63,7 @@ def test_maps_are_arrays_with_their_facts(client: Client, tmp_path: Path) -> Non
     assert answer.timing_ms.total > 0
 
 
-def test_every_option_reaches_the_service(client: Client) -> None:
+def test_saliency_sends_every_option(client: Client) -> None:
     told = client.saliency(gray_png(9), method="smoothgrad", samples=3, noise=0.2, seed=7, target=0)
     assert told.maps[0].parameters == {"samples": 3, "noise": 0.2, "seed": 7}
     assert told.target.label == "black"
@@ -66,7 +71,7 @@ def test_every_option_reaches_the_service(client: Client) -> None:
     assert (other.model, other.version, other.predicted, other.target.label) == ("mlp", 1, "white", "white")
 
 
-def test_pictures_are_png_files(client: Client) -> None:
+def test_saliency_picture_is_a_png(client: Client) -> None:
     pixels_HWC = np.full((8, 8, 3), 90, np.uint8)
     side, gap = 256, 256 // SIZE
     assert size_of(client.saliency_picture(pixels_HWC)) == (2 * side + gap, side)
@@ -75,7 +80,7 @@ def test_pictures_are_png_files(client: Client) -> None:
     assert size_of(blended) == (2 * side + gap, side)
 
 
-def test_comparisons_are_explained(client: Client) -> None:
+def test_compare_with_saliency_has_maps_and_png(client: Client) -> None:
     assert client.compare(gray_png(0)).saliency is None
     answer = client.compare(gray_png(0), saliency=METHODS[:2], steps=5, layout="blend")
     assert answer.saliency
@@ -89,7 +94,7 @@ def test_comparisons_are_explained(client: Client) -> None:
     assert mlp.png() == alone
 
 
-def test_problems_are_exceptions_with_what_there_is(client: Client) -> None:
+def test_invalid_explanations_raise_with_alternatives(client: Client) -> None:
     with pytest.raises(InvalidRequestError) as unfit:
         client.saliency(gray_png(9), model="mlp", method="grad_cam")
     assert "saliency" in unfit.value.fields["available"]
@@ -108,11 +113,23 @@ def test_problems_are_exceptions_with_what_there_is(client: Client) -> None:
         client.saliency(gray_png(9), version=2)
 
 
-def test_a_busy_service_is_asked_again_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr("duet.client.connection.time", clock)
-    problem = {"type": "urn:x", "title": "t", "status": 429, "detail": "d", "request_id": "i", "retry_after_ms": 30}
-    transport = httpx.MockTransport(lambda _: httpx.Response(429, json=problem))
-    with Client(transport=transport, retries=2) as client, pytest.raises(TooManyRequestsError):
-        client.saliency_picture(gray_png(9))
-    assert clock.pauses == [0.03, 0.03]
+def test_crop_limits_predictions(client: Client) -> None:
+    assert client.predict_one(HALVES, crop=LEFT).label == "black"
+    assert client.predict_one(HALVES, crop=RIGHT).label == "white"
+    assert [each.label for each in client.predict(HALVES, HALVES, crop=RIGHT).predictions] == ["white", "white"]
+    assert client.compare(HALVES, crop=LEFT).predictions[1].label == "black"
+
+
+def test_crop_limits_explanations(client: Client) -> None:
+    left, right = (client.saliency(HALVES, method="input_x_gradient", crop=crop).maps[0] for crop in (LEFT, RIGHT))
+    assert left.array().shape == (SIZE, SIZE)
+    assert left.flat
+    assert left.maximum == 0
+    assert right.maximum != 0
+    pictures = {client.saliency_picture(HALVES, layout="map", crop=crop, method="occlusion") for crop in (LEFT, None)}
+    assert len(pictures) == 2
+
+
+def test_crop_outside_the_image_raises(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match="not within the image, which has 80x40 pixels"):
+        client.predict(HALVES, crop=(41, 0, 40, 40))

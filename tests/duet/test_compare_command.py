@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,16 @@ import pytest
 from core.comparison.schemas import MetricsComparison
 from core.repository.manifest import MANIFEST_NAME
 from core.repository.repository import ModelRepository
-from duet.cli import main
 from tests.support.comparisons import write_latency, write_robustness
+from tests.support.duet_command import Duet
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import set_champions
 from tests.support.versions import write_version
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
+def repository(home: Path) -> ModelRepository:
     """cnn@1, which has five of six images right, and mlp@1, which has one; both champions."""
-    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
     repository = ModelRepository.open()
     write_onnx_version(repository.home_models / "cnn" / "1", "cnn", 1)
     write_onnx_version(repository.home_models / "mlp" / "1", "mlp", 1, test_answers=(0,) * 6)
@@ -29,23 +24,14 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelReposito
     return repository
 
 
-def run(*arguments: str) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["duet", "models", "compare", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
-
-
-def test_the_verdict_stands_first_and_its_figures_below(
-    repository: ModelRepository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_compare_prints_the_verdict_then_the_figures(
+    duet: Duet, repository: ModelRepository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = repository.manifest("cnn", 1)
     write_robustness(tmp_path / "home" / "reports", manifest, clean=0.9)
     write_robustness(tmp_path / "shipped" / "reports", repository.manifest("mlp", 1), clean=0.5)
     write_latency(tmp_path / "home" / "reports", manifest, ms=2.5)
-    assert run("cnn", "mlp@1") == 0
+    assert duet("models", "compare", "cnn", "mlp@1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
         "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of grays: 83.33"
@@ -61,23 +47,23 @@ def test_the_verdict_stands_first_and_its_figures_below(
     assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"
 
 
-def test_what_the_teacher_took_stands_beside_the_training(
-    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+def test_compare_prints_the_time_of_the_teacher(
+    duet: Duet, repository: ModelRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = repository.manifest("mlp", 1)
     cost = manifest.cost.model_copy(update={"epochs": 3, "training_seconds": 90.0, "teacher_seconds": 150.0})
     changed = manifest.model_copy(update={"cost": cost})
     (repository.home_models / "mlp" / "1" / MANIFEST_NAME).write_text(changed.to_json())
-    assert run("mlp", "cnn") == 0
+    assert duet("models", "compare", "mlp", "cnn") == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("training"))
     assert "3 epochs, 1.5 min, teacher 2.5 min" in line
     assert line.count("teacher") == 1
 
 
-def test_as_json_it_is_what_the_service_answers(
-    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+def test_compare_as_json_is_the_api_response(
+    duet: Duet, repository: ModelRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("mlp", "cnn", "--json") == 0
+    assert duet("models", "compare", "mlp", "cnn", "--json") == 0
     comparison = MetricsComparison.model_validate_json(capsys.readouterr().out)
     assert (comparison.paired.only_first_right, comparison.paired.only_second_right) == (0, 4)
     assert [note.partition(":")[0] for note in comparison.notes] == [
@@ -86,9 +72,11 @@ def test_as_json_it_is_what_the_service_answers(
     ]
 
 
-def test_what_cannot_be_compared_is_said(repository: ModelRepository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_of_incomparable_versions_fails(
+    duet: Duet, repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_version(repository.home_models / "cnn" / "2", "cnn", 2)
     write_onnx_version(repository.home_models / "cnn" / "3", "cnn", 3, data_digest="e" * 64)
     for second, said in (("cnn@2", "cnn@2 has no evaluation.json"), ("cnn@3", "e" * 64), ("cnn@9", "no version '9'")):
-        assert run("cnn@1", second) == 1
+        assert duet("models", "compare", "cnn@1", second) == 1
         assert said in capsys.readouterr().err

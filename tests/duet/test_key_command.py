@@ -10,7 +10,7 @@ from duet.cli import app
 from service.security.key_file import generated_key
 
 
-def test_it_shows_the_key_that_the_service_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_prints_the_generated_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_HOME", str(tmp_path))
     monkeypatch.delenv("DUET_API_KEYS", raising=False)
     made = generated_key(tmp_path)
@@ -18,7 +18,7 @@ def test_it_shows_the_key_that_the_service_made(tmp_path: Path, monkeypatch: pyt
     assert (shown.exit_code, shown.stdout) == (0, made + "\n")
 
 
-def test_it_shows_none_of_the_keys_that_are_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_with_configured_keys_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_HOME", str(tmp_path))
     monkeypatch.setenv("DUET_API_KEYS", f"admin:{'a' * 16}")
     shown = CliRunner().invoke(app, ["key"])

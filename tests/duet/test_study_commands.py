@@ -2,58 +2,46 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from duet.cli import main
+from core.recipes import RECIPES, recipe_config
+from tests.support.duet_command import Duet
 from tests.support.training_runs import small_images
 from tests.support.versions import make_manifest, write_version
 from training.pipeline import requests
+from training.tuning.families import space_for
+from training.tuning.parts import parts_of
 
 SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.fixture(autouse=True)
+def small_data(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 is 200 synthetic images, and cnn@1 was trained on its validation images."""
     images = small_images()
     seen = {"digest": images.dataset.digest, "trained_on": ("train", "validation")}
     write_version(tmp_path / "shipped" / "cnn" / "1", data=make_manifest().data.model_copy(update=seen))
     monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
-    return tmp_path / "home"
-
-
-def duet(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
-    monkeypatch.setattr(sys, "argv", ["duet", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code
 
 
 @pytest.mark.slow
-def test_a_recipe_is_tuned_confirmed_and_reported(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tune_confirms_and_reports(duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ("--set", "network.hidden=[16,16]", *SMALL, "--set", "epochs=4")
-    assert not duet(monkeypatch, "tune", "mlp_baseline", "--trials", "6", "--confirm", "2", *small)
+    assert duet("tune", "mlp_baseline", "--trials", "6", "--confirm", "2", *small) == 0
     assert "duet tune mlp_baseline --report" in capsys.readouterr().out
-    assert not duet(monkeypatch, "tune", "mlp_baseline", "--report")
+    assert duet("tune", "mlp_baseline", "--report") == 0
     page = home / "studies" / "mlp_baseline" / "report" / "README.md"
     assert f"written to {page}" in capsys.readouterr().out
     assert page.read_text().startswith("# Tuning of mlp_baseline\n\n6 trials of 4 epochs")
-    assert duet(monkeypatch, "tune", "mlp_baseline", "--trials", "7", "--share", "0.4", *small) == 1
+    assert duet("tune", "mlp_baseline", "--trials", "7", "--share", "0.4", *small) == 1
     assert "share was 0.5, now 0.4" in capsys.readouterr().err
 
 
 @pytest.mark.full
-def test_the_augmentation_study_writes_its_table(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert not duet(monkeypatch, "study", "augmentation", "--recipe", "mlp_baseline", "--seeds", "2", *SMALL)
+def test_augmentation_study_writes_its_table(duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("study", "augmentation", "--recipe", "mlp_baseline", "--seeds", "2", *SMALL) == 0
     page = home / "studies" / "augmentation" / "README.md"
     assert f"written to {page}" in capsys.readouterr().out
     assert page.read_text().count("| mlp_baseline |") == 5
@@ -90,15 +78,23 @@ def test_the_augmentation_study_writes_its_table(
         (("tune", "mlp_baseline", "--set", "distillation.teacher=cnn@1", *SMALL), "cnn@1 cannot teach this run"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(
+def test_invalid_study_arguments_are_one_line(
+    duet: Duet,
     home: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
     problem: str,
 ) -> None:
-    assert duet(monkeypatch, *arguments) == 1
+    assert duet(*arguments) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("duet: ")
     assert problem in error
     assert not (home / "studies").exists()
+
+
+def test_tune_help_states_the_number_of_planned_trials(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert duet("tune", "--help") == 0
+    assert "8 or 9 planned trials, 13 for a whitened network" in " ".join(capsys.readouterr().out.split())
+    for recipe in RECIPES:
+        config = recipe_config(recipe)
+        assert len(space_for(config).planned()) in ((13,) if parts_of(config) else (8, 9))

@@ -1,4 +1,4 @@
-"""`duet train`, `duet evaluate` and `duet export`, on small synthetic images."""
+"""`duet train`, `evaluate`, `export` and `repeat`, on small synthetic images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from core.repository.champions import history
 from core.repository.evaluation import read_evaluation
 from core.repository.repository import ModelRepository
-from tests.support.duet_command import Duet, duet_command
+from tests.support.duet_command import Duet
 from tests.support.int8 import let_int8_fail, let_int8_pass
+from tests.support.labelled_folders import write_labelled_folder
 from tests.support.training_runs import small_images
 from training.data.split_dataset import Images
 from training.pipeline import requests
@@ -19,9 +20,10 @@ from training.pipeline import requests
 pytestmark = pytest.mark.slow
 
 SMALL = (
-    "--set", "epochs=2", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
+    "--set", "epochs=1", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",
     "--threads", "1",
 )  # fmt: skip
+FAMILY = ("--family", "colours")
 
 
 @pytest.fixture(scope="module")
@@ -30,75 +32,82 @@ def images() -> Images:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
-    monkeypatch.setenv("COLUMNS", "200")
-    return tmp_path / "home"
+def small_data(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 is 200 synthetic images."""
+    monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
 
 
 @pytest.fixture
-def duet(home: Path, images: Images, monkeypatch: pytest.MonkeyPatch) -> Duet:
-    monkeypatch.setattr(requests, "load_images", lambda *_, **__: images)
+def folders(home: Path) -> Path:
+    """Own data sets: one that can be trained on, and one that is too small."""
+    write_labelled_folder(home, "colours", {"night": 8, "grass": 9})
+    write_labelled_folder(home, "few", {"night": 8, "grass": 1})
+    return home / "datasets"
 
-    return duet_command(monkeypatch)
 
-
-def test_the_first_version_of_a_family_is_served_and_the_next_waits(
-    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("small_data")
+def test_version_is_trained_evaluated_and_exported(
+    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert duet("train", "mlp_baseline", *SMALL) == 0
-    repository = ModelRepository.open()
-    assert repository.champion("mlp") == 1
+    """An interrupted run is not overwritten. The first version is promoted; the second is not better."""
+    let_int8_pass(monkeypatch)
+    run = home / "runs" / "mlp_baseline-seed0"
+    run.mkdir(parents=True)
+    (run / "checkpoint.pt").write_bytes(b"half a checkpoint")
+    assert duet("train", "mlp_baseline", *SMALL) == 1
+    assert "--restart" in capsys.readouterr().err
+    assert duet("train", "mlp_baseline", "--resume", "--restart", *SMALL) == 1
+    assert "give one of them" in capsys.readouterr().err
+
+    assert duet("train", "mlp_baseline", "--restart", *SMALL) == 0
     assert "mlp@1 is now the champion" in capsys.readouterr().out
     assert duet("train", "mlp_baseline", "--seed", "1", *SMALL) == 0
-    told = capsys.readouterr().out
-    assert "mlp@2 may not replace mlp@1: it is neither significantly more accurate, nor cheaper" in told
-    assert "not served yet: duet models promote mlp@2 --reason WHY --force" in told
+    out = capsys.readouterr().out
+    assert "mlp@2 may not replace mlp@1: it is neither significantly more accurate, nor cheaper" in out
+    assert "not served yet: duet models promote mlp@2 --reason WHY --force" in out
+    repository = ModelRepository.open()
     assert (repository.versions("mlp"), repository.champion("mlp")) == ([1, 2], 1)
-    assert duet("train", "mlp_baseline", "--seed", "2", "--promote", "always", *SMALL) == 0
-    assert repository.champion("mlp") == 3
-    assert [entry.reason for entry in history(repository, "mlp")] == [
-        "trained with --promote if_better",
-        "trained with --promote always",
-    ]
+    assert [entry.reason for entry in history(repository, "mlp")] == ["trained with --promote if_better"]
 
-    assert duet("evaluate", "mlp@2") == 0
-    assert "reproduces its evaluation.json" in capsys.readouterr().out
-    out = home / "again.json"
-    assert duet("evaluate", "mlp", "--out", str(out)) == 0
-    assert json.loads(out.read_text())["data"]["images"] == 50
+    written = home / "again.json"
+    assert duet("evaluate", "mlp@2", "--out", str(written)) == 0
+    out = capsys.readouterr().out
+    assert "reproduces its evaluation.json" in out
+    assert json.loads(written.read_text())["data"]["images"] == 50
+    titles = [line.strip() for line in out.splitlines() if " on 50 test images of cifar10" in line]
+    assert titles == [f"mlp@2 in {precision} on 50 test images of cifar10" for precision in ("fp32", "int8")]
+    scores = read_evaluation(repository.folder("mlp", 2)).scores
+    accuracies = [line.split(" (")[0] for line in out.splitlines() if line.startswith("accuracy")]
+    assert accuracies == [f"accuracy {scores[precision].accuracy.value:.2%}" for precision in scores]
 
     assert duet("export", "mlp@2") == 0
-    assert repository.manifest("mlp", 4).derived_from == "mlp@2"
+    assert repository.manifest("mlp", 3).derived_from == "mlp@2"
 
 
-def test_evaluating_prints_a_table_for_each_precision(
-    duet: Duet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("small_data")
+def test_repeat_publishes_and_reports_each_seed_once(
+    duet: Duet, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for family, decide, precisions in (("fast", let_int8_pass, ["fp32", "int8"]), ("slow", let_int8_fail, ["fp32"])):
-        decide(monkeypatch)
-        assert duet("train", "mlp_baseline", "--family", family, *SMALL) == 0
-        capsys.readouterr()
-        assert duet("evaluate", family) == 0
-        lines = capsys.readouterr().out.splitlines()
-        titles = [line.strip() for line in lines if " on 50 test images of cifar10" in line]
-        assert titles == [f"{family}@1 in {precision} on 50 test images of cifar10" for precision in precisions]
-        scores = read_evaluation(ModelRepository.open().folder(family, 1)).scores
-        accuracies = [line.split(" (")[0] for line in lines if line.startswith("accuracy")]
-        assert accuracies == [f"accuracy {scores[precision].accuracy.value:.2%}" for precision in scores]
+    let_int8_fail(monkeypatch)
+    assert duet("repeat", "mlp_baseline", "--seeds", "1", *SMALL) == 0
+    capsys.readouterr()
+    assert duet("repeat", "mlp_baseline", "--seeds", "2", "--goal", "0.999", *SMALL) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    repository = ModelRepository.open()
+    assert (repository.versions("mlp"), repository.champion("mlp")) == ([1, 2], None)
+    manifests = [repository.manifest("mlp", version) for version in (1, 2)]
+    assert [manifest.seed for manifest in manifests] == [0, 1]
+    accuracies = [manifest.metrics.test_accuracy for manifest in manifests]
+    assert all(f"{accuracy:.5g}" in out for accuracy in accuracies)
+    report = home / "runs" / "mlp_baseline.json"
+    assert f"written to {report}" in out
+    assert "Not shown to reach 99.90%: mean of 2 seeds" in out
+    assert json.loads(report.read_text())["goal"]["reached"] is False
+    assert json.loads(report.read_text())["figures"]["accuracy from one view"]["values"] == accuracies
 
 
-def test_evaluating_a_changed_version_fails_and_names_the_file(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
-    assert duet("train", "mlp_baseline", "--family", "tiny", *SMALL) == 0
-    path = ModelRepository.open().folder("tiny", 1) / "evaluation.json"
-    path.chmod(0o644)
-    path.write_text(path.read_text().replace('"log_loss": ', '"log_loss": 1'))
-    assert duet("evaluate", "tiny") == 1
-    assert "evaluation.json" in capsys.readouterr().err
-
-
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(
+@pytest.mark.usefixtures("small_data")
+def test_dry_run_describes_the_run_and_writes_nothing(
     duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert duet("train", "cnn_baseline", "--dry-run", "--set", "network.channels=[8]") == 0
@@ -106,6 +115,19 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(
     assert "would train on 160 images of cifar10" in out
     assert "'channels': (8,)" in out
     assert not home.exists()
+
+
+def test_dry_run_on_a_folder_reads_its_images(
+    duet: Duet, home: Path, folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folders / "colours" / "night" / "notes.txt").write_bytes(b"no image")
+    assert duet("train", "mlp_baseline", "--data", "folder:colours", *FAMILY, "--image-size", "16", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "17 images used, 1 files left out: night/notes.txt" in out
+    assert "images of folder:colours" in out
+    assert "'image_size': 16" in out
+    assert str(home / "runs" / "mlp_baseline-colours-seed0") in out
+    assert not (home / "models").exists()
 
 
 @pytest.mark.parametrize(
@@ -120,29 +142,44 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(
         (("mlp_baseline", "--family", "Not A Name", *SMALL), "is not a valid family name"),
     ],
 )
-def test_bad_words_are_answered_with_one_clear_line(
+@pytest.mark.usefixtures("small_data")
+def test_invalid_arguments_are_one_line(
     duet: Duet, words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert duet("train", *words) == 1
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("duet: ")]
-    assert len(lines) == 1
-    assert message in lines[0]
+    assert message in _error_line(capsys)
 
 
-def test_an_interrupted_run_is_not_overwritten(duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = home / "runs" / "mlp_baseline-seed0"
-    run.mkdir(parents=True)
-    (run / "checkpoint.pt").write_bytes(b"half a checkpoint")
-    assert duet("train", "mlp_baseline", *SMALL) == 1
-    assert "--restart" in capsys.readouterr().err
-    assert duet("train", "mlp_baseline", "--resume", "--restart", *SMALL) == 1
-    assert "give one of them" in capsys.readouterr().err
-    assert duet("train", "mlp_baseline", "--restart", *SMALL) == 0
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--data", "folder:colours"), "name a family to publish under"),
+        (("--data", "folder:../colours", *FAMILY), "'../colours' is not a valid data set name"),
+        (("--data", "folder:cifar10", *FAMILY), "is the name of a built-in data set"),
+        (("--data", "folder:nope", *FAMILY), "no data set 'nope'"),
+        (("--data", "folder:nope", *FAMILY), "existing data sets: colours, few"),
+        (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 4"),
+        (("--data", "colours", *FAMILY), "use cifar10, or folder:NAME"),
+        (("--data", "folder:colours", *FAMILY, "--image-size", "4"), "image_size: Input should be greater than"),
+        (("--data", "folder:colours", *FAMILY, "--init-from", "cnn@3"), "no model family 'cnn'"),
+    ],
+)
+@pytest.mark.usefixtures("folders")
+def test_invalid_data_is_one_line(
+    duet: Duet, words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("train", "mlp_baseline", *words) == 1
+    assert message in _error_line(capsys)
 
 
-def test_without_data_it_says_what_to_do(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_missing_cifar10_is_an_error_with_advice(
+    duet: Duet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DUET_DATA_DIR", raising=False)
-    assert duet_command(monkeypatch)("train", "mlp_baseline") != 0
+    assert duet("train", "mlp_baseline") != 0
     assert "--download" in capsys.readouterr().err
+
+
+def _error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    [line] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("duet: ")]
+    return line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from service.datasets.limits import UPLOAD_SECONDS
+from service.datasets.files import UPLOAD_SECONDS
 from service.server.local_jobs import STOP_WORKER_SECONDS
 from service.settings import DRAIN_SECONDS, Settings
 

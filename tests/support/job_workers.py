@@ -14,10 +14,9 @@ from typing import Any
 from core.jobs.events import FIRST, AddedEvent, ReportedEvent, StoredEvent
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
 from core.jobs.records import JobRecord
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
-from service.jobs.store.events import stored_event
 from service.jobs.store.keys import events_key
+from service.jobs.store.records import stored_event
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
 
@@ -30,7 +29,7 @@ class Jobs:
 
     def __init__(self, broker: Broker) -> None:
         self.store = JobStore.open(broker.url)
-        self._dispatcher = Dispatcher(make_celery(broker.url))
+        self._dispatcher = Dispatcher(broker.url)
 
     def submit(self, parameters: JobParameters | None = None, *, send: bool = True) -> str:
         """Record a job, wake a worker and return the id."""

@@ -19,7 +19,7 @@ from service.api.deps import JobServiceDep, StateDep
 from service.api.routes.jobs import JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
-from service.jobs.store.events import EVENT_ID_PATTERN, event_order
+from service.jobs.store.records import EVENT_ID_PATTERN, event_order
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RECONNECT_MS = 2000

@@ -1,16 +1,23 @@
-"""Reaper: requeues jobs whose worker died, and resends lost messages."""
+"""Reaper: requeues jobs whose worker died, and resends lost messages; a leader lock lets one process do so."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from redis import Redis
+from redis.exceptions import LockError, RedisError
+
 from service.jobs.dispatch import Dispatcher
-from service.jobs.maintenance.leader_lock import leader
 from service.jobs.store.indexes import JobQueues
+from service.jobs.store.keys import leader_key
+from service.jobs.store.redis_client import broker_errors
 from service.jobs.store.store import JobStore
 
 log = logging.getLogger("duet.jobs")
+LOCK_SECONDS = 30.0
 LEASE_RAN_OUT = "the worker stopped renewing its lease: the process was killed, or its machine is down or unreachable"
 
 
@@ -42,7 +49,7 @@ class Reaper:
         Raises:
             BrokerUnavailableError: the broker cannot be used.
         """
-        with leader(self._store.client, "reaper", timeout_seconds=30) as ours:
+        with leader(self._store.client) as ours:
             if not ours:
                 return Reaped()
             resumed, given_up = self._expire()
@@ -74,3 +81,24 @@ class Reaper:
                 log.warning("job %s had no message in its queue: message resent", job_id)
                 sent.append(job_id)
         return tuple(sent)
+
+
+@contextmanager
+def leader(client: Redis) -> Iterator[bool]:
+    """Yield whether this process holds the reaper's lock; never blocks.
+
+    The lock is released with the context, or after LOCK_SECONDS if the process died. Two processes may therefore
+    overlap, and the task must tolerate this.
+
+    Raises:
+        BrokerUnavailableError: the broker cannot be used.
+    """
+    lock = client.lock(leader_key("reaper"), timeout=LOCK_SECONDS, blocking=False, thread_local=False)
+    with broker_errors():
+        ours = lock.acquire()
+    try:
+        yield ours
+    finally:
+        if ours:
+            with suppress(LockError, RedisError):  # the lock has expired or will expire
+                lock.release()

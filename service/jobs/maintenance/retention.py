@@ -17,9 +17,9 @@ from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import JobState
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
-from service.jobs.maintenance.leader_lock import once_per
 from service.jobs.store.indexes import JobQueues
-from service.jobs.store.keys import JOB_ID_PATTERN
+from service.jobs.store.keys import JOB_ID_PATTERN, leader_key
+from service.jobs.store.redis_client import broker_errors
 from service.jobs.store.store import JobStore
 from service.settings import Settings
 
@@ -50,7 +50,11 @@ class Retention:
         Raises:
             BrokerUnavailableError: the broker cannot be used.
         """
-        if not once_per(self._store.client, "retention", seconds=self._every_seconds):
+        with broker_errors():
+            is_due = self._store.client.set(
+                leader_key("retention"), "taken", nx=True, px=max(1, round(self._every_seconds * 1000))
+            )
+        if not is_due:
             return
         self._forget_jobs()
         self._drop_checkpoints()

@@ -41,11 +41,7 @@ class WorkerReport(_Plain):
 
 
 class Heartbeats:
-    """The workers' reports in the broker. Every method raises BrokerUnavailableError if the broker is unavailable.
-
-    Args:
-        client: must decode responses to str.
-    """
+    """The workers' reports in the broker. Every method raises BrokerUnavailableError if the broker is unavailable."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client

@@ -43,7 +43,6 @@ class IdempotencyKeys:
     """Reserves idempotency keys.
 
     Args:
-        client: must decode responses to str.
         retention_seconds: lifetime of a key after its job was created.
     """
 

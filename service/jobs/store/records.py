@@ -1,23 +1,40 @@
-"""Job records as Redis hashes, and the progress fields that events change."""
+"""Job records as Redis hashes, and job events as entries of a Redis stream."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
-from core.jobs.events import AddedEvent, Epoch, FitStarted, Progress, ReportedEvent, Stage
-from core.jobs.records import JobRecord
+from core.jobs.events import (
+    AddedEvent,
+    Epoch,
+    Finished,
+    FitStarted,
+    Interrupted,
+    Progress,
+    ReportedEvent,
+    Stage,
+    StoredEvent,
+    read_job_event,
+    to_text,
+)
+from core.jobs.records import JobFailure, JobRecord
 
 PROGRESS_PREFIX = "progress."
-Value = str | int | float | None
+MAX_RESUMPTIONS = 1
+EVENT_ID_PATTERN = r"^[0-9]{1,15}(-[0-9]{1,9})?$"
 
 
 def read_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
     """Parse a job's non-empty hash."""
-    progress = {name.removeprefix(PROGRESS_PREFIX): orjson.loads(value) for name, value in _progress(fields)}
+    progress = {
+        name.removeprefix(PROGRESS_PREFIX): orjson.loads(value)
+        for name, value in fields.items()
+        if name.startswith(PROGRESS_PREFIX)
+    }
     return JobRecord.model_validate(
         {
             "id": job_id,
@@ -50,14 +67,13 @@ def record_of(job_id: str, flat: Sequence[str]) -> JobRecord:
     return read_record(job_id, fields_of(flat))
 
 
-def from_milliseconds(milliseconds: int) -> datetime:
-    """Time in ms since the epoch as a datetime in UTC."""
+def _from_milliseconds(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def progress_fields(events: Sequence[ReportedEvent | AddedEvent]) -> dict[str, Value]:
+def progress_fields(events: Sequence[ReportedEvent | AddedEvent]) -> dict[str, str | int | float | None]:
     """Fields of `JobProgress` that these events change, each with its last value."""
-    fields: dict[str, Value] = {}
+    fields: dict[str, str | int | float | None] = {}
     for event in events:
         match event:
             case Stage(name=name):
@@ -73,12 +89,45 @@ def progress_fields(events: Sequence[ReportedEvent | AddedEvent]) -> dict[str, V
     return fields
 
 
-def _progress(fields: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in fields.items() if name.startswith(PROGRESS_PREFIX)]
+def stored_event(event_id: str, fields: Mapping[str, str]) -> StoredEvent:
+    """Parse an entry of the stream."""
+    return StoredEvent(
+        id=event_id,
+        at=_from_milliseconds(int(event_id.partition("-")[0])),
+        attempt=int(fields["attempt"]),
+        token=int(fields["token"]) if fields["token"] else None,
+        event=read_job_event(fields["event"]),
+    )
+
+
+def event_order(event_id: str) -> tuple[int, int]:
+    """Sort key of event ids, in stream order."""
+    milliseconds, _, number = event_id.partition("-")
+    return int(milliseconds), int(number or 0)
+
+
+def interruption_args(reason: str, max_resumptions: int | Literal[""] = MAX_RESUMPTIONS) -> list[Any]:
+    """Arguments of `interrupt.lua` after the token: limit, failure, and the event of each outcome.
+
+    Args:
+        reason: of the end of the attempt.
+        max_resumptions: limit of automatic resumptions; "" for no limit.
+    """
+    failure = JobFailure(
+        type="InterruptedError", message=f"{reason}; the job was already resumed {MAX_RESUMPTIONS} time: see its log"
+    )
+    return [
+        max_resumptions,
+        failure.model_dump_json(),
+        to_text(Interrupted(reason=reason, resumes=True)),
+        to_text(Interrupted(reason=reason, resumes=False)),
+        to_text(Finished(state="failed")),
+        to_text(Finished(state="cancelled")),
+    ]
 
 
 def _time(fields: Mapping[str, str], name: str) -> datetime | None:
-    return from_milliseconds(int(fields[name])) if name in fields else None
+    return _from_milliseconds(int(fields[name])) if name in fields else None
 
 
 def _json(fields: Mapping[str, str], name: str) -> Any:

@@ -35,9 +35,8 @@ from core.jobs.parameters import JobKind, JobParameters
 from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs.scripts import load
 from service.jobs.store import keys
-from service.jobs.store.events import interruption_args
 from service.jobs.store.idempotency import Reservation, conflict
-from service.jobs.store.records import fields_of, progress_fields, read_record, record_of
+from service.jobs.store.records import fields_of, interruption_args, progress_fields, read_record, record_of
 from service.jobs.store.redis_client import broker_errors, connect
 
 ClaimStatus = Literal["held", "cancel_requested", "lost"]
@@ -68,8 +67,9 @@ class Page:
 class JobStore:
     """Reads and changes jobs; safe for any number of threads and processes.
 
-    Every method raises BrokerUnavailableError if the broker is unavailable; methods with a job id raise UnknownJobError
-    if there is no such job.
+    Every method raises BrokerUnavailableError if the broker is unavailable. Methods with a job id raise UnknownJobError
+    if there is no such job. `append`, `finish`, `interrupt` and `give_back` raise LostClaimError if the token is not
+    the newest or the job has ended.
 
     Args:
         client: must decode responses to str.
@@ -106,7 +106,8 @@ class JobStore:
             seconds, microseconds = self.client.time()
         job_id = keys.new_job_id(seconds * 1000 + microseconds // 1000)
         args = [kind, parameters.model_dump_json(), request_id, traceparent or "", to_text(Submitted())]
-        more_args, more_keys = ([], []) if reservation is None else _idempotency_args(reservation)
+        more_args: list[Any] = [] if reservation is None else [reservation.digest, reservation.retention_ms]
+        more_keys = [] if reservation is None else [reservation.key]
         answer, *rest = self._run("create", job_id, *args, *more_args, more_keys=more_keys)
         if answer == "conflict":
             raise conflict()
@@ -169,9 +170,6 @@ class JobStore:
 
         A `batch` that is resent after a lost response is stored only once. The stream keeps only the newest `progress`
         event; all other events stay until the stream is full.
-
-        Raises:
-            LostClaimError: the token is not the newest, or the job has ended.
         """
         fields = progress_fields(events)
         pairs = [item for name, value in fields.items() for item in (name, orjson.dumps(value))]
@@ -189,11 +187,7 @@ class JobStore:
         result: Mapping[str, JsonValue] | None = None,
         error: JobFailure | None = None,
     ) -> JobRecord:
-        """End the job.
-
-        Raises:
-            LostClaimError: the token is not the newest, or the job has ended.
-        """
+        """End the job."""
         return self._run_as_holder(
             "finish",
             job_id,
@@ -209,18 +203,11 @@ class JobStore:
 
         After the first interruption the job is queued again, and the caller sends its message. After the second, the
         job fails. A job in state `cancelling` becomes `cancelled`.
-
-        Raises:
-            LostClaimError: the token is not the newest, or the job has ended.
         """
         return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason))
 
     def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
-        """Same as `interrupt` for an external cause, such as a shutdown of the worker: the job is always queued again.
-
-        Raises:
-            LostClaimError: the token is not the newest, or the job has ended.
-        """
+        """Same as `interrupt` for an external cause, such as a shutdown: the job is always queued again."""
         return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason, max_resumptions=""))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
@@ -238,7 +225,8 @@ class JobStore:
         if answer == "unknown":
             raise keys.unknown_job(job_id)
         if answer != "ok":
-            raise JobFinishedError(f"job {job_id} cannot be cancelled: it has already {_ended(answer)}")
+            ended = "been cancelled" if answer == "cancelled" else answer
+            raise JobFinishedError(f"job {job_id} cannot be cancelled: it has already {ended}")
         return record_of(job_id, rest[0])
 
     def retry(self, job_id: str) -> JobRecord:
@@ -286,18 +274,9 @@ class JobStore:
         return [read_record(job_id, fields) for job_id, fields in zip(ids, answers, strict=True) if fields]
 
 
-def _idempotency_args(reservation: Reservation) -> tuple[list[Any], list[str]]:
-    """Arguments and keys of the create script for the idempotency key."""
-    return [reservation.digest, reservation.retention_ms], [reservation.key]
-
-
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
 def _lost(job_id: str) -> LostClaimError:
     return LostClaimError(f"the claim on job {job_id} is lost: another attempt holds it, or the job has ended")
-
-
-def _ended(state: str) -> str:
-    return "been cancelled" if state == "cancelled" else state

@@ -8,13 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from core.errors import BrokerUnavailableError, LostClaimError
 from core.jobs.events import Cancel
-from service.jobs.store.store import ClaimStatus
+from service.jobs.store.store import Claim, JobStore
 from service.jobs.worker.child_process import Child
 from service.jobs.worker.event_relay import EventForwarder
+from service.settings import Settings
 
 StopReason = Literal["cancelled", "shutdown", "time", "lost"]
 """Reason to stop a child: its job was cancelled, its worker shuts down, its time limit passed, or its claim is lost."""
@@ -22,6 +23,8 @@ StopReason = Literal["cancelled", "shutdown", "time", "lost"]
 TICK_SECONDS = 0.1
 RENEW_SECONDS = 1.0
 """Interval of lease renewals, and so the delay until a cancellation is noticed."""
+JOB_SECONDS = 24 * 3600.0
+"""Time limit for one attempt of a job; then the job fails and its last checkpoint is kept."""
 BROKER_PAUSE_SECONDS = 0.5
 SHUTDOWN_PATIENCE_SECONDS = 3.0
 """Time that a worker waits for an unavailable broker during shutdown."""
@@ -33,50 +36,28 @@ Result = TypeVar("Result")
 log = logging.getLogger("duet.jobs")
 
 
-class Holder(Protocol):
-    """The part of the job store that renews claims."""
-
-    def renew(self, job_id: str, token: int, lease_seconds: float) -> ClaimStatus:
-        """Renew the lease."""
-
-
 class Attempt:
-    """One claim on a job and its child process.
-
-    Args:
-        store: of the jobs.
-        job_id: of the job.
-        token: of the claim.
-        child: process of the job.
-        forwarder: of the child's events.
-        stopping: set when the worker shuts down.
-        lease_seconds: duration of each lease.
-        job_seconds: time limit of the attempt.
-    """
+    """One claim on a job and its child process; `stopping` is set when the worker shuts down."""
 
     def __init__(
         self,
-        store: Holder,
-        job_id: str,
-        token: int,
+        store: JobStore,
+        claim: Claim,
         child: Child,
         forwarder: EventForwarder,
-        *,
+        settings: Settings,
         stopping: threading.Event,
-        lease_seconds: float,
-        job_seconds: float,
     ) -> None:
         self._store = store
-        self._job_id = job_id
-        self._token = token
+        self._claim = claim
         self._child = child
         self._forwarder = forwarder
         self._stopping = stopping
-        self._lease_seconds = lease_seconds
-        self._due = time.monotonic() + job_seconds
+        self._lease_seconds = settings.job_lease_seconds
+        self._due = time.monotonic() + JOB_SECONDS
         self._renew_at = self._retry_at = 0.0
         self._stop_at = 0.0
-        self._sent: list[str] = []
+        self._sent: set[str] = set()
         self.stopped: StopReason | None = None
 
     def watch(self) -> None:
@@ -106,7 +87,7 @@ class Attempt:
             action()
         except BrokerUnavailableError as error:
             if self._retry_at == 0.0:
-                log.warning("job %s continues without the broker: %s", self._job_id, error)
+                log.warning("job %s continues without the broker: %s", self._claim.record.id, error)
             self._retry_at = time.monotonic() + BROKER_PAUSE_SECONDS
         except LostClaimError:
             self._stop("lost")
@@ -117,13 +98,9 @@ class Attempt:
         now = time.monotonic()
         if now < self._renew_at:
             return
-        match self._store.renew(self._job_id, self._token, self._lease_seconds):
-            case "cancel_requested":
-                self._stop("cancelled")
-            case "lost":
-                self._stop("lost")
-            case "held":
-                pass
+        status = self._store.renew(self._claim.record.id, self._claim.token, self._lease_seconds)
+        if status != "held":
+            self._stop("lost" if status == "lost" else "cancelled")
         self._renew_at = now + min(RENEW_SECONDS, self._lease_seconds / 3)
 
     def _check_time(self) -> None:
@@ -152,7 +129,7 @@ class Attempt:
 
     def _once(self, name: str, action: Callable[[], None]) -> None:
         if name not in self._sent:
-            self._sent.append(name)
+            self._sent.add(name)
             action()
 
 

@@ -1,17 +1,21 @@
-"""Child process of a job: own session, event pipe, and termination of its whole process group."""
+"""Child process of a job: own session, CPU priority, event pipe, and termination of its whole process group."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from core.jobs.events import MAX_LINE_BYTES, Cancel, Permission, to_line
 from service.jobs.worker.line_reader import LineReader
-from service.jobs.worker.niceness import lower_priority
+
+_AUTOGROUP_TRIES, _AUTOGROUP_PAUSE_SECONDS = 5, 0.1
 
 
 class Child:
@@ -88,3 +92,36 @@ class Child:
         self._stdin.close()
         os.close(self.descriptor)
         return self.status
+
+
+def lower_priority(leader: int, nice: int, *, idle: bool) -> None:
+    """Lower the priority of a process that leads its own session, and of its future children.
+
+    Linux divides the CPU between sessions first (autogroups in sched(7)), with equal weight, and applies niceness only
+    within a session. Without a lower autogroup priority, a nice job would get as much CPU as the API. In containers
+    autogroups have no effect.
+
+    Args:
+        leader: process id of the session leader.
+        nice: niceness added to that of this process, 0 to 19.
+        idle: use the scheduling policy SCHED_IDLE on Linux.
+    """
+    if nice > 0:
+        niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice)
+        os.setpriority(os.PRIO_PGRP, leader, niceness)
+        _lower_session(leader, niceness)
+    if idle and sys.platform == "linux":
+        os.sched_setscheduler(leader, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _lower_session(leader: int, niceness: int) -> None:
+    session = Path(f"/proc/{leader}/autogroup")
+    for _ in range(_AUTOGROUP_TRIES):
+        try:
+            session.write_text(str(niceness))
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                return  # no autogroups, or no permission
+            time.sleep(_AUTOGROUP_PAUSE_SECONDS)  # non-root users may change one autogroup per 0.1 s
+        else:
+            return

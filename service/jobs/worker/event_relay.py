@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
 
 from core.errors import JobEventError
 from core.jobs.events import (
@@ -20,6 +19,7 @@ from core.jobs.events import (
     Result,
     read_child_message,
 )
+from service.jobs.store.store import JobStore
 from service.jobs.worker.line_reader import OversizedLine
 
 MAX_INVALID_LINES = 20
@@ -28,29 +28,10 @@ MAX_PENDING = 1000
 """Maximum number of events kept while the broker is unavailable; outdated progress is dropped first."""
 
 
-class Broker(Protocol):
-    """The part of the job store that forwards events."""
-
-    def append(
-        self, job_id: str, token: int, events: Sequence[ReportedEvent | AddedEvent], *, batch: str | None = None
-    ) -> None:
-        """Append events to the job's stream, each batch once."""
-
-    def permit(self, job_id: str, token: int, action: Literal["checkpoint", "publish"]) -> bool:
-        """Return whether the attempt may write now."""
-
-
 class EventForwarder:
-    """Forwards the events of one attempt to the store.
+    """Forwards the events of one attempt to the store; `answer` sends a permission to the child."""
 
-    Args:
-        store: of the jobs.
-        job_id: of the job.
-        token: of the claim.
-        answer: sends a permission to the child.
-    """
-
-    def __init__(self, store: Broker, job_id: str, token: int, answer: Callable[[Permission], None]) -> None:
+    def __init__(self, store: JobStore, job_id: str, token: int, answer: Callable[[Permission], None]) -> None:
         self._store = store
         self._job_id = job_id
         self._token = token

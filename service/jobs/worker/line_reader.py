@@ -16,12 +16,7 @@ class OversizedLine:
 
 
 class LineReader:
-    """Splits the data of a pipe into lines, and buffers at most `limit` bytes.
-
-    Args:
-        descriptor: to read from; set to non-blocking.
-        limit: maximum bytes of a line without its newline.
-    """
+    """Splits the data of a pipe, which becomes non-blocking, into lines of at most `limit` bytes."""
 
     def __init__(self, descriptor: int, *, limit: int) -> None:
         os.set_blocking(descriptor, False)

@@ -1,31 +1,31 @@
-"""Job runner: claim -> check disk -> watch the child process -> record the outcome."""
+"""Job runner: claim -> check disk -> watch the child process -> promote -> record the outcome."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import JsonValue
 
 from core.errors import BrokerUnavailableError, DuetError, LostClaimError
 from core.files.home import MIB, ensure_home, require_space
+from core.gate.promotion import promote_on_evidence
+from core.gate.report import GateThresholds
 from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
 from core.jobs.records import JobFailure, JobRecord
+from core.repository.repository import ModelRepository
 from service.jobs.store.store import Claim, JobStore
-from service.jobs.worker.attempt import Attempt, StopReason, retry_until_available
+from service.jobs.worker.attempt import JOB_SECONDS, Attempt, StopReason, retry_until_available
 from service.jobs.worker.event_relay import EventForwarder
 from service.jobs.worker.launch import launch
 from service.settings import Settings
 
 DONE, FAILED = 0, 1
 """Exit statuses of a job's process: success, and a failure that it reported."""
-JOB_SECONDS = 24 * 3600.0
-"""Time limit for one attempt of a job; then the job fails and its last checkpoint is kept."""
 Result = TypeVar("Result")
 Promote = Callable[[TrainParameters, str, JobRecord], Promoted | NotPromoted]
 """Applies the gate to the published version with this reference."""
@@ -37,11 +37,8 @@ class JobRunner:
     """Runs the jobs of a worker, each in the thread that calls `run`.
 
     Args:
-        store: of the jobs.
         send: wakes a worker for a requeued job.
         promote: applies the gate to published versions.
-        settings: of the worker.
-        worker: name of the worker.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class JobRunner:
         self._promote = promote
         self._settings = settings
         self._worker = worker
-        self._running: dict[str, int] = {}
+        self._running: list[str] = []
         self.stopping = threading.Event()
         """Set at shutdown: all children stop at a checkpoint and their jobs are queued again."""
 
@@ -76,8 +73,11 @@ class JobRunner:
             if claim is None:
                 log.info("job %s is already claimed or finished, skipping", job_id)
                 return
-            with self._listed(claim):
+            self._running.append(job_id)
+            try:
                 self._run_claimed(claim)
+            finally:
+                self._running.remove(job_id)
         except LostClaimError as error:
             log.warning("%s", error)
         except BrokerUnavailableError as error:
@@ -87,23 +87,19 @@ class JobRunner:
 
     def _run_claimed(self, claim: Claim) -> None:
         try:
-            self._check_disk()
+            require_space(
+                ensure_home(self._settings.home),
+                self._settings.job_free_mib * MIB,
+                what="a job",
+                advice="free some space and retry the job, or lower DUET_JOB_FREE_MIB",
+            )
             child = launch(self._settings, claim.record, self._worker)
         except (DuetError, OSError) as error:
             failure = JobFailure(type=type(error).__name__, message=f"the job could not be started: {error}")
             self._until_available(lambda: self._store.finish(claim.record.id, claim.token, "failed", error=failure))
             return
         forwarder = EventForwarder(self._store, claim.record.id, claim.token, child.send)
-        attempt = Attempt(
-            self._store,
-            claim.record.id,
-            claim.token,
-            child,
-            forwarder,
-            stopping=self.stopping,
-            lease_seconds=self._settings.job_lease_seconds,
-            job_seconds=JOB_SECONDS,
-        )
+        attempt = Attempt(self._store, claim, child, forwarder, self._settings, self.stopping)
         try:
             attempt.watch()
         finally:
@@ -115,17 +111,7 @@ class JobRunner:
             self._until_available(forwarder.flush)
             self._record_outcome(claim, forwarder, status, attempt.stopped)
 
-    def _check_disk(self) -> None:
-        """Raises LowDiskError if less than DUET_JOB_FREE_MIB of disk is free."""
-        require_space(
-            ensure_home(self._settings.home),
-            self._settings.job_free_mib * MIB,
-            what="a job",
-            advice="free some space and retry the job, or lower DUET_JOB_FREE_MIB",
-        )
-
     def _record_outcome(self, claim: Claim, forwarder: EventForwarder, status: int, stopped: StopReason | None) -> None:
-        """Record the outcome of the attempt."""
         job_id, token = claim.record.id, claim.token
         result = None if forwarder.result is None else forwarder.result.result
         failure: JobFailure | None = None
@@ -180,13 +166,33 @@ class JobRunner:
     def _until_available(self, action: Callable[[], Result]) -> Result:
         return retry_until_available(action, self.stopping)
 
-    @contextmanager
-    def _listed(self, claim: Claim) -> Iterator[None]:
-        self._running[claim.record.id] = claim.token
-        try:
-            yield
-        finally:
-            del self._running[claim.record.id]
+
+def promote_published(
+    repository: ModelRepository,
+    thresholds: GateThresholds,
+    parameters: TrainParameters,
+    reference: str,
+    record: JobRecord,
+) -> Promoted | NotPromoted:
+    """Apply the gate to the version `reference` that a job published; the returned event has the gate's report.
+
+    Raises:
+        RepositoryError: the version or the aliases cannot be read, or the disk is full.
+    """
+    family, version = repository.resolve(reference)
+    decision = promote_on_evidence(
+        repository,
+        family,
+        version,
+        policy=parameters.promote,
+        thresholds=thresholds,
+        actor=f"job {record.id}",
+        reason=f"trained with promote={parameters.promote}",
+    )
+    report = decision.report.model_dump(mode="json")
+    # An earlier attempt may have promoted the version already.
+    promoted = decision.promotion is not None or repository.champion(family) == version
+    return Promoted(report=report) if promoted else NotPromoted(report=report)
 
 
 def _describe_end(status: int) -> str:

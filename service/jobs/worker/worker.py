@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import threading
 import warnings
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -16,7 +19,7 @@ from celery.worker import state
 from core.files.home import ensure_home
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.broker.address import embedded_url
-from service.jobs.celery_app import WORKER_OPTIONS, make_celery
+from service.jobs.celery_app import WORKER_OPTIONS
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
@@ -24,11 +27,9 @@ from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.keys import TASK_NAME
 from service.jobs.store.store import JobStore
-from service.jobs.worker.auto_promotion import JobPromoter
-from service.jobs.worker.heartbeat_thread import HeartbeatThread, worker_name
+from service.jobs.worker.heartbeat_thread import HeartbeatThread, TrainingEnvironment
 from service.jobs.worker.launch import training_python
-from service.jobs.worker.runner import JobRunner
-from service.jobs.worker.training_env_check import TrainingEnvironment
+from service.jobs.worker.runner import JobRunner, promote_published
 from service.observability.logging import configure_logging
 from service.settings import Settings
 
@@ -52,10 +53,10 @@ def run_worker(settings: Settings) -> None:
     url = embedded_url(settings.home) if settings.redis_url is None else settings.redis_url.get_secret_value()
     store = JobStore.open(url)
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
-    celery = make_celery(url)
-    dispatcher = Dispatcher(celery)
-    name = worker_name()
-    runner = JobRunner(store, dispatcher.send, JobPromoter(repository, settings.gate), settings, worker=name)
+    dispatcher = Dispatcher(url)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    promote = partial(promote_published, repository, settings.gate)
+    runner = JobRunner(store, dispatcher.send, promote, settings, worker=name)
     heartbeat = HeartbeatThread(
         Heartbeats(store.client),
         TrainingEnvironment(training_python(settings)),
@@ -78,21 +79,17 @@ def run_worker(settings: Settings) -> None:
     for thread in threads:
         thread.start()
     try:
-        _wait_for_environment(heartbeat, runner.stopping)
+        # Consume no messages until the training environment is ready, so that other workers get the jobs.
+        while not runner.stopping.is_set() and not heartbeat.can_train.wait(0.2):
+            pass
         if not runner.stopping.is_set():
-            _take_jobs(celery, runner, settings, name)
+            _take_jobs(dispatcher.app, runner, settings, name)
     finally:
         runner.stopping.set()
         ended.set()
         for thread in threads:
             thread.join(LAST_ROUND_SECONDS)
     log.info("worker %s has ended", name)
-
-
-def _wait_for_environment(heartbeat: HeartbeatThread, stopping: threading.Event) -> None:
-    """Consume no messages until the training environment is ready, so that other workers get the jobs."""
-    while not stopping.is_set() and not heartbeat.can_train.wait(0.2):
-        pass
 
 
 def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str) -> None:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.datasets.archive import HARMLESS_BYTES, read_archive
-from service.datasets.files import Candidate, Skipped
-from service.datasets.limits import Limits
+from service.datasets.files import Candidate, Limits, Skipped
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 
 LIMITS = Limits(upload_bytes=2**30, image_bytes=1000, pixels=10**6, images=100, bytes=10 * HARMLESS_BYTES, seconds=60.0)
@@ -39,19 +38,19 @@ def left_out(path: Path, limits: Limits = LIMITS) -> dict[str, str]:
     return {file.name: file.reason for file in read_archive(path, limits) if isinstance(file, Skipped)}
 
 
-def test_files_come_out_with_the_names_of_their_folders(tmp_path: Path) -> None:
+def test_files_are_labelled_by_their_folders(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"cat/1.png": b"one", "dog/2.png": b"two", "dog/3": b"three", "dog/": b""})
     assert taken(path) == {"cat: cat/1.png": b"one", "dog: dog/2.png": b"two", "dog: dog/3": b"three"}
 
 
-def test_one_folder_around_all_is_looked_through_and_what_systems_add_is_not_seen(tmp_path: Path) -> None:
+def test_outer_folder_and_system_files_are_ignored(tmp_path: Path) -> None:
     files = {"pets/cat/1": b"1", "pets/dog/2": b"2", "__MACOSX/pets/._1": b"x", "pets/.DS_Store": b"x"}
     assert taken(zipped(tmp_path / "a.zip", files)) == {"cat: pets/cat/1": b"1", "dog: pets/dog/2": b"2"}
     files = {"./cat/1": b"1", "./dog/2": b"2", "./dog/Thumbs.db": b"x"}
     assert taken(zipped(tmp_path / "b.zip", files)) == {"cat: ./cat/1": b"1", "dog: ./dog/2": b"2"}
 
 
-def test_names_of_classes_are_composed_the_same_way_wherever_they_come_from(tmp_path: Path) -> None:
+def test_labels_are_normalized_to_nfc(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"cafe\u0301/1": b"1", "caf\u00e9/2": b"2"})
     assert {file.label for file in read_archive(path, LIMITS) if isinstance(file, Candidate)} == {"caf\u00e9"}
 
@@ -59,13 +58,13 @@ def test_names_of_classes_are_composed_the_same_way_wherever_they_come_from(tmp_
 @pytest.mark.parametrize(
     "name", ["../cat/1.png", "cat/../../1.png", "/cat/1.png", "cat\\..\\..\\1.png", "C:/cat/1.png", "cat/.."]
 )
-def test_an_archive_whose_names_lead_out_of_it_is_refused_whole(tmp_path: Path, name: str) -> None:
+def test_unsafe_path_rejects_the_archive(tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / "a.zip", {"cat/1.png": b"fine", name: b"not fine"})
     with pytest.raises(UnsafeArchiveError, match="leads out of the archive"):
         list(read_archive(path, LIMITS))
 
 
-def test_links_encrypted_nested_deep_and_strangely_packed_files_are_left_out(tmp_path: Path) -> None:
+def test_unusable_entries_are_skipped_with_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         link = zipfile.ZipInfo("cat/link.png")
@@ -95,7 +94,7 @@ def test_links_encrypted_nested_deep_and_strangely_packed_files_are_left_out(tmp
     assert [file.content for file in read_archive(path, LIMITS) if isinstance(file, Candidate)] == [b"good"]
 
 
-def test_a_file_that_is_damaged_within_is_left_out_and_the_others_are_not(tmp_path: Path) -> None:
+def test_damaged_entry_is_skipped(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"cat/1": b"first" * 20, "cat/2": b"second" * 20}, compression=zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
     content[content.index(b"firstfirst")] ^= 1
@@ -103,7 +102,7 @@ def test_a_file_that_is_damaged_within_is_left_out_and_the_others_are_not(tmp_pa
     assert left_out(path) == {"cat/1": "damaged in the archive"}
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_bomb_is_rejected_before_unpacking(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(3):
@@ -115,7 +114,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         next(read_archive(zipped(tmp_path / "b.zip", {"cat/1": b"x" * 1001}), replace(LIMITS, bytes=1000)))
 
 
-def test_a_file_gives_no_more_bytes_than_its_entry_says(tmp_path: Path) -> None:
+def test_entry_yields_no_more_bytes_than_it_states(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"cat/1": bytes(50_000)})
     content = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
@@ -125,13 +124,13 @@ def test_a_file_gives_no_more_bytes_than_its_entry_says(tmp_path: Path) -> None:
     assert isinstance(file, Skipped) or len(file.content) <= 10
 
 
-def test_too_many_files_are_refused(tmp_path: Path) -> None:
+def test_too_many_files_are_rejected(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {f"cat/{number}": b"x" for number in range(101)})
     with pytest.raises(DatasetTooLargeError, match="at most 100 images"):
         next(read_archive(path, LIMITS))
 
 
-def test_a_table_of_contents_beyond_all_measure_is_not_read_into_memory(tmp_path: Path) -> None:
+def test_huge_central_directory_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     table = 64 * 1024 * 1024
     with path.open("wb") as file:
@@ -148,7 +147,7 @@ def test_a_table_of_contents_beyond_all_measure_is_not_read_into_memory(tmp_path
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 and then nothing", b"PK\x05\x06" + bytes(18)])
-def test_what_is_no_zip_is_refused_or_empty(tmp_path: Path, content: bytes) -> None:
+def test_invalid_zip_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(content)
     if content.startswith(b"PK\x05"):
@@ -158,7 +157,7 @@ def test_what_is_no_zip_is_refused_or_empty(tmp_path: Path, content: bytes) -> N
         next(read_archive(path, LIMITS))
 
 
-def test_whatever_is_cut_off_or_flipped_ends_in_an_answer(tmp_path: Path) -> None:
+def test_truncated_or_flipped_bytes_never_crash(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "a.zip", {"cat/1": b"one" * 30, "dog/2": b"two" * 30}).read_bytes()
     path = tmp_path / "b.zip"
     for position in range(len(whole)):

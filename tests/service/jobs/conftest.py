@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.jobs.dispatch import Dispatcher
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker, running_broker
 
@@ -33,5 +34,26 @@ def mortal_broker() -> Iterator[Broker]:
 @pytest.fixture
 def store(broker: Broker) -> Iterator[JobStore]:
     store = JobStore.open(broker.url)
+    yield store
+    store.client.close()
+
+
+@pytest.fixture
+def dispatcher(broker: Broker) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(broker.url)
+    yield dispatcher
+    dispatcher.app.close()
+
+
+@pytest.fixture
+def mortal_dispatcher(mortal_broker: Broker) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(mortal_broker.url)
+    yield dispatcher
+    dispatcher.app.close()
+
+
+@pytest.fixture
+def mortal_store(mortal_broker: Broker) -> Iterator[JobStore]:
+    store = JobStore.open(mortal_broker.url)
     yield store
     store.client.close()

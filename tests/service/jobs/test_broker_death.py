@@ -9,7 +9,6 @@ import pytest
 
 from core.errors import BrokerUnavailableError
 from core.jobs.events import read_job_event
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.store import Claim, JobStore
 from tests.support.broker import Broker
@@ -19,7 +18,7 @@ from tests.support.messages import waiting
 WRITERS = 4
 
 
-def test_a_kill_of_the_broker_loses_no_job_and_no_event_that_it_acknowledged(mortal_broker: Broker) -> None:
+def test_killed_broker_loses_no_acknowledged_job_or_event(mortal_broker: Broker, mortal_store: JobStore) -> None:
     acknowledged: dict[str, tuple[Claim, list[str]]] = {}
     stop = threading.Event()
 
@@ -48,7 +47,7 @@ def test_a_kill_of_the_broker_loses_no_job_and_no_event_that_it_acknowledged(mor
         stop.set()
 
     mortal_broker.restart()
-    store = JobStore.open(mortal_broker.url)
+    store = mortal_store
     listed = {record.id: record for record in store.list(limit=100_000).records}
     assert acknowledged.keys() <= listed.keys()
     for job_id, (claim, texts) in acknowledged.items():
@@ -60,22 +59,20 @@ def test_a_kill_of_the_broker_loses_no_job_and_no_event_that_it_acknowledged(mor
         assert store.renew(job_id, claim.token, 60) == "held"
         store.append(job_id, claim.token, notes("goes on"))
     assert max(claim.token for claim, _ in acknowledged.values()) < claimed(store, submit(store).id).token
-    store.client.close()
 
 
-def test_messages_outlive_the_broker_too(mortal_broker: Broker) -> None:
-    store, app = JobStore.open(mortal_broker.url), make_celery(mortal_broker.url)
-    job = submit(store)
-    assert Dispatcher(app).send(job)
+def test_messages_outlive_the_broker_too(
+    mortal_broker: Broker, mortal_store: JobStore, mortal_dispatcher: Dispatcher
+) -> None:
+    job = submit(mortal_store)
+    assert mortal_dispatcher.send(job)
     mortal_broker.kill()
     mortal_broker.restart()
-    assert waiting(store.client, "train") == [job.id]
-    store.client.close()
-    app.close()
+    assert waiting(mortal_store.client, "train") == [job.id]
 
 
-def test_a_broker_that_is_full_makes_whole_changes_or_none(mortal_broker: Broker) -> None:
-    store = JobStore.open(mortal_broker.url)
+def test_a_broker_that_is_full_makes_whole_changes_or_none(mortal_broker: Broker, mortal_store: JobStore) -> None:
+    store = mortal_store
     claim = claimed(store, submit(store).id)
     queued = submit(store)
     before = store.get(claim.record.id)
@@ -96,4 +93,3 @@ def test_a_broker_that_is_full_makes_whole_changes_or_none(mortal_broker: Broker
         admin.config_set("maxmemory", "0")
     assert names(store, before.id) == ["submitted", "claimed", "finished"]
     assert names(store, queued.id) == ["submitted", "finished"]
-    store.client.close()

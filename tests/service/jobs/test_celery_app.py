@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -16,6 +16,7 @@ from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
+from tests.support.children import wait_until
 from tests.support.jobs import submit
 from tests.support.messages import waiting
 
@@ -64,17 +65,11 @@ def worker(broker: Broker, *, concurrency: int, timers: str = "all") -> Iterator
         process.wait(60)
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.slow
-def test_a_worker_takes_what_it_can_start_and_survives_its_broker(mortal_broker: Broker) -> None:
-    store, app = JobStore.open(mortal_broker.url), make_celery(mortal_broker.url)
-    client, dispatcher = store.client, Dispatcher(app)
+def test_worker_takes_startable_jobs_and_survives_an_outage(
+    mortal_broker: Broker, mortal_store: JobStore, mortal_dispatcher: Dispatcher
+) -> None:
+    store, client, dispatcher = mortal_store, mortal_store.client, mortal_dispatcher
     jobs = [submit(store) for _ in range(7)]
 
     def begun() -> list[str]:
@@ -86,14 +81,14 @@ def test_a_worker_takes_what_it_can_start_and_survives_its_broker(mortal_broker:
     for job in jobs[:4]:
         dispatcher.send(job)
     with worker(mortal_broker, concurrency=2) as process:
-        until(lambda: len(begun()) == 2)
+        wait_until(lambda: len(begun()) == 2)
         time.sleep(0.5)  # in which a worker that fetches ahead would have taken more
         assert sorted(begun()) == sorted(ids(0, 1))
         assert waiting(client, "train") == ids(2, 3)
         assert client.hlen("duet:celery:unacked") == 0  # so nothing is delivered again, however long the jobs take
 
         client.rpush("let go", "one")
-        until(lambda: len(begun()) == 3)
+        wait_until(lambda: len(begun()) == 3)
         assert waiting(client, "train") == ids(3)
 
         mortal_broker.kill()
@@ -104,7 +99,7 @@ def test_a_worker_takes_what_it_can_start_and_survives_its_broker(mortal_broker:
         assert waiting(client, "train") == ids(3)
         client.rpush("let go", "one", "another")
         dispatcher.send(jobs[4])
-        until(lambda: len(begun()) == 5)
+        wait_until(lambda: len(begun()) == 5)
         assert sorted(begun()) == sorted(ids(0, 1, 2, 3, 4))
 
         for job in jobs[5:]:
@@ -115,15 +110,13 @@ def test_a_worker_takes_what_it_can_start_and_survives_its_broker(mortal_broker:
     known = {str(key) for key in client.keys("*")}
     foreign = {key for key in known if not key.startswith("duet:")} - {"begun", "let go"}
     assert foreign == set()  # a broker may be shared with other programs
-    client.close()
-    app.close()
 
 
 @pytest.mark.slow
-def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(broker: Broker) -> None:
+def test_free_thread_takes_the_next_job_without_a_timer(
+    broker: Broker, store: JobStore, dispatcher: Dispatcher
+) -> None:
     """The thread requests the next message at once, not at the next of Celery's timers; none is due here."""
-    store, app = JobStore.open(broker.url), make_celery(broker.url)
-    dispatcher = Dispatcher(app)
     jobs = [submit(store) for _ in range(3)]
 
     def begun(count: int) -> bool:
@@ -133,13 +126,11 @@ def test_a_thread_that_is_free_again_takes_the_next_job_by_itself(broker: Broker
         for job in jobs:
             dispatcher.send(job)
         for count in (1, 2, 3):
-            until(partial(begun, count))
+            wait_until(partial(begun, count))
             store.client.rpush("let go", "one")
-    store.client.close()
-    app.close()
 
 
-def test_a_message_of_another_content_type_is_not_read() -> None:
+def test_celery_accepts_json_only() -> None:
     conf = make_celery("redis://127.0.0.1:1/0").conf
     assert list(conf.accept_content) == ["json"]
     assert (conf.task_serializer, conf.result_backend, conf.task_ignore_result) == ("json", "disabled", True)

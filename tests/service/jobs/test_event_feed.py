@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from core.jobs.events import FIRST, Note, Stage, StoredEvent
-from core.jobs.parameters import TrainParameters
-from core.jobs.records import JobRecord
 from service.errors import TooManyStreamsError
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
+from tests.support.jobs import running, submit
 from tests.support.service import until
-
-FAST = TrainParameters(recipe="mlp_baseline")
 
 
 @dataclass
@@ -66,19 +63,13 @@ async def feed_of(
         await feed.close()
 
 
-def new_job(store: JobStore) -> JobRecord:
-    return store.create("train", FAST, request_id="r", traceparent=None)
+def _running(store: JobStore) -> tuple[str, int]:
+    claim = running(store)
+    return claim.record.id, claim.token
 
 
-def claimed(store: JobStore) -> tuple[str, int]:
-    record = new_job(store)
-    claim = store.claim(record.id, worker="w", lease_seconds=60)
-    assert claim is not None
-    return record.id, claim.token
-
-
-async def test_a_listener_hears_what_was_and_what_comes_until_the_end(broker: Broker, store: JobStore) -> None:
-    job_id, token = claimed(store)
+async def test_follow_yields_past_and_future_events(broker: Broker, store: JobStore) -> None:
+    job_id, token = _running(store)
     async with feed_of(broker) as feed:
         listener = Listener(feed, job_id).start()
         await listener.heard("claimed")
@@ -93,8 +84,8 @@ async def test_a_listener_hears_what_was_and_what_comes_until_the_end(broker: Br
         assert feed.listeners == 0
 
 
-async def test_one_that_comes_back_hears_only_what_it_missed(broker: Broker, store: JobStore) -> None:
-    job_id, token = claimed(store)
+async def test_follow_after_an_event_yields_the_rest(broker: Broker, store: JobStore) -> None:
+    job_id, token = _running(store)
     async with feed_of(broker) as feed:
         first = Listener(feed, job_id).start()
         await first.heard("claimed")
@@ -110,8 +101,8 @@ async def test_one_that_comes_back_hears_only_what_it_missed(broker: Broker, sto
         assert nothing_more.events == []
 
 
-async def test_a_long_stream_is_told_whole(broker: Broker, store: JobStore) -> None:
-    job_id, token = claimed(store)
+async def test_follow_yields_a_long_stream_completely(broker: Broker, store: JobStore) -> None:
+    job_id, token = _running(store)
     store.append(job_id, token, [Note(text=str(i)) for i in range(1000)])
     store.finish(job_id, token, "succeeded")
     async with feed_of(broker) as feed:
@@ -120,8 +111,8 @@ async def test_a_long_stream_is_told_whole(broker: Broker, store: JobStore) -> N
     assert listener.kinds == ["submitted", "claimed", *["note"] * 1000, "finished"]
 
 
-async def test_a_job_that_is_tried_again_goes_on(broker: Broker, store: JobStore) -> None:
-    job_id, token = claimed(store)
+async def test_follow_continues_past_a_retry(broker: Broker, store: JobStore) -> None:
+    job_id, token = _running(store)
     store.finish(job_id, token, "failed")
     store.retry(job_id)
     async with feed_of(broker) as feed:
@@ -132,9 +123,9 @@ async def test_a_job_that_is_tried_again_goes_on(broker: Broker, store: JobStore
     assert listener.kinds == ["submitted", "claimed", "finished", "retried", "finished"]
 
 
-async def test_silence_is_told_now_and_then(broker: Broker, store: JobStore) -> None:
+async def test_follow_yields_heartbeats(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker, heartbeat_seconds=0.02) as feed:
-        record = new_job(store)
+        record = submit(store)
         listener = Listener(feed, record.id).start()
         await until(lambda: asyncio.sleep(0, listener.heartbeats >= 3))
         store.request_cancel(record.id)
@@ -142,20 +133,18 @@ async def test_silence_is_told_now_and_then(broker: Broker, store: JobStore) -> 
     assert listener.kinds == ["submitted", "finished"]
 
 
-async def test_a_removed_job_ends_the_stream(broker: Broker, store: JobStore) -> None:
+async def test_follow_ends_when_the_job_is_removed(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker) as feed:
-        listener = Listener(feed, new_job(store).id).start()
+        listener = Listener(feed, submit(store).id).start()
         await listener.heard("submitted")
         store.client.flushall()
         await listener.ended()
 
 
-async def test_a_process_that_closes_lets_its_listeners_go_with_all_that_was_told(
-    broker: Broker, store: JobStore
-) -> None:
+async def test_follow_ends_when_the_process_closes(broker: Broker, store: JobStore) -> None:
     closing = False
     async with feed_of(broker, is_closing=lambda: closing) as feed:
-        listeners = [Listener(feed, new_job(store).id).start() for _ in range(5)]
+        listeners = [Listener(feed, submit(store).id).start() for _ in range(5)]
         for listener in listeners:
             await listener.heard("submitted")
         closing = True
@@ -166,9 +155,9 @@ async def test_a_process_that_closes_lets_its_listeners_go_with_all_that_was_tol
         assert late.kinds == ["submitted"]
 
 
-async def test_the_stream_goes_on_when_the_broker_is_back(mortal_broker: Broker) -> None:
-    store = JobStore.open(mortal_broker.url)
-    job_id, token = claimed(store)
+async def test_follow_continues_after_an_outage(mortal_broker: Broker, mortal_store: JobStore) -> None:
+    store = mortal_store
+    job_id, token = _running(store)
     async with feed_of(mortal_broker, heartbeat_seconds=0.05) as feed:
         listener = Listener(feed, job_id).start()
         await listener.heard("claimed")
@@ -179,14 +168,13 @@ async def test_the_stream_goes_on_when_the_broker_is_back(mortal_broker: Broker)
         store.append(job_id, token, [Stage(name="fit")])
         store.finish(job_id, token, "succeeded")
         await listener.ended()
-    store.client.close()
     assert listener.kinds == ["submitted", "claimed", "stage", "finished"]
     assert len({event.id for event in listener.events}) == 4
 
 
-async def test_hundreds_that_listen_share_a_few_connections(broker: Broker, store: JobStore) -> None:
-    job_id, token = claimed(store)
-    other_id, _ = claimed(store)
+async def test_hundreds_of_listeners_share_connections(broker: Broker, store: JobStore) -> None:
+    job_id, token = _running(store)
+    other_id, _ = _running(store)
     async with feed_of(broker) as feed:
         crowd = [Listener(feed, job_id if i % 2 else other_id).start() for i in range(400)]
         for listener in crowd:
@@ -209,10 +197,10 @@ async def test_hundreds_that_listen_share_a_few_connections(broker: Broker, stor
         await until(lambda: asyncio.sleep(0, feed.listeners == 0))
 
 
-async def test_there_is_room_for_so_many(broker: Broker, store: JobStore) -> None:
+async def test_check_capacity_at_the_limit_raises(broker: Broker, store: JobStore) -> None:
     async with feed_of(broker, most=1) as feed:
         feed.check_capacity()
-        listener = Listener(feed, new_job(store).id).start()
+        listener = Listener(feed, submit(store).id).start()
         await listener.heard("submitted")
         with pytest.raises(TooManyStreamsError):
             feed.check_capacity()

@@ -139,7 +139,7 @@ def refused(error: type[DuetError], *, unless: bool) -> Iterator[None]:
         assert unless, "allowed, though it must be refused"
 
 
-def test_a_job_lives_by_its_diagram(store: JobStore) -> None:
+def test_job_follows_its_state_diagram(store: JobStore) -> None:
     # The machine is made by its class, so the store that it works on has to be the class's.
     machine = type("LifeInStore", (Life,), {"store": store})
     run_state_machine_as_test(

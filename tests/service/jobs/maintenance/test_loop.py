@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from core.errors import BrokerUnavailableError
 from core.repository.repository import ModelRepository
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
@@ -19,37 +18,33 @@ from service.jobs.store.keys import QUEUED
 from service.jobs.store.store import JobStore
 from service.settings import Settings
 from tests.support.broker import Broker
+from tests.support.children import wait_until
 from tests.support.jobs import submit
 from tests.support.messages import waiting
 
 
 @contextmanager
-def maintained(reaper: Reaper, retention: Retention) -> Iterator[threading.Thread]:
+def maintained(reaper: Reaper, retention: Retention) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), kwargs={"every_seconds": 0.02})
     thread.start()
     try:
-        yield thread
+        yield
     finally:
         stop.set()
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        thread.join()
 
 
 def test_maintenance_survives_an_outage_and_logs_it_once(
-    mortal_broker: Broker, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+    mortal_broker: Broker,
+    mortal_store: JobStore,
+    mortal_dispatcher: Dispatcher,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    home = tmp_path_factory.mktemp("home")
-    store, app = JobStore.open(mortal_broker.url), make_celery(mortal_broker.url)
-    reaper = Reaper(store, Dispatcher(app))
-    retention = Retention(store, ModelRepository(home / "models", home / "none"), Settings(home=home))
+    store = mortal_store
+    reaper = Reaper(store, mortal_dispatcher)
+    retention = Retention(store, ModelRepository(tmp_path / "models", tmp_path / "none"), Settings(home=tmp_path))
     caplog.set_level(logging.WARNING, logger="duet.jobs")
 
     def away() -> int:
@@ -57,21 +52,19 @@ def test_maintenance_survives_an_outage_and_logs_it_once(
 
     with maintained(reaper, retention):
         mortal_broker.kill()
-        until(lambda: away() == 1)
+        wait_until(lambda: away() == 1)
         with pytest.raises(BrokerUnavailableError):
             store.list()
         assert away() == 1
         mortal_broker.restart()
         job = submit(store)
         store.client.zadd(QUEUED, {job.id: 1}, xx=True)
-        until(lambda: waiting(store.client, "train") == [job.id])
+        wait_until(lambda: waiting(store.client, "train") == [job.id])
     assert "failed" not in caplog.text
-    store.client.close()
-    app.close()
 
 
-def test_a_defect_in_a_round_is_logged_and_the_next_round_comes(
-    store: JobStore, broker: Broker, caplog: pytest.LogCaptureFixture
+def test_failed_round_is_logged_and_the_loop_continues(
+    store: JobStore, dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     rounds = []
 
@@ -80,9 +73,6 @@ def test_a_defect_in_a_round_is_logged_and_the_next_round_comes(
             rounds.append(1)
             raise ZeroDivisionError("a defect")
 
-    app = make_celery(broker.url)
-    settings = Settings()
-    with maintained(Broken(store, Dispatcher(app)), Retention(store, ModelRepository.open(), settings)):
-        until(lambda: len(rounds) > 3)
+    with maintained(Broken(store, dispatcher), Retention(store, ModelRepository.open(), Settings())):
+        wait_until(lambda: len(rounds) > 3)
     assert "ZeroDivisionError: a defect" in caplog.text
-    app.close()

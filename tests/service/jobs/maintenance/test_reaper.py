@@ -1,32 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from celery import Celery
 
 from core.errors import BrokerUnavailableError
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.reaper import Reaped, Reaper
 from service.jobs.store.keys import QUEUED, TASK_NAME, leader_key, queue_key
 from service.jobs.store.store import JobStore
-from tests.service.jobs.store.test_fencing import together
 from tests.support.broker import Broker
 from tests.support.jobs import claimed, names, run_out, running, submit
 from tests.support.messages import take, waiting
-
-
-@pytest.fixture
-def app(broker: Broker) -> Iterator[Celery]:
-    app = make_celery(broker.url)
-    yield app
-    app.close()
-
-
-@pytest.fixture
-def dispatcher(app: Celery) -> Dispatcher:
-    return Dispatcher(app)
 
 
 @pytest.fixture
@@ -39,7 +22,7 @@ def age(store: JobStore, job_id: str) -> None:
     assert store.client.zadd(QUEUED, {job_id: 1}, xx=True, ch=True) == 1
 
 
-def test_a_message_holds_the_id_alone_and_names_the_task(store: JobStore, dispatcher: Dispatcher) -> None:
+def test_message_has_the_job_id_and_the_task_name(store: JobStore, dispatcher: Dispatcher) -> None:
     job = submit(store)
     assert dispatcher.send(job)
     message = take(store.client, "train")
@@ -48,14 +31,14 @@ def test_a_message_holds_the_id_alone_and_names_the_task(store: JobStore, dispat
     assert waiting(store.client, "train") == []
 
 
-def test_each_kind_has_a_queue_of_its_own(store: JobStore, dispatcher: Dispatcher) -> None:
+def test_each_kind_of_job_has_its_queue(store: JobStore, dispatcher: Dispatcher) -> None:
     train, evaluate = submit(store), submit(store, "evaluate")
     dispatcher.send(evaluate)
     dispatcher.send(train)
     assert (waiting(store.client, "train"), waiting(store.client, "evaluate")) == ([train.id], [evaluate.id])
 
 
-def test_a_job_that_was_recorded_but_never_sent_is_sent(store: JobStore, reaper: Reaper) -> None:
+def test_job_without_a_message_is_sent(store: JobStore, reaper: Reaper) -> None:
     job = submit(store)
     assert reaper.run_once() == Reaped()  # it may be about to be sent
     age(store, job.id)
@@ -64,7 +47,7 @@ def test_a_job_that_was_recorded_but_never_sent_is_sent(store: JobStore, reaper:
     assert reaper.run_once() == Reaped()
 
 
-def test_a_job_that_waits_its_turn_is_not_sent_again(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
+def test_waiting_job_is_not_resent(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
     jobs = [submit(store) for _ in range(3)]
     for job in jobs:
         dispatcher.send(job)
@@ -73,9 +56,7 @@ def test_a_job_that_waits_its_turn_is_not_sent_again(store: JobStore, dispatcher
     assert waiting(store.client, "train") == [job.id for job in jobs]
 
 
-def test_a_message_that_a_dead_worker_took_with_it_is_sent_again(
-    store: JobStore, dispatcher: Dispatcher, reaper: Reaper
-) -> None:
+def test_message_lost_with_its_worker_is_resent(store: JobStore, dispatcher: Dispatcher, reaper: Reaper) -> None:
     jobs = [submit(store) for _ in range(2)]
     other = submit(store, "evaluate")
     for job in (*jobs, other):
@@ -109,7 +90,7 @@ def test_a_job_whose_worker_died_is_resumed_once_and_then_given_up(store: JobSto
     assert names(store, job_id) == ["submitted", "claimed", "interrupted", "claimed", "interrupted", "finished"]
 
 
-def test_a_job_that_was_being_cancelled_when_its_worker_died_is_cancelled(store: JobStore, reaper: Reaper) -> None:
+def test_cancelling_job_of_a_dead_worker_is_cancelled(store: JobStore, reaper: Reaper) -> None:
     job_id = running(store).record.id
     store.request_cancel(job_id)
     run_out(store, job_id)
@@ -118,7 +99,7 @@ def test_a_job_that_was_being_cancelled_when_its_worker_died_is_cancelled(store:
     assert store.get(job_id).state == "cancelled"
 
 
-def test_a_worker_that_was_late_because_the_machine_stood_still_keeps_its_job(store: JobStore, reaper: Reaper) -> None:
+def test_late_renewal_after_a_pause_keeps_the_job(store: JobStore, reaper: Reaper) -> None:
     claim = running(store)
     for _ in range(3):
         run_out(store, claim.record.id)
@@ -128,17 +109,7 @@ def test_a_worker_that_was_late_because_the_machine_stood_still_keeps_its_job(st
     assert store.get(claim.record.id).attempt == 1
 
 
-def test_many_reapers_at_once_resume_a_job_once(store: JobStore, dispatcher: Dispatcher) -> None:
-    job_id = running(store).record.id
-    run_out(store, job_id)
-    reapers = [Reaper(store, dispatcher) for _ in range(16)]
-    rounds = [together(lambda number: reapers[number].run_once()) for _ in range(6)]
-    assert sum(len(reaped.resumed) for each in rounds for reaped in each) == 1
-    assert waiting(store.client, "train") == [job_id]
-    assert names(store, job_id) == ["submitted", "claimed", "interrupted"]
-
-
-def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> None:
+def test_second_reaper_does_nothing(store: JobStore, reaper: Reaper) -> None:
     job = submit(store)
     age(store, job.id)
     store.client.set(leader_key("reaper"), "another process", px=60_000)
@@ -147,20 +118,18 @@ def test_while_one_reaps_others_do_nothing(store: JobStore, reaper: Reaper) -> N
     assert reaper.run_once() == Reaped(sent_again=(job.id,))
 
 
-def test_a_broker_that_is_away_is_an_error_that_says_what_to_do(mortal_broker: Broker) -> None:
-    store = JobStore.open(mortal_broker.url)
+def test_broker_that_is_away_is_an_error_with_advice(
+    mortal_broker: Broker, mortal_store: JobStore, mortal_dispatcher: Dispatcher
+) -> None:
+    store, dispatcher = mortal_store, mortal_dispatcher
     job = submit(store)
-    app = make_celery(mortal_broker.url)
-    reaper, dispatcher = Reaper(store, Dispatcher(app)), Dispatcher(app)
     mortal_broker.kill()
     assert not dispatcher.send(job)
-    for ask in (reaper.run_once, lambda: store.get(job.id), store.list, lambda: submit(store)):
+    for use in (Reaper(store, dispatcher).run_once, lambda: store.get(job.id), store.list, lambda: submit(store)):
         with pytest.raises(BrokerUnavailableError, match="start it again"):
-            ask()
+            use()
     mortal_broker.restart()
     assert store.get(job.id) == job
     assert store.client.llen(queue_key("train")) == 0
     assert dispatcher.send(job)
     assert waiting(store.client, "train") == [job.id]
-    store.client.close()
-    app.close()

@@ -60,7 +60,7 @@ def ended(store: JobStore, repository: ModelRepository, state: FinalState, *, da
     return claim.record.id, run_folder(repository, claim.record.id)
 
 
-def test_a_job_and_its_folder_go_when_their_time_is_over(store: JobStore, repository: ModelRepository) -> None:
+def test_retention_removes_old_jobs_and_their_folders(store: JobStore, repository: ModelRepository) -> None:
     old = [ended(store, repository, state, days_ago=31) for state in ("succeeded", "failed", "cancelled")]
     young = ended(store, repository, "failed", days_ago=29)
     live = running(store).record.id
@@ -74,7 +74,7 @@ def test_a_job_and_its_folder_go_when_their_time_is_over(store: JobStore, reposi
     assert {record.id for record in store.list().records} == {young[0], live, waits}
 
 
-def test_of_a_job_that_succeeded_the_log_outlives_the_checkpoint(
+def test_retention_keeps_the_log_of_a_succeeded_job(
     store: JobStore, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     week_old = {state: ended(store, repository, state, days_ago=8)[1] for state in ("succeeded", "failed", "cancelled")}
@@ -92,9 +92,7 @@ def test_of_a_job_that_succeeded_the_log_outlives_the_checkpoint(
     assert left_in(fresh) == [LOG_NAME]
 
 
-def test_runs_of_no_job_are_left_alone_unless_they_are_those_of_a_forgotten_one(
-    store: JobStore, repository: ModelRepository
-) -> None:
+def test_retention_removes_old_orphans_only(store: JobStore, repository: ModelRepository) -> None:
     by_hand = run_folder(repository, "cnn_baseline-seed0")
     orphan = run_folder(repository, "0" * 32)
     young_orphan = run_folder(repository, "1" * 32)
@@ -106,14 +104,14 @@ def test_runs_of_no_job_are_left_alone_unless_they_are_those_of_a_forgotten_one(
     assert [folder.exists() for folder in (by_hand, orphan, young_orphan, live)] == [True, False, True, True]
 
 
-def test_no_version_is_deleted_unless_that_is_asked_for(store: JobStore, repository: ModelRepository) -> None:
+def test_retention_prunes_versions_only_if_configured(store: JobStore, repository: ModelRepository) -> None:
     clean_up(store, repository)
     assert repository.versions("cnn") == [1, 2, 3, 4, 5, 6, 7]
     clean_up(store, repository, keep_unpromoted_versions=1)
     assert repository.versions("cnn") == [1, 3, 7]
 
 
-def test_versions_that_a_live_job_reads_stay(store: JobStore, repository: ModelRepository) -> None:
+def test_retention_keeps_versions_that_live_jobs_read(store: JobStore, repository: ModelRepository) -> None:
     for kind, parameters in (
         ("train", TrainParameters(recipe="cnn_baseline", init_from="cnn@2")),
         ("train", TrainParameters(recipe="cnn_baseline", overrides={"init_from": "cnn@4"})),
@@ -126,7 +124,7 @@ def test_versions_that_a_live_job_reads_stay(store: JobStore, repository: ModelR
     assert repository.versions("cnn") == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_one_process_an_hour_cleans_up(store: JobStore, repository: ModelRepository) -> None:
+def test_retention_runs_once_an_hour(store: JobStore, repository: ModelRepository) -> None:
     settings = Settings(home=repository.home_models.parent)
     Retention(store, repository, settings).run_once()
     _, folder = ended(store, repository, "succeeded", days_ago=31)

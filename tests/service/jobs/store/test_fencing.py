@@ -33,7 +33,7 @@ def together(work: Callable[[int], Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("_", range(5))
-def test_of_many_that_claim_at_once_one_gets_the_job(store: JobStore, _: int) -> None:
+def test_concurrent_claims_give_the_job_to_one(store: JobStore, _: int) -> None:
     job = submit(store)
     answers = together(lambda number: store.claim(job.id, worker=str(number), lease_seconds=60))
     claims = [claim for claim in answers if claim is not None]
@@ -43,7 +43,7 @@ def test_of_many_that_claim_at_once_one_gets_the_job(store: JobStore, _: int) ->
     assert names(store, job.id) == ["submitted", "claimed"]
 
 
-def test_of_many_that_find_a_lease_run_out_one_queues_the_job(store: JobStore) -> None:
+def test_concurrent_expirations_requeue_the_job_once(store: JobStore) -> None:
     claim = running(store)
     run_out(store, claim.record.id)
     answers = together(lambda _: store.expire(claim.record.id, "silent"))
@@ -52,7 +52,7 @@ def test_of_many_that_find_a_lease_run_out_one_queues_the_job(store: JobStore) -
 
 
 @pytest.mark.parametrize("_", range(5))
-def test_a_cancel_and_an_end_at_once_leave_one_end(store: JobStore, _: int) -> None:
+def test_concurrent_cancel_and_finish_leave_one_end(store: JobStore, _: int) -> None:
     claim = running(store)
 
     def work(number: int) -> None:
@@ -71,7 +71,7 @@ def test_a_cancel_and_an_end_at_once_leave_one_end(store: JobStore, _: int) -> N
     )
 
 
-def test_events_of_many_threads_all_arrive(store: JobStore) -> None:
+def test_concurrent_appends_keep_batches_together(store: JobStore) -> None:
     claim = running(store)
     together(lambda number: store.append(claim.record.id, claim.token, notes(f"{number} a", f"{number} b")))
     texts = [fields["event"] for _, fields in entries(store, claim.record.id)][2:]
@@ -99,7 +99,7 @@ def everything_with(store: JobStore, job_id: str, token: int) -> None:
     assert store.get(job_id) == before
 
 
-def test_a_token_is_worth_nothing_after_its_attempt(store: JobStore) -> None:
+def test_outdated_token_is_rejected_in_every_state(store: JobStore) -> None:
     first = running(store)
     job_id = first.record.id
     everything_with(store, job_id, first.token - 1)
@@ -125,13 +125,13 @@ def test_a_token_is_worth_nothing_after_its_attempt(store: JobStore) -> None:
     assert attempts == sorted(attempts)
 
 
-def test_the_token_of_one_job_is_worth_nothing_for_another(store: JobStore) -> None:
+def test_token_of_another_job_is_rejected(store: JobStore) -> None:
     one, other = running(store), running(store)
     everything_with(store, other.record.id, one.token)
     assert store.renew(one.record.id, one.token, 60) == "held"
 
 
-def test_no_token_comes_twice_even_when_the_broker_forgot_the_last_ones(store: JobStore) -> None:
+def test_tokens_increase_even_after_lost_writes(store: JobStore) -> None:
     first = running(store)
     store.client.delete(TOKENS)
     second = running(store)
@@ -153,7 +153,7 @@ class Forgetful(Redis):
         return super().evalsha(*args, **kwargs)
 
 
-def test_a_script_sent_again_after_a_lost_answer_does_no_harm(broker: Broker) -> None:
+def test_scripts_are_idempotent_after_a_lost_response(broker: Broker) -> None:
     client = Forgetful(unix_socket_path=str(broker.socket), decode_responses=True)
     store = JobStore(client)
 
@@ -173,7 +173,7 @@ def test_a_script_sent_again_after_a_lost_answer_does_no_harm(broker: Broker) ->
     client.close()
 
 
-def test_a_broken_connection_is_really_tried_again(broker: Broker) -> None:
+def test_store_reconnects_after_a_broken_connection(broker: Broker) -> None:
     """The client of `JobStore.open` reconnects, which the test above relies on."""
     store = JobStore.open(broker.url)
     job = submit(store)

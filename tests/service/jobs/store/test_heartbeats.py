@@ -15,7 +15,7 @@ def report(name: str) -> WorkerReport:
     return WorkerReport(name=name, host="a", pid=1, queues=("train",), jobs=1, running=(), training=training)
 
 
-def test_who_beats_is_alive_until_it_says_otherwise(store: JobStore) -> None:
+def test_heartbeats_list_workers_until_they_sign_off(store: JobStore) -> None:
     beats = Heartbeats(store.client)
     assert beats.all() == []
     for name in ("b", "a"):
@@ -25,7 +25,7 @@ def test_who_beats_is_alive_until_it_says_otherwise(store: JobStore) -> None:
     assert beats.all() == [report("b")]
 
 
-def test_silence_ends_a_worker(store: JobStore) -> None:
+def test_heartbeat_expires(store: JobStore) -> None:
     Heartbeats(store.client).beat(report("a"))
     (key,) = store.client.scan_iter("duet:worker:*")
     assert 0 < store.client.pttl(key) <= EXPIRY_SECONDS * 1000
@@ -33,13 +33,13 @@ def test_silence_ends_a_worker(store: JobStore) -> None:
     assert Heartbeats(store.client).all() == []
 
 
-def test_what_another_release_reports_is_left_out(store: JobStore) -> None:
+def test_report_that_cannot_be_parsed_is_skipped(store: JobStore) -> None:
     Heartbeats(store.client).beat(report("a"))
     store.client.set("duet:worker:b", '{"name": "b"}')
     assert Heartbeats(store.client).all() == [report("a")]
 
 
-def test_without_a_broker_it_says_so(mortal_broker: Broker) -> None:
+def test_heartbeats_without_a_broker_raise(mortal_broker: Broker) -> None:
     mortal_broker.kill()
     with pytest.raises(BrokerUnavailableError):
         Heartbeats(JobStore.open(mortal_broker.url).client).all()

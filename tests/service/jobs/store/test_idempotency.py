@@ -29,7 +29,7 @@ def only_key(store: JobStore) -> str:
     return str(name)
 
 
-def test_the_same_request_again_is_the_same_job(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_same_key_returns_the_same_job(store: JobStore, keys: IdempotencyKeys) -> None:
     first = post(store, keys, "key-1")
     assert post(store, keys, "key-1").id == first.id
     assert post(store, keys, "key-2").id != first.id
@@ -38,15 +38,7 @@ def test_the_same_request_again_is_the_same_job(store: JobStore, keys: Idempoten
     assert len(store.list().records) == 2
 
 
-def test_a_replay_can_be_told_from_a_new_job(store: JobStore, keys: IdempotencyKeys) -> None:
-    with keys.reserve("key", "train", SMALL) as reservation:
-        assert reservation.job_id is None
-        record = store.create("train", SMALL, request_id="r", traceparent=None, reservation=reservation)
-    with keys.reserve("key", "train", SMALL) as reservation:
-        assert reservation.job_id == record.id
-
-
-def test_the_key_of_another_request_is_refused(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_key_of_another_request_is_a_conflict(store: JobStore, keys: IdempotencyKeys) -> None:
     post(store, keys, "key")
     with pytest.raises(IdempotencyConflictError, match="different request"):
         post(store, keys, "key", LARGE)
@@ -56,7 +48,7 @@ def test_the_key_of_another_request_is_refused(store: JobStore, keys: Idempotenc
     assert post(store, keys, "key")
 
 
-def test_while_the_first_is_answered_others_are_told_so(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_key_in_flight_is_rejected(store: JobStore, keys: IdempotencyKeys) -> None:
     with keys.reserve("key", "train", SMALL):
         with pytest.raises(IdempotencyInFlightError, match="still being processed"):
             post(store, keys, "key")
@@ -65,13 +57,13 @@ def test_while_the_first_is_answered_others_are_told_so(store: JobStore, keys: I
     assert store.list().records == ()
 
 
-def test_a_request_that_fails_gives_its_key_back(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_failed_request_releases_its_key(store: JobStore, keys: IdempotencyKeys) -> None:
     with pytest.raises(RuntimeError, match="broken"), keys.reserve("key", "train", SMALL):
         raise RuntimeError("broken")
     assert post(store, keys, "key", LARGE).kind == "train"
 
 
-def test_an_error_after_the_job_was_made_does_not_forget_it(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_error_after_creation_keeps_the_key(store: JobStore, keys: IdempotencyKeys) -> None:
     made = []
 
     def answer() -> None:
@@ -84,7 +76,7 @@ def test_an_error_after_the_job_was_made_does_not_forget_it(store: JobStore, key
     assert [post(store, keys, "key").id] == [job.id for job in made]
 
 
-def test_many_at_once_make_one_job(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_concurrent_requests_create_one_job(store: JobStore, keys: IdempotencyKeys) -> None:
     def ask(_: int) -> str | None:
         try:
             return post(store, keys, "key").id
@@ -96,7 +88,7 @@ def test_many_at_once_make_one_job(store: JobStore, keys: IdempotencyKeys) -> No
     assert [record.id for record in store.list().records] == list(answered)
 
 
-def test_a_key_is_forgotten_in_time(store: JobStore) -> None:
+def test_key_expires(store: JobStore) -> None:
     keys = IdempotencyKeys(store.client, retention_seconds=1000)
     with keys.reserve("key", "train", SMALL) as reservation:
         assert 0 < store.client.pttl(only_key(store)) <= IN_FLIGHT_MS
@@ -104,7 +96,7 @@ def test_a_key_is_forgotten_in_time(store: JobStore) -> None:
     assert 900_000 < store.client.pttl(only_key(store)) <= 1_000_000
 
 
-def test_a_reservation_that_ran_out_makes_no_second_job(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_expired_reservation_creates_no_second_job(store: JobStore, keys: IdempotencyKeys) -> None:
     with keys.reserve("key", "train", SMALL) as slow:
         store.client.delete(only_key(store))  # as its expiry does
         quick = post(store, keys, "key")
@@ -119,6 +111,6 @@ def test_a_reservation_that_ran_out_makes_no_second_job(store: JobStore, keys: I
     assert len(store.list().records) == 2
 
 
-def test_a_key_is_not_readable_at_the_broker(store: JobStore, keys: IdempotencyKeys) -> None:
+def test_key_is_stored_as_a_digest(store: JobStore, keys: IdempotencyKeys) -> None:
     post(store, keys, "a secret of the client")
     assert "secret" not in only_key(store)

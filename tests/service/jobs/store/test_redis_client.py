@@ -5,7 +5,6 @@ from urllib.parse import quote
 import pytest
 
 from core.errors import BrokerUnavailableError, ConfigurationError
-from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.redis_client import celery_url, connect, connect_async
 from service.jobs.store.store import JobStore
@@ -23,33 +22,33 @@ from tests.support.messages import waiting
         ("unix://user:p%40w@/run/s?db=3", "redis+socket://user:p%40w@/run/s?virtual_host=3"),
     ],
 )
-def test_kombu_is_told_in_its_own_words(url: str, theirs: str) -> None:
+def test_celery_url_is_in_the_form_of_kombu(url: str, theirs: str) -> None:
     assert celery_url(url) == theirs
 
 
-def test_celery_and_the_store_use_the_same_socket_database_and_password(mortal_broker: Broker) -> None:
+def test_celery_and_store_use_the_same_database(mortal_broker: Broker) -> None:
     with mortal_broker.client() as admin:
         admin.config_set("requirepass", "p@ss w/rd")
     link = mortal_broker.folder / "a b%20#?"
     link.symlink_to(mortal_broker.socket)
     url = f"unix://:{quote('p@ss w/rd', safe='')}@{quote(str(link))}?db=3"
-    store, app = JobStore.open(url), make_celery(url)
+    store, dispatcher = JobStore.open(url), Dispatcher(url)
     job = submit(store)
-    assert Dispatcher(app).send(job)
+    assert dispatcher.send(job)
     assert store.client.connection_pool.connection_kwargs["db"] == 3
     assert waiting(store.client, "train") == [job.id]
     store.client.close()
-    app.close()
+    dispatcher.app.close()
 
 
 @pytest.mark.parametrize("url", ["", "localhost:6379", "http://host", "amqp://host", "redis+socket:///run/s"])
-def test_what_is_no_broker_is_refused_with_what_to_write(url: str) -> None:
+def test_invalid_broker_url_is_an_error_with_an_example(url: str) -> None:
     for use in (connect, connect_async, celery_url):
         with pytest.raises(ConfigurationError, match="redis://127"):
             use(url)
 
 
-def test_no_error_shows_the_password() -> None:
+def test_errors_do_not_show_the_password() -> None:
     store = JobStore.open("redis://:hunter2@127.0.0.1:1/0")
     with pytest.raises(BrokerUnavailableError) as caught:
         store.get("0" * 32)

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from pydantic import JsonValue
 
-from core.errors import JobFinishedError, JobNotRetryableError, UnknownJobError
+from core.errors import JobFinishedError, UnknownJobError
 from core.jobs.events import FitStarted, Stage
 from core.jobs.parameters import EvaluateParameters, TrainParameters
-from core.jobs.records import FINAL_STATES, FinalState, JobFailure
+from core.jobs.records import FinalState, JobFailure
 from service.jobs.store.keys import events_key
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
@@ -27,10 +28,10 @@ from tests.support.jobs import (
     submit,
 )
 
-ENDS: tuple[FinalState, ...] = ("succeeded", "failed", "cancelled")
+ENDS: tuple[FinalState, ...] = get_args(FinalState)
 
 
-def test_a_new_job_is_queued_and_knows_what_it_was_asked(store: JobStore) -> None:
+def test_create_records_a_queued_job(store: JobStore) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     created = store.create("train", PARAMETERS, request_id="request-9", traceparent="00-ab-cd-01")
     assert store.get(created.id) == created
@@ -43,7 +44,7 @@ def test_a_new_job_is_queued_and_knows_what_it_was_asked(store: JobStore) -> Non
     assert names(store, created.id) == ["submitted"]
 
 
-def test_parameters_of_both_kinds_come_back_as_they_were(store: JobStore) -> None:
+def test_parameters_of_both_kinds_are_restored(store: JobStore) -> None:
     train = TrainParameters(recipe="mlp_baseline", overrides={"network.hidden": [8], "optimization.learning_rate": 0.1})
     evaluate = EvaluateParameters(versions=("cnn@3",), data="folder:pets")
     one = store.create("train", train, request_id="r", traceparent=None)
@@ -54,7 +55,7 @@ def test_parameters_of_both_kinds_come_back_as_they_were(store: JobStore) -> Non
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "", "x", "../../etc/passwd", "*", "0" * 31 + "\n", "A" * 32])
-def test_an_id_that_no_job_has_is_an_error_everywhere(store: JobStore, job_id: str) -> None:
+def test_unknown_id_is_an_error_in_every_method(store: JobStore, job_id: str) -> None:
     for ask in (
         lambda: store.get(job_id),
         lambda: store.claim(job_id, worker="w", lease_seconds=1),
@@ -66,7 +67,7 @@ def test_an_id_that_no_job_has_is_an_error_everywhere(store: JobStore, job_id: s
     assert store.client.keys("duet:job:*") == []
 
 
-def test_ids_sort_by_age_and_cannot_be_guessed_from_each_other(store: JobStore) -> None:
+def test_job_ids_sort_by_age_and_are_random(store: JobStore) -> None:
     ids = []
     for _ in range(5):
         ids.append(submit(store).id)
@@ -76,7 +77,7 @@ def test_ids_sort_by_age_and_cannot_be_guessed_from_each_other(store: JobStore) 
     assert all(abs(int(job_id[:12], 16) / 1000 - time.time()) < 60 for job_id in ids)
 
 
-def test_a_claim_runs_the_job_under_a_new_token(store: JobStore) -> None:
+def test_claim_sets_the_job_running_with_a_token(store: JobStore) -> None:
     job = submit(store)
     claim = claimed(store, job.id, worker="host:7")
     record = store.get(job.id)
@@ -108,7 +109,7 @@ def test_progress_follows_the_events(store: JobStore) -> None:
     assert (now.loss, now.step, now.epoch) == (0.1234567890123456, 5, 1)
 
 
-def test_of_progress_the_newest_stays_and_of_epochs_all(store: JobStore) -> None:
+def test_append_keeps_the_newest_progress_and_all_epochs(store: JobStore) -> None:
     claim = running(store)
     job_id = claim.record.id
     for step in range(10):
@@ -118,21 +119,21 @@ def test_of_progress_the_newest_stays_and_of_epochs_all(store: JobStore) -> None
     assert names(store, job_id) == ["submitted", "claimed", "epoch", "progress", "epoch"]
 
 
-def test_a_batch_that_is_sent_again_is_stored_once(store: JobStore) -> None:
+def test_resent_batch_is_stored_once(store: JobStore) -> None:
     claim = running(store)
     for batch in ("a", "a", "b"):
         store.append(claim.record.id, claim.token, [progress(1), *notes(batch)], batch=batch)
     assert names(store, claim.record.id) == ["submitted", "claimed", "note", "progress", "note"]
 
 
-def test_a_new_attempt_begins_without_the_progress_of_the_one_before(store: JobStore) -> None:
+def test_new_attempt_starts_without_progress(store: JobStore) -> None:
     first = running(store)
     store.append(first.record.id, first.token, [Stage(name="fit"), progress(50)])
     store.interrupt(first.record.id, first.token, "killed")
     assert claimed(store, first.record.id).record.progress is None
 
 
-def test_the_stream_of_events_is_bounded(broker: Broker) -> None:
+def test_event_stream_is_bounded(broker: Broker) -> None:
     store = JobStore.open(broker.url, events_kept=100)
     claim = running(store)
     for start in range(0, 1000, 50):
@@ -143,7 +144,7 @@ def test_the_stream_of_events_is_bounded(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("state", ENDS)
-def test_an_ended_job_says_how(store: JobStore, state: FinalState) -> None:
+def test_finish_records_result_and_error(store: JobStore, state: FinalState) -> None:
     claim = running(store)
     job_id = claim.record.id
     failure = JobFailure(type="DataError", message="no data at all") if state == "failed" else None
@@ -160,14 +161,14 @@ def test_an_ended_job_says_how(store: JobStore, state: FinalState) -> None:
     assert store.get(job_id) == record
 
 
-def test_cancelling_a_queued_job_ends_it_before_any_worker_has_it(store: JobStore) -> None:
+def test_cancel_of_a_queued_job_ends_it(store: JobStore) -> None:
     job = submit(store)
     assert store.request_cancel(job.id).state == "cancelled"
     assert store.claim(job.id, worker="w", lease_seconds=60) is None
     assert names(store, job.id) == ["submitted", "finished"]
 
 
-def test_cancelling_a_running_job_asks_its_worker(store: JobStore) -> None:
+def test_cancel_of_a_running_job_asks_its_worker(store: JobStore) -> None:
     claim = running(store)
     job_id = claim.record.id
     assert store.renew(job_id, claim.token, 60) == "held"
@@ -181,7 +182,7 @@ def test_cancelling_a_running_job_asks_its_worker(store: JobStore) -> None:
     assert names(store, job_id) == ["submitted", "claimed", "cancelling", "finished"]
 
 
-def test_an_interrupted_attempt_is_resumed_once_and_then_fails(store: JobStore) -> None:
+def test_interrupted_job_is_resumed_once_then_fails(store: JobStore) -> None:
     first = running(store)
     job_id = first.record.id
     assert store.interrupt(job_id, first.token, "the child was killed").state == "queued"
@@ -202,7 +203,7 @@ def test_an_interrupted_attempt_is_resumed_once_and_then_fails(store: JobStore) 
     ]
 
 
-def test_an_attempt_that_was_given_back_costs_the_job_nothing(store: JobStore) -> None:
+def test_give_back_requeues_any_number_of_times(store: JobStore) -> None:
     job_id = submit(store).id
     for _ in range(3):
         claim = claimed(store, job_id)
@@ -214,13 +215,7 @@ def test_an_attempt_that_was_given_back_costs_the_job_nothing(store: JobStore) -
     assert store.give_back(job_id, claim.token, "the worker was stopped").state == "cancelled"
 
 
-def test_an_interrupted_attempt_that_was_being_cancelled_is_cancelled(store: JobStore) -> None:
-    claim = running(store)
-    store.request_cancel(claim.record.id)
-    assert store.interrupt(claim.record.id, claim.token, "killed").state == "cancelled"
-
-
-def test_only_a_lease_that_has_run_out_expires(store: JobStore) -> None:
+def test_expire_needs_an_expired_lease(store: JobStore) -> None:
     claim = running(store)
     job_id = claim.record.id
     assert store.expire(job_id, "silent") is None
@@ -239,7 +234,7 @@ def test_only_a_lease_that_has_run_out_expires(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
-def test_a_job_that_did_not_succeed_can_be_tried_again_under_its_id(store: JobStore, state: FinalState) -> None:
+def test_retry_requeues_a_failed_or_cancelled_job(store: JobStore, state: FinalState) -> None:
     claim = running(store)
     job_id = claim.record.id
     store.interrupt(job_id, claim.token, "killed")
@@ -253,19 +248,7 @@ def test_a_job_that_did_not_succeed_can_be_tried_again_under_its_id(store: JobSt
     assert names(store, job_id)[-4:] == ["finished", "retried", "claimed", "interrupted"]
 
 
-def test_a_job_that_runs_or_succeeded_is_not_tried_again(store: JobStore) -> None:
-    queued = submit(store)
-    claim = running(store)
-    for job_id in (queued.id, claim.record.id):
-        with pytest.raises(JobNotRetryableError, match="only a failed"):
-            store.retry(job_id)
-    store.finish(claim.record.id, claim.token, "succeeded")
-    with pytest.raises(JobNotRetryableError, match="succeeded"):
-        store.retry(claim.record.id)
-    assert store.get(queued.id).state == "queued"
-
-
-def test_a_forgotten_job_leaves_nothing(store: JobStore) -> None:
+def test_forget_removes_every_key_of_the_job(store: JobStore) -> None:
     live, ended = submit(store), running(store)
     store.finish(ended.record.id, ended.token, "succeeded")
     assert not store.forget(ended.record.id, ended_before_seconds=60)
@@ -278,7 +261,7 @@ def test_a_forgotten_job_leaves_nothing(store: JobStore) -> None:
     assert left == set()
 
 
-def test_lists_are_newest_first_filtered_and_paged(store: JobStore) -> None:
+def test_list_is_newest_first_filtered_and_paged(store: JobStore) -> None:
     ids = []
     for number in range(7):
         ids.append(submit(store, "evaluate" if number % 3 == 0 else "train").id)
@@ -302,7 +285,7 @@ def test_lists_are_newest_first_filtered_and_paged(store: JobStore) -> None:
     assert store.list(limit=7).next_cursor is None
 
 
-def test_a_long_list_is_filtered_to_its_end(store: JobStore) -> None:
+def test_list_filters_across_pages(store: JobStore) -> None:
     oldest = submit(store, "evaluate").id
     time.sleep(0.002)
     for _ in range(405):
@@ -310,7 +293,3 @@ def test_a_long_list_is_filtered_to_its_end(store: JobStore) -> None:
     page = store.list(kind="evaluate", limit=1)
     assert ([record.id for record in page.records], page.next_cursor) == ([oldest], None)
     assert len(store.list(limit=1000).records) == 406
-
-
-def test_every_end_is_known_as_one() -> None:
-    assert set(ENDS) == FINAL_STATES

@@ -6,10 +6,11 @@ import pytest
 
 from core.errors import BrokerUnavailableError
 from core.jobs.events import AddedEvent, Note, Permission, Permit, Progress, ReportedEvent, to_line
+from service.jobs.store.store import JobStore
 from service.jobs.worker.event_relay import MAX_PENDING, EventForwarder
 
 
-class MemoryStore:
+class MemoryStore(JobStore):
     def __init__(self) -> None:
         self.away = False
         self.done: list[object] = []
@@ -50,7 +51,7 @@ def progress(step: int) -> Progress:
     return Progress(epoch=1, epochs=1, step=step, steps=9, loss=1.0, accuracy=0.5, seconds_left=None)
 
 
-def test_events_are_stored_before_what_was_asked_is_answered(
+def test_flush_stores_events_before_it_answers_permits(
     forwarder: EventForwarder, store: MemoryStore, answers: list[Permission]
 ) -> None:
     asked = [Permit(number=1, action="checkpoint"), Permit(number=2, action="publish")]
@@ -61,7 +62,7 @@ def test_events_are_stored_before_what_was_asked_is_answered(
     assert forwarder.refused
 
 
-def test_what_the_broker_did_not_take_waits(
+def test_flush_after_an_outage_resends_the_same_batch(
     forwarder: EventForwarder, store: MemoryStore, answers: list[Permission]
 ) -> None:
     store.away = True
@@ -80,7 +81,7 @@ def test_what_the_broker_did_not_take_waits(
     assert store.batches[1] != store.batches[2]
 
 
-def test_while_the_broker_is_away_old_progress_makes_room(forwarder: EventForwarder, store: MemoryStore) -> None:
+def test_pending_events_drop_old_progress_first(forwarder: EventForwarder, store: MemoryStore) -> None:
     for step in range(2 * MAX_PENDING):
         forwarder.add(progress(step))
     forwarder.add(Note(text="kept"))
@@ -94,7 +95,7 @@ def test_while_the_broker_is_away_old_progress_makes_room(forwarder: EventForwar
     assert stored[-1] == progress(9)
 
 
-def test_of_a_flood_the_newest_stays(forwarder: EventForwarder, store: MemoryStore) -> None:
+def test_pending_events_over_the_limit_drop_the_oldest(forwarder: EventForwarder, store: MemoryStore) -> None:
     for number in range(MAX_PENDING + 5):
         forwarder.add(Note(text=str(number)))
     forwarder.flush()

@@ -13,7 +13,7 @@ def pipe() -> Iterator[tuple[LineReader, int]]:
     os.close(reads)
 
 
-def test_lines_come_when_they_are_whole(pipe: tuple[LineReader, int]) -> None:
+def test_read_returns_complete_lines_only(pipe: tuple[LineReader, int]) -> None:
     reader, writes = pipe
     assert reader.read() == []
     os.write(writes, b"one\ntw")
@@ -28,7 +28,7 @@ def test_lines_come_when_they_are_whole(pipe: tuple[LineReader, int]) -> None:
     assert reader.read() == []
 
 
-def test_a_line_that_is_too_long_is_counted_and_not_kept(pipe: tuple[LineReader, int]) -> None:
+def test_read_of_an_oversized_line_returns_its_length(pipe: tuple[LineReader, int]) -> None:
     reader, writes = pipe
     os.write(writes, b"short\n" + b"x" * 11 + b"\nnext\n")
     assert reader.read() == [b"short", OversizedLine(11), b"next"]

@@ -77,7 +77,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         house.jobs.store.client.close()
 
 
-def test_train_kill_the_child_kill_the_worker_evaluate(house: House) -> None:
+def test_real_training_survives_killed_child_and_worker(house: House) -> None:
     """After a kill of the child and of the worker, the run resumes and ends with the weights of an undisturbed run."""
     jobs, worker = house.jobs, house.worker()
     whole = house.train()
@@ -147,7 +147,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 FILLED = """
 from pathlib import Path
-from training import pipeline
+from training.pipeline import train as pipeline
 publish_version = pipeline.publish_version
 def fill_then_publish(classifier, origin, images, repository, family, **more):
     filler = repository.home_models.parent / "filler"

@@ -110,7 +110,7 @@ def setup(broker: Broker, tmp_path: Path) -> Iterator[RunnerSetup]:
     setup.jobs.store.client.close()
 
 
-def test_a_job_runs_to_its_result(setup: RunnerSetup) -> None:
+def test_run_records_the_result_and_the_log(setup: RunnerSetup) -> None:
     record = setup.run('tell("stage", name="fit"); print("hello"); tell("result", result={"a": [1]})')
     assert (record.state, record.result, record.attempt, record.worker) == ("succeeded", {"a": [1]}, 1, "one")
     assert setup.jobs.kinds(record.id) == ["submitted", "claimed", "stage", "result", "finished"]
@@ -119,7 +119,7 @@ def test_a_job_runs_to_its_result(setup: RunnerSetup) -> None:
     assert f"attempt 1 (token {record.token}) by one, request of-the-test" in heading
 
 
-def test_the_child_gets_what_it_needs_and_no_secret(setup: RunnerSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_gets_its_environment_without_secrets(setup: RunnerSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_REDIS_URL", "redis://:secret@nowhere")
     monkeypatch.setenv("DUET_API_KEYS", "admin:0123456789abcdef")
     record = setup.run(
@@ -151,7 +151,7 @@ def test_the_child_gets_what_it_needs_and_no_secret(setup: RunnerSetup, monkeypa
     assert record.result["parameters"] == record.parameters
 
 
-def test_garbage_on_the_pipe_becomes_notes(setup: RunnerSetup) -> None:
+def test_invalid_lines_become_notes(setup: RunnerSetup) -> None:
     record = setup.run(
         """
         write(b"garbage\\n\\x00\\xff\\xfe\\n[1, 2]\\n\\n")
@@ -171,14 +171,14 @@ def test_garbage_on_the_pipe_becomes_notes(setup: RunnerSetup) -> None:
     assert "cut o" in cut
 
 
-def test_a_flood_of_garbage_is_not_kept(setup: RunnerSetup) -> None:
+def test_invalid_lines_beyond_twenty_are_dropped(setup: RunnerSetup) -> None:
     record = setup.run('write(b"garbage\\n" * 200_000); tell("result", result={})')
     assert record.state == "succeeded"
     assert len(setup.notes(record.id)) == 20
     assert setup.notes(record.id)[-1].endswith("further such lines are not reported")
 
 
-def test_what_the_child_says_of_its_failure_is_the_job_s(setup: RunnerSetup) -> None:
+def test_failure_reported_by_the_child_fails_the_job(setup: RunnerSetup) -> None:
     record = setup.run('tell("failed", error="DataError", message="there is no data"); sys.exit(1)')
     assert record.state == "failed"
     assert record.error is not None
@@ -206,14 +206,14 @@ def test_a_crash_is_resumed_once(setup: RunnerSetup) -> None:
     assert tokens[0] < tokens[1]
 
 
-def test_an_end_without_a_word_is_a_crash_too(setup: RunnerSetup) -> None:
+def test_exit_1_without_a_report_is_an_interruption(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     setup.runner("sys.exit(1)").run(job)
     assert setup.jobs.store.get(job).state == "queued"
     assert "status 1 without reporting an error" in str(setup.jobs.events(job))
 
 
-def test_cancelling_asks_first(setup: RunnerSetup) -> None:
+def test_cancel_asks_the_child_before_any_signal(setup: RunnerSetup) -> None:
     runner, job = setup.runner(ENDLESS), setup.jobs.submit(send=False)
     with setup.running(runner, job):
         setup.jobs.until_told(job, "progress")
@@ -224,7 +224,7 @@ def test_cancelling_asks_first(setup: RunnerSetup) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("child", [STUBBORN, DEAF], ids=["stubborn", "deaf"])
-def test_cancelling_reaches_the_whole_group_in_ten_seconds(child: str, setup: RunnerSetup) -> None:
+def test_cancel_kills_the_whole_group_in_ten_seconds(child: str, setup: RunnerSetup) -> None:
     runner, job = setup.runner(child), setup.jobs.submit(send=False)
     with setup.running(runner, job):
         setup.jobs.until_told(job, "note")
@@ -239,7 +239,7 @@ def test_cancelling_reaches_the_whole_group_in_ten_seconds(child: str, setup: Ru
     setup.jobs.until(lambda: group_of(pid) == [])  # on a busy machine, to be killed takes a moment too
 
 
-def test_a_job_that_was_cancelled_before_it_began_does_not_begin(setup: RunnerSetup) -> None:
+def test_job_cancelled_in_the_queue_does_not_start(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     setup.jobs.store.request_cancel(job)
     setup.runner(ENDLESS).run(job)
@@ -247,7 +247,7 @@ def test_a_job_that_was_cancelled_before_it_began_does_not_begin(setup: RunnerSe
     assert not (setup.folder / "home").exists()
 
 
-def test_cancelled_too_late_it_has_its_result_and_is_not_promoted(setup: RunnerSetup) -> None:
+def test_late_cancel_keeps_the_result_and_does_not_promote(setup: RunnerSetup) -> None:
     runner, job = (
         setup.runner(
             """
@@ -265,13 +265,7 @@ def test_cancelled_too_late_it_has_its_result_and_is_not_promoted(setup: RunnerS
     assert (record.state, record.result, setup.decided) == ("cancelled", {"reference": "mlp@7"}, [])
 
 
-def test_a_permit_is_granted_while_the_job_is_ours(setup: RunnerSetup) -> None:
-    record = setup.run('tell("result", result={"granted": [ask(1), ask(2, "publish")]})')
-    assert record.result == {"granted": [True, True]}
-    assert "permit" not in setup.jobs.kinds(record.id)
-
-
-def test_who_lost_the_job_may_not_write_and_is_killed(setup: RunnerSetup) -> None:
+def test_attempt_with_a_lost_claim_is_killed(setup: RunnerSetup) -> None:
     """The old worker learns of the lost claim from its first request to the broker."""
     runner = setup.runner(STUBBORN, worker="old", job_lease_seconds=1)
     job = setup.jobs.submit(send=False)
@@ -291,8 +285,8 @@ def test_who_lost_the_job_may_not_write_and_is_killed(setup: RunnerSetup) -> Non
     assert setup.jobs.kinds(job) == ["submitted", "claimed", "note", "interrupted", "claimed"]
 
 
-def test_a_time_limit_reaches_the_child(setup: RunnerSetup, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.jobs.worker.runner.JOB_SECONDS", 0.5)
+def test_time_limit_reaches_the_child(setup: RunnerSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.jobs.worker.attempt.JOB_SECONDS", 0.5)
     record = setup.run(ENDLESS)
     assert record.state == "failed"
     assert record.error is not None
@@ -301,7 +295,7 @@ def test_a_time_limit_reaches_the_child(setup: RunnerSetup, monkeypatch: pytest.
     assert processes_of(record.id) == []
 
 
-def test_a_shutdown_gives_jobs_back_as_often_as_it_happens(setup: RunnerSetup) -> None:
+def test_shutdown_gives_jobs_back_any_number_of_times(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     for attempt in (1, 2, 3):
         runner = setup.runner(ENDLESS)
@@ -314,24 +308,27 @@ def test_a_shutdown_gives_jobs_back_as_often_as_it_happens(setup: RunnerSetup) -
     assert setup.jobs.store.get(job).state == "queued"
 
 
-def test_too_little_disk_is_noticed_before_the_start(setup: RunnerSetup) -> None:
-    record = setup.run(ENDLESS, job_free_mib=10**9)
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"job_free_mib": 10**9}, "LowDiskError", "DUET_JOB_FREE_MIB"),
+        ({"training_python": "/none"}, "FileNotFoundError", "No such file"),
+    ],
+)
+def test_job_that_cannot_run_fails_with_its_reason(
+    setup: RunnerSetup, settings: dict[str, Any], kind: str, message: str
+) -> None:
+    record = setup.run(ENDLESS, **settings)
     assert record.state == "failed"
     assert record.error is not None
-    assert record.error.type == "LowDiskError"
-    assert "DUET_JOB_FREE_MIB" in record.error.message
-    assert setup.jobs.kinds(record.id) == ["submitted", "claimed", "finished"]
-
-
-def test_an_interpreter_that_is_not_there_fails_the_job(setup: RunnerSetup) -> None:
-    record = setup.run(ENDLESS, training_python=setup.folder / "none")
-    assert record.state == "failed"
-    assert record.error is not None
-    assert "No such file" in record.error.message
+    assert record.error.type == kind
+    assert message in record.error.message
+    assert processes_of(record.id) == []
+    assert "stage" not in setup.jobs.kinds(record.id)
 
 
 @pytest.mark.parametrize("refusal", [None, CorruptVersionError("its files changed")])
-def test_what_was_published_is_put_forward(refusal: Exception | None, setup: RunnerSetup) -> None:
+def test_published_version_is_promoted_or_explained(refusal: Exception | None, setup: RunnerSetup) -> None:
     setup.refusal = refusal
     child = 'tell("published", reference="mlp@7", test_accuracy=0.5); tell("result", result={"reference": "mlp@7"})'
     record = setup.run(child)
@@ -345,7 +342,7 @@ def test_what_was_published_is_put_forward(refusal: Exception | None, setup: Run
         assert setup.notes(record.id) == ["mlp@7 was published but not promoted: its files changed"]
 
 
-def test_an_evaluation_promotes_nothing(setup: RunnerSetup) -> None:
+def test_evaluation_promotes_nothing(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(EvaluateParameters(), send=False)
     setup.runner('tell("result", result={"kind": job.kind})').run(job)
     assert setup.jobs.store.get(job).result == {"kind": "evaluate"}
@@ -380,7 +377,7 @@ def test_a_job_goes_on_while_the_broker_is_away(mortal_broker: Broker, tmp_path:
     setup.jobs.store.client.close()
 
 
-def test_a_shutdown_does_not_wait_for_a_broker_that_stays_away(mortal_broker: Broker, tmp_path: Path) -> None:
+def test_shutdown_does_not_wait_for_a_lost_broker(mortal_broker: Broker, tmp_path: Path) -> None:
     setup = RunnerSetup(mortal_broker, tmp_path)
     runner, job = setup.runner(ENDLESS), setup.jobs.submit(send=False)
     with setup.running(runner, job) as thread:

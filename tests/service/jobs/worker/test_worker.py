@@ -52,7 +52,7 @@ def assert_one_at_a_time(jobs: Jobs, job: str) -> None:
     assert tokens == sorted(tokens)
 
 
-def test_a_worker_says_that_it_is_there_runs_a_job_and_says_good_bye(jobs: Jobs, start: Start, tmp_path: Path) -> None:
+def test_worker_reports_runs_a_job_and_signs_off(jobs: Jobs, start: Start, tmp_path: Path) -> None:
     beats = Heartbeats(jobs.store.client)
     worker = start(worker_jobs=2, log_format="json")
     job = jobs.submit(steps(100))
@@ -142,7 +142,7 @@ def test_a_worker_that_starts_without_a_broker_waits_for_it(mortal_broker: Broke
     with workers(mortal_broker, tmp_path, double(tmp_path / "python", STEPS)) as start:
         worker = start()
         jobs = Jobs(mortal_broker)
-        jobs.until(lambda: worker.log.exists() and "takes jobs" in worker.log.read_text())
+        jobs.until(lambda: worker.log.exists() and "accepts jobs" in worker.log.read_text())
         mortal_broker.restart()
         job = jobs.submit(steps(1))
         assert jobs.wait(job).state == "succeeded"
@@ -167,7 +167,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back_at_no_cost(jobs: Jobs, star
 
 
 @pytest.mark.full
-def test_a_busy_worker_leaves_what_it_cannot_start_to_others(jobs: Jobs, start: Start) -> None:
+def test_busy_worker_leaves_jobs_to_others(jobs: Jobs, start: Start) -> None:
     start()
     busy = jobs.submit(steps(100))
     jobs.until_told(busy, "note")
@@ -188,7 +188,7 @@ def test_queues_are_separate(jobs: Jobs, start: Start) -> None:
 
 
 @pytest.mark.full
-def test_jobs_wait_until_their_environment_is_there(broker: Broker, jobs: Jobs, tmp_path: Path) -> None:
+def test_jobs_wait_for_the_training_environment(broker: Broker, jobs: Jobs, tmp_path: Path) -> None:
     python = tmp_path / "environment" / "bin" / "python"
     since = datetime(2026, 1, 2, tzinfo=UTC)
     write_setup(python, SetupState(state="installing", reason="being installed", since=since))

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from service.jobs.worker.training_env_check import TrainingEnvironment
+from service.jobs.worker.heartbeat_thread import TrainingEnvironment
 from service.supervisor.training_env import SetupState, clear_setup, write_setup
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -22,7 +22,7 @@ def script(path: Path, status: int) -> None:
     path.chmod(0o755)
 
 
-def test_every_lack_has_its_reason_and_the_time_since_when(tmp_path: Path) -> None:
+def test_check_reports_the_reason_and_its_time(tmp_path: Path) -> None:
     python = tmp_path / "environment" / "bin" / "python"
     environment = TrainingEnvironment(python, now=Clock())
     missing = environment.check()

@@ -1,4 +1,4 @@
-"""`duet interpret` and `duet evaluate --robustness`, on two small versions of synthetic images."""
+"""`duet interpret`, `duet report` and `duet evaluate --robustness`, on two small versions of synthetic images."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def duet(published: tuple[Path, PublishedPair], monkeypatch: pytest.MonkeyPatch)
     return duet_command(monkeypatch)
 
 
-def test_mistakes_are_found_and_drawn(
+def test_interpret_records_mistakes_and_figures(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert duet("interpret", "mlp@1", "cnn@1", "--only", "mistakes", "--quick", "--threads", "1") == 0
@@ -47,12 +47,7 @@ def test_mistakes_are_found_and_drawn(
     assert {f"mlp@1-cnn@1.quick.{name}.png" for name in ("classes", "confusions", "patterns")} <= figures
 
 
-def test_a_class_that_does_not_exist_is_one_line(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
-    assert duet("interpret", "mlp@1", "cnn@1", "--only", "explanations", "--target", "unicorn", "--quick") == 1
-    assert "duet: no class 'unicorn'; choose one of airplane, automobile" in capsys.readouterr().err
-
-
-def test_robustness_of_two_versions_is_recorded_and_drawn(
+def test_robustness_of_two_versions_is_recorded(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert duet("evaluate", "cnn@1", "--robustness", "--against", "mlp@1", "--quick", "--threads", "1") == 0
@@ -65,17 +60,70 @@ def test_robustness_of_two_versions_is_recorded_and_drawn(
     assert (folder / "robustness" / "figures" / "cnn@1-mlp@1.quick.levels.png").is_file()
 
 
-def test_options_of_robustness_need_it(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
-    assert duet("evaluate", "cnn@1", "--quick") == 1
-    assert "--against, --quick and --all-images need --robustness" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "interpret mlp@1 cnn@1 --only explanations --target unicorn --quick",
+            "no class 'unicorn'; choose one of",
+        ),
+        ("evaluate cnn@1 --quick", "--against, --quick and --all-images need --robustness"),
+        ("evaluate cnn@1 --robustness --quick --all-images", "give one of them"),
+        ("report --docs", "--docs needs a checkout of the project"),
+        ("report --docs --quick", "leave out --quick"),
+    ],
+)
+def test_invalid_arguments_are_one_line(
+    duet: Duet, words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet(*words.split()) == 1
+    assert message in capsys.readouterr().err
 
 
-def test_few_and_all_images_exclude_each_other(duet: Duet, capsys: pytest.CaptureFixture[str]) -> None:
-    assert duet("evaluate", "cnn@1", "--robustness", "--quick", "--all-images") == 1
-    assert "give one of them" in capsys.readouterr().err
+def test_evaluate_of_a_changed_version_names_the_file(
+    duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = published[1].folder(published[1].cnn) / "evaluation.json"
+    original = path.read_text()
+    path.chmod(0o644)
+    path.write_text(original.replace('"log_loss": ', '"log_loss": 1'))
+    try:
+        assert duet("evaluate", "cnn@1") == 1
+    finally:
+        path.write_text(original)
+    assert "evaluation.json" in capsys.readouterr().err
 
 
-def test_all_images_and_the_corrupted_holdout_of_an_older_version(
+def test_report_without_predictions_fails(
+    duet: Duet,
+    published: tuple[Path, PublishedPair],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home, pair = published
+    path = pair.folder(pair.cnn) / "predictions.npz"
+    monkeypatch.setattr(
+        "core.repository.repository.ModelRepository.verify", lambda self, *version: self.manifest(*version)
+    )
+    hidden = path.rename(home / "hidden.npz")
+    try:
+        assert duet("report", "mlp@1", "cnn@1", "--quick", "--threads", "1") == 1
+    finally:
+        hidden.rename(path)
+    assert "has no predictions.npz; publish the version again with `duet export`" in capsys.readouterr().err
+    assert not (home / "report").exists()
+
+
+def test_report_writes_its_page(
+    duet: Duet, published: tuple[Path, PublishedPair], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert duet("report", "mlp@1", "cnn@1", "--quick", "--threads", "1", "--out", str(tmp_path / "out")) == 0
+    assert f"page: {tmp_path / 'out' / 'index.html'}" in capsys.readouterr().out
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert f"{published[1].cnn.metrics.test_accuracy:.1%}" in page
+
+
+def test_robustness_of_all_images_fills_the_holdout_record(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
     home, pair = published

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.jobs.worker.niceness import lower_priority
+from service.jobs.worker.child_process import lower_priority
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sessions are scheduled by Linux alone")
 
@@ -30,7 +30,7 @@ def session_niceness(pid: int) -> int | None:
     return int(path.read_text().split()[-1]) if path.exists() else None
 
 
-def test_process_and_session_are_as_nice_as_asked_and_leave_their_core_at_once(leader: int) -> None:
+def test_lower_priority_sets_niceness_and_idle_policy(leader: int) -> None:
     lowered = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
     lower_priority(leader, 7, idle=True)
     assert os.getpriority(os.PRIO_PROCESS, leader) == lowered
@@ -38,7 +38,7 @@ def test_process_and_session_are_as_nice_as_asked_and_leave_their_core_at_once(l
     assert os.sched_getscheduler(leader) == os.SCHED_IDLE
 
 
-def test_nothing_is_changed_where_nothing_is_asked_for(leader: int) -> None:
+def test_lower_priority_of_zero_changes_nothing(leader: int) -> None:
     lower_priority(leader, 0, idle=False)
     assert os.getpriority(os.PRIO_PROCESS, leader) == os.getpriority(os.PRIO_PROCESS, 0)
     assert session_niceness(leader) in (0, None)

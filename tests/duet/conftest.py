@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.duet_command import Duet, duet_command
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """DUET_HOME, which does not exist yet; no versions are shipped."""
+    monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "shipped"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def duet(home: Path, monkeypatch: pytest.MonkeyPatch) -> Duet:
+    """The command line with an empty home; returns the exit status."""
+    return duet_command(monkeypatch)
