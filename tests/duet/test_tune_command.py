@@ -8,8 +8,7 @@ import pytest
 
 from core.recipes import RECIPES, recipe_config
 from duet.cli import main
-from training.tuning.families import space_for
-from training.tuning.parts import parts_of
+from training.tuning.space import space_for
 
 
 def test_the_help_says_how_many_trials_are_planned(
@@ -23,4 +22,4 @@ def test_the_help_says_how_many_trials_are_planned(
     assert "8 or 9 planned trials, 13 for a whitened network" in said
     for recipe in RECIPES:
         config = recipe_config(recipe)
-        assert len(space_for(config).planned()) in ((13,) if parts_of(config) else (8, 9))
+        assert len(space_for(config).planned()) in ((13,) if "whitening" in space_for(config).dimensions else (8, 9))

@@ -17,9 +17,8 @@ from core.repository.confidence_interval import ConfidenceInterval
 from core.statistics.student import student_mean
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
-from training.tuning.journal import Journal
+from training.tuning.journal import Journal, baseline_trial
 from training.tuning.search import space_of
-from training.tuning.trials import baseline_trial
 
 
 @dataclass(frozen=True)

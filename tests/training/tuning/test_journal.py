@@ -21,10 +21,9 @@ from training.tuning.journal import (
 NAME = "mlp"
 
 
-def described() -> Description:
-    return Description(
-        config=small_recipe("mlp"), share=0.5, seed=0, data="cifar10", data_digest="d" * 64, split_digest="s" * 64
-    )
+def described(**overrides: object) -> Description:
+    config = small_recipe("mlp", **overrides)
+    return Description(config=config, share=0.5, seed=0, data="cifar10", data_digest="d" * 64, split_digest="s" * 64)
 
 
 def begun(home: Path) -> Path:
@@ -117,3 +116,25 @@ def test_a_journal_of_a_recipe_that_is_no_longer_there_says_so(tmp_path: Path) -
     path.write_text(path.read_text().replace('"mlp_baseline"', '"mlp_bygone"'))
     with pytest.raises(ConfigurationError, match="of the recipe 'mlp_bygone', which no longer exists"):
         list(tunings(tmp_path, judged_on=5000))
+
+
+def test_open_journal_with_other_settings_lists_the_differences(tmp_path: Path) -> None:
+    begun(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --study"):
+        open_journal(tmp_path, NAME, described(batch_size=60)).__enter__()
+
+
+def test_open_journal_twice_is_refused(tmp_path: Path) -> None:
+    with (
+        open_journal(tmp_path, NAME, described()),
+        pytest.raises(CheckpointError, match="another process is tuning mlp"),
+    ):
+        open_journal(tmp_path, NAME, described()).__enter__()
+
+
+def test_read_journal_of_an_unknown_study_names_the_existing(tmp_path: Path) -> None:
+    begun(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"no study 'other'.*existing studies: mlp"):
+        read_journal(tmp_path, "other")
+    with pytest.raises(ConfigurationError, match="cannot name a study"):
+        read_journal(tmp_path, "../small")

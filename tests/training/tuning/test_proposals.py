@@ -11,11 +11,9 @@ from optuna.trial import FrozenTrial, Trial
 
 from tests.training.tuning.test_search import NAME, results, tuned
 from training.tuning.ablation.progress import StudyProgress
-from training.tuning.journal import read_journal
-from training.tuning.pruner import first_prunable
-from training.tuning.search import space_of
+from training.tuning.journal import finished, read_journal
+from training.tuning.search import first_prunable, space_of
 from training.tuning.space import Space
-from training.tuning.trials import finished
 
 
 class Said(StudyProgress):

@@ -11,9 +11,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from core.recipes import recipe_config
-from training.tuning.pruner import ProposalPruner, first_prunable
+from training.tuning.journal import DIVERGED
+from training.tuning.search import ProposalPruner, first_prunable
 from training.tuning.space import Space
-from training.tuning.trials import DIVERGED
 
 EPOCHS = 6
 DIMENSIONS: dict[str, BaseDistribution] = {

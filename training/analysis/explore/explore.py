@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.progress import Progress
 
 from core.errors import ConfigurationError
-from training.analysis.explore.duplicates import find_duplicates
-from training.analysis.explore.findings import Findings
-from training.analysis.explore.gallery import gallery
-from training.analysis.explore.page import render_page
-from training.analysis.explore.statistics import describe
+from core.records.exploration import Channel, ClassLook, Exploration
+from training.analysis.explore.duplicates import Duplicates, find_duplicates
+from training.analysis.explore.figures import gallery
+from training.analysis.explore.statistics import Statistics, describe
 from training.data.splits import Split
 from training.data.types import ImageDataset
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
 
 
 def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) -> Findings:
@@ -72,3 +73,93 @@ def write(findings: Findings, figures: dict[str, dict[str, bytes]], out: Path) -
         (folder / f"{name}.png").write_bytes(themes[LIGHT.name])
     (out / "explore.json").write_text(json.dumps(asdict(findings), indent=2) + "\n", encoding="utf-8")
     (out / "index.html").write_text(render_page(findings, figures), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Contents of explore.json.
+
+    Attributes:
+        licence: terms of use and provenance.
+        digest: sha256 of the data set, `ImageDataset.digest`.
+        split_digest: sha256 of the split of its training images, `Split.digest`.
+    """
+
+    schema_version: int
+    name: str
+    class_names: tuple[str, ...]
+    licence: str
+    digest: str
+    split_digest: str
+    statistics: Statistics
+    duplicates: Duplicates
+
+
+def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) -> str:
+    """Render the page.
+
+    Args:
+        findings: contents of the tables.
+        figures: PNG files by figure name and theme name.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["percent"] = lambda share: f"{share:.2%}".replace("%", " %")
+    inlined = {name: {theme: _data_uri(png) for theme, png in themes.items()} for name, themes in figures.items()}
+    return environment.get_template("page.html").render(
+        findings=findings,
+        statistics=findings.statistics,
+        duplicates=findings.duplicates,
+        figures=inlined,
+        light=LIGHT,
+        dark=DARK,
+    )
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def exploration_record(found: Findings) -> Exploration:
+    """Select the values that the report uses."""
+    statistics, duplicates = found.statistics, found.duplicates
+    training = [
+        sum(statistics.class_counts[part][label] for part in ("train", "validation", "holdout"))
+        for label in found.class_names
+    ]
+    values = statistics.values["training"]
+    return Exploration(
+        name=found.name,
+        digest=found.digest,
+        split_digest=found.split_digest,
+        height=statistics.height,
+        width=statistics.width,
+        images=statistics.images,
+        smallest_class=min(training),
+        largest_class=max(training),
+        channels=tuple(
+            Channel(name=name, mean=mean, std=std)
+            for name, mean, std in zip(("red", "green", "blue"), values.mean, values.std, strict=True)
+        ),
+        brightness=statistics.brightness.overall.median,
+        contrast=statistics.contrast.overall.median,
+        looks=tuple(
+            ClassLook(
+                label=label,
+                brightness=statistics.brightness.by_class[label].median,
+                contrast=statistics.contrast.by_class[label].median,
+            )
+            for label in found.class_names
+            if label in statistics.brightness.by_class
+        ),
+        exact_test_images=duplicates.exact_test_images,
+        near_test_images=duplicates.near_test_images,
+        near_conflicts=duplicates.near_conflicts,
+        holdout_images=duplicates.holdout_images,
+    )

@@ -19,10 +19,9 @@ from core.records.explanations import Check, CheckName, Curve, Explanations, Met
 from core.repository.manifest import Manifest
 from core.statistics.resampling import mean_estimate
 from training.analysis.interpret import methods
-from training.analysis.interpret.control import DRAWS, curves_against_moved
 from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, target_class
 from training.analysis.interpret.randomization import cascade, rank_correlations
-from training.analysis.interpret.removal import STEPS, Probability, area, blurred
+from training.analysis.interpret.removal import DRAWS, STEPS, Probability, area, blurred, curves_against_moved
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified, subset_of_test
@@ -52,12 +51,10 @@ class Subject:
     """A network with the images and classes to explain.
 
     Attributes:
-        classifier: the network.
         pixels_NHWC: images in [0, 1].
         target_N: explained class of each image.
         few: positions of the images for sensitivity and randomization.
         color_C: color of deleted pixels.
-        temperature: softmax temperature.
     """
 
     classifier: Classifier

@@ -30,8 +30,7 @@ from core.repository.manifest import Manifest
 from core.repository.predictions import SplitPredictions, load_predictions
 from core.statistics.proportions import proportion
 from core.statistics.resampling import mean_estimate
-from training.analysis.mistakes.patterns import pattern
-from training.analysis.mistakes.properties import gradient_session, image_properties, off_centre, saliency_maps
+from training.analysis.mistakes.properties import gradient_session, image_properties, off_centre, pattern, saliency_maps
 from training.data.split_dataset import Images
 from training.data.test_subset import SEED, stratified
 from training.run.resume_cache import ResumeCache
@@ -55,8 +54,6 @@ class VersionPredictions:
     """A version and its stored predictions on the test images.
 
     Attributes:
-        manifest: manifest of the version.
-        folder: folder of the version.
         evaluation: stored evaluation, with the identity of the test images.
         predictions: class probabilities of the test images.
     """

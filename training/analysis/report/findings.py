@@ -24,16 +24,8 @@ class VersionResults:
 
     Attributes:
         name: name in sentences: the family, or the reference if both versions are of one family.
-        manifest: manifest of the version.
         scores: scores of the float32 graph on the test images.
-        probability: probability scores with confidence intervals.
-        history: training history.
-        robustness: accuracy under corruptions, shifts, rotations and attacks.
-        explanations: evaluation of the attribution methods.
-        activations: images of activation maximization.
-        mistakes: error analysis.
         surest_mistakes: mistakes with the highest confidence.
-        latency: latency on the machine named in the record.
         served_bytes: size of the float32 graph and its weights.
     """
 
@@ -82,16 +74,8 @@ class Findings:
     """Findings of two versions.
 
     Attributes:
-        first: first version.
         second: second version; differences are first minus second.
-        exploration: record of the data set that both were trained on.
-        pairwise: comparison on the same test images.
         robustness: differences for each condition; the first one is over all corruptions.
-        activations: activation maximization of both.
-        mistakes: error analysis of both.
-        together: agreement of both.
-        tunings: tunings of recipes on the same data.
-        augmentation: augmentation studies on the same data.
         quick: True if robustness, interpretation and mistakes were measured on few images.
     """
 

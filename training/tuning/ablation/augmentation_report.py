@@ -8,9 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.plots.theme import LIGHT
+from training.plots.style import LIGHT, save_small
 from training.tuning.ablation.augmentation import STEPS, Cell, Run, Study, cells, changed_settings, strengths
-from training.tuning.ablation.png import save_small
 
 PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
 _MARKERS = "osd^"

@@ -38,13 +38,8 @@ def test_it_writes_under_the_home_folder_and_says_where(tmp_path: Path) -> None:
     assert page.is_file()
     assert str(page) in printed
     assert "160 train, 20 validation, 20 holdout, 50 test images of 32x32 pixels, 10 classes" in printed
-
-
-@pytest.mark.usefixtures("_small")
-def test_out_names_another_folder(tmp_path: Path) -> None:
     run("--data", "small", "--data-dir", str(tmp_path / "data"), "--download", "--out", str(tmp_path / "elsewhere"))
     assert (tmp_path / "elsewhere" / "explore.json").is_file()
-    assert not (tmp_path / "home").exists()
 
 
 def test_an_unknown_data_set_is_an_error_that_lists_what_there_is() -> None:

@@ -103,3 +103,17 @@ def test_correlation_is_about_the_mean_of_each_channel_and_decides(monkeypatch: 
 def test_another_color_cast_is_still_the_same_picture() -> None:
     tinted = np.clip(REFERENCE[30] + np.array([15, -10, -15]), 0, 255).astype(np.uint8)
     assert found(NearDuplicateIndex(REFERENCE).lookup(tinted[None])) == [(0, 30, False)]
+
+
+def test_nearest_finds_images_and_mirrored_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, queries = NearDuplicateIndex(REFERENCE), REFERENCE[[3, 40, 17]]
+    queries[1] = queries[1][:, ::-1]
+    positions, similarities = index.nearest(queries)
+    assert positions.tolist() == [3, 40, 17]
+    assert similarities == pytest.approx(1, abs=1e-5)
+    others = pictures(20, seed=5)
+    whole = index.nearest(others)
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 7)
+    parts = index.nearest(others)
+    np.testing.assert_array_equal(whole[0], parts[0])
+    np.testing.assert_allclose(whole[1], parts[1], atol=1e-6)

@@ -10,16 +10,10 @@ from core.records.activations import Activations
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import activations
 from training.analysis.interpret.activations import Model, make_activations
-from training.analysis.interpret.gallery import activation_figures
-from training.plots.save import png
-from training.plots.theme import LIGHT
+from training.analysis.interpret.figures import activation_figures
+from training.plots.style import LIGHT, png
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def models(pair: PublishedPair) -> tuple[Model, Model]:
-    return Model(pair.mlp, pair.folder(pair.mlp)), Model(pair.cnn, pair.folder(pair.cnn))
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,10 @@ from scipy.stats import spearmanr
 
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier, pixels
 from tests.training.analysis.interpret.test_methods import small_cnn
-from training.analysis.interpret.control import curves_against_moved
 from training.analysis.interpret.evaluate import SEED, Subject, evaluate_method, sensitivity
 from training.analysis.interpret.methods import attribute
 from training.analysis.interpret.randomization import cascade, layers_in_order, rank_correlations
-from training.analysis.interpret.removal import area, blurred, removal_curves
+from training.analysis.interpret.removal import area, curves_against_moved
 
 
 def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
@@ -23,26 +22,6 @@ def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
         target_N = classifier(torch.from_numpy(shown_NHWC)).argmax(1).numpy()
     few = np.arange(8)
     return Subject(classifier, shown_NHWC, target_N, few, (0.5, 0.5, 0.5), 1.0)  # type: ignore[arg-type]
-
-
-def test_pixels_change_in_the_order_of_the_map() -> None:
-    start_NHWC, end_NHWC = np.zeros((1, 2, 2, 3), np.float32), np.ones((1, 2, 2, 3), np.float32)
-    map_NHW = np.array([[[0.1, 0.9], [0.5, 0.2]]])
-    seen: list[list[float]] = []
-
-    def probability(pixels_NHWC: np.ndarray) -> np.ndarray:
-        seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
-        return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
-
-    (curve_NS,) = removal_curves(probability, start_NHWC, end_NHWC, [map_NHW], steps=4)
-    assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
-    np.testing.assert_allclose(curve_NS, [[0, 0.25, 0.5, 0.75, 1]])
-    np.testing.assert_allclose(area(curve_NS), [0.5])
-
-
-def test_a_blurred_plain_image_stays_as_it_is() -> None:
-    plain_NHWC = np.full((1, 16, 16, 3), 0.25, np.float32)
-    np.testing.assert_allclose(blurred(plain_NHWC), plain_NHWC, rtol=1e-6)
 
 
 def test_rank_correlation_is_spearmans_of_absolute_values() -> None:

@@ -10,9 +10,8 @@ from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import evaluate
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.evaluate import Subject, evaluate_explanations
-from training.analysis.interpret.gallery import explanation_figures
-from training.plots.save import png
-from training.plots.theme import LIGHT
+from training.analysis.interpret.figures import explanation_figures
+from training.plots.style import LIGHT, png
 
 pytestmark = pytest.mark.slow
 

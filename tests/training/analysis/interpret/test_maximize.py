@@ -6,10 +6,11 @@ import torch
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier
 from tests.training.analysis.interpret.test_methods import small_cnn
 from training.analysis.interpret.figures import first_layer_pictures
-from training.analysis.interpret.fourier import FourierImages, color_matrix
 from training.analysis.interpret.maximize import (
+    FourierImages,
     Objective,
     block_layers,
+    color_matrix,
     excitations,
     jittered,
     maximize,

@@ -7,7 +7,7 @@ import torch
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from tests.training.analysis.interpret.linear import CLASSES, SIDE, linear_classifier, pixels
-from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, last_feature_layer, target_class
+from training.analysis.interpret.methods import applicable_methods, attribute, feature_layers, is_flat, target_class
 from training.networks import Classifier, build_classifier
 
 TARGET_N = np.array([0, 1, 2, 1, 0])
@@ -50,7 +50,7 @@ def test_integrated_gradients_are_complete_for_a_network_that_is_not_linear() ->
 
 def test_grad_cam_is_the_weighted_sum_of_the_last_feature_maps() -> None:
     classifier = small_cnn()
-    layer = last_feature_layer(classifier, torch.from_numpy(pixels()))
+    (_, layer) = feature_layers(classifier, torch.from_numpy(pixels()))[-1]
     kept: list[torch.Tensor] = []
     hook = layer.register_forward_hook(lambda _layer, _inputs, output: kept.append(output))
     logits_NK = classifier(torch.from_numpy(pixels()).requires_grad_())

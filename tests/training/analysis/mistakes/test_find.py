@@ -13,6 +13,7 @@ from core.repository.predictions import SplitPredictions
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.mistakes import find
+from training.analysis.mistakes.figures import mistake_figures
 from training.analysis.mistakes.find import (
     VersionPredictions,
     class_errors,
@@ -23,11 +24,9 @@ from training.analysis.mistakes.find import (
     most_confident,
     overlap,
 )
-from training.analysis.mistakes.gallery import mistake_figures
 from training.data.split_dataset import Images
 from training.data.splits import split_for
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
 
 NAMES = ("cat", "dog", "owl")
 
@@ -73,13 +72,6 @@ def test_candidates_are_those_on_which_both_are_sure_of_the_same_other_class() -
     assert (found[0].label, found[0].first.label, found[0].second.probability) == ("cat", "dog", 0.97)
     surest = most_confident(np.arange(5), labels_N, first_NK, second_NK, NAMES, by=1)
     assert [each.position for each in surest] == [0, 2, 4, 1]
-
-
-@pytest.fixture(scope="module")
-def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
-    return VersionPredictions.read(pair.mlp, pair.folder(pair.mlp)), VersionPredictions.read(
-        pair.cnn, pair.folder(pair.cnn)
-    )
 
 
 @pytest.mark.slow

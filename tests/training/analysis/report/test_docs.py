@@ -12,7 +12,7 @@ from core.records.base import read_report
 from tests.training.analysis.report.conftest import ROOT
 from training.analysis.report.findings import Findings
 from training.analysis.report.render import findings_page, linked_figures, report_page
-from training.analysis.report.sources import SOURCES_NAME, Sources, sources
+from training.analysis.report.write import SOURCES_NAME, Sources, sources
 
 PAGE, FIGURES = ROOT / "docs" / "findings.md", ROOT / "docs" / "findings"
 RENEW = "run: duet report --docs"

@@ -5,14 +5,14 @@ from xml.etree import ElementTree
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.analysis.explore.figures import class_rows_figure
 from training.analysis.report.drawing import inlined, standalone, svg, variables
-from training.plots.theme import DARK, LIGHT, Theme
+from training.plots.image_grid import mosaic_figure
+from training.plots.style import DARK, LIGHT, Theme
 
 
 def a_figure(theme: Theme) -> Figure:
     pictures_NHWC = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    return class_rows_figure([("cat", pictures_NHWC)], theme)
+    return mosaic_figure([list(pictures_NHWC)], captions=["cat"], theme=theme)
 
 
 def test_colors_of_the_theme_become_variables_and_text_stays_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from PIL import Image
 from core.records.mistakes import Pattern
 from training.analysis.interpret.figures import cascade_figure, checks_figure, class_images_figure
 from training.analysis.mistakes.figures import patterns_figure
-from training.analysis.report.findings import Findings
+from training.analysis.report.figures import numbered
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.robustness.figures import levels_figure, means_figure
-from training.plots.theme import LIGHT
+from training.plots.style import LIGHT
 
 
 def tick_labels(axis: Any) -> list[str]:
@@ -101,3 +103,16 @@ def test_made_images_say_that_their_probability_is_a_mean(shipped: Findings, tmp
     assert len(of_cats) > 1
     assert f"own mean {np.mean(of_cats):.0%}" in said
     assert any(text.startswith("mlp mean ") for text in said)
+
+
+def test_figures_are_numbered_by_the_whole_name_of_their_version(shipped: Findings) -> None:
+    def named(side: VersionResults, family: str, version: int) -> VersionResults:
+        manifest = side.manifest.model_copy(update={"family": family, "version": version})
+        return dataclasses.replace(side, manifest=manifest)
+
+    alike = dataclasses.replace(shipped, first=named(shipped.first, "cnn", 1), second=named(shipped.second, "cnn", 12))
+    assert numbered("first_layer.cnn@1", alike) == "first-layer-1"
+    assert numbered("first_layer.cnn@12", alike) == "first-layer-2"
+    assert numbered("label_candidates", alike) == "label-candidates"
+    within = dataclasses.replace(alike, second=named(shipped.second, "my_cnn", 1))
+    assert numbered("maps.my_cnn@1", within) == "maps-2"

@@ -27,32 +27,33 @@ from training.analysis.interpret.commands import Work
 from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.report import make, write
 from training.analysis.report.collect import collect, together
-from training.analysis.report.make import ReportContext, make_missing
+from training.analysis.report.make import BATCHES, ReportContext, make_missing, measure_latency
 from training.analysis.report.render import html, report_page
-from training.analysis.report.sources import SOURCES_NAME, Sources, sources
-from training.analysis.report.write import make_report, write_docs, write_page, write_records
+from training.analysis.report.write import (
+    SOURCES_NAME,
+    Sources,
+    make_report,
+    sources,
+    write_docs,
+    write_page,
+    write_records,
+)
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def context(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportContext]:
+def context(
+    pair: PublishedPair, models: tuple[Model, Model], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReportContext]:
     home = tmp_path_factory.mktemp("report-home")
-    models = tuple(Model(each, pair.folder(each)) for each in (pair.mlp, pair.cnn))
-    assert len(models) == 2
     layers = (home / "reports", home / "shipped")
-    work = Work((models[0], models[1]), pair.images, layers[0], threads=1, quick=True)
-    with Progress(console=Console(quiet=True)) as progress:
+    work = Work(models, pair.images, layers[0], threads=1, quick=True)
+    with Progress(console=Console(quiet=True)) as progress, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make, "_QUICK_SECONDS", 0.0)
         made = ReportContext(work, layers, home, progress, note=lambda _: None)
         make_missing(made)
         yield made
-
-
-@pytest.fixture
-def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
-    return VersionPredictions.read(pair.mlp, pair.folder(pair.mlp)), VersionPredictions.read(
-        pair.cnn, pair.folder(pair.cnn)
-    )
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> None:
@@ -236,3 +237,16 @@ def test_a_data_set_divided_otherwise_is_another_one(context: ReportContext, pai
     assert isinstance(found, Exploration)
     data = pair.cnn.data.model_copy(update={"split_digest": "0" * 64})
     assert context.records.exploration(pair.cnn.model_copy(update={"data": data})) is None
+
+
+def test_every_graph_is_timed_alone_and_in_batches(pair: PublishedPair) -> None:
+    record = measure_latency(pair.cnn, pair.folder(pair.cnn), quick=True)
+    assert record.model.reference == "cnn@1"
+    assert record.cpu
+    measured = {(each.precision, each.batch) for each in record.timings}
+    assert measured == {(precision, batch) for precision in pair.cnn.calibration for batch in BATCHES}
+    for each in record.timings:
+        assert 0 < each.ms.low <= each.ms.value <= each.ms.high
+        assert each.runs >= 10
+    assert record.of("fp32", 1) is not None
+    assert record.of("fp32", 7) is None

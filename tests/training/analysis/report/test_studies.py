@@ -16,12 +16,11 @@ from core.records.studies import AugmentationStudy, Tuning
 from core.statistics.proportions import difference_of_proportions
 from tests.training.tuning.test_report import NAME, made_up
 from training.analysis.report.collect import RecordStore
+from training.analysis.report.figures import plain_figures
 from training.analysis.report.findings import Findings
-from training.analysis.report.gallery import plain_figures
 from training.analysis.report.render import linked_figures, report_page
 from training.analysis.report.studies import augmentation_studies, tunings
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
 from training.tuning.ablation.augmentation import RESULTS_NAME, STEPS, step_config
 from training.tuning.ablation.study_folder import study_folder
 

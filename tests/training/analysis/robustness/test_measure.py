@@ -24,8 +24,7 @@ from training.data.splits import split_for
 from training.data.test_subset import subset_of_test
 from training.export.run_onnx import predict_logits
 from training.export.weights import stored_classifier
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from core.statistics.proportions import proportion
-from training.analysis.mistakes.patterns import pattern, separation
-from training.analysis.mistakes.properties import edge_density, image_properties, off_centre
+from training.analysis.mistakes.properties import edge_density, image_properties, off_centre, pattern, separation
 
 
 def test_fifths_hold_the_images_in_rising_order() -> None:

@@ -4,8 +4,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from core.errors import ConfigurationError
 from core.recipes import RECIPES, RecipeConfig, recipe_config
 from training.networks import build_classifier
-from training.tuning.families import space_for
-from training.tuning.space import Space, require_inside
+from training.tuning.space import Space, require_inside, space_for
 
 PART = dict.fromkeys(("activation", "dropout", "width", "depth", "whitening", "identity"), "network") | dict.fromkeys(
     ("translate", "rotate", "stretch", "cutout", "mixup", "alternate", "outliers"), "augmentation"

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.analysis.interpret.control import DRAWS, curves_against_moved, moved
-from training.analysis.interpret.removal import area, removal_curves
+from training.analysis.interpret.removal import DRAWS, area, blurred, curves_against_moved, moved, removal_curves
 
 SIDE = 16
 
@@ -69,3 +68,23 @@ def test_whole_and_empty_images_are_shown_once_for_all_orders() -> None:
     assert len(shown) == 2 + 15 * (1 + DRAWS)
     np.testing.assert_allclose(own_NS[0], np.linspace(1, 0, 17))
     np.testing.assert_allclose(moved_NS, own_NS)
+
+
+def test_pixels_change_in_the_order_of_the_map() -> None:
+    start_NHWC, end_NHWC = np.zeros((1, 2, 2, 3), np.float32), np.ones((1, 2, 2, 3), np.float32)
+    map_NHW = np.array([[[0.1, 0.9], [0.5, 0.2]]])
+    seen: list[list[float]] = []
+
+    def probability(pixels_NHWC: np.ndarray) -> np.ndarray:
+        seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
+        return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
+
+    (curve_NS,) = removal_curves(probability, start_NHWC, end_NHWC, [map_NHW], steps=4)
+    assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
+    np.testing.assert_allclose(curve_NS, [[0, 0.25, 0.5, 0.75, 1]])
+    np.testing.assert_allclose(area(curve_NS), [0.5])
+
+
+def test_a_blurred_plain_image_stays_as_it_is() -> None:
+    plain_NHWC = np.full((1, 16, 16, 3), 0.25, np.float32)
+    np.testing.assert_allclose(blurred(plain_NHWC), plain_NHWC, rtol=1e-6)
