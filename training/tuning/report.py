@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial, TrialState
@@ -16,6 +15,7 @@ from core.errors import ConfigurationError
 from core.recipes import RecipeConfig, recipe_config
 from training.data.splits import CIFAR10_VALIDATION
 from training.plots.style import save_small
+from training.plots.templates import template_environment
 from training.tuning.confirm import best_trial, read_confirmation
 from training.tuning.figures import history_figure, importance_figure, parallel_figure
 from training.tuning.journal import (
@@ -60,7 +60,7 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     # Reproducible bytes: no file name and no time in the gzip header.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
     page = folder / PAGE_NAME
-    page.write_text(_page(journal, space, trials))
+    page.write_text(page_text(journal))
     return page
 
 
@@ -100,19 +100,18 @@ def _values(study: optuna.Study) -> dict[str, set[object]]:
     return {name: {trial.params[name] for trial in complete} for name in intersection_search_space(complete)}
 
 
-def _page(journal: Journal, space: Space, trials: list[FrozenTrial]) -> str:
-    study, about = journal.study, journal.description
+def page_text(journal: Journal) -> str:
+    """Return the Markdown of the page; the journal must have complete trials.
+
+    Raises:
+        ConfigurationError: the recipe is outside its family's space.
+    """
+    study, about, space = journal.study, journal.description, space_of(journal)
+    trials = finished(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best, baseline = study.get_trials(deepcopy=False)[best_trial(study)], baseline_trial(study)
     diverged = sum(map(_diverged, trials))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(Path(__file__).parent)
     environment.filters |= {
         "diverged": _diverged, "ended": _ended, "listed": _listed, "percent": _percent, "shown": shown
     }  # fmt: skip

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from training.corruptions import blur, digital, noise, weather
-from training.corruptions.cifar10c import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES, corrupted
+from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
 
 Floats = npt.NDArray[np.float64]
-EVERY = {**CORRUPTIONS, **EXTRA_CORRUPTIONS}
 
 
 def random() -> np.random.Generator:
@@ -36,19 +35,17 @@ def pictures() -> npt.NDArray[np.uint8]:
     return np.stack(waves).astype(np.uint8)[..., None].repeat(3, axis=-1)
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_corruption_at_each_severity_changes_images_and_repeats(name: str) -> None:
-    assert len(EVERY[name].severities) == 5
-    # Images of another size are corrupted too, by the kinds that are defined for any.
-    for images_NHWC in (pictures(), pictures()[:2, :20]) if name in EXTRA_CORRUPTIONS else (pictures(),):
-        given = images_NHWC.tobytes()
-        for severity in SEVERITIES:
-            changed_NHWC = corrupted(name, severity, images_NHWC, 0)
-            assert changed_NHWC.dtype == np.uint8
-            assert changed_NHWC.shape == images_NHWC.shape
-            assert np.any(changed_NHWC != images_NHWC)
-            np.testing.assert_array_equal(changed_NHWC, corrupted(name, severity, images_NHWC, 0))
-        assert images_NHWC.tobytes() == given
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_corruption_has_five_severities_changes_images_and_repeats_itself(name: str) -> None:
+    images_NHWC = pictures()
+    assert len(CORRUPTIONS[name].severities) == 5
+    for severity in SEVERITIES:
+        changed_NHWC = corrupted(name, severity, images_NHWC, 0)
+        assert changed_NHWC.dtype == np.uint8
+        assert changed_NHWC.shape == images_NHWC.shape
+        assert np.any(changed_NHWC != images_NHWC)
+        np.testing.assert_array_equal(changed_NHWC, corrupted(name, severity, images_NHWC, 0))
+    assert images_NHWC.tobytes() == pictures().tobytes()
 
 
 @pytest.mark.parametrize("name", ["gaussian_noise", "shot_noise", "impulse_noise", "contrast", "brightness", "fog"])

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from training.corruptions import blur, cifar10c, noise, weather
-from training.corruptions.cifar10c import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupted
+from training.corruptions.cifar10c import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES, corrupted
 from training.corruptions.spatter import canny_edges, equalized, spatter
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +27,19 @@ def colored(images: int = 4, height: int = 32, width: int = 32) -> npt.NDArray[n
 def test_extra_corruptions_are_disjoint_from_the_evaluated_ones() -> None:
     assert set(EXTRA_CORRUPTIONS) == {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
     assert not set(EXTRA_CORRUPTIONS) & set(CORRUPTIONS)
+
+
+@pytest.mark.parametrize("name", EXTRA_CORRUPTIONS)
+@pytest.mark.parametrize("size", [(32, 32), (20, 45)])
+def test_extra_corruption_any_size_changes_and_repeats(name: str, size: tuple[int, int]) -> None:
+    images_NHWC = colored(4, *size)
+    assert len(EXTRA_CORRUPTIONS[name].severities) == 5
+    for severity in SEVERITIES:
+        changed_NHWC = corrupted(name, severity, images_NHWC, 0)
+        assert changed_NHWC.shape == images_NHWC.shape
+        assert changed_NHWC.dtype == np.uint8
+        assert np.any(changed_NHWC != images_NHWC)
+        np.testing.assert_array_equal(changed_NHWC, corrupted(name, severity, images_NHWC, 0))
 
 
 def test_speckle_noise_deviation_is_proportional_to_the_value() -> None:

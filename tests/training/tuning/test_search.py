@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,10 @@ def test_search_stopped_and_killed_ends_as_an_uninterrupted_one(tmp_path: Path) 
     assert len(whole) == trials
     home = tmp_path / "killed"
     call = f"tuned(Path({str(home)!r}), trials={trials}, progress=Stopped(at='line', run=3, kill=True))"
-    assert _python(f"from tests.training.tuning.test_search import *; {call}") == -signal.SIGKILL
+    command = [sys.executable, "-W", "error", "-c", f"from tests.training.tuning.test_search import *; {call}"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    killed = subprocess.run(command, env=environment, capture_output=True, timeout=250, check=False)
+    assert killed.returncode == -signal.SIGKILL
     for at, run in (("start", 0), ("epoch", 1), ("runs", 2)):
         with (home / "studies" / f"{NAME}.journal").open("ab") as stream:
             stream.write(b'{"op_code": 4, "wor')  # as much as was on disk of a line
@@ -108,7 +110,7 @@ def test_search_stopped_and_killed_ends_as_an_uninterrupted_one(tmp_path: Path) 
     assert not list((home / "studies" / NAME).glob("trial-*"))
 
 
-def test_the_first_trial_is_the_recipe_and_the_next_differ_in_one_choice(tmp_path: Path) -> None:
+def test_first_trials_are_the_recipe_and_single_changes(tmp_path: Path) -> None:
     tuned(tmp_path, trials=3, epochs=1)
     journal = read_journal(tmp_path, NAME)
     space = space_of(journal)
@@ -118,9 +120,7 @@ def test_the_first_trial_is_the_recipe_and_the_next_differ_in_one_choice(tmp_pat
     assert all(trial.user_attrs["dtype"] == "float32" for trial in finished(journal.study))
 
 
-def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_first_trial_keeps_its_dtype(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     types = iter(("bfloat16", "float32", "float32"))
     monkeypatch.setattr(loop, "pick_dtype", lambda _device: next(types))
     note = Trial.set_user_attr
@@ -142,9 +142,7 @@ def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
 
 
 @pytest.mark.parametrize("cut", [0, 1])
-def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
-    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_incomplete_point_is_drawn_again(cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[str] = []
 
     def choose(_device: object) -> str:
@@ -169,7 +167,7 @@ def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
     assert len(chosen) == (2 if cut == 0 else 1)
 
 
-def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diverged_trial_is_noted_and_search_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from core.errors import TrainingDivergedError
     from training.tuning import search as module
 
@@ -188,7 +186,7 @@ def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, m
     assert "step 3" in trials[1].user_attrs["diverged"]
 
 
-def test_what_is_tried_alone_runs_to_its_end_however_bad_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planned_trials_are_never_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trial, "should_prune", lambda _: True)
     tuned(tmp_path, trials=10, epochs=2)
     journal = read_journal(tmp_path, NAME)
@@ -199,7 +197,7 @@ def test_what_is_tried_alone_runs_to_its_end_however_bad_it_is(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("given_up", [0, 1])
-def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
+def test_confirm_uses_new_seeds_and_fresh_images_once(
     given_up: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from training.tuning import confirm as module
@@ -236,7 +234,7 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
     assert found.gain.value == pytest.approx(sum(gains) / 3)
 
 
-def test_the_images_of_a_study_are_a_share_and_the_fresh_ones_lie_outside() -> None:
+def test_study_setup_separates_share_and_fresh_images() -> None:
     images: Images = small_images()
     setup = make_study_setup(images, 0.5, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
     train = setup.images.part("train").images_NHWC.reshape(80, -1)
@@ -246,9 +244,3 @@ def test_the_images_of_a_study_are_a_share_and_the_fresh_ones_lie_outside() -> N
     assert (setup.images.split.validation == images.split.validation).all()
     with pytest.raises(ConfigurationError, match="give a share"):
         make_study_setup(images, 1.0, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
-
-
-def _python(code: str) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=250, check=False).returncode

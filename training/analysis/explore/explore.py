@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.progress import Progress
 
 from core.errors import ConfigurationError
@@ -19,6 +18,27 @@ from training.analysis.explore.statistics import Statistics, describe
 from training.data.splits import Split
 from training.data.types import ImageDataset
 from training.plots.style import DARK, LIGHT, png
+from training.plots.templates import template_environment
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Contents of explore.json.
+
+    Attributes:
+        licence: terms of use and provenance.
+        digest: sha256 of the data set, `ImageDataset.digest`.
+        split_digest: sha256 of the split of its training images, `Split.digest`.
+    """
+
+    schema_version: int
+    name: str
+    class_names: tuple[str, ...]
+    licence: str
+    digest: str
+    split_digest: str
+    statistics: Statistics
+    duplicates: Duplicates
 
 
 def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) -> Findings:
@@ -75,26 +95,6 @@ def write(findings: Findings, figures: dict[str, dict[str, bytes]], out: Path) -
     (out / "index.html").write_text(render_page(findings, figures), encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Contents of explore.json.
-
-    Attributes:
-        licence: terms of use and provenance.
-        digest: sha256 of the data set, `ImageDataset.digest`.
-        split_digest: sha256 of the split of its training images, `Split.digest`.
-    """
-
-    schema_version: int
-    name: str
-    class_names: tuple[str, ...]
-    licence: str
-    digest: str
-    split_digest: str
-    statistics: Statistics
-    duplicates: Duplicates
-
-
 def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) -> str:
     """Render the page.
 
@@ -102,13 +102,7 @@ def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) 
         findings: contents of the tables.
         figures: PNG files by figure name and theme name.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent)
     environment.filters["thousands"] = lambda number: f"{number:,}"
     environment.filters["percent"] = lambda share: f"{share:.2%}".replace("%", " %")
     inlined = {name: {theme: _data_uri(png) for theme, png in themes.items()} for name, themes in figures.items()}
@@ -120,10 +114,6 @@ def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) 
         light=LIGHT,
         dark=DARK,
     )
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def exploration_record(found: Findings) -> Exploration:
@@ -163,3 +153,7 @@ def exploration_record(found: Findings) -> Exploration:
         near_conflicts=duplicates.near_conflicts,
         holdout_images=duplicates.holdout_images,
     )
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

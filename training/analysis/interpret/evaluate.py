@@ -16,6 +16,7 @@ import torch
 from core.records.base import ReportedModel
 from core.records.display_names import plain
 from core.records.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomized
+from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
 from core.statistics.resampling import mean_estimate
 from training.analysis.interpret import methods
@@ -235,17 +236,14 @@ def _curve(curve_NS: Doubles, moved_NS: Doubles) -> Curve:
 
 def _checks(measured: MethodEvaluation) -> list[Check]:
     checks = []
-    gains: tuple[tuple[CheckName, object], ...] = (
-        ("deletion", measured.deletion_gain),
-        ("insertion", measured.insertion_gain),
-    )
-    for name, gain in gains:
-        low, value, high = gain.low, gain.value, gain.high  # type: ignore[attr-defined]
+    names: tuple[CheckName, ...] = ("deletion", "insertion")
+    for name in names:
+        gain: ConfidenceInterval = getattr(measured, f"{name}_gain")
         reason = (
-            f"gain of {value:+.3f} over the same map at random places (95 % interval {low:+.3f} to {high:+.3f}), all "
-            "of which must lie above 0"
+            f"gain of {gain.value:+.3f} over the same map at random places (95 % interval {gain.low:+.3f} to "
+            f"{gain.high:+.3f}), all of which must lie above 0"
         )
-        checks.append(Check(name=name, passed=low > 0, reason=reason))
+        checks.append(Check(name=name, passed=gain.low > 0, reason=reason))
     last = measured.cascade[-1].correlation
     reason = (
         f"rank correlation {last.value:.3f} (95 % interval {last.low:.3f} to {last.high:.3f}) with maps of fresh "

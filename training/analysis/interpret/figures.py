@@ -134,9 +134,9 @@ def channel_images_figure(made: ModelActivations, folder: Path, theme: Theme) ->
     return mosaic_figure(list(blocks.values()), captions=list(blocks), theme=theme)
 
 
-def first_layer_figure(pictures_NHWC: Pixels, theme: Theme, *, columns: int = 8) -> Figure:
-    """Draw weights as images, `columns` in a row."""
-    rows = [list(pictures_NHWC[start : start + columns]) for start in range(0, len(pictures_NHWC), columns)]
+def first_layer_figure(pictures_NHWC: Pixels, theme: Theme) -> Figure:
+    """Draw weights as images, 8 in a row."""
+    rows = [list(pictures_NHWC[start : start + 8]) for start in range(0, len(pictures_NHWC), 8)]
     return mosaic_figure(rows, captions=(), theme=theme, caption_width=0.0)
 
 

@@ -151,23 +151,28 @@ def _occlusion(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor
 def feature_layers(classifier: Classifier, pixels: Tensor) -> list[tuple[str, nn.Module]]:
     """Name and module of each activation layer with a feature map [N, C, h, w], in the order of a forward pass."""
     kinds = tuple(ACTIVATIONS.values())
-    names: dict[nn.Module, str] = {
-        layer: name for name, layer in classifier.named_modules() if isinstance(layer, kinds)
-    }
-    found: list[tuple[str, nn.Module]] = []
+    ran = modules_in_order(classifier, pixels, lambda module: isinstance(module, kinds))
+    return [(name, module) for name, module, output in ran if output.dim() == 4]
 
-    def record(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        if output.dim() == 4:
-            found.append((names[layer], layer))
 
-    hooks = [layer.register_forward_hook(record) for layer in names]
+def modules_in_order(
+    classifier: Classifier, pixels: Tensor, wanted: Callable[[nn.Module], bool]
+) -> list[tuple[str, nn.Module, Tensor]]:
+    """Name, module and output of each wanted module, in the order of a forward pass."""
+    names = {module: name for name, module in classifier.named_modules() if wanted(module)}
+    ran: list[tuple[str, nn.Module, Tensor]] = []
+
+    def record(module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        ran.append((names[module], module, output))
+
+    hooks = [module.register_forward_hook(record) for module in names]
     try:
         with torch.no_grad():
             classifier(pixels)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return ran
 
 
 def _tensor(attribution: Any) -> Tensor:

@@ -50,22 +50,14 @@ class VersionResults:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of two versions on the test images. Accuracies without images are None.
+    """Accuracies that show if agreement of two versions is a better sign than confidence; None without images.
 
     Attributes:
-        agree: share of the images with the same prediction of both versions.
-        right_when_agreed: accuracy on these images.
-        first_right_otherwise: accuracy of the first version on the other images.
-        second_right_otherwise: accuracy of the second version on the other images.
-        first_right_when_sure: accuracy of the first version on its most confident images, as many as in `agree`.
-        second_right_when_sure: accuracy of the second version on its most confident images, as many as in `agree`.
+        right_when_agreed: accuracy on the test images with the same prediction of both versions.
+        second_right_when_sure: accuracy of the second version on its most confident images, as many as these.
     """
 
-    agree: ConfidenceInterval
     right_when_agreed: ConfidenceInterval | None
-    first_right_otherwise: ConfidenceInterval | None
-    second_right_otherwise: ConfidenceInterval | None
-    first_right_when_sure: ConfidenceInterval | None
     second_right_when_sure: ConfidenceInterval | None
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError, select_autoescape
+from jinja2 import Environment, UndefinedError
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -22,6 +22,7 @@ from training.analysis.report import cells, number_format
 from training.analysis.report.drawing import inlined, variables
 from training.analysis.report.findings import Findings
 from training.plots.style import DARK, LIGHT
+from training.plots.templates import template_environment
 
 FIGURES_NAME = "findings"
 """Folder of the figures, beside the Markdown page."""
@@ -146,14 +147,8 @@ def _line_of(error: Exception) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(("html.j2",), ("md.j2",)),
-        undefined=StrictUndefined,
-        finalize=number_format.recorded,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent)
+    environment.finalize = number_format.recorded
     formats = ("percent", "interval", "points", "signed", "number", "decimal", "p_value", "megabytes", "joined")
     environment.filters |= {name: getattr(number_format, name) for name in formats}
     environment.filters |= {"count": "{:,}".format, "zip": zip, "negated": number_format.negated, "plain": plain}

@@ -42,6 +42,6 @@ def test_it_writes_under_the_home_folder_and_says_where(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "explore.json").is_file()
 
 
-def test_an_unknown_data_set_is_an_error_that_lists_what_there_is() -> None:
+def test_explore_unknown_data_set_lists_the_known() -> None:
     with pytest.raises(DataError, match="use cifar10"):
         run("--data", "mnist")

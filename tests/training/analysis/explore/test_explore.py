@@ -34,7 +34,7 @@ def findings(dataset: ImageDataset) -> Findings:
     return find(dataset, split_for(dataset), Progress(disable=True))
 
 
-def test_everything_is_written(dataset: ImageDataset, findings: Findings, tmp_path: Path) -> None:
+def test_explore_writes_json_figures_and_page(dataset: ImageDataset, findings: Findings, tmp_path: Path) -> None:
     split = split_for(dataset)
     returned = explore(dataset, split, tmp_path / "new" / "folder", Progress(disable=True))
     folder = tmp_path / "new" / "folder"
@@ -69,15 +69,7 @@ def test_without_duplicates_there_are_no_figures_of_them(tmp_path: Path) -> None
     assert (tmp_path / "index.html").read_text().count("<figure") == len(ALWAYS)
 
 
-def test_a_second_run_replaces_the_first(dataset: ImageDataset, tmp_path: Path) -> None:
-    for seed in (3, 4):
-        dataset = dataset_of(pictures(60, seed=seed), pictures(10, seed=1))
-        explore(dataset, split_for(dataset), tmp_path, Progress(disable=True))
-    assert json.loads((tmp_path / "explore.json").read_text())["digest"] == dataset.digest
-    assert dataset.digest in (tmp_path / "index.html").read_text()
-
-
-def test_names_are_text_and_never_markup(findings: Findings) -> None:
+def test_explore_page_escapes_names(findings: Findings) -> None:
     hostile = "<script>alert(1)</script>"
     changed = Findings(**{**findings.__dict__, "name": hostile, "licence": hostile})
     figures = {name: {"light": b"l", "dark": b"d"} for name in ALWAYS}
@@ -86,7 +78,7 @@ def test_names_are_text_and_never_markup(findings: Findings) -> None:
     assert html.count("&lt;script&gt;") == 3
 
 
-def test_the_page_follows_light_and_dark(findings: Findings) -> None:
+def test_explore_page_has_both_themes(findings: Findings) -> None:
     html = render_page(findings, {name: {"light": b"light", "dark": b"dark"} for name in ALWAYS})
     picture = re.search(r"<picture>(.*?)</picture>", html, re.DOTALL)
     assert picture is not None
@@ -94,7 +86,7 @@ def test_the_page_follows_light_and_dark(findings: Findings) -> None:
     assert re.search(r'<img src="[^"]*bGlnaHQ="', picture[1])
 
 
-def test_a_folder_that_cannot_be_written_to(dataset: ImageDataset, tmp_path: Path) -> None:
+def test_explore_to_an_unwritable_folder_is_refused(dataset: ImageDataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ConfigurationError, match=r"cannot write to .*file.*--out"):
         explore(dataset, split_for(dataset), tmp_path / "file", Progress(disable=True))

@@ -51,9 +51,7 @@ def pixels(figure: Figure) -> np.ndarray:
     ],
     ids=["class_counts", "values", "distribution", "rows", "captioned"],
 )
-def test_every_figure_is_a_column_wide_in_the_colors_of_the_theme(
-    draw: Callable[[Theme], Figure], theme: Theme
-) -> None:
+def test_figures_have_page_width_and_theme_colors(draw: Callable[[Theme], Figure], theme: Theme) -> None:
     image_HWC = pixels(draw(theme))
     assert image_HWC.shape[1] == 1080
     surface = tuple(int(theme.surface[start : start + 2], 16) for start in (1, 3, 5))

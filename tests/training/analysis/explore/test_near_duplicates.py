@@ -16,7 +16,7 @@ def found(pairs: NearPairs) -> list[tuple[int, int, bool]]:
     return sorted(zip(pairs.query_P.tolist(), pairs.reference_P.tolist(), pairs.mirrored_P.tolist(), strict=True))
 
 
-def test_altered_and_mirrored_copies_are_found_and_nothing_else() -> None:
+def test_lookup_finds_altered_and_mirrored_copies_only() -> None:
     queries = pictures(30, seed=1)
     queries[3] = REFERENCE[17]
     queries[8] = altered(REFERENCE[200])
@@ -88,7 +88,7 @@ def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     assert shown == [0, 7, 14, 21, 28, 35]
 
 
-def test_correlation_is_about_the_mean_of_each_channel_and_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correlation_removes_channel_means_and_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     copy = altered(REFERENCE[0])
     index = NearDuplicateIndex(REFERENCE)
     pairs = index.lookup(copy[None])

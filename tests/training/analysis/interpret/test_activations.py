@@ -26,9 +26,7 @@ def made(pair: PublishedPair, models: tuple[Model, Model], folder: Path) -> Acti
     return make_activations(models, pair.images, folder, threads=1, quick=True)
 
 
-def test_each_class_has_its_image_and_the_cnn_its_channels(
-    made: Activations, pair: PublishedPair, folder: Path
-) -> None:
+def test_activations_have_all_classes_and_channels(made: Activations, pair: PublishedPair, folder: Path) -> None:
     mlp, cnn = made.models
     names = pair.images.dataset.class_names
     assert [image.name for image in mlp.images] == list(names)
@@ -44,7 +42,7 @@ def test_each_class_has_its_image_and_the_cnn_its_channels(
         assert np.mean([image.own_probability for image in images]) > 0.1
 
 
-def test_the_scores_are_those_of_the_served_graphs(
+def test_activation_scores_are_those_of_the_graphs(
     made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path
 ) -> None:
     mlp, cnn = models
@@ -56,7 +54,7 @@ def test_the_scores_are_those_of_the_served_graphs(
     assert image.nearest.label == pair.images.dataset.class_names[training.labels_N[image.nearest.position]]
 
 
-def test_what_an_earlier_run_made_is_taken(
+def test_activations_of_an_earlier_run_are_reused(
     made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activations, "maximize", None)

@@ -16,7 +16,7 @@ from training.plots.style import LIGHT, png
 pytestmark = pytest.mark.slow
 
 
-def test_every_fitting_method_is_measured_and_a_stopped_run_goes_on(
+def test_all_applicable_methods_are_measured_and_resume(
     pair: PublishedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(_name: str, done: int, _of: int) -> None:
