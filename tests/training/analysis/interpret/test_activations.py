@@ -10,8 +10,6 @@ from core.records.activations import Activations
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import activations
 from training.analysis.interpret.activations import Model, make_activations
-from training.analysis.interpret.figures import activation_figures
-from training.plots.style import LIGHT, png
 
 pytestmark = pytest.mark.slow
 
@@ -59,14 +57,3 @@ def test_activations_of_an_earlier_run_are_reused(
 ) -> None:
     monkeypatch.setattr(activations, "maximize", None)
     assert make_activations(models, pair.images, folder, threads=1, quick=True) == made
-
-
-def test_the_figures_can_be_drawn(
-    made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path
-) -> None:
-    figures = activation_figures(made, models, pair.images.dataset, folder)
-    assert sorted(figures) == [
-        "channels.cnn@1", "classes.cnn@1", "classes.mlp@1", "first_layer.cnn@1", "first_layer.mlp@1",
-    ]  # fmt: skip
-    for draw in figures.values():
-        assert png(draw(LIGHT)).startswith(b"\x89PNG")

@@ -75,15 +75,6 @@ def test_diverged_choice_has_no_accuracy(tmp_path: Path) -> None:
     assert (mse.epochs, mse.accuracy, mse.difference) == (0, None, None)
 
 
-def test_failed_trial_does_not_change_the_record(tmp_path: Path) -> None:
-    records = []
-    for given_up in (False, True):
-        home = tmp_path / str(given_up)
-        made_up(home, confirmed=(0.02, 0.021, 0.019), given_up=given_up)
-        records.append(tuning_of(home).model_copy(update={"minutes": 0.0}))
-    assert records[0] == records[1]
-
-
 def test_tunings_leaves_out_a_diverged_baseline(tmp_path: Path) -> None:
     made_up(tmp_path, diverged=0)
     assert list(tunings(tmp_path, judged_on=5000)) == []

@@ -16,7 +16,6 @@ from core.statistics.energy import energy
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.robustness import measure
-from training.analysis.robustness.figures import robustness_figures
 from training.analysis.robustness.measure import attacked
 from training.corruptions.cifar10c import CORRUPTIONS, corrupted
 from training.data.split_dataset import Images
@@ -24,7 +23,6 @@ from training.data.splits import split_for
 from training.data.test_subset import subset_of_test
 from training.export.run_onnx import predict_logits
 from training.export.weights import stored_classifier
-from training.plots.style import DARK, LIGHT, png
 
 pytestmark = pytest.mark.slow
 
@@ -155,10 +153,3 @@ def test_measuring_images_of_other_classes_is_refused(pair: PublishedPair, tmp_p
         measure.measure_robustness(
             pair.mlp, pair.folder(pair.mlp), Images(renamed, split_for(renamed)), tmp_path / "m", threads=1
         )
-
-
-def test_the_figures_can_be_drawn(pair: PublishedPair, reports: tuple[Robustness, Robustness]) -> None:
-    figures = robustness_figures(reports, pair.images.dataset)
-    assert list(figures) == ["levels", "means", "corruptions"]
-    for draw in figures.values():
-        assert png(draw(LIGHT)) != png(draw(DARK))
