@@ -47,10 +47,10 @@ def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) 
     Raises:
         ConfigurationError: `out` is not writable.
     """
-    findings = find(dataset, split, progress)
-    figures = draw(dataset, split, findings, progress)
     try:
-        write(findings, figures, out)
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        findings = find(dataset, split, progress)
+        write(findings, draw(dataset, split, findings, progress), out)
     except OSError as error:
         raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
     return findings
@@ -86,11 +86,9 @@ def draw(dataset: ImageDataset, split: Split, findings: Findings, progress: Prog
 
 
 def write(findings: Findings, figures: dict[str, dict[str, bytes]], out: Path) -> None:
-    """Write the findings as JSON, the figures in the light theme, and the page."""
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the findings as JSON, the figures in the light theme, and the page; the folder `out`/figures must exist."""
     for name, themes in figures.items():
-        (folder / f"{name}.png").write_bytes(themes[LIGHT.name])
+        (out / "figures" / f"{name}.png").write_bytes(themes[LIGHT.name])
     (out / "explore.json").write_text(json.dumps(asdict(findings), indent=2) + "\n", encoding="utf-8")
     (out / "index.html").write_text(render_page(findings, figures), encoding="utf-8")
 

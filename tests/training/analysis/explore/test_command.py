@@ -28,6 +28,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         return small_dataset()
 
     monkeypatch.setattr(catalog, "DATASETS", {"small": load})
+    monkeypatch.setattr("training.analysis.explore.explore.png", lambda _: b"")
     monkeypatch.setenv("DUET_HOME", str(tmp_path / "home"))
 
 

@@ -32,6 +32,7 @@ from training.analysis.report.make import BATCHES, ReportContext, make_missing, 
 from training.analysis.report.render import html, report_page
 from training.analysis.report.write import (
     SOURCES_NAME,
+    Report,
     Sources,
     make_report,
     sources,
@@ -55,6 +56,11 @@ def context(
         made = ReportContext(work, layers, home, progress, note=lambda _: None)
         make_missing(made)
         yield made
+
+
+@pytest.fixture(scope="module")
+def report(context: ReportContext) -> Report:
+    return make_report(context)
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> None:
@@ -193,10 +199,7 @@ def test_together_counts_agreement_of_stored_predictions(judged: tuple[VersionPr
     assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
 
 
-def test_make_report_writes_page_and_docs(
-    context: ReportContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    report = make_report(context)
+def test_make_report_writes_page_and_docs(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = write_page(report, tmp_path / "out")
     assert page.read_text(encoding="utf-8") == html(report.text, report.figures)
     assert report.text == report_page(report.findings)
@@ -213,9 +216,9 @@ def test_make_report_writes_page_and_docs(
     assert read_report(docs / "findings" / SOURCES_NAME, Sources) == sources(report.findings, docs / "findings")
 
 
-def test_write_docs_with_a_broken_claim_writes_nothing(context: ReportContext, tmp_path: Path) -> None:
+def test_write_docs_with_a_broken_claim_writes_nothing(report: Report, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"contradict \d+ claims|no figure for this placeholder"):
-        write_docs(make_report(context), tmp_path)
+        write_docs(report, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
