@@ -13,8 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from core.errors import ConfigurationError
-from core.repository.confidence_interval import ConfidenceInterval
-from core.statistics.student import student_mean
+from core.statistics.intervals import ConfidenceInterval, student_mean
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 from training.tuning.journal import Journal, baseline_trial

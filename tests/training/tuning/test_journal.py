@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import CheckpointError, ConfigurationError, LowDiskError
-from core.files.disk_space import MIB
+from core.files.home import MIB
 from tests.support.disks import let_disks_have
 from tests.support.training_runs import small_recipe
 from training.analysis.report.studies import tunings

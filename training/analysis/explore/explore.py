@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from core.errors import ConfigurationError
-from core.records.exploration import Channel, ClassLook, Exploration
+from core.records.studies import Channel, ClassLook, Exploration
 from training.analysis.explore.duplicates import Duplicates, find_duplicates
 from training.analysis.explore.figures import gallery
 from training.analysis.explore.statistics import Statistics, describe

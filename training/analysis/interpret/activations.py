@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from core.files.durable import atomic_replace
-from core.records.activations import Activations, MaximisedImage, ModelActivations, NearestImage
 from core.records.base import ReportedData, ReportedModel
+from core.records.explanations import Activations, MaximisedImage, ModelActivations, NearestImage
 from core.repository.manifest import GRAPHS, Manifest
 from core.statistics.calibration import softmax
 from training.analysis.explore.near_duplicates import NearDuplicateIndex

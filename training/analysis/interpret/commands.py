@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.records.activations import Activations
 from core.records.base import write_report
-from core.records.explanations import Explanations
+from core.records.explanations import Activations, Explanations
+from core.records.lookup import figures_folder, report_path
 from core.records.mistakes import Mistakes
-from core.records.paths import figures_folder, report_path
 from training.analysis.interpret.activations import KEPT_PREFIX, Model, make_activations
 from training.analysis.interpret.evaluate import evaluate_explanations
 from training.analysis.interpret.figures import activation_figures, explanation_figures

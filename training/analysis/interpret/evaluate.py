@@ -13,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.records.base import ReportedModel
-from core.records.display_names import plain
+from core.records.base import ReportedModel, plain
 from core.records.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomized
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
-from core.statistics.resampling import mean_estimate
+from core.statistics.intervals import ConfidenceInterval, mean_estimate
 from training.analysis.interpret import methods
 from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, target_class
 from training.analysis.interpret.randomization import cascade, rank_correlations

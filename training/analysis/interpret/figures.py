@@ -14,10 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import nn
 
-from core.records.activations import Activations, ModelActivations
-from core.records.display_names import plain
-from core.records.explanations import Explanations, MethodEvaluation, MethodName
-from core.repository.confidence_interval import ConfidenceInterval
+from core.records.base import plain
+from core.records.explanations import Activations, Explanations, MethodEvaluation, MethodName, ModelActivations
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.methods import SIGNED, applicable_methods, attribute, has_feature_maps
 from training.data.preprocessing import scale_pixels

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from core.records.activations import ClassObjective
+from core.records.explanations import ClassObjective
 from training.analysis.interpret.methods import feature_layers
 from training.data.preprocessing import scale_pixels
 from training.export.gradients.graph import recorded_features

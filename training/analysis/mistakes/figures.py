@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from core.records.mistakes import Mistakes, Notable, Pattern
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.mistakes.properties import gradient_session, saliency_maps
 from training.data.types import ImageDataset

@@ -28,8 +28,7 @@ from core.records.mistakes import (
 from core.repository.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
 from core.repository.manifest import Manifest
 from core.repository.predictions import SplitPredictions, load_predictions
-from core.statistics.proportions import proportion
-from core.statistics.resampling import mean_estimate
+from core.statistics.intervals import mean_estimate, proportion
 from training.analysis.mistakes.properties import gradient_session, image_properties, off_centre, pattern, saliency_maps
 from training.data.split_dataset import Images
 from training.data.test_subset import SEED, stratified

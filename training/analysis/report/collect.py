@@ -11,22 +11,18 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from core.comparison.current_scores import current_scores
+from core.comparison.evaluated import current_scores
 from core.comparison.pairwise import Pairwise
 from core.errors import DataError
-from core.records.activations import Activations
 from core.records.base import read_report
-from core.records.explanations import Explanations
-from core.records.exploration import Exploration
+from core.records.explanations import Activations, Explanations
 from core.records.latency import Latency
-from core.records.lookup import AnyVersionRecord, find_report
+from core.records.lookup import AnyVersionRecord, ReportName, find_report, report_path
 from core.records.mistakes import Mistakes
-from core.records.paths import ReportName, report_path
 from core.records.robustness import Robustness, compare_robustness
-from core.records.studies import AugmentationStudy, Tuning
-from core.repository.confidence_interval import ConfidenceInterval
+from core.records.studies import AugmentationStudy, Exploration, Tuning
 from core.repository.manifest import Manifest
-from core.statistics.proportions import proportion
+from core.statistics.intervals import ConfidenceInterval, proportion
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.findings import Agreement, Findings, VersionResults
 from training.publish.publish import HISTORY_NAME

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from core.records.studies import AugmentationStudy, Tuning
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.explore.figures import content_figures
 from training.analysis.explore.statistics import describe
 from training.analysis.interpret.activations import Model

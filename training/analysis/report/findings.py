@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.comparison.pairwise import Pairwise, ProbabilityScores
-from core.records.activations import Activations, ModelActivations
-from core.records.explanations import Explanations
-from core.records.exploration import Exploration
+from core.records.explanations import Activations, Explanations, ModelActivations
 from core.records.latency import Latency
 from core.records.mistakes import Mistakes, ModelMistakes, Notable
 from core.records.robustness import Robustness, RobustnessDifference
-from core.records.studies import AugmentationStudy, Tuning
-from core.repository.confidence_interval import ConfidenceInterval
+from core.records.studies import AugmentationStudy, Exploration, Tuning
 from core.repository.evaluation import Scores
 from core.repository.manifest import Manifest
+from core.statistics.intervals import ConfidenceInterval
 from training.run.checkpoint import EpochRecord
 
 

@@ -12,17 +12,15 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from core.errors import DataError
-from core.records.activations import Activations
 from core.records.base import ReportedModel, write_report
-from core.records.explanations import Explanations
+from core.records.explanations import Activations, Explanations
 from core.records.latency import Latency, Timing
-from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report
+from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report, report_path
 from core.records.mistakes import Mistakes
-from core.records.paths import report_path
 from core.records.robustness import Robustness
 from core.repository.manifest import GRAPHS, Manifest
 from core.repository.onnx_session import open_session, runtime_version
-from core.statistics.resampling import statistic_estimate
+from core.statistics.intervals import statistic_estimate
 from training.analysis.explore.explore import exploration_record, find
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.commands import Work, record_activations, record_explanations, record_mistakes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from core.errors import DataError
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 
 Figure = ConfidenceInterval | float | None
 Recorded = TypeVar("Recorded")

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from core.errors import ConfigurationError, DataError
-from core.records.display_names import plain
+from core.records.base import plain
 from training.analysis.report import cells, number_format
 from training.analysis.report.drawing import inlined, variables
 from training.analysis.report.findings import Findings

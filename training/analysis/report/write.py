@@ -14,8 +14,7 @@ from core.errors import ConfigurationError
 from core.files.durable import atomic_replace
 from core.records.base import Record, write_report
 from core.records.corrupted_holdout import CorruptedHoldout
-from core.records.lookup import NAMES, VersionRecord, versions_of
-from core.records.paths import report_path
+from core.records.lookup import NAMES, VersionRecord, report_path, versions_of
 from core.repository.manifest import sha256_of
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.collect import collect

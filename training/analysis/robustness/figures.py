@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from core.records.display_names import plain
+from core.records.base import plain
 from core.records.robustness import MeanAccuracy, Robustness, mean_accuracies
 from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
 from training.data.types import ImageDataset

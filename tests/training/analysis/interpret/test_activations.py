@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.records.activations import Activations
+from core.records.explanations import Activations
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import activations
 from training.analysis.interpret.activations import Model, make_activations

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from core.statistics.proportions import proportion
+from core.statistics.intervals import proportion
 from training.analysis.mistakes.properties import edge_density, image_properties, off_centre, pattern, separation
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.records.explanations import Check, MethodEvaluation, Randomized
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.report import cells
 from training.analysis.report.findings import Findings, VersionResults
 

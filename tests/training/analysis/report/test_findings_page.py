@@ -11,7 +11,7 @@ import pytest
 from jinja2 import FileSystemLoader
 
 from core.errors import ConfigurationError, DataError
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.report import render
 from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.render import FINDINGS_TEMPLATE, findings_page

@@ -17,11 +17,10 @@ from rich.progress import Progress
 
 from core.errors import ConfigurationError, DataError, DifferentImagesError
 from core.records.base import read_report, write_report
-from core.records.exploration import Exploration
 from core.records.latency import Latency
-from core.records.lookup import NAMES, find_report
-from core.records.paths import report_path
+from core.records.lookup import NAMES, find_report, report_path
 from core.records.robustness import Robustness
+from core.records.studies import Exploration
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.commands import Work

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import DataError
-from core.repository.confidence_interval import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval
 from training.analysis.report import number_format as format_
 
 SHARE = ConfidenceInterval(value=0.9074, low=0.902, high=0.9131)

@@ -11,9 +11,9 @@ import pytest
 
 from core.recipes import recipe_config
 from core.records.base import write_report
-from core.records.paths import report_path
+from core.records.lookup import report_path
 from core.records.studies import AugmentationStudy, Tuning
-from core.statistics.proportions import difference_of_proportions
+from core.statistics.intervals import difference_of_proportions
 from tests.training.tuning.test_report import NAME, made_up
 from training.analysis.report.collect import RecordStore
 from training.analysis.report.figures import plain_figures
