@@ -11,7 +11,7 @@ from duet.commands.common import Data, DataDir, Download, note, progress_bar
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
-    from training.analysis.explore.findings import Findings
+    from training.analysis.explore.explore import Findings
 
 
 def explore(

@@ -57,10 +57,10 @@ def tune(
     from training.tuning.ablation.progress import StudyProgress
     from training.tuning.ablation.study_setup import make_study_setup, require_study_config
     from training.tuning.confirm import confirm as confirm_best
-    from training.tuning.families import space_for, trial_epochs
     from training.tuning.journal import Description, begun_config, open_journal
     from training.tuning.report import write_report
     from training.tuning.search import search
+    from training.tuning.space import space_for, trial_epochs
 
     if confirm == 1:
         raise ConfigurationError("one seed cannot measure the variance: give --confirm 2 or more")

@@ -11,8 +11,7 @@ from tests.support.duet_command import Duet
 from tests.support.training_runs import small_images
 from tests.support.versions import make_manifest, write_version
 from training.pipeline import requests
-from training.tuning.families import space_for
-from training.tuning.parts import parts_of
+from training.tuning.space import space_for
 
 SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
 
@@ -97,4 +96,4 @@ def test_tune_help_states_the_number_of_planned_trials(duet: Duet, capsys: pytes
     assert "8 or 9 planned trials, 13 for a whitened network" in " ".join(capsys.readouterr().out.split())
     for recipe in RECIPES:
         config = recipe_config(recipe)
-        assert len(space_for(config).planned()) in ((13,) if parts_of(config) else (8, 9))
+        assert len(space_for(config).planned()) in ((13,) if "whitening" in space_for(config).dimensions else (8, 9))

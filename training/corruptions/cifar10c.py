@@ -34,7 +34,6 @@ class Corruption:
     Attributes:
         kind: noise, blur, weather or digital.
         corrupt: (images [N, H, W, 3] in [0, 1], random generator, *parameters) -> images, possibly outside [0, 1].
-        names: parameter names.
         severities: parameters of severity 1 to 5.
     """
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from training.corruptions.sampling import grid, sample_bilinear
+from training.corruptions.geometry import grid, sample_bilinear
 
 Floats = npt.NDArray[np.float64]
 _TRUNCATE = 3

@@ -1,1 +1,1 @@
-"""Plotting helpers shared by the figures of reports."""
+"""Figure style, image grids and page templates shared by the reports."""

@@ -16,9 +16,8 @@ from core.errors import ConfigurationError
 from core.statistics.intervals import ConfidenceInterval, student_mean
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
-from training.tuning.journal import Journal
+from training.tuning.journal import Journal, baseline_trial
 from training.tuning.search import space_of
-from training.tuning.trials import baseline_trial
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from training.plots.theme import LIGHT
+from training.plots.style import LIGHT
+from training.tuning.journal import DIVERGED, accuracies_of
 from training.tuning.space import shown
-from training.tuning.trials import DIVERGED, accuracies_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Crash-safe journal of a tuning study, in JSON lines.
+"""Crash-safe journal of a tuning study, in JSON lines, and its trials.
 
 DUET_HOME/studies/<name>.journal is Optuna's journal; <name>/ contains the checkpoint of the current run.
 """
@@ -6,7 +6,7 @@ DUET_HOME/studies/<name>.journal is Optuna's journal; <name>/ contains the check
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CheckpointError, ConfigurationError
@@ -25,6 +26,9 @@ from training.tuning.ablation.study_folder import require_room, study_folder
 _DESCRIPTION = "description"
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 """Exceptions that Optuna and pydantic raise for damaged journals and those of other releases."""
+DTYPE, THREADS, SECONDS, DIVERGED = "dtype", "threads", "seconds", "diverged"
+"""Names of the user attributes of a trial."""
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class EmptyJournalError(ConfigurationError):
@@ -201,3 +205,21 @@ def _require_same(stored: Description, given: Description, name: str) -> None:
     raise ConfigurationError(
         f"the study {name!r} was started with other settings: {listed}. Give the same settings, or another --study"
     )
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the complete and pruned trials, ordered by number."""
+    return study.get_trials(deepcopy=False, states=_FINISHED)
+
+
+def baseline_trial(study: optuna.Study) -> FrozenTrial:
+    """Return the trial of the unchanged recipe, which is the first finished one; there must be one.
+
+    Its number is 0, unless the process was killed while it set up that trial.
+    """
+    return finished(study)[0]
+
+
+def accuracies_of(trial: FrozenTrial) -> Mapping[int, float]:
+    """Return the accuracy after each epoch; empty if the trial diverged."""
+    return {} if DIVERGED in trial.user_attrs else trial.intermediate_values

@@ -6,12 +6,17 @@ resumed therefore makes the same proposals as an uninterrupted one.
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.pruners import BasePruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -19,11 +24,15 @@ from core.errors import TrainingDivergedError
 from training.run.checkpoint import EpochRecord
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
-from training.tuning.families import space_for
-from training.tuning.journal import Journal
-from training.tuning.pruner import ProposalPruner
-from training.tuning.space import Point, Space, shown
-from training.tuning.trials import DIVERGED, DTYPE, SECONDS, THREADS, finished
+from training.tuning.journal import DIVERGED, DTYPE, SECONDS, THREADS, Journal, accuracies_of, finished
+from training.tuning.space import Point, Space, shown, space_for
+
+_MIN_EPOCH_SHARE = 1 / 2
+_MIN_EPOCHS = 3
+"""Warm-up: no trial is pruned before this share of its epochs and this epoch, as early accuracy predicts little."""
+_MIN_PROPOSALS = 4
+"""Number of complete proposals before the first pruning, because the median of fewer is unreliable. These trials also
+provide the data of the importances."""
 
 
 def space_of(journal: Journal) -> Space:
@@ -38,6 +47,15 @@ def space_of(journal: Journal) -> Space:
     if chosen:
         config = config.with_overrides({"precision": chosen[0]})
     return space_for(config)
+
+
+def single_changes(study: optuna.Study, space: Space) -> Iterator[tuple[str, Any, Mapping[int, float]]]:
+    """Yield setting, value and accuracies by epoch of each finished trial with one changed choice of `singles`."""
+    for trial in finished(study):
+        changes = space.changes(trial.params)
+        if len(changes) == 1 and changes.keys() <= set(space.singles):
+            ((setting, value),) = changes.items()
+            yield setting, value, accuracies_of(trial)
 
 
 def search(journal: Journal, setup: StudySetup, *, trials: int, progress: StudyProgress) -> None:
@@ -162,3 +180,41 @@ def _best(study: optuna.Study) -> str:
 
 def _seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence((seed, index)).generate_state(1)[0])
+
+
+class ProposalPruner(BasePruner):
+    """Median stopping rule among proposals (Golovin et al. 2017, "Google Vizier").
+
+    Planned trials are not compared: the recipe and its neighbors are better than nearly all of the space, so no
+    proposal would complete. The decision depends only on earlier trials and on the epochs of this one, so it is the
+    same after an interruption.
+
+    Args:
+        space: identifies planned trials.
+        epochs: epochs of every trial.
+    """
+
+    def __init__(self, space: Space, epochs: int) -> None:
+        self._space = space
+        self._epochs = epochs
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Return whether to prune a proposal after its current epoch.
+
+        A proposal is pruned if its accuracy is below the median of all proposals that reached this epoch, but never
+        after its last epoch.
+        """
+        epoch = trial.last_step
+        if epoch is None or not first_prunable(self._epochs) <= epoch < self._epochs:
+            return False
+        others = [
+            accuracies_of(other)[epoch]
+            for other in finished(study)
+            if epoch in accuracies_of(other) and not self._space.is_planned(other.params)
+        ]
+        return len(others) >= _MIN_PROPOSALS and trial.intermediate_values[epoch] < median(others)
+
+
+def first_prunable(epochs: int) -> int:
+    """Return the first epoch after which a run of `epochs` epochs can be pruned."""
+    return max(_MIN_EPOCHS, math.ceil(_MIN_EPOCH_SHARE * epochs))

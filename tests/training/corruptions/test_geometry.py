@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.corruptions.geometry import rotated, shifted
-from training.corruptions.sampling import grid, mirrored, sample_bilinear
+from training.corruptions.geometry import grid, mirrored, rotated, sample_bilinear, shifted
 
 
 def images(count: int = 4) -> np.ndarray:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.plots.style import grid_of_axes, percent_axis
-from training.plots.theme import LIGHT
+from training.plots.style import LIGHT, grid_of_axes, percent_axis
 
 
 @pytest.mark.parametrize("inches", [1.4, 2.4, 5.0])

@@ -21,10 +21,9 @@ from training.tuning.journal import (
 NAME = "mlp"
 
 
-def described() -> Description:
-    return Description(
-        config=small_recipe("mlp"), share=0.5, seed=0, data="cifar10", data_digest="d" * 64, split_digest="s" * 64
-    )
+def described(**overrides: object) -> Description:
+    config = small_recipe("mlp", **overrides)
+    return Description(config=config, share=0.5, seed=0, data="cifar10", data_digest="d" * 64, split_digest="s" * 64)
 
 
 def begun(home: Path) -> Path:
@@ -33,7 +32,7 @@ def begun(home: Path) -> Path:
         return journal_path(home, NAME)
 
 
-def test_a_tuning_that_the_disk_has_no_room_for_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_journal_without_disk_space_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     description = described()
     let_disks_have(monkeypatch, 255 * MIB)
     with pytest.raises(LowDiskError, match="a study needs 256 MiB"):
@@ -59,7 +58,7 @@ def test_a_tuning_that_the_disk_has_no_room_for_is_not_begun(tmp_path: Path, mon
     ],
 )
 @pytest.mark.parametrize("last", [True, False])
-def test_a_damaged_journal_is_neither_read_nor_gone_on_with(garbage: str, last: bool, tmp_path: Path) -> None:
+def test_damaged_journal_is_neither_read_nor_resumed(garbage: str, last: bool, tmp_path: Path) -> None:
     path = begun(tmp_path)
     lines = path.read_bytes().splitlines()
     lines.insert(len(lines) if last else 1, garbage.encode("latin-1"))
@@ -75,7 +74,7 @@ def test_a_damaged_journal_is_neither_read_nor_gone_on_with(garbage: str, last: 
     assert path.read_bytes() == damaged
 
 
-def test_a_journal_of_settings_that_are_not_known_is_of_another_release(tmp_path: Path) -> None:
+def test_journal_with_unknown_settings_is_of_another_release(tmp_path: Path) -> None:
     path = begun(tmp_path)
     path.write_text(path.read_text().replace('"batch_size"', '"size_of_batch"'))
     with pytest.raises(CheckpointError, match="of another release"):
@@ -84,7 +83,7 @@ def test_a_journal_of_settings_that_are_not_known_is_of_another_release(tmp_path
         open_journal(tmp_path, NAME, described()).__enter__()
 
 
-def test_a_tuning_that_goes_on_knows_what_it_was_begun_with(tmp_path: Path) -> None:
+def test_begun_config_is_that_of_the_journal(tmp_path: Path) -> None:
     assert begun_config(tmp_path, NAME) is None
     begun(tmp_path)
     assert begun_config(tmp_path, NAME) == described().config
@@ -92,7 +91,7 @@ def test_a_tuning_that_goes_on_knows_what_it_was_begun_with(tmp_path: Path) -> N
     assert begun_config(tmp_path, NAME) is None
 
 
-def test_a_journal_of_another_name_says_whose_it_is(tmp_path: Path) -> None:
+def test_renamed_journal_names_its_study(tmp_path: Path) -> None:
     begun(tmp_path).rename(journal_path(tmp_path, "copy"))
     said = r"copy\.journal is of the study 'mlp': rename it to that"
     with pytest.raises(ConfigurationError, match=said):
@@ -102,7 +101,7 @@ def test_a_journal_of_another_name_says_whose_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", [0, 1])
-def test_a_journal_with_nothing_in_it_is_passed_over_and_can_be_begun(lines: int, tmp_path: Path) -> None:
+def test_empty_journal_is_skipped_and_can_be_started(lines: int, tmp_path: Path) -> None:
     path = begun(tmp_path)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]) + b'{"op_code": 2, "wor')
     with pytest.raises(EmptyJournalError, match="has no trials yet"):
@@ -112,8 +111,30 @@ def test_a_journal_with_nothing_in_it_is_passed_over_and_can_be_begun(lines: int
     assert read_journal(tmp_path, NAME).description == described()
 
 
-def test_a_journal_of_a_recipe_that_is_no_longer_there_says_so(tmp_path: Path) -> None:
+def test_journal_of_a_removed_recipe_is_refused(tmp_path: Path) -> None:
     path = begun(tmp_path)
     path.write_text(path.read_text().replace('"mlp_baseline"', '"mlp_bygone"'))
     with pytest.raises(ConfigurationError, match="of the recipe 'mlp_bygone', which no longer exists"):
         list(tunings(tmp_path, judged_on=5000))
+
+
+def test_open_journal_with_other_settings_lists_the_differences(tmp_path: Path) -> None:
+    begun(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --study"):
+        open_journal(tmp_path, NAME, described(batch_size=60)).__enter__()
+
+
+def test_open_journal_twice_is_refused(tmp_path: Path) -> None:
+    with (
+        open_journal(tmp_path, NAME, described()),
+        pytest.raises(CheckpointError, match="another process is tuning mlp"),
+    ):
+        open_journal(tmp_path, NAME, described()).__enter__()
+
+
+def test_read_journal_of_an_unknown_study_names_the_existing(tmp_path: Path) -> None:
+    begun(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"no study 'other'.*existing studies: mlp"):
+        read_journal(tmp_path, "other")
+    with pytest.raises(ConfigurationError, match="cannot name a study"):
+        read_journal(tmp_path, "../small")

@@ -11,11 +11,9 @@ from optuna.trial import FrozenTrial, Trial
 
 from tests.training.tuning.test_search import NAME, results, tuned
 from training.tuning.ablation.progress import StudyProgress
-from training.tuning.journal import read_journal
-from training.tuning.pruner import first_prunable
-from training.tuning.search import space_of
+from training.tuning.journal import finished, read_journal
+from training.tuning.search import first_prunable, space_of
 from training.tuning.space import Space
-from training.tuning.trials import finished
 
 
 class Said(StudyProgress):
@@ -34,9 +32,7 @@ class Said(StudyProgress):
 
 
 @pytest.mark.slow
-def test_proposals_are_ended_where_they_are_judged_and_so_again_after_a_stop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proposals_are_pruned_alike_after_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs, trials, unjudged = 5, 22, 4
     tuned(tmp_path / "whole", trials=trials, epochs=epochs)
     whole = results(tmp_path / "whole")
@@ -64,9 +60,7 @@ def test_proposals_are_ended_where_they_are_judged_and_so_again_after_a_stop(
     assert results(tmp_path / "stopped") == whole
 
 
-def test_planned_trials_that_a_journal_lacks_come_before_proposals(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_planned_trials_come_before_proposals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = Space.planned
     with monkeypatch.context() as older:
         older.setattr(Space, "planned", lambda space: planned(space)[:2])
@@ -83,7 +77,7 @@ def test_planned_trials_that_a_journal_lacks_come_before_proposals(
     assert len(changed[2]) > 1
 
 
-def test_what_is_planned_and_proposed_is_said_at_the_start(tmp_path: Path) -> None:
+def test_search_announces_planned_trials_and_proposals(tmp_path: Path) -> None:
     said = Said()
     tuned(tmp_path, trials=1, epochs=1, progress=said)
     first = said.lines[0]

@@ -11,9 +11,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from core.recipes import recipe_config
-from training.tuning.pruner import ProposalPruner, first_prunable
+from training.tuning.journal import DIVERGED
+from training.tuning.search import ProposalPruner, first_prunable
 from training.tuning.space import Space
-from training.tuning.trials import DIVERGED
 
 EPOCHS = 6
 DIMENSIONS: dict[str, BaseDistribution] = {
@@ -56,35 +56,35 @@ def ends(accuracies: Sequence[float], *before: FrozenTrial) -> bool:
 
 
 @pytest.mark.parametrize(("epochs", "first"), [(1, 3), (3, 3), (5, 3), (8, 4), (9, 5)])
-def test_no_run_is_judged_before_half_of_its_epochs_and_three(epochs: int, first: int) -> None:
+def test_first_prunable_is_half_of_the_epochs_and_three(epochs: int, first: int) -> None:
     assert first_prunable(epochs) == first
 
 
 @pytest.mark.parametrize(("epoch", "judged"), [(1, False), (2, False), (3, True), (5, True), (6, False)])
-def test_judged_epochs_are_from_the_first_to_the_last_but_one(epoch: int, judged: bool) -> None:
+def test_pruner_spares_early_and_last_epochs(epoch: int, judged: bool) -> None:
     assert ends([0.1] * epoch, *[whole(0.5)] * 4) == judged
     assert not ends([])
 
 
-def test_the_first_four_proposals_are_not_judged() -> None:
+def test_pruner_needs_four_proposals() -> None:
     assert not ends([0.1] * 3, *[whole(0.5)] * 3)
     assert ends([0.1] * 3, *[whole(0.5)] * 4)
 
 
-def test_a_proposal_is_compared_with_proposals_alone() -> None:
+def test_pruner_compares_with_proposals_only() -> None:
     planned = [whole(0.9, RELU), whole(0.9, GELU)] * 10
     assert not ends([0.1] * 3, *planned, *[whole(0.5)] * 3)
     assert not ends([0.6] * 3, *planned, *[whole(0.5)] * 4)
     assert ends([0.4] * 3, *planned, *[whole(0.5)] * 4)
 
 
-def test_what_counts_is_the_epoch_reached_against_the_median() -> None:
+def test_pruner_compares_the_current_epoch_with_the_median() -> None:
     before = [whole(accuracy) for accuracy in (0.2, 0.4, 0.6, 0.8)]
     assert not ends([0.1, 0.1, 0.5], *before)
     assert ends([0.9, 0.9, 0.49], *before)
 
 
-def test_proposals_that_were_ended_there_count_and_those_that_diverged_do_not() -> None:
+def test_pruner_counts_pruned_but_not_diverged_proposals() -> None:
     before = [whole(0.5)] * 4
     assert ends([0.4] * 3, *before)
     assert not ends([0.4] * 3, *before, *[early(0.3)] * 5)

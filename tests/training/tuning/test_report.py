@@ -15,10 +15,9 @@ from core.recipes import recipe_config
 from core.records.studies import Tuning
 from training.analysis.report.studies import tunings
 from training.tuning.figures import history_figure, importance_figure, parallel_figure
-from training.tuning.journal import Description, open_journal, read_journal
-from training.tuning.report import importances_of, unvaried, write_report
+from training.tuning.journal import DIVERGED, Description, finished, open_journal, read_journal
+from training.tuning.report import importances_of, page_text, unvaried, write_report
 from training.tuning.search import space_of
-from training.tuning.trials import DIVERGED, finished
 
 NAME = "made-up"
 DESCRIPTION = Description(
@@ -71,13 +70,13 @@ def made_up(
 
 
 def page(home: Path) -> str:
-    return write_report(home, NAME, home / "report").read_text()
+    return page_text(read_journal(home, NAME))
 
 
-def test_the_report_stands_on_the_journal_alone_and_is_small(tmp_path: Path) -> None:
+def test_report_of_a_journal_is_complete_and_small(tmp_path: Path) -> None:
     made_up(tmp_path)
-    text = page(tmp_path)
     folder = tmp_path / "report"
+    text = write_report(tmp_path, NAME, folder).read_text()
     assert {path.name for path in folder.iterdir()} == {
         "README.md", "history.png", "importances.png", "parallel.png", "journal.gz",
     }  # fmt: skip
@@ -102,12 +101,12 @@ def test_the_report_stands_on_the_journal_alone_and_is_small(tmp_path: Path) -> 
         ((-0.02, -0.021, -0.019), "a significant loss"),
     ],
 )
-def test_luck_is_not_sold_as_gain(tmp_path: Path, gains: tuple[float, ...], verdict: str) -> None:
+def test_report_states_the_significance_of_the_gain(tmp_path: Path, gains: tuple[float, ...], verdict: str) -> None:
     made_up(tmp_path, confirmed=gains)
     assert verdict in page(tmp_path)
 
 
-def test_a_journal_of_before_a_setting_was_searched_is_reported_as_ever(tmp_path: Path) -> None:
+def test_report_of_a_journal_without_newer_dimensions(tmp_path: Path) -> None:
     made_up(tmp_path / "whole", confirmed=(0.02, 0.021, 0.019))
     made_up(tmp_path / "older", confirmed=(0.02, 0.021, 0.019), unsearched=("rotate", "stretch"))
     assert "rotate" not in read_journal(tmp_path / "older", NAME).study.best_params
@@ -116,7 +115,7 @@ def test_a_journal_of_before_a_setting_was_searched_is_reported_as_ever(tmp_path
     assert page(tmp_path / "older") == whole.replace(", rotate, stretch, ", ", ")
 
 
-def test_what_did_not_vary_among_whole_trials_is_named_and_has_no_importance(tmp_path: Path) -> None:
+def test_unvaried_settings_have_no_importance(tmp_path: Path) -> None:
     made_up(tmp_path)
     study = read_journal(tmp_path, NAME).study
     varied = {"activation", "loss", "optimizer", "rate", "width"}
@@ -133,13 +132,13 @@ def test_what_did_not_vary_among_whole_trials_is_named_and_has_no_importance(tmp
     assert Tuning.model_validate(older) == record.model_copy(update={"unvaried": None})
 
 
-def test_a_recipe_that_nothing_beat_is_said_to_be_best(tmp_path: Path) -> None:
-    made_up(tmp_path, trials=8, best=0)
-    text = page(tmp_path)
-    assert "No trial was better than the unchanged recipe (54.00%)." in text
+@pytest.mark.parametrize("given_up", [False, True])
+def test_report_of_an_unbeaten_recipe(tmp_path: Path, given_up: bool) -> None:
+    made_up(tmp_path, trials=8, best=0, given_up=given_up)
+    assert "No trial was better than the unchanged recipe (54.00%)." in page(tmp_path)
 
 
-def test_a_trial_that_was_given_up_is_not_the_recipe(tmp_path: Path) -> None:
+def test_report_skips_a_failed_first_trial(tmp_path: Path) -> None:
     made_up(tmp_path, confirmed=(0.02, 0.021, 0.019), given_up=True)
     text = page(tmp_path)
     assert "12 trials of 4 epochs" in text
@@ -149,12 +148,7 @@ def test_a_trial_that_was_given_up_is_not_the_recipe(tmp_path: Path) -> None:
     assert "| activation | relu | 51.99% | -0.01 | 4 |" in text
 
 
-def test_a_recipe_that_nothing_beat_need_not_be_trial_0(tmp_path: Path) -> None:
-    made_up(tmp_path, trials=8, best=0, given_up=True)
-    assert "No trial was better than the unchanged recipe (54.00%)." in page(tmp_path)
-
-
-def test_a_trial_that_diverged_did_not_end_early(tmp_path: Path) -> None:
+def test_report_counts_diverged_trials_apart(tmp_path: Path) -> None:
     made_up(tmp_path, diverged=5)
     text = page(tmp_path)
     assert "\nthe median rule stopped 0 early; 1 diverged. Seed" in text
@@ -165,7 +159,7 @@ def test_a_trial_that_diverged_did_not_end_early(tmp_path: Path) -> None:
     assert sum(len(np.asarray(line.get_xdata())) > 0 for line in epochs.get_lines()) == 11
 
 
-def test_a_recipe_that_diverged_leaves_nothing_to_compare_with(tmp_path: Path) -> None:
+def test_report_of_a_diverged_recipe_has_no_differences(tmp_path: Path) -> None:
     made_up(tmp_path, diverged=0)
     text = page(tmp_path)
     assert "computed in float32 on 2 threads" in text
@@ -182,20 +176,20 @@ def test_the_best_trial_s_settings_can_be_pasted(tmp_path: Path) -> None:
     assert all(len(words) == 2 for words in options)
 
 
-def test_too_few_trials_make_no_report(tmp_path: Path) -> None:
+def test_report_of_too_few_trials_is_refused(tmp_path: Path) -> None:
     made_up(tmp_path, trials=3, best=None)
     with pytest.raises(ConfigurationError, match="only 3 trials of 'made-up' are complete"):
-        page(tmp_path)
+        write_report(tmp_path, NAME, tmp_path / "report")
 
 
-def test_trials_that_ended_alike_make_no_report(tmp_path: Path) -> None:
+def test_report_of_equal_trials_is_refused(tmp_path: Path) -> None:
     with open_journal(tmp_path, NAME, DESCRIPTION) as journal:
         space = space_of(journal)
         for point in space.planned():
             journal.study.enqueue_trial(point)
             journal.study.tell(journal.study.ask(dict(space.dimensions)), 0.5)
     with pytest.raises(ConfigurationError, match=r"equal accuracy or settings.*more --trials"):
-        page(tmp_path)
+        write_report(tmp_path, NAME, tmp_path / "report")
 
 
 def test_the_figures_show_what_the_journal_holds(tmp_path: Path) -> None:

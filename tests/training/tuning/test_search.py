@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.trial import Trial, TrialState
 
-from core.errors import CheckpointError, ConfigurationError
+from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
 from core.repository.repository import ModelRepository
 from tests.support.training_runs import CPU, small_images, small_recipe
@@ -25,9 +23,8 @@ from training.tuning.ablation import study_setup as bench_module
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, make_study_setup
 from training.tuning.confirm import confirm, read_confirmation
-from training.tuning.journal import Description, open_journal, read_journal
+from training.tuning.journal import DTYPE, SECONDS, Description, baseline_trial, finished, open_journal, read_journal
 from training.tuning.search import search, space_of
-from training.tuning.trials import DTYPE, SECONDS, baseline_trial, finished
 
 NAME = "small"
 
@@ -62,18 +59,20 @@ def results(home: Path) -> list[tuple[str, dict[str, Any], dict[int, float]]]:
     return [(trial.state.name, trial.params, trial.intermediate_values) for trial in finished(study)]
 
 
-class Killed(StudyProgress):
-    """Ends this process, as a power cut would, at the given moment of the given run."""
+class Stopped(StudyProgress):
+    """Stops the search at the given moment of the given run: by an interrupt, or by SIGKILL as a power cut would."""
 
-    def __init__(self, *, at: str, run: int) -> None:
+    def __init__(self, *, at: str, run: int, kill: bool = False) -> None:
         super().__init__()
-        self._at, self._left = at, run
+        self._at, self._left, self._kill = at, run, kill
 
     def _here(self, moment: str) -> None:
         if moment == self._at:
             self._left -= 1
             if self._left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                if self._kill:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise KeyboardInterrupt
 
     def runs(self, what: str, *, done: int, total: int, figures: str = "") -> None:
         self._here("runs")
@@ -90,24 +89,28 @@ class Killed(StudyProgress):
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path: Path) -> None:
+def test_search_stopped_and_killed_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     trials = 11
     tuned(tmp_path / "whole", trials=trials)
     whole = results(tmp_path / "whole")
     assert len(whole) == trials
     home = tmp_path / "killed"
-    for at, run in (("start", 0), ("epoch", 1), ("line", 3), ("runs", 2)):
-        call = f"tuned(Path({str(home)!r}), trials={trials}, progress=Killed(at={at!r}, run={run}))"
-        ended = _python(f"from tests.training.tuning.test_search import *; {call}")
-        assert ended == -signal.SIGKILL
+    call = f"tuned(Path({str(home)!r}), trials={trials}, progress=Stopped(at='line', run=3, kill=True))"
+    command = [sys.executable, "-W", "error", "-c", f"from tests.training.tuning.test_search import *; {call}"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    killed = subprocess.run(command, env=environment, capture_output=True, timeout=250, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    for at, run in (("start", 0), ("epoch", 1), ("runs", 2)):
         with (home / "studies" / f"{NAME}.journal").open("ab") as stream:
             stream.write(b'{"op_code": 4, "wor')  # as much as was on disk of a line
+        with pytest.raises(KeyboardInterrupt):
+            tuned(home, trials=trials, progress=Stopped(at=at, run=run))
     tuned(home, trials=trials)
     assert results(home) == whole
     assert not list((home / "studies" / NAME).glob("trial-*"))
 
 
-def test_the_first_trial_is_the_recipe_and_the_next_differ_in_one_choice(tmp_path: Path) -> None:
+def test_first_trials_are_the_recipe_and_single_changes(tmp_path: Path) -> None:
     tuned(tmp_path, trials=3, epochs=1)
     journal = read_journal(tmp_path, NAME)
     space = space_of(journal)
@@ -117,9 +120,7 @@ def test_the_first_trial_is_the_recipe_and_the_next_differ_in_one_choice(tmp_pat
     assert all(trial.user_attrs["dtype"] == "float32" for trial in finished(journal.study))
 
 
-def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_first_trial_keeps_its_dtype(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     types = iter(("bfloat16", "float32", "float32"))
     monkeypatch.setattr(loop, "pick_dtype", lambda _device: next(types))
     note = Trial.set_user_attr
@@ -141,9 +142,7 @@ def test_the_first_trial_goes_on_although_its_compute_type_is_noted(
 
 
 @pytest.mark.parametrize("cut", [0, 1])
-def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
-    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_incomplete_point_is_drawn_again(cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[str] = []
 
     def choose(_device: object) -> str:
@@ -168,7 +167,7 @@ def test_a_point_that_was_not_drawn_to_its_end_is_drawn_again(
     assert len(chosen) == (2 if cut == 0 else 1)
 
 
-def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diverged_trial_is_noted_and_search_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from core.errors import TrainingDivergedError
     from training.tuning import search as module
 
@@ -187,7 +186,7 @@ def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(tmp_path: Path, m
     assert "step 3" in trials[1].user_attrs["diverged"]
 
 
-def test_what_is_tried_alone_runs_to_its_end_however_bad_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planned_trials_are_never_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trial, "should_prune", lambda _: True)
     tuned(tmp_path, trials=10, epochs=2)
     journal = read_journal(tmp_path, NAME)
@@ -197,33 +196,8 @@ def test_what_is_tried_alone_runs_to_its_end_however_bad_it_is(tmp_path: Path, m
     assert states == [TrialState.COMPLETE] * planned + [TrialState.PRUNED] * (len(states) - planned)
 
 
-def test_other_settings_are_refused_with_their_differences(tmp_path: Path) -> None:
-    tuned(tmp_path, trials=1, epochs=1)
-    with pytest.raises(ConfigurationError, match=r"batch_size was 50, now 60.*another --study"):
-        tuned(tmp_path, trials=2, epochs=1, batch_size=60)
-
-
-def test_a_journal_belongs_to_one_process(tmp_path: Path) -> None:
-    setup = small_bench(tmp_path)
-    description = described(setup, small_recipe("mlp"))
-    with (
-        open_journal(tmp_path, NAME, description),
-        pytest.raises(CheckpointError, match="another process is tuning small"),
-        open_journal(tmp_path, NAME, description),
-    ):
-        raise AssertionError("opened twice")
-
-
-def test_reading_names_the_studies_that_there_are(tmp_path: Path) -> None:
-    tuned(tmp_path, trials=1, epochs=1)
-    with pytest.raises(ConfigurationError, match=r"no study 'other'.*existing studies: small"):
-        read_journal(tmp_path, "other")
-    with pytest.raises(ConfigurationError, match="cannot name a study"):
-        read_journal(tmp_path, "../small")
-
-
 @pytest.mark.parametrize("given_up", [0, 1])
-def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
+def test_confirm_uses_new_seeds_and_fresh_images_once(
     given_up: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from training.tuning import confirm as module
@@ -260,7 +234,7 @@ def test_the_confirmation_uses_new_seeds_and_fresh_images_and_is_not_done_twice(
     assert found.gain.value == pytest.approx(sum(gains) / 3)
 
 
-def test_the_images_of_a_study_are_a_share_and_the_fresh_ones_lie_outside() -> None:
+def test_study_setup_separates_share_and_fresh_images() -> None:
     images: Images = small_images()
     setup = make_study_setup(images, 0.5, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
     train = setup.images.part("train").images_NHWC.reshape(80, -1)
@@ -270,15 +244,3 @@ def test_the_images_of_a_study_are_a_share_and_the_fresh_ones_lie_outside() -> N
     assert (setup.images.split.validation == images.split.validation).all()
     with pytest.raises(ConfigurationError, match="give a share"):
         make_study_setup(images, 1.0, ModelRepository(Path("a"), Path("b")), threads=1, device=CPU)
-
-
-def _python(code: str) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=250, check=False).returncode
-
-
-def test_the_journal_is_made_of_json_lines(tmp_path: Path) -> None:
-    tuned(tmp_path, trials=1, epochs=1)
-    lines = (tmp_path / "studies" / f"{NAME}.journal").read_text().splitlines()
-    assert all(isinstance(json.loads(line), dict) for line in lines)

@@ -55,8 +55,6 @@ class Duplicates:
         exact: groups of identical images.
         exact_test_images: test images that have an exact copy among the training images.
         exact_conflicts: groups of identical images with different classes.
-        similarity_threshold: minimum similarity of a candidate pair.
-        correlation_threshold: minimum correlation of a near duplicate.
         near: pairs of test and training image, including exact copies, sorted by descending similarity.
         near_test_images: test images in at least one of those pairs.
         near_conflicts: pairs whose two images have different classes.

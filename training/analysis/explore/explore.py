@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.progress import Progress
 
 from core.errors import ConfigurationError
-from training.analysis.explore.duplicates import find_duplicates
-from training.analysis.explore.findings import Findings
-from training.analysis.explore.gallery import gallery
-from training.analysis.explore.page import render_page
-from training.analysis.explore.statistics import describe
+from core.records.studies import Channel, ClassLook, Exploration
+from training.analysis.explore.duplicates import Duplicates, find_duplicates
+from training.analysis.explore.figures import gallery
+from training.analysis.explore.statistics import Statistics, describe
 from training.data.splits import Split
 from training.data.types import ImageDataset
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
+from training.plots.templates import template_environment
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Contents of explore.json.
+
+    Attributes:
+        licence: terms of use and provenance.
+        digest: sha256 of the data set, `ImageDataset.digest`.
+        split_digest: sha256 of the split of its training images, `Split.digest`.
+    """
+
+    schema_version: int
+    name: str
+    class_names: tuple[str, ...]
+    licence: str
+    digest: str
+    split_digest: str
+    statistics: Statistics
+    duplicates: Duplicates
 
 
 def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) -> Findings:
@@ -26,10 +47,10 @@ def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) 
     Raises:
         ConfigurationError: `out` is not writable.
     """
-    findings = find(dataset, split, progress)
-    figures = draw(dataset, split, findings, progress)
     try:
-        write(findings, figures, out)
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        findings = find(dataset, split, progress)
+        write(findings, draw(dataset, split, findings, progress), out)
     except OSError as error:
         raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
     return findings
@@ -65,10 +86,72 @@ def draw(dataset: ImageDataset, split: Split, findings: Findings, progress: Prog
 
 
 def write(findings: Findings, figures: dict[str, dict[str, bytes]], out: Path) -> None:
-    """Write the findings as JSON, the figures in the light theme, and the page."""
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the findings as JSON, the figures in the light theme, and the page; the folder `out`/figures must exist."""
     for name, themes in figures.items():
-        (folder / f"{name}.png").write_bytes(themes[LIGHT.name])
+        (out / "figures" / f"{name}.png").write_bytes(themes[LIGHT.name])
     (out / "explore.json").write_text(json.dumps(asdict(findings), indent=2) + "\n", encoding="utf-8")
     (out / "index.html").write_text(render_page(findings, figures), encoding="utf-8")
+
+
+def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) -> str:
+    """Render the page.
+
+    Args:
+        findings: contents of the tables.
+        figures: PNG files by figure name and theme name.
+    """
+    environment = template_environment(Path(__file__).parent)
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["percent"] = lambda share: f"{share:.2%}".replace("%", " %")
+    inlined = {name: {theme: _data_uri(png) for theme, png in themes.items()} for name, themes in figures.items()}
+    return environment.get_template("page.html").render(
+        findings=findings,
+        statistics=findings.statistics,
+        duplicates=findings.duplicates,
+        figures=inlined,
+        light=LIGHT,
+        dark=DARK,
+    )
+
+
+def exploration_record(found: Findings) -> Exploration:
+    """Select the values that the report uses."""
+    statistics, duplicates = found.statistics, found.duplicates
+    training = [
+        sum(statistics.class_counts[part][label] for part in ("train", "validation", "holdout"))
+        for label in found.class_names
+    ]
+    values = statistics.values["training"]
+    return Exploration(
+        name=found.name,
+        digest=found.digest,
+        split_digest=found.split_digest,
+        height=statistics.height,
+        width=statistics.width,
+        images=statistics.images,
+        smallest_class=min(training),
+        largest_class=max(training),
+        channels=tuple(
+            Channel(name=name, mean=mean, std=std)
+            for name, mean, std in zip(("red", "green", "blue"), values.mean, values.std, strict=True)
+        ),
+        brightness=statistics.brightness.overall.median,
+        contrast=statistics.contrast.overall.median,
+        looks=tuple(
+            ClassLook(
+                label=label,
+                brightness=statistics.brightness.by_class[label].median,
+                contrast=statistics.contrast.by_class[label].median,
+            )
+            for label in found.class_names
+            if label in statistics.brightness.by_class
+        ),
+        exact_test_images=duplicates.exact_test_images,
+        near_test_images=duplicates.near_test_images,
+        near_conflicts=duplicates.near_conflicts,
+        holdout_images=duplicates.holdout_images,
+    )
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

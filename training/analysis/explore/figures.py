@@ -5,42 +5,45 @@ Figures are one page column wide, so that their text is readable on a phone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from training.analysis.explore.statistics import Distributions
-from training.plots.mosaic import Mosaic
-from training.plots.style import TEXT, WIDTH, write_lines
-from training.plots.theme import Theme
+from training.analysis.explore.duplicates import Duplicates, NearPair
+from training.analysis.explore.statistics import Distributions, Statistics, mean_images
+from training.data.preprocessing import value_counts
+from training.data.splits import Split
+from training.data.types import ImageDataset
+from training.plots.image_grid import Mosaic, mosaic_figure
+from training.plots.style import TEXT, WIDTH, Draw, Theme, grid_of_axes, legend_above
+
+_SAMPLES = 8
+_PAIRS = 12
 
 
 def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -> Figure:
     """Stacked bars: number of images of each class in each part."""
     names = list(next(iter(class_counts.values())))
-    figure, axes = _axes(theme, height=0.9 + 0.3 * len(names))
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.3 * len(names))
     left_K = np.zeros(len(names))
     for (part, counts), color in zip(class_counts.items(), theme.parts, strict=True):
         counts_K = np.array([counts[name] for name in names])
         axes.barh(names, counts_K, left=left_K, color=color, label=part, height=0.72)
         left_K += counts_K
     axes.invert_yaxis()
-    axes.grid(axis="x", color=theme.grid)
+    axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel("images", color=theme.text)
-    figure.legend(
-        loc="outside upper center", ncols=4, frameon=False, labelcolor=theme.text, handlelength=1, columnspacing=1.2
-    )
+    axes.set_xlabel("images")
+    legend_above(figure, axes, theme)
     return figure
 
 
 def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Figure:
     """Histogram of the 256 values of each channel, from counts [C, 256]."""
-    figure, axes = _axes(theme, height=3.2)
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=3.2)
     names = ("red", "green", "blue")
     for counts_V, name, color in zip(counts_CV, names, theme.channels, strict=True):
         axes.step(np.arange(256), counts_V / counts_V.sum(), where="mid", color=color, label=name, lw=1.4)
@@ -48,9 +51,8 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
     axes.set_xticks((0, 64, 128, 192, 255))
     axes.set_ylim(0, 1.12 * (counts_CV / counts_CV.sum(axis=1, keepdims=True)).max())
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    axes.grid(color=theme.grid)
-    axes.set_xlabel("stored value", color=theme.text)
-    axes.set_ylabel("share of pixels", color=theme.text)
+    axes.set_xlabel("stored value")
+    axes.set_ylabel("share of pixels")
     axes.legend(frameon=False, labelcolor=theme.text, loc="upper center", ncols=3, handlelength=1.2)
     return figure
 
@@ -58,7 +60,7 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
 def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figure:
     """Box plots of all images and of each class: quartiles, with whiskers at the 5th and 95th percentile."""
     rows = {"all": found.overall, **found.by_class}
-    figure, axes = _axes(theme, height=0.8 + 0.3 * len(rows))
+    figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.3 * len(rows))
     boxes = [
         {"whislo": row.p5, "q1": row.p25, "med": row.median, "q3": row.p75, "whishi": row.p95} for row in rows.values()
     ]
@@ -71,27 +73,8 @@ def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figur
     axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.grid(axis="x", color=theme.grid)
-    axes.set_xlabel(label, color=theme.text)
-    return figure
-
-
-def class_rows_figure(rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], theme: Theme) -> Figure:
-    """Rows of images uint8 [n, H, W, 3] with a name at the left; rows may differ in length."""
-    columns = max(len(images_NHWC) for _, images_NHWC in rows)
-    _, height, width, _ = rows[0][1].shape
-    gap = max(1, width // 16)
-    mosaic = Mosaic(len(rows), columns, height, width, gap=gap)
-    for row, (_, images_NHWC) in enumerate(rows):
-        for column, image_HWC in enumerate(images_NHWC):
-            mosaic.put(image_HWC, row, column)
-    label_width = 1.15
-    figure = Figure(figsize=(WIDTH, (WIDTH - label_width) * mosaic.aspect), facecolor=theme.surface)
-    axes = figure.add_axes((label_width / WIDTH, 0, 1 - label_width / WIDTH, 1))
-    mosaic.show(axes)
-    for row, (name, _) in enumerate(rows):
-        middle = mosaic.top(row) + height / 2
-        write_lines(axes, -gap * 2, middle, name, size=TEXT, color=theme.text)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(label)
     return figure
 
 
@@ -120,20 +103,59 @@ def captioned_figure(
     return figure
 
 
-def side_by_side(left_HWC: npt.NDArray[np.uint8], right_HWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Join two images of one size horizontally, uint8 [H, 2 W, 3]."""
-    return np.concatenate([left_HWC, right_HWC], axis=1)
+def gallery(dataset: ImageDataset, split: Split, statistics: Statistics, duplicates: Duplicates) -> dict[str, Draw]:
+    """Draw functions by figure name. Figures of duplicates are left out if there are none."""
+    figures = content_figures(dataset, split, statistics)
+    for name, pairs in _pairs_by_figure(duplicates).items():
+        if pairs:
+            figures[name] = _pairs_figure(dataset, pairs)
+    return figures
 
 
-def _axes(theme: Theme, *, height: float) -> tuple[Figure, Any]:
-    """Create a figure of `height` inches with one axes in the colors of the theme."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor=theme.surface)
-    axes = figure.add_subplot(facecolor=theme.surface)
-    axes.tick_params(colors=theme.text, labelsize=TEXT, length=0)
-    axes.xaxis.label.set_fontsize(TEXT)
-    axes.yaxis.label.set_fontsize(TEXT)
-    axes.set_axisbelow(True)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name == "bottom")
-        spine.set_color(theme.muted)
-    return figure, axes
+def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics) -> dict[str, Draw]:
+    """Draw functions of the figures without duplicates, by name."""
+    training = dataset.training
+    counts_CV = value_counts(training.images_NHWC)
+    means = list(mean_images(training, len(dataset.class_names)))
+    names, samples = zip(*_samples(dataset, split), strict=True)
+    return {
+        "class_counts": lambda theme: class_counts_figure(statistics.class_counts, theme),
+        "samples": lambda theme: mosaic_figure(samples, captions=names, theme=theme, caption_width=1.15),
+        "mean_images": lambda theme: captioned_figure(means, dataset.class_names, columns=5, theme=theme),
+        "pixel_values": lambda theme: value_histogram_figure(counts_CV, theme),
+        "brightness": lambda theme: distribution_figure(statistics.brightness, "brightness: mean luma", theme),
+        "contrast": lambda theme: distribution_figure(
+            statistics.contrast, "contrast: standard deviation of luma", theme
+        ),
+    }
+
+
+def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, list[npt.NDArray[np.uint8]]]]:
+    """The first images of each class in the train part."""
+    labels_N = dataset.training.labels_N[split.train]
+    for label in np.unique(labels_N).tolist():
+        chosen = split.train[labels_N == label][:_SAMPLES]
+        yield dataset.class_names[label], list(dataset.training.images_NHWC[chosen])
+
+
+def _pairs_by_figure(duplicates: Duplicates) -> Mapping[str, list[NearPair]]:
+    """Pairs of each figure, at most one per test image: most similar, nearest the threshold, label conflicts."""
+    best = list({pair.test_position: pair for pair in reversed(duplicates.near)}.values())[::-1]
+    best.sort(key=lambda pair: -pair.similarity)
+    return {
+        "near_duplicates": best[:_PAIRS],
+        "near_duplicates_at_the_threshold": best[_PAIRS:][-_PAIRS:],
+        "label_conflicts": [pair for pair in best if pair.test_label != pair.training_label][:_PAIRS],
+    }
+
+
+def _pairs_figure(dataset: ImageDataset, pairs: list[NearPair]) -> Draw:
+    """Test image left, training image right; classes and similarity below."""
+    tests_NHWC, trainings_NHWC = dataset.test.images_NHWC, dataset.training.images_NHWC
+    images = [np.hstack([tests_NHWC[pair.test_position], trainings_NHWC[pair.training_position]]) for pair in pairs]
+    captions = [f"{_labels(pair)}\n{pair.similarity:.3f}{' mirrored' if pair.mirrored else ''}" for pair in pairs]
+    return lambda theme: captioned_figure(images, captions, columns=3, theme=theme)
+
+
+def _labels(pair: NearPair) -> str:
+    return pair.test_label if pair.test_label == pair.training_label else f"{pair.test_label} | {pair.training_label}"

@@ -12,7 +12,7 @@ The search has two steps:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -61,13 +61,7 @@ class NearPairs:
 
     def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> NearPairs:
         """The pairs that a mask or positions choose."""
-        return NearPairs(
-            self.query_P[chosen],
-            self.reference_P[chosen],
-            self.mirrored_P[chosen],
-            self.similarity_P[chosen],
-            self.correlation_P[chosen],
-        )
+        return NearPairs(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 class NearDuplicateIndex:
@@ -96,21 +90,18 @@ class NearDuplicateIndex:
         # Symmetric images match both mirrored and unmirrored: keep the match with the higher similarity.
         return pairs.take(_first_occurrences(pairs.query_P * len(self._images_NHWC) + pairs.reference_P))
 
-    def nearest(
-        self, images_NHWC: npt.NDArray[np.uint8], *, track: Track = iter
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def nearest(self, images_NHWC: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Find the most similar reference image of each query image, by cosine of the whitened thumbnails.
 
         Args:
             images_NHWC: query images, uint8, of the size of the reference images; also compared mirrored.
-            track: progress wrapper of the blocks.
 
         Returns:
             Positions int64 [N], and similarities float32 [N], at most 1.
         """
         position_N = np.zeros(len(images_NHWC), np.int64)
         similarity_N = np.full(len(images_NHWC), -1, np.float32)
-        for start in track(range(0, len(images_NHWC), _BLOCK)):
+        for start in range(0, len(images_NHWC), _BLOCK):
             block = slice(start, start + _BLOCK)
             for query_NHWC in (images_NHWC[block], images_NHWC[block][:, :, ::-1]):
                 similarity_NM = self._whiten(_thumbnails(query_NHWC)) @ self._reference_ND.T
@@ -194,13 +185,7 @@ def _unit(vectors_ND: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _concatenated(parts: Sequence[NearPairs]) -> NearPairs:
-    return NearPairs(
-        np.concatenate([part.query_P for part in parts]),
-        np.concatenate([part.reference_P for part in parts]),
-        np.concatenate([part.mirrored_P for part in parts]),
-        np.concatenate([part.similarity_P for part in parts]),
-        np.concatenate([part.correlation_P for part in parts]),
-    )
+    return NearPairs(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(NearPairs)))
 
 
 def _first_occurrences(keys_P: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -61,8 +61,6 @@ class Statistics:
     Attributes:
         images: number of images of each part.
         class_counts: number of images by part and class.
-        height: image height in pixels.
-        width: image width in pixels.
         values: pixel values of the training and of the test images.
         brightness: mean luma of the training images, 0 to 1.
         contrast: standard deviation of the luma of the training images, 0 to 0.5.

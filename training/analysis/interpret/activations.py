@@ -20,12 +20,12 @@ from core.records.explanations import Activations, MaximisedImage, ModelActivati
 from core.repository.manifest import GRAPHS, Manifest
 from core.statistics.calibration import softmax
 from training.analysis.explore.near_duplicates import NearDuplicateIndex
-from training.analysis.interpret.fourier import color_matrix
 from training.analysis.interpret.maximize import (
     CLASS_OBJECTIVE,
     STEPS,
     Objective,
     block_layers,
+    color_matrix,
     excitations,
     maximize,
     most_variable_channels,
@@ -82,12 +82,8 @@ class ActivationSetup:
     """Inputs and settings shared by all groups of both models.
 
     Attributes:
-        images: the data set.
-        index: index of the training images.
         sample_NHWC: training images for the choice of channels.
-        colors_CC: color matrix from `color_matrix`.
         folder: output folder of the PNG files.
-        threads: number of onnxruntime threads.
         quick: use few steps, seeds and channels.
     """
 

@@ -12,11 +12,11 @@ from core.records.lookup import figures_folder, report_path
 from core.records.mistakes import Mistakes
 from training.analysis.interpret.activations import KEPT_PREFIX, Model, make_activations
 from training.analysis.interpret.evaluate import evaluate_explanations
-from training.analysis.interpret.gallery import activation_figures, explanation_figures
+from training.analysis.interpret.figures import activation_figures, explanation_figures
+from training.analysis.mistakes.figures import mistake_figures
 from training.analysis.mistakes.find import VersionPredictions, find_mistakes
-from training.analysis.mistakes.gallery import mistake_figures
 from training.data.split_dataset import Images
-from training.plots.save import write_figures
+from training.plots.style import write_figures
 
 Progress = Callable[[str, int, int], None]
 
@@ -26,10 +26,6 @@ class Work:
     """Inputs shared by all parts.
 
     Attributes:
-        models: the two versions.
-        images: the data set.
-        folder: folder of the records.
-        threads: number of onnxruntime threads.
         quick: use few images.
     """
 

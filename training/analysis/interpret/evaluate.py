@@ -16,12 +16,11 @@ import torch
 from core.records.base import ReportedModel, plain
 from core.records.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomized
 from core.repository.manifest import Manifest
-from core.statistics.intervals import mean_estimate
+from core.statistics.intervals import ConfidenceInterval, mean_estimate
 from training.analysis.interpret import methods
-from training.analysis.interpret.control import DRAWS, curves_against_moved
 from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, target_class
 from training.analysis.interpret.randomization import cascade, rank_correlations
-from training.analysis.interpret.removal import STEPS, Probability, area, blurred
+from training.analysis.interpret.removal import DRAWS, STEPS, Probability, area, blurred, curves_against_moved
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified, subset_of_test
@@ -51,12 +50,10 @@ class Subject:
     """A network with the images and classes to explain.
 
     Attributes:
-        classifier: the network.
         pixels_NHWC: images in [0, 1].
         target_N: explained class of each image.
         few: positions of the images for sensitivity and randomization.
         color_C: color of deleted pixels.
-        temperature: softmax temperature.
     """
 
     classifier: Classifier
@@ -237,17 +234,14 @@ def _curve(curve_NS: Doubles, moved_NS: Doubles) -> Curve:
 
 def _checks(measured: MethodEvaluation) -> list[Check]:
     checks = []
-    gains: tuple[tuple[CheckName, object], ...] = (
-        ("deletion", measured.deletion_gain),
-        ("insertion", measured.insertion_gain),
-    )
-    for name, gain in gains:
-        low, value, high = gain.low, gain.value, gain.high  # type: ignore[attr-defined]
+    names: tuple[CheckName, ...] = ("deletion", "insertion")
+    for name in names:
+        gain: ConfidenceInterval = getattr(measured, f"{name}_gain")
         reason = (
-            f"gain of {value:+.3f} over the same map at random places (95 % interval {low:+.3f} to {high:+.3f}), all "
-            "of which must lie above 0"
+            f"gain of {gain.value:+.3f} over the same map at random places (95 % interval {gain.low:+.3f} to "
+            f"{gain.high:+.3f}), all of which must lie above 0"
         )
-        checks.append(Check(name=name, passed=low > 0, reason=reason))
+        checks.append(Check(name=name, passed=gain.low > 0, reason=reason))
     last = measured.cascade[-1].correlation
     reason = (
         f"rank correlation {last.value:.3f} (95 % interval {last.low:.3f} to {last.high:.3f}) with maps of fresh "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -14,17 +15,23 @@ from PIL import Image
 from torch import nn
 
 from core.records.base import plain
-from core.records.explanations import Explanations, MethodEvaluation, MethodName, ModelActivations
+from core.records.explanations import Activations, Explanations, MethodEvaluation, MethodName, ModelActivations
 from core.statistics.intervals import ConfidenceInterval
+from training.analysis.interpret.activations import Model
+from training.analysis.interpret.methods import SIGNED, applicable_methods, attribute, has_feature_maps
+from training.data.preprocessing import scale_pixels
+from training.data.test_subset import stratified
+from training.data.types import ImageDataset
 from training.networks import Classifier
 from training.plots.image_grid import map_picture, mosaic_figure
-from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above
-from training.plots.theme import Theme
+from training.plots.style import MARKERS, TEXT, Draw, Theme, error_bars, grid_of_axes, legend_above
 
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 _CASCADE_MARKERS = ("o", "s", "^", "D", "v", "P")
 """Marker of each method, in the order of `MethodName`."""
+_FILTERS, _UNITS = 64, 32
+"""Maximum numbers of convolution filters and of dense units, which are as large as an image."""
 
 
 def maps_figure(
@@ -46,7 +53,7 @@ def maps_figure(
         for n, image_HWC in enumerate(images_NHWC)
     ]
     headings = ["image", *(heading for heading, _, _ in maps)]
-    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, text=TEXT)
+    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme)
 
 
 def checks_figure(reports: Sequence[Explanations], theme: Theme) -> Figure:
@@ -114,7 +121,7 @@ def class_images_figure(made: ModelActivations, folder: Path, training_NHWC: Pix
         )
         captions.append(f"{name}\nown mean {own:.0%}\n{made.other.family} mean {other:.0%}")
     headings = [*(f"seed {image.seed}" for image in made.images if image.name == classes[0]), "nearest"]
-    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, caption_width=1.5, text=TEXT)
+    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, caption_width=1.5)
 
 
 def channel_images_figure(made: ModelActivations, folder: Path, theme: Theme) -> Figure:
@@ -123,13 +130,13 @@ def channel_images_figure(made: ModelActivations, folder: Path, theme: Theme) ->
     for image in made.images:
         if image.kind == "channel":
             blocks.setdefault(image.name.partition(",")[0], []).append(_read(folder / image.file))
-    return mosaic_figure(list(blocks.values()), captions=list(blocks), headings=(), theme=theme, text=TEXT)
+    return mosaic_figure(list(blocks.values()), captions=list(blocks), theme=theme)
 
 
-def first_layer_figure(pictures_NHWC: Pixels, theme: Theme, *, columns: int = 8) -> Figure:
-    """Draw weights as images, `columns` in a row."""
-    rows = [list(pictures_NHWC[start : start + columns]) for start in range(0, len(pictures_NHWC), columns)]
-    return mosaic_figure(rows, captions=(), headings=(), theme=theme, caption_width=0.0)
+def first_layer_figure(pictures_NHWC: Pixels, theme: Theme) -> Figure:
+    """Draw weights as images, 8 in a row."""
+    rows = [list(pictures_NHWC[start : start + 8]) for start in range(0, len(pictures_NHWC), 8)]
+    return mosaic_figure(rows, captions=(), theme=theme, caption_width=0.0)
 
 
 def first_layer_pictures(classifier: Classifier, *, height: int, width: int, count: int) -> Pixels:
@@ -166,3 +173,45 @@ def _check_metrics(method: MethodEvaluation) -> tuple[ConfidenceInterval | None,
 
 def _read(path: Path) -> Pixels:
     return np.asarray(Image.open(path), np.uint8)
+
+
+def explanation_figures(
+    reports: Sequence[Explanations], models: Sequence[Model], dataset: ImageDataset
+) -> dict[str, Draw]:
+    """Draw functions by figure name: checks, cascades, and maps of one test image per class."""
+    figures: dict[str, Draw] = {"checks": partial(checks_figure, reports)}
+    for report in reports:
+        figures[f"cascade.{report.model.reference}"] = partial(cascade_figure, report)
+    chosen = stratified(dataset.test.labels_N, len(dataset.class_names))
+    images_NHWC = dataset.test.images_NHWC[chosen]
+    captions = [dataset.class_names[label] for label in dataset.test.labels_N[chosen]]
+    for report, model in zip(reports, models, strict=True):
+        pixels_NHWC = scale_pixels(images_NHWC)
+        target_N = model.probabilities(images_NHWC, threads=1).argmax(axis=1)
+        if report.target != "predicted":
+            target_N = np.full_like(target_N, dataset.class_names.index(report.target))
+        maps = [
+            (plain(name), attribute(name, model.network, pixels_NHWC, target_N), name in SIGNED)
+            for name in applicable_methods(model.network)
+        ]
+        row_captions = [
+            f"{caption}\nas {dataset.class_names[target]}" for caption, target in zip(captions, target_N, strict=True)
+        ]
+        figures[f"maps.{report.model.reference}"] = partial(maps_figure, images_NHWC, row_captions, maps)
+    return figures
+
+
+def activation_figures(
+    activations: Activations, models: Sequence[Model], dataset: ImageDataset, folder: Path
+) -> dict[str, Draw]:
+    """Draw functions by figure name: images of classes and of channels, if any, and first-layer weights."""
+    figures: dict[str, Draw] = {}
+    for made, model in zip(activations.models, models, strict=True):
+        reference, spec = made.model.reference, model.manifest.input
+        figures[f"classes.{reference}"] = partial(class_images_figure, made, folder, dataset.training.images_NHWC)
+        if any(image.kind == "channel" for image in made.images):
+            figures[f"channels.{reference}"] = partial(channel_images_figure, made, folder)
+        count = _FILTERS if has_feature_maps(model.network) else _UNITS
+        pictures = first_layer_pictures(model.network, height=spec.height, width=spec.width, count=count)
+        figures[f"first_layer.{reference}"] = partial(first_layer_figure, pictures)
+    return figures

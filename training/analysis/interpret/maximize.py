@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from core.records.explanations import ClassObjective
-from training.analysis.interpret.fourier import FourierImages
+from training.analysis.interpret.methods import feature_layers
+from training.data.preprocessing import scale_pixels
 from training.export.gradients.graph import recorded_features
 from training.networks import Classifier
-from training.networks.layers import ACTIVATIONS
 
 STEPS = 192
 RATE = 0.05
@@ -31,6 +31,13 @@ ZOOM = 0.05
 """Maximum change of scale."""
 CLASS_OBJECTIVE: ClassObjective = "log_odds"
 Pixels = npt.NDArray[np.uint8]
+_SPREAD = 0.05
+"""Standard deviation of the initial spectrum; the image is nearly gray."""
+_CONTRAST = 1.2
+"""Maximum standard deviation of an image before the sigmoid, close to that of photographs. Without it, values saturate
+at black and white."""
+_RIDGE = 1e-4
+"""Added to the variance of each color component."""
 
 
 @dataclass(frozen=True)
@@ -136,23 +143,8 @@ def jittered(pixels_SHWC: Tensor, random: torch.Generator) -> Tensor:
 
 def block_layers(classifier: Classifier, *, height: int, width: int) -> dict[str, int]:
     """Index of the last feature map of each block of convolutions, by block name."""
-    names = {layer: name for name, layer in classifier.named_modules()}
-    ran: list[str] = []
-
-    def record(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if output.dim() == 4:
-            ran.append(names[layer])
-
-    layers = [layer for layer in classifier.modules() if isinstance(layer, tuple(ACTIVATIONS.values()))]
-    hooks = [layer.register_forward_hook(record) for layer in layers]
-    try:
-        with torch.no_grad():
-            classifier(torch.zeros(1, height, width, 3))
-    finally:
-        for hook in hooks:
-            hook.remove()
     blocks: dict[str, int] = {}
-    for number, name in enumerate(ran):
+    for number, (name, _) in enumerate(feature_layers(classifier, torch.zeros(1, height, width, 3))):
         _, separator, rest = name.partition("blocks.")
         if separator:
             blocks[f"block {int(rest.split('.')[0]) + 1}"] = number
@@ -165,3 +157,53 @@ def most_variable_channels(classifier: Classifier, pixels_NHWC: Tensor, layer: i
         classifier(pixels_NHWC)
     spread_C = maps[layer].mean(dim=(2, 3)).std(dim=0)
     return sorted(spread_C.argsort(descending=True, stable=True)[:count].tolist())
+
+
+def color_matrix(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Symmetric square root of the color covariance, scaled to a maximum column norm of 1; float32 [3, 3].
+
+    Multiplied with it, independent values get the correlations of the image colors.
+    """
+    colors_PC = scale_pixels(images_NHWC).reshape(-1, 3).astype(np.float64)
+    variances_C, axes_CC = np.linalg.eigh(np.cov(colors_PC.T) + _RIDGE * np.eye(3))
+    root_CC = (axes_CC * np.sqrt(variances_C)) @ axes_CC.T
+    return np.asarray(root_CC / np.linalg.norm(root_CC, axis=0).max(), np.float32)
+
+
+class FourierImages(nn.Module):
+    """S images with their spectra as parameters, rendered as pixels float32 [S, H, W, 3] in (0, 1).
+
+    Olah, Mordvintsev and Schubert 2017, "Feature visualization". A gradient step in this space changes all spatial
+    scales equally and follows the color covariance of the training images, so that the ascent does not end in noise.
+    """
+
+    scale: Tensor
+    colors: Tensor
+
+    def __init__(self, images: int, height: int, width: int, colors_CC: npt.NDArray[np.float32], seed: int) -> None:
+        """Start with nearly gray images.
+
+        Args:
+            images: number of images S.
+            height: height in pixels.
+            width: width in pixels.
+            colors_CC: color matrix from `color_matrix`.
+            seed: seed of the initial noise.
+        """
+        super().__init__()
+        self.size = (height, width)
+        down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+        # The spectrum of natural images falls as 1 / frequency; the mean uses the lowest frequency.
+        self.register_buffer("scale", 1 / torch.sqrt(down**2 + right**2).clamp(min=1 / max(height, width)))
+        self.register_buffer("colors", torch.from_numpy(colors_CC))
+        random = torch.Generator().manual_seed(seed)
+        shape = (images, 3, height, width // 2 + 1, 2)
+        self.spectrum = nn.Parameter(_SPREAD * torch.randn(shape, generator=random))
+
+    def forward(self) -> Tensor:
+        """Render the images."""
+        waves = torch.view_as_complex(self.spectrum) * self.scale
+        planes_SCHW = torch.fft.irfft2(waves, s=self.size, norm="ortho")
+        spread_S = planes_SCHW.std(dim=(1, 2, 3), keepdim=True)
+        planes_SCHW = planes_SCHW / (spread_S / _CONTRAST).clamp(min=1)
+        return torch.sigmoid(torch.einsum("schw,cd->shwd", planes_SCHW, self.colors))

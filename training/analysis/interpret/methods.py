@@ -129,7 +129,8 @@ def _integrated_gradients(classifier: Classifier, pixels: Tensor, target: Tensor
 
 
 def _grad_cam(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor:
-    coarse = LayerGradCam(classifier, last_feature_layer(classifier, pixels)).attribute(
+    # The last feature map, as in gradient.onnx.
+    coarse = LayerGradCam(classifier, feature_layers(classifier, pixels[:1])[-1][1]).attribute(
         pixels, target=target, relu_attributions=True
     )
     height, width = pixels.shape[1:3]
@@ -147,23 +148,31 @@ def _occlusion(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tensor
     return _tensor(drops).mean(-1)
 
 
-def last_feature_layer(classifier: Classifier, pixels: Tensor) -> nn.Module:
-    """The activation layer of the last feature map [N, C, h, w], the same as in gradient.onnx."""
-    found: list[nn.Module] = []
+def feature_layers(classifier: Classifier, pixels: Tensor) -> list[tuple[str, nn.Module]]:
+    """Name and module of each activation layer with a feature map [N, C, h, w], in the order of a forward pass."""
+    kinds = tuple(ACTIVATIONS.values())
+    ran = modules_in_order(classifier, pixels, lambda module: isinstance(module, kinds))
+    return [(name, module) for name, module, output in ran if output.dim() == 4]
 
-    def record(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        if output.dim() == 4:
-            found.append(layer)
 
-    layers = [layer for layer in classifier.modules() if isinstance(layer, tuple(ACTIVATIONS.values()))]
-    hooks = [layer.register_forward_hook(record) for layer in layers]
+def modules_in_order(
+    classifier: Classifier, pixels: Tensor, wanted: Callable[[nn.Module], bool]
+) -> list[tuple[str, nn.Module, Tensor]]:
+    """Name, module and output of each wanted module, in the order of a forward pass."""
+    names = {module: name for name, module in classifier.named_modules() if wanted(module)}
+    ran: list[tuple[str, nn.Module, Tensor]] = []
+
+    def record(module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        ran.append((names[module], module, output))
+
+    hooks = [module.register_forward_hook(record) for module in names]
     try:
         with torch.no_grad():
-            classifier(pixels[:1])
+            classifier(pixels)
     finally:
         for hook in hooks:
             hook.remove()
-    return found[-1]
+    return ran
 
 
 def _tensor(attribution: Any) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
+from training.analysis.interpret.methods import modules_in_order
 from training.networks import Classifier
 
 Doubles = npt.NDArray[np.float64]
@@ -45,22 +46,12 @@ def cascade(classifier: Classifier, *, height: int, width: int, seed: int) -> It
 
 def layers_in_order(classifier: Classifier, *, height: int, width: int) -> list[str]:
     """Names of the modules that own parameters, in the order of a forward pass."""
-    names = {
-        module: name
-        for name, module in classifier.named_modules()
-        if hasattr(module, "reset_parameters") and next(module.parameters(recurse=False), None) is not None
-    }
-    ran: list[str] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _inputs, _output: ran.append(names[module])) for module in names
-    ]
-    try:
-        with torch.no_grad():
-            classifier(torch.zeros(1, height, width, 3))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(dict.fromkeys(ran))
+    ran = modules_in_order(classifier, torch.zeros(1, height, width, 3), _owns_parameters)
+    return list(dict.fromkeys(name for name, _, _ in ran))
+
+
+def _owns_parameters(module: nn.Module) -> bool:
+    return hasattr(module, "reset_parameters") and next(module.parameters(recurse=False), None) is not None
 
 
 def rank_correlations(first_NHW: Doubles, second_NHW: Doubles) -> Doubles:

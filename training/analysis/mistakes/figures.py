@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,11 @@ from matplotlib.figure import Figure
 
 from core.records.mistakes import Mistakes, Notable, Pattern
 from core.statistics.intervals import ConfidenceInterval
+from training.analysis.mistakes.find import VersionPredictions
+from training.analysis.mistakes.properties import gradient_session, saliency_maps
+from training.data.types import ImageDataset
 from training.plots.image_grid import map_picture, mosaic_figure
-from training.plots.style import MARKERS, TEXT, error_bars, grid_of_axes, legend_above, percent_axis
-from training.plots.theme import Theme
+from training.plots.style import MARKERS, TEXT, Draw, Theme, error_bars, grid_of_axes, legend_above, percent_axis
 
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
@@ -23,6 +26,7 @@ _LABELS = {
     "off_centre": "saliency off center (half sides)",
     "similarity": "similarity to training images",
 }
+_ROWS = 8
 
 
 def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
@@ -135,4 +139,41 @@ def notable_figure(
         for each in chosen
     ]
     headings = ["image", *references]
-    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, caption_width=2.6, text=TEXT)
+    return mosaic_figure(rows, captions=captions, headings=headings, theme=theme, caption_width=2.6)
+
+
+def mistake_figures(
+    mistakes: Mistakes, versions: tuple[VersionPredictions, VersionPredictions], dataset: ImageDataset, *, threads: int
+) -> dict[str, Draw]:
+    """Draw functions by figure name. Empty galleries are left out."""
+    first, second = (side.manifest.reference for side in versions)
+    figures: dict[str, Draw] = {
+        "classes": partial(classes_figure, mistakes),
+        "confusions": partial(confusions_figure, mistakes),
+        "patterns": partial(patterns_figure, mistakes),
+    }
+    galleries = {
+        f"confident.{first}": mistakes.confident[0],
+        f"confident.{second}": mistakes.confident[1],
+        "label_candidates": mistakes.label_candidates,
+    }
+    for name, chosen in galleries.items():
+        if chosen:
+            figures[name] = _notable(chosen[:_ROWS], versions, dataset, threads)
+    return figures
+
+
+def _notable(
+    chosen: Sequence[Notable],
+    versions: tuple[VersionPredictions, VersionPredictions],
+    dataset: ImageDataset,
+    threads: int,
+) -> Draw:
+    images_NHWC = dataset.test.images_NHWC[[each.position for each in chosen]]
+    maps = {}
+    for side, field in zip(versions, ("first", "second"), strict=True):
+        target_N = np.array([dataset.class_names.index(getattr(each, field).label) for each in chosen])
+        session = gradient_session(side.folder, threads=threads)
+        maps[side.manifest.reference] = saliency_maps(session, images_NHWC, target_N, len(dataset.class_names))
+    references = (versions[0].manifest.reference, versions[1].manifest.reference)
+    return lambda theme: notable_figure(chosen, images_NHWC, maps, references, theme)

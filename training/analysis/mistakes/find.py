@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,7 @@ from core.repository.evaluation import EVALUATION_NAME, Evaluation, read_evaluat
 from core.repository.manifest import Manifest
 from core.repository.predictions import SplitPredictions, load_predictions
 from core.statistics.intervals import mean_estimate, proportion
-from training.analysis.mistakes.patterns import pattern
-from training.analysis.mistakes.properties import gradient_session, image_properties, off_centre, saliency_maps
+from training.analysis.mistakes.properties import gradient_session, image_properties, off_centre, pattern, saliency_maps
 from training.data.split_dataset import Images
 from training.data.test_subset import SEED, stratified
 from training.run.resume_cache import ResumeCache
@@ -54,8 +53,6 @@ class VersionPredictions:
     """A version and its stored predictions on the test images.
 
     Attributes:
-        manifest: manifest of the version.
-        folder: folder of the version.
         evaluation: stored evaluation, with the identity of the test images.
         predictions: class probabilities of the test images.
     """
@@ -135,16 +132,14 @@ def find_mistakes(
     weights = [ReportedModel.of(side.manifest).weights for side in (first, second)]
     memo = ResumeCache(cache_path, {"weights": weights, "data": dataset.digest, "images": len(position_N)})
     progress("properties of the images", 0, len(position_N))
-    properties = _arrays(
-        memo.get_or_compute("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC))
-    )
+    found = memo.get_or_compute("properties", lambda: _properties(images_NHWC, dataset.training.images_NHWC))
+    properties: dict[PropertyName, Doubles] = {name: np.array(values) for name, values in found.items()}
     sides, probabilities = [], []
     for version in (first, second):
         probability_NK = version.predictions.probabilities["fp32"][position_N].astype(np.float64)
         probabilities.append(probability_NK)
         off_center_N = _off_center(version, images_NHWC, probability_NK.argmax(axis=1), memo, threads, progress)
-        own: dict[PropertyName, Doubles] = {**properties, "off_centre": off_center_N}
-        sides.append(_of_model(version.manifest, labels_N, probability_NK, own))
+        sides.append(_of_model(version.manifest, labels_N, probability_NK, properties | {"off_centre": off_center_N}))
     progress("done", len(position_N), len(position_N))
     names = dataset.class_names
     return Mistakes(
@@ -198,10 +193,6 @@ def label_candidates(
 
 def _properties(images_NHWC: Pixels, training_NHWC: Pixels) -> dict[PropertyName, list[float]]:
     return {name: values_N.tolist() for name, values_N in image_properties(images_NHWC, training_NHWC).items()}
-
-
-def _arrays(lists: Mapping[PropertyName, list[float]]) -> dict[PropertyName, Doubles]:
-    return {name: np.array(values) for name, values in lists.items()}
 
 
 def _off_center(

@@ -1,4 +1,4 @@
-"""Image properties that may correlate with errors: brightness, contrast, edges, saliency and similarity."""
+"""Image properties that may correlate with errors, and the error rate as a function of one of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.stats import rankdata
 
 from core.errors import DataError
-from core.records.mistakes import PropertyName
+from core.records.mistakes import Pattern, PropertyBin, PropertyName
 from core.repository.manifest import GRADIENT_GRAPH
 from core.repository.onnx_session import open_session
+from core.statistics.intervals import difference_of_proportions, proportion, statistic_estimate
 from training.analysis.explore.near_duplicates import NearDuplicateIndex
 from training.analysis.explore.statistics import brightness_and_contrast
 from training.data.preprocessing import one_hot, scale_pixels
@@ -36,6 +38,9 @@ DESCRIPTIONS: Mapping[PropertyName, str] = MappingProxyType(
         "similarity": "cosine of whitened thumbnails with the most similar training image, at most 1",
     }
 )
+BINS = 5
+_RESAMPLES = 300
+Bools = npt.NDArray[np.bool_]
 
 
 def image_properties(images_NHWC: Pixels, training_NHWC: Pixels) -> dict[PropertyName, Doubles]:
@@ -113,3 +118,38 @@ def off_centre(maps_NHW: Doubles) -> Doubles:
     down_N = (maps_NHW.sum(axis=2) @ rows) / safe_N
     right_N = (maps_NHW.sum(axis=1) @ columns) / safe_N
     return np.asarray(np.hypot(down_N, right_N))
+
+
+def pattern(name: PropertyName, values_N: Doubles, wrong_N: Bools) -> Pattern:
+    """Error rate by fifths of a property of N >= 5 images, with its trend and separation."""
+    parts = np.array_split(np.argsort(values_N, kind="stable"), BINS)
+    counts = [(int(wrong_N[part].sum()), len(part)) for part in parts]
+    return Pattern(
+        name=name,
+        description=DESCRIPTIONS[name],
+        bins=tuple(
+            PropertyBin(
+                low=float(values_N[part[0]]), high=float(values_N[part[-1]]), images=len(part), error=proportion(*count)
+            )
+            for part, count in zip(parts, counts, strict=True)
+        ),
+        trend=difference_of_proportions(counts[-1], counts[0]),
+        separation=(
+            statistic_estimate(separation, values_N, wrong_N, resamples=_RESAMPLES)
+            if 0 < wrong_N.sum() < len(wrong_N)
+            else None
+        ),
+    )
+
+
+def separation(values_N: Doubles, wrong_N: Bools) -> float:
+    """Area under the ROC curve: P(value of a wrong image > value of a correct one), ties count half.
+
+    Computed from the rank sum (Mann and Whitney 1947). 0.5 if all or none are wrong, which occurs in resamples.
+    """
+    wrong = int(wrong_N.sum())
+    right = len(wrong_N) - wrong
+    if not wrong or not right:
+        return 0.5
+    ranks = float(rankdata(values_N)[wrong_N].sum())
+    return (ranks - wrong * (wrong + 1) / 2) / (wrong * right)

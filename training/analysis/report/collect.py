@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -110,16 +110,14 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
 
 
 def together(first: VersionPredictions, second: VersionPredictions) -> Agreement:
-    """Compute the agreement of two versions on the test images, and their accuracy if they agree or disagree."""
+    """Compute the accuracy on the test images where both versions agree, and where the second one is confident."""
     labels_N, one_N, other_N = first.predictions.labels, first.predictions.predicted(), second.predictions.predicted()
     agree_N = one_N == other_N
+    confidence_N = second.predictions.probabilities["fp32"].max(axis=1)
+    surest_N = np.argsort(-confidence_N, kind="stable")[: agree_N.sum()]
     return Agreement(
-        agree=proportion(int(agree_N.sum()), len(agree_N)),
-        right_when_agreed=_share(one_N[agree_N] == labels_N[agree_N]),
-        first_right_otherwise=_share(one_N[~agree_N] == labels_N[~agree_N]),
-        second_right_otherwise=_share(other_N[~agree_N] == labels_N[~agree_N]),
-        first_right_when_sure=_share(_most_confident(first, int(agree_N.sum()))),
-        second_right_when_sure=_share(_most_confident(second, int(agree_N.sum()))),
+        right_when_agreed=_share((one_N == labels_N)[agree_N]),
+        second_right_when_sure=_share((other_N == labels_N)[surest_N]),
     )
 
 
@@ -159,13 +157,5 @@ def _side(
     )
 
 
-def _most_confident(version: VersionPredictions, images: int) -> npt.NDArray[np.bool_]:
-    """Return whether the predictions are correct for the `images` test images with the highest confidence."""
-    confidence_N = version.predictions.probabilities["fp32"].max(axis=1)
-    chosen_N = np.argsort(-confidence_N, kind="stable")[:images]
-    return np.asarray((version.predictions.predicted() == version.predictions.labels)[chosen_N])
-
-
-def _share(right_N: Iterable[bool]) -> ConfidenceInterval | None:
-    right = np.asarray(right_N, np.bool_)
-    return proportion(int(right.sum()), len(right)) if len(right) else None
+def _share(right_N: npt.NDArray[np.bool_]) -> ConfidenceInterval | None:
+    return proportion(int(right_N.sum()), len(right_N)) if len(right_N) else None

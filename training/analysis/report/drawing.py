@@ -9,8 +9,7 @@ from html import escape
 
 import matplotlib
 
-from training.plots.style import Draw
-from training.plots.theme import DARK, LIGHT, Theme
+from training.plots.style import DARK, LIGHT, Draw, Theme
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 

@@ -22,16 +22,8 @@ class VersionResults:
 
     Attributes:
         name: name in sentences: the family, or the reference if both versions are of one family.
-        manifest: manifest of the version.
         scores: scores of the float32 graph on the test images.
-        probability: probability scores with confidence intervals.
-        history: training history.
-        robustness: accuracy under corruptions, shifts, rotations and attacks.
-        explanations: evaluation of the attribution methods.
-        activations: images of activation maximization.
-        mistakes: error analysis.
         surest_mistakes: mistakes with the highest confidence.
-        latency: latency on the machine named in the record.
         served_bytes: size of the float32 graph and its weights.
     """
 
@@ -56,22 +48,14 @@ class VersionResults:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of two versions on the test images. Accuracies without images are None.
+    """Accuracies that show if agreement of two versions is a better sign than confidence; None without images.
 
     Attributes:
-        agree: share of the images with the same prediction of both versions.
-        right_when_agreed: accuracy on these images.
-        first_right_otherwise: accuracy of the first version on the other images.
-        second_right_otherwise: accuracy of the second version on the other images.
-        first_right_when_sure: accuracy of the first version on its most confident images, as many as in `agree`.
-        second_right_when_sure: accuracy of the second version on its most confident images, as many as in `agree`.
+        right_when_agreed: accuracy on the test images with the same prediction of both versions.
+        second_right_when_sure: accuracy of the second version on its most confident images, as many as these.
     """
 
-    agree: ConfidenceInterval
     right_when_agreed: ConfidenceInterval | None
-    first_right_otherwise: ConfidenceInterval | None
-    second_right_otherwise: ConfidenceInterval | None
-    first_right_when_sure: ConfidenceInterval | None
     second_right_when_sure: ConfidenceInterval | None
 
 
@@ -80,16 +64,8 @@ class Findings:
     """Findings of two versions.
 
     Attributes:
-        first: first version.
         second: second version; differences are first minus second.
-        exploration: record of the data set that both were trained on.
-        pairwise: comparison on the same test images.
         robustness: differences for each condition; the first one is over all corruptions.
-        activations: activation maximization of both.
-        mistakes: error analysis of both.
-        together: agreement of both.
-        tunings: tunings of recipes on the same data.
-        augmentation: augmentation studies on the same data.
         quick: True if robustness, interpretation and mistakes were measured on few images.
     """
 

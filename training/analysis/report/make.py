@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from rich.progress import Progress
 
 from core.errors import DataError
-from core.records.base import write_report
+from core.records.base import ReportedModel, write_report
 from core.records.explanations import Activations, Explanations
-from core.records.latency import Latency
+from core.records.latency import Latency, Timing
 from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report, report_path
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
-from core.repository.manifest import Manifest
-from training.analysis.explore.explore import find
+from core.repository.manifest import GRAPHS, Manifest
+from core.repository.onnx_session import open_session, runtime_version
+from core.statistics.intervals import statistic_estimate
+from training.analysis.explore.explore import exploration_record, find
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.commands import Work, record_activations, record_explanations, record_mistakes
 from training.analysis.interpret.evaluate import settings
 from training.analysis.interpret.maximize import CLASS_OBJECTIVE
 from training.analysis.report.collect import RecordStore
-from training.analysis.report.exploration import exploration_record
-from training.analysis.report.latency import measure_latency
 from training.analysis.report.studies import augmentation_studies, tunings
 from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
+from training.run.environment import cpu_name
 
 ProgressCallback = Callable[[str, int, int], None]
+BATCHES = (1, 32)
+_SECONDS, _QUICK_SECONDS = 3.0, 0.3
+"""Measured processor time per graph and batch size."""
+_MIN_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,7 @@ class ReportContext:
     """Inputs and settings of a report.
 
     Attributes:
-        work: both versions, the images, and the folder of new records.
         layers: folders of records in order of precedence; the first is the folder of `work`.
-        home: DUET_HOME, with the studies.
         progress: progress display, with one bar for each measured record.
         note: called with a sentence for each record that is measured again.
     """
@@ -190,3 +196,39 @@ def _bar(context: ReportContext, title: str) -> ProgressCallback:
         context.progress.update(task, description=f"{title}: {name}", completed=done, total=of)
 
     return update
+
+
+def measure_latency(manifest: Manifest, folder: Path, *, quick: bool = False) -> Latency:
+    """Measure all graphs of a version on noise images, one at a time and in batches.
+
+    Measures the processor time of the thread, which other work on the machine hardly affects.
+
+    Args:
+        manifest: manifest of the version.
+        folder: folder of the version.
+        quick: measure for a tenth of the time.
+    """
+    timings = []
+    for precision in manifest.calibration:
+        for batch in BATCHES:
+            seconds_R = _run_times(folder / GRAPHS[precision], manifest, batch, _QUICK_SECONDS if quick else _SECONDS)
+            ms = statistic_estimate(lambda drawn_R: float(np.median(drawn_R)), 1000 * seconds_R / batch)
+            timings.append(Timing(precision=precision, batch=batch, ms=ms, runs=len(seconds_R)))
+    return Latency(
+        model=ReportedModel.of(manifest), cpu=cpu_name(), onnxruntime=runtime_version(), timings=tuple(timings)
+    )
+
+
+def _run_times(graph: Path, manifest: Manifest, batch: int, seconds: float) -> npt.NDArray[np.float64]:
+    """Processor time of each run in seconds, float64 [R], after one warm-up run."""
+    size = manifest.input
+    shape = (batch, size.height, size.width, size.channels)
+    inputs = {"images": np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)}
+    session = open_session(graph, threads=1)
+    session.run(["logits"], inputs)
+    times: list[float] = []
+    while len(times) < _MIN_RUNS or sum(times) < seconds:
+        started = time.thread_time()
+        session.run(["logits"], inputs)
+        times.append(time.thread_time() - started)
+    return np.array(times)

@@ -25,27 +25,22 @@ def percent(figure: Figure, digits: int = 1) -> str:
 
 def interval(estimate: ConfidenceInterval | None, digits: int = 1) -> str:
     """Format a share with its interval: "90.7% (90.2% to 91.3%)"."""
-    found = recorded(estimate)
-    return f"{found.value:.{digits}%} ({found.low:.{digits}%} to {found.high:.{digits}%})"
+    return _triple(estimate, f".{digits}%")
 
 
 def points(estimate: ConfidenceInterval | None, digits: int = 1) -> str:
     """Format a difference of shares in percentage points: "+1.2 (+0.4 to +2.0)"."""
-    found = recorded(estimate)
-    return _signed_triple(100 * found.value, 100 * found.low, 100 * found.high, digits)
+    return _triple(estimate, f"+.{digits}f", scale=100)
 
 
 def signed(estimate: ConfidenceInterval | None, digits: int = 3) -> str:
     """Format a difference with its interval and signs: "+0.420 (+0.400 to +0.441)"."""
-    found = recorded(estimate)
-    return _signed_triple(found.value, found.low, found.high, digits)
+    return _triple(estimate, f"+.{digits}f")
 
 
 def number(estimate: ConfidenceInterval | None, digits: int = 3) -> str:
     """Format a figure with its interval: "0.614 (0.595 to 0.634)"."""
-    found = recorded(estimate)
-    shown = [f"{round(each, digits) + 0.0:.{digits}f}" for each in (found.value, found.low, found.high)]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"  # "0.00", not "-0.00"
+    return _triple(estimate, f".{digits}f")
 
 
 def decimal(figure: Figure, digits: int = 2) -> str:
@@ -92,7 +87,9 @@ def recorded(figure: Recorded | None) -> Recorded:
     return figure
 
 
-def _signed_triple(value: float, low: float, high: float, digits: int) -> str:
-    texts = (f"{each:+.{digits}f}" for each in (value, low, high))
-    shown = [text if float(text) else text[1:] for text in texts]  # "0.0", not "-0.0"
+def _triple(estimate: ConfidenceInterval | None, spec: str, *, scale: float = 1) -> str:
+    """Value and bounds in a number format; a value that rounds to zero has no sign."""
+    found = recorded(estimate)
+    texts = [format(scale * each, spec) for each in (found.value, found.low, found.high)]
+    shown = [text if float(text.rstrip("%")) else text.lstrip("+-") for text in texts]
     return f"{shown[0]} ({shown[1]} to {shown[2]})"

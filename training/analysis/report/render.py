@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError, select_autoescape
+from jinja2 import Environment, UndefinedError
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -19,10 +19,10 @@ from markdown_it.utils import EnvType, OptionsDict
 from core.errors import ConfigurationError, DataError
 from core.records.base import plain
 from training.analysis.report import cells, number_format
-from training.analysis.report.claims import Claims
 from training.analysis.report.drawing import inlined, variables
 from training.analysis.report.findings import Findings
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT
+from training.plots.templates import template_environment
 
 FIGURES_NAME = "findings"
 """Folder of the figures, beside the Markdown page."""
@@ -147,16 +147,46 @@ def _line_of(error: Exception) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(("html.j2",), ("md.j2",)),
-        undefined=StrictUndefined,
-        finalize=number_format.recorded,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent)
+    environment.finalize = number_format.recorded
     formats = ("percent", "interval", "points", "signed", "number", "decimal", "p_value", "megabytes", "joined")
     environment.filters |= {name: getattr(number_format, name) for name in formats}
     environment.filters |= {"count": "{:,}".format, "zip": zip, "negated": number_format.negated, "plain": plain}
     environment.globals["cells"] = cells
     return environment
+
+
+class Claims:
+    """Conditions under which the sentences of one page are true.
+
+    A template wraps a sentence that depends on a comparison:
+
+        {% call claim("name", condition) %}The sentence.{% endcall %}
+    """
+
+    def __init__(self) -> None:
+        self._broken: list[str] = []
+
+    def guard(self, name: str, holds: bool, caller: Callable[[], str]) -> str:
+        """Return the sentence, which Jinja renders with `caller`, and note it if its condition is false."""
+        try:
+            sentence = " ".join(caller().split())
+        except (UndefinedError, DataError) as error:
+            if holds:
+                raise
+            sentence = f"a placeholder of the sentence has no figure either: {error}"
+        if not holds:
+            self._broken.append(f'- {name}: "{sentence}"')
+        return f"{sentence}\n"
+
+    def require_all(self, template: str) -> None:
+        """Check that every condition was true.
+
+        Raises:
+            DataError: the records contradict at least one sentence; the message quotes each.
+        """
+        if self._broken:
+            raise DataError(
+                f"the records contradict {len(self._broken)} claims of {template}; rewrite these "
+                "sentences and their conditions, then run `duet report --docs` again:\n" + "\n".join(self._broken)
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from core.errors import ConfigurationError
 from core.records.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
@@ -13,11 +13,10 @@ from core.statistics.intervals import difference_of_proportions
 from training.tuning.ablation.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
 from training.tuning.ablation.study_folder import STUDIES_NAME
 from training.tuning.confirm import best_trial, read_confirmation
-from training.tuning.journal import EmptyJournalError, Journal, read_journal
+from training.tuning.journal import EmptyJournalError, Journal, baseline_trial, finished, read_journal
 from training.tuning.report import MIN_COMPLETE, importances_of, recipe_changes, unvaried
-from training.tuning.search import space_of
+from training.tuning.search import single_changes, space_of
 from training.tuning.space import Space, shown
-from training.tuning.trials import accuracies_of, baseline_trial, finished
 
 
 def tunings(home: Path, judged_on: int) -> Iterator[Tuning]:
@@ -87,7 +86,7 @@ def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
         minutes=seconds / 60,
         settings=recipe_changes(about.config),
         own={setting: shown(own[setting]) for setting in space.singles},
-        choices=tuple(_choices(trials, baseline.intermediate_values, space, judged_on)),
+        choices=tuple(_choices(journal, space, judged_on)),
         baseline=baseline.intermediate_values[about.config.epochs],
         best=study.best_value,
         changes={
@@ -101,16 +100,10 @@ def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
     )
 
 
-def _choices(
-    trials: list[FrozenTrial], baseline: Mapping[int, float], space: Space, judged_on: int
-) -> Iterator[Choice]:
-    """Yield the trials that differ from the recipe in one choice, compared with it after the same number of epochs."""
-    for trial in trials:
-        changes = space.changes(trial.params)
-        if len(changes) != 1 or not changes.keys() <= set(space.singles):
-            continue
-        ((setting, value),) = changes.items()
-        accuracies = accuracies_of(trial)
+def _choices(journal: Journal, space: Space, judged_on: int) -> Iterator[Choice]:
+    """Yield the single changes, compared with the recipe after the same number of epochs."""
+    baseline = baseline_trial(journal.study).intermediate_values
+    for setting, value, accuracies in single_changes(journal.study, space):
         epoch = max(accuracies, default=0)
         reached = accuracies.get(epoch)
         difference = None

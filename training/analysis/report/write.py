@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from core.errors import ConfigurationError
 from core.files.durable import atomic_replace
 from core.records.base import write_report
 from core.records.corrupted_holdout import CorruptedHoldout
 from core.records.lookup import NAMES, VersionRecord, report_path, versions_of
+from core.repository.manifest import sha256_of
+from core.strict_model import StrictModel
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.collect import collect
 from training.analysis.report.drawing import standalone, svg
+from training.analysis.report.figures import pictured_figures, plain_figures
 from training.analysis.report.findings import Findings
-from training.analysis.report.gallery import pictured_figures, plain_figures
 from training.analysis.report.make import ReportContext, activations_folder, make_missing
 from training.analysis.report.render import FIGURES_NAME, findings_page, html, linked_figures, report_page
-from training.analysis.report.sources import SOURCES_NAME, sources
 
 PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
+SOURCES_NAME = "sources.json"
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,6 @@ class Report:
     """A rendered report.
 
     Attributes:
-        findings: records of both versions.
         text: Markdown of the neutral report.
         figures: SVG of each figure in it, by name.
     """
@@ -127,3 +131,39 @@ def write_records(findings: Findings, folder: Path) -> None:
         write_report(report_path(folder, "tuning", tuning.name), tuning)
     for study in findings.augmentation:
         write_report(report_path(folder, "augmentation", study.name), study)
+
+
+class Sources(StrictModel):
+    """Digests that show if figures are outdated: from other versions, older records or another run."""
+
+    manifests: dict[str, str]
+    """sha256 of the manifest by reference of the version. The manifest has the digests of all files."""
+    records: dict[str, str]
+    """sha256 of the record by its kind and subject."""
+    pictures: dict[str, str]
+    """sha256 of the figure by file name."""
+
+
+def sources(findings: Findings, folder: Path) -> Sources:
+    """Compute the digests of the findings and of the SVG files in `folder`."""
+    records: dict[str, StrictModel] = {
+        "activations": findings.activations,
+        "mistakes": findings.mistakes,
+        f"exploration of {findings.exploration.name}": findings.exploration,
+    }
+    for side in findings.sides:
+        records[f"robustness of {side.reference}"] = side.robustness
+        records[f"explanations of {side.reference}"] = side.explanations
+        records[f"latency of {side.reference}"] = side.latency
+    records |= {f"tuning of {each.name}": each for each in findings.tunings}
+    records |= {f"augmentation of {each.name}": each for each in findings.augmentation}
+    return Sources(
+        manifests={side.reference: _digest(side.manifest) for side in findings.sides},
+        records={name: _digest(record) for name, record in sorted(records.items())},
+        pictures={path.name: sha256_of(path) for path in sorted(folder.glob("*.svg"))},
+    )
+
+
+def _digest(model: BaseModel) -> str:
+    """sha256 of the JSON without default values, so that new optional fields do not change it."""
+    return hashlib.sha256(model.model_dump_json(exclude_defaults=True).encode()).hexdigest()

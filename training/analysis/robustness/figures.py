@@ -13,12 +13,20 @@ from matplotlib.ticker import MaxNLocator
 
 from core.records.base import plain
 from core.records.robustness import MeanAccuracy, Robustness, mean_accuracies
-from training.analysis.explore.figures import class_rows_figure
 from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
 from training.data.types import ImageDataset
-from training.plots.save import write_figures
-from training.plots.style import MARKERS, TEXT, Draw, error_bars, grid_of_axes, legend_above, percent_axis
-from training.plots.theme import Theme
+from training.plots.image_grid import mosaic_figure
+from training.plots.style import (
+    MARKERS,
+    TEXT,
+    Draw,
+    Theme,
+    error_bars,
+    grid_of_axes,
+    legend_above,
+    percent_axis,
+    write_figures,
+)
 
 _COLUMNS = 3
 _UNITS = {"shift": "pixels", "rotation": "degrees", "fgsm": "step in 1/255"}
@@ -91,13 +99,10 @@ def means_figure(reports: Sequence[Robustness], theme: Theme) -> Figure:
 def samples_figure(image_HWC: npt.NDArray[np.uint8], seed: int, theme: Theme) -> Figure:
     """One image with each corruption at each severity."""
     rows = [
-        (
-            name.replace("_", "\n"),
-            np.concatenate([image_HWC[None], *(corrupted(name, level, image_HWC[None], seed) for level in SEVERITIES)]),
-        )
-        for name in CORRUPTIONS
+        [image_HWC, *(corrupted(name, level, image_HWC[None], seed)[0] for level in SEVERITIES)] for name in CORRUPTIONS
     ]
-    return class_rows_figure(rows, theme)
+    captions = [name.replace("_", "\n") for name in CORRUPTIONS]
+    return mosaic_figure(rows, captions=captions, theme=theme, caption_width=1.15)
 
 
 def _line(axes: Any, report: Robustness, name: str, color: str, marker: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.plots.theme import LIGHT
+from training.plots.style import LIGHT, error_bars, save_small
+from training.plots.templates import template_environment
 from training.tuning.ablation.augmentation import STEPS, Cell, Run, Study, cells, changed_settings, strengths
-from training.tuning.ablation.png import save_small
 
 PAGE_NAME, FIGURE_NAME = "README.md", "augmentation.png"
 _MARKERS = "osd^"
@@ -38,11 +38,7 @@ def figure(found: Sequence[Cell]) -> Figure:
         color, marker = LIGHT.parts[number % len(LIGHT.parts)], _MARKERS[number % len(_MARKERS)]
         some = [one for one in found if one.recipe == recipe]
         places = [STEPS.index(one.step) for one in some]
-        means = [one.accuracy.value for one in some]
-        reach = [
-            [one.accuracy.value - one.accuracy.low for one in some],
-            [one.accuracy.high - one.accuracy.value for one in some],
-        ]
+        means, reach = error_bars([one.accuracy for one in some])
         axes.errorbar(places, means, yerr=reach, color=color, marker=marker, capsize=3, label=recipe)
         for place, one in zip(places, some, strict=True):
             axes.scatter([place] * len(one.accuracies), one.accuracies, color=color, s=8, alpha=0.5)
@@ -58,39 +54,13 @@ def figure(found: Sequence[Cell]) -> Figure:
 
 
 def _page(found: Sequence[Cell], study: Study) -> str:
-    recipes = ", ".join(_recipe(run, study) for run in {run.recipe: run for run in study.runs}.values())
-    teacher = study.teacher
-    taught = (
-        ""
-        if teacher is None
-        else f" The teacher is {teacher.reference} ({teacher.recipe}, {teacher.test_accuracy:.2%} test accuracy)."
-    )
-    seconds = sum(run.seconds for run in study.runs)
-    rows = []
-    for one in found:
-        difference = ""
-        if one.difference is not None:
-            low, value, high = (100 * x for x in (one.difference.low, one.difference.value, one.difference.high))
-            difference = f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
-        values = ", ".join(f"{value:.2%}" for value in one.accuracies)
-        interval = f"{one.accuracy.low:.2%} to {one.accuracy.high:.2%}"
-        rows.append(f"| {one.recipe} | {one.step} | {one.accuracy.value:.2%} | {interval} | {difference} | {values} |")
-    return "\n".join(
-        [
-            "# Ablation of augmentation",
-            "",
-            f"The steps are cumulative. {recipes}, all on the same {study.images:,} training images, evaluated "
-            f"on the validation images; {seconds / 60:.0f} minutes of training in total. Intervals are 95 % intervals "
-            "of the mean over seeds (Student's t); points are differences to the previous step, paired by seed."
-            f"{taught}",
-            "",
-            f"![accuracy of each step]({FIGURE_NAME})",
-            "",
-            "| recipe | step | accuracy | interval | points | seeds |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-        ]
+    environment = template_environment(Path(__file__).parent)
+    environment.filters["percent"] = "{:.2%}".format
+    return environment.get_template("augmentation.md.j2").render(
+        cells=found,
+        study=study,
+        recipes=", ".join(_recipe(run, study) for run in {run.recipe: run for run in study.runs}.values()),
+        minutes=sum(run.seconds for run in study.runs) / 60,
     )
 
 

@@ -35,9 +35,6 @@ class StudySetup:
     Attributes:
         images: data set; the train part of its split is a stratified share of the training images.
         fresh: training images outside that share, used only for confirmation.
-        repository: repository of the teachers.
-        threads: number of CPU threads.
-        device: device to train on.
     """
 
     images: Images

@@ -61,7 +61,7 @@ def test_near_copies_between_test_and_training() -> None:
     assert found.exact == []
 
 
-def test_copies_that_straddle_the_split_are_counted_where_they_matter() -> None:
+def test_leaked_copies_are_counted_by_part() -> None:
     training = pictures(300)
     training[240] = altered(training[0])  # validation beside train
     training[241] = altered(training[0], seed=2)  # the same train image again
@@ -76,7 +76,7 @@ def test_copies_that_straddle_the_split_are_counted_where_they_matter() -> None:
 
 @pytest.mark.cifar10
 @pytest.mark.full
-def test_what_is_known_of_cifar10() -> None:
+def test_cifar10_has_the_published_duplicates() -> None:
     dataset = real_cifar10()
     found = find_duplicates(dataset, split_for(dataset))
     assert found.exact == []

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,7 @@ from rich.progress import Progress
 
 from core.errors import ConfigurationError
 from tests.training.analysis.explore.pictures import altered, dataset_of, pictures
-from training.analysis.explore.explore import explore, find
-from training.analysis.explore.findings import Findings
-from training.analysis.explore.page import render_page
+from training.analysis.explore.explore import Findings, explore, find, render_page
 from training.data.splits import split_for
 from training.data.types import ImageDataset
 
@@ -37,31 +34,7 @@ def findings(dataset: ImageDataset) -> Findings:
     return find(dataset, split_for(dataset), Progress(disable=True))
 
 
-class _Page(HTMLParser):
-    """Parser that collects the references, tags and table cells of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.references: list[str] = []
-        self.tags: list[str] = []
-        self.cells: list[str] = []
-        self._cell = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.references += [value or "" for name, value in attrs if name in ("src", "srcset", "href")]
-        self._cell = tag in ("td", "th")
-
-    def handle_data(self, data: str) -> None:
-        if self._cell:
-            self.cells.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._cell = False
-
-
-def test_everything_is_written(dataset: ImageDataset, findings: Findings, tmp_path: Path) -> None:
+def test_explore_writes_json_figures_and_page(dataset: ImageDataset, findings: Findings, tmp_path: Path) -> None:
     split = split_for(dataset)
     returned = explore(dataset, split, tmp_path / "new" / "folder", Progress(disable=True))
     folder = tmp_path / "new" / "folder"
@@ -81,30 +54,22 @@ def test_everything_is_written(dataset: ImageDataset, findings: Findings, tmp_pa
             image.load()
             assert image.format == "PNG"
 
-    page = _Page((folder / "index.html").read_text())
-    assert page.tags.count("figure") == len(names)
-    assert len(page.references) == 2 * len(names)
-    assert all(reference.startswith("data:image/png;base64,") for reference in page.references)
-    row = page.cells.index("Test images with a near duplicate in training")
-    assert page.cells[row + 1] == "15"
+    page = (folder / "index.html").read_text()
+    assert page.count("<figure") == len(names)
+    references = re.findall(r'\b(?:src|srcset|href)="([^"]*)"', page)
+    assert len(references) == 2 * len(names)
+    assert all(reference.startswith("data:image/png;base64,") for reference in references)
+    assert re.search(r"Test images with a near duplicate in training</t[hd]>\s*<td[^>]*>15</td>", page)
 
 
 def test_without_duplicates_there_are_no_figures_of_them(tmp_path: Path) -> None:
     dataset = dataset_of(pictures(100), pictures(10, seed=1))
     explore(dataset, split_for(dataset), tmp_path, Progress(disable=True))
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == ALWAYS
-    assert _Page((tmp_path / "index.html").read_text()).tags.count("figure") == len(ALWAYS)
+    assert (tmp_path / "index.html").read_text().count("<figure") == len(ALWAYS)
 
 
-def test_a_second_run_replaces_the_first(dataset: ImageDataset, tmp_path: Path) -> None:
-    for seed in (3, 4):
-        dataset = dataset_of(pictures(60, seed=seed), pictures(10, seed=1))
-        explore(dataset, split_for(dataset), tmp_path, Progress(disable=True))
-    assert json.loads((tmp_path / "explore.json").read_text())["digest"] == dataset.digest
-    assert dataset.digest in (tmp_path / "index.html").read_text()
-
-
-def test_names_are_text_and_never_markup(findings: Findings) -> None:
+def test_explore_page_escapes_names(findings: Findings) -> None:
     hostile = "<script>alert(1)</script>"
     changed = Findings(**{**findings.__dict__, "name": hostile, "licence": hostile})
     figures = {name: {"light": b"l", "dark": b"d"} for name in ALWAYS}
@@ -113,7 +78,7 @@ def test_names_are_text_and_never_markup(findings: Findings) -> None:
     assert html.count("&lt;script&gt;") == 3
 
 
-def test_the_page_follows_light_and_dark(findings: Findings) -> None:
+def test_explore_page_has_both_themes(findings: Findings) -> None:
     html = render_page(findings, {name: {"light": b"light", "dark": b"dark"} for name in ALWAYS})
     picture = re.search(r"<picture>(.*?)</picture>", html, re.DOTALL)
     assert picture is not None
@@ -121,7 +86,7 @@ def test_the_page_follows_light_and_dark(findings: Findings) -> None:
     assert re.search(r'<img src="[^"]*bGlnaHQ="', picture[1])
 
 
-def test_a_folder_that_cannot_be_written_to(dataset: ImageDataset, tmp_path: Path) -> None:
+def test_explore_to_an_unwritable_folder_is_refused(dataset: ImageDataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ConfigurationError, match=r"cannot write to .*file.*--out"):
         explore(dataset, split_for(dataset), tmp_path / "file", Progress(disable=True))

@@ -13,15 +13,13 @@ from tests.training.analysis.explore.pictures import pictures
 from training.analysis.explore.figures import (
     captioned_figure,
     class_counts_figure,
-    class_rows_figure,
     distribution_figure,
-    side_by_side,
     value_histogram_figure,
 )
 from training.analysis.explore.statistics import Distribution, Distributions
 from training.data.preprocessing import value_counts
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT, Theme
+from training.plots.image_grid import mosaic_figure
+from training.plots.style import DARK, LIGHT, Theme, png
 
 COUNTS = {
     "train": {"cat": 30, "dog": 20},
@@ -48,14 +46,12 @@ def pixels(figure: Figure) -> np.ndarray:
         lambda theme: class_counts_figure(COUNTS, theme),
         lambda theme: value_histogram_figure(value_counts(pictures(3)), theme),
         lambda theme: distribution_figure(SPREAD, "brightness", theme),
-        lambda theme: class_rows_figure([("cat", pictures(3)), ("dog", pictures(2))], theme),
+        lambda theme: mosaic_figure([list(pictures(3)), list(pictures(2))], captions=["cat", "dog"], theme=theme),
         lambda theme: captioned_figure(list(pictures(4)), list("abcd"), columns=3, theme=theme),
     ],
     ids=["class_counts", "values", "distribution", "rows", "captioned"],
 )
-def test_every_figure_is_a_column_wide_in_the_colors_of_the_theme(
-    draw: Callable[[Theme], Figure], theme: Theme
-) -> None:
+def test_figures_have_page_width_and_theme_colors(draw: Callable[[Theme], Figure], theme: Theme) -> None:
     image_HWC = pixels(draw(theme))
     assert image_HWC.shape[1] == 1080
     surface = tuple(int(theme.surface[start : start + 2], 16) for start in (1, 3, 5))
@@ -89,7 +85,7 @@ def test_boxes_lie_at_the_percentiles() -> None:
 
 def test_rows_hold_the_images_beside_their_names() -> None:
     cats, dogs = pictures(3), pictures(2, seed=1)
-    figure = class_rows_figure([("cat", cats), ("dog", dogs)], LIGHT)
+    figure = mosaic_figure([list(cats), list(dogs)], captions=["cat", "dog"], theme=LIGHT)
     canvas = np.asarray(figure.axes[0].images[0].get_array())
     gap = 2
     assert canvas.shape == (2 * 32 + gap, 3 * 32 + 2 * gap, 4)
@@ -112,10 +108,3 @@ def test_captions_stand_below_their_images() -> None:
     top = int(last.get_position()[1]) - 33
     rows = [row for row in range(top - 3, top + 4) if np.array_equal(canvas[row : row + 32, :32, :3], images[3])]
     assert len(rows) == 1
-
-
-def test_side_by_side_keeps_both_images() -> None:
-    left, right = pictures(2)
-    joined = side_by_side(left, right)
-    assert np.array_equal(joined[:, :32], left)
-    assert np.array_equal(joined[:, 32:], right)

@@ -16,7 +16,7 @@ def found(pairs: NearPairs) -> list[tuple[int, int, bool]]:
     return sorted(zip(pairs.query_P.tolist(), pairs.reference_P.tolist(), pairs.mirrored_P.tolist(), strict=True))
 
 
-def test_altered_and_mirrored_copies_are_found_and_nothing_else() -> None:
+def test_lookup_finds_altered_and_mirrored_copies_only() -> None:
     queries = pictures(30, seed=1)
     queries[3] = REFERENCE[17]
     queries[8] = altered(REFERENCE[200])
@@ -88,7 +88,7 @@ def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     assert shown == [0, 7, 14, 21, 28, 35]
 
 
-def test_correlation_is_about_the_mean_of_each_channel_and_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correlation_removes_channel_means_and_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     copy = altered(REFERENCE[0])
     index = NearDuplicateIndex(REFERENCE)
     pairs = index.lookup(copy[None])
@@ -103,3 +103,17 @@ def test_correlation_is_about_the_mean_of_each_channel_and_decides(monkeypatch: 
 def test_another_color_cast_is_still_the_same_picture() -> None:
     tinted = np.clip(REFERENCE[30] + np.array([15, -10, -15]), 0, 255).astype(np.uint8)
     assert found(NearDuplicateIndex(REFERENCE).lookup(tinted[None])) == [(0, 30, False)]
+
+
+def test_nearest_finds_images_and_mirrored_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, queries = NearDuplicateIndex(REFERENCE), REFERENCE[[3, 40, 17]]
+    queries[1] = queries[1][:, ::-1]
+    positions, similarities = index.nearest(queries)
+    assert positions.tolist() == [3, 40, 17]
+    assert similarities == pytest.approx(1, abs=1e-5)
+    others = pictures(20, seed=5)
+    whole = index.nearest(others)
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 7)
+    parts = index.nearest(others)
+    np.testing.assert_array_equal(whole[0], parts[0])
+    np.testing.assert_allclose(whole[1], parts[1], atol=1e-6)

@@ -70,7 +70,7 @@ def test_mean_images_are_rounded_means() -> None:
     assert means[:, 0, 0, 0].tolist() == [9, 0, 254]
 
 
-def test_describe_counts_the_parts_and_reads_training_and_test_apart() -> None:
+def test_describe_separates_parts_and_training_from_test() -> None:
     training, test = pictures(12), pictures(6, seed=1)
     test[0, 0, 0] = [1, 2, 3]
     test[1:] = np.clip(test[1:], 20, 200)

@@ -10,16 +10,8 @@ from core.records.explanations import Activations
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import activations
 from training.analysis.interpret.activations import Model, make_activations
-from training.analysis.interpret.gallery import activation_figures
-from training.plots.save import png
-from training.plots.theme import LIGHT
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def models(pair: PublishedPair) -> tuple[Model, Model]:
-    return Model(pair.mlp, pair.folder(pair.mlp)), Model(pair.cnn, pair.folder(pair.cnn))
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +24,7 @@ def made(pair: PublishedPair, models: tuple[Model, Model], folder: Path) -> Acti
     return make_activations(models, pair.images, folder, threads=1, quick=True)
 
 
-def test_each_class_has_its_image_and_the_cnn_its_channels(
-    made: Activations, pair: PublishedPair, folder: Path
-) -> None:
+def test_activations_have_all_classes_and_channels(made: Activations, pair: PublishedPair, folder: Path) -> None:
     mlp, cnn = made.models
     names = pair.images.dataset.class_names
     assert [image.name for image in mlp.images] == list(names)
@@ -50,7 +40,7 @@ def test_each_class_has_its_image_and_the_cnn_its_channels(
         assert np.mean([image.own_probability for image in images]) > 0.1
 
 
-def test_the_scores_are_those_of_the_served_graphs(
+def test_activation_scores_are_those_of_the_graphs(
     made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path
 ) -> None:
     mlp, cnn = models
@@ -62,19 +52,8 @@ def test_the_scores_are_those_of_the_served_graphs(
     assert image.nearest.label == pair.images.dataset.class_names[training.labels_N[image.nearest.position]]
 
 
-def test_what_an_earlier_run_made_is_taken(
+def test_activations_of_an_earlier_run_are_reused(
     made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activations, "maximize", None)
     assert make_activations(models, pair.images, folder, threads=1, quick=True) == made
-
-
-def test_the_figures_can_be_drawn(
-    made: Activations, models: tuple[Model, Model], pair: PublishedPair, folder: Path
-) -> None:
-    figures = activation_figures(made, models, pair.images.dataset, folder)
-    assert sorted(figures) == [
-        "channels.cnn@1", "classes.cnn@1", "classes.mlp@1", "first_layer.cnn@1", "first_layer.mlp@1",
-    ]  # fmt: skip
-    for draw in figures.values():
-        assert png(draw(LIGHT)).startswith(b"\x89PNG")

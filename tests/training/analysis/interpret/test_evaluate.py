@@ -10,11 +10,10 @@ from scipy.stats import spearmanr
 
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier, pixels
 from tests.training.analysis.interpret.test_methods import small_cnn
-from training.analysis.interpret.control import curves_against_moved
 from training.analysis.interpret.evaluate import SEED, Subject, evaluate_method, sensitivity
 from training.analysis.interpret.methods import attribute
 from training.analysis.interpret.randomization import cascade, layers_in_order, rank_correlations
-from training.analysis.interpret.removal import area, blurred, removal_curves
+from training.analysis.interpret.removal import area, curves_against_moved
 
 
 def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
@@ -25,27 +24,7 @@ def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
     return Subject(classifier, shown_NHWC, target_N, few, (0.5, 0.5, 0.5), 1.0)  # type: ignore[arg-type]
 
 
-def test_pixels_change_in_the_order_of_the_map() -> None:
-    start_NHWC, end_NHWC = np.zeros((1, 2, 2, 3), np.float32), np.ones((1, 2, 2, 3), np.float32)
-    map_NHW = np.array([[[0.1, 0.9], [0.5, 0.2]]])
-    seen: list[list[float]] = []
-
-    def probability(pixels_NHWC: np.ndarray) -> np.ndarray:
-        seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
-        return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
-
-    (curve_NS,) = removal_curves(probability, start_NHWC, end_NHWC, [map_NHW], steps=4)
-    assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
-    np.testing.assert_allclose(curve_NS, [[0, 0.25, 0.5, 0.75, 1]])
-    np.testing.assert_allclose(area(curve_NS), [0.5])
-
-
-def test_a_blurred_plain_image_stays_as_it_is() -> None:
-    plain_NHWC = np.full((1, 16, 16, 3), 0.25, np.float32)
-    np.testing.assert_allclose(blurred(plain_NHWC), plain_NHWC, rtol=1e-6)
-
-
-def test_rank_correlation_is_spearmans_of_absolute_values() -> None:
+def test_rank_correlations_are_spearman_of_absolute_values() -> None:
     random = np.random.default_rng(0)
     first_NHW, second_NHW = random.normal(size=(2, 3, 4, 4))
     expected = [
@@ -56,7 +35,7 @@ def test_rank_correlation_is_spearmans_of_absolute_values() -> None:
     assert rank_correlations(np.ones((1, 4, 4)), second_NHW[:1]).tolist() == [0]
 
 
-def test_layers_become_fresh_from_the_last_to_the_first() -> None:
+def test_cascade_reinitializes_from_last_to_first() -> None:
     classifier = small_cnn()
     before = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     order = layers_in_order(classifier, height=SIDE, width=SIDE)
@@ -76,7 +55,7 @@ def test_layers_become_fresh_from_the_last_to_the_first() -> None:
     assert all(torch.equal(weight, before[name]) for name, weight in classifier.state_dict().items())
 
 
-def test_fresh_weights_follow_the_seed() -> None:
+def test_cascade_follows_the_seed() -> None:
     def last(seed: int) -> torch.Tensor:
         *_, (_, network) = cascade(small_cnn(), height=SIDE, width=SIDE, seed=seed)
         return next(network.parameters()).clone()
@@ -85,7 +64,7 @@ def test_fresh_weights_follow_the_seed() -> None:
     assert not torch.equal(last(1), last(2))
 
 
-def test_the_gradient_of_a_linear_network_is_not_sensitive_and_input_times_gradient_a_little() -> None:
+def test_sensitivity_of_a_linear_network() -> None:
     classifier, _ = linear_classifier()
     shown = subject(classifier)
     for method, low, high in (("saliency", 0.0, 1e-5), ("input_x_gradient", 1e-3, 0.1)):
@@ -95,7 +74,7 @@ def test_the_gradient_of_a_linear_network_is_not_sensitive_and_input_times_gradi
         assert found_F.max() <= high
 
 
-def test_an_exact_explanation_passes_and_its_figures_have_intervals() -> None:
+def test_exact_explanation_passes_with_intervals() -> None:
     classifier, _ = linear_classifier()
     dense(classifier).weight.mul_(20)  # so that probabilities move far
     measured = evaluate_method("integrated_gradients", subject(classifier))
@@ -107,7 +86,7 @@ def test_an_exact_explanation_passes_and_its_figures_have_intervals() -> None:
     assert len(measured.cascade) == 1
 
 
-def test_a_map_is_held_against_itself_at_random_places() -> None:
+def test_gain_is_relative_to_the_moved_map() -> None:
     classifier, _ = linear_classifier()
     dense(classifier).weight.mul_(20)
     shown = subject(classifier)
@@ -127,7 +106,7 @@ def test_a_map_is_held_against_itself_at_random_places() -> None:
     assert measured.checks[0].reason.endswith("all of which must lie above 0")
 
 
-def test_maps_that_do_not_depend_on_the_weights_fail_the_check() -> None:
+def test_maps_independent_of_weights_fail_randomisation() -> None:
     classifier, _ = linear_classifier()
     bright = subject(classifier)
     # An edge that outweighs every weight: input times gradient shows the image, whatever was learned.
@@ -139,7 +118,7 @@ def test_maps_that_do_not_depend_on_the_weights_fail_the_check() -> None:
     assert "randomisation" not in evaluate_method("saliency", shown).failed
 
 
-def test_saturated_maps_are_counted_as_flat_and_fail_everything() -> None:
+def test_flat_maps_are_counted_and_fail_all_checks() -> None:
     classifier, _ = linear_classifier()
     dense(classifier).weight.zero_()
     measured = evaluate_method("saliency", subject(classifier))
@@ -150,7 +129,7 @@ def test_saturated_maps_are_counted_as_flat_and_fail_everything() -> None:
 
 
 @pytest.mark.parametrize(("few", "useful"), [([0, 1, 2, 3], [0, 2]), ([1, 3], [0, 2])])
-def test_flat_maps_count_neither_as_steady_nor_as_changed(few: list[int], useful: list[int]) -> None:
+def test_flat_maps_are_left_out_of_sensitivity_and_cascade(few: list[int], useful: list[int]) -> None:
     classifier, _ = linear_classifier()
     dense(classifier).weight[1].zero_()
     shown = dataclasses.replace(subject(classifier), target_N=np.arange(24) % 2, few=np.array(few))

@@ -10,14 +10,13 @@ from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import evaluate
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.evaluate import Subject, evaluate_explanations
-from training.analysis.interpret.gallery import explanation_figures
-from training.plots.save import png
-from training.plots.theme import LIGHT
+from training.analysis.interpret.figures import explanation_figures
+from training.plots.style import LIGHT, png
 
 pytestmark = pytest.mark.slow
 
 
-def test_every_fitting_method_is_measured_and_a_stopped_run_goes_on(
+def test_all_applicable_methods_are_measured_and_resume(
     pair: PublishedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(_name: str, done: int, _of: int) -> None:

@@ -6,10 +6,11 @@ import torch
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier
 from tests.training.analysis.interpret.test_methods import small_cnn
 from training.analysis.interpret.figures import first_layer_pictures
-from training.analysis.interpret.fourier import FourierImages, color_matrix
 from training.analysis.interpret.maximize import (
+    FourierImages,
     Objective,
     block_layers,
+    color_matrix,
     excitations,
     jittered,
     maximize,
@@ -20,7 +21,7 @@ from training.analysis.interpret.maximize import (
 COLORS_CC = np.eye(3, dtype=np.float32)
 
 
-def test_the_color_matrix_gives_the_correlations_of_the_images() -> None:
+def test_color_matrix_reproduces_color_correlations() -> None:
     random = np.random.default_rng(0)
     mixed_P3 = 128 + random.normal(size=(4096, 3)) @ np.array([[30.0, 25, 20], [0, 10, 5], [0, 0, 5]])
     images_NHWC = mixed_P3.clip(0, 255).astype(np.uint8).reshape(16, 16, 16, 3)
@@ -30,7 +31,7 @@ def test_the_color_matrix_gives_the_correlations_of_the_images() -> None:
     np.testing.assert_allclose(matrix_CC, matrix_CC.T, atol=1e-6)
 
 
-def test_spectra_render_to_pixels_that_begin_nearly_gray_and_follow_the_seed() -> None:
+def test_fourier_images_start_gray_and_follow_the_seed() -> None:
     images = FourierImages(2, 9, 12, COLORS_CC, seed=3)
     pixels = images()
     assert pixels.shape == (2, 9, 12, 3)
@@ -39,7 +40,7 @@ def test_spectra_render_to_pixels_that_begin_nearly_gray_and_follow_the_seed() -
     assert not torch.equal(pixels, FourierImages(2, 9, 12, COLORS_CC, seed=4)())
 
 
-def test_contrast_is_limited_and_what_is_below_stays() -> None:
+def test_fourier_images_limit_contrast() -> None:
     images = FourierImages(1, 16, 16, COLORS_CC, seed=3)
     with torch.no_grad():
         faint = torch.logit(images()).std()
@@ -49,14 +50,14 @@ def test_contrast_is_limited_and_what_is_below_stays() -> None:
         assert torch.isclose(torch.logit(images().double()).std(), torch.tensor(1.2).double(), rtol=1e-3)
 
 
-def test_the_lowest_frequencies_weigh_most() -> None:
+def test_fourier_scale_falls_with_frequency() -> None:
     scale = FourierImages(1, 32, 32, COLORS_CC, seed=0).scale
     assert scale.shape == (32, 17)
     assert scale[0, 0] == scale.max() == 32
     assert scale[0, 16] == 2
 
 
-def test_jitter_moves_a_little_and_keeps_what_is_plain() -> None:
+def test_jittered_moves_a_little_and_keeps_uniform_images() -> None:
     random = torch.Generator().manual_seed(0)
     plain = torch.full((6, 16, 16, 3), 0.4)
     assert torch.allclose(jittered(plain, random), plain)
@@ -69,7 +70,7 @@ def test_jitter_moves_a_little_and_keeps_what_is_plain() -> None:
     assert (upright - ramp).abs().max() > 0.02
 
 
-def test_ascent_raises_each_logit_of_its_own() -> None:
+def test_maximize_raises_each_logit() -> None:
     classifier, _ = linear_classifier()
     objectives = [Objective(unit) for unit in range(3)]
     start, made = (
@@ -84,7 +85,7 @@ def test_ascent_raises_each_logit_of_its_own() -> None:
     np.testing.assert_array_equal(made, repeated)
 
 
-def test_what_raises_all_logits_alike_does_not_lead_to_another_class() -> None:
+def test_maximize_ignores_what_raises_all_logits() -> None:
     classifier, _ = linear_classifier()
     # Light raises every logit, the first class most, so that ascent of a single logit would show the first class.
     # The second class is recognized by light above, the third by light below.
@@ -103,7 +104,7 @@ def test_what_raises_all_logits_alike_does_not_lead_to_another_class() -> None:
     assert torch.all(objective_values(classifier, pixels_SHWC, objectives) > before)
 
 
-def test_a_class_is_raised_by_the_log_odds_of_its_probability() -> None:
+def test_objective_of_a_class_is_its_log_odds() -> None:
     classifier, _ = linear_classifier()
     pixels_SHWC = torch.rand((3, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(0))
     objectives = [Objective(unit) for unit in (2, 0, 1)]
@@ -114,7 +115,7 @@ def test_a_class_is_raised_by_the_log_odds_of_its_probability() -> None:
     )
 
 
-def test_ascent_raises_channels_of_a_block() -> None:
+def test_maximize_raises_channels_of_a_block() -> None:
     classifier = small_cnn().requires_grad_(False)
     blocks = block_layers(classifier, height=SIDE, width=SIDE)
     assert blocks == {"block 1": 0, "block 2": 1}
@@ -129,7 +130,7 @@ def test_ascent_raises_channels_of_a_block() -> None:
     assert torch.all(values[1] > values[0])
 
 
-def test_the_most_variable_channel_is_the_one_that_changes() -> None:
+def test_most_variable_channels_finds_the_changing_one() -> None:
     classifier = small_cnn().requires_grad_(False)
     last = [layer for layer in classifier.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
     last.weight[:] = 0
@@ -138,7 +139,7 @@ def test_the_most_variable_channel_is_the_one_that_changes() -> None:
     assert most_variable_channels(classifier, sample, 1, 1) == [3]
 
 
-def test_weights_become_pictures_with_gray_for_nothing() -> None:
+def test_first_layer_pictures_show_zero_as_gray() -> None:
     classifier, weights_KHWC = linear_classifier()
     dense(classifier).weight[0] = 0
     pictures = first_layer_pictures(classifier, height=SIDE, width=SIDE, count=9)

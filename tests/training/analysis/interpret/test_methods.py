@@ -7,7 +7,7 @@ import torch
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from tests.training.analysis.interpret.linear import CLASSES, SIDE, linear_classifier, pixels
-from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, last_feature_layer, target_class
+from training.analysis.interpret.methods import applicable_methods, attribute, feature_layers, is_flat, target_class
 from training.networks import Classifier, build_classifier
 
 TARGET_N = np.array([0, 1, 2, 1, 0])
@@ -26,20 +26,20 @@ def test_gradients_of_a_linear_network_are_its_weights() -> None:
         np.testing.assert_allclose(attribute(method, classifier, pixels(), TARGET_N), expected_NHW, rtol=1e-4)
 
 
-def test_path_and_input_times_gradient_of_a_linear_network_from_black_are_the_same() -> None:
+def test_signed_methods_of_a_linear_network_agree() -> None:
     classifier, weights_KHWC = linear_classifier()
     expected_NHW = (weights_KHWC[TARGET_N] * pixels()).sum(axis=-1)
     for method in ("input_x_gradient", "integrated_gradients"):
         np.testing.assert_allclose(attribute(method, classifier, pixels(), TARGET_N), expected_NHW, atol=1e-5)
 
 
-def test_occlusion_by_single_pixels_is_what_each_pixel_adds() -> None:
+def test_occlusion_of_single_pixels_is_their_contribution() -> None:
     classifier, weights_KHWC = linear_classifier()
     expected_NHW = (weights_KHWC[TARGET_N] * pixels()).sum(axis=-1)  # 8 pixels a side: windows of one
     np.testing.assert_allclose(attribute("occlusion", classifier, pixels(), TARGET_N), expected_NHW, atol=1e-5)
 
 
-def test_integrated_gradients_are_complete_for_a_network_that_is_not_linear() -> None:
+def test_integrated_gradients_are_complete() -> None:
     classifier = small_cnn()
     maps_NHW = attribute("integrated_gradients", classifier, pixels(), TARGET_N)
     with torch.no_grad():
@@ -48,9 +48,9 @@ def test_integrated_gradients_are_complete_for_a_network_that_is_not_linear() ->
     np.testing.assert_allclose(maps_NHW.sum(axis=(1, 2)), expected_N, atol=0.05 * np.abs(expected_N).max())
 
 
-def test_grad_cam_is_the_weighted_sum_of_the_last_feature_maps() -> None:
+def test_grad_cam_is_the_weighted_sum_of_feature_maps() -> None:
     classifier = small_cnn()
-    layer = last_feature_layer(classifier, torch.from_numpy(pixels()))
+    (_, layer) = feature_layers(classifier, torch.from_numpy(pixels()))[-1]
     kept: list[torch.Tensor] = []
     hook = layer.register_forward_hook(lambda _layer, _inputs, output: kept.append(output))
     logits_NK = classifier(torch.from_numpy(pixels()).requires_grad_())
@@ -62,12 +62,12 @@ def test_grad_cam_is_the_weighted_sum_of_the_last_feature_maps() -> None:
     np.testing.assert_allclose(maps_NHW, expected.detach().numpy(), atol=1e-6)
 
 
-def test_grad_cam_does_not_fit_a_network_without_feature_maps() -> None:
+def test_grad_cam_needs_feature_maps() -> None:
     assert "grad_cam" not in applicable_methods(linear_classifier()[0])
     assert "grad_cam" in applicable_methods(small_cnn())
 
 
-def test_noise_is_drawn_by_the_seed_and_leaves_torchs_own_alone() -> None:
+def test_smoothgrad_uses_its_own_seed() -> None:
     classifier = small_cnn()
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -77,13 +77,13 @@ def test_noise_is_drawn_by_the_seed_and_leaves_torchs_own_alone() -> None:
     assert np.any(first != attribute("smoothgrad", classifier, pixels(), TARGET_N, seed=2))
 
 
-def test_a_class_that_does_not_exist_is_named_with_those_that_do() -> None:
+def test_target_class_unknown_lists_the_classes() -> None:
     assert target_class("dog", ("cat", "dog")) == 1
     with pytest.raises(ConfigurationError, match="no class 'horse'; choose one of cat, dog"):
         target_class("horse", ("cat", "dog"))
 
 
 @pytest.mark.parametrize(("values", "flat"), [(0.0, True), (7.0, True), (None, False)])
-def test_a_map_that_is_the_same_everywhere_is_flat(values: float | None, flat: bool) -> None:
+def test_is_flat_of_constant_maps(values: float | None, flat: bool) -> None:
     map_HW = np.random.default_rng(0).random((4, 4)) if values is None else np.full((4, 4), values)
     assert is_flat(map_HW) is flat

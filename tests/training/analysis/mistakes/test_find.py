@@ -13,6 +13,7 @@ from core.repository.predictions import SplitPredictions
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.mistakes import find
+from training.analysis.mistakes.figures import mistake_figures
 from training.analysis.mistakes.find import (
     VersionPredictions,
     class_errors,
@@ -23,16 +24,14 @@ from training.analysis.mistakes.find import (
     most_confident,
     overlap,
 )
-from training.analysis.mistakes.gallery import mistake_figures
 from training.data.split_dataset import Images
 from training.data.splits import split_for
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
 
 NAMES = ("cat", "dog", "owl")
 
 
-def test_the_hardest_class_comes_first_and_a_class_without_images_not_at_all() -> None:
+def test_class_errors_are_sorted_without_empty_classes() -> None:
     rows = class_errors(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 0, 2]), NAMES)
     assert [(row.label, row.images, row.error.value) for row in rows] == [("dog", 2, 1.0), ("cat", 4, 0.25)]
 
@@ -62,7 +61,7 @@ def test_confidence_of_wrong_and_right_answers() -> None:
     assert confidence(np.array([0.9]), np.array([False])).sure_of_wrong is None
 
 
-def test_candidates_are_those_on_which_both_are_sure_of_the_same_other_class() -> None:
+def test_label_candidates_need_both_sure_of_the_same_class() -> None:
     labels_N = np.zeros(5, np.int64)
     sure, unsure, own = [0.02, 0.97, 0.01], [0.2, 0.7, 0.1], [0.98, 0.01, 0.01]
     other = [0.02, 0.01, 0.97]
@@ -75,15 +74,8 @@ def test_candidates_are_those_on_which_both_are_sure_of_the_same_other_class() -
     assert [each.position for each in surest] == [0, 2, 4, 1]
 
 
-@pytest.fixture(scope="module")
-def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
-    return VersionPredictions.read(pair.mlp, pair.folder(pair.mlp)), VersionPredictions.read(
-        pair.cnn, pair.folder(pair.cnn)
-    )
-
-
 @pytest.mark.slow
-def test_the_record_agrees_with_the_stored_answers(
+def test_mistakes_agree_with_stored_predictions(
     pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     found = find_mistakes(*judged, pair.images, tmp_path / "kept.jsonl", threads=1)
@@ -101,7 +93,7 @@ def test_the_record_agrees_with_the_stored_answers(
 
 
 @pytest.mark.slow
-def test_what_a_stopped_run_had_measured_is_not_measured_again(
+def test_interrupted_mistakes_resume_from_the_cache(
     pair: PublishedPair,
     judged: tuple[VersionPredictions, VersionPredictions],
     tmp_path: Path,
@@ -138,7 +130,7 @@ def test_versions_of_different_data_are_refused(
 
 
 @pytest.mark.slow
-def test_other_images_than_those_of_the_answers_are_refused(
+def test_mistakes_on_other_images_are_refused(
     pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     other = small_dataset(seed=7)

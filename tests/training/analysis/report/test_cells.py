@@ -74,7 +74,7 @@ def test_training_time_says_what_it_includes(
         (an(0.01, -0.02, 0.05), an(0.499, 0.485, 0.511), "undecided: insertion and randomisation"),
     ],
 )
-def test_a_check_is_undecided_where_its_interval_holds_the_limit(
+def test_verdict_is_undecided_if_the_interval_has_the_limit(
     shipped: Findings, insertion: ConfidenceInterval, similarity: ConfidenceInterval, text: str
 ) -> None:
     explanations = shipped.first.explanations
@@ -100,6 +100,6 @@ def test_severities_list_the_parameters_of_each_corruption(shipped: Findings) ->
     assert rows["motion blur"] == "radius 6, 6, 6, 8, 9; deviation 1, 1.5, 2, 2, 2.5"
 
 
-def test_a_graph_that_was_not_timed_has_an_empty_cell(shipped: Findings) -> None:
+def test_latency_of_an_untimed_graph_is_empty(shipped: Findings) -> None:
     untimed = shipped.first.latency.model_copy(update={"timings": ()})
     assert cells.latency(dataclasses.replace(shipped.first, latency=untimed), "int8", 1) == ""

@@ -12,7 +12,7 @@ from core.records.base import read_report
 from tests.training.analysis.report.conftest import ROOT
 from training.analysis.report.findings import Findings
 from training.analysis.report.render import findings_page, linked_figures, report_page
-from training.analysis.report.sources import SOURCES_NAME, Sources, sources
+from training.analysis.report.write import SOURCES_NAME, Sources, sources
 
 PAGE, FIGURES = ROOT / "docs" / "findings.md", ROOT / "docs" / "findings"
 RENEW = "run: duet report --docs"
@@ -25,25 +25,25 @@ def figures() -> dict[str, Path]:
     return {path.stem: path for path in FIGURES.glob("*.svg")}
 
 
-def test_the_page_is_what_versions_and_records_make_it(shipped: Findings) -> None:
+def test_findings_page_matches_the_records(shipped: Findings) -> None:
     assert PAGE.read_text(encoding="utf-8") == findings_page(shipped), RENEW
 
 
-def test_the_page_shows_every_picture_and_nothing_else_lies_about(figures: dict[str, Path]) -> None:
+def test_findings_folder_has_exactly_the_linked_figures(figures: dict[str, Path]) -> None:
     assert sorted(linked_figures(PAGE.read_text(encoding="utf-8"))) == sorted(figures), RENEW
     assert {path for path in FIGURES.iterdir() if path not in figures.values()} == {FIGURES / SOURCES_NAME}, RENEW
 
 
-def test_the_report_draws_every_picture_of_the_page(shipped: Findings) -> None:
+def test_report_draws_every_figure_of_the_findings_page(shipped: Findings) -> None:
     assert set(linked_figures(findings_page(shipped))) <= set(linked_figures(report_page(shipped)))
 
 
-def test_pictures_were_drawn_from_these_manifests_and_records(shipped: Findings) -> None:
+def test_figures_match_the_digests_of_their_sources(shipped: Findings) -> None:
     assert read_report(FIGURES / SOURCES_NAME, Sources) == sources(shipped, FIGURES), RENEW
 
 
 @pytest.mark.parametrize("part", ["manifests", "records", "pictures"])
-def test_older_sources_are_noticed(shipped: Findings, tmp_path: Path, part: str) -> None:
+def test_sources_change_with_each_part(shipped: Findings, tmp_path: Path, part: str) -> None:
     (tmp_path / "curves.svg").write_text("<svg/>")
     drawn = sources(shipped, tmp_path)
     if part == "pictures":
@@ -60,7 +60,7 @@ def test_older_sources_are_noticed(shipped: Findings, tmp_path: Path, part: str)
     assert differing == {part}
 
 
-def test_pictures_are_of_these_versions(figures: dict[str, Path], shipped: Findings) -> None:
+def test_figures_name_the_compared_versions(figures: dict[str, Path], shipped: Findings) -> None:
     for name in ("curves", "classes", "reliability", "robustness-means", "explanations-checks", "mistakes-patterns"):
         text = " ".join(ElementTree.parse(figures[name]).getroot().itertext())
         for side in shipped.sides:

@@ -5,17 +5,17 @@ from xml.etree import ElementTree
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.analysis.explore.figures import class_rows_figure
 from training.analysis.report.drawing import inlined, standalone, svg, variables
-from training.plots.theme import DARK, LIGHT, Theme
+from training.plots.image_grid import mosaic_figure
+from training.plots.style import DARK, LIGHT, Theme
 
 
 def a_figure(theme: Theme) -> Figure:
     pictures_NHWC = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    return class_rows_figure([("cat", pictures_NHWC)], theme)
+    return mosaic_figure([list(pictures_NHWC)], captions=["cat"], theme=theme)
 
 
-def test_colors_of_the_theme_become_variables_and_text_stays_text() -> None:
+def test_svg_colors_are_variables_and_text_stays_text() -> None:
     drawn = svg(a_figure)
     for color in (LIGHT.surface, LIGHT.text):
         assert color not in drawn
@@ -25,7 +25,7 @@ def test_colors_of_the_theme_become_variables_and_text_stays_text() -> None:
     assert texts == ["cat"]
 
 
-def test_the_same_figure_gives_the_same_text_without_a_size_of_its_own() -> None:
+def test_svg_is_deterministic_and_has_no_fixed_size() -> None:
     drawn = svg(a_figure)
     assert drawn == svg(a_figure)
     root = ElementTree.fromstring(drawn)
@@ -33,7 +33,7 @@ def test_the_same_figure_gives_the_same_text_without_a_size_of_its_own() -> None
     assert not {"width", "height"} & root.attrib.keys()
 
 
-def test_ids_of_two_figures_on_one_page_do_not_meet() -> None:
+def test_inlined_figures_have_unique_ids() -> None:
     drawn = svg(a_figure)
     one, other = (ElementTree.fromstring(inlined(drawn, name, "what it shows")) for name in ("one", "other"))
     ids = [{element.attrib["id"] for element in root.iter() if "id" in element.attrib} for root in (one, other)]
@@ -49,7 +49,7 @@ def test_ids_of_two_figures_on_one_page_do_not_meet() -> None:
     assert wanted <= ids[0]
 
 
-def test_a_file_of_its_own_has_both_themes() -> None:
+def test_standalone_svg_has_both_themes() -> None:
     alone = standalone(svg(a_figure))
     ElementTree.fromstring(alone.encode())
     assert f"--text: {LIGHT.text};" in alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from PIL import Image
 from core.records.mistakes import Pattern
 from training.analysis.interpret.figures import cascade_figure, checks_figure, class_images_figure
 from training.analysis.mistakes.figures import patterns_figure
-from training.analysis.report.findings import Findings
+from training.analysis.report.figures import numbered
+from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.robustness.figures import levels_figure, means_figure
-from training.plots.theme import LIGHT
+from training.plots.style import LIGHT
 
 
 def tick_labels(axis: Any) -> list[str]:
     return [label.get_text() for label in axis.get_majorticklabels()]
 
 
-def test_severity_is_said_of_corruptions_alone(shipped: Findings) -> None:
+def test_levels_figure_labels_severity_only_for_corruptions(shipped: Findings) -> None:
     figure = levels_figure([side.robustness for side in shipped.sides], LIGHT)
     labels = {axes.get_title(): axes.get_xlabel() for axes in figure.axes if axes.get_title()}
     assert {name: labels.pop(name) for name in ("shift", "rotation", "FGSM")} == {
@@ -39,7 +41,7 @@ def patterns(shipped: Findings) -> Figure:
     return patterns_figure(shipped.mistakes, LIGHT)
 
 
-def test_fifths_stand_evenly_between_their_borders(shipped: Findings, patterns: Figure) -> None:
+def test_patterns_figure_places_fifths_evenly(shipped: Findings, patterns: Figure) -> None:
     for axes, pattern in zip(patterns.axes, shipped.mistakes.models[0].patterns, strict=False):
         for lines in axes.containers:
             places, values = lines[0].get_data()
@@ -49,7 +51,7 @@ def test_fifths_stand_evenly_between_their_borders(shipped: Findings, patterns: 
         assert list(axes.get_xticks()) == [0, 1, 2, 3, 4, 5]
 
 
-def test_borders_of_fifths_are_those_of_the_record(shipped: Findings, patterns: Figure) -> None:
+def test_patterns_figure_labels_the_recorded_borders(shipped: Findings, patterns: Figure) -> None:
     def borders(pattern: Pattern) -> list[float]:
         return [*(part.low for part in pattern.bins), pattern.bins[-1].high]
 
@@ -66,7 +68,7 @@ def test_borders_of_fifths_are_those_of_the_record(shipped: Findings, patterns: 
             assert len(set(line)) == len(line)
 
 
-def test_methods_look_the_same_for_both_versions_and_unlike_each_other(shipped: Findings) -> None:
+def test_cascade_figure_has_one_look_per_method(shipped: Findings) -> None:
     looks: dict[str, tuple[str, str]] = {}
     for side in shipped.sides:
         (axes,) = cascade_figure(side.explanations, LIGHT).axes
@@ -82,14 +84,14 @@ def test_methods_look_the_same_for_both_versions_and_unlike_each_other(shipped: 
     assert len({color for color, _ in looks.values()}) == len({marker for _, marker in looks.values()}) == len(looks)
 
 
-def test_figures_name_things_as_the_text_does(shipped: Findings) -> None:
+def test_figures_use_display_names(shipped: Findings) -> None:
     checks = checks_figure([side.explanations for side in shipped.sides], LIGHT)
     assert {"SmoothGrad", "Grad-CAM"} < set(tick_labels(checks.axes[0].yaxis))
     means = means_figure([side.robustness for side in shipped.sides], LIGHT)
     assert {"FGSM", "gaussian noise"} < set(tick_labels(means.axes[0].yaxis))
 
 
-def test_made_images_say_that_their_probability_is_a_mean(shipped: Findings, tmp_path: Path) -> None:
+def test_class_images_figure_captions_mean_probabilities(shipped: Findings, tmp_path: Path) -> None:
     made = shipped.second.activations
     training_NHWC = np.zeros((max(image.nearest.position for image in made.images) + 1, 4, 4, 3), np.uint8)
     for image in made.images:
@@ -101,3 +103,16 @@ def test_made_images_say_that_their_probability_is_a_mean(shipped: Findings, tmp
     assert len(of_cats) > 1
     assert f"own mean {np.mean(of_cats):.0%}" in said
     assert any(text.startswith("mlp mean ") for text in said)
+
+
+def test_numbered_matches_the_whole_reference(shipped: Findings) -> None:
+    def named(side: VersionResults, family: str, version: int) -> VersionResults:
+        manifest = side.manifest.model_copy(update={"family": family, "version": version})
+        return dataclasses.replace(side, manifest=manifest)
+
+    alike = dataclasses.replace(shipped, first=named(shipped.first, "cnn", 1), second=named(shipped.second, "cnn", 12))
+    assert numbered("first_layer.cnn@1", alike) == "first-layer-1"
+    assert numbered("first_layer.cnn@12", alike) == "first-layer-2"
+    assert numbered("label_candidates", alike) == "label-candidates"
+    within = dataclasses.replace(alike, second=named(shipped.second, "my_cnn", 1))
+    assert numbered("maps.my_cnn@1", within) == "maps-2"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -26,32 +27,39 @@ from training.analysis.interpret.commands import Work
 from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.report import make, write
 from training.analysis.report.collect import collect, together
-from training.analysis.report.make import ReportContext, make_missing
+from training.analysis.report.make import BATCHES, ReportContext, make_missing, measure_latency
 from training.analysis.report.render import html, report_page
-from training.analysis.report.sources import SOURCES_NAME, Sources, sources
-from training.analysis.report.write import make_report, write_docs, write_page, write_records
+from training.analysis.report.write import (
+    SOURCES_NAME,
+    Report,
+    Sources,
+    make_report,
+    sources,
+    write_docs,
+    write_page,
+    write_records,
+)
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def context(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportContext]:
+def context(
+    pair: PublishedPair, models: tuple[Model, Model], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReportContext]:
     home = tmp_path_factory.mktemp("report-home")
-    models = tuple(Model(each, pair.folder(each)) for each in (pair.mlp, pair.cnn))
-    assert len(models) == 2
     layers = (home / "reports", home / "shipped")
-    work = Work((models[0], models[1]), pair.images, layers[0], threads=1, quick=True)
-    with Progress(console=Console(quiet=True)) as progress:
+    work = Work(models, pair.images, layers[0], threads=1, quick=True)
+    with Progress(console=Console(quiet=True)) as progress, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make, "_QUICK_SECONDS", 0.0)
         made = ReportContext(work, layers, home, progress, note=lambda _: None)
         make_missing(made)
         yield made
 
 
-@pytest.fixture
-def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
-    return VersionPredictions.read(pair.mlp, pair.folder(pair.mlp)), VersionPredictions.read(
-        pair.cnn, pair.folder(pair.cnn)
-    )
+@pytest.fixture(scope="module")
+def report(context: ReportContext) -> Report:
+    return make_report(context)
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> None:
@@ -66,7 +74,7 @@ def of(context: ReportContext, first: Model, second: Model) -> ReportContext:
     return dataclasses.replace(context, work=dataclasses.replace(context.work, models=(first, second)))
 
 
-def test_what_is_there_is_not_made_again(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_make_missing_keeps_current_records(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid(
         monkeypatch,
         make,
@@ -80,7 +88,7 @@ def test_what_is_there_is_not_made_again(context: ReportContext, monkeypatch: py
     make_missing(context)
 
 
-def test_a_record_of_other_weights_is_made_again(context: ReportContext, pair: PublishedPair) -> None:
+def test_record_of_other_weights_is_measured_again(context: ReportContext, pair: PublishedPair) -> None:
     found = find_report(Robustness, [pair.cnn], context.layers, quick=True)
     assert found is not None
     stale = found.record.model_copy(update={"model": found.record.model.model_copy(update={"weights": "0" * 64})})
@@ -92,44 +100,44 @@ def test_a_record_of_other_weights_is_made_again(context: ReportContext, pair: P
     assert not list(found.path.parent.glob("*.partial.jsonl"))
 
 
-def test_images_that_were_made_to_raise_bare_logits_are_made_again(
-    context: ReportContext, pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
+def without_class_objective(record: dict[str, Any]) -> None:
+    del record["class_objective"]
+
+
+def with_random_orders(record: dict[str, Any]) -> None:
+    del record["settings"]["moved_maps"]
+    record["settings"]["random_orders"] = 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "references", "change", "note"),
+    [
+        ("activations", ("mlp@1", "cnn@1"), without_class_objective, "maximize another objective: made again"),
+        ("explanations", ("cnn@1",), with_random_orders, "were measured with other settings: measured again"),
+    ],
+)
+def test_record_with_other_settings_is_made_again(
+    context: ReportContext,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Literal["activations", "explanations"],
+    references: tuple[str, ...],
+    change: Callable[[dict[str, Any]], None],
+    note: str,
 ) -> None:
-    path = report_path(context.work.folder, "activations", "mlp@1", "cnn@1", quick=True)
+    path = report_path(context.work.folder, kind, *references, quick=True)
     text = path.read_text()
-    older = json.loads(text)
-    del older["class_objective"]
+    change(older := json.loads(text))
     path.write_text(json.dumps(older))
     made_again: list[str] = []
     notes: list[str] = []
-    monkeypatch.setattr(make, "record_activations", lambda work, _: made_again.append(work.names))
+    monkeypatch.setattr(make, f"record_{kind}", lambda *_: made_again.append(kind))
     make_missing(dataclasses.replace(context, note=notes.append))
     path.write_text(text)
-    assert made_again == ["mlp@1-cnn@1.quick"]
-    assert notes == ["the activations of mlp@1 and cnn@1 maximize another objective: made again"]
+    assert made_again == [kind]
+    assert notes == [f"the {kind} of {' and '.join(references)} {note}"]
 
 
-def test_explanations_that_were_measured_in_another_way_are_made_again(
-    context: ReportContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = report_path(context.work.folder, "explanations", "cnn@1", quick=True)
-    text = path.read_text()
-    older = json.loads(text)
-    del older["settings"]["moved_maps"]
-    older["settings"]["random_orders"] = 3
-    path.write_text(json.dumps(older))
-    made_again: list[str] = []
-    notes: list[str] = []
-    monkeypatch.setattr(
-        make, "record_explanations", lambda _, model, *rest: made_again.append(model.manifest.reference)
-    )
-    make_missing(dataclasses.replace(context, note=notes.append))
-    path.write_text(text)
-    assert made_again == ["cnn@1"]
-    assert notes == ["the explanations of cnn@1 were measured with other settings: measured again"]
-
-
-def test_damaged_records_are_said_and_made_again(context: ReportContext, pair: PublishedPair) -> None:
+def test_damaged_record_is_noted_and_measured_again(context: ReportContext, pair: PublishedPair) -> None:
     latency = report_path(context.work.folder, "latency", "mlp@1", quick=True)
     exploration = report_path(context.work.folder, "exploration", pair.images.dataset.name)
     for path in (exploration, latency):
@@ -143,7 +151,7 @@ def test_damaged_records_are_said_and_made_again(context: ReportContext, pair: P
     assert context.records.exploration(pair.mlp) is not None
 
 
-def test_latencies_of_two_machines_are_measured_again_on_one(context: ReportContext, pair: PublishedPair) -> None:
+def test_latencies_of_two_machines_are_measured_again(context: ReportContext, pair: PublishedPair) -> None:
     other = context.records.find(Latency, pair.mlp).model_copy(update={"cpu": "the processor of another machine"})
     write_report(report_path(context.work.folder, "latency", "mlp@1", quick=True), other)
     notes: list[str] = []
@@ -153,14 +161,14 @@ def test_latencies_of_two_machines_are_measured_again_on_one(context: ReportCont
     assert one.cpu == two.cpu != other.cpu
 
 
-def test_a_record_that_is_missing_is_named_with_its_command(
+def test_collect_missing_record_names_the_command(
     context: ReportContext, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"no activations of mlp@1 cnn@1 .*make it with `duet report`"):
         collect(*judged, dataclasses.replace(context.records, layers=[tmp_path]))
 
 
-def test_versions_of_different_data_are_refused_before_anything_is_made(
+def test_report_on_different_data_is_refused_before_measuring(
     context: ReportContext, pair: PublishedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = pair.cnn.data.digest
@@ -172,18 +180,17 @@ def test_versions_of_different_data_are_refused_before_anything_is_made(
         make_report(of(context, context.work.models[0], Model(pair.cnn, folder)))
 
 
-def test_a_version_is_not_compared_with_itself(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_on_one_version_twice_is_refused(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
     _, cnn = context.work.models
     forbid(monkeypatch, write, "make_missing")
     with pytest.raises(ConfigurationError, match="cnn@1 was named twice"):
         make_report(of(context, cnn, cnn))
 
 
-def test_agreement_is_counted_on_the_stored_answers(judged: tuple[VersionPredictions, VersionPredictions]) -> None:
+def test_together_counts_agreement_of_stored_predictions(judged: tuple[VersionPredictions, VersionPredictions]) -> None:
     first, second = judged
     found = together(first, second)
     one, other, labels = first.predictions.predicted(), second.predictions.predicted(), first.predictions.labels
-    assert found.agree.value == pytest.approx((one == other).mean())
     assert found.right_when_agreed is not None
     assert found.right_when_agreed.value == pytest.approx((labels == one)[one == other].mean())
     assert found.second_right_when_sure is not None
@@ -191,8 +198,7 @@ def test_agreement_is_counted_on_the_stored_answers(judged: tuple[VersionPredict
     assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
 
 
-def test_the_whole_report_is_written(context: ReportContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = make_report(context)
+def test_make_report_writes_page_and_docs(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = write_page(report, tmp_path / "out")
     assert page.read_text(encoding="utf-8") == html(report.text, report.figures)
     assert report.text == report_page(report.findings)
@@ -209,13 +215,13 @@ def test_the_whole_report_is_written(context: ReportContext, tmp_path: Path, mon
     assert read_report(docs / "findings" / SOURCES_NAME, Sources) == sources(report.findings, docs / "findings")
 
 
-def test_docs_that_the_records_contradict_are_not_written(context: ReportContext, tmp_path: Path) -> None:
+def test_write_docs_with_a_broken_claim_writes_nothing(report: Report, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"contradict \d+ claims|no figure for this placeholder"):
-        write_docs(make_report(context), tmp_path)
+        write_docs(report, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_records_that_ship_make_the_same_findings(
+def test_write_records_reproduces_the_findings(
     context: ReportContext, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     findings = collect(*judged, context.records)
@@ -235,3 +241,16 @@ def test_a_data_set_divided_otherwise_is_another_one(context: ReportContext, pai
     assert isinstance(found, Exploration)
     data = pair.cnn.data.model_copy(update={"split_digest": "0" * 64})
     assert context.records.exploration(pair.cnn.model_copy(update={"data": data})) is None
+
+
+def test_latency_of_every_graph_and_batch_size(pair: PublishedPair) -> None:
+    record = measure_latency(pair.cnn, pair.folder(pair.cnn), quick=True)
+    assert record.model.reference == "cnn@1"
+    assert record.cpu
+    measured = {(each.precision, each.batch) for each in record.timings}
+    assert measured == {(precision, batch) for precision in pair.cnn.calibration for batch in BATCHES}
+    for each in record.timings:
+        assert 0 < each.ms.low <= each.ms.value <= each.ms.high
+        assert each.runs >= 10
+    assert record.of("fp32", 1) is not None
+    assert record.of("fp32", 7) is None

@@ -10,7 +10,7 @@ SHARE = ConfidenceInterval(value=0.9074, low=0.902, high=0.9131)
 DIFFERENCE = ConfidenceInterval(value=-0.0001, low=-0.02, high=0.02)
 
 
-def test_figures_are_printed_with_their_interval() -> None:
+def test_formats_print_figures_with_their_interval() -> None:
     assert format_.percent(SHARE) == format_.percent(0.9074) == "90.7%"
     assert format_.interval(SHARE) == "90.7% (90.2% to 91.3%)"
     assert format_.points(DIFFERENCE) == "0.0 (-2.0 to +2.0)"
@@ -19,7 +19,7 @@ def test_figures_are_printed_with_their_interval() -> None:
     assert format_.decimal(1234.5678) == "1,234.57"
 
 
-def test_a_negated_difference_swaps_its_bounds() -> None:
+def test_negated_swaps_the_bounds() -> None:
     change = ConfidenceInterval(value=-0.1, low=-0.3, high=0.05)
     assert format_.negated(change) == ConfidenceInterval(value=0.1, low=-0.05, high=0.3)
 
@@ -33,7 +33,7 @@ def test_p_values_and_names_are_readable() -> None:
 
 
 @pytest.mark.parametrize("format_figure", [format_.percent, format_.interval, format_.points, format_.negated])
-def test_a_figure_that_was_not_measured_is_refused(format_figure: object) -> None:
+def test_formats_of_null_raise_data_error(format_figure: object) -> None:
     assert callable(format_figure)
     with pytest.raises(DataError, match="was not measured"):
         format_figure(None)

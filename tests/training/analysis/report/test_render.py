@@ -21,7 +21,7 @@ def page(text: str) -> str:
     return html(text, dict.fromkeys(linked_figures(text), SVG))
 
 
-def test_every_number_is_filled_in(text: str, shipped: Findings) -> None:
+def test_report_page_has_every_number(text: str, shipped: Findings) -> None:
     for side in shipped.sides:
         assert f"{side.scores.accuracy.value:.1%}" in text
         assert f"{side.manifest.cost.parameters:,}" in text
@@ -34,7 +34,7 @@ def test_every_number_is_filled_in(text: str, shipped: Findings) -> None:
     assert "\n\n\n" not in text
 
 
-def test_all_sections_are_there(text: str) -> None:
+def test_report_page_has_all_sections(text: str) -> None:
     found = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
     assert found == [
         "Summary", "Data", "Training", "Evaluation", "Calibration", "Robustness", "Interpretation", "Mistakes",
@@ -42,20 +42,20 @@ def test_all_sections_are_there(text: str) -> None:
     ]  # fmt: skip
 
 
-def test_the_report_on_any_two_versions_concludes_nothing(shipped: Findings) -> None:
+def test_report_page_draws_no_conclusions(shipped: Findings) -> None:
     swapped = report_page(dataclasses.replace(shipped, first=shipped.second, second=shipped.first))
     assert "# cnn@4 and mlp@4 on cifar10" in swapped
     assert not re.search(r"\b(should|better|worse|ahead|wins)\b", swapped)
 
 
-def test_the_page_needs_no_other_file(page: str) -> None:
+def test_html_is_self_contained(page: str) -> None:
     assert not re.search(r"\bsrc=", page)
     assert all(link.startswith("#") for link in re.findall(r'\bhref="([^"]*)"', page))
     assert "url(http" not in page
     assert "@import" not in page
 
 
-def test_the_page_has_each_figure_once_and_each_id_once(page: str, text: str) -> None:
+def test_html_has_each_figure_and_id_once(page: str, text: str) -> None:
     names = linked_figures(text)
     assert len(names) == len(set(names)) == page.count("<figure>")
     assert "<p><figure" not in page
@@ -63,14 +63,14 @@ def test_the_page_has_each_figure_once_and_each_id_once(page: str, text: str) ->
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_leads_to_every_section(page: str) -> None:
+def test_html_links_to_every_section(page: str) -> None:
     anchors = re.findall(r'<a href="#([^"]*)"', page)
     assert len(anchors) == 10
     for anchor in anchors:
         assert f'<h2 id="{anchor}">' in page
 
 
-def test_what_a_name_holds_is_never_markup(shipped: Findings) -> None:
+def test_html_escapes_names(shipped: Findings) -> None:
     page = html('# <b>x</b>\n\n![a "b" <i>](findings/one.svg)\n', {"one": SVG})
     assert "<b>x" not in page
     assert 'aria-label="a &quot;b&quot; &lt;i&gt;"' in page

@@ -16,12 +16,11 @@ from core.records.studies import AugmentationStudy, Tuning
 from core.statistics.intervals import difference_of_proportions
 from tests.training.tuning.test_report import NAME, made_up
 from training.analysis.report.collect import RecordStore
+from training.analysis.report.figures import plain_figures
 from training.analysis.report.findings import Findings
-from training.analysis.report.gallery import plain_figures
 from training.analysis.report.render import linked_figures, report_page
 from training.analysis.report.studies import augmentation_studies, tunings
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
+from training.plots.style import DARK, LIGHT, png
 from training.tuning.ablation.augmentation import RESULTS_NAME, STEPS, step_config
 from training.tuning.ablation.study_folder import study_folder
 
@@ -48,7 +47,7 @@ def study_of(home: Path) -> AugmentationStudy:
     return found
 
 
-def test_a_tuning_becomes_a_record(tmp_path: Path) -> None:
+def test_tunings_yields_the_record_of_a_journal(tmp_path: Path) -> None:
     made_up(tmp_path, confirmed=(0.02, 0.021, 0.019))
     found = tuning_of(tmp_path)
     assert (found.name, found.recipe, found.architecture, found.trials, found.epochs) == (
@@ -70,32 +69,23 @@ def test_a_tuning_becomes_a_record(tmp_path: Path) -> None:
     assert Tuning.model_validate_json(found.model_dump_json()) == found
 
 
-def test_a_choice_whose_loss_became_infinite_is_not_judged_by_the_epochs_before(tmp_path: Path) -> None:
+def test_diverged_choice_has_no_accuracy(tmp_path: Path) -> None:
     made_up(tmp_path, diverged=5)
     mse = next(each for each in tuning_of(tmp_path).choices if each.value == "mse")
     assert (mse.epochs, mse.accuracy, mse.difference) == (0, None, None)
 
 
-def test_a_trial_that_was_given_up_changes_nothing(tmp_path: Path) -> None:
-    records = []
-    for given_up in (False, True):
-        home = tmp_path / str(given_up)
-        made_up(home, confirmed=(0.02, 0.021, 0.019), given_up=given_up)
-        records.append(tuning_of(home).model_copy(update={"minutes": 0.0}))
-    assert records[0] == records[1]
-
-
-def test_a_tuning_whose_recipe_diverged_is_left_out(tmp_path: Path) -> None:
+def test_tunings_leaves_out_a_diverged_baseline(tmp_path: Path) -> None:
     made_up(tmp_path, diverged=0)
     assert list(tunings(tmp_path, judged_on=5000)) == []
 
 
-def test_a_tuning_of_too_few_trials_is_left_out(tmp_path: Path) -> None:
+def test_tunings_leaves_out_too_few_trials(tmp_path: Path) -> None:
     made_up(tmp_path, trials=2)
     assert list(tunings(tmp_path, judged_on=5000)) == []
 
 
-def test_an_augmentation_study_becomes_a_record(tmp_path: Path) -> None:
+def test_augmentation_studies_yields_the_record(tmp_path: Path) -> None:
     found = study_of(tmp_path)
     assert (found.name, found.seeds, found.epochs) == ("augmentation", 3, {"mlp_labels": 8, "cnn_fast": 8})
     assert found.minutes == pytest.approx(9)
@@ -106,7 +96,7 @@ def test_an_augmentation_study_becomes_a_record(tmp_path: Path) -> None:
     assert flip.difference.value == pytest.approx(0.011)
 
 
-def test_a_study_without_whole_seeds_is_left_out(tmp_path: Path) -> None:
+def test_augmentation_studies_leaves_out_incomplete_seeds(tmp_path: Path) -> None:
     study_of(tmp_path)
     path = study_folder(tmp_path, "augmentation") / RESULTS_NAME
     content = json.loads(path.read_text())
@@ -114,7 +104,7 @@ def test_a_study_without_whole_seeds_is_left_out(tmp_path: Path) -> None:
     assert list(augmentation_studies(tmp_path)) == []
 
 
-def test_studies_of_other_images_are_left_out(shipped: Findings, tmp_path: Path) -> None:
+def test_record_store_leaves_out_studies_of_other_data(shipped: Findings, tmp_path: Path) -> None:
     manifest, study = shipped.first.manifest, study_of(tmp_path)
     for name, digest in (("same", manifest.data.digest), ("other", "0" * 64)):
         record = study.model_copy(update={"name": name, "data_digest": digest})
@@ -123,7 +113,7 @@ def test_studies_of_other_images_are_left_out(shipped: Findings, tmp_path: Path)
     assert [each.name for each in found] == ["same"]
 
 
-def test_the_page_takes_studies_in_and_has_a_figure_of_each(shipped: Findings, tmp_path: Path) -> None:
+def test_report_page_has_a_figure_of_each_study(shipped: Findings, tmp_path: Path) -> None:
     made_up(tmp_path)
     findings = dataclasses.replace(shipped, tunings=(tuning_of(tmp_path),), augmentation=(study_of(tmp_path),))
     text = report_page(findings)

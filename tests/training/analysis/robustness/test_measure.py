@@ -17,7 +17,6 @@ from core.statistics.energy import energy
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.robustness import measure
-from training.analysis.robustness.figures import robustness_figures
 from training.analysis.robustness.measure import attacked
 from training.corruptions.cifar10c import CORRUPTIONS, corrupted
 from training.data.split_dataset import Images
@@ -25,8 +24,6 @@ from training.data.splits import split_for
 from training.data.test_subset import subset_of_test
 from training.export.run_onnx import predict_logits
 from training.export.weights import stored_classifier
-from training.plots.save import png
-from training.plots.theme import DARK, LIGHT
 
 pytestmark = pytest.mark.slow
 
@@ -43,10 +40,9 @@ def reports(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> tu
     return measured(pair, pair.mlp, folder / "mlp"), measured(pair, pair.cnn, folder / "cnn")
 
 
-def test_every_condition_is_measured_on_the_exported_graph(
-    pair: PublishedPair, reports: tuple[Robustness, Robustness]
-) -> None:
+def test_every_condition_is_measured_on_the_graph(pair: PublishedPair, reports: tuple[Robustness, Robustness]) -> None:
     report = reports[1]
+    assert Robustness.model_validate_json(report.model_dump_json()) == report
     assert len(report.conditions) == 1 + 5 * len(CORRUPTIONS) + 4 + 5 + 4
     assert len(CORRUPTIONS) == 14
     assert "frost" in report.left_out[0]
@@ -62,7 +58,7 @@ def test_every_condition_is_measured_on_the_exported_graph(
     assert report.clean.accuracy.value == clean_N.mean()
 
 
-def test_flags_confidence_calibration_and_coverage_are_those_of_the_thresholds(
+def test_condition_metrics_use_the_stored_thresholds(
     pair: PublishedPair, reports: tuple[Robustness, Robustness]
 ) -> None:
     condition, calibration = reports[1].named("contrast")[2], pair.cnn.calibration["fp32"]
@@ -77,7 +73,7 @@ def test_flags_confidence_calibration_and_coverage_are_those_of_the_thresholds(
     assert condition.coverage == sets_NK[np.arange(len(subset)), subset.labels_N].mean()
 
 
-def test_means_over_corruptions_leave_out_other_conditions(reports: tuple[Robustness, Robustness]) -> None:
+def test_mean_over_corruptions_leaves_out_other_conditions(reports: tuple[Robustness, Robustness]) -> None:
     report = reports[0]
     rates = [each.flag_rate for name in CORRUPTIONS for each in report.named(name)]
     assert None not in rates
@@ -86,18 +82,14 @@ def test_means_over_corruptions_leave_out_other_conditions(reports: tuple[Robust
     assert report.model_copy(update={"conditions": tuple(older)}).mean_over_corruptions("flag_rate") is None
 
 
-def test_all_test_images_are_used_where_no_count_is_given(pair: PublishedPair, tmp_path: Path) -> None:
+def test_count_none_measures_all_test_images(pair: PublishedPair, tmp_path: Path) -> None:
     whole = measure.measure_robustness(
         pair.mlp, pair.folder(pair.mlp), pair.images, tmp_path / "memory", threads=1, count=None
     )
     assert (whole.data.images, whole.data.seed) == (len(pair.images.dataset.test), None)
 
 
-def test_a_record_survives_json(reports: tuple[Robustness, Robustness]) -> None:
-    assert Robustness.model_validate_json(reports[0].model_dump_json()) == reports[0]
-
-
-def test_means_are_over_images_and_levels(reports: tuple[Robustness, Robustness]) -> None:
+def test_mean_accuracies_are_over_images_and_levels(reports: tuple[Robustness, Robustness]) -> None:
     rows = {row.name: row.accuracy for row in mean_accuracies(reports[0])}
     levels = [level.accuracy.value for level in reports[0].named("pixelate")]
     assert rows["pixelate"].value == pytest.approx(np.mean(levels))
@@ -105,7 +97,7 @@ def test_means_are_over_images_and_levels(reports: tuple[Robustness, Robustness]
     assert rows["all corruptions"].value == pytest.approx(np.mean([each.accuracy.value for each in corruptions]))
 
 
-def test_two_versions_are_compared_image_by_image(reports: tuple[Robustness, Robustness]) -> None:
+def test_compare_robustness_is_paired_by_image(reports: tuple[Robustness, Robustness]) -> None:
     rows = {row.name: row for row in compare_robustness(*reports)}
     for row in rows.values():
         assert row.difference.value == pytest.approx(row.first.value - row.second.value)
@@ -115,13 +107,13 @@ def test_two_versions_are_compared_image_by_image(reports: tuple[Robustness, Rob
     assert rows["fog"].kept_difference.value == pytest.approx(rows["fog"].difference.value - clean)
 
 
-def test_records_of_other_images_are_not_compared(reports: tuple[Robustness, Robustness]) -> None:
+def test_compare_robustness_of_other_images_is_refused(reports: tuple[Robustness, Robustness]) -> None:
     other = reports[1].model_copy(update={"data": reports[1].data.model_copy(update={"digest": "b" * 64})})
     with pytest.raises(DifferentImagesError, match=r"b{64}"):
         compare_robustness(reports[0], other)
 
 
-def test_a_stopped_run_goes_on_where_it_was(
+def test_interrupted_measurement_resumes(
     pair: PublishedPair, reports: tuple[Robustness, Robustness], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(name: str, done: int, _of: int) -> None:
@@ -141,7 +133,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert len(made) == 5 * len(CORRUPTIONS) - 29  # the clean images and 29 corruptions were known
 
 
-def test_the_attack_raises_the_loss_by_one_step_within_the_range(pair: PublishedPair) -> None:
+def test_attack_raises_the_loss_within_one_step(pair: PublishedPair) -> None:
     classifier = stored_classifier(pair.cnn, pair.folder(pair.cnn))
     test = pair.images.dataset.test
     changed_NHWC = attacked(classifier, test.images_NHWC, test.labels_N, 2)
@@ -155,17 +147,10 @@ def test_the_attack_raises_the_loss_by_one_step_within_the_range(pair: Published
     assert losses[1] > losses[0]
 
 
-def test_images_of_other_classes_are_refused(pair: PublishedPair, tmp_path: Path) -> None:
+def test_measuring_images_of_other_classes_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
     dataset = small_dataset()
     renamed = type(dataset)("other", tuple("abcdefghij"), dataset.training, dataset.test, "")
     with pytest.raises(DataError, match="cannot be evaluated on other"):
         measure.measure_robustness(
             pair.mlp, pair.folder(pair.mlp), Images(renamed, split_for(renamed)), tmp_path / "m", threads=1
         )
-
-
-def test_the_figures_can_be_drawn(pair: PublishedPair, reports: tuple[Robustness, Robustness]) -> None:
-    figures = robustness_figures(reports, pair.images.dataset)
-    assert list(figures) == ["levels", "means", "corruptions"]
-    for draw in figures.values():
-        assert png(draw(LIGHT)) != png(draw(DARK))

@@ -5,8 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from core.statistics.intervals import proportion
-from training.analysis.mistakes.patterns import pattern, separation
-from training.analysis.mistakes.properties import edge_density, image_properties, off_centre
+from training.analysis.mistakes.properties import edge_density, image_properties, off_centre, pattern, separation
 
 
 def test_fifths_hold_the_images_in_rising_order() -> None:
@@ -23,7 +22,7 @@ def test_fifths_hold_the_images_in_rising_order() -> None:
     assert found.separation.value == 1
 
 
-def test_a_property_that_says_nothing_has_no_trend() -> None:
+def test_pattern_of_an_unrelated_property_has_no_trend() -> None:
     random = np.random.default_rng(1)
     found = pattern("contrast", random.random(2000), random.random(2000) < 0.3)
     assert found.trend.low < 0 < found.trend.high
@@ -31,19 +30,19 @@ def test_a_property_that_says_nothing_has_no_trend() -> None:
     assert found.separation.low < 0.5 < found.separation.high
 
 
-def test_separation_is_the_area_under_the_roc_curve_also_with_ties() -> None:
+def test_separation_is_the_roc_area_with_ties() -> None:
     random = np.random.default_rng(2)
     values_N, wrong_N = random.integers(0, 6, 200).astype(np.float64), random.random(200) < 0.4
     assert separation(values_N, wrong_N) == pytest.approx(roc_auc_score(wrong_N, values_N))
 
 
-def test_without_mistakes_there_is_nothing_to_separate() -> None:
+def test_pattern_without_mistakes_has_no_separation() -> None:
     found = pattern("edges", np.arange(10.0), np.zeros(10, np.bool_))
     assert found.separation is None
     assert found.trend.value == 0
 
 
-def test_a_ramp_has_its_slope_as_edges_and_each_image_stands_alone() -> None:
+def test_edge_density_of_a_ramp_is_its_slope() -> None:
     ramp_HW = np.tile(np.arange(16) * 10, (16, 1)).astype(np.uint8)
     ramp, plain = (np.repeat(values[None, :, :, None], 3, axis=-1) for values in (ramp_HW, np.full_like(ramp_HW, 90)))
     # 14 of 16 columns see the whole slope, the two at the border half of it

@@ -4,8 +4,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from core.errors import ConfigurationError
 from core.recipes import RECIPES, RecipeConfig, recipe_config
 from training.networks import build_classifier
-from training.tuning.families import space_for
-from training.tuning.space import Space, require_inside
+from training.tuning.space import Space, require_inside, space_for
 
 PART = dict.fromkeys(("activation", "dropout", "width", "depth", "whitening", "identity"), "network") | dict.fromkeys(
     ("translate", "rotate", "stretch", "cutout", "mixup", "alternate", "outliers"), "augmentation"
@@ -25,7 +24,7 @@ def test_the_baseline_is_the_recipe_itself(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
-def test_every_end_of_every_dimension_is_a_network_that_differs_there_alone(recipe: str) -> None:
+def test_each_dimension_changes_only_its_settings(recipe: str) -> None:
     config = recipe_config(recipe)
     space = space_for(config)
     for name, dimension in space.dimensions.items():
@@ -61,7 +60,7 @@ def test_the_plan_changes_one_named_choice_at_a_time() -> None:
     ]
 
 
-def test_the_plan_leaves_out_each_part_of_a_whitened_network_and_adds_the_one_it_lacks() -> None:
+def test_plan_varies_each_part_of_a_whitened_network() -> None:
     space = space_for(recipe_config("cnn_fast"))
     assert [space.changes(point) for point in space.planned()[8:]] == [
         {"whitening": False},
@@ -73,7 +72,7 @@ def test_the_plan_leaves_out_each_part_of_a_whitened_network_and_adds_the_one_it
     assert not space_for(recipe_config("cnn_baseline")).dimensions.keys() & {"whitening", "identity", "alternate"}
 
 
-def test_a_point_is_planned_be_it_that_an_older_release_searched_less() -> None:
+def test_is_planned_accepts_points_of_older_journals() -> None:
     space = space_for(recipe_config("mlp_labels"))
     for point in space.planned():
         assert space.is_planned(point)
@@ -82,7 +81,7 @@ def test_a_point_is_planned_be_it_that_an_older_release_searched_less() -> None:
     assert not space.is_planned({**space.baseline, "activation": "relu", "loss": "mse"})
 
 
-def test_another_optimizer_brings_its_own_rates_and_the_loss_its_labels() -> None:
+def test_optimizer_and_loss_bring_their_settings() -> None:
     config = recipe_config("mlp_labels")
     space = space_for(config)
     sgd = space.config({**space.baseline, "optimizer": "sgd", "rate": 2.0, "weight_decay": 3.0}).optimization

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.analysis.interpret.control import DRAWS, curves_against_moved, moved
-from training.analysis.interpret.removal import area, removal_curves
+from training.analysis.interpret.removal import DRAWS, area, blurred, curves_against_moved, moved, removal_curves
 
 SIDE = 16
 
 
-def test_a_moved_map_keeps_its_values_and_its_spectrum() -> None:
+def test_moved_keeps_values_and_spectrum() -> None:
     maps_NHW = np.random.default_rng(0).normal(size=(12, 6, 8)).cumsum(axis=2)
     elsewhere_NHW = moved(maps_NHW, np.random.default_rng(1))
     for before_HW, after_HW in zip(maps_NHW, elsewhere_NHW, strict=True):
@@ -19,7 +18,7 @@ def test_a_moved_map_keeps_its_values_and_its_spectrum() -> None:
     np.testing.assert_array_equal(elsewhere_NHW, moved(maps_NHW, np.random.default_rng(1)))
 
 
-def test_maps_are_moved_by_steps_of_their_own_and_every_second_is_turned() -> None:
+def test_moved_draws_shift_and_rotation_per_map() -> None:
     one_NHW = np.zeros((200, 5, 7))
     one_NHW[:, 0, 0], one_NHW[:, 0, 1] = 2, 1  # the lesser to the right of the greater, unless it is turned
     elsewhere_NHW = moved(one_NHW, np.random.default_rng(0))
@@ -43,7 +42,7 @@ def bumps(images: int, *, center: float) -> np.ndarray:
     return np.tile(np.exp(-(places[:, None] ** 2 + places**2) / 18), (images, 1, 1))
 
 
-def test_a_coarse_map_in_the_right_place_wins_where_noise_hurts_more_than_any_loss() -> None:
+def test_moved_baseline_is_fair_to_coarse_maps() -> None:
     images_NHWC, black_NHWC = np.ones((30, SIDE, SIDE, 3), np.float32), np.zeros((30, SIDE, SIDE, 3), np.float32)
     right_NHW, wrong_NHW = bumps(30, center=5.5), bumps(30, center=12.5)
     own_NS, moved_NS = curves_against_moved(patch_unless_rough, images_NHWC, black_NHWC, right_NHW, seed=0)
@@ -55,7 +54,7 @@ def test_a_coarse_map_in_the_right_place_wins_where_noise_hurts_more_than_any_lo
     assert (area(moved_NS) - area(own_NS)).mean() < 0
 
 
-def test_whole_and_empty_images_are_shown_once_for_all_orders() -> None:
+def test_curves_share_start_and_end_images() -> None:
     start_NHWC, end_NHWC = np.ones((2, 4, 4, 3), np.float32), np.zeros((2, 4, 4, 3), np.float32)
     shown: list[float] = []
 
@@ -69,3 +68,23 @@ def test_whole_and_empty_images_are_shown_once_for_all_orders() -> None:
     assert len(shown) == 2 + 15 * (1 + DRAWS)
     np.testing.assert_allclose(own_NS[0], np.linspace(1, 0, 17))
     np.testing.assert_allclose(moved_NS, own_NS)
+
+
+def test_removal_curves_follow_the_order_of_the_map() -> None:
+    start_NHWC, end_NHWC = np.zeros((1, 2, 2, 3), np.float32), np.ones((1, 2, 2, 3), np.float32)
+    map_NHW = np.array([[[0.1, 0.9], [0.5, 0.2]]])
+    seen: list[list[float]] = []
+
+    def probability(pixels_NHWC: np.ndarray) -> np.ndarray:
+        seen.append(pixels_NHWC[0, :, :, 0].ravel().tolist())
+        return np.asarray(pixels_NHWC.mean(axis=(1, 2, 3)), np.float64)
+
+    (curve_NS,) = removal_curves(probability, start_NHWC, end_NHWC, [map_NHW], steps=4)
+    assert seen == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
+    np.testing.assert_allclose(curve_NS, [[0, 0.25, 0.5, 0.75, 1]])
+    np.testing.assert_allclose(area(curve_NS), [0.5])
+
+
+def test_blurred_keeps_a_uniform_image() -> None:
+    plain_NHWC = np.full((1, 16, 16, 3), 0.25, np.float32)
+    np.testing.assert_allclose(blurred(plain_NHWC), plain_NHWC, rtol=1e-6)
