@@ -35,12 +35,12 @@ def score(
     *,
     calibration_images: int,
 ) -> Scores:
-    """Compute all scores. Accuracies have Wilson intervals, the other scores bootstrap intervals over images.
+    """Scores of logits float32 [N, K]. Accuracies have Wilson intervals, other scores bootstrap intervals over images.
 
     Args:
         logits_NK: float32 [N, K].
         labels_N: int64 [N], true classes.
-        class_names: K class names, for the per-class scores.
+        class_names: K class names.
         calibration: temperature and thresholds of the graph.
         calibration_images: number of holdout images that the calibration was fitted on.
     """
@@ -54,8 +54,8 @@ def score(
     support_K = confusion_KK.sum(axis=1)
     top2 = top_k_accuracy_score(labels_N, probabilities_NK, k=2, labels=range(classes)) if classes > 2 else 1.0
     return Scores(
-        accuracy=_proportion(int((predicted_N == labels_N).sum()), len(labels_N)),
-        top2_accuracy=_proportion(round(float(top2) * len(labels_N)), len(labels_N)),
+        accuracy=proportion(int((predicted_N == labels_N).sum()), len(labels_N)),
+        top2_accuracy=proportion(round(float(top2) * len(labels_N)), len(labels_N)),
         macro=_averaged(points_3K, resampled_B3K, np.full(classes, 1.0 / classes)),
         weighted=_averaged(points_3K, resampled_B3K, support_K / support_K.sum()),
         per_class=tuple(
@@ -89,7 +89,7 @@ def _prediction_sets(
     sizes_N = members_NK.sum(axis=1)
     return PredictionSets(
         target=calibration.coverage,
-        coverage=_proportion(covered, len(labels_N)),
+        coverage=proportion(covered, len(labels_N)),
         mean_size=float(sizes_N.mean()),
         singletons=float((sizes_N == 1).mean()),
         band=coverage_band(len(labels_N), calibration_images, calibration.coverage),
@@ -125,6 +125,7 @@ def _estimate(value: float, resampled_B: Floats) -> ConfidenceInterval:
     return ConfidenceInterval(value=float(value), low=float(low), high=float(high))
 
 
-def _proportion(successes: int, trials: int) -> ConfidenceInterval:
+def proportion(successes: int, trials: int) -> ConfidenceInterval:
+    """Share of successes with its 95 % Wilson interval."""
     low, high = wilson_interval(successes, trials)
     return ConfidenceInterval(value=successes / trials, low=low, high=high)

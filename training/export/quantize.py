@@ -1,4 +1,4 @@
-"""Static int8 quantization of a model, with activation ranges calibrated on training images.
+"""Static int8 quantization with activation ranges from training images, and the acceptance test of the result.
 
 The graph is in QDQ form, which onnxruntime fuses into integer kernels: convolutions with batch normalization and ReLU,
 pooling and hidden dense layers run on integers. The table compares alternatives on the baseline networks and the 5,000
@@ -27,19 +27,22 @@ sums. Emulating such a CPU (AVX2 only) with 1,000 images, 7-bit weights give ide
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# Must come before onnxruntime, which reads environment variables set by this module on its first import.
-import core.repository.onnx_session  # noqa: F401
-
-# isort: split
 import numpy as np
 import numpy.typing as npt
 import onnx
+
+# Before onnxruntime, because it sets environment variables that onnxruntime reads on its first import.
+from core.repository.onnx_session import open_session
+
+# isort: split
 from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, quantize_static
 
-from core.repository.manifest import GRAPHS
+from core.repository.manifest import GRAPHS, Precision, QuantizationRecord
+from core.statistics.comparison import compare_paired
 from training.data.split_dataset import Images
 
 METHOD = (
@@ -50,6 +53,12 @@ _WHITENING = "network.whitening."
 """Prefix of the names of the whitening layer's weights."""
 _SAMPLE = 1_024
 _BATCH = 64
+MIN_SPEEDUP = 1.5
+"""Smallest accepted speed-up over float32, for one image and for 32."""
+MAX_LOSS = 0.005
+"""Largest accepted loss of holdout accuracy, compared with the lower end of the 95 % interval of the difference."""
+_TIMED_RUNS = 30
+_WARMUP_RUNS = 3
 
 
 class _Batches:
@@ -113,3 +122,48 @@ def _drop_unused_domains(path: Path) -> None:
     del graph.opset_import[:]
     graph.opset_import.extend(kept)
     onnx.save(graph, path)
+
+
+def accept_int8(
+    graphs: Mapping[Precision, Path],
+    logits: Mapping[Precision, npt.NDArray[np.float32]],
+    labels_N: npt.NDArray[np.int64],
+    images_NHWC: npt.NDArray[np.uint8],
+) -> QuantizationRecord:
+    """Compare the int8 graph with the float32 graph: accuracy on the holdout, speed on this machine.
+
+    Args:
+        graphs: files of both graphs.
+        logits: float32 [N, K], logits of both graphs on the holdout.
+        labels_N: int64 [N], true classes of the holdout.
+        images_NHWC: uint8 [M, H, W, 3], images of the range calibration; both graphs are timed on the first 32.
+    """
+    difference = compare_paired(labels_N, logits["int8"].argmax(axis=1), logits["fp32"].argmax(axis=1)).difference
+    speedups = {size: measure_speedup(graphs, images_NHWC[:size]) for size in (1, 32)}
+    reasons = []
+    if min(speedups.values()) < MIN_SPEEDUP:
+        reasons.append(f"less than {MIN_SPEEDUP} times as fast as float32")
+    if difference.low <= -MAX_LOSS:
+        reasons.append(f"not shown to lose less than {MAX_LOSS * 100:g} points of accuracy")
+    return QuantizationRecord(
+        method=METHOD,
+        calibration_images=len(images_NHWC),
+        speedup_batch_1=speedups[1],
+        speedup_batch_32=speedups[32],
+        holdout_difference=difference,
+        published=not reasons,
+        verdict=" and ".join(reasons) or "faster and not inferior",
+    )
+
+
+def measure_speedup(graphs: Mapping[Precision, Path], images_NHWC: npt.NDArray[np.uint8]) -> float:
+    """Median float32 time divided by median int8 time, for one batch on one thread, in alternating runs."""
+    sessions = {precision: open_session(path, threads=1) for precision, path in graphs.items()}
+    seconds: dict[Precision, list[float]] = {precision: [] for precision in graphs}
+    for _ in range(_WARMUP_RUNS + _TIMED_RUNS):
+        for precision, session in sessions.items():
+            started = time.perf_counter()
+            session.run(["logits"], {"images": images_NHWC})
+            seconds[precision].append(time.perf_counter() - started)
+    medians = {precision: float(np.median(times[_WARMUP_RUNS:])) for precision, times in seconds.items()}
+    return medians["fp32"] / medians["int8"]

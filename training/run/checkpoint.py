@@ -66,11 +66,6 @@ class Checkpoint:
     torch_version: str
     hints: dict[str, torch.Tensor] | None
 
-    @property
-    def finished(self) -> bool:
-        """True if all epochs are done."""
-        return len(self.history) >= self.config.epochs
-
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write `folder`/checkpoint.pt atomically: a kill or a full disk leaves the previous checkpoint intact.

@@ -48,16 +48,13 @@ def test_load_cifar10_returns_the_stored_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", FOLDER_NAME, "cifar copy"])
-def test_data_dir_may_be_the_folder_or_its_parent(tmp_path: Path, name: str) -> None:
+def test_data_dir_may_be_the_folder_or_its_parent(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write_cifar_files(tmp_path / name)
     given = tmp_path if name == FOLDER_NAME else tmp_path / name
-    assert load_cifar10(given, files=files).digest == load_cifar10(tmp_path / name, files=files).digest
-
-
-def test_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = write_cifar_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    assert len(load_cifar10(Path(), files=files).training) == 200
+    digest = load_cifar10(given, files=files).digest
+    assert digest == load_cifar10(tmp_path / name, files=files).digest
+    monkeypatch.chdir(tmp_path / name)
+    assert digest == load_cifar10(Path(), files=files).digest
 
 
 def test_data_dir_argument_overrides_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,14 +88,6 @@ def test_one_changed_byte_is_noticed(tmp_path: Path, name: str, offset: int) -> 
     content[offset] ^= 1
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=f"{name} is damaged .its md5 is {hashlib.md5(content).hexdigest()}"):
-        load_cifar10(tmp_path, files=files)
-
-
-def test_a_truncated_file_is_noticed(tmp_path: Path) -> None:
-    files = write_cifar_files(tmp_path)
-    path = tmp_path / "data_batch_3"
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="data_batch_3 is damaged"):
         load_cifar10(tmp_path, files=files)
 
 

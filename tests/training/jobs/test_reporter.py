@@ -4,8 +4,7 @@ import pytest
 
 from core.jobs.events import Epoch, FitStarted, Note, Permit, Progress, Stage
 from training.jobs.reporter import EventReporter
-from training.jobs.termination import JobCancelledError
-from training.jobs.worker_channel import WorkerChannel
+from training.jobs.worker_channel import JobCancelledError, WorkerChannel
 from training.run.checkpoint import EpochRecord
 
 

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
-from training.networks import Classifier, build_classifier
-from training.networks.init import initialize, whiten
+from training.networks import Classifier, build_classifier, initialize, whiten
 from training.networks.whitened import Block, Whitening, freeze_whitening_bias, pool_first
 
 CONFIG = CNNNetwork(design="whitened", channels=(32, 40), convolutions=3, residual=True, hidden=())
