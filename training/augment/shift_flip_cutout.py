@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
-from training.augment.tensor_fields import TensorFields
 
 
 @dataclass(frozen=True)
-class ShiftFlip(TensorFields):
+class ShiftFlip:
     """Parameters of random shift (crop from a padded image) and horizontal flip, one per image.
 
     Attributes:
@@ -76,7 +75,7 @@ def _reflected(length: int, reach: int, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Cutout(TensorFields):
+class Cutout:
     """Parameters of cutout: one square per image that is filled with a color (DeVries & Taylor 2017).
 
     The center is uniform in the image, so that the square may extend over an edge.

@@ -5,7 +5,8 @@ Parameters are drawn first and applied later, so that a teacher and its student 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,6 @@ from training.augment.shift_flip_cutout import (
     draw_mixup_shares,
     draw_shift_flip,
 )
-from training.augment.tensor_fields import TensorFields
 from training.augment.warp import Warps, draw_warps, warp
 from training.run.rng import generator
 
@@ -31,7 +31,7 @@ _ROUND = 7_340_033
 
 
 @dataclass(frozen=True)
-class Transforms(TensorFields):
+class Transforms:
     """Transform parameters of N images, applied in the order of the attributes.
 
     Attributes:
@@ -49,6 +49,11 @@ class Transforms(TensorFields):
     partner_N: Tensor | None
     share_N: Tensor | None
     boxes: CutMixBoxes | None = None
+
+    def to(self, device: torch.device) -> Transforms:
+        """Copy with all tensors on another device."""
+        moved: Transforms = _moved(self, device)
+        return moved
 
     def views(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
         """Apply all transforms except mixup.
@@ -126,6 +131,14 @@ class Transforms(TensorFields):
             return onehot_NK[index_M]
         kept_M1 = self.boxes.kept_N[index_M, None]
         return torch.lerp(onehot_NK[self.partner_N[index_M]], onehot_NK[index_M], kept_M1)
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _moved(getattr(value, field.name), device) for field in fields(value)})
+    return value
 
 
 def draw_transforms(

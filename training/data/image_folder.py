@@ -133,10 +133,12 @@ def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_
     skipped: list[tuple[str, str]] = []
     last = time.monotonic()
 
+    def decode(job: tuple[str, ImageFile]) -> _DecodedImage | str:
+        return _decode_file(*job, fit)
+
+    # Pillow releases the GIL while it decodes and resizes.
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
-        for number, (job, result) in enumerate(
-            zip(jobs, threads.map(lambda job: _decode_file(*job, fit), jobs), strict=True), start=1
-        ):
+        for number, (job, result) in enumerate(zip(jobs, threads.map(decode, jobs), strict=True), start=1):
             if isinstance(result, str):
                 skipped.append((shown(f"{job[0]}/{job[1].path.name}"), result))
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
+from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
@@ -49,7 +49,7 @@ def score(
     predicted_N = probabilities_NK.argmax(axis=1)
     onehot_NK = one_hot(labels_N, classes)
     confusion_KK = confusion_matrix(labels_N, predicted_N, labels=range(classes)).astype(np.int64)
-    points_3K = _points(labels_N, predicted_N, classes)
+    points_3K = _measures(confusion_KK[None])[0]
     resampled_B3K = _measures(bootstrap_confusion(confusion_KK))
     support_K = confusion_KK.sum(axis=1)
     top2 = top_k_accuracy_score(labels_N, probabilities_NK, k=2, labels=range(classes)) if classes > 2 else 1.0
@@ -97,14 +97,8 @@ def _prediction_sets(
     )
 
 
-def _points(labels_N: npt.NDArray[np.int64], predicted_N: npt.NDArray[np.int64], classes: int) -> Floats:
-    """Precision, recall and F1 per class, float64 [3, K]; precision is 0 for a class that is never predicted."""
-    values = precision_recall_fscore_support(labels_N, predicted_N, labels=range(classes), zero_division=0)
-    return np.stack(values[:3]).astype(np.float64)
-
-
 def _measures(confusion_BKK: npt.NDArray[np.int64]) -> Floats:
-    """Precision, recall and F1 per class of B resampled confusion matrices, float64 [B, 3, K]."""
+    """Precision, recall and F1 per class, float64 [B, 3, K]; precision is 0 for a class that is never predicted."""
     correct_BK = np.diagonal(confusion_BKK, axis1=1, axis2=2).astype(np.float64)
     predicted_BK, true_BK = confusion_BKK.sum(axis=1), confusion_BKK.sum(axis=2)
     precision_BK = correct_BK / np.maximum(predicted_BK, 1)

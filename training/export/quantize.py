@@ -1,27 +1,10 @@
 """Static int8 quantization with activation ranges from training images, and the acceptance test of the result.
 
 The graph is in QDQ form, which onnxruntime fuses into integer kernels: convolutions with batch normalization and ReLU,
-pooling and hidden dense layers run on integers. The table compares alternatives on the baseline networks and the 5,000
-validation images: share of predictions equal to float32, and mean KL(float32 || int8) in thousandths of a nat. The
-accuracy changes by 0.1 to 0.2 points in every row, which 5,000 images cannot distinguish.
-
-| variant | cnn | mlp | remarks |
-|---|---|---|---|
-| this module | 99.62 %, 0.32 | 99.02 %, 0.38 | 2.8 to 4.6 times as fast as float32 |
-| weights in 8 bits | 99.60 %, 0.28 | 99.06 %, 0.28 | wrong on CPUs without VNNI, see below |
-| per-tensor weight scales | 99.10 %, 1.90 | 98.56 %, 0.62 | not faster |
-| last layer in int8 | 99.60 %, 0.38 | 97.24 %, 0.97 | not faster; logits have 256 steps: 219 ties for the mlp |
-| first layer in float32 | 99.58 %, 0.26 | 98.64 %, 0.32 | no speed-up of the mlp, where this layer dominates |
-| ranges from 128 images | 99.56 %, 3.12 | 98.80 %, 0.32 | clips rare large activations; 4,096 are no better |
-| ranges at the 99.99th percentile | 99.42 %, 6.32 | 98.94 %, 0.31 | clips too; by entropy: 0.74 and 0.54 |
-| symmetric int8 activations | 99.32 %, 0.68 | 98.28 %, 0.93 | a fifth slower; asymmetric int8 equals uint8 |
-
-A whitening layer stays in float32, because the ranges of its channels differ by orders of magnitude. With the network
-of cnn_best and 1,500 training images: 99.93 %, 0.35 and 771 images/s on one thread, instead of 99.87 %, 0.53 and 741.
-
-Weights use 7 of 8 bits. On a CPU without VNNI, products of uint8 activations and 8-bit weights saturate the 16-bit
-sums. Emulating such a CPU (AVX2 only) with 1,000 images, 7-bit weights give identical logits; 8-bit weights change
-3.8 % of the predictions of the cnn and 4.4 % of those of the mlp.
+pooling and hidden dense layers run on integers. The last layer stays in float32, because quantized logits have only 256
+steps and tie. A whitening layer does too, because the ranges of its channels differ by orders of magnitude. Weights use
+7 of 8 bits, because products of uint8 activations and 8-bit weights saturate the 16-bit sums of a CPU without VNNI.
+docs/lab-notes.md compares the alternatives.
 """
 
 from __future__ import annotations

@@ -117,6 +117,7 @@ def _band(scores: Scores) -> str:
 
 
 def _corrupted(manifest: Manifest) -> str:
+    """Accuracy and flag rate on corrupted holdout images."""
     accuracy, flags = manifest.metrics.corrupted_accuracy, manifest.metrics.corrupted_flag_rate
     if accuracy is None or flags is None:
         return "not measured"

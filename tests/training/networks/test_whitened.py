@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
+from tests.training.export.gradients.networks import shaken
 from training.networks import Classifier, build_classifier, initialize, whiten
 from training.networks.whitened import Block, Whitening, freeze_whitening_bias, pool_first
 
@@ -27,17 +28,6 @@ def smooth_images(n: int = 40, side: int = 32) -> Tensor:
     coarse = torch.rand(n, 3, side // 4, side // 4, generator=draw(5))
     smooth = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
     return (smooth.permute(0, 2, 3, 1) * 255).to(torch.uint8)
-
-
-def lived_in(network: nn.Module) -> nn.Module:
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            nn.init.normal_(module.bias, generator=draw(1))
-            nn.init.normal_(module.running_mean, generator=draw(2))
-            nn.init.uniform_(module.running_var, 0.5, 2.0, generator=draw(3))
-    return network
 
 
 def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() -> None:
@@ -125,7 +115,7 @@ def test_identity_block_passes_its_input_on() -> None:
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "tanh"])
 def test_pooling_first_or_last_is_the_same_function(activation: str) -> None:
     config = CNNNetwork.model_validate(CONFIG.model_dump() | {"activation": activation})
-    evaluated = lived_in(classifier(config)).eval()
+    evaluated = shaken(classifier(config), seed=0)
     pooled_first = copy.deepcopy(evaluated)
     in_training = copy.deepcopy(evaluated)
     for module in in_training.modules():
@@ -138,7 +128,7 @@ def test_pooling_first_or_last_is_the_same_function(activation: str) -> None:
 
 
 def test_residual_is_the_output_of_the_first_convolution() -> None:
-    with_residual = lived_in(classifier())
+    with_residual = shaken(classifier(), seed=0)
     without = classifier(CNNNetwork.model_validate(CONFIG.model_dump() | {"residual": False}))
     without.load_state_dict(with_residual.state_dict())
     pixels = torch.rand(3, 32, 32, 3, generator=draw())
