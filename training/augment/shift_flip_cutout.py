@@ -34,13 +34,9 @@ class ShiftFlip:
 def draw_shift_flip(
     count: int, config: Augmentation, generator: torch.Generator, mirrored_N: Tensor | None = None
 ) -> ShiftFlip:
-    """Draw shifts of up to `config.translate` pixels and flips with probability 1/2.
+    """Draw shifts of up to `config.translate` pixels and flips with probability 1/2 for `count` images.
 
-    Args:
-        count: number of images, N.
-        config: augmentation settings.
-        generator: random generator.
-        mirrored_N: bool [N], images to flip; None to draw them.
+    `mirrored_N`, bool [N], are the images to flip if they are not drawn.
     """
     device = generator.device
     top_N = left_N = torch.zeros(count, dtype=torch.int64, device=device)

@@ -50,13 +50,9 @@ class Split:
 
 
 def make_split(labels_N: npt.NDArray[np.int64], *, validation: int, holdout: int, seed: int) -> Split:
-    """Draw a stratified split: class proportions in each part are those of all images, to within one image.
+    """Draw a stratified split of labels int64 [N]: the classes have the same shares in each part, to within one image.
 
-    Args:
-        labels_N: int64 [N], from 0.
-        validation: number of validation images.
-        holdout: number of holdout images; the remaining images are the train part.
-        seed: seed of the random generator.
+    `validation` and `holdout` are numbers of images; the remaining ones are the train part.
 
     Raises:
         DataError: the train part would be empty.

@@ -119,16 +119,9 @@ def score_graph(
     calibration_images: int,
     threads: int,
 ) -> Scores:
-    """Scores of a graph on the test images, including out-of-distribution detection.
+    """Scores of a graph with the logits float32 [N, K] on the test images, including out-of-distribution detection.
 
-    Args:
-        graph: graph file of one precision.
-        logits_NK: float32 [N, K], its logits on the test images.
-        images: the data set.
-        ood: result of `ood_images`.
-        calibration: calibration of this precision.
-        calibration_images: number of holdout images that the calibration was fitted on.
-        threads: onnxruntime threads.
+    `ood` is the result of `ood_images`. The calibration was fitted on `calibration_images` holdout images.
     """
     dataset = images.dataset
     scores = score(

@@ -30,7 +30,7 @@ def save_weights(classifier: Classifier, folder: Path) -> Path:
     """Write all parameters and buffers to `folder`/weights.safetensors under their torch names.
 
     Raises:
-        OSError: the file cannot be written. (safetensors' `save_file` raises another error type.)
+        OSError: the file cannot be written.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous()
@@ -38,7 +38,7 @@ def save_weights(classifier: Classifier, folder: Path) -> Path:
         if not name.endswith("num_batches_tracked")  # a step counter, unused after training
     }
     path = folder / WEIGHTS_NAME
-    path.write_bytes(save(tensors, metadata={"format": "pt"}))
+    path.write_bytes(save(tensors, metadata={"format": "pt"}))  # `save_file` raises no OSError
     return path
 
 

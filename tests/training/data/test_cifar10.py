@@ -118,7 +118,7 @@ def test_a_malicious_pickle_is_never_executed(tmp_path: Path, name: str) -> None
     assert proof.is_dir()
 
 
-def test_nothing_is_unpickled_before_every_file_was_checked(tmp_path: Path) -> None:
+def test_all_files_are_checked_before_unpickling(tmp_path: Path) -> None:
     files = dict(write_cifar_files(tmp_path))
     proof = tmp_path / "executed"
     files["data_batch_1"] = write_pickle(tmp_path / "data_batch_1", _Malicious(proof))
@@ -195,7 +195,7 @@ def test_download_replaces_a_damaged_file_in_home(tmp_path: Path, published: Pub
     assert load_cifar10(download=True, files=published.files).digest == published.digest
 
 
-def test_a_folder_that_the_user_named_is_never_downloaded_into(tmp_path: Path, published: Published) -> None:
+def test_download_never_writes_to_a_given_folder(tmp_path: Path, published: Published) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     with pytest.raises(DataError, match="data_batch_1 is missing"):
@@ -204,7 +204,7 @@ def test_a_folder_that_the_user_named_is_never_downloaded_into(tmp_path: Path, p
 
 
 @pytest.mark.parametrize("damage", ["absent", "changed"])
-def test_a_failed_download_says_what_to_do(published: Published, damage: str) -> None:
+def test_failed_download_says_what_to_do(published: Published, damage: str) -> None:
     if damage == "absent":
         published.archive.unlink()
     else:

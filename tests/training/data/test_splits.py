@@ -21,13 +21,13 @@ def assert_divides(split: Split, images: int) -> None:
         assert (np.diff(part) > 0).all()
 
 
-def test_the_stored_split_divides_every_training_image() -> None:
+def test_stored_split_divides_every_training_image() -> None:
     split = read_cifar10_split()[0]
     assert [len(part) for part in parts(split)] == [40_000, 5_000, 5_000]
     assert_divides(split, 50_000)
 
 
-def test_the_stored_split_is_the_one_that_models_were_made_with() -> None:
+def test_stored_split_has_the_published_digest() -> None:
     assert read_cifar10_split()[0].digest == "6bfea578f209051951a1d21b617413b82cc6ddc638c26304b7b122ae5d5beed2"
 
 
@@ -56,7 +56,7 @@ def test_equal_classes_are_divided_equally() -> None:
     assert set(np.bincount(labels[split.train]) + np.bincount(labels[split.holdout])) == {44, 45}
 
 
-def test_a_seed_always_draws_the_same_and_another_seed_another() -> None:
+def test_split_depends_on_the_seed_only() -> None:
     labels = np.tile(np.arange(4), 100)
     first, again, other = (make_split(labels, validation=40, holdout=40, seed=seed) for seed in (1, 1, 2))
     assert first.digest == again.digest

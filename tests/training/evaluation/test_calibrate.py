@@ -45,7 +45,7 @@ def drawn(images: int, shift_K: np.ndarray = SHIFT_K) -> tuple[np.ndarray, np.nd
 
 
 class TestDecide:
-    def test_biases_that_help_are_kept_and_are_those_of_the_whole_holdout(self) -> None:
+    def test_helpful_biases_are_kept_and_fitted_on_all_images(self) -> None:
         logits_NK, labels_N = drawn(3_000)
         record = decide(logits_NK, labels_N)
         assert record.kept
@@ -57,24 +57,24 @@ class TestDecide:
         truth = log_loss(softmax(logits_NK + SHIFT_K), np.eye(5)[labels_N])
         assert record.log_loss_with == pytest.approx(truth, abs=0.005)
 
-    def test_biases_of_chance_alone_are_not(self) -> None:
+    def test_biases_without_effect_are_dropped(self) -> None:
         record = decide(*drawn(3_000, np.zeros(5)))
         assert not record.kept
         assert record.biases == ()
         assert record.least_fall < 0
         assert record.log_loss_with == pytest.approx(record.log_loss_without, abs=0.002)
 
-    def test_a_small_fall_that_may_be_chance_is_not_enough(self) -> None:
+    def test_insignificant_decrease_drops_the_biases(self) -> None:
         record = decide(*drawn(150, np.array([0.2, -0.2, 0.1, -0.1, 0.0])))
         assert record.log_loss_with < record.log_loss_without
         assert not record.kept
 
-    def test_a_few_images_all_answered_right_are_no_reason(self) -> None:
+    def test_few_correct_images_give_no_biases(self) -> None:
         labels_N = np.arange(20) % 5
         assert not decide((8 * np.eye(5)[labels_N]).astype(np.float32), labels_N).kept
 
 
-def test_folds_divide_every_class_and_the_whole_evenly() -> None:
+def test_folds_are_balanced_in_total_and_per_class() -> None:
     labels_N = np.repeat([0, 1, 2], [50, 23, 4])
     fold_N = stratified_folds(labels_N, 5, seed=0)
     for part in (fold_N, *(fold_N[labels_N == k] for k in range(3))):
@@ -107,7 +107,7 @@ def test_biases_shift_the_logits_of_a_copy(images: Images, kind: str) -> None:
     np.testing.assert_array_equal(network_logits(classifier, pictures), before_NK)
 
 
-def test_a_network_without_a_last_bias_is_refused() -> None:
+def test_network_without_a_last_bias_is_refused() -> None:
     ends_otherwise = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.ReLU()), (0, 0, 0), (1, 1, 1))
     with pytest.raises(ExportError, match=r"dense layer of 3 units.*not with ReLU"):
         with_biases(ends_otherwise, (0.1, 0.1, -0.2))

@@ -9,7 +9,7 @@ from core.images.tta_views import averaged, views
 from core.repository.manifest import GRAPHS, Precision
 from core.statistics.calibration import softmax
 from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import small_fit, small_images, small_recipe
+from tests.support.training_runs import small_fit, small_recipe
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate
@@ -18,11 +18,6 @@ from training.evaluation.scores import score
 from training.export.run_onnx import predict_logits
 from training.export.to_onnx import export_model
 from training.networks import Classifier
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.slow
 KINDS = ("mlp", "cnn")
 
 
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
-
-
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained float32 graph and its int8 variant in one folder."""

@@ -12,7 +12,7 @@ from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_transforms
 from training.data.split_dataset import Images
@@ -28,11 +28,6 @@ pytestmark = pytest.mark.slow
 Trained = tuple[ModelRepository, Manifest]
 
 ORANGE = torch.tensor([200, 110, 40], dtype=torch.uint8)
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
 
 
 @pytest.fixture(scope="module")

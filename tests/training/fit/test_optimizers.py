@@ -85,7 +85,7 @@ def one_step(weight: Tensor, gradient: Tensor, **group: Any) -> Tensor:
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (6, 20), (20, 6)])
-def test_singular_values_come_out_near_one_and_singular_vectors_stay(shape: tuple[int, int]) -> None:
+def test_orthogonalized_has_singular_values_near_one(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=draw())
     result = orthogonalized(matrix).float()
     values = torch.linalg.svdvals(result)
@@ -97,13 +97,13 @@ def test_singular_values_come_out_near_one_and_singular_vectors_stay(shape: tupl
     assert float((between - between.diag().diag()).abs().max()) < 0.05  # bfloat16
 
 
-def test_a_step_does_not_depend_on_the_size_of_the_gradient() -> None:
+def test_muon_step_ignores_the_gradient_scale() -> None:
     weight, gradient = torch.randn(4, 9, generator=draw()), torch.randn(4, 9, generator=draw(1))
     small, large = (one_step(weight, gradient * factor, matrices=True) for factor in (1e-3, 1e3))
     assert torch.allclose(small, large, atol=2e-3)
 
 
-def test_filters_are_rescaled_to_unit_length() -> None:
+def test_muon_rescales_filters_to_unit_length() -> None:
     weight, gradient = 50 * torch.randn(8, 4, 3, 3, generator=draw()), torch.randn(8, 4, 3, 3, generator=draw(1))
     unit = weight * 8**0.5 / weight.norm()
     moved = one_step(weight, gradient, matrices=True) - unit
@@ -112,12 +112,12 @@ def test_filters_are_rescaled_to_unit_length() -> None:
     assert float((moved * gradient).sum()) < 0
 
 
-def test_with_weight_decay_the_scale_is_free() -> None:
+def test_weight_decay_disables_rescaling() -> None:
     weight, gradient = torch.randn(6, 6, generator=draw()), torch.zeros(6, 6)
     assert torch.allclose(one_step(weight, gradient, matrices=True, weight_decay=0.5), 0.95 * weight)
 
 
-def test_momentum_continues_a_step() -> None:
+def test_muon_momentum_continues_a_step() -> None:
     parameter = nn.Parameter(torch.randn(5, 5, generator=draw()))
     optimizer = Muon([{"params": [parameter], "lr": 0.1, "matrices": True, "momentum": 0.9}])
     parameter.grad = torch.randn(5, 5, generator=draw(1))
@@ -128,7 +128,7 @@ def test_momentum_continues_a_step() -> None:
     assert float((parameter.detach() - before).norm()) > 0.05
 
 
-def test_vectors_follow_adamw() -> None:
+def test_muon_vectors_follow_adamw() -> None:
     start = torch.randn(7, generator=draw())
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
     muon = Muon([{"params": [ours], "lr": 0.01, "momentum": 0.8, "weight_decay": 0.1}])
@@ -140,13 +140,13 @@ def test_vectors_follow_adamw() -> None:
     assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_parameters_without_a_gradient_are_unchanged() -> None:
+def test_muon_keeps_parameters_without_gradient() -> None:
     parameter = nn.Parameter(torch.ones(3, 3))
     Muon([{"params": [parameter], "lr": 0.1, "matrices": True}]).step()
     assert torch.equal(parameter, torch.ones(3, 3))
 
 
-def test_a_matrix_of_zeros_takes_a_finite_step() -> None:
+def test_muon_step_of_a_zero_matrix_is_finite() -> None:
     gradient = torch.randn(6, 4, generator=draw())
     moved = one_step(torch.zeros(6, 4), gradient, matrices=True)
     assert moved.isfinite().all()

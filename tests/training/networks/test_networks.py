@@ -46,7 +46,7 @@ def test_recipe_networks_stay_within_size_limits(recipe: str, parameters: float,
     assert count_macs(network, height=32, width=32) <= macs
 
 
-def test_wide_first_layer_has_an_activation_and_below_15_million_weights() -> None:
+def test_wide_first_layer_keeps_below_15_million_weights() -> None:
     config = recipe_config("mlp_best").with_overrides({"network.hidden": [2048, 512]})
     network = classifier(config.network)
     kinds = [type(module) for module in network.network]

@@ -30,7 +30,7 @@ def smooth_images(n: int = 40, side: int = 32) -> Tensor:
     return (smooth.permute(0, 2, 3, 1) * 255).to(torch.uint8)
 
 
-def test_whitening_decorrelates_patches_and_gives_each_direction_both_signs() -> None:
+def test_whitening_decorrelates_patches_with_both_signs() -> None:
     network = classifier()
     images = smooth_images()
     whiten(network, images)
@@ -56,7 +56,7 @@ def test_epsilon_bounds_the_gain_of_a_direction_without_variance() -> None:
         assert float(gains.max()) == pytest.approx(epsilon**-0.5, rel=1e-4)
 
 
-def test_the_bias_of_the_whitening_layer_is_trained_for_its_epochs_alone() -> None:
+def test_whitening_bias_is_trained_in_its_epochs_only() -> None:
     network = classifier(CONFIG.model_copy(update={"whitening_bias": 2})).train()
     layer = next(module for module in network.modules() if isinstance(module, Whitening))
     assert layer.bias is not None
@@ -78,7 +78,7 @@ def test_the_whitening_layer_is_never_trained() -> None:
     assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == trained
 
 
-def test_a_first_layer_that_does_not_whiten_is_trained_from_random_weights() -> None:
+def test_first_layer_without_whitening_is_trained() -> None:
     network = classifier(CONFIG.model_copy(update={"whitening": False}))
     layer = next(module for module in network.modules() if isinstance(module, Whitening))
     initialize(network, draw(5))
@@ -90,7 +90,7 @@ def test_a_first_layer_that_does_not_whiten_is_trained_from_random_weights() -> 
     assert float(layer.weight.grad.abs().max()) > 0
 
 
-def test_blocks_that_do_not_start_as_identity_keep_their_random_weights() -> None:
+def test_blocks_without_identity_keep_their_random_weights() -> None:
     drawn = {}
     for identity in (True, False):
         network = classifier(CONFIG.model_copy(update={"identity": identity}))

@@ -17,7 +17,7 @@ from core.repository.predictions import load_predictions
 from core.repository.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
 from training.data.split_dataset import Images
 from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation
@@ -30,11 +30,6 @@ from training.run.environment import source_digest
 from training.run.run_folder import locked_run, require_free
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def published(
 Published = tuple[ModelRepository, Manifest, RecordingReporter]
 
 
-def test_a_run_publishes_a_whole_version(published: Published, images: Images) -> None:
+def test_run_publishes_a_complete_version(published: Published, images: Images) -> None:
     repository, manifest, reporter = published
     assert repository.verify("cnn", 1) == manifest
     assert manifest.files.keys() == {
@@ -125,7 +120,7 @@ def test_rejected_int8_is_not_published_and_the_verdict_recorded(
     assert "temperature is" not in card
 
 
-def test_thresholds_come_from_the_holdout_alone(published: Published, images: Images) -> None:
+def test_thresholds_are_fitted_on_the_holdout(published: Published, images: Images) -> None:
     repository, manifest, _ = published
     holdout = load_predictions(repository.folder("cnn", 1), "holdout")
     np.testing.assert_array_equal(holdout.index, images.split.holdout)
@@ -136,7 +131,7 @@ def test_thresholds_come_from_the_holdout_alone(published: Published, images: Im
     assert of_truth_N.min() > 0
 
 
-def test_evaluating_again_reproduces_the_published_figures(published: Published, images: Images) -> None:
+def test_second_evaluation_reproduces_the_published_scores(published: Published, images: Images) -> None:
     repository, manifest, _ = published
     folder = repository.folder("cnn", 1)
     measured = evaluate_version(folder, manifest, images, threads=2)
@@ -162,7 +157,7 @@ def test_card_has_the_measured_accuracies_and_speedups(published: Published) -> 
     assert f"{manifest.calibration['int8'].temperature:.6f}" in card
 
 
-def test_an_interrupted_run_is_resumed_and_published_with_the_same_weights(
+def test_interrupted_run_resumes_to_the_same_published_weights(
     published: Published, repository: ModelRepository, images: Images, tmp_path: Path
 ) -> None:
     whole_repository, whole, _ = published
@@ -330,7 +325,7 @@ def test_rehearsal_does_not_change_the_network(images: Images) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.state_dict().items())
 
 
-def test_a_family_name_that_cannot_be_published_is_refused_before_training(
+def test_invalid_family_name_is_refused_before_training(
     repository: ModelRepository, images: Images, tmp_path: Path
 ) -> None:
     with pytest.raises(PublishError, match="'My Pets' is not a valid family name"):
