@@ -69,11 +69,6 @@ def test_images_are_decoded_like_in_the_service(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_size_images_are_32_pixels_wide_and_high(tmp_path: Path) -> None:
-    write_labelled_folder(tmp_path, "colors", {"night": 4, "grass": 4})
-    assert load_folder("colors", home=tmp_path)[0].test.images_NHWC.shape[1:] == (32, 32, 3)
-
-
 def test_geometry_is_applied_and_recorded(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colors", {"night": 4, "grass": 4})
     geometries: tuple[Geometry, ...] = ("stretch", "crop", "pad")
