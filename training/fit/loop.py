@@ -52,8 +52,6 @@ class FitInputs:
         train: training images.
         validation: validation images; None if the run trains on them.
         classes: number of classes, K.
-        data_digest: digest of the data set.
-        split_digest: digest of the split.
         source_digest: digest of the source code; empty for runs that are never published.
         teacher: the teacher's soft labels, one element per round; None without distillation.
     """
@@ -67,23 +65,14 @@ class FitInputs:
     teacher: Sequence[RoundSoftLabels] | None = None
 
     @classmethod
-    def of(
-        cls,
-        config: RecipeConfig,
-        images: Images,
-        *,
-        source_digest: str = "",
-        teacher: Sequence[RoundSoftLabels] | None = None,
-    ) -> FitInputs:
-        """Training and validation images of a run of `config`."""
+    def of(cls, config: RecipeConfig, images: Images) -> FitInputs:
+        """Training and validation images of a run of `config`, without a teacher."""
         return cls(
             images.part(*trained_on(config)),
             None if config.include_validation else images.part("validation"),
             len(images.dataset.class_names),
             images.dataset.digest,
             images.split.digest,
-            source_digest,
-            teacher,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -124,10 +124,11 @@ def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -
         _note_software_changes(run.checkpoint, source, reporter)
     targets = _soft_labels(run, reporter, threads, device)
     reporter.stage(f"fit {run.config.recipe}")
+    inputs = FitInputs.of(run.config, run.images)
     result = fit(
         run.classifier,
         run.config,
-        FitInputs.of(run.config, run.images, source_digest=source, teacher=None if targets is None else targets.rounds),
+        replace(inputs, source_digest=source, teacher=None if targets is None else targets.rounds),
         run.folder,
         reporter=reporter,
         threads=threads,
