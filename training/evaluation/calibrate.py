@@ -42,12 +42,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def calibrate(logits_NK: Logits, labels_N: Labels) -> Calibration:
-    """Fit temperature and thresholds for one precision of a version.
-
-    Args:
-        logits_NK: float32 [N, K], logits of the exported model on the holdout.
-        labels_N: int64 [N], true classes.
-    """
+    """Fit temperature and thresholds to the logits float32 [N, K] of an exported model on the holdout."""
     temperature = fit_temperature(logits_NK, calibration_targets(labels_N, logits_NK.shape[1]))
     return Calibration(
         temperature=temperature,
@@ -73,12 +68,7 @@ def calibration_targets(labels_N: Labels, classes: int) -> Floats:
 def debias(
     classifier: Classifier, images_NHWC: npt.NDArray[np.uint8], labels_N: Labels
 ) -> tuple[Classifier, ClassBiasRecord | None]:
-    """Fit class biases on the holdout, and add them to the last dense layer if they lower the log loss.
-
-    Args:
-        classifier: the network, in evaluation mode on the CPU; it is not changed.
-        images_NHWC: uint8 [N, H, W, 3], holdout images.
-        labels_N: int64 [N], true classes.
+    """Fit class biases on the holdout, images uint8 [N, H, W, 3], and add them if they lower the log loss.
 
     Returns:
         The classifier, or a copy with biases, and the record of the decision (None for fewer than 10 images).
@@ -97,10 +87,6 @@ def decide(logits_NK: Logits, labels_N: Labels) -> ClassBiasRecord:
 
     The log loss of each image comes from a fit on the other four stratified folds. The biases are kept if a one-sided
     paired t-test at 95 % shows a decrease of the mean log loss. The final biases are fitted on the whole holdout.
-
-    Args:
-        logits_NK: float32 [N, K], N >= 10.
-        labels_N: int64 [N], true classes.
     """
     plain_N, biased_N = np.empty(len(labels_N)), np.empty(len(labels_N))
     fold_N = stratified_folds(labels_N, FOLDS, seed=_SEED)

@@ -55,12 +55,9 @@ class EvaluationResult:
 def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> EvaluationResult:
     """Calibrate and evaluate the exported graph `model` and its int8 variant.
 
-    Args:
-        model: path of model.onnx. model.int8.onnx is written to the same folder, and deleted if it is not accepted.
-        classifier: the exported network, for the parity check.
-        images: the data set. The holdout is used for calibration and int8 acceptance, the test images for scores only.
-        validate: also measure the accuracy on the validation images; the network must not be trained on them.
-        threads: onnxruntime threads.
+    The holdout is used for calibration and int8 acceptance, the test images for scores only. model.int8.onnx is written
+    to the folder of `model`, and deleted if it is not accepted. With `validate`, the accuracy on the validation images
+    is measured too; the network must not be trained on them.
 
     Raises:
         ExportError: the graph disagrees with the network on the test images.

@@ -66,11 +66,7 @@ def calibration_images(images: Images) -> npt.NDArray[np.uint8]:
 def quantize(model: Path, images_NHWC: npt.NDArray[np.uint8]) -> Path:
     """Write model.int8.onnx to the folder of `model`; returns its path.
 
-    The file contains its weights. The same model and images give the same bytes.
-
-    Args:
-        model: float32 graph, `images` -> `logits`; its weights may be external data.
-        images_NHWC: uint8 [N, H, W, 3], training images for the calibration of activation ranges.
+    The file contains its weights. The same model and training images, uint8 [N, H, W, 3], give the same bytes.
     """
     target = model.with_name(GRAPHS["int8"])
     with tempfile.TemporaryDirectory() as folder:
@@ -115,11 +111,8 @@ def accept_int8(
 ) -> QuantizationRecord:
     """Compare the int8 graph with the float32 graph: accuracy on the holdout, speed on this machine.
 
-    Args:
-        graphs: files of both graphs.
-        logits: float32 [N, K], logits of both graphs on the holdout.
-        labels_N: int64 [N], true classes of the holdout.
-        images_NHWC: uint8 [M, H, W, 3], images of the range calibration; both graphs are timed on the first 32.
+    `logits` are float32 [N, K] on the holdout. `images_NHWC`, uint8 [M, H, W, 3], are those of the range calibration;
+    both graphs are timed on the first 32.
     """
     difference = compare_paired(labels_N, logits["int8"].argmax(axis=1), logits["fp32"].argmax(axis=1)).difference
     speedups = {size: measure_speedup(graphs, images_NHWC[:size]) for size in (1, 32)}

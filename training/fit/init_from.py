@@ -24,11 +24,10 @@ from training.networks import Classifier
 
 @dataclass(frozen=True)
 class Start:
-    """The version that a run is initialized from."""
+    """The version that a run is initialized from, with its tensors by torch name."""
 
     manifest: Manifest
     weights: Mapping[str, Tensor]
-    """Tensors by torch name."""
 
 
 def read_start(config: RecipeConfig, images: Images, repository: ModelRepository) -> Start | None:

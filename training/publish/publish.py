@@ -89,18 +89,10 @@ def publish_version(
     reporter: Reporter,
     before_publishing: Callable[[Manifest], None] = lambda _: None,
 ) -> Manifest:
-    """Export, evaluate and publish a network as the next version of `family`.
+    """Export, evaluate and publish a network, in evaluation mode on the CPU, as the next version of `family`.
 
-    Class biases are added to the weights first, if they lower the log loss on the holdout.
-
-    Args:
-        classifier: the network, in evaluation mode on the CPU; it is not changed.
-        origin: provenance of the weights.
-        images: data set that the network was trained on.
-        repository: receives the version.
-        family: name of the family, existing or new.
-        reporter: receives progress.
-        before_publishing: called with the complete manifest just before the version is put in place.
+    Class biases are added to a copy of the network first, if they lower the log loss on the holdout.
+    `before_publishing` is called with the complete manifest just before the version is put in place.
 
     Raises:
         ExportError: an exported graph disagrees with the network.
