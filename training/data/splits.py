@@ -19,6 +19,7 @@ from core.errors import DataError
 from training.data.types import ImageDataset
 
 CIFAR10_SPLIT_FILE = Path(__file__).with_name("cifar10_split.npz")
+CIFAR10_VALIDATION = 5_000
 SEED = 20_250_101
 """Seed of the stored split, and of the splits of other data sets."""
 
