@@ -113,7 +113,7 @@ def test_cancelled_job_keeps_its_checkpoint(data: Path, home: Path) -> None:
     with training(data, home, overrides={"epochs": 2000}) as worker:
         for message in worker.messages():
             if isinstance(message, Epoch) and message.epoch == 2:
-                worker.child.tell(Cancel())
+                worker.child.send(Cancel())
         assert worker.end() == ExitStatus.CANCELLED
     assert len(load_checkpoint(home / "runs" / "a").history) == of(worker, Epoch)[-1].epoch
     assert not (home / "models" / "mlp" / "1").exists()
