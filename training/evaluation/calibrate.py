@@ -19,7 +19,7 @@ from core.repository.manifest import Calibration, ClassBiasRecord
 from core.statistics.calibration import fit_biases, fit_temperature, softmax
 from core.statistics.conformal import conformal_threshold
 from core.statistics.energy import energy_threshold
-from core.statistics.student import mean_at_least
+from core.statistics.intervals import mean_at_least
 from training.data.preprocessing import one_hot
 from training.export.run_onnx import network_logits
 from training.networks import Classifier

@@ -23,8 +23,7 @@ from sklearn.datasets import load_digits
 
 from core.repository.evaluation import StrangeImages, StrangeKind
 from core.repository.manifest import Calibration
-from core.statistics.auroc import auroc
-from core.statistics.energy import energy
+from core.statistics.energy import auroc, energy
 from training.export.run_onnx import predict_logits
 
 SEED = 20_250_101

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
 from core.repository.manifest import Calibration
 from core.statistics.calibration import (
@@ -17,10 +16,9 @@ from core.statistics.calibration import (
     reliability,
     softmax,
 )
-from core.statistics.conformal import prediction_set_mask
-from core.statistics.coverage import coverage_band
+from core.statistics.conformal import coverage_band, prediction_set_mask
 from core.statistics.energy import energy
-from core.statistics.intervals import bootstrap_confusion, wilson_interval
+from core.statistics.intervals import ConfidenceInterval, bootstrap_confusion, wilson_interval
 from training.data.preprocessing import one_hot
 
 _MEASURES = ("precision", "recall", "f1")

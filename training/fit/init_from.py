@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
-from core.recipes.init_from import require_same_network
-from core.recipes.leakage import check_no_leakage
+from core.recipes.init_from import check_no_leakage, require_same_network
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images

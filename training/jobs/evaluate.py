@@ -9,7 +9,7 @@ from pathlib import Path
 from core.errors import DataError
 from core.jobs.events import Note, Result, Stage
 from core.jobs.parameters import EvaluateParameters
-from core.repository.evaluation_records import EvaluationRecord, write_record
+from core.repository.evaluation import EvaluationRecord, write_record
 from core.repository.manifest import Geometry, Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from core.errors import CheckpointError
-from core.files.run_paths import named_run
+from core.files.home import named_run
 from core.jobs.events import Note, Published, Result
 from core.jobs.parameters import TrainParameters
 from core.repository.repository import ModelRepository

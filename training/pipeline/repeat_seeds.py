@@ -15,7 +15,7 @@ from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
-from core.statistics.student import mean_at_least
+from core.statistics.intervals import mean_at_least
 from training.fit.distillation import pin_teacher_version
 from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
 from training.run.run_folder import published_as, recover_publishing

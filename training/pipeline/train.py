@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointError
-from core.files.disk_space import require_space
+from core.files.home import require_space
 from core.recipes import RecipeConfig
 from core.recipes.init_from import geometry_of
 from core.repository.manifest import Geometry, Manifest

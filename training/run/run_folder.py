@@ -11,9 +11,8 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from core.errors import CheckpointError
-from core.files.disk_space import MIB
 from core.files.durable import atomic_replace, remove_temporaries
-from core.files.run_paths import LOG_NAME
+from core.files.home import LOG_NAME, MIB
 from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
 from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint

@@ -5,7 +5,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from core.repository.evaluation import AveragedScores, ClassScores, Scores
 from core.repository.manifest import Calibration
 from core.statistics.calibration import calibrated_ece, expected_calibration_error, softmax
-from core.statistics.coverage import coverage_band
+from core.statistics.conformal import coverage_band
 from training.evaluation.scores import score as score_with
 
 NAMES = ("ant", "bee", "cow")

@@ -17,7 +17,7 @@ import pytest
 from core.errors import DataError
 from core.jobs.events import Cancel, Epoch, Failed, FitStarted, Note, Permit, Progress, Published, Result, Stage
 from core.jobs.parameters import EvaluateParameters
-from core.repository.evaluation_records import list_records
+from core.repository.evaluation import list_records
 from core.repository.repository import ModelRepository
 from tests.support.job_children import ROOT, child_doing, real_child
 from tests.support.process_groups import group_of

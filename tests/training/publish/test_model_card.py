@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import CalibratedECE, Evaluation, StrangeImages, read_evaluation
 from core.repository.manifest import AveragedViewsRecord, ClassBiasRecord, Manifest, read_manifest
+from core.statistics.intervals import ConfidenceInterval
 from tests.support.onnx_models import write_onnx_version
 from training.publish.model_card import model_card
 
