@@ -26,8 +26,7 @@ from training.data.types import LabelledImages
 from training.fit.dtype import autocast, pick_device, pick_dtype
 from training.fit.losses import training_loss
 from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.networks import Classifier, count_macs
-from training.networks.init import initialize, whiten
+from training.networks import Classifier, count_macs, initialize, whiten
 from training.networks.layers import seed_dropout
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import Dtype

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from training.export import int8_acceptance
+from training.export import quantize
 
 
 def let_int8_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """Accept int8: speed-up 2, any difference in accuracy."""
-    monkeypatch.setattr(int8_acceptance, "measure_speedup", lambda _graphs, _images: 2.0)
-    monkeypatch.setattr(int8_acceptance, "MAX_LOSS", 1.0)
+    monkeypatch.setattr(quantize, "measure_speedup", lambda _graphs, _images: 2.0)
+    monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)
 
 
 def let_int8_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reject int8: no speed-up."""
-    monkeypatch.setattr(int8_acceptance, "measure_speedup", lambda _graphs, _images: 1.0)
-    monkeypatch.setattr(int8_acceptance, "MAX_LOSS", 1.0)
+    monkeypatch.setattr(quantize, "measure_speedup", lambda _graphs, _images: 1.0)
+    monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)

@@ -7,19 +7,20 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from core.recipes import RecipeConfig, recipe_config
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from tests.support.cifar_files import small_dataset
-from training.data.split_dataset import Images, trained_on
+from training.data.split_dataset import Images
 from training.data.splits import split_for
 from training.fit.loop import FitInputs, FitResult, fit
-from training.pipeline.train import new_classifier, prepare_run, train
+from training.pipeline import train as pipeline
+from training.pipeline.train import new_classifier
 from training.run.checkpoint import Checkpoint, EpochRecord
 from training.run.reporter import Reporter, Written
-from training.run.run_folder import locked_run, recover_publishing
 
 CPU = torch.device("cpu")
 
@@ -59,17 +60,10 @@ def small_fit(
     threads: int = 1,
 ) -> FitResult:
     """Fit without publishing."""
-    inputs = FitInputs(
-        train=images.part(*trained_on(config)),
-        validation=None if config.include_validation else images.part("validation"),
-        classes=len(images.dataset.class_names),
-        data_digest=images.dataset.digest,
-        split_digest=images.split.digest,
-    )
     return fit(
         new_classifier(config, images),
         config,
-        inputs,
+        FitInputs.of(config, images),
         folder,
         reporter=reporter or RecordingReporter(),
         threads=threads,
@@ -85,16 +79,18 @@ def train_version(
     family: str,
     run_folder: Path,
     *,
-    reporter: Reporter,
-    threads: int,
-    device: torch.device,
+    reporter: Reporter | None = None,
+    threads: int = 1,
+    device: torch.device = CPU,
     resume: bool = False,
 ) -> Manifest:
     """`training.pipeline.train.train_version` without the export rehearsal, which takes longer than a small run."""
-    with locked_run(run_folder):
-        recover_publishing(run_folder, repository)
-        run = prepare_run(config, images, repository, family, run_folder, resume=resume)
-        return train(run, reporter=reporter, threads=threads, device=device)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "rehearse_export", lambda _classifier, _images: None)
+        return pipeline.train_version(
+            config, images, repository, family, run_folder,
+            reporter=reporter or RecordingReporter(), threads=threads, device=device, resume=resume,
+        )  # fmt: skip
 
 
 class RecordingReporter:

@@ -27,14 +27,9 @@ _OPERATIONS = 10
 
 
 def augmix(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """Apply AugMix to every image of a batch.
+    """Apply AugMix to every image of a batch: uint8 [N, 3, H, W] -> uint8 [N, 3, H, W].
 
-    Args:
-        images_NCHW: uint8 [N, 3, H, W].
-        generator: random generator on the device of the images.
-
-    Returns:
-        uint8 [N, 3, H, W].
+    The generator must be on the device of the images.
     """
     N = len(images_NCHW)
     device = images_NCHW.device
@@ -78,10 +73,7 @@ def _chain(images_NCHW: Tensor, generator: torch.Generator) -> Tensor:
 def _color_table(operation_N: Tensor, level_N: Tensor, counts_NCV: Tensor) -> Tensor:
     """Lookup table of an operation, float32 [N, 3, 256]; the identity for geometric operations.
 
-    Args:
-        operation_N: int64 [N].
-        level_N: float32 [N], 0.1 to `_SEVERITY`.
-        counts_NCV: float32 [N, 3, 256], histogram of each channel of the image.
+    `counts_NCV`, float32 [N, 3, 256], are the histograms of the channels.
     """
     values_V = torch.arange(256.0, device=counts_NCV.device)
     present_NCV = counts_NCV > 0
@@ -111,14 +103,7 @@ def _color_table(operation_N: Tensor, level_N: Tensor, counts_NCV: Tensor) -> Te
 
 
 def _affine_map(operation_N: Tensor, level_N: Tensor, height: int, width: int) -> Tensor:
-    """Affine map of an operation, float32 [N, 3, 3], from output to input in the coordinates of `affine_grid`.
-
-    Args:
-        operation_N: int64 [N].
-        level_N: float32 [N], signed.
-        height: image height in pixels.
-        width: image width in pixels.
-    """
+    """Affine map of an operation, float32 [N, 3, 3], from output to input in the coordinates of `affine_grid`."""
 
     def only(operation: int, amount_N: Tensor) -> Tensor:
         return torch.where(operation_N == operation, amount_N, 0.0)

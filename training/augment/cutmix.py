@@ -10,11 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.augment.tensor_fields import TensorFields
-
 
 @dataclass(frozen=True)
-class CutMixBoxes(TensorFields):
+class CutMixBoxes:
     """One rectangle per image; empty for images without CutMix.
 
     Attributes:

@@ -21,15 +21,9 @@ _SIGMA = (0.5, 1.5)
 
 
 def mix_frequencies(images_NCHW: Tensor, others_NCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """Mix the spectrum of every image with that of another one.
+    """Mix the spectrum of every image with that of another one: uint8 [N, 3, H, W] twice -> uint8 [N, 3, H, W].
 
-    Args:
-        images_NCHW: uint8 [N, 3, H, W].
-        others_NCHW: uint8 [N, 3, H, W], images to mix with.
-        generator: random generator on the device of the images.
-
-    Returns:
-        uint8 [N, 3, H, W].
+    The generator must be on the device of the images.
     """
     N, _, H, W = images_NCHW.shape
     device = images_NCHW.device

@@ -29,10 +29,7 @@ _FLATTEST, _STEEPEST = 0.5, 2.5
 def outlier_images(images_NHWC: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Generate `count` outliers, a quarter of each kind, uint8 [count, H, W, 3].
 
-    Args:
-        images_NHWC: uint8 [N, H, W, 3], at least one image, the source of scrambled and repeated outliers.
-        count: number of outliers.
-        generator: random generator.
+    Scrambled and repeated outliers are made from `images_NHWC`, uint8 [N, H, W, 3], at least one image.
     """
     places_M = torch.arange(count, device=images_NHWC.device)
     some_MHWC = images_NHWC[places_M % len(images_NHWC)]

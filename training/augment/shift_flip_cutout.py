@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from core.recipes import Augmentation
-from training.augment.tensor_fields import TensorFields
 
 
 @dataclass(frozen=True)
-class ShiftFlip(TensorFields):
+class ShiftFlip:
     """Parameters of random shift (crop from a padded image) and horizontal flip, one per image.
 
     Attributes:
@@ -35,13 +34,9 @@ class ShiftFlip(TensorFields):
 def draw_shift_flip(
     count: int, config: Augmentation, generator: torch.Generator, mirrored_N: Tensor | None = None
 ) -> ShiftFlip:
-    """Draw shifts of up to `config.translate` pixels and flips with probability 1/2.
+    """Draw shifts of up to `config.translate` pixels and flips with probability 1/2 for `count` images.
 
-    Args:
-        count: number of images, N.
-        config: augmentation settings.
-        generator: random generator.
-        mirrored_N: bool [N], images to flip; None to draw them.
+    `mirrored_N`, bool [N], are the images to flip if they are not drawn.
     """
     device = generator.device
     top_N = left_N = torch.zeros(count, dtype=torch.int64, device=device)
@@ -76,7 +71,7 @@ def _reflected(length: int, reach: int, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Cutout(TensorFields):
+class Cutout:
     """Parameters of cutout: one square per image that is filled with a color (DeVries & Taylor 2017).
 
     The center is uniform in the image, so that the square may extend over an edge.

@@ -5,7 +5,8 @@ Parameters are drawn first and applied later, so that a teacher and its student 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,6 @@ from training.augment.shift_flip_cutout import (
     draw_mixup_shares,
     draw_shift_flip,
 )
-from training.augment.tensor_fields import TensorFields
 from training.augment.warp import Warps, draw_warps, warp
 from training.run.rng import generator
 
@@ -31,7 +31,7 @@ _ROUND = 7_340_033
 
 
 @dataclass(frozen=True)
-class Transforms(TensorFields):
+class Transforms:
     """Transform parameters of N images, applied in the order of the attributes.
 
     Attributes:
@@ -50,15 +50,15 @@ class Transforms(TensorFields):
     share_N: Tensor | None
     boxes: CutMixBoxes | None = None
 
+    def to(self, device: torch.device) -> Transforms:
+        """Copy with all tensors on another device."""
+        moved: Transforms = _moved(self, device)
+        return moved
+
     def views(self, images_NHW: Tensor, fill: Tensor) -> Tensor:
-        """Apply all transforms except mixup.
+        """Apply all transforms except mixup to all images, packed: int32 [N, H, W] -> int32 [N, H, W].
 
-        Args:
-            images_NHW: int32 [N, H, W], all images, packed.
-            fill: int32 [], packed fill color of cutout.
-
-        Returns:
-            int32 [N, H, W], packed.
+        `fill` is the packed color of cutout, int32 [].
         """
         views_NHW = apply_shift_flip(images_NHW, self.shift_flip)
         if self.warps is not None:
@@ -70,14 +70,9 @@ class Transforms(TensorFields):
         return views_NHW
 
     def pixels(self, views_NHW: Tensor, index_M: Tensor | None = None) -> Tensor:
-        """Apply mixup to the views of the images at `index_M`, or of all images.
+        """Apply mixup to the `views` int32 [N, H, W] of the images at `index_M`, int64 [M], or of all images.
 
-        Args:
-            views_NHW: int32 [N, H, W], result of `views`.
-            index_M: int64 [M]; None for all images.
-
-        Returns:
-            float32 [M, H, W, 3] in [0, 1].
+        Returns float32 [M, H, W, 3] in [0, 1].
         """
         if index_M is None:
             everything_N = torch.arange(len(views_NHW), device=views_NHW.device)
@@ -85,15 +80,9 @@ class Transforms(TensorFields):
         return self.mixup(views_NHW[index_M], views_NHW, index_M)
 
     def mixup(self, chosen_MHW: Tensor, views_NHW: Tensor, index_M: Tensor) -> Tensor:
-        """Mix each of M views with the view of its partner.
+        """Mix each view in `chosen_MHW`, of the images at `index_M`, with that of its partner in `views_NHW`.
 
-        Args:
-            chosen_MHW: int32 [M, H, W], packed views of the images at `index_M`.
-            views_NHW: int32 [N, H, W], packed views of all images, the source of the partners.
-            index_M: int64 [M].
-
-        Returns:
-            float32 [M, H, W, 3] in [0, 1].
+        Views are packed, int32. Returns float32 [M, H, W, 3] in [0, 1].
         """
         if self.partner_N is None or self.share_N is None:
             return scale_packed(chosen_MHW)[..., :3]
@@ -105,14 +94,9 @@ class Transforms(TensorFields):
         return pixels_MHW4[..., :3]
 
     def targets(self, onehot_NK: Tensor, index_M: Tensor) -> Tensor:
-        """Labels of the images at `index_M`, mixed by CutMix and mixup.
+        """Labels of the images at `index_M`, int64 [M], mixed by CutMix and mixup: float32 [M, K], rows sum to 1.
 
-        Args:
-            onehot_NK: float32 [N, K], labels of all images.
-            index_M: int64 [M].
-
-        Returns:
-            float32 [M, K], rows sum to 1.
+        `onehot_NK` are the labels of all images, float32 [N, K].
         """
         cutmix_MK = self._cutmix_targets(onehot_NK, index_M)
         if self.partner_N is None or self.share_N is None:
@@ -126,6 +110,14 @@ class Transforms(TensorFields):
             return onehot_NK[index_M]
         kept_M1 = self.boxes.kept_N[index_M, None]
         return torch.lerp(onehot_NK[self.partner_N[index_M]], onehot_NK[index_M], kept_M1)
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _moved(getattr(value, field.name), device) for field in fields(value)})
+    return value
 
 
 def draw_transforms(

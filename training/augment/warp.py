@@ -15,11 +15,10 @@ from torch.nn import functional
 
 from core.recipes import Augmentation
 from training.augment.packed_pixels import chunks, unpack
-from training.augment.tensor_fields import TensorFields
 
 
 @dataclass(frozen=True)
-class Warps(TensorFields):
+class Warps:
     """Parameters of scaling and then rotation about the center, one per image.
 
     Attributes:

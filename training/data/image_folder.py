@@ -47,14 +47,7 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _DecodedImage:
-    """A decoded file.
-
-    Attributes:
-        label: class name.
-        file: path within the data set, for messages.
-        key: hash of the file's content, 32 bytes.
-        pixels_HWC: uint8 [H, W, 3].
-    """
+    """A decoded file: class name, path within the data set, hash of its content (32 bytes), uint8 [H, W, 3]."""
 
     label: str
     file: str
@@ -72,14 +65,14 @@ def load_folder(
 ) -> tuple[ImageDataset, Split]:
     """Load an image folder and split it: 70 % train, 10 % each validation, holdout and test.
 
-    Classes are sorted by name. Invalid files and duplicate images are skipped.
+    Classes are sorted by name. Invalid files and duplicate images are skipped and listed in a `note`.
 
     Args:
         name: name of the data set, without `folder:`.
         image_size: side in pixels that every image is resized to; 32 by default.
         geometry: method that fits images to a square.
         home: DUET_HOME; by default that of the environment.
-        note: receives progress messages and the list of skipped files with reasons.
+        note: receives messages.
 
     Raises:
         DataError: the folder does not exist, or has too few classes or images.
@@ -90,7 +83,7 @@ def load_folder(
     images, skipped = _deduplicate(*_decode(folder, ModelInput(side, side, geometry), note))
     skipped = [*folder.skipped, *skipped]
     if skipped:
-        note(_summary(folder, len(images), skipped))
+        note(f"{folder.data}: {len(images):,} images used, {len(skipped):,} files left out: {_listed(skipped)}")
     counts = Counter(image.label for image in images)
     _require_no_problems(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
     return _split(folder, images, geometry)
@@ -135,7 +128,6 @@ def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skippe
 
 
 def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
-    """Decode all files; returns the images, and the skipped files with reasons."""
     jobs = [(label, file) for label, files in folder.files.items() for file in files]
     images: list[_DecodedImage] = []
     skipped: list[tuple[str, str]] = []
@@ -211,10 +203,6 @@ def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Ge
         **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}
     )
     return dataset, split
-
-
-def _summary(folder: LabelledFolder, used: int, skipped: Sequence[tuple[str, str]]) -> str:
-    return f"{folder.data}: {used:,} images used, {len(skipped):,} files left out: {_listed(skipped)}"
 
 
 def _listed(skipped: Sequence[tuple[str, str]]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 from core.errors import DataError
 from core.images.labelled_folders import FOLDER_PREFIX, folder_of
@@ -17,15 +16,8 @@ from training.data.split_dataset import Images
 from training.data.splits import split_for
 from training.data.types import ImageDataset
 
-
-class Loader(Protocol):
-    """Loader of a built-in data set."""
-
-    def __call__(self, data_dir: Path | None = None, *, download: bool = False) -> ImageDataset:
-        """Load the data set from `data_dir` or its default location; `download` applies to the latter only."""
-
-
-DATASETS: Mapping[str, Loader] = MappingProxyType({"cifar10": load_cifar10})
+DATASETS: Mapping[str, Callable[..., ImageDataset]] = MappingProxyType({"cifar10": load_cifar10})
+"""Loader of each built-in data set, called with (data_dir, *, download)."""
 
 
 def load_images(
@@ -42,7 +34,7 @@ def load_images(
     Args:
         name: name of a built-in data set, or `folder:NAME` for an image folder.
         data_dir: folder with the files of a built-in data set, if not the default location.
-        download: download a built-in data set if it is missing.
+        download: download a built-in data set into its default location if it is missing.
         image_size: side in pixels that the images of a folder are resized to; 32 by default.
         geometry: method that fits images of a folder to a square.
         note: receives progress messages and the list of skipped files.
@@ -65,11 +57,7 @@ def load_images(
 
 
 def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = False) -> ImageDataset:
-    """Load the built-in data set `name`.
-
-    Raises:
-        DataError: the data set does not exist (the message lists the available ones), or cannot be loaded.
-    """
+    """Load a built-in data set; see `load_images` for the arguments and errors."""
     if name not in DATASETS:
         raise DataError(
             f"no data set {name!r}: use {', '.join(sorted(DATASETS))}, or {FOLDER_PREFIX}NAME for an image folder in "

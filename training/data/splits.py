@@ -1,14 +1,12 @@
 """Train, validation and holdout split of a data set.
 
 The split of CIFAR-10 is stored in an index file next to this module, because random streams may differ between library
-versions and all model versions must share the same holdout. The file was written by
-
-    python -m training.data.splits --data-dir DIR
+versions and all model versions must share the same holdout. It was drawn by `make_split` with 5,000 validation images,
+5,000 holdout images and `SEED`, and is stored as uint8 [N] (0 train, 1 validation, 2 holdout).
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +20,6 @@ from training.data.types import ImageDataset
 
 CIFAR10_SPLIT_FILE = Path(__file__).with_name("cifar10_split.npz")
 CIFAR10_VALIDATION = 5_000
-CIFAR10_HOLDOUT = 5_000
 SEED = 20_250_101
 """Seed of the stored split, and of the splits of other data sets."""
 
@@ -54,13 +51,9 @@ class Split:
 
 
 def make_split(labels_N: npt.NDArray[np.int64], *, validation: int, holdout: int, seed: int) -> Split:
-    """Draw a stratified split: class proportions in each part are those of all images, to within one image.
+    """Draw a stratified split of labels int64 [N]: the classes have the same shares in each part, to within one image.
 
-    Args:
-        labels_N: int64 [N], from 0.
-        validation: number of validation images.
-        holdout: number of holdout images; the remaining images are the train part.
-        seed: seed of the random generator.
+    `validation` and `holdout` are numbers of images; the remaining ones are the train part.
 
     Raises:
         DataError: the train part would be empty.
@@ -115,31 +108,3 @@ def read_cifar10_split() -> tuple[Split, str]:
     """Load the stored split of CIFAR-10 (40,000 / 5,000 / 5,000 images) and the digest of its data set."""
     with np.load(CIFAR10_SPLIT_FILE, allow_pickle=False) as stored:
         return _split(stored["part_N"]), str(stored["dataset_digest"])
-
-
-def write_index_file(dataset: ImageDataset, split: Split, path: Path) -> None:
-    """Write the split as uint8 [N] (0 train, 1 validation, 2 holdout), with the digest of its data set."""
-    part_N = np.full(len(dataset.training), _TRAIN, dtype=np.uint8)
-    part_N[split.validation] = _VALIDATION
-    part_N[split.holdout] = _HOLDOUT
-    np.savez_compressed(path, allow_pickle=False, part_N=part_N, dataset_digest=np.str_(dataset.digest))
-
-
-def main() -> None:
-    """Draw the split of CIFAR-10 and write the index file."""
-    from training.data.cifar10 import load_cifar10
-
-    parser = argparse.ArgumentParser(description="Draw the split of CIFAR-10 and write its index file.")
-    parser.add_argument("--data-dir", type=Path, default=None, help="folder that holds CIFAR-10's files")
-    parser.add_argument("--out", type=Path, default=CIFAR10_SPLIT_FILE, help="index file to write")
-    arguments = parser.parse_args()
-    dataset = load_cifar10(arguments.data_dir)
-    split = make_split(dataset.training.labels_N, validation=CIFAR10_VALIDATION, holdout=CIFAR10_HOLDOUT, seed=SEED)
-    write_index_file(dataset, split, arguments.out)
-    print(
-        f"{arguments.out}: {len(split.train)} train, {len(split.validation)} validation, {len(split.holdout)} holdout"
-    )
-
-
-if __name__ == "__main__":
-    main()

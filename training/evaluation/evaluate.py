@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.repository.evaluation import EvaluatedData, Evaluation, Scores
+from core.images.tta_views import VIEW_WEIGHTS, averaged, views
+from core.repository.evaluation import EvaluatedData, Evaluation, Scores, StrangeKind
 from core.repository.manifest import (
     AveragedViewsRecord,
     Calibration,
@@ -19,16 +20,15 @@ from core.repository.manifest import (
     QuantizationRecord,
 )
 from core.repository.predictions import Split, SplitPredictions
-from core.statistics.calibration import softmax
+from core.statistics.calibration import log_loss, reliability, softmax
+from training.data.preprocessing import one_hot
 from training.data.split_dataset import Images
+from training.data.types import LabelledImages
 from training.evaluation.calibrate import calibrate
 from training.evaluation.ood import ood_images, score_ood
-from training.evaluation.scores import score
-from training.evaluation.tta import evaluate_tta
-from training.export.int8_acceptance import accept_int8
-from training.export.parity import check_parity
-from training.export.quantize import calibration_images, quantize
-from training.export.run_onnx import predict_logits
+from training.evaluation.scores import proportion, score
+from training.export.quantize import accept_int8, calibration_images, quantize
+from training.export.run_onnx import check_parity, predict_logits
 from training.networks import Classifier
 
 Logits = npt.NDArray[np.float32]
@@ -55,12 +55,9 @@ class EvaluationResult:
 def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> EvaluationResult:
     """Calibrate and evaluate the exported graph `model` and its int8 variant.
 
-    Args:
-        model: path of model.onnx. model.int8.onnx is written to the same folder, and deleted if it is not accepted.
-        classifier: the exported network, for the parity check.
-        images: the data set. The holdout is used for calibration and int8 acceptance, the test images for scores only.
-        validate: also measure the accuracy on the validation images; the network must not be trained on them.
-        threads: onnxruntime threads.
+    The holdout is used for calibration and int8 acceptance, the test images for scores only. model.int8.onnx is written
+    to the folder of `model`, and deleted if it is not accepted. With `validate`, the accuracy on the validation images
+    is measured too; the network must not be trained on them.
 
     Raises:
         ExportError: the graph disagrees with the network on the test images.
@@ -77,9 +74,9 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
     test_logits = {name: predict_logits(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
     ood = ood_images(test.images_NHWC)
     scores = {
-        name: score(
-            test_logits[name], test.labels_N, names, calibration[name], calibration_images=len(holdout)
-        ).model_copy(update={"strange": score_ood(path, test_logits[name], ood, calibration[name], threads=threads)})
+        name: score_graph(
+            path, test_logits[name], images, ood, calibration[name], calibration_images=len(holdout), threads=threads
+        )
         for name, path in graphs.items()
     }
     validation_accuracy = None
@@ -109,6 +106,27 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
     )
 
 
+def score_graph(
+    graph: Path,
+    logits_NK: Logits,
+    images: Images,
+    ood: Mapping[StrangeKind, npt.NDArray[np.uint8]],
+    calibration: Calibration,
+    *,
+    calibration_images: int,
+    threads: int,
+) -> Scores:
+    """Scores of a graph with the logits float32 [N, K] on the test images, including out-of-distribution detection.
+
+    `ood` is the result of `ood_images`. The calibration was fitted on `calibration_images` holdout images.
+    """
+    dataset = images.dataset
+    scores = score(
+        logits_NK, dataset.test.labels_N, dataset.class_names, calibration, calibration_images=calibration_images
+    )
+    return scores.model_copy(update={"strange": score_ood(graph, logits_NK, ood, calibration, threads=threads)})
+
+
 def evaluated_data(images: Images) -> EvaluatedData:
     """Data record of the test images for an evaluation."""
     dataset = images.dataset
@@ -130,3 +148,25 @@ def _predictions(
 
 def _accuracy(logits_NK: Logits, labels_N: npt.NDArray[np.int64]) -> float:
     return float((logits_NK.argmax(axis=1) == labels_N).mean())
+
+
+def evaluate_tta(model: Path, images: Images, *, threads: int) -> AveragedViewsRecord:
+    """Calibrate averaged logits on the holdout and score them on the test images.
+
+    Logits are averaged over the views of each image (test-time augmentation).
+    """
+
+    def predict(part: LabelledImages) -> Logits:
+        return averaged([predict_logits(model, view_NHWC, threads=threads) for view_NHWC in views(part.images_NHWC)])
+
+    holdout, test = images.part("holdout"), images.dataset.test
+    calibration = calibrate(predict(holdout), holdout.labels_N)
+    logits_NK = predict(test)
+    probabilities_NK = softmax(logits_NK, calibration.temperature)
+    return AveragedViewsRecord(
+        views=len(VIEW_WEIGHTS),
+        calibration=calibration,
+        test_accuracy=proportion(int((logits_NK.argmax(axis=1) == test.labels_N).sum()), len(test)),
+        test_log_loss=log_loss(probabilities_NK, one_hot(test.labels_N, logits_NK.shape[1])),
+        test_ece=reliability(probabilities_NK, test.labels_N).ece,
+    )

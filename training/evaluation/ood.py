@@ -64,15 +64,7 @@ def score_ood(
     *,
     threads: int,
 ) -> tuple[StrangeImages, ...]:
-    """Compare the energy of OOD images of each kind with that of the test images.
-
-    Args:
-        model: graph file of one precision.
-        test_logits_NK: float32 [N, K], logits of the graph on the test images.
-        images: OOD images from `ood_images`.
-        calibration: calibration of this precision.
-        threads: onnxruntime threads.
-    """
+    """Compare the energy of OOD images of each kind with that of the test images, whose logits are float32 [N, K]."""
     test_N = energy(test_logits_NK)
     scores = []
     for kind, images_NHWC in images.items():

@@ -11,9 +11,8 @@ from core.errors import DataError
 from core.repository.evaluation import Evaluation, read_evaluation
 from core.repository.manifest import GRAPHS, Manifest
 from training.data.split_dataset import Images
-from training.evaluation.evaluate import evaluated_data
-from training.evaluation.ood import ood_images, score_ood
-from training.evaluation.scores import score
+from training.evaluation.evaluate import evaluated_data, score_graph
+from training.evaluation.ood import ood_images
 from training.export.run_onnx import predict_logits
 
 TOLERANCE = 1e-6
@@ -28,21 +27,17 @@ def evaluate_version(folder: Path, manifest: Manifest, images: Images, *, thread
     """Evaluate all graphs of a version on the test images, with the calibration in its manifest.
 
     Raises:
-        DataError: the classes, image size or geometry of the data set differ from those of the version.
+        DataError: raised by `require_same_classes`.
     """
     require_same_classes(manifest, images)
-    dataset = images.dataset
-    scores, ood = {}, ood_images(dataset.test.images_NHWC)
+    test_NHWC, fitted_on = images.dataset.test.images_NHWC, manifest.data.counts["holdout"]
+    scores, ood = {}, ood_images(test_NHWC)
     for precision, calibration in manifest.calibration.items():
         graph = folder / GRAPHS[precision]
-        logits_NK = predict_logits(graph, dataset.test.images_NHWC, threads=threads)
-        scores[precision] = score(
-            logits_NK,
-            dataset.test.labels_N,
-            manifest.class_names,
-            calibration,
-            calibration_images=manifest.data.counts["holdout"],
-        ).model_copy(update={"strange": score_ood(graph, logits_NK, ood, calibration, threads=threads)})
+        logits_NK = predict_logits(graph, test_NHWC, threads=threads)
+        scores[precision] = score_graph(
+            graph, logits_NK, images, ood, calibration, calibration_images=fitted_on, threads=threads
+        )
     return Evaluation(data=evaluated_data(images), class_names=manifest.class_names, scores=scores)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
+from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
 from core.repository.manifest import Calibration
@@ -33,12 +33,12 @@ def score(
     *,
     calibration_images: int,
 ) -> Scores:
-    """Compute all scores. Accuracies have Wilson intervals, the other scores bootstrap intervals over images.
+    """Scores of logits float32 [N, K]. Accuracies have Wilson intervals, other scores bootstrap intervals over images.
 
     Args:
         logits_NK: float32 [N, K].
         labels_N: int64 [N], true classes.
-        class_names: K class names, for the per-class scores.
+        class_names: K class names.
         calibration: temperature and thresholds of the graph.
         calibration_images: number of holdout images that the calibration was fitted on.
     """
@@ -47,13 +47,13 @@ def score(
     predicted_N = probabilities_NK.argmax(axis=1)
     onehot_NK = one_hot(labels_N, classes)
     confusion_KK = confusion_matrix(labels_N, predicted_N, labels=range(classes)).astype(np.int64)
-    points_3K = _points(labels_N, predicted_N, classes)
+    points_3K = _measures(confusion_KK[None])[0]
     resampled_B3K = _measures(bootstrap_confusion(confusion_KK))
     support_K = confusion_KK.sum(axis=1)
     top2 = top_k_accuracy_score(labels_N, probabilities_NK, k=2, labels=range(classes)) if classes > 2 else 1.0
     return Scores(
-        accuracy=_proportion(int((predicted_N == labels_N).sum()), len(labels_N)),
-        top2_accuracy=_proportion(round(float(top2) * len(labels_N)), len(labels_N)),
+        accuracy=proportion(int((predicted_N == labels_N).sum()), len(labels_N)),
+        top2_accuracy=proportion(round(float(top2) * len(labels_N)), len(labels_N)),
         macro=_averaged(points_3K, resampled_B3K, np.full(classes, 1.0 / classes)),
         weighted=_averaged(points_3K, resampled_B3K, support_K / support_K.sum()),
         per_class=tuple(
@@ -87,7 +87,7 @@ def _prediction_sets(
     sizes_N = members_NK.sum(axis=1)
     return PredictionSets(
         target=calibration.coverage,
-        coverage=_proportion(covered, len(labels_N)),
+        coverage=proportion(covered, len(labels_N)),
         mean_size=float(sizes_N.mean()),
         singletons=float((sizes_N == 1).mean()),
         band=coverage_band(len(labels_N), calibration_images, calibration.coverage),
@@ -95,14 +95,8 @@ def _prediction_sets(
     )
 
 
-def _points(labels_N: npt.NDArray[np.int64], predicted_N: npt.NDArray[np.int64], classes: int) -> Floats:
-    """Precision, recall and F1 per class, float64 [3, K]; precision is 0 for a class that is never predicted."""
-    values = precision_recall_fscore_support(labels_N, predicted_N, labels=range(classes), zero_division=0)
-    return np.stack(values[:3]).astype(np.float64)
-
-
 def _measures(confusion_BKK: npt.NDArray[np.int64]) -> Floats:
-    """Precision, recall and F1 per class of B resampled confusion matrices, float64 [B, 3, K]."""
+    """Precision, recall and F1 per class, float64 [B, 3, K]; precision is 0 for a class that is never predicted."""
     correct_BK = np.diagonal(confusion_BKK, axis1=1, axis2=2).astype(np.float64)
     predicted_BK, true_BK = confusion_BKK.sum(axis=1), confusion_BKK.sum(axis=2)
     precision_BK = correct_BK / np.maximum(predicted_BK, 1)
@@ -123,6 +117,7 @@ def _estimate(value: float, resampled_B: Floats) -> ConfidenceInterval:
     return ConfidenceInterval(value=float(value), low=float(low), high=float(high))
 
 
-def _proportion(successes: int, trials: int) -> ConfidenceInterval:
+def proportion(successes: int, trials: int) -> ConfidenceInterval:
+    """Share of successes with its 95 % Wilson interval."""
     low, high = wilson_interval(successes, trials)
     return ConfidenceInterval(value=successes / trials, low=low, high=high)

@@ -1,45 +1,31 @@
-"""Static int8 quantization of a model, with activation ranges calibrated on training images.
+"""Static int8 quantization with activation ranges from training images, and the acceptance test of the result.
 
 The graph is in QDQ form, which onnxruntime fuses into integer kernels: convolutions with batch normalization and ReLU,
-pooling and hidden dense layers run on integers. The table compares alternatives on the baseline networks and the 5,000
-validation images: share of predictions equal to float32, and mean KL(float32 || int8) in thousandths of a nat. The
-accuracy changes by 0.1 to 0.2 points in every row, which 5,000 images cannot distinguish.
-
-| variant | cnn | mlp | remarks |
-|---|---|---|---|
-| this module | 99.62 %, 0.32 | 99.02 %, 0.38 | 2.8 to 4.6 times as fast as float32 |
-| weights in 8 bits | 99.60 %, 0.28 | 99.06 %, 0.28 | wrong on CPUs without VNNI, see below |
-| per-tensor weight scales | 99.10 %, 1.90 | 98.56 %, 0.62 | not faster |
-| last layer in int8 | 99.60 %, 0.38 | 97.24 %, 0.97 | not faster; logits have 256 steps: 219 ties for the mlp |
-| first layer in float32 | 99.58 %, 0.26 | 98.64 %, 0.32 | no speed-up of the mlp, where this layer dominates |
-| ranges from 128 images | 99.56 %, 3.12 | 98.80 %, 0.32 | clips rare large activations; 4,096 are no better |
-| ranges at the 99.99th percentile | 99.42 %, 6.32 | 98.94 %, 0.31 | clips too; by entropy: 0.74 and 0.54 |
-| symmetric int8 activations | 99.32 %, 0.68 | 98.28 %, 0.93 | a fifth slower; asymmetric int8 equals uint8 |
-
-A whitening layer stays in float32, because the ranges of its channels differ by orders of magnitude. With the network
-of cnn_best and 1,500 training images: 99.93 %, 0.35 and 771 images/s on one thread, instead of 99.87 %, 0.53 and 741.
-
-Weights use 7 of 8 bits. On a CPU without VNNI, products of uint8 activations and 8-bit weights saturate the 16-bit
-sums. Emulating such a CPU (AVX2 only) with 1,000 images, 7-bit weights give identical logits; 8-bit weights change
-3.8 % of the predictions of the cnn and 4.4 % of those of the mlp.
+pooling and hidden dense layers run on integers. The last layer stays in float32, because quantized logits have only 256
+steps and tie. A whitening layer does too, because the ranges of its channels differ by orders of magnitude. Weights use
+7 of 8 bits, because products of uint8 activations and 8-bit weights saturate the 16-bit sums of a CPU without VNNI.
+docs/lab-notes.md compares the alternatives.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# Must come before onnxruntime, which reads environment variables set by this module on its first import.
-import core.repository.onnx_session  # noqa: F401
-
-# isort: split
 import numpy as np
 import numpy.typing as npt
 import onnx
+
+# Before onnxruntime, because it sets environment variables that onnxruntime reads on its first import.
+from core.repository.onnx_session import open_session
+
+# isort: split
 from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, quantize_static
 
-from core.repository.manifest import GRAPHS
+from core.repository.manifest import GRAPHS, Precision, QuantizationRecord
+from core.statistics.comparison import compare_paired
 from training.data.split_dataset import Images
 
 METHOD = (
@@ -50,6 +36,12 @@ _WHITENING = "network.whitening."
 """Prefix of the names of the whitening layer's weights."""
 _SAMPLE = 1_024
 _BATCH = 64
+MIN_SPEEDUP = 1.5
+"""Smallest accepted speed-up over float32, for one image and for 32."""
+MAX_LOSS = 0.005
+"""Largest accepted loss of holdout accuracy, compared with the lower end of the 95 % interval of the difference."""
+_TIMED_RUNS = 30
+_WARMUP_RUNS = 3
 
 
 class _Batches:
@@ -74,11 +66,7 @@ def calibration_images(images: Images) -> npt.NDArray[np.uint8]:
 def quantize(model: Path, images_NHWC: npt.NDArray[np.uint8]) -> Path:
     """Write model.int8.onnx to the folder of `model`; returns its path.
 
-    The file contains its weights. The same model and images give the same bytes.
-
-    Args:
-        model: float32 graph, `images` -> `logits`; its weights may be external data.
-        images_NHWC: uint8 [N, H, W, 3], training images for the calibration of activation ranges.
+    The file contains its weights. The same model and training images, uint8 [N, H, W, 3], give the same bytes.
     """
     target = model.with_name(GRAPHS["int8"])
     with tempfile.TemporaryDirectory() as folder:
@@ -113,3 +101,45 @@ def _drop_unused_domains(path: Path) -> None:
     del graph.opset_import[:]
     graph.opset_import.extend(kept)
     onnx.save(graph, path)
+
+
+def accept_int8(
+    graphs: Mapping[Precision, Path],
+    logits: Mapping[Precision, npt.NDArray[np.float32]],
+    labels_N: npt.NDArray[np.int64],
+    images_NHWC: npt.NDArray[np.uint8],
+) -> QuantizationRecord:
+    """Compare the int8 graph with the float32 graph: accuracy on the holdout, speed on this machine.
+
+    `logits` are float32 [N, K] on the holdout. `images_NHWC`, uint8 [M, H, W, 3], are those of the range calibration;
+    both graphs are timed on the first 32.
+    """
+    difference = compare_paired(labels_N, logits["int8"].argmax(axis=1), logits["fp32"].argmax(axis=1)).difference
+    speedups = {size: measure_speedup(graphs, images_NHWC[:size]) for size in (1, 32)}
+    reasons = []
+    if min(speedups.values()) < MIN_SPEEDUP:
+        reasons.append(f"less than {MIN_SPEEDUP} times as fast as float32")
+    if difference.low <= -MAX_LOSS:
+        reasons.append(f"not shown to lose less than {MAX_LOSS * 100:g} points of accuracy")
+    return QuantizationRecord(
+        method=METHOD,
+        calibration_images=len(images_NHWC),
+        speedup_batch_1=speedups[1],
+        speedup_batch_32=speedups[32],
+        holdout_difference=difference,
+        published=not reasons,
+        verdict=" and ".join(reasons) or "faster and not inferior",
+    )
+
+
+def measure_speedup(graphs: Mapping[Precision, Path], images_NHWC: npt.NDArray[np.uint8]) -> float:
+    """Median float32 time divided by median int8 time, for one batch on one thread, in alternating runs."""
+    sessions = {precision: open_session(path, threads=1) for precision, path in graphs.items()}
+    seconds: dict[Precision, list[float]] = {precision: [] for precision in graphs}
+    for _ in range(_WARMUP_RUNS + _TIMED_RUNS):
+        for precision, session in sessions.items():
+            started = time.perf_counter()
+            session.run(["logits"], {"images": images_NHWC})
+            seconds[precision].append(time.perf_counter() - started)
+    medians = {precision: float(np.median(times[_WARMUP_RUNS:])) for precision, times in seconds.items()}
+    return medians["fp32"] / medians["int8"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx.external_data_helper import set_external_data
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -30,7 +30,7 @@ def save_weights(classifier: Classifier, folder: Path) -> Path:
     """Write all parameters and buffers to `folder`/weights.safetensors under their torch names.
 
     Raises:
-        OSError: the file cannot be written. (safetensors' `save_file` raises another error type.)
+        OSError: the file cannot be written.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous()
@@ -38,7 +38,7 @@ def save_weights(classifier: Classifier, folder: Path) -> Path:
         if not name.endswith("num_batches_tracked")  # a step counter, unused after training
     }
     path = folder / WEIGHTS_NAME
-    path.write_bytes(save(tensors, metadata={"format": "pt"}))
+    path.write_bytes(save(tensors, metadata={"format": "pt"}))  # `save_file` raises no OSError
     return path
 
 
@@ -91,16 +91,8 @@ def point_into_weights(graph: onnx.ModelProto, weights: Path, prefix: str) -> No
             stream.seek(offset)
             if not np.array_equal(np.frombuffer(stream.read(end - start), data.dtype), data.ravel()):
                 raise ExportError(f"the exporter changed {initializer.name}: the graph and {weights.name} differ")
-            _make_external(initializer, weights.name, offset, end - start)
-
-
-def _make_external(tensor: TensorProto, location: str, offset: int, length: int) -> None:
-    tensor.ClearField("raw_data")
-    tensor.ClearField("float_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    del tensor.external_data[:]
-    for key, value in (("location", location), ("offset", offset), ("length", length)):
-        tensor.external_data.add(key=key, value=str(value))
+            set_external_data(initializer, weights.name, offset, end - start)
+            initializer.ClearField("raw_data")
 
 
 def stored_classifier(manifest: Manifest, folder: Path) -> Classifier:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from core.errors import ConfigurationError
 from core.recipes import RecipeConfig
 from core.recipes.init_from import check_no_leakage, require_same_network
-from core.repository.manifest import InputSpec, Manifest
+from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
 from training.export.weights import read_weights
@@ -23,16 +23,10 @@ from training.networks import Classifier
 
 @dataclass(frozen=True)
 class Start:
-    """The version that a run is initialized from."""
+    """The version that a run is initialized from, with its tensors by torch name."""
 
     manifest: Manifest
     weights: Mapping[str, Tensor]
-    """Tensors by torch name."""
-
-    @property
-    def input(self) -> InputSpec:
-        """Image size and normalization of the version."""
-        return self.manifest.input
 
 
 def read_start(config: RecipeConfig, images: Images, repository: ModelRepository) -> Start | None:
@@ -61,12 +55,12 @@ def initial_weights(classifier: Classifier, start: Start, class_names: tuple[str
     """
     weights = dict(start.weights)
     if class_names != start.manifest.class_names:
-        for name in _last_layer(classifier):
-            weights.pop(name, None)
+        last_layer = [name for name, module in classifier.named_modules() if isinstance(module, nn.Linear)][-1]
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(f"{last_layer}.")}
     state = classifier.state_dict()
     unfit = [name for name, tensor in weights.items() if name not in state or state[name].shape != tensor.shape]
     if unfit:
-        spec = start.input
+        spec = start.manifest.input
         raise ConfigurationError(
             f"cannot start from {start.manifest.reference}: {', '.join(unfit)} do not fit this network. That version "
             f"takes images of {spec.width}x{spec.height} pixels: set image_size to that size"
@@ -80,9 +74,3 @@ def load_initial(classifier: Classifier, weights: Mapping[str, Tensor]) -> None:
         state = classifier.state_dict()
         for name, tensor in weights.items():
             state[name].copy_(tensor)
-
-
-def _last_layer(classifier: Classifier) -> list[str]:
-    """Parameter names of the last dense layer."""
-    name, layer = [pair for pair in classifier.named_modules() if isinstance(pair[1], nn.Linear)][-1]
-    return [f"{name}.{parameter}" for parameter, _ in layer.named_parameters()]

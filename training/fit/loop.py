@@ -21,21 +21,15 @@ from training.augment.batches import Batch, Batches
 from training.augment.packed_pixels import unpack
 from training.augment.teacher_rounds import RoundSoftLabels
 from training.data.preprocessing import one_hot, scale_pixels
+from training.data.split_dataset import Images, trained_on
 from training.data.types import LabelledImages
-from training.fit.divergence import (
-    require_finite_logits,
-    require_finite_loss,
-    require_finite_validation,
-    require_finite_weights,
-)
+from training.fit.divergence import require_finite, require_finite_weights
 from training.fit.dtype import autocast, pick_dtype
-from training.fit.ema import WeightEMA
 from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
 from training.fit.losses import classification_loss, training_loss
-from training.fit.optimizers import build_optimizer, learning_rate, set_learning_rate
-from training.networks import Classifier
-from training.networks.init import initialize, whiten
+from training.fit.optimizers import WeightEMA, build_optimizer, learning_rate, set_learning_rate
+from training.networks import Classifier, initialize, whiten
 from training.networks.layers import seed_dropout
 from training.networks.whitened import freeze_whitening_bias
 from training.run.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpoint
@@ -52,15 +46,13 @@ _INITIALIZE, _EPOCH, _MIRROR, _ORDER = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class FitInputs:
-    """Data of a run.
+    """Data of a run. The digests are stored in checkpoints.
 
     Attributes:
         train: training images.
         validation: validation images; None if the run trains on them.
         classes: number of classes, K.
-        data_digest: digest of the data set, stored in checkpoints.
-        split_digest: digest of the split, stored in checkpoints.
-        source_digest: digest of the source code, stored in checkpoints; empty for runs that are never published.
+        source_digest: digest of the source code; empty for runs that are never published.
         teacher: the teacher's soft labels, one element per round; None without distillation.
     """
 
@@ -71,6 +63,17 @@ class FitInputs:
     split_digest: str
     source_digest: str = ""
     teacher: Sequence[RoundSoftLabels] | None = None
+
+    @classmethod
+    def of(cls, config: RecipeConfig, images: Images) -> FitInputs:
+        """Training and validation images of a run of `config`, without a teacher."""
+        return cls(
+            images.part(*trained_on(config)),
+            None if config.include_validation else images.part("validation"),
+            len(images.dataset.class_names),
+            images.dataset.digest,
+            images.split.digest,
+        )
 
 
 @dataclass(frozen=True)
@@ -100,18 +103,10 @@ def fit(
     resume_from: Checkpoint | None = None,
     initial: Mapping[str, Tensor] | None = None,
 ) -> FitResult:
-    """Train `classifier` and write a checkpoint to `run_folder` after every epoch.
+    """Train `classifier` in place and write a checkpoint to `run_folder` after every epoch.
 
-    Args:
-        classifier: the network to train, in place. A new run initializes its weights.
-        config: the recipe.
-        inputs: the data.
-        run_folder: folder of the checkpoint.
-        reporter: receives progress.
-        threads: number of CPU threads. A resumed run keeps its original number.
-        device: device to train on.
-        resume_from: checkpoint to resume from; None for a new run.
-        initial: weights by name that replace the random initialization of a new run.
+    A new run initializes all weights and then replaces those in `initial`, by the names of the state dict. With
+    `resume_from`, the run continues from that checkpoint with its original number of threads and number format.
 
     Raises:
         TrainingDivergedError: the loss, a weight or a logit became NaN or infinite; the last checkpoint is kept.
@@ -237,7 +232,7 @@ class _Trainer:
             # Reading the totals synchronizes with the device, so this does not happen in every step.
             if (number + 1) % self.steps_between_reports == 0 or number + 1 == self.steps_per_epoch:
                 loss, accuracy = (totals / seen).tolist()
-                require_finite_loss(loss, epoch=epoch, step=number)
+                require_finite(loss, "the loss", epoch=epoch, step=number)
             reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
         validation_loss, validation_accuracy = self._validate(dtype)
         self._require_finite(epoch, validation_loss, dtype)
@@ -285,9 +280,9 @@ class _Trainer:
         """
         require_finite_weights(self.result, epoch=epoch)
         if validation_loss is not None:
-            require_finite_validation(validation_loss, epoch=epoch)
+            require_finite(validation_loss, "the validation loss", epoch=epoch)
             return
         probed = self.batches.plain(torch.arange(min(_PROBED, len(self.batches))))
         with autocast(self.device, dtype):
             logits_NK = self.result.eval()(probed.pixels_LHWC)
-        require_finite_logits(logits_NK, epoch=epoch)
+        require_finite(logits_NK, "the logits", epoch=epoch)

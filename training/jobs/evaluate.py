@@ -31,7 +31,18 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: W
     for manifest, images in _load(repository, parameters, channel):
         channel.check()
         channel.send(Stage(name=f"evaluate {manifest.reference}"))
-        record = _evaluation_record(job_id, parameters.data, repository, manifest, images, threads=threads)
+        folder = repository.folder(manifest.family, manifest.version)
+        measured = evaluate_version(folder, manifest, images, threads=threads)
+        published = published_evaluation(folder, measured)
+        record = EvaluationRecord(
+            job=job_id,
+            family=manifest.family,
+            version=manifest.version,
+            created_at=datetime.now(UTC),
+            data=parameters.data,
+            evaluation=measured,
+            differences=None if published is None else tuple(disagreements(published, measured)),
+        )
         channel.request_permission("publish")
         write_record(home, record)
         results.append(
@@ -42,23 +53,6 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: W
             }
         )
     channel.send(Result(result={"data": parameters.data, "evaluations": results}))
-
-
-def _evaluation_record(
-    job_id: str, data: str, repository: ModelRepository, manifest: Manifest, images: Images, *, threads: int
-) -> EvaluationRecord:
-    folder = repository.folder(manifest.family, manifest.version)
-    measured = evaluate_version(folder, manifest, images, threads=threads)
-    published = published_evaluation(folder, measured)
-    return EvaluationRecord(
-        job=job_id,
-        family=manifest.family,
-        version=manifest.version,
-        created_at=datetime.now(UTC),
-        data=data,
-        evaluation=measured,
-        differences=None if published is None else tuple(disagreements(published, measured)),
-    )
 
 
 def _load(

@@ -19,8 +19,13 @@ from core.errors import DuetError
 from core.files.home import duet_home
 from core.jobs.events import Failed
 from core.jobs.parameters import EvaluateParameters, TrainParameters
-from training.jobs.termination import JobCancelledError, NotPermittedError, cancel_on_sigterm, follow_parent
-from training.jobs.worker_channel import WorkerChannel
+from training.jobs.worker_channel import (
+    JobCancelledError,
+    NotPermittedError,
+    WorkerChannel,
+    cancel_on_sigterm,
+    follow_parent,
+)
 
 
 class ExitStatus(IntEnum):
@@ -55,16 +60,15 @@ def main(arguments: Sequence[str]) -> ExitStatus:
 
 def _run(job: argparse.Namespace, channel: WorkerChannel) -> None:
     # Imported after follow_parent, because torch takes seconds to load.
+    home, threads = duet_home(), job.threads
     if job.kind == "train":
         from training.jobs.train import train
 
-        train(job.id, TrainParameters.model_validate_json(job.parameters), duet_home(), channel, threads=job.threads)
+        train(job.id, TrainParameters.model_validate_json(job.parameters), home, channel, threads=threads)
     else:
         from training.jobs.evaluate import evaluate
 
-        evaluate(
-            job.id, EvaluateParameters.model_validate_json(job.parameters), duet_home(), channel, threads=job.threads
-        )
+        evaluate(job.id, EvaluateParameters.model_validate_json(job.parameters), home, channel, threads=threads)
 
 
 def _message(error: Exception) -> str:

@@ -56,17 +56,9 @@ class EventReporter:
         elif now - self._sent_at < PAUSE_SECONDS and self._done < self._steps:
             return
         self._sent_at = now
-        self._channel.send(
-            Progress(
-                epoch=epoch,
-                epochs=self._epochs,
-                step=self._done,
-                steps=self._steps,
-                loss=loss,
-                accuracy=accuracy,
-                seconds_left=self._seconds_left(now),
-            )
-        )
+        progress = {"epoch": epoch, "epochs": self._epochs, "step": self._done, "steps": self._steps}
+        left = self._seconds_left(now)
+        self._channel.send(Progress(**progress, loss=loss, accuracy=accuracy, seconds_left=left))
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
         """Send and log the metrics of the epoch."""

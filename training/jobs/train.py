@@ -9,7 +9,6 @@ from core.errors import CheckpointError
 from core.files.home import named_run
 from core.jobs.events import Note, Published, Result
 from core.jobs.parameters import TrainParameters
-from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.fit.dtype import pick_device
 from training.jobs.reporter import EventReporter
@@ -33,49 +32,26 @@ def train(job_id: str, parameters: TrainParameters, home: Path, channel: WorkerC
     repository = ModelRepository.open(home)
     run_folder = named_run(home, job_id)
     _wait_until_free(run_folder, channel)
-    manifest = _published(repository, run_folder) or _train(
-        parameters, repository, run_folder, reporter, threads=threads
-    )
-    accuracy = manifest.metrics.test_accuracy
-    channel.send(Published(reference=manifest.reference, test_accuracy=accuracy))
-    channel.send(
-        Result(
-            result={
-                "reference": manifest.reference,
-                "family": manifest.family,
-                "version": manifest.version,
-                "test_accuracy": accuracy,
-            }
-        )
-    )
-
-
-def _train(
-    parameters: TrainParameters,
-    repository: ModelRepository,
-    run_folder: Path,
-    reporter: EventReporter,
-    *,
-    threads: int,
-) -> Manifest:
-    return run_request(
-        parameters.config(),
-        parameters.data,
-        parameters.target_family(),
-        repository,
-        run_folder,
-        reporter=reporter,
-        threads=threads,
-        device=pick_device(),
-        resume=(run_folder / CHECKPOINT_NAME).exists(),
-    )
-
-
-def _published(repository: ModelRepository, run_folder: Path) -> Manifest | None:
-    """The version published by an earlier attempt that did not report it; None if there is none."""
     recover_publishing(run_folder, repository)
     reference = published_as(run_folder)
-    return None if reference is None else repository.manifest(*repository.resolve(reference))
+    if reference is not None:  # by an earlier attempt that did not report it
+        manifest = repository.manifest(*repository.resolve(reference))
+    else:
+        manifest = run_request(
+            parameters.config(),
+            parameters.data,
+            parameters.target_family(),
+            repository,
+            run_folder,
+            reporter=reporter,
+            threads=threads,
+            device=pick_device(),
+            resume=(run_folder / CHECKPOINT_NAME).exists(),
+        )
+    accuracy = manifest.metrics.test_accuracy
+    channel.send(Published(reference=manifest.reference, test_accuracy=accuracy))
+    version = {"reference": manifest.reference, "family": manifest.family, "version": manifest.version}
+    channel.send(Result(result={**version, "test_accuracy": accuracy}))
 
 
 def _wait_until_free(run_folder: Path, channel: WorkerChannel) -> None:

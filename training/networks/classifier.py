@@ -1,4 +1,4 @@
-"""Classifier module: a network with its input normalization. Training, export and explanations all use it."""
+"""Classifier module: a network with its input normalization. Also initialization, parameter and operation counts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from core.recipes import CNNNetwork, MLPNetwork
+from training.data.preprocessing import scale_pixels
 from training.networks.cnn import build_cnn
-from training.networks.mlp import build_mlp
-from training.networks.whitened import build_whitened_cnn
+from training.networks.mlp import ResidualBlock, build_mlp
+from training.networks.whitened import Whitening, build_whitened_cnn, init_identity
+
+_WHITENED_IMAGES = 5_000
+"""Number of training images that the whitening layer is fitted to: 961 patches each, for 12 directions."""
 
 
 class Classifier(nn.Module):
@@ -85,9 +89,7 @@ def count_macs(network: nn.Module, *, height: int, width: int) -> int:
         elif isinstance(module, nn.Linear):
             macs += module.weight.numel()
 
-    hooks = [
-        module.register_forward_hook(count) for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)
-    ]
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
     was_training = network.training
     try:
         with torch.no_grad():
@@ -97,3 +99,33 @@ def count_macs(network: nn.Module, *, height: int, width: int) -> int:
         for hook in hooks:
             hook.remove()
     return macs
+
+
+def initialize(network: nn.Module, generator: torch.Generator) -> None:
+    """Initialize all weights of `network` in place, drawing from `generator` in a fixed order.
+
+    - Hidden layers: He et al. 2015 (normal, fan-in, gain of ReLU).
+    - Last dense layer: a tenth of that, so that the first predictions are close to uniform.
+    - Convolutions of a whitened network: partial identity, see `init_identity`.
+    - Last layer of each residual block of an mlp: zero (Goyal et al. 2017).
+    """
+    dense = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    init_identity(network)
+    with torch.no_grad():
+        dense[-1].weight.mul_(0.1)
+        for module in network.modules():
+            if isinstance(module, ResidualBlock):
+                module.shrink.weight.zero_()
+
+
+def whiten(classifier: Classifier, images_NHWC: Tensor) -> None:
+    """Fit the frozen whitening layer, if there is one, to training images, uint8 [N, H, W, 3]."""
+    for module in classifier.modules():
+        if isinstance(module, Whitening) and module.frozen:
+            pixels_NHWC = scale_pixels(images_NHWC[:_WHITENED_IMAGES])
+            module.fit(classifier.normalized(pixels_NHWC.permute(0, 3, 1, 2)))

@@ -8,7 +8,7 @@ from torch import nn
 
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
-from training.networks.layers import ACTIVATIONS, Dropout, Flatten
+from training.networks.layers import ACTIVATIONS, dense_head
 
 
 def build_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> nn.Sequential:
@@ -37,9 +37,5 @@ def build_cnn(config: CNNNetwork, *, height: int, width: int, classes: int) -> n
         layers.append(nn.MaxPool2d(2))
         blocks.append(nn.Sequential(*layers))
     features = channels_in * (height >> halvings) * (width >> halvings)
-    head: list[nn.Module] = [Flatten(features)]
-    for hidden in config.hidden:
-        head += [nn.Linear(features, hidden), ACTIVATIONS[config.activation](), Dropout(config.dropout)]
-        features = hidden
-    head.append(nn.Linear(features, classes))
-    return nn.Sequential(OrderedDict(blocks=nn.Sequential(*blocks), head=nn.Sequential(*head)))
+    head = nn.Sequential(*dense_head(config, features, classes))
+    return nn.Sequential(OrderedDict(blocks=nn.Sequential(*blocks), head=head))

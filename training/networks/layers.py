@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from core.recipes import CNNNetwork
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
@@ -22,6 +24,15 @@ class Flatten(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Flatten all dimensions except the first."""
         return x.reshape(-1, self.features)
+
+
+def dense_head(config: CNNNetwork, features: int, classes: int) -> list[nn.Module]:
+    """Flatten, hidden dense layers with activation and dropout, and the last dense layer of a convolutional network."""
+    head: list[nn.Module] = [Flatten(features)]
+    for hidden in config.hidden:
+        head += [nn.Linear(features, hidden), ACTIVATIONS[config.activation](), Dropout(config.dropout)]
+        features = hidden
+    return [*head, nn.Linear(features, classes)]
 
 
 class Dropout(nn.Module):

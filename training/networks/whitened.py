@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork
 from training.networks.convolution import Convolution
-from training.networks.layers import ACTIVATIONS, Dropout, Flatten
+from training.networks.layers import ACTIVATIONS, dense_head
 
 _PATCH = 2
 """Side in pixels of the patches that the first convolution decorrelates."""
@@ -111,15 +111,10 @@ def build_whitened_cnn(config: CNNNetwork, *, height: int, width: int, classes: 
         )
     widths = [2 * 3 * _PATCH**2, *config.channels]
     blocks = [Block(before, after, config) for before, after in zip(widths, config.channels, strict=False)]
-    head: list[nn.Module] = [nn.MaxPool2d(tuple(rest)), Flatten(widths[-1])]
-    features = widths[-1]
-    for hidden in config.hidden:
-        head += [nn.Linear(features, hidden), ACTIVATIONS[config.activation](), Dropout(config.dropout)]
-        features = hidden
-    head.append(nn.Linear(features, classes))
+    head = nn.Sequential(nn.MaxPool2d(tuple(rest)), *dense_head(config, widths[-1], classes))
     whitening = Whitening(frozen=config.whitening, epsilon=config.whitening_epsilon, bias_epochs=config.whitening_bias)
     first = nn.Sequential(whitening, ACTIVATIONS[config.activation]())
-    return nn.Sequential(OrderedDict(whitening=first, blocks=nn.Sequential(*blocks), head=nn.Sequential(*head)))
+    return nn.Sequential(OrderedDict(whitening=first, blocks=nn.Sequential(*blocks), head=head))
 
 
 def freeze_whitening_bias(network: nn.Module, epoch: int) -> None:

@@ -84,13 +84,6 @@ def train_seeds(
 
     All seeds use the same teacher: a family name means its champion at the start of the first seed.
 
-    Args:
-        config: the recipe, with overrides merged in.
-        seeds: the seeds, in the order of the result.
-        repository: holds the published versions.
-        run_folder: seed -> run folder.
-        train: trains one seed.
-
     Raises:
         CheckpointError: a seed was trained with other settings; the message lists them.
         DuetError: raised by `train`.
@@ -113,7 +106,7 @@ def train_seeds(
 
 
 def accuracy_goal(accuracy: float, manifests: Sequence[Manifest]) -> Goal:
-    """Compare the single-view test accuracy of each seed with a goal."""
+    """Compare the single-view test accuracies of several seeds with a goal."""
     return Goal(accuracy, spreads(manifests)[_ACCURACY].values)
 
 
@@ -130,16 +123,7 @@ def spreads(manifests: Sequence[Manifest]) -> dict[str, Spread]:
 
 
 def write_report(path: Path, manifests: Sequence[Manifest], goal: Goal | None = None) -> None:
-    """Write a JSON report: recipe, environment, and the values, mean and standard deviation of each metric.
-
-    Args:
-        path: file to write; its folder is created if it does not exist.
-        manifests: one per seed.
-        goal: included in the report if given.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write recipe, environment, goal, and the values, mean and standard deviation of each metric as JSON."""
     content: dict[str, Any] = {
         "recipe": manifests[0].recipe,
         "config": {key: value for key, value in manifests[0].config.items() if key != "seed"},

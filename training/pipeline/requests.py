@@ -36,25 +36,14 @@ def run_request(
 ) -> Manifest:
     """Load the images, train on them and publish the result.
 
-    See `load_training_images` and `train_version` for the arguments.
-
-    Raises:
-        DuetError: raised by `load_training_images` and `train_version`.
+    See `load_training_images` and `train_version` for the arguments and the errors.
     """
     reporter.stage(f"read {data}")
     config, images = load_training_images(
         config, data, repository, data_dir=data_dir, download=download, note=reporter.note
     )
     return train_version(
-        config,
-        images,
-        repository,
-        family,
-        run_folder,
-        reporter=reporter,
-        threads=threads,
-        device=device,
-        resume=resume,
+        config, images, repository, family, run_folder, reporter=reporter, threads=threads, device=device, resume=resume
     )
 
 
@@ -67,19 +56,11 @@ def load_training_images(
     download: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[RecipeConfig, Images]:
-    """Load the images for a run of `config`.
-
-    Args:
-        config: the recipe, with overrides merged in.
-        data: name of a built-in data set, or `folder:NAME`.
-        repository: holds the version in `init_from`. For a folder, that version provides the defaults of image size
-            and geometry.
-        data_dir: folder with the files of a built-in data set.
-        download: download a built-in data set if it is missing.
-        note: receives progress messages and the list of skipped files.
+    """Load the images for a run of `config`; see `load_images` for the other arguments.
 
     Returns:
-        The configuration, with image size and geometry filled in for a folder, and the images.
+        The configuration, with image size and geometry filled in for a folder (by default those of the version in
+        `init_from`), and the images.
 
     Raises:
         DataError: the data set is missing or too small.

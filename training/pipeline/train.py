@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointError
+from core.files.home import require_space
 from core.recipes import RecipeConfig
 from core.recipes.init_from import geometry_of
 from core.repository.manifest import Geometry, Manifest
@@ -18,10 +19,10 @@ from core.repository.publishing import check_family_name
 from core.repository.repository import ModelRepository
 from training.data.preprocessing import channel_statistics
 from training.data.split_dataset import Images, trained_on
-from training.export.gradients.rehearsal import rehearse_export
+from training.export.gradients.check import rehearse_export
 from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teacher, soft_labels
 from training.fit.init_from import Start, initial_weights, read_start
-from training.fit.loop import FitInputs, FitResult, fit
+from training.fit.loop import FitInputs, fit
 from training.networks import Classifier, build_classifier
 from training.publish.publish import Origin, publish_version
 from training.run.checkpoint import Checkpoint, load_checkpoint, require_same_run
@@ -34,7 +35,6 @@ from training.run.run_folder import (
     mark_publishing,
     published_as,
     recover_publishing,
-    require_room,
     room_for,
 )
 
@@ -82,13 +82,7 @@ def prepare_run(
 ) -> Run:
     """Run all checks that need no training, and build the network. Writes nothing.
 
-    Args:
-        config: the recipe, with overrides merged in.
-        images: data to train, calibrate and evaluate on.
-        repository: receives the published version.
-        family: name of the family, existing or new.
-        folder: run folder; it need not exist.
-        resume: resume from the checkpoint in `folder`.
+    See `Run` for the arguments. The folder need not exist; with `resume` it must contain a checkpoint.
 
     Raises:
         CheckpointError: the run cannot be resumed.
@@ -106,20 +100,15 @@ def prepare_run(
     classifier = new_classifier(config, images, start)
     initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
     geometry = images.dataset.geometry or geometry_of(config, None if start is None else start.manifest)
-    require_room(folder, classifier)
+    require_space(folder, room_for(classifier), what="a training of this network", advice="free some space first")
     return Run(config, images, repository, family, folder, classifier, geometry, initial, teacher, checkpoint)
 
 
 def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -> Manifest:
     """Train a prepared run and publish it as the next version of its family.
 
-    The caller must hold the lock of the run folder.
-
-    Args:
-        run: result of `prepare_run`. For a new run, its folder is cleared.
-        reporter: receives progress.
-        threads: number of CPU threads. A resumed run keeps its original number.
-        device: device to train on.
+    The caller must hold the lock of the run folder, which is cleared for a new run. A resumed run keeps its original
+    number of threads.
 
     Raises:
         CheckpointError: a checkpoint or the soft labels cannot be saved.
@@ -134,8 +123,28 @@ def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -
     else:
         _note_software_changes(run.checkpoint, source, reporter)
     targets = _soft_labels(run, reporter, threads, device)
-    result = _fit(run, targets, source, reporter, threads, device)
-    origin = _origin(run, result, targets, source, device)
+    reporter.stage(f"fit {run.config.recipe}")
+    inputs = FitInputs.of(run.config, run.images)
+    result = fit(
+        run.classifier,
+        run.config,
+        replace(inputs, source_digest=source, teacher=None if targets is None else targets.rounds),
+        run.folder,
+        reporter=reporter,
+        threads=threads,
+        device=device,
+        resume_from=run.checkpoint,
+        initial=run.initial,
+    )
+    origin = Origin(
+        run.config,
+        result.history,
+        environment_record(threads=result.threads, dtype=result.dtype, device=device),
+        source,
+        derived_from=run.config.init_from,
+        geometry=run.geometry,
+        teacher_seconds=None if targets is None else targets.seconds,
+    )
     manifest = publish_version(
         result.classifier,
         origin,
@@ -194,44 +203,6 @@ def _soft_labels(run: Run, reporter: Reporter, threads: int, device: torch.devic
     )
 
 
-def _fit(
-    run: Run, targets: SoftLabels | None, source: str, reporter: Reporter, threads: int, device: torch.device
-) -> FitResult:
-    reporter.stage(f"fit {run.config.recipe}")
-    inputs = FitInputs(
-        train=run.images.part(*trained_on(run.config)),
-        validation=None if run.config.include_validation else run.images.part("validation"),
-        classes=len(run.images.dataset.class_names),
-        data_digest=run.images.dataset.digest,
-        split_digest=run.images.split.digest,
-        teacher=None if targets is None else targets.rounds,
-        source_digest=source,
-    )
-    return fit(
-        run.classifier,
-        run.config,
-        inputs,
-        run.folder,
-        reporter=reporter,
-        threads=threads,
-        device=device,
-        resume_from=run.checkpoint,
-        initial=run.initial,
-    )
-
-
-def _origin(run: Run, result: FitResult, targets: SoftLabels | None, source: str, device: torch.device) -> Origin:
-    return Origin(
-        run.config,
-        result.history,
-        environment_record(threads=result.threads, dtype=result.dtype, device=device),
-        source,
-        derived_from=run.config.init_from,
-        geometry=run.geometry,
-        teacher_seconds=None if targets is None else targets.seconds,
-    )
-
-
 def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
     """Build the recipe's network for the size and classes of `images`, before its weights are initialized.
 
@@ -239,18 +210,12 @@ def new_classifier(config: RecipeConfig, images: Images, start: Start | None = N
     """
     _, height, width, _ = images.dataset.training.images_NHWC.shape
     if start is not None:
-        mean, std = list(start.input.mean), list(start.input.std)
+        mean, std = list(start.manifest.input.mean), list(start.manifest.input.std)
     else:
         mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
         mean, std = mean_C.tolist(), np.maximum(std_C, _MIN_STD).tolist()
-    return build_classifier(
-        config.network,
-        height=height,
-        width=width,
-        classes=len(images.dataset.class_names),
-        mean=mean,
-        std=std,
-    )
+    classes = len(images.dataset.class_names)
+    return build_classifier(config.network, height=height, width=width, classes=classes, mean=mean, std=std)
 
 
 def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
@@ -264,7 +229,6 @@ def _checkpoint_to_resume(run_folder: Path) -> Checkpoint:
 
 
 def _note_software_changes(checkpoint: Checkpoint, source: str, reporter: Reporter) -> None:
-    """Note that the earlier epochs ran with another source or torch, so that the final weights may differ."""
     found = (
         ("source", checkpoint.source_digest[:12], source[:12]),
         ("torch", checkpoint.torch_version, str(torch.__version__)),

@@ -27,29 +27,24 @@ def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
 
 
 def _front_matter(manifest: Manifest, scores: Scores) -> str:
-    metrics = {
-        "accuracy": scores.accuracy.value,
-        "f1": scores.macro.f1.value,
-        "precision": scores.macro.precision.value,
-        "recall": scores.macro.recall.value,
-    }
-    lines = [
-        "---",
-        "license: apache-2.0",
-        "library_name: onnx",
-        "pipeline_tag: image-classification",
-        "tags: [image-classification, onnx, duet]",
-        f"datasets: [{json.dumps(manifest.data.name)}]",
-        "model-index:",
-        f"- name: duet-{manifest.family}-{manifest.version}",
-        "  results:",
-        "  - task: {type: image-classification}",
-        f"    dataset: {{name: {json.dumps(manifest.data.name)}, type: {json.dumps(manifest.data.name)}, split: test}}",
-        "    metrics:",
-        *(f"    - {{type: {name}, value: {value:.6f}}}" for name, value in metrics.items()),
-        "---",
-    ]
-    return "\n".join(lines)
+    name, macro = json.dumps(manifest.data.name), scores.macro
+    return f"""---
+license: apache-2.0
+library_name: onnx
+pipeline_tag: image-classification
+tags: [image-classification, onnx, duet]
+datasets: [{name}]
+model-index:
+- name: duet-{manifest.family}-{manifest.version}
+  results:
+  - task: {{type: image-classification}}
+    dataset: {{name: {name}, type: {name}, split: test}}
+    metrics:
+    - {{type: accuracy, value: {scores.accuracy.value:.6f}}}
+    - {{type: f1, value: {macro.f1.value:.6f}}}
+    - {{type: precision, value: {macro.precision.value:.6f}}}
+    - {{type: recall, value: {macro.recall.value:.6f}}}
+---"""
 
 
 def _summary(manifest: Manifest, scores: Scores) -> str:
@@ -94,19 +89,15 @@ the others.
 
 
 def _calibration_error(scores: Scores) -> str:
-    """Calibration error, with its distribution for a perfectly calibrated model."""
-    reliability = scores.reliability
-    perfect = reliability.if_calibrated
-    expected = (
-        ""
-        if perfect is None
-        else f" (a perfectly calibrated model: mean {perfect.mean:.2%}, 95th percentile {perfect.percentile_95:.2%})"
+    error, perfect = f"{scores.reliability.ece:.2%}", scores.reliability.if_calibrated
+    if perfect is None:
+        return error
+    return (
+        f"{error} (a perfectly calibrated model: mean {perfect.mean:.2%}, 95th percentile {perfect.percentile_95:.2%})"
     )
-    return f"{reliability.ece:.2%}{expected}"
 
 
 def _class_biases(manifest: Manifest) -> str:
-    """Result of the cross-validation of class biases."""
     record = manifest.class_biases
     if record is None:
         return "not tried"
@@ -134,7 +125,6 @@ def _corrupted(manifest: Manifest) -> str:
 
 
 def _distillation(manifest: Manifest) -> str:
-    """Time of the teacher's soft labels; empty without a teacher."""
     cost, teacher = manifest.cost, (manifest.config.get("distillation") or {}).get("teacher")
     if teacher is None:
         return ""
@@ -145,7 +135,6 @@ def _distillation(manifest: Manifest) -> str:
 
 
 def _initialization(manifest: Manifest) -> str:
-    """The version that training started from; empty for random weights."""
     start = manifest.config.get("init_from")
     return f"; starts from the weights of {start}, whose training time is not included" if start else ""
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from core.recipes import RecipeConfig
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.records.base import ReportedModel, write_report
-from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
 from core.repository.evaluation import EVALUATION_NAME
 from core.repository.manifest import (
     CARD_NAME,
@@ -26,7 +26,6 @@ from core.repository.manifest import (
     FileRecord,
     Geometry,
     GradientRecord,
-    HeadlineMetrics,
     InputSpec,
     LicenceRecord,
     Manifest,
@@ -37,7 +36,7 @@ from core.repository.predictions import PREDICTIONS_NAME, save_predictions
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images, trained_on
-from training.evaluation.class_biases import debias
+from training.evaluation.calibrate import debias
 from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
@@ -79,11 +78,6 @@ class Origin:
     teacher_seconds: float | None = None
     class_biases: ClassBiasRecord | None = None
 
-    @property
-    def training_seconds(self) -> float:
-        """Wall time of all epochs."""
-        return sum(record.seconds for record in self.history)
-
 
 def publish_version(
     classifier: Classifier,
@@ -95,23 +89,16 @@ def publish_version(
     reporter: Reporter,
     before_publishing: Callable[[Manifest], None] = lambda _: None,
 ) -> Manifest:
-    """Export, evaluate and publish a network as the next version of `family`.
+    """Export, evaluate and publish a network, in evaluation mode on the CPU, as the next version of `family`.
 
-    Class biases are added to the weights first, if they lower the log loss on the holdout.
-
-    Args:
-        classifier: the network, in evaluation mode on the CPU; it is not changed.
-        origin: provenance of the weights.
-        images: data set that the network was trained on, for calibration and evaluation.
-        repository: receives the version.
-        family: name of the family, existing or new.
-        reporter: receives progress.
-        before_publishing: called with the complete manifest just before the version is put in place.
+    Class biases are added to a copy of the network first, if they lower the log loss on the holdout.
+    `before_publishing` is called with the complete manifest just before the version is put in place.
 
     Raises:
         ExportError: an exported graph disagrees with the network.
         PublishError: the version cannot be written; no files remain.
     """
+    threads = origin.environment.threads
     with reserve(repository, family) as staging:
         class_biases = origin.class_biases
         if class_biases is None:
@@ -130,20 +117,27 @@ def publish_version(
             classifier,
             images,
             validate="validation" not in trained_on(origin.config),
-            threads=origin.environment.threads,
+            threads=threads,
         )
 
         reporter.stage("evaluate on corrupted holdout images")
-        corrupted = _corrupted_holdout(staging, origin, images, result)
+        model = ReportedModel(
+            family=staging.family,
+            version=staging.version,
+            architecture=origin.config.network.kind,
+            weights=sha256_of(staging.folder / WEIGHTS_NAME),
+        )
+        corrupted = measure_corrupted_holdout(
+            staging.folder / GRAPHS["fp32"], model, images, result.calibration["fp32"], threads=threads
+        )
 
         reporter.stage("check gradients against autograd in float64")
-        gradient = check_gradient(
-            staging.folder, classifier, _gradient_images(images), threads=origin.environment.threads
-        )
+        gradient = check_gradient(staging.folder, classifier, _gradient_images(images), threads=threads)
 
         reporter.stage("publish")
         manifest = _manifest(staging, spec, classifier, origin, images, result, class_biases, gradient)
-        manifest = manifest.model_copy(update={"metrics": _with_corrupted(manifest.metrics, corrupted)})
+        metrics = {"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
+        manifest = manifest.model_copy(update={"metrics": result.metrics.model_copy(update=metrics)})
         write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
         _write_records(staging, manifest, origin, result)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
@@ -151,28 +145,6 @@ def publish_version(
         before_publishing(manifest)
         staging.publish(manifest)
     return manifest
-
-
-def _corrupted_holdout(staging: Staging, origin: Origin, images: Images, result: EvaluationResult) -> CorruptedHoldout:
-    model = ReportedModel(
-        family=staging.family,
-        version=staging.version,
-        architecture=origin.config.network.kind,
-        weights=sha256_of(staging.folder / WEIGHTS_NAME),
-    )
-    return measure_corrupted_holdout(
-        staging.folder / GRAPHS["fp32"],
-        model,
-        images,
-        result.calibration["fp32"],
-        threads=origin.environment.threads,
-    )
-
-
-def _with_corrupted(metrics: HeadlineMetrics, corrupted: CorruptedHoldout) -> HeadlineMetrics:
-    return metrics.model_copy(
-        update={"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
-    )
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
@@ -192,8 +164,7 @@ def _manifest(
     class_biases: ClassBiasRecord | None,
     gradient: GradientRecord,
 ) -> Manifest:
-    """Build the manifest, without the list of files."""
-    config, dataset = origin.config, images.dataset
+    config, dataset, split = origin.config, images.dataset, images.split
     return Manifest(
         family=staging.family,
         version=staging.version,
@@ -206,17 +177,24 @@ def _manifest(
         seed=config.seed,
         derived_from=origin.derived_from,
         source_digest=origin.source_digest,
-        data=_data_record(images, config),
-        environment=origin.environment,
-        licence=LicenceRecord(
-            weights=_WEIGHTS_TERMS,
-            data=dataset.licence,
-            provenance=_provenance(config),
+        data=DataRecord(
+            name=dataset.name,
+            digest=dataset.digest,
+            split_digest=split.digest,
+            counts={
+                "train": len(split.train),
+                "validation": len(split.validation),
+                "holdout": len(split.holdout),
+                "test": len(dataset.test),
+            },
+            trained_on=trained_on(config),
         ),
+        environment=origin.environment,
+        licence=LicenceRecord(weights=_WEIGHTS_TERMS, data=dataset.licence, provenance=_provenance(config)),
         cost=CostRecord(
             parameters=count_parameters(classifier),
             macs=count_macs(classifier, height=spec.height, width=spec.width),
-            training_seconds=origin.training_seconds,
+            training_seconds=sum(record.seconds for record in origin.history),
             teacher_seconds=origin.teacher_seconds,
             epochs=len(origin.history),
         ),
@@ -257,19 +235,3 @@ def _input_spec(classifier: Classifier, images: Images, geometry: Geometry) -> I
     _, height, width, _ = images.dataset.test.images_NHWC.shape
     mean, std = classifier.mean.tolist(), classifier.std.tolist()
     return InputSpec(height=height, width=width, geometry=geometry, mean=tuple(mean), std=tuple(std))
-
-
-def _data_record(images: Images, config: RecipeConfig) -> DataRecord:
-    split, dataset = images.split, images.dataset
-    return DataRecord(
-        name=dataset.name,
-        digest=dataset.digest,
-        split_digest=split.digest,
-        counts={
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "holdout": len(split.holdout),
-            "test": len(dataset.test),
-        },
-        trained_on=trained_on(config),
-    )

@@ -42,8 +42,8 @@ class Checkpoint:
         config: the recipe.
         data_digest: digest of the data set.
         split_digest: digest of the split.
-        dtype: number format. It is kept on resume, because it influences the weights.
-        threads: number of CPU threads. It is kept on resume, because it influences the order of sums.
+        dtype: number format; kept on resume, because it influences the weights.
+        threads: number of CPU threads; kept on resume, because it influences the order of sums.
         network: state dict of the network.
         optimizer: state dict of the optimizer.
         averaged: state dict of the weight average; None without averaging.
@@ -65,11 +65,6 @@ class Checkpoint:
     source_digest: str
     torch_version: str
     hints: dict[str, torch.Tensor] | None
-
-    @property
-    def finished(self) -> bool:
-        """True if all epochs are done."""
-        return len(self.history) >= self.config.epochs
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

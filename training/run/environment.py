@@ -18,7 +18,7 @@ from training.run.checkpoint import Dtype
 
 
 def environment_record(*, threads: int, dtype: Dtype, device: torch.device) -> EnvironmentRecord:
-    """Record the library versions, the CPU or GPU name, the number of threads and the number format."""
+    """Library versions, CPU or GPU name, number of threads and number format."""
     return EnvironmentRecord(
         duet=release(),
         python=platform.python_version(),

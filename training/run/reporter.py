@@ -100,7 +100,7 @@ class ConsoleReporter:
 
 
 def bars(console: Console) -> Progress:
-    """Create progress bars, not started, whose tasks have a field `figures` shown after the count."""
+    """Progress bars, not started, whose tasks have a field `figures` that is shown after the count."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -54,10 +54,9 @@ class ResumeCache:
 
     def _write(self, name: str, result: Any) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self._path.exists()
+        line = json.dumps([name, result])
         with self._path.open("a") as stream:
-            if new:
+            if stream.tell() == 0:
                 stream.write(json.dumps(self._work) + "\n")
-            line = json.dumps([name, result])
             stream.write(line + "\n")
         self._results[name] = json.loads(line)[1]

@@ -12,7 +12,7 @@ from torch import nn
 
 from core.errors import CheckpointError
 from core.files.durable import atomic_replace, remove_temporaries
-from core.files.home import LOG_NAME, MIB, require_space
+from core.files.home import LOG_NAME, MIB
 from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
 from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
@@ -82,15 +82,6 @@ def room_for(network: nn.Module) -> int:
     """Maximum disk usage, in bytes, of the checkpoints and the version of a run."""
     weights: int = sum(tensor.nbytes for tensor in network.state_dict().values())
     return _COPIES * weights + _FIXED_BYTES
-
-
-def require_room(run_folder: Path, network: nn.Module) -> None:
-    """Check that the disk has enough space for the checkpoints and the version of a run.
-
-    Raises:
-        LowDiskError: the free space is too small.
-    """
-    require_space(run_folder, room_for(network), what="a training of this network", advice="free some space first")
 
 
 @contextmanager

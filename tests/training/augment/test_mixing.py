@@ -60,7 +60,7 @@ def test_mixing_is_reproducible_and_keeps_its_input(mix: object) -> None:
     assert torch.equal(before[1], OTHERS)
 
 
-def test_a_texture_takes_at_most_half_and_comes_from_the_other_image() -> None:
+def test_texture_has_at_most_half_of_the_mixture() -> None:
     black, white = torch.zeros_like(IMAGES), torch.full_like(IMAGES, 255)
     made = mix_textures(black, white, draw()).float().mean((1, 2, 3))
     assert made.max() <= 128

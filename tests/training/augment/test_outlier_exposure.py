@@ -19,7 +19,7 @@ def test_outliers_are_reproducible_and_keep_the_images() -> None:
     assert torch.equal(IMAGES, before)
 
 
-def test_spectra_use_the_whole_range_and_fall_off_with_the_frequency() -> None:
+def test_spectra_use_the_range_and_fall_off_with_frequency() -> None:
     made = drawn(400)[0::4].float()
     assert made.amin((1, 2)).eq(0).all()
     assert made.amax((1, 2)).eq(255).all()
@@ -27,7 +27,7 @@ def test_spectra_use_the_whole_range_and_fall_off_with_the_frequency() -> None:
     assert power[0, 1] > 3 * power[0, 3] > 3 * power[0, 8]
 
 
-def test_scrambled_images_keep_colors_and_amplitudes_but_not_their_phases() -> None:
+def test_scrambled_images_keep_amplitudes_but_not_phases() -> None:
     smooth = torch.full((4, 16, 16, 3), 128.0)
     smooth += 40 * torch.sin(torch.arange(16) * 2 * torch.pi / 16)[None, None, :, None]
     images = smooth.round().to(torch.uint8)
@@ -38,7 +38,7 @@ def test_scrambled_images_keep_colors_and_amplitudes_but_not_their_phases() -> N
     assert (spectrum.angle() - original.angle())[:, 0, 1].abs().min() > 0.01
 
 
-def test_a_repeated_patch_is_the_same_everywhere_and_from_the_image() -> None:
+def test_repeated_patch_comes_from_the_image() -> None:
     made = drawn(8)[2::4]
     for picture, image in zip(made, IMAGES[[2, 6]], strict=True):
         patch = picture[:2, :2]

@@ -33,7 +33,7 @@ def with_cutout(before: Tensor, cutout: Cutout) -> Tensor:
     return unpack(apply_cutout(pack(before), cutout, pack(FILL)))
 
 
-def test_flip_mirrors_about_half_of_the_images_and_leaves_the_rest() -> None:
+def test_flip_mirrors_about_half_of_the_images() -> None:
     before = images(400)
     after = views_of(before, draw_shift_flip(400, FLIP, draw()))
     mirrored = (after == before.flip(2)).flatten(1).all(1)

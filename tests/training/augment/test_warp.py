@@ -96,7 +96,3 @@ def test_scaling_is_applied_before_rotation() -> None:
     turned_before = warped(torch.rot90(before, 1, (1, 2)), warps(1, height=0.6)).int()
     assert int((both - turned_after).abs().max()) <= 1  # rounding of values halfway between two integers may differ
     assert int((both - turned_before).abs().max()) > 50
-
-
-def test_warp_of_no_images() -> None:
-    assert warp(torch.zeros(0, 8, 8, dtype=torch.int32), warps(0)).shape == (0, 8, 8)

@@ -48,16 +48,13 @@ def test_load_cifar10_returns_the_stored_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", FOLDER_NAME, "cifar copy"])
-def test_data_dir_may_be_the_folder_or_its_parent(tmp_path: Path, name: str) -> None:
+def test_data_dir_may_be_the_folder_or_its_parent(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write_cifar_files(tmp_path / name)
     given = tmp_path if name == FOLDER_NAME else tmp_path / name
-    assert load_cifar10(given, files=files).digest == load_cifar10(tmp_path / name, files=files).digest
-
-
-def test_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = write_cifar_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    assert len(load_cifar10(Path(), files=files).training) == 200
+    digest = load_cifar10(given, files=files).digest
+    assert digest == load_cifar10(tmp_path / name, files=files).digest
+    monkeypatch.chdir(tmp_path / name)
+    assert digest == load_cifar10(Path(), files=files).digest
 
 
 def test_data_dir_argument_overrides_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,14 +91,6 @@ def test_one_changed_byte_is_noticed(tmp_path: Path, name: str, offset: int) -> 
         load_cifar10(tmp_path, files=files)
 
 
-def test_a_truncated_file_is_noticed(tmp_path: Path) -> None:
-    files = write_cifar_files(tmp_path)
-    path = tmp_path / "data_batch_3"
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="data_batch_3 is damaged"):
-        load_cifar10(tmp_path, files=files)
-
-
 def test_an_empty_folder_names_every_file(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_cifar10(tmp_path / "nothing here", download=True)
@@ -129,7 +118,7 @@ def test_a_malicious_pickle_is_never_executed(tmp_path: Path, name: str) -> None
     assert proof.is_dir()
 
 
-def test_nothing_is_unpickled_before_every_file_was_checked(tmp_path: Path) -> None:
+def test_all_files_are_checked_before_unpickling(tmp_path: Path) -> None:
     files = dict(write_cifar_files(tmp_path))
     proof = tmp_path / "executed"
     files["data_batch_1"] = write_pickle(tmp_path / "data_batch_1", _Malicious(proof))
@@ -206,7 +195,7 @@ def test_download_replaces_a_damaged_file_in_home(tmp_path: Path, published: Pub
     assert load_cifar10(download=True, files=published.files).digest == published.digest
 
 
-def test_a_folder_that_the_user_named_is_never_downloaded_into(tmp_path: Path, published: Published) -> None:
+def test_download_never_writes_to_a_given_folder(tmp_path: Path, published: Published) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     with pytest.raises(DataError, match="data_batch_1 is missing"):
@@ -215,7 +204,7 @@ def test_a_folder_that_the_user_named_is_never_downloaded_into(tmp_path: Path, p
 
 
 @pytest.mark.parametrize("damage", ["absent", "changed"])
-def test_a_failed_download_says_what_to_do(published: Published, damage: str) -> None:
+def test_failed_download_says_what_to_do(published: Published, damage: str) -> None:
     if damage == "absent":
         published.archive.unlink()
     else:

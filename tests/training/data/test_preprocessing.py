@@ -14,8 +14,6 @@ ALL_VALUES = np.arange(256, dtype=np.uint8)
 def test_scaling_is_the_nearest_float_to_pixel_over_255() -> None:
     scaled = scale_pixels(ALL_VALUES)
     assert scaled.dtype == np.float32
-    assert scaled.min() == 0
-    assert scaled.max() == 1
     assert scaled.tolist() == [float(np.float32(value / 255)) for value in range(256)]
 
 

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from core.images.tta_views import averaged, views
 from core.repository.manifest import GRAPHS, Precision
 from core.statistics.calibration import softmax
 from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import small_fit, small_images, small_recipe
+from tests.support.training_runs import small_fit, small_recipe
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate
@@ -20,11 +21,6 @@ from training.networks import Classifier
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
-
-
-@pytest.fixture(scope="module")
 def trained(images: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path]:
     folder = tmp_path_factory.mktemp("trained")
     classifier = small_fit(small_recipe("cnn"), images, folder).classifier
@@ -32,18 +28,33 @@ def trained(images: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[C
     return classifier, folder
 
 
-def judged(trained: tuple[Classifier, Path], images: Images, folder: Path) -> EvaluationResult:
-    classifier, made = trained
+Evaluated = tuple[EvaluationResult, Path]
+
+
+def evaluated(
+    trained: tuple[Classifier, Path], images: Images, folder: Path, decide: Callable[[pytest.MonkeyPatch], None]
+) -> Evaluated:
+    classifier, exported = trained
     for name in (GRAPHS["fp32"], "weights.safetensors"):
-        shutil.copy(made / name, folder / name)
-    return evaluate(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1)
+        shutil.copy(exported / name, folder / name)
+    with pytest.MonkeyPatch.context() as patch:
+        decide(patch)
+        return evaluate(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1), folder
 
 
-def test_accepted_int8_has_its_own_calibration_and_scores(
-    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_int8_pass(monkeypatch)
-    result = judged(trained, images, tmp_path)
+@pytest.fixture(scope="module")
+def accepted(trained: tuple[Classifier, Path], images: Images, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    """Result and folder of an evaluation that accepts int8."""
+    return evaluated(trained, images, tmp_path_factory.mktemp("accepted"), let_int8_pass)
+
+
+@pytest.fixture(scope="module")
+def rejected(trained: tuple[Classifier, Path], images: Images, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    return evaluated(trained, images, tmp_path_factory.mktemp("rejected"), let_int8_fail)
+
+
+def test_accepted_int8_has_its_own_calibration_and_scores(accepted: Evaluated, images: Images) -> None:
+    result, folder = accepted
     assert result.quantization.published
     assert result.calibration.keys() == result.evaluation.scores.keys() == {"fp32", "int8"}
     assert result.calibration["int8"] != result.calibration["fp32"]
@@ -51,7 +62,7 @@ def test_accepted_int8_has_its_own_calibration_and_scores(
     holdout, test = images.part("holdout"), images.dataset.test
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     for precision in precisions:
-        graph = tmp_path / GRAPHS[precision]
+        graph = folder / GRAPHS[precision]
         holdout_NK = predict_logits(graph, holdout.images_NHWC, threads=1)
         test_NK = predict_logits(graph, test.images_NHWC, threads=1)
         fitted = calibrate(holdout_NK, holdout.labels_N)
@@ -65,40 +76,27 @@ def test_accepted_int8_has_its_own_calibration_and_scores(
             np.testing.assert_allclose(stored_NK, softmax(logits_NK, fitted.temperature), atol=1e-6)
 
 
-def test_rejected_int8_leaves_only_the_verdict(
-    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_int8_fail(monkeypatch)
-    result = judged(trained, images, tmp_path)
+def test_rejected_int8_leaves_only_the_verdict(rejected: Evaluated) -> None:
+    result, folder = rejected
     assert not result.quantization.published
     assert result.quantization.verdict == "less than 1.5 times as fast as float32"
-    assert not (tmp_path / GRAPHS["int8"]).exists()
+    assert not (folder / GRAPHS["int8"]).exists()
     assert result.calibration.keys() == result.evaluation.scores.keys() == {"fp32"}
     assert all(split.probabilities.keys() == {"fp32"} for split in result.predictions.values())
 
 
-def test_headline_metrics_are_those_of_float32(
-    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    headlines = []
-    for decide in (let_int8_pass, let_int8_fail):
-        with monkeypatch.context() as patch:
-            decide(patch)
-            result = judged(trained, images, tmp_path)
-        assert result.metrics.test_accuracy == result.scores.accuracy.value
-        headlines.append((result.metrics, result.parity, result.scores))
+def test_headline_metrics_are_those_of_float32(accepted: Evaluated, rejected: Evaluated) -> None:
+    headlines = [(result.metrics, result.parity, result.scores) for result, _ in (accepted, rejected)]
     assert headlines[0] == headlines[1]
+    assert headlines[0][0].test_accuracy == headlines[0][2].accuracy.value
 
 
-def test_tta_has_its_own_calibration_and_scores(
-    trained: tuple[Classifier, Path], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_int8_pass(monkeypatch)
-    result = judged(trained, images, tmp_path)
+def test_tta_has_its_own_calibration_and_scores(accepted: Evaluated, images: Images) -> None:
+    result, folder = accepted
     holdout, test = images.part("holdout"), images.dataset.test
     assert result.averaged_views.keys() == {"fp32", "int8"}
     for precision, record in result.averaged_views.items():
-        graph = tmp_path / GRAPHS[precision]
+        graph = folder / GRAPHS[precision]
         logits = {
             part: averaged([predict_logits(graph, view, threads=1) for view in views(part.images_NHWC)])
             for part in (holdout, test)

@@ -37,7 +37,7 @@ def test_ood_images_are_limited_in_number() -> None:
     assert counts == {"noise": 2_000, "textures": 2_000, "flat": 2_000, "shuffled": 2_000, "digits": 1_797}
 
 
-def test_digits_are_white_on_black_in_the_size_of_the_test_images() -> None:
+def test_digits_are_white_on_black_in_the_test_size() -> None:
     digits_NHWC = ood_images(TEST_NHWC)["digits"]
     assert digits_NHWC.shape == (20, 16, 24, 3)
     assert (digits_NHWC == digits_NHWC[..., :1]).all()

@@ -28,7 +28,7 @@ LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], dtype=np.int64)
 PREDICTED = [0, 0, 0, 1, 1, 1, 2, 2, 0, 2]
 
 
-def test_counts_and_points_agree_with_a_hand_made_matrix_and_with_sklearn() -> None:
+def test_scores_match_a_known_matrix_and_sklearn() -> None:
     scores = score(logits_for(PREDICTED), LABELS, NAMES, CALIBRATION)
     assert scores.confusion_matrix == ((3, 1, 0), (0, 2, 1), (1, 0, 2))
     assert scores.accuracy.value == 0.7
@@ -42,7 +42,7 @@ def test_counts_and_points_agree_with_a_hand_made_matrix_and_with_sklearn() -> N
     assert scores.per_class[1].recall.value == pytest.approx(2 / 3)
 
 
-def test_every_interval_holds_its_value_and_narrows_with_more_images() -> None:
+def test_intervals_contain_the_value_and_narrow_with_images() -> None:
     few = score(logits_for(PREDICTED), LABELS, NAMES, CALIBRATION)
     many = score(logits_for(PREDICTED * 100), np.tile(LABELS, 100), NAMES, CALIBRATION)
     for scores in (few, many):
@@ -54,7 +54,7 @@ def test_every_interval_holds_its_value_and_narrows_with_more_images() -> None:
     assert many.accuracy.high - many.accuracy.low < 0.2 * (few.accuracy.high - few.accuracy.low)
 
 
-def test_a_class_that_is_never_predicted_scores_zero() -> None:
+def test_class_that_is_never_predicted_scores_zero() -> None:
     scores = score(logits_for([0] * 10), LABELS, NAMES, CALIBRATION)
     assert scores.per_class[2].precision.value == 0.0
     assert scores.per_class[2].f1.value == 0.0
@@ -73,7 +73,7 @@ def test_temperature_changes_probabilities_but_not_predictions() -> None:
     assert cool.reliability.if_calibrated == calibrated_ece(softmax(logits_for(PREDICTED), 2.0))
 
 
-def test_prediction_sets_and_out_of_distribution_flags_use_the_thresholds() -> None:
+def test_prediction_sets_and_ood_flags_use_the_thresholds() -> None:
     logits = logits_for(PREDICTED)
     narrow = score(logits, LABELS, NAMES, CALIBRATION)
     assert narrow.prediction_sets.coverage.value == 0.7
@@ -88,7 +88,7 @@ def test_prediction_sets_and_out_of_distribution_flags_use_the_thresholds() -> N
     assert flat.ood_flag_rate == 1.0  # energy is about -1.1, above it
 
 
-def test_top_two_counts_the_second_guess() -> None:
+def test_top2_accuracy_counts_the_second_class() -> None:
     logits_NK = np.array([[3, 2, 1], [1, 3, 2], [3, 2, 1]], dtype=np.float32)
     scores = score(logits_NK, np.array([1, 1, 2]), NAMES, CALIBRATION)
     assert scores.top2_accuracy.value == pytest.approx(2 / 3)

@@ -8,8 +8,8 @@ import pytest
 
 from core.repository.manifest import Precision, QuantizationRecord
 from core.statistics.comparison import paired_difference
-from training.export import int8_acceptance
-from training.export.int8_acceptance import accept_int8, measure_speedup
+from training.export import quantize
+from training.export.quantize import accept_int8, measure_speedup
 
 GRAPHS: dict[Precision, Path] = {"fp32": Path("float.onnx"), "int8": Path("int8.onnx")}
 HOLDOUT = 5_000
@@ -31,7 +31,7 @@ def trial(
     int8_wrong: slice = slice(0, 0),
 ) -> QuantizationRecord:
     of_size = {1: speedups[0], 32: speedups[1]}
-    monkeypatch.setattr(int8_acceptance, "measure_speedup", lambda _graphs, images: of_size[len(images)])
+    monkeypatch.setattr(quantize, "measure_speedup", lambda _graphs, images: of_size[len(images)])
     logits: dict[Precision, npt.NDArray[np.float32]] = {"fp32": answers(float_wrong), "int8": answers(int8_wrong)}
     return accept_int8(GRAPHS, logits, np.ones(HOLDOUT, dtype=np.int64), SAMPLE)
 
@@ -95,7 +95,7 @@ def test_speedup_is_the_ratio_of_medians_after_warmup(
             outlier = self.name == "int8.onnx" and (self.runs <= 3 or self.runs == 20)
             clock.now += 1_000 if outlier else self.runs * {"float.onnx": 3.0, "int8.onnx": 1.0}[self.name]
 
-    monkeypatch.setattr(int8_acceptance, "open_session", Session)
-    monkeypatch.setattr(int8_acceptance, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(quantize, "open_session", Session)
+    monkeypatch.setattr(quantize, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     assert measure_speedup(GRAPHS, SAMPLE[:32]) == 3.0
     assert order[:4] == ["float.onnx", "int8.onnx"] * 2

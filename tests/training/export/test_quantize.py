@@ -24,11 +24,6 @@ pytestmark = pytest.mark.slow
 KINDS = ("mlp", "cnn")
 
 
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
-
-
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained float32 graph and its int8 variant in one folder."""
@@ -118,14 +113,6 @@ def test_int8_file_contains_its_weights(model: Path, images: Images, tmp_path: P
         predict_logits(alone, few_NHWC, threads=1), predict_logits(int8_of(model), few_NHWC, threads=1)
     )
     assert {path.name for path in model.parent.glob("*.onnx*")} == {GRAPHS["fp32"], GRAPHS["int8"]}
-
-
-def test_batches_of_any_size_give_the_same_logits(model: Path, images: Images) -> None:
-    test_NHWC = images.dataset.test.images_NHWC
-    whole = predict_logits(int8_of(model), test_NHWC, threads=2)
-    single = np.concatenate([predict_logits(int8_of(model), test_NHWC[i : i + 1], threads=1) for i in range(5)])
-    np.testing.assert_array_equal(whole[:5].argmax(axis=1), single.argmax(axis=1))
-    np.testing.assert_allclose(whole[:5], single, atol=1e-6)
 
 
 def test_the_same_model_and_images_give_the_same_bytes(model: Path, images: Images, tmp_path: Path) -> None:

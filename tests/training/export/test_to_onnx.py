@@ -6,40 +6,24 @@ import onnx
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from core.errors import ExportError
 from core.recipes import recipe_config
 from core.repository.manifest import GRAPHS
-from training.export.parity import check_parity
-from training.export.run_onnx import predict_logits
+from tests.training.export.gradients.networks import MEAN, STD, shaken
+from training.export.run_onnx import check_parity, predict_logits
 from training.export.to_onnx import export_model
 from training.export.weights import WEIGHTS_NAME, load_weights, point_into_weights, save_weights
-from training.networks import Classifier, build_classifier
-from training.networks.init import initialize
+from training.networks import Classifier, build_classifier, initialize
 
 pytestmark = pytest.mark.slow
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
 
 
-def lived_in(recipe: str, seed: int = 0) -> Classifier:
-    """A network with nontrivial batch normalization statistics."""
-    draw = torch.Generator().manual_seed(seed)
-    classifier = build_classifier(
-        recipe_config(recipe).network, height=32, width=32, classes=10, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
-    )
-    initialize(classifier, draw)
-    for module in classifier.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            if module.weight.requires_grad:
-                nn.init.uniform_(module.weight, 0.5, 1.5, generator=draw)
-            nn.init.normal_(module.bias, generator=draw)
-            nn.init.normal_(module.running_mean, generator=draw)
-            nn.init.uniform_(module.running_var, 0.5, 2.0, generator=draw)
-    return classifier.eval()
+def lived_in(recipe: str) -> Classifier:
+    network = recipe_config(recipe).network
+    return shaken(build_classifier(network, height=32, width=32, classes=10, mean=MEAN, std=STD), seed=0)
 
 
 @pytest.fixture(scope="module", params=["mlp_baseline", "cnn_baseline", "mlp_best", "cnn_fast"])

@@ -12,24 +12,22 @@ from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_transforms
 from training.data.split_dataset import Images
+from training.export.run_onnx import network_logits
 from training.export.weights import stored_classifier
 from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels
 from training.fit.hints import Projection, capture_features, last_dense
+from training.pipeline.train import new_classifier, prepare_run
+from training.run.checkpoint import Checkpoint, load_checkpoint
 
 pytestmark = pytest.mark.slow
 
 Trained = tuple[ModelRepository, Manifest]
 
 ORANGE = torch.tensor([200, 110, 40], dtype=torch.uint8)
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +50,17 @@ def train(
     reporter: RecordingReporter | None = None,
     resume: bool = False,
 ) -> Manifest:
-    return train_version(
-        config,
-        images,
-        repository,
-        family or config.network.kind,
-        folder,
-        reporter=reporter or RecordingReporter(),
-        threads=1,
-        device=CPU,
-        resume=resume,
-    )
+    family = family or config.network.kind
+    return train_version(config, images, repository, family, folder, reporter=reporter, resume=resume)
+
+
+def fitted(
+    repository: ModelRepository, images: Images, folder: Path, config: RecipeConfig, *, resume: bool = False
+) -> Checkpoint:
+    """Train like `train`, but stop before publishing, which takes longer; returns the last checkpoint."""
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, images, folder, config, reporter=RecordingReporter(stop_after=config.epochs), resume=resume)
+    return load_checkpoint(folder)
 
 
 def student(**overrides: object) -> RecipeConfig:
@@ -232,14 +230,11 @@ def test_distilled_run_resumes_to_the_same_weights(
     assert whole.config["distillation"]["teacher"] == "cnn@1"
 
 
-def test_teacher_family_is_pinned_to_its_champion(
-    trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_int8_fail(monkeypatch)
+def test_teacher_family_is_pinned_to_its_champion(trained: Trained, images: Images, tmp_path: Path) -> None:
     repository, _ = trained
     promote(repository, "cnn", 1, actor="test", reason="to be found")
-    manifest = train(repository, images, tmp_path / "run", student(epochs=1, **{"distillation.teacher": "cnn"}))
-    assert manifest.config["distillation"]["teacher"] == "cnn@1"
+    config = student(**{"distillation.teacher": "cnn"})
+    assert prepare_run(config, images, repository, "mlp", tmp_path).config.distillation.teacher == "cnn@1"
 
 
 def test_resumed_run_keeps_its_teacher_when_the_champion_changes(
@@ -254,8 +249,8 @@ def test_resumed_run_keeps_its_teacher_when_the_champion_changes(
     with pytest.raises(KeyboardInterrupt):
         train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=1))
     promote(repository, "cnn", 2, actor="test", reason="while the student was away")
-    resumed = train(repository, images, tmp_path / "run", config, resume=True)
-    assert resumed.config["distillation"]["teacher"] == "cnn@1"
+    resumed = fitted(repository, images, tmp_path / "run", config, resume=True)
+    assert resumed.config.distillation.teacher == "cnn@1"
     named = config.with_overrides({"distillation.teacher": "cnn@2"})
     with pytest.raises(KeyboardInterrupt):
         train(repository, images, tmp_path / "named", config, reporter=RecordingReporter(stop_after=1))
@@ -283,11 +278,8 @@ def test_teacher_can_be_distilled_itself(
     assert teacher.reference == "teacher@1"
     assert teacher.config["distillation"]["teacher"] == "cnn@1"
     assert teacher.cost.teacher_seconds
-    taught = train(
-        repository, images, tmp_path / "student",
-        student(epochs=2, **{"distillation.teacher": "teacher@1", "distillation.hint_weight": 1.0}),
-    )  # fmt: skip
-    assert "distilled from teacher@1" in taught.licence.provenance
+    config = student(epochs=2, **{"distillation.teacher": "teacher@1", "distillation.hint_weight": 1.0})
+    assert fitted(repository, images, tmp_path / "student", config).hints is not None
 
 
 HINTS: dict[str, object] = {"distillation.hint_weight": 0.5}
@@ -364,10 +356,8 @@ def test_deleted_round_is_computed_again_on_resume(trained: Trained, images: Ima
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_run_with_hints_and_averaging_resumes_to_the_same_weights(
-    optimizer: str, trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    optimizer: str, trained: Trained, images: Images, tmp_path: Path
 ) -> None:
-    """Publishing compares the graphs with the network, so this also tests the export of residual blocks."""
-    let_int8_fail(monkeypatch)
     repository, _ = trained
     config = student(
         **{
@@ -376,31 +366,30 @@ def test_run_with_hints_and_averaging_resumes_to_the_same_weights(
             "optimization.averaging": 0.5, "distillation.hint_weight": 0.5,
         }
     )  # fmt: skip
-    whole = train(repository, images, tmp_path / "whole", config)
+    whole = fitted(repository, images, tmp_path / "whole", config)
     with pytest.raises(KeyboardInterrupt):
         train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=2))
-    resumed = train(repository, images, tmp_path / "run", config, resume=True)
-    plain = train(repository, images, tmp_path / "plain", config.with_overrides({"distillation.hint_weight": 0.0}))
-    assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
-    assert plain.files["weights.safetensors"] != whole.files["weights.safetensors"]
-    # The hint head is not published.
-    assert whole.cost.parameters == plain.cost.parameters
+    resumed = fitted(repository, images, tmp_path / "run", config, resume=True)
+    plain = fitted(repository, images, tmp_path / "plain", config.with_overrides({"distillation.hint_weight": 0.0}))
+    # The hint head is not part of the network.
+    assert plain.network.keys() == whole.network.keys()
+    assert resumed.averaged is not None
+    assert whole.averaged is not None
+    assert all(torch.equal(tensor, whole.averaged[name]) for name, tensor in resumed.averaged.items())
+    assert any(not torch.equal(tensor, whole.network[name]) for name, tensor in plain.network.items())
 
 
 def test_distilled_student_agrees_more_with_its_teacher(trained: Trained, images: Images, tmp_path: Path) -> None:
     """The teacher is hardly trained, so agreement with it comes from distillation and not from the labels."""
-    from core.repository.predictions import load_predictions
-
     repository, _ = trained
+    test_NHWC = images.dataset.test.images_NHWC
     overrides = {"epochs": 15, "network.dropout": 0.0, "augmentation.flip": False, "augmentation.translate": 0,
                  "augmentation.mixup": 0.0}  # fmt: skip
-    versions = [
-        train(repository, images, tmp_path / str(number), student(**overrides, **{"distillation.teacher": teacher}))
-        for number, teacher in enumerate(("cnn@1", None))
-    ]
-    theirs = load_predictions(repository.folder("cnn", 1), "test").predicted()
-    agreement = [
-        float(np.mean(load_predictions(repository.folder("mlp", v.version), "test").predicted() == theirs))
-        for v in versions
-    ]
+    theirs = network_logits(teacher_of(trained).classifier, test_NHWC).argmax(1)
+    agreement = []
+    for teacher in ("cnn@1", None):
+        config = student(**overrides, **{"distillation.teacher": teacher})
+        taught = new_classifier(config, images).eval()
+        taught.load_state_dict(fitted(repository, images, tmp_path / str(teacher), config).network)
+        agreement.append(float(np.mean(network_logits(taught, test_NHWC).argmax(1) == theirs)))
     assert agreement[0] > agreement[1] + 0.2

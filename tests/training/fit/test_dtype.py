@@ -16,14 +16,14 @@ CPU = torch.device("cpu")
         ((), "float32"),
     ],
 )
-def test_the_compute_type_follows_from_the_processor_alone(
+def test_dtype_depends_on_the_processor_only(
     extensions: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dtype, "cpu_extensions", lambda: extensions)
     assert pick_dtype(CPU) == expected
 
 
-def test_an_accelerator_that_emulates_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_that_emulates_bfloat16_uses_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     for supported, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, s=supported: s)
         assert pick_dtype(torch.device("cuda")) == expected

@@ -24,7 +24,7 @@ def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
     assert loss.item() == pytest.approx((first + second) / 2)
 
 
-def test_mean_squared_error_compares_probabilities_with_one_hot_labels() -> None:
+def test_squared_error_compares_probabilities_with_labels() -> None:
     loss = classification_loss(LOGITS, ONEHOT, Optimization(learning_rate=1.0, loss="mse"))
     assert loss.item() == pytest.approx((0.5 + 2 * 0.75**2) / 2)
 
@@ -58,7 +58,7 @@ def test_temperature_keeps_the_gradient_scale() -> None:
     assert torch.allclose(gradients[0], gradients[1], rtol=0.02)
 
 
-def test_the_loss_of_a_run_mixes_teacher_and_labels() -> None:
+def test_training_loss_mixes_teacher_and_labels() -> None:
     teacher = torch.tensor([[0.2, 0.8], [0.6, 0.4]])
     batch = Batch(torch.zeros(2, 1, 1, 3), ONEHOT, teacher)
     losses = [

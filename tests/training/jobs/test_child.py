@@ -14,22 +14,21 @@ from typing import Any
 
 import pytest
 
+from core.errors import DataError
 from core.jobs.events import Cancel, Epoch, Failed, FitStarted, Note, Permit, Progress, Published, Result, Stage
+from core.jobs.parameters import EvaluateParameters
 from core.repository.evaluation import list_records
 from core.repository.repository import ModelRepository
 from tests.support.job_children import ROOT, child_doing, real_child
 from tests.support.process_groups import group_of
 from tests.support.worker_end import PATIENCE_S, WorkerEnd, job_process
+from training.jobs.evaluate import evaluate
 from training.jobs.main import ExitStatus
+from training.jobs.worker_channel import WorkerChannel
 from training.run.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
-SMALL = {
-    "network.hidden": [16],
-    "batch_size": 50,
-    "precision": "float32",
-    "epochs": 3,
-}
+SMALL = {"network.hidden": [16], "batch_size": 50, "precision": "float32", "epochs": 3}
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +96,12 @@ def test_attempt_after_publishing_only_reports_the_result(data: Path, published:
     assert ModelRepository(home / "models", home / "none").versions("mlp") == [1]
 
 
-def test_a_training_killed_in_every_epoch_ends_with_the_same_weights(
-    data: Path, home: Path, published: tuple[Path, WorkerEnd]
-) -> None:
-    for epoch in (1, 2):
-        with training(data, home) as worker:
-            for message in worker.messages():
-                if isinstance(message, Epoch) and message.epoch == epoch:
-                    os.kill(worker.child.pid, signal.SIGKILL)
-            assert worker.end() == -signal.SIGKILL
+def test_killed_training_resumes_to_the_same_weights(data: Path, home: Path, published: tuple[Path, WorkerEnd]) -> None:
+    with training(data, home) as worker:
+        for message in worker.messages():
+            if isinstance(message, Epoch) and message.epoch == 2:
+                os.kill(worker.child.pid, signal.SIGKILL)
+        assert worker.end() == -signal.SIGKILL
     with training(data, home) as worker:
         assert worker.until_end() == ExitStatus.DONE
     assert of(worker, FitStarted)[0].done >= 8
@@ -117,7 +113,7 @@ def test_cancelled_job_keeps_its_checkpoint(data: Path, home: Path) -> None:
     with training(data, home, overrides={"epochs": 2000}) as worker:
         for message in worker.messages():
             if isinstance(message, Epoch) and message.epoch == 2:
-                worker.child.tell(Cancel())
+                worker.child.send(Cancel())
         assert worker.end() == ExitStatus.CANCELLED
     assert len(load_checkpoint(home / "runs" / "a").history) == of(worker, Epoch)[-1].epoch
     assert not (home / "models" / "mlp" / "1").exists()
@@ -177,9 +173,11 @@ def test_evaluation_job_writes_records(data: Path, published: tuple[Path, Worker
         assert worker.until_end(grant=False) == ExitStatus.NOT_PERMITTED
     assert [each.job for each in list_records(home, "mlp", 1)] == ["e"]
 
-    with job_process(data / "python", "g", "evaluate", "{}", home, environment) as worker:
-        assert worker.until_end() == ExitStatus.FAILED
-    assert "no champion" in of(worker, Failed)[0].message
+
+def test_evaluation_without_champions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
+    with pytest.raises(DataError, match="no champion"):
+        evaluate("a", EvaluateParameters(), tmp_path, WorkerChannel(events=-1, answers=-1), threads=1)
 
 
 @pytest.mark.full
@@ -213,10 +211,10 @@ def test_a_child_dies_with_its_worker(deaf: bool, tmp_path: Path, home: Path) ->
     """The child kills its own children too, because it leads a process group."""
     before = f"""
         import subprocess, time
-        from training.jobs import termination
+        from training.jobs import worker_channel
         if {deaf}:
-            termination.ctypes.CDLL = None
-            termination.sys = type("Sys", (), {{"platform": "elsewhere"}})
+            worker_channel.ctypes.CDLL = None
+            worker_channel.sys = type("Sys", (), {{"platform": "elsewhere"}})
         def run(job, line):
             subprocess.Popen(["sleep", "600"])
             print("up", flush=True)

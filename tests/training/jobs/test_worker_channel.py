@@ -6,8 +6,7 @@ import pytest
 
 from core.jobs.events import Cancel, Note, Permission, Permit, read_child_message, to_line
 from training.jobs import worker_channel
-from training.jobs.termination import JobCancelledError, NotPermittedError
-from training.jobs.worker_channel import WorkerChannel
+from training.jobs.worker_channel import JobCancelledError, NotPermittedError, WorkerChannel
 
 
 class Ends:

@@ -5,8 +5,7 @@ from torch import nn
 from core.errors import ConfigurationError
 from core.recipes import CNNNetwork, MLPNetwork, recipe_config
 from training.fit.optimizers import build_optimizer
-from training.networks import Classifier, build_classifier, count_macs, count_parameters
-from training.networks.init import initialize
+from training.networks import Classifier, build_classifier, count_macs, count_parameters, initialize
 from training.networks.layers import Dropout, Flatten, seed_dropout
 from training.networks.mlp import ResidualBlock
 
@@ -47,7 +46,7 @@ def test_recipe_networks_stay_within_size_limits(recipe: str, parameters: float,
     assert count_macs(network, height=32, width=32) <= macs
 
 
-def test_wide_first_layer_has_an_activation_and_below_15_million_weights() -> None:
+def test_wide_first_layer_keeps_below_15_million_weights() -> None:
     config = recipe_config("mlp_best").with_overrides({"network.hidden": [2048, 512]})
     network = classifier(config.network)
     kinds = [type(module) for module in network.network]
@@ -70,13 +69,6 @@ def test_residual_block_is_initialized_as_identity() -> None:
     nn.init.normal_(blocks[0].shrink.weight, generator=draw())
     added = blocks[0].shrink(torch.relu(blocks[0].expand(blocks[0].norm(x))))
     assert torch.allclose(blocks[0](x), x + added)
-
-
-def test_the_convolutional_network_has_pooling_and_two_dense_layers() -> None:
-    modules = list(classifier(recipe_config("cnn_baseline").network).modules())
-    assert sum(isinstance(module, nn.Linear) for module in modules) >= 2
-    assert any(isinstance(module, nn.Conv2d) for module in modules)
-    assert any(isinstance(module, nn.MaxPool2d) for module in modules)
 
 
 def test_normalization_is_part_of_the_forward_pass() -> None:

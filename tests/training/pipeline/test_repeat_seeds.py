@@ -11,17 +11,13 @@ from core.repository.champions import promote
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from tests.support.published_pair import PublishedPair, copied_pair
+from tests.support.training_runs import RecordingReporter, small_recipe, train_version
 from training.data.split_dataset import Images
 from training.pipeline import train as pipeline
 from training.pipeline.repeat_seeds import Goal, Spread, accuracy_goal, spreads, train_seeds, write_report
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return small_images()
 
 
 def test_the_spread_of_known_values() -> None:
@@ -61,9 +57,7 @@ def test_interrupted_seeds_resume_to_the_same_weights(
         def train(seeded: RecipeConfig, run_folder: Path, resume: bool) -> Manifest:
             trained.append((seeded.seed, resume))
             reporter = RecordingReporter(stop_after=stops.pop(seeded.seed, None))
-            return train_version(
-                seeded, images, repository, "mlp", run_folder, reporter=reporter, threads=1, device=CPU, resume=resume
-            )
+            return train_version(seeded, images, repository, "mlp", run_folder, reporter=reporter, resume=resume)
 
         return train_seeds(config, range(count), repository, lambda seed: folder / f"run{seed}", train)
 
@@ -104,10 +98,7 @@ def test_seed_killed_after_publishing_is_not_trained_again(
 
     def train(seeded: RecipeConfig, run_folder: Path, resume: bool) -> Manifest:
         trained.append(seeded.seed)
-        return train_version(
-            seeded, images, repository, "mlp", run_folder,
-            reporter=RecordingReporter(), threads=1, device=CPU, resume=resume,
-        )  # fmt: skip
+        return train_version(seeded, images, repository, "mlp", run_folder, resume=resume)
 
     def seeds() -> list[Manifest]:
         config = small_recipe("mlp", epochs=1)
@@ -123,16 +114,14 @@ def test_seed_killed_after_publishing_is_not_trained_again(
 
 
 def test_all_seeds_use_the_teacher_of_the_first(
-    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: PublishedPair, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_int8_fail(monkeypatch)
-    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    repository = copied_pair(pair, tmp_path).repository
 
     def train(config: RecipeConfig, folder: Path, resume: bool, *, stop: int | None = None) -> Manifest:
-        return train_version(
-            config, images, repository, config.network.kind, folder,
-            reporter=RecordingReporter(stop_after=stop), threads=1, device=CPU, resume=resume,
-        )  # fmt: skip
+        reporter = RecordingReporter(stop_after=stop)
+        return train_version(config, images, repository, config.network.kind, folder, reporter=reporter, resume=resume)
 
     def teachers(seeds: int, stop: int | None = None) -> list[str | None]:
         manifests = train_seeds(
@@ -144,8 +133,7 @@ def test_all_seeds_use_the_teacher_of_the_first(
         )
         return [RecipeConfig.model_validate(manifest.config).distillation.teacher for manifest in manifests]
 
-    for seed in range(2):
-        train(small_recipe("cnn", epochs=1, seed=seed), tmp_path / f"cnn{seed}", False)
+    train(small_recipe("cnn", epochs=1, seed=1), tmp_path / "cnn", False)
     promote(repository, "cnn", 1, actor="test", reason="teaches")
     with pytest.raises(KeyboardInterrupt):
         teachers(1, stop=1)

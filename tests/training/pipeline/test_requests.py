@@ -45,18 +45,15 @@ def run(
     config: RecipeConfig,
     repository: ModelRepository,
     *,
-    data: str = DATA,
-    family: str = "colors",
-    folder: str = "run",
     reporter: RecordingReporter | None = None,
     resume: bool = False,
 ) -> Manifest:
     return run_request(
         config,
-        data,
-        family,
+        DATA,
+        "colors",
         repository,
-        repository.home_models.parent / "runs" / folder,
+        repository.home_models.parent / "runs" / "run",
         reporter=reporter or RecordingReporter(),
         threads=1,
         device=CPU,
@@ -64,12 +61,11 @@ def run(
     )
 
 
-@pytest.mark.parametrize("kind", ["mlp", pytest.param("cnn", marks=pytest.mark.slow)])
-def test_folder_run_publishes_its_classes_and_image_size(kind: str, home: Path, repository: ModelRepository) -> None:
+def test_folder_run_publishes_its_classes_and_image_size(home: Path, repository: ModelRepository) -> None:
     path = write_labelled_folder(home, "colors", COLORS, mixed=True)
     (path / "night" / "broken.png").write_bytes(b"x")
     reporter = RecordingReporter()
-    manifest = run(recipe(kind, epochs=6, image_size=20), repository, reporter=reporter)
+    manifest = run(recipe(epochs=2, image_size=20), repository, reporter=reporter)
     assert repository.verify("colors", 1) == manifest
     assert manifest.class_names == ("grass", "night", "snow")
     assert (manifest.input.height, manifest.input.width) == (20, 20)
@@ -82,6 +78,9 @@ def test_folder_run_publishes_its_classes_and_image_size(kind: str, home: Path, 
     assert reporter.stages[0] == "read folder:colors"
     assert any("broken.png" in note for note in reporter.notes)
     assert f"datasets: [{json.dumps(DATA)}]" in (repository.folder("colors", 1) / "README.md").read_text()
+    assert images_for(manifest).dataset.digest == manifest.data.digest
+    write_labelled_folder(home, "others", COLORS)
+    assert images_for(manifest, "folder:others").dataset.test.images_NHWC.shape[1:] == (20, 20, 3)
 
 
 def test_tiny_folder_gives_no_overconfident_model(home: Path, repository: ModelRepository) -> None:
@@ -97,13 +96,15 @@ def test_tiny_folder_gives_no_overconfident_model(home: Path, repository: ModelR
     assert 0 < scores.log_loss < 1
 
 
-def test_image_size_is_checked_on_resume(home: Path, repository: ModelRepository) -> None:
+def test_image_size_and_images_are_checked_on_resume(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), repository, reporter=RecordingReporter(stop_after=1))
     with pytest.raises(CheckpointError, match="image_size was 32, now 16"):
         run(recipe(image_size=16), repository, resume=True)
-    assert run(recipe(), repository, resume=True).config["image_size"] == 32
+    write_labelled_folder(home, "colors", {"night": 15})
+    with pytest.raises(CheckpointError, match="different data"):
+        run(recipe(), repository, resume=True)
 
 
 def test_version_records_the_geometry_of_its_images(home: Path, repository: ModelRepository) -> None:
@@ -124,19 +125,10 @@ def test_version_records_the_geometry_of_its_images(home: Path, repository: Mode
 def test_geometry_is_inherited_from_init_from(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     run(recipe(epochs=1, geometry="stretch"), repository)
-    tuned = run(recipe(epochs=1, init_from="colors@1"), repository)
-    assert (tuned.input.geometry, tuned.config["geometry"]) == ("stretch", "stretch")
-    changed = run(recipe(epochs=1, init_from="colors@1", geometry="crop"), repository)
-    assert (changed.input.geometry, changed.config["geometry"]) == ("crop", "crop")
-
-
-def test_resume_with_added_images_is_refused(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colors", COLORS)
-    with pytest.raises(KeyboardInterrupt):
-        run(recipe(), repository, reporter=RecordingReporter(stop_after=1))
-    write_labelled_folder(home, "colors", {"night": 15})
-    with pytest.raises(CheckpointError, match="different data"):
-        run(recipe(), repository, resume=True)
+    tuned, images = load_training_images(recipe(init_from="colors@1"), DATA, repository)
+    assert (tuned.geometry, images.dataset.geometry) == ("stretch", "stretch")
+    changed, images = load_training_images(recipe(init_from="colors@1", geometry="crop"), DATA, repository)
+    assert (changed.geometry, images.dataset.geometry) == ("crop", "crop")
 
 
 def test_built_in_data_set_rejects_another_image_size(
@@ -158,14 +150,6 @@ def test_shifts_as_large_as_the_image_are_refused(home: Path, repository: ModelR
     settings: dict[str, Any] = {"image_size": 8, "augmentation.translate": 8}
     with pytest.raises(ConfigurationError, match=r"translate is 8, but the images are only 8 pixels"):
         load_training_images(recipe(**settings), DATA, repository)
-
-
-def test_a_version_is_evaluated_on_a_folder_at_its_own_size(home: Path, repository: ModelRepository) -> None:
-    write_labelled_folder(home, "colors", COLORS)
-    manifest = run(recipe(image_size=20, epochs=1), repository)
-    assert images_for(manifest).dataset.digest == manifest.data.digest
-    write_labelled_folder(home, "others", COLORS)
-    assert images_for(manifest, "folder:others").dataset.test.images_NHWC.shape[1:] == (20, 20, 3)
 
 
 def test_constant_images_have_a_positive_normalization_std() -> None:

@@ -28,7 +28,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Evalu
     return manifest.model_copy(update={"averaged_views": {"fp32": views}}), read_evaluation(folder)
 
 
-def test_every_class_is_listed_with_the_intervals_of_its_figures(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_lists_every_class_with_intervals(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     rows = [line for line in model_card(manifest, evaluation).splitlines() if line.startswith("| ")]
     for each in evaluation.scores["fp32"].per_class:
@@ -38,7 +38,7 @@ def test_every_class_is_listed_with_the_intervals_of_its_figures(published: tupl
         assert row.endswith(f"| {each.support} |")
 
 
-def test_headline_figures_carry_intervals(published: tuple[Manifest, Evaluation]) -> None:
+def test_card_headline_scores_have_intervals(published: tuple[Manifest, Evaluation]) -> None:
     manifest, evaluation = published
     card = model_card(manifest, evaluation)
     macro = evaluation.scores["fp32"].macro.f1

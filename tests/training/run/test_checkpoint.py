@@ -3,7 +3,7 @@ import os
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     assert torch.equal(loaded.network["weight"], torch.ones(3, 2))
     assert loaded.config == small_recipe("mlp")
     assert loaded.history == (RECORD,)
-    assert (loaded.dtype, loaded.threads, loaded.finished) == ("float32", 2, False)
+    assert (loaded.dtype, loaded.threads) == ("float32", 2)
     assert (loaded.source_digest, loaded.torch_version) == ("e" * 64, "2.9.0")
     assert loaded.optimizer == checkpoint().optimizer
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
@@ -101,11 +101,7 @@ def test_a_pickled_object_is_not_executed(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(tmp_path / "owned"),)
 
-    def write(stream: BinaryIO) -> None:
-        torch.save({"config": Evil()}, stream)
-
-    with (tmp_path / CHECKPOINT_NAME).open("wb") as stream:
-        write(stream)
+    torch.save({"config": Evil()}, tmp_path / CHECKPOINT_NAME)
     with pytest.raises(CheckpointError):
         load_checkpoint(tmp_path)
     assert not (tmp_path / "owned").exists()
@@ -123,9 +119,6 @@ def test_another_configuration_is_refused_with_the_difference() -> None:
 
 
 def test_other_data_is_refused_with_both_digests() -> None:
+    require_same_run(checkpoint(), small_recipe("mlp"), "d" * 64, "s" * 64)
     with pytest.raises(CheckpointError, match=r"dddddddddddd.*eeeeeeeeeeee"):
         require_same_run(checkpoint(), small_recipe("mlp"), "e" * 64, "s" * 64)
-
-
-def test_the_same_run_is_accepted() -> None:
-    require_same_run(checkpoint(), small_recipe("mlp"), "d" * 64, "s" * 64)

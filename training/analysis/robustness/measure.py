@@ -17,14 +17,14 @@ from core.records.base import ReportedModel, pack_bits, unpack_bits
 from core.records.robustness import Condition, ConditionFigure, ConditionKind, Robustness
 from core.repository.manifest import GRAPHS, Calibration, Manifest
 from core.repository.onnx_session import open_session
-from core.statistics.calibration import softmax
+from core.statistics.calibration import expected_calibration_error, softmax
 from core.statistics.conformal import prediction_set_mask
+from core.statistics.energy import energy
 from training.corruptions.cifar10c import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
 from training.corruptions.geometry import ROTATIONS, SHIFTS, rotated, shifted
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import subset_of_test
-from training.evaluation.corruption_scores import score_logits
 from training.evaluation.reproduce import require_same_classes
 from training.export.run_onnx import predict_logits_in
 from training.export.weights import stored_classifier
@@ -89,7 +89,7 @@ def measure_robustness(
     def measured(trial: Trial) -> dict[str, Any]:
         logits_NK = predict_logits_in(session, trial.change(subset.images_NHWC))
         right_N = logits_NK.argmax(axis=1) == subset.labels_N
-        return {"right": pack_bits(right_N), **_figures(trial, logits_NK, subset.labels_N, calibration)}
+        return {"right": pack_bits(right_N), **_figures(logits_NK, subset.labels_N, calibration)}
 
     conditions = []
     for done, trial in enumerate(trials):
@@ -104,20 +104,17 @@ def measure_robustness(
 
 
 def _figures(
-    trial: Trial, logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], calibration: Calibration
+    logits_NK: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], calibration: Calibration
 ) -> dict[str, float]:
-    """Metrics of a condition other than accuracy, by the names in `_FIGURES`."""
-    scores = score_logits(
-        trial.name,
-        trial.level,
-        logits_NK,
-        labels_N,
-        temperature=calibration.temperature,
-        ood_threshold=calibration.ood_threshold,
-    )
-    sets_NK = prediction_set_mask(softmax(logits_NK, calibration.temperature), calibration.conformal_threshold)
-    coverage = float(sets_NK[np.arange(len(labels_N)), labels_N].mean())
-    return {name: coverage if name == "coverage" else getattr(scores, name) for name in _FIGURES}
+    """Metrics of a condition other than accuracy."""
+    probabilities_NK = softmax(logits_NK, calibration.temperature)
+    sets_NK = prediction_set_mask(probabilities_NK, calibration.conformal_threshold)
+    return {
+        "flag_rate": float((energy(logits_NK) > calibration.ood_threshold).mean()),
+        "mean_confidence": float(probabilities_NK.max(axis=1).mean()),
+        "ece": expected_calibration_error(probabilities_NK, labels_N),
+        "coverage": float(sets_NK[np.arange(len(labels_N)), labels_N].mean()),
+    }
 
 
 def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator[Trial]:

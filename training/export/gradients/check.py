@@ -10,6 +10,7 @@ a defect of the graph.
 from __future__ import annotations
 
 import copy
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,11 @@ from core.errors import ExportError
 from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, GradientRecord
 from core.repository.onnx_session import open_session
 from training.data.preprocessing import one_hot, scale_pixels
-from training.export.gradients.graph import recorded_features
+from training.export.gradients.graph import export_gradient, recorded_features
 from training.export.gradients.linear_regions import RegionProbe, impose_region
 from training.export.run_onnx import predict_logits
-from training.networks import Classifier
+from training.export.to_onnx import export_model
+from training.networks import Classifier, initialize, whiten
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -36,6 +38,7 @@ MAX_LOGIT_DIFFERENCE = 1e-5
 Outputs = dict[str, npt.NDArray[Any]]
 """Outputs of gradient.onnx by name."""
 _BATCH = 32
+_REHEARSAL_IMAGES = 4
 
 
 def check_gradient(
@@ -68,7 +71,7 @@ def check_gradient(
         batch = pixels_NHWC[start : start + _BATCH], target_NK[start : start + _BATCH]
         outputs = _run(session, *batch)
         logits.append(outputs.pop("logits"))
-        errors.append(_relative_errors(outputs, autograd(exact, *batch)))
+        errors.append(_relative_errors(outputs, _autograd(exact, *batch)))
         errors_in_region.append(_errors_in_region(outputs, errors[-1], probe, exact, *batch))
     return _record(
         np.concatenate(errors),
@@ -78,7 +81,7 @@ def check_gradient(
     )
 
 
-def autograd(
+def _autograd(
     network: Classifier, pixels_NHWC: npt.NDArray[np.floating], target_NK: npt.NDArray[np.floating]
 ) -> Outputs:
     """Expected outputs of gradient.onnx except the logits, computed by autograd in float64 on the CPU."""
@@ -113,7 +116,7 @@ def _errors_in_region(
         return error_N
     region = [chosen[off_N] for chosen in probe.region(pixels_NHWC, target_NK)]
     with impose_region(exact, region) as near:
-        expected = autograd(exact, pixels_NHWC[off_N], target_NK[off_N])
+        expected = _autograd(exact, pixels_NHWC[off_N], target_NK[off_N])
     in_region_N = _relative_errors({name: output_N[off_N] for name, output_N in outputs.items()}, expected)
     on_border_N = np.all([layer_N.numpy() for layer_N in near], axis=0)
     errors_N = error_N.copy()
@@ -152,3 +155,23 @@ def _record(
         max_logit_difference=float(logit_difference),
         opset=opset,
     )
+
+
+def rehearse_export(classifier: Classifier, images_NHWC: npt.NDArray[np.uint8]) -> None:
+    """Export a copy of the network with random weights and check its graphs on four images uint8 [N, H, W, 3].
+
+    A network that cannot be exported fails within seconds instead of after hours of training.
+
+    Raises:
+        ExportError: a graph cannot be written or disagrees with the network.
+    """
+    trial = copy.deepcopy(classifier).cpu()
+    initialize(trial, torch.Generator().manual_seed(0))
+    some_NHWC = images_NHWC[:_REHEARSAL_IMAGES]
+    whiten(trial, torch.from_numpy(some_NHWC))
+    trial.eval()
+    _, height, width, _ = some_NHWC.shape
+    with tempfile.TemporaryDirectory() as folder:
+        export_model(trial, Path(folder), height=height, width=width)
+        export_gradient(trial, Path(folder), height=height, width=width)
+        check_gradient(Path(folder), trial, some_NHWC, threads=1)

@@ -54,9 +54,12 @@ def export_gradient(classifier: Classifier, folder: Path, *, height: int, width:
             translations=onnx_rules.translations(),
         )
     except torch.onnx.OnnxExporterError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
         raise ExportError(
             f"{GRADIENT_GRAPH} cannot be written for this network: add the missing rule to {onnx_rules.__name__} "
-            f"({_first_cause(error)})"
+            f"({cause})"
         ) from error
     point_into_weights(graph, folder / WEIGHTS_NAME, "classifier.")
     onnx.save(graph, folder / GRADIENT_GRAPH)
@@ -130,10 +133,6 @@ def _name_weights(traced: fx.GraphModule, classifier: Classifier) -> None:
     for name in numbered:
         delattr(traced, name)
     traced.classifier = classifier
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    return error if error.__cause__ is None else _first_cause(error.__cause__)
 
 
 def _infer_batch(graph: fx.Graph) -> None:

@@ -16,8 +16,7 @@ from core.repository.onnx_session import open_session
 from training.export.gradients import export_gradient
 from training.export.to_onnx import export_model
 from training.export.weights import save_weights
-from training.networks import Classifier, build_classifier
-from training.networks.init import initialize
+from training.networks import Classifier, build_classifier, initialize
 
 HEIGHT, WIDTH, CLASSES = 16, 20, 7
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
@@ -47,6 +46,7 @@ def around(*layers: nn.Module, seed: int = 0) -> Classifier:
 
 
 def shaken(classifier: Classifier, seed: int) -> Classifier:
+    """Initialize the network with nonzero biases and nontrivial batch normalization statistics."""
     draw = torch.Generator().manual_seed(seed)
     initialize(classifier, draw)
     for module in classifier.modules():

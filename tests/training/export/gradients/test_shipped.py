@@ -5,24 +5,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
-from captum.attr import Saliency
 
 from core.files.home import shipped_models
 from core.images.decode import decode_image
 from core.repository.repository import ModelRepository
-from tests.support.cifar_files import small_dataset
-from tests.training.export.gradients.networks import exact_gradient, relative_errors, run
-from training.data.preprocessing import scale_pixels
 from training.export.gradients import check_gradient, export_gradient
 from training.export.to_onnx import export_model
 from training.export.weights import stored_classifier
-from training.networks import Classifier
 
 pytestmark = pytest.mark.slow
 
 PICTURE = Path(__file__).parents[4] / "docs" / "images" / "cat.jpg"
-Exported = tuple[Classifier, Path]
 
 
 def pictures() -> npt.NDArray[np.uint8]:
@@ -38,23 +31,15 @@ def pictures() -> npt.NDArray[np.uint8]:
     return np.concatenate([clear_NHWC, np.clip(clear_NHWC + noise_NHWC, 0, 255).astype(np.uint8)])
 
 
-@pytest.fixture(scope="module", params=["mlp", "cnn"])
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    repository = ModelRepository(tmp_path_factory.mktemp("home"), shipped_models())
-    family, version = repository.resolve(request.param)
+@pytest.mark.parametrize("family", ["mlp", "cnn"])
+def test_new_export_of_a_champion_agrees_with_float64(family: str, tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path, shipped_models())
+    family, version = repository.resolve(family)
     manifest = repository.manifest(family, version)
-    classifier, folder = (
-        stored_classifier(manifest, repository.folder(family, version)),
-        tmp_path_factory.mktemp(family),
-    )
-    export_model(classifier, folder, height=manifest.input.height, width=manifest.input.width)
-    export_gradient(classifier, folder, height=manifest.input.height, width=manifest.input.width)
-    return classifier, folder
-
-
-def test_gradients_agree_with_float64_on_pictures_clear_and_noisy(exported: Exported) -> None:
-    classifier, folder = exported
-    record = check_gradient(folder, classifier, pictures(), threads=1)
+    classifier = stored_classifier(manifest, repository.folder(family, version))
+    export_model(classifier, tmp_path, height=manifest.input.height, width=manifest.input.width)
+    export_gradient(classifier, tmp_path, height=manifest.input.height, width=manifest.input.width)
+    record = check_gradient(tmp_path, classifier, pictures(), threads=1)
     assert record.max_relative_error < 2e-6
     assert record.other_pieces <= 5
 
@@ -68,18 +53,3 @@ def test_shipped_champion_gradient_matches(family: str, tmp_path: Path) -> None:
     assert manifest.gradient.images == 256
     record = check_gradient(folder, stored_classifier(manifest, folder), pictures()[::3], threads=1)
     assert record.max_relative_error < 2e-6
-
-
-@pytest.mark.slow
-def test_saliency_matches_captum(exported: Exported) -> None:
-    classifier, folder = exported
-    pixels_NHWC = scale_pixels(small_dataset().test.images_NHWC[:10])
-    target_NK = np.eye(10, dtype=np.float32)
-    gradient_NHWC = run(folder, pixels_NHWC, target_NK)["gradient"]
-    pixels = torch.from_numpy(pixels_NHWC).requires_grad_()
-    maps_NHWC = Saliency(classifier).attribute(pixels, target=torch.arange(10), abs=False).numpy()
-    # A few images may be in a neighboring region in one of the two, so the median is compared.
-    errors_N = relative_errors(gradient_NHWC, maps_NHWC)
-    assert np.median(errors_N) < 1e-5
-    assert errors_N.max() < 0.02
-    assert relative_errors(gradient_NHWC, exact_gradient(classifier, pixels_NHWC, target_NK)).max() < 0.02
