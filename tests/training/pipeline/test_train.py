@@ -9,6 +9,7 @@ import torch
 
 from core.errors import CheckpointError, ExportError, LowDiskError, PublishError
 from core.files.disk_space import MIB
+from core.recipes import recipe_config
 from core.records.base import ReportedModel, read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
 from core.repository.evaluation import read_evaluation
@@ -393,6 +394,11 @@ def test_rehearsal_does_not_change_the_network(kind: str, images: Images) -> Non
     before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
     rehearsal.rehearse_export(classifier, images.part("train").images_NHWC)
     assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.state_dict().items())
+
+
+def test_the_network_of_a_recipe_in_its_real_size_is_rehearsed(images: Images) -> None:
+    """Published tolerances hold for deep and wide networks with random weights too."""
+    rehearsal.rehearse_export(new_classifier(recipe_config("cnn_best"), images), images.part("train").images_NHWC)
 
 
 def test_a_family_name_that_cannot_be_published_is_refused_before_training(

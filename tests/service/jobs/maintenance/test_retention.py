@@ -114,7 +114,7 @@ def test_versions_that_a_live_job_reads_stay(store: JobStore, repository: ModelR
     for kind, parameters in (
         ("train", TrainParameters(recipe="cnn_baseline", init_from="cnn@2")),
         ("train", TrainParameters(recipe="cnn_baseline", overrides={"init_from": "cnn@4"})),
-        ("train", TrainParameters(recipe="mlp_best", overrides={"distillation.teacher": "cnn@6"})),
+        ("train", TrainParameters(recipe="mlp_best", overrides={"distillation.teacher": "cnn@7+cnn@6"})),
         ("train", TrainParameters(recipe="mlp_best")),
         ("evaluate", EvaluateParameters(versions=("cnn@5", "mlp@1"))),
     ):
