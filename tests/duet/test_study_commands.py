@@ -78,7 +78,7 @@ def test_the_settings_study_compares_changes_and_resumes(
     results = page.with_name("results.json")
     before = results.read_bytes()
     runs = json.loads(before)["runs"]
-    assert [run["config"]["augmentation"]["translate"] for run in runs] == [0, 1]
+    assert [run["config"]["augmentation"]["translate"] for run in runs] == [2, 1]
     assert all(0 <= run[name] <= 1 for run in runs for name in ("accuracy", "corrupted_accuracy", "flag_rate"))
     assert not duet(monkeypatch, *command, *small)
     assert results.read_bytes() == before

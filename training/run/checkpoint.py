@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from pydantic import ValidationError
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, explain
 from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig
 
@@ -113,8 +114,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         content["history"] = tuple(EpochRecord(**record) for record in content["history"])
         return Checkpoint(**content)
     except (KeyError, TypeError, ValueError) as error:
+        detail = explain(error, at_most=1) if isinstance(error, ValidationError) else error
         raise CheckpointError(
-            f"cannot resume from {path}: its format is that of another release ({error}). Continue with that release, "
+            f"cannot resume from {path}: its format is that of another release ({detail}). Continue with that release, "
             "or start over with --restart"
         ) from error
 

@@ -279,7 +279,7 @@ def test_two_teachers_are_checked_one_by_one(
     )
     singles = [compute_labels(teacher, config, images, tmp_path / "b") for teacher in teachers]
     for number, both in enumerate(labels.rounds):
-        mean = sum(single.rounds[number].logits_NK.softmax(1) for single in singles) / 2
+        mean = torch.stack([single.rounds[number].logits_NK.softmax(1) for single in singles]).mean(0)
         assert torch.allclose(both.logits_NK.softmax(1), mean, atol=1e-6)
     # The space for all teachers is checked before the first one predicts.
     let_disks_have(monkeypatch, 2 * 2 * 160 * 10 * 2 - 1)

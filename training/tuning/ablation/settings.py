@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
-from core.errors import CheckpointError, ConfigurationError
+from core.errors import CheckpointError, ConfigurationError, explain
 from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig, parse_override
 from core.records.base import Record
@@ -165,9 +166,10 @@ def _earlier(folder: Path, setup: StudySetup) -> SettingsStudy:
         return SettingsStudy(split_digest=split.digest, images=len(split.train), runs=())
     try:
         study = SettingsStudy.model_validate_json(path.read_bytes())
-    except ValueError as error:
+    except ValidationError as error:
         raise CheckpointError(
-            f"{path} is damaged or of another release ({error}): move it away, or give another --name"
+            f"{path} is damaged or of another release ({explain(error, at_most=1)}): move it away, or give another "
+            "--name"
         ) from error
     if study.split_digest != split.digest:
         raise ConfigurationError(f"the study in {folder} was started with other images: give another --name")
