@@ -77,7 +77,7 @@ def test_random_streams_are_those_of_the_published_figures() -> None:
 
 def test_random_numbers_do_not_depend_on_the_order_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     before = corrupted("fog", 3, pictures(), 0)
-    monkeypatch.setattr(cifar10c, "CORRUPTIONS", dict(reversed(CORRUPTIONS.items())))
+    monkeypatch.setattr(cifar10c, "CORRUPTIONS", dict(reversed(list(CORRUPTIONS.items()))))
     np.testing.assert_array_equal(corrupted("fog", 3, pictures(), 0), before)
 
 

@@ -6,6 +6,7 @@ robustness report are never used here. Each result is stored immediately, so an 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +105,9 @@ def run_settings(
                 progress.runs("study", done=number, total=len(planned))
                 config = configs[change].with_overrides({"seed": seed})
                 if not _is_done(study, change, config, folder):
-                    run = _run(config, change, setup, folder / "run" / str(number), progress)
+                    # Named by the change, so that an interrupted run resumes if other changes are added.
+                    name = hashlib.sha256(change.encode()).hexdigest()[:16]
+                    run = _run(config, change, setup, folder / "run" / f"{name}-{seed}", progress)
                     study = study.model_copy(update={"runs": (*study.runs, run)})
                     atomic_replace(folder / RESULTS_NAME, study.model_dump_json(indent=1).encode())
                     shutil.rmtree(folder / "run", ignore_errors=True)
