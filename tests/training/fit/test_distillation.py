@@ -9,7 +9,7 @@ from core.errors import CheckpointError, ConfigurationError, LowDiskError, Unkno
 from core.files.disk_space import MIB
 from core.recipes import RecipeConfig
 from core.repository.champions import promote
-from core.repository.manifest import Manifest
+from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
@@ -282,13 +282,19 @@ def test_two_teachers_are_checked_one_by_one(
         mean = torch.stack([single.rounds[number].logits_NK.softmax(1) for single in singles]).mean(0)
         assert torch.allclose(both.logits_NK.softmax(1), mean, atol=1e-6)
     # The space for all teachers is checked before the first one predicts.
-    let_disks_have(monkeypatch, 2 * 2 * 160 * 10 * 2 - 1)
-    with pytest.raises(LowDiskError, match="4 rounds"):
-        soft_labels(teachers, config, images, tmp_path / "c", fill_C=ORANGE, reporter=RecordingReporter(), device=CPU)
+    with monkeypatch.context() as full_disk:
+        let_disks_have(full_disk, 2 * 2 * 160 * 10 * 2 - 1)
+        with pytest.raises(LowDiskError, match="4 rounds"):
+            soft_labels(
+                teachers, config, images, tmp_path / "c", fill_C=ORANGE, reporter=RecordingReporter(), device=CPU
+            )
     assert not list((tmp_path / "c").rglob("*.npy"))
-    seen = train(repository, images, tmp_path / "seen", small_recipe("cnn", epochs=1, include_validation=True))
-    leaking = config.with_overrides({"distillation.teacher": f"cnn@1+{seen.reference}"})
-    with pytest.raises(ConfigurationError, match=rf"{seen.reference} cannot teach"):
+    folder, manifest = tmp_path / "shipped" / "cnn" / "3", repository.manifest("cnn", 1)
+    shutil.copytree(folder.with_name("1"), folder)
+    seen = manifest.data.model_copy(update={"trained_on": ("train", "validation")})
+    (folder / MANIFEST_NAME).write_text(manifest.model_copy(update={"version": 3, "data": seen}).to_json())
+    leaking = config.with_overrides({"distillation.teacher": "cnn@1+cnn@3"})
+    with pytest.raises(ConfigurationError, match="cnn@3 cannot teach"):
         read_teachers(leaking, images, repository)
     promote(repository, "cnn", 2, actor="test", reason="to be found")
     pinned = pin_teacher_version(config.with_overrides({"distillation.teacher": "cnn@1+cnn"}), repository)
