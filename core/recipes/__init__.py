@@ -9,17 +9,24 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from core.errors import ConfigurationError
-from core.recipes.base import Augmentation, Distillation, Optimization, RecipeConfig, parse_override
+from core.recipes.base import (
+    Augmentation,
+    CNNNetwork,
+    Config,
+    Distillation,
+    MLPNetwork,
+    Optimization,
+    RecipeConfig,
+    parse_override,
+)
 from core.recipes.cnn_baseline import cnn_baseline
 from core.recipes.cnn_best import cnn_best
 from core.recipes.cnn_distilled import cnn_distilled
 from core.recipes.cnn_fast import cnn_fast
 from core.recipes.cnn_robust import cnn_robust
-from core.recipes.config import Config
 from core.recipes.mlp_baseline import mlp_baseline
 from core.recipes.mlp_best import mlp_best
 from core.recipes.mlp_labels import mlp_labels
-from core.recipes.networks import CNNNetwork, MLPNetwork
 
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
     {

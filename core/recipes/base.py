@@ -13,8 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, SettingsError
-from core.recipes.config import Settings
-from core.recipes.networks import CNNNetwork, MLPNetwork
+from core.recipes.base import CNNNetwork, MLPNetwork, Settings
 from core.repository.manifest import Geometry
 
 

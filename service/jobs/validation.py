@@ -8,8 +8,7 @@ from core.errors import ConfigurationError, DataError, SettingsError
 from core.images.labelled_folders import LabelledFolder, folder_of, read_folder
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES
-from core.recipes.init_from import require_same_network
-from core.recipes.leakage import check_no_leakage
+from core.recipes.init_from import check_no_leakage, require_same_network
 from core.repository.manifest import Manifest
 from service.errors import InvalidParametersError
 from service.models.catalog import ModelCatalog, ModelRef

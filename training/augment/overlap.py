@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from core.records.display_names import plain
+from core.records.base import plain
 
 _OVERLAPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

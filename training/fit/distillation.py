@@ -30,10 +30,10 @@ from filelock import FileLock
 from torch import Tensor
 
 from core.errors import CheckpointError, ConfigurationError
-from core.files.disk_space import require_space
 from core.files.durable import atomic_replace
+from core.files.home import require_space
 from core.recipes import RecipeConfig
-from core.recipes.leakage import check_no_leakage
+from core.recipes.init_from import check_no_leakage
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.augment.packed_pixels import pack

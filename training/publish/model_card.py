@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.evaluation import Evaluation, Scores
 from core.repository.manifest import Geometry, Manifest
+from core.statistics.intervals import ConfidenceInterval
 from training.augment.overlap import overlaps
 
 

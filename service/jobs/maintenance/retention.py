@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from core.errors import ConfigurationError, UnknownJobError
-from core.files.run_paths import LOG_NAME, RUNS_NAME
+from core.files.home import LOG_NAME, RUNS_NAME
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import JobState
 from core.repository.pruning import prune_unpromoted

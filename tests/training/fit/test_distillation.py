@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import CheckpointError, ConfigurationError, LowDiskError, UnknownVersionError
-from core.files.disk_space import MIB
+from core.files.home import MIB
 from core.recipes import RecipeConfig
 from core.repository.champions import promote
 from core.repository.manifest import MANIFEST_NAME, Manifest

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.errors import CheckpointError, ExportError, LowDiskError, PublishError
-from core.files.disk_space import MIB
+from core.files.home import MIB
 from core.recipes import recipe_config
 from core.records.base import ReportedModel, read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout

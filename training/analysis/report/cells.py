@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.records.display_names import plain
+from core.records.base import plain
 from core.records.explanations import Explanations, MethodEvaluation
 from core.records.robustness import CORRUPTION_KINDS, Robustness
 from core.repository.manifest import Precision

@@ -19,9 +19,8 @@ from core.errors import CheckpointError, ConfigurationError
 from core.files.durable import atomic_replace
 from core.recipes import Augmentation, RecipeConfig, recipe_config
 from core.records.studies import TaughtBy
-from core.repository.confidence_interval import ConfidenceInterval
 from core.repository.manifest import Manifest
-from core.statistics.student import student_mean
+from core.statistics.intervals import ConfidenceInterval, student_mean
 from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import read_teachers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.errors import UnknownJobError
-from core.files.run_paths import LOG_NAME, named_run
+from core.files.home import LOG_NAME, named_run
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import FinalState
 from core.repository.repository import ModelRepository

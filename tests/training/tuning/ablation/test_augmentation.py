@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import CheckpointError, ConfigurationError, LowDiskError
-from core.files.disk_space import MIB
+from core.files.home import MIB
 from core.recipes import RecipeConfig, recipe_config
 from core.records.studies import TaughtBy
 from core.repository.manifest import FileRecord
