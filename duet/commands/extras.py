@@ -19,6 +19,7 @@ SERVE = (
     "celery",
     "fastapi",
     "httptools",
+    "markdown_it",
     "multipart",
     "onnxruntime",
     "orjson",

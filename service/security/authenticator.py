@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 
 from service.errors import KeyRefusedError
 from service.security.key_file import generated_key
 from service.security.keys import ApiKey, Keyring, Scope, parse_keys, with_all_scopes
-from service.security.origins import check_host, check_same_origin, own_names
+from service.security.origins import check_host, check_same_origin
 from service.security.sessions import Session, read_token
-from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,10 @@ class Authenticator:
         return read_token(cookie, self.keyring, time.time())
 
 
-def create_authenticator(settings: Settings) -> Authenticator:
-    """Create the authenticator; generates a key in DUET_HOME if none is configured or stored.
+def read_keyring(configured: SecretStr | None, home: Path) -> Keyring:
+    """The keys of DUET_API_KEYS; without them, the key that is stored in DUET_HOME, generated if there is none.
 
     Raises:
         ConfigurationError: the key cannot be stored.
     """
-    configured = settings.api_keys
-    keyring = parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(settings.home))
-    return Authenticator(keyring, own_names(settings.allowed_hosts, settings.host))
+    return parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(home))
