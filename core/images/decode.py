@@ -170,9 +170,9 @@ def _decode_at(
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(f"the image is larger than {megapixels(max_pixels)}; scale it down first") from error
+        raise ImageTooLargeError(f"the image is larger than {megapixels(max_pixels)}: scale it down first") from error
     except Exception as error:  # Pillow's readers raise many kinds of errors on damaged data
-        raise ImageError(f"the {reader.format} image is damaged or truncated; send the whole file") from error
+        raise ImageError(f"the {reader.format} image is damaged or truncated: send the whole file") from error
     taken_size = original_size
     if crop is not None:
         image, taken_size = _cropped(image, original_size, crop), (crop.width, crop.height)
@@ -274,14 +274,14 @@ def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image
 
 def _reader_of(data: bytes) -> type[ImageFile]:
     if not data:
-        raise ImageError(f"the image is empty (0 bytes); send a {ALLOWED} file")
+        raise ImageError(f"the image is empty (0 bytes): send a {ALLOWED} file")
     for signature, reader in _READERS:
         if data.startswith(signature) and (reader is not WebPImageFile or data[8:12] == b"WEBP"):
             return reader
     for offset, signature, name in _FOREIGN:
         if data.startswith(signature, offset):
-            raise UnsupportedImageError(f"{name} files are not supported; convert the image to {ALLOWED}")
-    raise ImageError(f"the data is not an image of a supported format; send a {ALLOWED} file")
+            raise UnsupportedImageError(f"{name} files are not supported: convert the image to {ALLOWED}")
+    raise ImageError(f"the data is not an image of a supported format: send a {ALLOWED} file")
 
 
 def _frame_notes(image: ImageFile, length: int) -> list[str]:

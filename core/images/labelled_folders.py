@@ -181,12 +181,7 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
     """
     path = dataset_folder(home, name)
     if path.is_symlink() or not path.is_dir():
-        existing = ", ".join(dataset_names(home)) or "none yet"
-        linked = "; a link to a folder elsewhere is not followed" if path.is_symlink() else ""
-        raise UnknownDatasetError(
-            f"no data set {name!r} in {path.parent}; existing data sets: {existing}{linked}. Send images to "
-            f"POST /datasets/{name}, or create the folder with one subfolder of images per class"
-        )
+        raise UnknownDatasetError(name, dataset_names(home), linked=path.is_symlink())
     with changing(home):
         return _listed(name, path)
 

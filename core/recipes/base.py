@@ -282,7 +282,7 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _no_setting(key: str, recipe: str, node: dict[str, Any]) -> SettingsError:
-    message = f"no setting {key!r} in recipe {recipe!r}: there are {', '.join(sorted(node))}"
+    message = f"unknown setting {key!r} of recipe {recipe!r}: available settings are {', '.join(sorted(node))}"
     return SettingsError(message, [(key, message)])
 
 

@@ -66,7 +66,7 @@ def write_report(path: Path, record: StrictModel) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_replace(path, record.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path} ({error.strerror}); name another folder with --out") from error
+        raise ConfigurationError(f"cannot write {path} ({error.strerror}): name another folder with --out") from error
 
 
 def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
@@ -80,7 +80,7 @@ def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}): make it with `duet interpret` first") from error
     except ValidationError as error:
-        raise DataError(f"{path} is not a valid record: {explain(error)}; make it again") from error
+        raise DataError(f"{path} is not a valid record: {explain(error)}: make it again") from error
 
 
 def pack_bits(values_N: Bools) -> str:

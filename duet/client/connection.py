@@ -89,7 +89,7 @@ class Connection:
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise UnreachableError(
-                f"no answer from {self.http.base_url}: {reason}; is `duet serve` running?"
+                f"no answer from {self.http.base_url}: {reason}: check that `duet serve` is running"
             ) from error
 
 

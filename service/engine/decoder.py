@@ -134,7 +134,9 @@ class Decoder:
             async with asyncio.timeout(max(0.0, deadline - queued)):
                 result: Result = await job.result
         except TimeoutError:
-            raise DeadlineExceededError("the data was not decoded before the deadline of the request") from None
+            raise DeadlineExceededError(
+                "the data was not decoded before the deadline of the request: try again later"
+            ) from None
         finally:
             self._pending -= 1
             self._discard(address, job)

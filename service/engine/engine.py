@@ -119,7 +119,9 @@ class Engine:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self.models.find(family, version, precision)
         except TimeoutError:
-            raise DeadlineExceededError(f"{family} was not loaded before the deadline of the request") from None
+            raise DeadlineExceededError(
+                f"{family} was not loaded before the deadline of the request: try again later"
+            ) from None
 
     async def predict(
         self,

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from core.errors import RepositoryError, UnknownFamilyError
+from core.errors import RepositoryError, UnknownVersionError
 from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness
 from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
-from service.errors import NotReadyError, UnknownModelError, UnknownModelVersionError, VersionRefusedError
+from service.errors import NotReadyError, VersionRefusedError
 
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
@@ -104,7 +104,7 @@ class ModelManager:
             precision: None for the preferred precision of the service.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such family or version; the message lists those that exist.
+            UnknownFamilyError, UnknownVersionError: no such family or version; the message lists those that exist.
             PrecisionNotPublishedError: the version has no graph of the requested precision.
             VersionRefusedError: the files of the version differ from its manifest, or a graph cannot be run.
             NotReadyError: the family's champion is not loaded.
@@ -112,11 +112,11 @@ class ModelManager:
         champion = self.champions.get(family)
         if champion is not None and version in (None, champion.version):
             return champion.variant(precision)
-        existing = await asyncio.to_thread(existing_versions, self._repository, family)
+        existing = await asyncio.to_thread(self._repository.versions, family)
         if version is None:
             raise self._without_champion(family, existing)
         if version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         key = (family, version)
         if key not in self._extras:
             self._extras[key] = await self._load(key)
@@ -220,9 +220,9 @@ class ModelManager:
         if not task.cancelled():
             task.exception()  # marks it as retrieved, even if every waiter has been cancelled
 
-    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownModelVersionError:
+    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownVersionError:
         if self._refreshed_once and family not in self._champion_numbers and self._alias_problem is None:
-            return UnknownModelVersionError(family, None, existing)
+            return UnknownVersionError(family, None, existing)
         return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
 
     def _reason(self, family: str) -> str | None:
@@ -230,22 +230,10 @@ class ModelManager:
             return self._alias_problem
         champion, served = self._champion_numbers.get(family), self.champions.get(family)
         if champion is None:
-            return f"{family} has no champion any more"
+            return f"{family} no longer has a champion"
         if served is not None and served.version == champion:
             return None
         return self.refusal(family, champion) or f"{family}@{champion} is being loaded"
-
-
-def existing_versions(repository: ModelRepository, family: str) -> list[int]:
-    """Version numbers of a family in the repository.
-
-    Raises:
-        UnknownModelError: no such family; the message lists those that exist.
-    """
-    try:
-        return repository.versions(family)
-    except UnknownFamilyError:
-        raise UnknownModelError(family, repository.families()) from None
 
 
 def _as_json(models: tuple[ModelReadiness, ...]) -> list[dict[str, object]]:

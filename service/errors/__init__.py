@@ -44,11 +44,8 @@ from service.errors.requests import UnsupportedMediaTypeError as UnsupportedMedi
 from service.errors.requests import WrongFieldError as WrongFieldError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
-from service.errors.resources import DifferentDataError as DifferentDataError
 from service.errors.resources import GateRefusedError as GateRefusedError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
-from service.errors.resources import NoEvaluationError as NoEvaluationError
-from service.errors.resources import NoSuchDatasetError as NoSuchDatasetError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
 from service.errors.resources import NoUsableImageError as NoUsableImageError
@@ -57,8 +54,6 @@ from service.errors.resources import StorageFullError as StorageFullError
 from service.errors.resources import TooManyStreamsError as TooManyStreamsError
 from service.errors.resources import TooManyUploadsError as TooManyUploadsError
 from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
-from service.errors.resources import UnknownModelError as UnknownModelError
-from service.errors.resources import UnknownModelVersionError as UnknownModelVersionError
 from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
 from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError
 from service.errors.resources import VersionRefusedError as VersionRefusedError

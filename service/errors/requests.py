@@ -62,14 +62,18 @@ class BodyTooLargeError(ProblemError):
     """The body is larger than allowed, according to its length or while it is read."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"a body may have at most {limit} bytes", headers=CLOSE, limit_bytes=limit)
+        super().__init__(
+            f"a body may have at most {limit} bytes: send less in one request", headers=CLOSE, limit_bytes=limit
+        )
 
 
 class BodyTimeoutError(ProblemError):
     """The body did not arrive before the request's deadline."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"the body was not complete after {seconds:g} s", headers=CLOSE)
+        super().__init__(
+            f"the body was not complete after {seconds:g} s: send it faster, or send less in one request", headers=CLOSE
+        )
 
 
 class UnreadableImageError(ProblemError):
@@ -123,7 +127,7 @@ class UnknownTargetError(ProblemError):
 
     def __init__(self, target: str, classes: Sequence[str]) -> None:
         listed = ", ".join(f"{index} {label}" for index, label in enumerate(classes))
-        super().__init__(f"no class {target!r}: send a name or an index of {listed}", classes=list(classes))
+        super().__init__(f"unknown class {target!r}: send a name or an index of {listed}", classes=list(classes))
 
 
 class MethodDoesNotFitError(ProblemError):
@@ -150,7 +154,7 @@ class NotAcceptableError(ProblemError):
 
     def __init__(self, accept: str, available: Sequence[str]) -> None:
         super().__init__(
-            f"Accept {accept!r} includes none of {', '.join(available)}: send one of them, or choose with `format`",
+            f"no response matches Accept {accept!r}: send one of {', '.join(available)}, or choose with `format`",
             available=list(available),
         )
 
@@ -160,8 +164,8 @@ class KeyRequiredError(ProblemError):
 
     def __init__(self) -> None:
         super().__init__(
-            "send a key as `X-API-Key: ...` or `Authorization: Bearer ...`: one of DUET_API_KEYS or, if that is unset, "
-            "the generated key that `duet key` shows",
+            "this route needs a key: send one of DUET_API_KEYS or, if that is unset, the generated key that `duet key` "
+            "shows, as `X-API-Key: ...` or `Authorization: Bearer ...`",
             headers={"WWW-Authenticate": _CHALLENGE},
         )
 

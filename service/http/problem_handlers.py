@@ -50,11 +50,10 @@ def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None
             return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, all_routers)))
         return await _problem(request, InternalServiceError())
 
-    app.add_exception_handler(ProblemError, _problem)
+    for kind in (ProblemError, RepositoryError, JobError, *PROBLEMS):
+        app.add_exception_handler(kind, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, routing_error)
-    app.add_exception_handler(RepositoryError, _problem)
-    app.add_exception_handler(JobError, _problem)
 
 
 def problem_response(problem: Problem, request_id: str, path: str) -> Response:
@@ -114,6 +113,6 @@ def _methods(request: Request, routers: Sequence[APIRouter]) -> list[str]:
 def _named(entry: Mapping[str, Any]) -> tuple[str, str]:
     """Parameter name and message of one of pydantic's errors."""
     location = [str(part) for part in entry["loc"] if part not in ("query", "path", "header")]
-    message = "there is no such parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
+    message = "unknown parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
     message = message.removeprefix("Value error, ")
     return ".".join(location), message

@@ -64,7 +64,7 @@ class JobService:
             async with asyncio.timeout(deadline - time.perf_counter()):
                 return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self.limiter)
         except TimeoutError:
-            raise DeadlineExceededError("the job broker did not respond in time: try again") from None
+            raise DeadlineExceededError("the job broker did not respond in time: try again later") from None
 
     def submit(
         self,

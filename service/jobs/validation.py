@@ -21,10 +21,12 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
 
     Raises:
         InvalidParametersError: one of them does not exist or does not fit.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for initial weights or a teacher.
+        UnknownFamilyError, UnknownVersionError, VersionRefusedError: for initial weights or a teacher.
     """
     if parameters.recipe not in RECIPES:
-        raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
+        raise _invalid(
+            "recipe", f"unknown recipe {parameters.recipe!r}: available recipes are {', '.join(sorted(RECIPES))}"
+        )
     try:
         config = parameters.config()
     except SettingsError as error:
@@ -52,7 +54,7 @@ def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home
     Raises:
         InvalidParametersError: the data does not exist, its classes differ from those of a version, or no versions are
             named and there is no champion.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for a version.
+        UnknownFamilyError, UnknownVersionError, VersionRefusedError: for a version.
     """
     folder = _check_data(parameters.data, home)
     for reference in parameters.versions:

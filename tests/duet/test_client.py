@@ -107,7 +107,7 @@ def test_error_responses_raise_with_their_fields(client: Client) -> None:
     assert unknown.value.fields["available"] == ["cnn", "mlp"]
     assert (unknown.value.status, unknown.value.type) == (404, "urn:duet:problem:unknown-model")
     assert unknown.value.request_id
-    assert "no model 'vit'" in str(unknown.value)
+    assert "unknown model 'vit'" in str(unknown.value)
     with pytest.raises(InvalidRequestError) as unreadable:
         client.predict(gray_png(0), b"no image")
     assert unreadable.value.fields == {"filename": "image-1", "index": 1}

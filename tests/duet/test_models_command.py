@@ -106,7 +106,7 @@ def test_list_of_no_versions_names_the_folders(duet: Duet, tmp_path: Path, monke
     listed = duet("models", "list")
     assert (listed.code, duet("models", "list", "--json").json) == (0, [])
     assert listed.out == (
-        f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}: set "
+        f"no model versions found in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}: set "
         "DUET_SHIPPED_MODELS to the folder `models` of a checkout of Duet, or train a version with `duet train`\n"
     )
     verified = duet("models", "verify")
@@ -161,15 +161,15 @@ def test_verify_continues_past_unknown_references(duet: Duet) -> None:
     assert outcome.code == 1
     assert outcome.out == "ok     cnn@1: 2 files as recorded\n"
     assert outcome.err.splitlines() == [
-        "FAILED no model family 'dog'; existing families: cnn, mlp",
-        "FAILED no version '9' of cnn; existing versions: 1, 2",
+        "FAILED unknown model 'dog': available models are cnn, mlp",
+        "FAILED unknown version 9 of cnn: available versions are 1, 2",
     ]
 
 
 def test_verify_finds_a_champion_that_does_not_exist(duet: Duet, repository: ModelRepository) -> None:
     write_aliases(repository.home_models, cnn=9)
     outcome = duet("models", "verify")
-    assert (outcome.code, outcome.err) == (1, "FAILED no version '9' of cnn; existing versions: 1, 2\n")
+    assert (outcome.code, outcome.err) == (1, "FAILED unknown version 9 of cnn: available versions are 1, 2\n")
     assert len(outcome.out.splitlines()) == 3
 
 
@@ -261,10 +261,10 @@ def test_promote_without_predictions_fails(duet: Duet, repository: ModelReposito
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("show", "dog"), "duet: no model family 'dog'; existing families: cnn, mlp\n"),
-        (("show", "cnn@7"), "duet: no version '7' of cnn; existing versions: 1, 2\n"),
+        (("show", "dog"), "duet: unknown model 'dog': available models are cnn, mlp\n"),
+        (("show", "cnn@7"), "duet: unknown version 7 of cnn: available versions are 1, 2\n"),
         (("rollback", "cnn", "--reason", "r"), "duet: cnn has no earlier champion to return to\n"),
-        (("history", "dog"), "duet: no model family 'dog'; existing families: cnn, mlp\n"),
+        (("history", "dog"), "duet: unknown model 'dog': available models are cnn, mlp\n"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(duet: Duet, arguments: tuple[str, ...], message: str) -> None:
@@ -292,4 +292,4 @@ def test_module_runs_as_a_program(repository: ModelRepository) -> None:
         [sys.executable, "-m", "duet", "models", "show", "dog"], capture_output=True, text=True, check=False
     )
     assert (finished.returncode, finished.stdout) == (1, "")
-    assert finished.stderr == "duet: no model family 'dog'; existing families: cnn, mlp\n"
+    assert finished.stderr == "duet: unknown model 'dog': available models are cnn, mlp\n"

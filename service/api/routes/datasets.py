@@ -33,7 +33,6 @@ from service.errors import (
     DatasetTooLargeError,
     InvalidParametersError,
     MalformedBodyError,
-    NoSuchDatasetError,
     NotReadyError,
     NoUsableImageError,
     StorageFullError,
@@ -91,7 +90,7 @@ def list_datasets(state: StateDep) -> DatasetList:
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The data set with its classes"),
-        **responses(NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(UnknownDatasetError, InvalidParametersError, NotReadyError),
     },
 )
 def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
@@ -154,7 +153,7 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError),
     },
 )
 def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
@@ -164,7 +163,7 @@ def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
     try:
         state["uploader"].remove(name)
     except FileNotFoundError:
-        raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
+        raise UnknownDatasetError(name, dataset_names(settings.home)) from None
     return detail(found)
 
 
@@ -173,7 +172,7 @@ def _found(name: str, settings: Settings) -> LabelledFolder:
     try:
         return read_folder(settings.home, name)
     except UnknownDatasetError:
-        raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
+        raise
     except DataError as error:
         raise NotReadyError(str(error)) from error
 

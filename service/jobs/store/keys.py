@@ -72,4 +72,4 @@ def _checked(job_id: str) -> str:
 
 def unknown_job(job_id: str) -> UnknownJobError:
     """Error for an id without a job."""
-    return UnknownJobError(f"no job {job_id[:64]!r}: GET /jobs lists the existing jobs; old jobs are removed")
+    return UnknownJobError(f"unknown job {job_id[:64]!r}: GET /jobs lists the existing jobs (old jobs are removed)")

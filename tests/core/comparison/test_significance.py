@@ -28,7 +28,7 @@ def pairwise(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> Pairw
         SplitPredictions(np.arange(len(labels_N)), labels_N, {"fp32": np.eye(len(NAMES), dtype=np.float32)[answers_N]})
         for answers_N in (first_N, second_N)
     ]
-    return compare_predictions((data, data), (NAMES, NAMES), (sides[0], sides[1]), resamples=20)
+    return compare_predictions(("mlp@1", "cnn@2"), (data, data), (NAMES, NAMES), (sides[0], sides[1]), resamples=20)
 
 
 def test_the_second_is_better() -> None:

@@ -187,7 +187,7 @@ async def test_loader_error_does_not_affect_other_families(home: Path, monkeypat
 
 async def test_removed_champion_is_reported(running: RunningApp) -> None:
     set_champions(running.state["repository"].home_models, cnn=7, mlp=1)
-    await until_reason(running, "cnn", "no version '7'")
+    await until_reason(running, "cnn", "unknown version 7")
     assert (await predicted(running))["version"] == 1
 
 

@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.errors import RepositoryError
+from core.errors import RepositoryError, UnknownFamilyError
 from service.app import create_app
-from service.errors import UnknownModelError
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.problem_handlers import install_problem_handlers
 from tests.support.onnx_models import gray_png
@@ -152,7 +151,7 @@ async def test_fast_and_normal_dispatch_give_the_same_responses() -> None:
 
 @pytest.mark.parametrize(
     ("error", "status", "slug"),
-    [(UnknownModelError("vit", ["cnn"]), 404, "unknown-model"), (RepositoryError("unreadable"), 503, "not-ready")],
+    [(UnknownFamilyError("vit", ["cnn"]), 404, "unknown-model"), (RepositoryError("unreadable"), 503, "not-ready")],
 )
 async def test_errors_of_the_endpoint_become_problems(error: Exception, status: int, slug: str) -> None:
     async def fails(request: Request, query: AskQuery) -> Response:

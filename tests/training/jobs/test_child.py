@@ -141,7 +141,7 @@ def test_user_error_is_sent_as_a_message(data: Path, home: Path) -> None:
         assert worker.until_end() == ExitStatus.FAILED
     (failed,) = of(worker, Failed)
     assert failed.error == "ConfigurationError"
-    assert failed.message.startswith("no recipe 'nothing'")
+    assert failed.message.startswith("unknown recipe 'nothing'")
     assert "Traceback" in (home / "log.txt").read_text()
 
 

@@ -136,7 +136,7 @@ async def test_single_images_come_with_their_label(running: RunningApp) -> None:
     assert (form.added, form.duplicates, form.skipped) == (2, 1, 2)
     assert [file.reason for file in form.skipped_files] == [
         "larger than 50,000 bytes",
-        "the image is empty (0 bytes); send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
+        "the image is empty (0 bytes): send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
     ]
     assert counts(form.dataset) == {"brick red": 3}
 

@@ -58,7 +58,7 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
     [
         ({"recipe": "vit"}, "recipe", "there are"),
         ({"recipe": 7}, "recipe", "string"),
-        ({"overrides": {"epoch": 2}}, "overrides.epoch", "no setting 'epoch'"),
+        ({"overrides": {"epoch": 2}}, "overrides.epoch", "unknown setting 'epoch'"),
         ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),
         ({"overrides": {"network": {"hidden": [8, "wide"]}}}, "overrides.network.hidden", "valid integer"),
         ({"overrides": {"seed": 1}}, "overrides", "seed is given twice"),
@@ -69,7 +69,7 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
         ({"data": "folder:pets"}, "family", "name a family to publish under"),
         ({"init_from": "cnn"}, "init_from", "pattern"),
         ({"promote": "maybe"}, "promote", "if_better"),
-        ({"epochs": 3}, "epochs", "there is no such parameter"),
+        ({"epochs": 3}, "epochs", "unknown parameter"),
     ],
 )
 async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(

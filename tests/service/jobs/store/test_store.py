@@ -62,7 +62,7 @@ def test_unknown_id_is_an_error_in_every_method(store: JobStore, job_id: str) ->
         lambda: store.request_cancel(job_id),
         lambda: store.retry(job_id),
     ):
-        with pytest.raises(UnknownJobError, match="no job"):
+        with pytest.raises(UnknownJobError, match="unknown job"):
             ask()
     assert store.client.keys("duet:job:*") == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import DataError, DifferentImagesError
+from core.errors import DataError, DifferentImagesError, NotEvaluatedError
 from core.records.mistakes import Mistakes
 from core.repository.predictions import SplitPredictions
 from tests.support.cifar_files import small_dataset
@@ -123,7 +123,7 @@ def test_versions_of_different_data_are_refused(
         )
     answers = second.predictions
     swapped = SplitPredictions(answers.index[::-1], answers.labels, answers.probabilities)
-    with pytest.raises(DifferentImagesError):
+    with pytest.raises(NotEvaluatedError):
         find_mistakes(
             first, dataclasses.replace(second, predictions=swapped), pair.images, tmp_path / "kept.jsonl", threads=1
         )
