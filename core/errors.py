@@ -107,7 +107,7 @@ class JobError(DuetError):
     """Base of the errors about jobs."""
 
 
-class UnknownJobError(JobError):
+class JobNotFoundError(JobError):
     """No such job: it never existed, or its record has expired."""
 
 

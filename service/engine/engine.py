@@ -32,7 +32,7 @@ ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
 MAX_REQUEST_IMAGES = 2
 """Images of the largest size that one request may have; any number of smaller ones with as many pixels in all."""
 
-TTA_NOTE = f"answers to {len(VIEW_WEIGHTS)} views averaged"
+TTA_NOTE = f"average of {len(VIEW_WEIGHTS)} views"
 """Note added to predictions with test-time augmentation."""
 
 

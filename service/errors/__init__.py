@@ -1,6 +1,6 @@
 """API errors: exceptions independent of HTTP, and the table that maps them to HTTP responses.
 
-An error of the job store or the repository, such as `core.errors.UnknownJobError`, is in the table under its own class.
+Errors of `core`, such as `core.errors.JobNotFoundError`, are in the table under their own class.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     requests.ScopeRequiredError: (403, "scope-required", "The key lacks the required scope"),
     requests.HostNotAllowedError: (403, "host-not-allowed", "The host name is not allowed"),
     requests.CrossOriginError: (403, "cross-origin", "The request comes from a page of another origin"),
-    core.UnknownJobError: (404, "unknown-job", "There is no such job"),
+    core.JobNotFoundError: (404, "unknown-job", "There is no such job"),
     core.JobFinishedError: (409, "job-ended", "The job has ended"),
     core.JobNotRetryableError: (409, "job-not-retryable", "The job cannot be retried"),
     core.IdempotencyConflictError: (422, "idempotency-key-reused", "The idempotency key belongs to another request"),
@@ -172,7 +172,7 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             requests.ScopeRequiredError("admin", ("jobs",)),
             requests.HostNotAllowedError("models.example.org"),
             requests.CrossOriginError("https://elsewhere.example"),
-            core.UnknownJobError(f"unknown job '{_JOB}': GET /jobs lists the existing jobs (old jobs are removed)"),
+            core.JobNotFoundError(f"unknown job '{_JOB}': GET /jobs lists the existing jobs (old jobs are removed)"),
             core.JobFinishedError(f"job {_JOB} cannot be cancelled: it has already succeeded"),
             core.JobNotRetryableError(f"job {_JOB} is running: only a failed or cancelled job can be retried"),
             core.IdempotencyConflictError(

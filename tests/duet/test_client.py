@@ -246,7 +246,7 @@ def test_unknown_response_fields_are_ignored(service: ServiceProcess) -> None:
 
 def test_other_errors_are_not_retried(pauses: list[float]) -> None:
     respond, bodies = scripted([(500, {}, {"oops": 1})])
-    with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.AnswerError) as error:
+    with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.ResponseError) as error:
         client.models()
     assert (len(bodies), pauses) == (1, [])
     assert (error.value.status, error.value.type, error.value.request_id) == (500, "about:blank", None)
@@ -275,5 +275,5 @@ def test_error_tree_in_the_docs_is_complete() -> None:
     assert errors
     for kind in errors:
         assert kind.__name__ in (client_errors.__doc__ or "")
-    for raised in (UnreachableError, UnexpectedResponseError, client_errors.AnswerError):
+    for raised in (UnreachableError, UnexpectedResponseError, client_errors.ResponseError):
         assert raised.__name__ in (Client.__doc__ or "")

@@ -174,7 +174,7 @@ def test_verify_finds_a_champion_that_does_not_exist(duet: Duet, repository: Mod
 
 
 @pytest.fixture
-def judged(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
+def measured(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
     """cnn 1 is 75 % right on the holdout, cnn 2 is better, and cnn 3 is not."""
     monkeypatch.setattr(costs, "CPU_SECONDS", 0.02)
     write_judged_version(repository.shipped, 1, wrong=10)
@@ -183,13 +183,13 @@ def judged(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> Mode
     return repository
 
 
-def test_promote_and_rollback_are_in_the_history(duet: Duet, judged: ModelRepository) -> None:
+def test_promote_and_rollback_are_in_the_history(duet: Duet, measured: ModelRepository) -> None:
     promoted = duet("models", "promote", "cnn@2", "--reason", "scores [better]")
     assert promoted.code == 0
     first, *_, last = promoted.out.splitlines()
     assert first == "cnn@2 may replace cnn@1: it is significantly more accurate, and nothing else became worse"
     assert last == "champion of cnn: 1 -> 2 (scores [better])"
-    assert judged.champion("cnn") == 2
+    assert measured.champion("cnn") == 2
 
     again = duet("models", "promote", "cnn@2", "--reason", "again")
     assert (again.code, again.out) == (
@@ -200,7 +200,7 @@ def test_promote_and_rollback_are_in_the_history(duet: Duet, judged: ModelReposi
     rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
     assert rolled.code == 0
     assert (rolled.json["entry"], rolled.json["from_version"], rolled.json["to_version"]) == (2, 2, 1)
-    assert judged.champion("cnn") == 1
+    assert measured.champion("cnn") == 1
 
     told = duet("models", "history", "--json").json
     assert [(row["action"], row["actor"], row["reason"]) for row in told] == [
@@ -214,7 +214,7 @@ def test_promote_and_rollback_are_in_the_history(duet: Duet, judged: ModelReposi
     assert duet("models", "history", "mlp").out == "no promotions or rollbacks yet\n"
 
 
-def test_gate_refusal_is_explained(duet: Duet, judged: ModelRepository) -> None:
+def test_gate_refusal_is_explained(duet: Duet, measured: ModelRepository) -> None:
     for arguments, code in ((("gate", "cnn@2"), 0), (("gate", "cnn@3"), 1), (("promote", "cnn@3", "--reason", "r"), 1)):
         outcome = duet("models", *arguments)
         assert outcome.code == code
@@ -224,20 +224,20 @@ def test_gate_refusal_is_explained(duet: Duet, judged: ModelRepository) -> None:
         black = next(line for line in lines if line[:1] == ["black"])
         assert black[1:4] == ["40", "95.0%" if code == 0 else "72.5%", "75.0%"]
     assert outcome.err == "duet: cnn@3 was not promoted: --force promotes it despite the gate\n"
-    assert judged.champion("cnn") == 1
+    assert measured.champion("cnn") == 1
     assert duet("models", "history").out == "no promotions or rollbacks yet\n"
 
 
-def test_promote_with_force_overrides_the_gate(duet: Duet, judged: ModelRepository) -> None:
+def test_promote_with_force_overrides_the_gate(duet: Duet, measured: ModelRepository) -> None:
     outcome = duet("models", "promote", "cnn@3", "--reason", "for the demo", "--force", "--json")
     assert outcome.code == 0
     assert outcome.json["gate"]["passed"] is False
     assert outcome.json["promotion"]["evidence"]["forced"] is True
-    assert judged.champion("cnn") == 3
+    assert measured.champion("cnn") == 3
 
 
 def test_gate_as_json_uses_thresholds_of_the_environment(
-    duet: Duet, judged: ModelRepository, monkeypatch: pytest.MonkeyPatch
+    duet: Duet, measured: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert duet("models", "gate", "cnn@2", "--json").json["ground"] == "significant_gain"
     monkeypatch.setenv("DUET_GATE", '{"significance": 1e-12}')

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import JobFinishedError, JobNotRetryableError, UnknownJobError
+from core.errors import JobFinishedError, JobNotFoundError, JobNotRetryableError
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
@@ -60,7 +60,7 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServic
     "/{job_id}",
     responses={
         **success(load_example("job"), "The job, with its progress, result or error"),
-        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def get_job(job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
@@ -72,7 +72,7 @@ async def get_job(job_id: JobId, job_service: JobServiceDep, state: StateDep) ->
     "/{job_id}/cancel",
     responses={
         **success(load_example("job_cancelling"), "The job is cancelled, or cancelling if it is running"),
-        **responses(*CALLER_ERRORS, UnknownJobError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(*CALLER_ERRORS, JobNotFoundError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
@@ -96,7 +96,7 @@ async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceD
         },
         **responses(
             *CALLER_ERRORS,
-            UnknownJobError,
+            JobNotFoundError,
             JobNotRetryableError,
             InvalidParametersError,
             TrainingNotReadyError,
@@ -139,7 +139,7 @@ class LogQuery(BaseModel):
             },
             "content": {"text/plain": {"schema": {"type": "string"}, "example": _LOG_EXAMPLE}},
         },
-        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def job_log(

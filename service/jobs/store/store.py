@@ -67,9 +67,9 @@ class Page:
 class JobStore:
     """Reads and changes jobs; safe for any number of threads and processes.
 
-    Every method raises BrokerUnavailableError if the broker is unavailable. Methods with a job id raise UnknownJobError
-    if there is no such job. `append`, `finish`, `interrupt` and `give_back` raise LostClaimError if the token is not
-    the newest or the job has ended.
+    Every method raises BrokerUnavailableError if the broker is unavailable. Methods with a job id raise
+    JobNotFoundError if no such job exists. `append`, `finish`, `interrupt` and `give_back` raise LostClaimError if the
+    token is not the newest or the job has ended.
 
     Args:
         client: must decode responses to str.

@@ -20,7 +20,7 @@ from core.jobs.records import JobFailure, JobRecord
 from core.repository.repository import ModelRepository
 from service.jobs.store.store import Claim, JobStore
 from service.jobs.worker.attempt import JOB_SECONDS, Attempt, StopReason, retry_until_available
-from service.jobs.worker.event_relay import EventForwarder
+from service.jobs.worker.event_forwarder import EventForwarder
 from service.jobs.worker.launch import launch
 from service.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import JsonValue
 
-from core.errors import JobFinishedError, UnknownJobError
+from core.errors import JobFinishedError, JobNotFoundError
 from core.jobs.events import FitStarted, Stage
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import FinalState, JobFailure
@@ -62,7 +62,7 @@ def test_unknown_id_is_an_error_in_every_method(store: JobStore, job_id: str) ->
         lambda: store.request_cancel(job_id),
         lambda: store.retry(job_id),
     ):
-        with pytest.raises(UnknownJobError, match="unknown job"):
+        with pytest.raises(JobNotFoundError, match="unknown job"):
             ask()
     assert store.client.keys("duet:job:*") == []
 
@@ -254,7 +254,7 @@ def test_forget_removes_every_key_of_the_job(store: JobStore) -> None:
     assert not store.forget(ended.record.id, ended_before_seconds=60)
     assert not store.forget(live.id, ended_before_seconds=0)
     assert store.forget(ended.record.id, ended_before_seconds=0)
-    with pytest.raises(UnknownJobError):
+    with pytest.raises(JobNotFoundError):
         store.get(ended.record.id)
     assert [record.id for record in store.list().records] == [live.id]
     left = {key for key in store.client.keys("*") if ended.record.id in key}
