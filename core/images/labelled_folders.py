@@ -1,4 +1,4 @@
-"""Labelled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
+"""Labeled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
 
 Folders are made by `POST /datasets/{name}` or by hand. File types are recognized by content, not by name. Names that
 begin with a dot (system files, unfinished uploads) are ignored.
@@ -123,7 +123,7 @@ def default_family(kind: str, data: str) -> str:
 
 
 def datasets_folder(home: Path) -> Path:
-    """Folder of all labelled folders; it may not exist."""
+    """Folder of all labeled folders; it may not exist."""
     return home / DATASETS_NAME
 
 

@@ -1,4 +1,4 @@
-"""Schema of evaluation.json: all scores of a version on one set of labelled images.
+"""Schema of evaluation.json: all scores of a version on one set of labeled images.
 
 Training writes it, the service reads it. Proportions are on [0, 1]; intervals are 95 % intervals.
 """

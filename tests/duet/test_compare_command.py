@@ -34,7 +34,7 @@ def test_compare_prints_the_verdict_then_the_figures(
     assert duet("models", "compare", "cnn", "mlp@1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
-        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of grays: 83.33"
+        "cnn@1 and mlp@1 do not differ significantly in accuracy on the same 6 test images of grays: 83.33"
     )
 
     def row(name: str) -> str:

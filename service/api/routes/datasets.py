@@ -1,4 +1,4 @@
-"""/datasets: upload and management of labelled images for training."""
+"""/datasets: upload and management of labeled images for training."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
 async def add_images(
     name: Name, request: Request, _: JobsCaller, state: StateDep, label: Label = None
 ) -> DatasetUpload:
-    """Add labelled images to a data set, which is created if necessary.
+    """Add labeled images to a data set, which is created if necessary.
 
     Files that are not images are skipped and listed in the response; duplicates are counted and skipped. After an error
     response, nothing has been added.

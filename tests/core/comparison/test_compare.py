@@ -54,7 +54,9 @@ def test_two_versions_of_one_family_are_compared_like_any_others(repository: Mod
     assert comparison.log_loss_difference.value == pytest.approx(-4 / 6 * 3.5835, abs=1e-4)
     assert comparison.log_loss_difference.high < 0
     assert comparison.first.probability.brier.value < comparison.second.probability.brier.value
-    assert comparison.significance.headline == "cnn@1 and cnn@2 cannot be told apart by accuracy"  # of six images
+    assert (
+        comparison.significance.headline == "cnn@1 and cnn@2 do not differ significantly in accuracy"
+    )  # of six images
 
 
 def test_compared_model_has_the_costs_of_the_version(repository: ModelRepository, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What of a search is planned, what is proposed, and which proposals are ended early, on small made-up images."""
+"""Proposals of a search: planned and sampled settings, and early ends, on small made-up images."""
 
 from __future__ import annotations
 

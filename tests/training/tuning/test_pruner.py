@@ -1,4 +1,4 @@
-"""Which proposals are ended early, from made-up accuracies."""
+"""Pruner: early ends of proposals, from made-up accuracies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/datasets: upload, list and removal of labelled images."""
+"""/datasets: upload, list and removal of labeled images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What short runs of a study are given."""
+"""Setup of a study: images, teacher and arguments of its short runs."""
 
 from pathlib import Path
 from typing import Any
