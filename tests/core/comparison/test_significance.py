@@ -77,8 +77,8 @@ def test_small_difference_is_not_distinguishable() -> None:
     difference = paired_difference(2, 3, 600)
     assert difference.low < 0 < difference.high
     assert said.sentence == (
-        "a and b do not differ significantly in accuracy on the same 600 test images of zoo: 99.50 % against 99.67 %, a "
-        f"difference of -0.17 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; "
+        "a and b do not differ significantly in accuracy on the same 600 test images of zoo: 99.50 % against 99.67 %, "
+        f"a difference of -0.17 points (95 % interval {100 * difference.low:.2f} to {100 * difference.high:.2f}; "
         "McNemar's exact test: p = 1). After Holm's correction none of the 6 classes differs significantly."
     )
 
