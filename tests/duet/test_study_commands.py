@@ -78,7 +78,7 @@ def test_settings_study_compares_changes_and_resumes(
     [
         (("tune", "mlp_bset"), "unknown recipe 'mlp_bset': available recipes are cnn_baseline, cnn_best"),
         (("tune", "mlp_labels", "--confirm", "1"), "--confirm 2 or more"),
-        (("tune", "mlp_labels", "--report"), "no study 'mlp_labels'"),
+        (("tune", "mlp_labels", "--report"), "unknown study 'mlp_labels'"),
         (("tune", "mlp_labels", "--study", "../x", "--report"), "cannot name a study"),
         (("tune", "mlp_labels", "--share", "1"), "give a share in (0, 0.9]"),
         (("tune", "mlp_labels", "--set", "include_validation=true"), "leave include_validation false"),

@@ -53,7 +53,7 @@ async def test_json_larger_than_any_valid_request_is_not_parsed(home: Path) -> N
         pytest.param((b"", {}), 400, "are not JSON", id="nothing"),
         pytest.param((b"\x89PNG\r\n", {"content-type": "image/png"}), 400, "are not JSON", id="a picture"),
         pytest.param((b"{}", {}), 400, "inputs: Field required", id="no inputs"),
-        pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "no output 'scores'", id="unknown output"),
+        pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "unknown output 'scores'", id="unknown output"),
         pytest.param(binary_body(grays(*range(17))), 400, "at most 16 images", id="too many, binary"),
         pytest.param(raw_body(grays(*range(17))), 400, "at most 16 images", id="too many, raw"),
         pytest.param((binary_body(ONE)[0][:-1], binary_body(ONE)[1]), 400, "191 bytes follow", id="a byte is missing"),

@@ -151,7 +151,7 @@ def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> N
 @pytest.mark.parametrize(
     ("name", "sent", "datatype", "message"),
     [
-        ("image", grays(0), "UINT8", "no input 'image'"),
+        ("image", grays(0), "UINT8", "unknown input 'image'"),
         ("images", grays(0).astype(np.float32), "FP32", "is UINT8, not 'FP32'"),
         ("images", np.zeros((65, 8, 8, 3), np.uint8), "UINT8", "at most 64 images"),
     ],
