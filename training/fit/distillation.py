@@ -294,5 +294,6 @@ def _require_same_task(manifest: Manifest, images: Images) -> None:
     if manifest.class_names != images.dataset.class_names or images.dataset.training.images_NHWC.shape[1:3] != size:
         raise ConfigurationError(
             f"{manifest.reference} cannot be the teacher on {images.dataset.name}, because it has "
-            f"{len(manifest.class_names)} classes and takes images of {size[1]}x{size[0]}: choose a teacher with the same classes and image size"
+            f"{len(manifest.class_names)} classes and takes images of {size[1]}x{size[0]}: choose a teacher with the "
+            "same classes and image size"
         )
