@@ -16,7 +16,7 @@ class DuetError(Exception):
         fields: values of the message by name, for programs; the API returns them beside the message.
     """
 
-    def __init__(self, message: str = "", **fields: Any) -> None:
+    def __init__(self, message: str = "", /, **fields: Any) -> None:
         super().__init__(message)
         self.fields = fields
 

@@ -63,9 +63,9 @@ class ResponseError(ClientError):
         self.title = problem.title if problem else f"HTTP {status}"
         self.detail = problem.detail if problem else text
         self.request_id = problem.request_id if problem else None
-        self.fields: dict[str, Any] = dict(problem.model_extra or {}) if problem else {}
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"{self.title}: {self.detail}" if self.detail else self.title)
+        fields: dict[str, Any] = dict(problem.model_extra or {}) if problem else {}
+        super().__init__(f"{self.title}: {self.detail}" if self.detail else self.title, **fields)
 
 
 class InvalidRequestError(ResponseError):

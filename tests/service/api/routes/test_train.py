@@ -56,7 +56,7 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
 @pytest.mark.parametrize(
     ("change", "parameter", "said"),
     [
-        ({"recipe": "vit"}, "recipe", "there are"),
+        ({"recipe": "vit"}, "recipe", "available recipes are"),
         ({"recipe": 7}, "recipe", "string"),
         ({"overrides": {"epoch": 2}}, "overrides.epoch", "unknown setting 'epoch'"),
         ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),
@@ -65,7 +65,7 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
         ({"seed": -1}, "seed", "greater than or equal to 0"),
         ({"data": "imagenet"}, "data", "pattern"),
         ({"data": "folder:../../etc"}, "data", "pattern"),
-        ({"data": "folder:pets", "family": "pets"}, "data", "no data set 'pets'"),
+        ({"data": "folder:pets", "family": "pets"}, "data", "unknown data set 'pets'"),
         ({"data": "folder:pets"}, "family", "name a family to publish under"),
         ({"init_from": "cnn"}, "init_from", "pattern"),
         ({"promote": "maybe"}, "promote", "if_better"),
