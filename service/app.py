@@ -36,6 +36,7 @@ from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
 from service.http.admission import PREDICT
+from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp
 from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
@@ -48,6 +49,7 @@ from service.models.sample_images import Samples
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import create_authenticator
+from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
@@ -158,7 +160,12 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
 
     def around(inner: ASGIApp) -> ASGIApp:
         return RequestMiddleware(
-            inner, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
+            inner,
+            metrics=recorded,
+            lifecycle=lifecycle,
+            deadline_seconds=settings.deadline_seconds,
+            hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
+            cors=CrossOriginAccess(settings.cors_origins) if settings.cors_origins else None,
         )
 
     app.add_middleware(around)

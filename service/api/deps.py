@@ -75,9 +75,7 @@ PresentedKey = Annotated[str | None, Depends(_presented)]
 
 def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def check(request: Request, state: StateDep, key: PresentedKey, cookie: CookieSession) -> Caller:
-        authenticator = state["authenticator"]
-        authenticator.check_host(request.headers)
-        caller = authenticator.caller(request.headers, key, cookie)
+        caller = state["authenticator"].caller(request.headers, key, cookie)
         if caller is None:
             raise KeyRequiredError
         if scope not in caller.scopes:

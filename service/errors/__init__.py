@@ -23,6 +23,7 @@ from service.errors.requests import BodyTooLargeError as BodyTooLargeError
 from service.errors.requests import ClientGoneError as ClientGoneError
 from service.errors.requests import CrossOriginError as CrossOriginError
 from service.errors.requests import HostNotAllowedError as HostNotAllowedError
+from service.errors.requests import InvalidHostError as InvalidHostError
 from service.errors.requests import InvalidInferenceError as InvalidInferenceError
 from service.errors.requests import InvalidParametersError as InvalidParametersError
 from service.errors.requests import KeyRefusedError as KeyRefusedError

@@ -205,6 +205,14 @@ class HostNotAllowedError(ProblemError):
         )
 
 
+class InvalidHostError(ProblemError):
+    """An HTTP/1.1 request has no Host header, or several; see RFC 9112, section 3.2."""
+
+    def __init__(self, *, repeated: bool) -> None:
+        found = "several Host headers" if repeated else "no Host header"
+        super().__init__(f"the request has {found}: send exactly one", headers=CLOSE)
+
+
 class CrossOriginError(ProblemError):
     """A browser sent the session cookie from a page of another origin."""
 

@@ -108,7 +108,8 @@ def _methods(request: Request, routers: Sequence[APIRouter]) -> list[str]:
     """All methods of the path; the router only reports those of the first matching route."""
     routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
     found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for methods in found for method in methods})
+    allowed = {method for methods in found for method in methods}
+    return sorted(allowed | {"HEAD"} if "GET" in allowed else allowed)
 
 
 def _named(entry: Mapping[str, Any]) -> tuple[str, str]:

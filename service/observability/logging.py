@@ -23,12 +23,14 @@ class RequestContext(NamedTuple):
         traceparent: W3C trace context of the client if it is valid.
         started: time when the head of the request was read, on the clock of `time.perf_counter`.
         deadline: time by which the response is due, on the same clock.
+        host: Host header; several are joined by commas, None without one.
     """
 
     id: str
     traceparent: str | None
     started: float
     deadline: float
+    host: bytes | None = None
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from service.errors import KeyRefusedError
 from service.security.key_file import generated_key
 from service.security.keys import ApiKey, Keyring, Scope, parse_keys, with_all_scopes
-from service.security.origins import check_host, check_same_origin, own_names
+from service.security.origins import check_same_origin
 from service.security.sessions import Session, read_token
 from service.settings import Settings
 
@@ -37,14 +37,9 @@ class Caller:
 
 @dataclass(frozen=True)
 class Authenticator:
-    """Checks requests against the keys and host names of this service."""
+    """Checks requests against the keys of this service."""
 
     keyring: Keyring
-    names: frozenset[str]
-
-    def check_host(self, headers: Headers) -> None:
-        """Raises HostNotAllowedError if the Host header names another service."""
-        check_host(headers, self.names)
 
     def caller(self, headers: Headers, key: str | None, cookie: str | None) -> Caller | None:
         """The caller of the request; None without key and cookie.
@@ -89,4 +84,4 @@ def create_authenticator(settings: Settings) -> Authenticator:
     """
     configured = settings.api_keys
     keyring = parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(settings.home))
-    return Authenticator(keyring, own_names(settings.allowed_hosts, settings.host))
+    return Authenticator(keyring)
