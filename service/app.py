@@ -131,7 +131,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
                 jobs=jobs,
                 promotions=promotions_service,
                 comparisons=comparisons,
-                site=read_site(),
+                site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
             )
         background.cancel()
@@ -144,6 +144,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         recorded.settle()  # other workers still report the metrics of this one
 
     app = FastPathApp(
+        prefix=settings.root_path,
         title="Duet",
         version=release(),
         description=DESCRIPTION,
@@ -156,7 +157,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app, ROUTERS)
-    install_openapi(app, ROUTERS)
+    install_openapi(app, ROUTERS, settings.root_path)
 
     def around(inner: ASGIApp) -> ASGIApp:
         return RequestMiddleware(

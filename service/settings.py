@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
     need a key for changing requests."""
 
+    root_path: str = Field("", pattern=r"^((/[A-Za-z0-9._~-]+)+)?$")
+    """Path below which a proxy publishes the service, such as /duet; pages, links and the OpenAPI document begin with
+    it. The proxy may remove it from requests or not."""
+
     max_body_bytes: int = Field(16 * MIB, ge=1024)
     """Maximum size of a request body; larger requests are rejected before the whole body is read."""
 
