@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(10.0, ge=0)
     """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
 
+    keep_alive_seconds: int = Field(75, ge=1, le=3600)
+    """Time for which an idle connection stays open; longer than that of load balancers (commonly 60 s), which otherwise
+    send requests on connections that the service is closing."""
+
     redis_url: SecretStr | None = None
     """URL of the Redis broker for jobs, shared by all processes of a service, such as redis://:password@host:6379/0. If
     unset, `duet serve` starts a broker and a worker."""
