@@ -37,6 +37,7 @@ from service.errors.requests import ScopeRequiredError as ScopeRequiredError
 from service.errors.requests import TooManyExplanationsError as TooManyExplanationsError
 from service.errors.requests import TooManyFilesError as TooManyFilesError
 from service.errors.requests import TooManyPixelsError as TooManyPixelsError
+from service.errors.requests import TooManyWrongKeysError as TooManyWrongKeysError
 from service.errors.requests import UnknownTargetError as UnknownTargetError
 from service.errors.requests import UnreadableImageError as UnreadableImageError
 from service.errors.requests import UnsupportedEncodingError as UnsupportedEncodingError

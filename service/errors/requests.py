@@ -183,6 +183,13 @@ class KeyRefusedError(ProblemError):
         return cls("the session has ended: send the key to POST /session again")
 
 
+class TooManyWrongKeysError(TooManyRequestsError):
+    """The address has sent too many wrong keys; correct keys are still accepted."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("this key is unknown, and so were many others from this address", retry_after_seconds)
+
+
 class ScopeRequiredError(ProblemError):
     """The key is valid, but lacks the scope of the route."""
 
