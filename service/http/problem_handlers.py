@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -28,7 +29,9 @@ from service.errors import (
     RouteNotFoundError,
     problem_of,
 )
+from service.errors.hidden_paths import hide_paths
 from service.openinference.errors import error_response, speaks_protocol
+from service.settings import Settings
 
 log = logging.getLogger("duet.service")
 
@@ -76,9 +79,20 @@ def problem_for(error: DuetError, scope: Mapping[str, Any]) -> Response:
         log.error("the repository cannot be read: %s", error)
         error = NotReadyError(str(error))
     state = scope["state"]
-    problem = problem_of(error)
+    problem = _public(problem_of(error), state["settings"])
     state["metrics"].observe_problem(problem.type.slug, *_version_of(error, state))
     return problem_response(problem, state["context"].id, scope["path"])
+
+
+def _public(problem: Problem, settings: Settings) -> Problem:
+    """The problem without paths of the server."""
+    folders = {
+        "DUET_HOME": settings.home,
+        "DUET_SHIPPED_MODELS": settings.shipped_models,
+        "DUET_DATA_DIR": settings.data_dir,
+        "DUET_TRAINING_PYTHON": settings.training_python,
+    }
+    return replace(problem, detail=hide_paths(problem.detail, **folders), fields=hide_paths(problem.fields, **folders))
 
 
 def _version_of(error: DuetError, state: Mapping[str, Any]) -> tuple[str, str]:
