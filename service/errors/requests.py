@@ -97,17 +97,15 @@ class InvalidInferenceError(ProblemError):
 
 
 class UnsupportedEncodingError(ProblemError):
-    """The compression of the body is not supported."""
+    """The compression of the body is not supported; `accepted` are those that the route supports."""
 
-    accepted = ("gzip", "deflate")
-
-    def __init__(self, found: str) -> None:
-        listed = ", ".join(self.accepted)
+    def __init__(self, found: str, accepted: Sequence[str] = ("gzip", "deflate")) -> None:
+        advice = f"send {', '.join(accepted)}, or no Content-Encoding" if accepted else "send the body uncompressed"
         super().__init__(
-            f"Content-Encoding {found!r} is not supported: send {listed}, or no Content-Encoding",
-            headers={"Accept-Encoding": listed},
+            f"Content-Encoding {found!r} is not supported here: {advice}",
+            headers={"Accept-Encoding": ", ".join(accepted) or "identity"},
             found=found,
-            accepted=list(self.accepted),
+            accepted=list(accepted),
         )
 
 

@@ -25,6 +25,7 @@ from service.errors import (
     UnknownModelVersionError,
     UnknownTargetError,
     UnreadableImageError,
+    UnsupportedEncodingError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
     VersionRefusedError,
@@ -36,7 +37,7 @@ Errors = tuple[type[ProblemError], ...]
 
 MODEL_ERRORS: Errors = (UnknownModelError, InvalidParametersError, NotReadyError)
 VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownModelVersionError, VersionRefusedError)
-BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
+BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError, UnsupportedEncodingError)
 IMAGE_ERRORS: Errors = (
     *VERSION_ERRORS,
     *BODY_ERRORS,
