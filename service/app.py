@@ -36,6 +36,7 @@ from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
 from service.http.admission import PREDICT
+from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
@@ -48,7 +49,7 @@ from service.models.sample_images import Samples
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator, read_keyring
-from service.security.origins import own_names
+from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         return _running(settings, lifecycle, recorded, predict_route=app.fast_routes["POST", PREDICT])
 
     app = FastPathApp(
+        prefix=settings.root_path,
         title="Duet",
         version=release(),
         description=DESCRIPTION,
@@ -114,11 +116,16 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app, ROUTERS)
-    install_openapi(app, ROUTERS)
+    install_openapi(app, ROUTERS, settings.root_path)
 
     def around(inner: ASGIApp) -> ASGIApp:
         return RequestMiddleware(
-            inner, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
+            inner,
+            metrics=recorded,
+            lifecycle=lifecycle,
+            deadline_seconds=settings.deadline_seconds,
+            hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
+            cors=CrossOriginAccess(settings.cors_origins) if settings.cors_origins else None,
         )
 
     app.add_middleware(around)
@@ -157,11 +164,11 @@ async def _running(
                 deadline_seconds=settings.deadline_seconds,
             ),
             uploader=uploader,
-            authenticator=Authenticator(keyring, own_names(settings.allowed_hosts, settings.host)),
+            authenticator=Authenticator(keyring),
             jobs=jobs,
             promotions=promotions_service,
             comparisons=comparisons,
-            site=read_site(),
+            site=read_site(settings.root_path),
             samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
         )
     background.cancel()

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import ConfigurationError, DataError, explain
 from core.files.durable import atomic_replace
+from core.files.regular import read_regular
 from core.repository.manifest import Manifest, Sha256
 from core.strict_model import StrictModel
 
@@ -76,7 +77,7 @@ def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
         DataError: there is no such file, or it is not a record of this kind.
     """
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(read_regular(path))
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}): make it with `duet interpret` first") from error
     except ValidationError as error:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from core.errors import CorruptVersionError, RepositoryError, UnknownFamilyError, UnknownVersionError, explain
 from core.files.home import duet_home, shipped_models
+from core.files.regular import read_regular
 from core.repository.alias_files import read_aliases
 from core.repository.integrity import file_problems
 from core.repository.manifest import FAMILY_PATTERN, MANIFEST_NAME, Manifest, read_manifest
@@ -148,7 +149,7 @@ class ModelRepository:
 
 def _manifest_bytes(folder: Path) -> bytes | None:
     try:
-        return (folder / MANIFEST_NAME).read_bytes()
+        return read_regular(folder / MANIFEST_NAME)
     except OSError:
         return None
 

@@ -11,7 +11,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +19,14 @@ from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness
 from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
+from service.engine.loader_thread import LoaderThread
 from service.errors import NotReadyError, VersionRefusedError
+from service.errors.hidden_paths import hide_paths
 
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
+LOAD_SECONDS = 120.0
+"""Time limit for loading a version, whose files may be on a file system that does not respond."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class ModelManager:
         self._poll_seconds = poll_seconds
         self._retry_refused_seconds = retry_refused_seconds
         self._preferred = preferred
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._loader = LoaderThread(LOAD_SECONDS)
         self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
@@ -88,7 +91,7 @@ class ModelManager:
             except RepositoryError as error:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
-                self._alias_problem = str(error)
+                self._alias_problem = self._public(str(error))
             for family, version in self._champion_numbers.items():
                 served = self.champions.get(family)
                 if served is None or served.version != version:
@@ -165,7 +168,7 @@ class ModelManager:
         return refused.reason if refused else None
 
     def close(self) -> None:
-        """Finish the version that is being loaded and stop the loader thread."""
+        """Finish the version that is being loaded, unless that takes long, and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
 
     async def _switch(self, family: str, version: int) -> None:
@@ -203,6 +206,10 @@ class ModelManager:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
             raise self._refuse(key, str(error)) from error
+        except TimeoutError as error:
+            raise self._refuse(
+                key, f"{family}@{version} could not be loaded: {error}, its files do not respond"
+            ) from error
         except Exception as error:
             log.exception("could not load %s@%d", family, version)
             raise self._refuse(key, f"{family}@{version} could not be loaded: {type(error).__name__}") from error
@@ -210,10 +217,17 @@ class ModelManager:
         return loaded
 
     def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
-        if self.refusal(*key) != reason:
+        public = self._public(reason)
+        if self.refusal(*key) != public:
             log.error("refused %s", reason)
+        reason = public
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
+
+    def _public(self, text: str) -> str:
+        """The text without paths of the server."""
+        home, shipped = self._repository.home_models.parent, self._repository.shipped
+        return str(hide_paths(text, DUET_HOME=home, DUET_SHIPPED_MODELS=shipped))
 
     def _forget_task(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[key]

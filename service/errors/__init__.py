@@ -23,6 +23,7 @@ from service.errors.requests import BodyTooLargeError as BodyTooLargeError
 from service.errors.requests import ClientGoneError as ClientGoneError
 from service.errors.requests import CrossOriginError as CrossOriginError
 from service.errors.requests import HostNotAllowedError as HostNotAllowedError
+from service.errors.requests import InvalidHostError as InvalidHostError
 from service.errors.requests import InvalidInferenceError as InvalidInferenceError
 from service.errors.requests import InvalidParametersError as InvalidParametersError
 from service.errors.requests import KeyRefusedError as KeyRefusedError
@@ -36,6 +37,7 @@ from service.errors.requests import ScopeRequiredError as ScopeRequiredError
 from service.errors.requests import TooManyExplanationsError as TooManyExplanationsError
 from service.errors.requests import TooManyFilesError as TooManyFilesError
 from service.errors.requests import TooManyPixelsError as TooManyPixelsError
+from service.errors.requests import TooManyWrongKeysError as TooManyWrongKeysError
 from service.errors.requests import UnknownTargetError as UnknownTargetError
 from service.errors.requests import UnreadableImageError as UnreadableImageError
 from service.errors.requests import UnsupportedEncodingError as UnsupportedEncodingError

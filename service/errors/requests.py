@@ -101,17 +101,15 @@ class InvalidInferenceError(ProblemError):
 
 
 class UnsupportedEncodingError(ProblemError):
-    """The compression of the body is not supported."""
+    """The compression of the body is not supported; `accepted` are those that the route supports."""
 
-    accepted = ("gzip", "deflate")
-
-    def __init__(self, found: str) -> None:
-        listed = ", ".join(self.accepted)
+    def __init__(self, found: str, accepted: Sequence[str] = ("gzip", "deflate")) -> None:
+        advice = f"send {', '.join(accepted)}, or no Content-Encoding" if accepted else "send the body uncompressed"
         super().__init__(
-            f"Content-Encoding {found!r} is not supported: send {listed}, or no Content-Encoding",
-            headers={"Accept-Encoding": listed},
+            f"Content-Encoding {found!r} is not supported here: {advice}",
+            headers={"Accept-Encoding": ", ".join(accepted) or "identity"},
             found=found,
-            accepted=list(self.accepted),
+            accepted=list(accepted),
         )
 
 
@@ -187,6 +185,13 @@ class KeyRefusedError(ProblemError):
         return cls("the session has ended: send the key to POST /session again")
 
 
+class TooManyWrongKeysError(TooManyRequestsError):
+    """The address has sent too many wrong keys; correct keys are still accepted."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("this key is unknown, and so were many others from this address", retry_after_seconds)
+
+
 class ScopeRequiredError(ProblemError):
     """The key is valid, but lacks the scope of the route."""
 
@@ -207,6 +212,14 @@ class HostNotAllowedError(ProblemError):
             "service, add it there",
             host=host,
         )
+
+
+class InvalidHostError(ProblemError):
+    """An HTTP/1.1 request has no Host header, or several; see RFC 9112, section 3.2."""
+
+    def __init__(self, *, repeated: bool) -> None:
+        found = "several Host headers" if repeated else "no Host header"
+        super().__init__(f"the request has {found}: send exactly one", headers=CLOSE)
 
 
 class CrossOriginError(ProblemError):

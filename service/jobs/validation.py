@@ -12,8 +12,27 @@ from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES
 from core.recipes.init_from import check_no_leakage, require_same_network
 from core.repository.manifest import Manifest
-from service.errors import InvalidParametersError
+from service.broker.address import broker_folder, embedded_url
+from service.errors import InvalidParametersError, NotReadyError
 from service.models.catalog import ModelCatalog, ModelRef
+from service.settings import Settings
+
+
+def check_home(settings: Settings) -> None:
+    """Check that the home, in which jobs leave their results, and the folder of an embedded broker still exist.
+
+    After their removal the broker goes on over its open connections, but its files are gone: a job that it accepts then
+    is lost with its process.
+
+    Raises:
+        NotReadyError: one of them was removed.
+    """
+    url = "" if settings.redis_url is None else settings.redis_url.get_secret_value()
+    is_embedded = url == embedded_url(settings.home)
+    if not settings.home.is_dir() or (is_embedded and not broker_folder(settings.home).is_dir()):
+        raise NotReadyError(
+            f"{settings.home} was removed or emptied while the service runs: restore it, and restart the service"
+        )
 
 
 def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:

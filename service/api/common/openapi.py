@@ -23,6 +23,7 @@ from service.errors import (
     TooManyPixelsError,
     UnknownTargetError,
     UnreadableImageError,
+    UnsupportedEncodingError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
     VersionRefusedError,
@@ -34,7 +35,7 @@ Errors = tuple[type[DuetError], ...]
 
 MODEL_ERRORS: Errors = (UnknownFamilyError, InvalidParametersError, NotReadyError)
 VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownVersionError, VersionRefusedError)
-BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
+BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError, UnsupportedEncodingError)
 IMAGE_ERRORS: Errors = (
     *VERSION_ERRORS,
     *BODY_ERRORS,

@@ -43,6 +43,7 @@ from service.errors import (
     WrongFieldError,
     responses,
 )
+from service.http.request_body import check_encoding
 from service.settings import Settings
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -128,6 +129,7 @@ async def add_images(
     Files that are not images are skipped and listed in the response; duplicates are counted and skipped. After an error
     response, nothing has been added.
     """
+    check_encoding(request.headers.get("content-encoding", "").encode("latin-1"))
     _check_not_reserved(name)
     problem = None if label is None else label_problem(label)
     if problem is not None:

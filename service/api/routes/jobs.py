@@ -53,7 +53,10 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServic
         lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
         state["context"].deadline,
     )
-    return JobList(jobs=tuple(map(job_answer, page.records)), next_cursor=page.next_cursor)
+    return JobList(
+        jobs=tuple(job_answer(record, state["settings"].root_path) for record in page.records),
+        next_cursor=page.next_cursor,
+    )
 
 
 @router.get(
@@ -65,7 +68,8 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServic
 )
 async def get_job(job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
     """Describe one job: parameters, progress, result or error."""
-    return job_answer(await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline))
+    record = await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline)
+    return job_answer(record, state["settings"].root_path)
 
 
 @router.post(
@@ -80,9 +84,8 @@ async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceD
 
     The request can be repeated.
     """
-    return job_answer(
-        await job_service.call(lambda: job_service.store.request_cancel(job_id), state["context"].deadline)
-    )
+    record = await job_service.call(lambda: job_service.store.request_cancel(job_id), state["context"].deadline)
+    return job_answer(record, state["settings"].root_path)
 
 
 @router.post(
@@ -109,8 +112,8 @@ async def retry_job(
 ) -> JobAnswer:
     """Retry a failed or cancelled job; it resumes from its last checkpoint."""
     record = await job_service.call(lambda: job_service.retry(job_id), state["context"].deadline)
-    response.headers["Location"] = job_path(job_id)
-    return job_answer(record)
+    response.headers["Location"] = job_path(job_id, state["settings"].root_path)
+    return job_answer(record, state["settings"].root_path)
 
 
 class LogQuery(BaseModel):

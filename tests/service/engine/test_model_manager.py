@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.model_manager import ModelManager
@@ -231,3 +233,42 @@ async def test_not_ready_before_the_first_refresh(home: Path, monkeypatch: pytes
         assert answer.headers["retry-after"] == "1"
         early = await running.client.post("/predict", content=gray_png(0), headers=RAW)
         assert_problem(early, 503, "not-ready")
+
+
+async def test_version_whose_files_never_answer_stops_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, verify, release = home / "models", ModelRepository.verify, threading.Event()
+    write_onnx_version(models / "cnn" / "2", "cnn", 2)
+    write_onnx_version(models / "mlp" / "2", "mlp", 2)
+
+    def hang(self: ModelRepository, family: str, version: int) -> Manifest:
+        if (family, version) == ("cnn", 2):
+            release.wait()
+        return verify(self, family, version)
+
+    monkeypatch.setattr(ModelRepository, "verify", hang)
+    monkeypatch.setattr("service.engine.model_manager.LOAD_SECONDS", 0.3)
+    async with running_app(settings_for(home)) as running:
+        set_champions(models, cnn=2, mlp=2)
+        await until_served(running, "mlp", 2)
+        await until_reason(running, "cnn", "its files do not respond")
+        assert (await predicted(running, "?model=cnn"))["version"] == 1
+    release.set()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])
+async def test_files_that_the_manifest_does_not_list_are_not_used(running: RunningApp, name: str) -> None:
+    folder = running.state["repository"].home_models / "cnn" / "2"
+    manifest = write_onnx_version(folder, "cnn", 2)
+    files = {listed: record for listed, record in manifest.files.items() if listed != name}
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"files": files}).to_json())
+    answer = await running.client.post("/predict?model=cnn&version=2", content=gray_png(0), headers=RAW)
+    assert f"does not list {name}" in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_reasons_name_no_path_of_the_server(running: RunningApp, caplog: pytest.LogCaptureFixture) -> None:
+    repository = running.state["repository"]
+    (repository.home_models / "aliases.json").write_text("{")
+    await until_reason(running, "cnn", "DUET_HOME/models/aliases.json is not an alias file")
+    for path in ("/readyz", "/models", "/models/cnn", "/v2/models/cnn", "/models/cnn/promotions"):
+        assert str(repository.home_models.parent) not in (await running.client.get(path)).text
+    assert str(repository.home_models) in caplog.text

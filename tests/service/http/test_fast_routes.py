@@ -18,6 +18,7 @@ from core.errors import RepositoryError, UnknownFamilyError
 from service.app import create_app
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.problem_handlers import install_problem_handlers
+from service.settings import Settings
 from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, settings_for
@@ -113,7 +114,8 @@ def test_dependencies_are_rejected() -> None:
 
 def client_of(app: ASGIApp, counted: Counted) -> httpx.AsyncClient:
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": {"metrics": counted, "context": Context()}}, receive, send)
+        state = {"metrics": counted, "context": Context(), "settings": Settings()}
+        await app({**scope, "state": state}, receive, send)
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet")
 

@@ -203,16 +203,16 @@ def test_interrupted_job_is_resumed_once_then_fails(store: JobStore) -> None:
     ]
 
 
-def test_give_back_requeues_any_number_of_times(store: JobStore) -> None:
+def test_shutdown_requeues_any_number_of_times(store: JobStore) -> None:
     job_id = submit(store).id
     for _ in range(3):
         claim = claimed(store, job_id)
-        assert store.give_back(job_id, claim.token, "the worker was stopped").state == "queued"
+        assert store.interrupt(job_id, claim.token, "the worker was stopped", "shutdown").state == "queued"
     claim = claimed(store, job_id)
     assert store.interrupt(job_id, claim.token, "killed").state == "queued"
     claim = claimed(store, job_id)
     store.request_cancel(job_id)
-    assert store.give_back(job_id, claim.token, "the worker was stopped").state == "cancelled"
+    assert store.interrupt(job_id, claim.token, "the worker was stopped", "shutdown").state == "cancelled"
 
 
 def test_expire_needs_an_expired_lease(store: JobStore) -> None:
