@@ -15,6 +15,7 @@ from core.images.labelled_folders import (
     LabelledFolder,
     dataset_names,
     label_problem,
+    normalized_label,
     read_folder,
 )
 from core.schemas.datasets import (
@@ -130,6 +131,7 @@ async def add_images(
     response, nothing has been added.
     """
     _check_not_reserved(name)
+    label = None if label is None else normalized_label(label)
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])

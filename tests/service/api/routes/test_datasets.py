@@ -310,3 +310,29 @@ async def test_what_a_killed_process_left_is_removed_by_the_next_upload(running:
     assert under_way.folder.exists()
     under_way.close()
     await until_nothing_is_left(tmp_path)
+
+
+async def test_decomposed_label_joins_the_composed_class(running: RunningApp) -> None:
+    for number, label in enumerate(("Gr\u00fcn", "Gru\u0308n")):
+        await running.client.post(
+            "/datasets/colours",
+            params={"label": label},
+            content=picture("grass", number),
+            headers={"content-type": "image/png", **KEY},
+        )
+    assert counts(detail(await running.client.get("/datasets/colours"))) == {"Gr\u00fcn": 2}
+
+
+async def test_file_name_that_is_not_utf8_is_escaped_and_does_not_reject_the_form(running: RunningApp) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n'
+    body = part % (b"caf\xe9.png", picture("grass", 1)) + part % (b"caf\xe9.txt", b"text") + b"--x--\r\n"
+    answer = uploaded(
+        await running.client.post(
+            "/datasets/colours",
+            params={"label": "grass"},
+            content=body,
+            headers={"content-type": "multipart/form-data; boundary=x", **KEY},
+        )
+    )
+    assert answer.added == 1
+    assert [file.file for file in answer.skipped_files] == ["caf\\xe9.txt"]
