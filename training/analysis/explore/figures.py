@@ -19,6 +19,7 @@ from training.data.splits import Split
 from training.data.types import ImageDataset
 from training.plots.image_grid import Mosaic, mosaic_figure
 from training.plots.style import TEXT, WIDTH, Draw, Theme, grid_of_axes, legend_above
+from training.plots.text import plot_text
 
 _SAMPLES = 8
 _PAIRS = 12
@@ -31,8 +32,9 @@ def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -
     left_K = np.zeros(len(names))
     for (part, counts), color in zip(class_counts.items(), theme.parts, strict=True):
         counts_K = np.array([counts[name] for name in names])
-        axes.barh(names, counts_K, left=left_K, color=color, label=part, height=0.72)
+        axes.barh(range(len(names)), counts_K, left=left_K, color=color, label=part, height=0.72)
         left_K += counts_K
+    axes.set_yticks(range(len(names)), [plot_text(name) for name in names])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -59,18 +61,17 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
 
 def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figure:
     """Box plots of all images and of each class: quartiles, with whiskers at the 5th and 95th percentile."""
-    rows = {"all": found.overall, **found.by_class}
+    names = ["all", *(plot_text(name) for name in found.by_class)]
+    rows = [found.overall, *found.by_class.values()]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.3 * len(rows))
-    boxes = [
-        {"whislo": row.p5, "q1": row.p25, "med": row.median, "q3": row.p75, "whishi": row.p95} for row in rows.values()
-    ]
+    boxes = [{"whislo": row.p5, "q1": row.p25, "med": row.median, "q3": row.p75, "whishi": row.p95} for row in rows]
     line = {"color": theme.muted}
     axes.bxp(
         boxes, positions=range(len(rows)), orientation="horizontal", showfliers=False, showcaps=False, widths=0.6,
         patch_artist=True, boxprops={"facecolor": theme.accent, "edgecolor": "none"}, whiskerprops=line,
         medianprops={"color": theme.surface, "linewidth": 2},
     )  # fmt: skip
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
@@ -97,7 +98,7 @@ def captioned_figure(
     for number, caption in enumerate(captions):
         row, column = divmod(number, columns)
         axes.text(
-            mosaic.left(column) + width / 2, mosaic.top(row) + height + line * 0.25, caption,
+            mosaic.left(column) + width / 2, mosaic.top(row) + height + line * 0.25, plot_text(caption),
             ha="center", va="top", fontsize=TEXT, color=theme.text,
         )  # fmt: skip
     return figure
