@@ -50,6 +50,7 @@ def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
     environment |= {
         "DUET_HOME": str(settings.home),
         "DUET_SHIPPED_MODELS": str(settings.shipped_models),
+        "DUET_MAX_PIXELS": str(settings.max_pixels),
         "OMP_NUM_THREADS": str(settings.threads_per_job),
         "PYTHONUNBUFFERED": "1",
         "REQUEST_ID": record.request_id,
