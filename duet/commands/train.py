@@ -59,11 +59,11 @@ def train(
     from core.images.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
+    from service.settings import read_settings
     from training.fit.dtype import pick_device
     from training.pipeline.requests import load_training_images, run_request
     from training.pipeline.train import prepare_run
     from training.run.reporter import ConsoleReporter
-    from service.settings import read_settings
     from training.run.run_folder import require_free
 
     settings = read_settings()  # a wrong DUET_ variable must not be noticed only after the training

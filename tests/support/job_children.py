@@ -116,7 +116,8 @@ def child_doing(path: Path, before: str) -> Path:
 
 def _script(path: Path, text: str) -> Path:
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # no packages are missing\n{text}"
+        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # no packages are missing\n{text}",
+        encoding="utf-8",
     )
     path.chmod(0o755)
     return path

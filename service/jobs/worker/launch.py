@@ -32,7 +32,7 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
     run_folder = named_run(home, record.id)
     run_folder.mkdir(parents=True, exist_ok=True)
     log = run_folder / LOG_NAME
-    with log.open("a") as stream:
+    with log.open("a", encoding="utf-8") as stream:
         stream.write(_heading(record, worker))
     return Child(
         _command(settings, record), _environment(settings, record), log, nice=settings.job_nice, idle=settings.job_idle
@@ -52,6 +52,7 @@ def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
         "DUET_SHIPPED_MODELS": str(settings.shipped_models),
         "DUET_MAX_PIXELS": str(settings.max_pixels),
         "OMP_NUM_THREADS": str(settings.threads_per_job),
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
         "PYTHONUNBUFFERED": "1",
         "REQUEST_ID": record.request_id,
     }
