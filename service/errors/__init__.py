@@ -46,6 +46,7 @@ from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeEr
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
 from service.errors.resources import DifferentDataError as DifferentDataError
 from service.errors.resources import GateRefusedError as GateRefusedError
+from service.errors.resources import HomeNotWritableError as HomeNotWritableError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
 from service.errors.resources import NoEvaluationError as NoEvaluationError
 from service.errors.resources import NoSuchDatasetError as NoSuchDatasetError
@@ -54,8 +55,10 @@ from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFile
 from service.errors.resources import NoUsableImageError as NoUsableImageError
 from service.errors.resources import PrecisionNotPublishedError as PrecisionNotPublishedError
 from service.errors.resources import StorageFullError as StorageFullError
+from service.errors.resources import TooManyQueuedJobsError as TooManyQueuedJobsError
 from service.errors.resources import TooManyStreamsError as TooManyStreamsError
 from service.errors.resources import TooManyUploadsError as TooManyUploadsError
+from service.errors.resources import TooMuchWorkError as TooMuchWorkError
 from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
 from service.errors.resources import UnknownModelError as UnknownModelError
 from service.errors.resources import UnknownModelVersionError as UnknownModelVersionError

@@ -19,7 +19,7 @@ for name in ("id", "kind", "parameters", "events", "parent", "threads"):
     parser.add_argument("--" + name)
 job = parser.parse_args(sys.argv[4:])
 events = int(job.events)
-parameters = json.loads(job.parameters)
+parameters = json.load(open(job.parameters, encoding="utf-8"))
 run_folder = os.path.join(os.environ["DUET_HOME"], "runs", job.id)
 
 def write(data):
