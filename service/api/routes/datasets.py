@@ -32,6 +32,8 @@ from service.api.examples import load_example
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
+    DeadlineExceededError,
+    HomeNotWritableError,
     InvalidParametersError,
     MalformedBodyError,
     NoSuchDatasetError,
@@ -40,6 +42,7 @@ from service.errors import (
     StorageFullError,
     TooManyFilesError,
     TooManyUploadsError,
+    TooMuchWorkError,
     UnreadableArchiveError,
     UnsafeArchiveError,
     WrongFieldError,
@@ -118,6 +121,9 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
             TooManyUploadsError,
             NotReadyError,
             StorageFullError,
+            TooMuchWorkError,
+            DeadlineExceededError,
+            HomeNotWritableError,
         ),
     },
     openapi_extra=_BODY,
@@ -156,7 +162,7 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, NotReadyError, HomeNotWritableError),
     },
 )
 def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
