@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -181,6 +181,8 @@ def dataset_names(home: Path) -> list[str]:
 def read_folder(home: Path, name: str) -> LabelledFolder:
     """List the data set `name`, under the lock that uploads hold while they move files.
 
+    Where this process cannot write, it lists without the lock.
+
     Raises:
         DataError: the name is not valid.
         UnknownDatasetError: there is no such data set; the message lists the existing ones.
@@ -193,7 +195,7 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
             f"no data set {name!r} in {path.parent}; existing data sets: {existing}{linked}. Send images to "
             f"POST /datasets/{name}, or create the folder with one subfolder of images per class"
         )
-    with changing(home):
+    with changing(home) if os.access(path.parent, os.W_OK) else nullcontext():
         return _listed(name, path)
 
 

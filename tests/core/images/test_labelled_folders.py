@@ -160,3 +160,10 @@ def test_decomposed_folder_name_is_the_composed_class(tmp_path: Path) -> None:
     found = read_folder(tmp_path, "colours")
     assert {label: len(files) for label, files in found.files.items()} == {"gr\u00fcn": 3}
     assert found.skipped == ()
+
+
+def test_folder_is_listed_where_no_lock_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_labelled_folder(tmp_path, "colours", {"night": 1})
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert read_folder(tmp_path, "colours").images == 1
+    assert not (tmp_path / "datasets" / ".lock").exists()

@@ -27,12 +27,12 @@ _LABELS = {
     "off_centre": "saliency off center (half sides)",
     "similarity": "similarity to training images",
 }
-_ROWS = 8
+_ROWS, _CLASSES = 8, 100
 
 
 def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
-    """Error rate of each class with 95 % intervals, sorted by the error of the first model, highest on top."""
-    names = [row.label for row in mistakes.models[0].classes]
+    """Error rates of up to 100 classes with 95 % intervals, sorted by that of the first model, highest on top."""
+    names = [row.label for row in mistakes.models[0].classes][:_CLASSES]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.32 * len(names))
     places = np.arange(len(names), dtype=np.float64)
     for number, (model, color, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
