@@ -111,7 +111,7 @@ def run_settings(
                     study = study.model_copy(update={"runs": (*study.runs, run)})
                     atomic_replace(folder / RESULTS_NAME, study.model_dump_json(indent=1).encode())
                     shutil.rmtree(folder / "run", ignore_errors=True)
-            (folder / PAGE_NAME).write_text(_page(study, configs))
+            (folder / PAGE_NAME).write_text(_page(study, configs), encoding="utf-8")
     except Timeout:
         raise CheckpointError(
             f"another process is running the study in {folder}: wait for it, or give another --name"
