@@ -47,14 +47,17 @@ from service.errors.requests import WrongFieldError as WrongFieldError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
 from service.errors.resources import GateRefusedError as GateRefusedError
+from service.errors.resources import HomeNotWritableError as HomeNotWritableError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
 from service.errors.resources import NoUsableImageError as NoUsableImageError
 from service.errors.resources import PrecisionNotPublishedError as PrecisionNotPublishedError
 from service.errors.resources import StorageFullError as StorageFullError
+from service.errors.resources import TooManyQueuedJobsError as TooManyQueuedJobsError
 from service.errors.resources import TooManyStreamsError as TooManyStreamsError
 from service.errors.resources import TooManyUploadsError as TooManyUploadsError
+from service.errors.resources import TooMuchWorkError as TooMuchWorkError
 from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
 from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
 from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError

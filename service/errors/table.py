@@ -84,6 +84,7 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     resources.JobsNotConfiguredError: (503, "jobs-not-configured", "Jobs are not configured"),
     core.BrokerUnavailableError: (503, "broker-unavailable", "The job broker is unavailable"),
     resources.TrainingNotReadyError: (503, "training-not-ready", "No worker can run this job yet"),
+    resources.TooManyQueuedJobsError: (429, "too-many-queued-jobs", "Too many queued jobs"),
     core.UnknownDatasetError: (404, "unknown-dataset", "There is no such data set"),
     resources.DatasetMediaTypeError: (
         415,
@@ -95,7 +96,9 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     resources.DatasetTooLargeError: (413, "dataset-too-large", "The data set would be too large"),
     resources.NoUsableImageError: (422, "no-usable-image", "There is no image to add"),
     resources.TooManyUploadsError: (429, "too-many-uploads", "Too many simultaneous uploads"),
+    resources.TooMuchWorkError: (413, "too-much-work", "The images have too many pixels"),
     resources.StorageFullError: (507, "storage-full", "The disk is full"),
+    resources.HomeNotWritableError: (503, "home-not-writable", "The state folder is not writable"),
     resources.NoSuchSampleError: (404, "no-such-sample", "There is no such test image"),
 }
 _RETRY_AFTER: dict[type[core.DuetError], int] = {
@@ -104,6 +107,7 @@ _RETRY_AFTER: dict[type[core.DuetError], int] = {
     core.BrokerUnavailableError: 5,
     resources.TrainingNotReadyError: 30,
     resources.TooManyUploadsError: 10,
+    resources.TooManyQueuedJobsError: 60,
 }
 
 PROBLEMS: Mapping[type[core.DuetError], ProblemType] = MappingProxyType(
@@ -191,6 +195,7 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             resources.TrainingNotReadyError(
                 "the training environment is being installed", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
             ),
+            resources.TooManyQueuedJobsError(100, 100, of_key=True),
             core.UnknownDatasetError("pets", ["birds", "leaves"]),
             resources.DatasetMediaTypeError("application/json"),
             resources.UnreadableArchiveError("File is not a zip file"),
@@ -198,7 +203,9 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             resources.DatasetTooLargeError("images", 50_000),
             resources.NoUsableImageError([("cat/notes.txt", "the data is not an image in a supported format")]),
             resources.TooManyUploadsError(2),
+            resources.TooMuchWorkError(250_000_000),
             resources.StorageFullError(),
+            resources.HomeNotWritableError(),
             resources.NoSuchSampleError(1000, 1000),
         )
     }

@@ -16,7 +16,7 @@ from anyio import CapacityLimiter, to_thread
 from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
 from core.jobs.records import JobRecord
 from core.repository.repository import ModelRepository
-from service.errors import DeadlineExceededError, TrainingNotReadyError
+from service.errors import DeadlineExceededError, TooManyQueuedJobsError, TrainingNotReadyError
 from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
 from service.jobs.maintenance.loop import run_maintenance
@@ -24,6 +24,7 @@ from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
+from service.jobs.store.indexes import JobQueues
 from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
 from service.jobs.validation import check_home
@@ -50,6 +51,7 @@ class JobService:
     heartbeats: Heartbeats
     feed: EventFeed
     check_home: Callable[[], None]
+    max_queued: int
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
     async def call(self, call: Callable[[], Result], deadline: float) -> Result:
@@ -74,6 +76,7 @@ class JobService:
         parameters: JobParameters,
         context: RequestContext,
         *,
+        key_id: str,
         idempotency_key: str | None,
         check: Callable[[], None],
     ) -> JobRecord:
@@ -82,6 +85,7 @@ class JobService:
         Args:
             parameters: of the job.
             context: of the request.
+            key_id: id of the caller's API key, whose share of the queue is limited.
             idempotency_key: if it already has a job, that job is returned.
             check: raises if a new job could not run.
 
@@ -89,6 +93,7 @@ class JobService:
             JobError: from the store or the key.
             NotReadyError: DUET_HOME was removed or emptied.
             TrainingNotReadyError: workers are alive, but none can run such a job.
+            TooManyQueuedJobsError: the queue is full, or the key's half of it.
         """
         kind = kind_of(parameters)
         reserved = self.idempotency.reserve(idempotency_key, kind, parameters) if idempotency_key else nullcontext()
@@ -98,19 +103,34 @@ class JobService:
             self.check_home()
             check()
             self._check_workers(kind)
+            self._check_queue(key_id)
             record = self.store.create(
-                kind, parameters, request_id=context.id, traceparent=context.traceparent, reservation=reservation
+                kind,
+                parameters,
+                request_id=context.id,
+                traceparent=context.traceparent,
+                key_id=key_id,
+                reservation=reservation,
             )
         self.dispatcher.send(record)
         return record
 
-    def retry(self, job_id: str) -> JobRecord:
+    def retry(self, job_id: str, *, key_id: str) -> JobRecord:
         """Queue a job again and wake a worker. Raises as `submit`, and JobNotRetryableError."""
         self.check_home()
         self._check_workers(self.store.get(job_id).kind)
+        self._check_queue(key_id)
         record = self.store.retry(job_id)
         self.dispatcher.send(record)
         return record
+
+    def _check_queue(self, key_id: str) -> None:
+        """Reject a job if the queue is full. Simultaneous requests may exceed the limit by a few jobs."""
+        queued, own = JobQueues(self.store.client).queued(key_id)
+        if queued >= self.max_queued:
+            raise TooManyQueuedJobsError(queued, self.max_queued)
+        if own >= max(1, self.max_queued // 2):
+            raise TooManyQueuedJobsError(own, max(1, self.max_queued // 2), of_key=True)
 
     def _check_workers(self, kind: JobKind) -> None:
         """Reject a job that no live worker can run. Without live workers the job is queued."""
@@ -152,6 +172,7 @@ async def open_job_service(
         heartbeats=Heartbeats(store.client),
         feed=feed,
         check_home=partial(check_home, settings),
+        max_queued=settings.max_queued_jobs,
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)

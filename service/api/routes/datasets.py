@@ -15,6 +15,7 @@ from core.images.labelled_folders import (
     LabelledFolder,
     dataset_names,
     label_problem,
+    normalized_label,
     read_folder,
 )
 from core.schemas.datasets import (
@@ -31,6 +32,8 @@ from service.api.examples import load_example
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
+    DeadlineExceededError,
+    HomeNotWritableError,
     InvalidParametersError,
     MalformedBodyError,
     NotReadyError,
@@ -38,6 +41,7 @@ from service.errors import (
     StorageFullError,
     TooManyFilesError,
     TooManyUploadsError,
+    TooMuchWorkError,
     UnreadableArchiveError,
     UnsafeArchiveError,
     WrongFieldError,
@@ -117,6 +121,9 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
             TooManyUploadsError,
             NotReadyError,
             StorageFullError,
+            TooMuchWorkError,
+            DeadlineExceededError,
+            HomeNotWritableError,
         ),
     },
     openapi_extra=_BODY,
@@ -131,6 +138,7 @@ async def add_images(
     """
     check_encoding(request.headers.get("content-encoding", "").encode("latin-1"))
     _check_not_reserved(name)
+    label = None if label is None else normalized_label(label)
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])
@@ -155,7 +163,7 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError),
+        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError, HomeNotWritableError),
     },
 )
 def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:

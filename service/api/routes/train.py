@@ -19,7 +19,7 @@ from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, VERSION_ERRORS, success
 from service.api.deps import CALLER_ERRORS, CatalogDep, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.errors import ScopeRequiredError, TrainingNotReadyError, responses
+from service.errors import ScopeRequiredError, TooManyQueuedJobsError, TrainingNotReadyError, responses
 from service.jobs.service import JobService
 from service.jobs.validation import check_evaluation, check_training
 from service.observability.logging import RequestContext
@@ -52,6 +52,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         IdempotencyInFlightError,
         IdempotencyConflictError,
         TrainingNotReadyError,
+        TooManyQueuedJobsError,
     ),
 }
 
@@ -80,7 +81,13 @@ class Submission:
     async def answer(self, parameters: JobParameters, check: Callable[[], None], response: Response) -> JobAccepted:
         """Store the job and return its links; `check` raises if the job could not run."""
         record = await self.jobs.call(
-            lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
+            lambda: self.jobs.submit(
+                parameters,
+                self.context,
+                key_id=self.caller.key_id,
+                idempotency_key=self.idempotency_key,
+                check=check,
+            ),
             self.context.deadline,
         )
         response.headers["Location"] = job_path(record.id, self.root)
