@@ -121,7 +121,10 @@ def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePol
     from core.gate.promotion import promote_on_evidence
     from service.settings import read_settings
 
-    typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} test accuracy")
+    images = manifest.data.counts["test"]
+    typer.echo(
+        f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} accuracy on {images:,} test images"
+    )
     decision = promote_on_evidence(
         repository,
         manifest.family,

@@ -65,9 +65,9 @@ def test_list_shows_every_version_and_marks_champions(duet: Duet) -> None:
     assert outcome.code == 0
     day = f"{CREATED_AT.astimezone():%Y-%m-%d}"
     assert rows_of(outcome.out) == [
-        ["cnn@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
-        ["cnn@2", "home", day, "90.00%", "579", "34", "B"],
-        ["mlp@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
+        ["cnn@1", "*", "shipped", day, "90.00%", "10", "579", "34", "B"],
+        ["cnn@2", "home", day, "90.00%", "10", "579", "34", "B"],
+        ["mlp@1", "*", "shipped", day, "90.00%", "10", "579", "34", "B"],
     ]
 
 
@@ -85,6 +85,7 @@ def test_list_as_json(duet: Duet) -> None:
         "layer": "shipped",
         "created_at": CREATED_AT.isoformat(),
         "test_accuracy": 0.9,
+        "test_images": 10,
         "parameters": 579,
         "bytes": 34,
         "error": None,
