@@ -57,8 +57,8 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
 # {manifest.reference}
 
 A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {manifest.data.name}: **{accuracy.value:.2%}**
-of {manifest.data.counts["test"]:,} test images are correct (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from
-one view of each image.
+of {manifest.data.counts["test"]:,} test images are correct from one view of each image (95 % interval \
+{accuracy.low:.2%} to {accuracy.high:.2%}).
 
 | | |
 |---|---|
