@@ -80,7 +80,7 @@ def print_verdicts(report: GateReport) -> None:
     for one in report.classes:
         shares = f"{one.candidate:.1%}", f"{one.champion:.1%}"
         _add(classes, one.label, f"{one.images:,}", *shares, f"{one.p:.2g}", _mark(one.passed))
-    Console().print(table, classes)
+    Console().print(table, *([classes] if report.classes else []))
 
 
 def print_comparison(comparison: MetricsComparison) -> None:

@@ -237,6 +237,20 @@ def test_promote_with_force_overrides_the_gate(duet: Duet, judged: ModelReposito
     assert judged.champion("cnn") == 3
 
 
+def test_gate_of_a_first_version_prints_the_floor(duet: Duet, judged: ModelRepository) -> None:
+    write_judged_version(judged.home_models, 1, wrong=32, family="own")
+    outcome = duet("models", "gate", "own@1")
+    assert outcome.code == 1
+    assert outcome.out.startswith(
+        "own@1 may not be promoted, although own has no champion: 20.00% of 200 holdout images"
+    )
+    checks = [line.split() for line in outcome.out.splitlines()]
+    assert ["accuracy", "floor", "no"] in [words[:3] for words in checks]
+    assert "champion" not in checks[-1]
+    assert duet("models", "promote", "own@1", "--reason", "only one", "--force").code == 0
+    assert judged.champion("own") == 1
+
+
 def test_gate_as_json_uses_thresholds_of_the_environment(
     duet: Duet, judged: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
