@@ -125,7 +125,10 @@ def _promote(
 ) -> None:
     from core.gate.promotion import promote_on_evidence
 
-    typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} test accuracy")
+    images = manifest.data.counts["test"]
+    typer.echo(
+        f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} accuracy on {images:,} test images"
+    )
     decision = promote_on_evidence(
         repository,
         manifest.family,

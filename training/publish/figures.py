@@ -75,7 +75,7 @@ def confusion(reference: str, scores: Scores) -> Figure:
     axes.set_yticks(range(0, classes, step), labels[::step])
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(f"{reference}: test images, accuracy {scores.accuracy.value:.2%}")
+    axes.set_title(f"{reference}: {counts_KK.sum():,} test images, accuracy {scores.accuracy.value:.2%}")
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class", format=PercentFormatter(1.0))
     return figure
 

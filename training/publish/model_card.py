@@ -59,7 +59,8 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
 # {manifest.reference}
 
 A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {data}: **{accuracy.value:.2%}**
-test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one view of each image.
+of {manifest.data.counts["test"]:,} test images are correct from one view of each image (95 % interval \
+{accuracy.low:.2%} to {accuracy.high:.2%}).
 
 | | |
 |---|---|
@@ -183,7 +184,8 @@ to {100 * difference.high:+.2f})."""
     accuracy, calibration = evaluation.scores["int8"].accuracy, manifest.calibration["int8"]
     return f"""## int8
 
-`model.int8.onnx` has a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}).
+`model.int8.onnx` has an accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}) on
+{evaluation.data.images:,} test images.
 {measured}
 
 The file contains its weights; its temperature is {calibration.temperature:.6f}. Quantized with \

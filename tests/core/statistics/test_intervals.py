@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from core.statistics.intervals import (
     bootstrap_confusion,
     difference_of_proportions,
+    exact_interval,
     from_resamples,
     mean_at_least,
     mean_estimate,
@@ -23,6 +24,25 @@ from core.statistics.intervals import (
     unbiased,
     wilson_interval,
 )
+
+
+class TestExact:
+    @given(st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+    def test_agrees_with_scipy(self, counts: tuple[int, int]) -> None:
+        expected = binomtest(*counts).proportion_ci(0.95, method="exact")
+        found = exact_interval(*counts)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+        assert found.value == counts[0] / counts[1]
+
+    def test_all_of_few_prove_little(self) -> None:
+        """(1 / 40) ** (1 / n): six of six are significantly more than one half, five of five are not."""
+        assert exact_interval(5, 5).low == pytest.approx(0.025 ** (1 / 5))
+        assert exact_interval(5, 5).low < 0.5 < exact_interval(6, 6).low
+
+    @pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, 0)])
+    def test_impossible_counts(self, successes: int, trials: int) -> None:
+        with pytest.raises(ValueError, match=r"successes|trial"):
+            exact_interval(successes, trials)
 
 
 class TestWilson:

@@ -72,6 +72,7 @@ def test_champions_are_compared(visit: Visit, site: ServiceProcess) -> None:
         model = data[side]
         card = page.get_by_role("region", name=f"{model['model']}@{model['version']}", exact=True)
         expect(card).to_contain_text(f"{100 * model['scores']['accuracy']['value']:.2f} %")
+        expect(card).to_contain_text(f"n = {data['paired']['images']:,}")
         expect(card).to_contain_text(f"{model['probability']['log_loss']['value']:.3f}")
         expect(card).to_contain_text("Champion")
     expect(page.get_by_label("First version")).to_have_value(MLP)

@@ -94,7 +94,7 @@ def test_better_version_is_promoted_and_rolled_back(browser: Browser, models: Mo
         page = visit.open("/ui/models")
         expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
         expect(page.get_by_text("Shipped with the project as champion")).to_be_visible()
-        expect(version_row(page, "cnn@2")).to_contain_text("90.0 % (59.6 to 98.2)")
+        expect(version_row(page, "cnn@2")).to_contain_text("90.0 % (59.6 to 98.2), n = 10")
         expect(version_row(page, "cnn@4")).to_contain_text("manifest.json")
         assert_accessible(page)
         assert layout_shift(page) < 0.02

@@ -7,7 +7,7 @@ import { bytes, count } from "../parts/size.js";
 import { ago, duration, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
 import { promote } from "./dialogs.js";
-import { comparisonAddress, estimated, versionAddress } from "./words.js";
+import { comparisonAddress, estimated, testAccuracy, versionAddress } from "./words.js";
 
 /** Fill `place` with the page of a version. */
 export async function versionView(place, model, version) {
@@ -40,7 +40,7 @@ function head({ model, version, champion, layer, manifest }, family, refresh) {
   return h("div.stack.version-head",
     summary?.refused && h("div.notice.bad", { role: "alert" }, h("p", `This version is not served: ${summary.refused}.`)),
     h("div.row.spread",
-      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `${estimated(summary.test_accuracy)} test accuracy`)),
+      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `Test accuracy: ${testAccuracy(summary)}`)),
       h("div.actions",
         !champion && h("button.button.primary", { type: "button", onclick: forward }, "Promote…"),
         !champion && family.champion !== null && h("a.button", { href: comparisonAddress(reference, `${model}@${family.champion}`) }, "Compare with the champion"),
