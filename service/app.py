@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from service.api.common.openapi import summarize
 from service.api.routes import (
     compare,
     datasets,
@@ -51,6 +52,7 @@ from service.security.authenticator import create_authenticator
 from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
+from service.web.not_found import install_not_found_page
 from service.web.pages import read_site
 
 MAX_UPLOADS = 2
@@ -151,9 +153,11 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    summarize(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app, ROUTERS)
+    install_not_found_page(app)
     install_openapi(app, ROUTERS)
 
     def around(inner: ASGIApp) -> ASGIApp:

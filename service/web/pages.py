@@ -44,6 +44,8 @@ PAGES = (
 )
 """Pages in the order of the navigation."""
 
+_NOT_FOUND = Page("not_found", "", "Page not found", "There is no page at this address.")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -52,10 +54,12 @@ class Site:
     Attributes:
         assets: scripts, styles, fonts and images.
         pages: by path.
+        not_found: page for unknown addresses.
     """
 
     assets: Assets
     pages: Mapping[str, Asset]
+    not_found: Asset
 
 
 @cache
@@ -65,7 +69,7 @@ def read_site() -> Site:
     shell, base = Template(_template("shell")), f"{ASSETS_PATH}/{assets.digest}"
     pages = {page.path: _html(shell, assets, base, page) for page in PAGES}
     reference = Template(_template("reference")).substitute(assets=base)
-    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)})
+    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)}, _html(shell, assets, base, _NOT_FOUND))
 
 
 def _html(shell: Template, assets: Assets, base: str, page: Page) -> Asset:
