@@ -59,6 +59,10 @@ MAX_UPLOADS = 2
 """Maximum number of concurrent uploads of training images per worker."""
 MAX_EXPLANATIONS = 8
 """Maximum number of concurrent explanations per worker."""
+KEPT_CHAMPIONS = 4
+"""Number of champions that stay loaded without requests; those of other families are loaded by the first request."""
+IDLE_SECONDS = 600.0
+"""Time without requests after which the champion of another family is unloaded."""
 EXTRA_VERSIONS = 4
 """Number of requested versions other than champions that stay loaded."""
 RETRY_REFUSED_SECONDS = 30.0
@@ -181,6 +185,8 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
     models = ModelManager(
         repository,
         max_batch=settings.max_batch,
+        kept_champions=KEPT_CHAMPIONS,
+        idle_seconds=IDLE_SECONDS,
         extra_versions=EXTRA_VERSIONS,
         poll_seconds=settings.poll_seconds,
         retry_refused_seconds=RETRY_REFUSED_SECONDS,
