@@ -277,6 +277,15 @@ def test_changed_files_are_named(browser: Browser, models: Models) -> None:
         damaged.write_bytes(content)
 
 
+def test_files_of_a_version_can_be_downloaded(browser: Browser, models: Models) -> None:
+    with visiting(browser, models.url) as visit:
+        page = opened(visit, 3)
+        with page.expect_download() as started:
+            page.get_by_role("link", name="model.onnx", exact=True).click()
+        assert started.value.suggested_filename == "model.onnx"
+        assert started.value.path().read_bytes() == (models.folder / "3" / "model.onnx").read_bytes()
+
+
 def test_two_versions_link_to_their_comparison(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         page = visit.open("/ui/models")
