@@ -13,6 +13,7 @@ from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.api.routes import (
+    builtin_data,
     compare,
     datasets,
     job_events,
@@ -75,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_compare.router,
     models.router,
     promotions.router,
+    builtin_data.router,
     datasets.router,
     train.router,
     jobs.router,

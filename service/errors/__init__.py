@@ -43,6 +43,7 @@ from service.errors.requests import UnsupportedImageFormatError as UnsupportedIm
 from service.errors.requests import UnsupportedMediaTypeError as UnsupportedMediaTypeError
 from service.errors.requests import WrongFieldError as WrongFieldError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
+from service.errors.resources import DatasetMissingError as DatasetMissingError
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
 from service.errors.resources import DifferentDataError as DifferentDataError
 from service.errors.resources import GateRefusedError as GateRefusedError

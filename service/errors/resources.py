@@ -119,6 +119,18 @@ class NoSuchDatasetError(ProblemError):
         super().__init__(f"no data set {name!r}: {listed}", available=list(available))
 
 
+class DatasetMissingError(ProblemError):
+    """A built-in data set is not on the machines of the jobs; the response has the path of its download."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CIFAR-10 is not there: POST /datasets/cifar10/download downloads it (170 MB) as a job, or set "
+            "DUET_DATA_DIR to a folder that contains cifar-10-batches-py and restart the service",
+            data="cifar10",
+            download="/datasets/cifar10/download",
+        )
+
+
 class DatasetMediaTypeError(ProblemError):
     """The body is neither an archive nor images."""
 

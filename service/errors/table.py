@@ -83,6 +83,7 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.BrokerUnavailableError: (503, "broker-unavailable", "The job broker is unavailable"),
     resources.TrainingNotReadyError: (503, "training-not-ready", "No worker can run this job yet"),
     resources.NoSuchDatasetError: (404, "unknown-dataset", "There is no such data set"),
+    resources.DatasetMissingError: (409, "dataset-missing", "The data set is not there"),
     resources.DatasetMediaTypeError: (
         415,
         "dataset-media-type",
@@ -188,6 +189,7 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
                 "the training environment is being installed", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
             ),
             resources.NoSuchDatasetError("pets", ["birds", "leaves"]),
+            resources.DatasetMissingError(),
             resources.DatasetMediaTypeError("application/json"),
             resources.UnreadableArchiveError("File is not a zip file"),
             resources.UnsafeArchiveError("'../../etc/job' leads out of the archive: use folder names without .."),
