@@ -20,6 +20,7 @@ from core.recipes.base import (
 )
 from core.recipes.cnn_baseline import cnn_baseline
 from core.recipes.cnn_best import cnn_best
+from core.recipes.cnn_distilled import cnn_distilled
 from core.recipes.cnn_fast import cnn_fast
 from core.recipes.cnn_robust import cnn_robust
 from core.recipes.mlp_baseline import mlp_baseline
@@ -29,9 +30,11 @@ from core.recipes.mlp_labels import mlp_labels
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
     {
         recipe.__name__: recipe
-        for recipe in (mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust)
+        for recipe in (
+            mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust, cnn_distilled,
+        )
     }
-)
+)  # fmt: skip
 
 
 def recipe_config(name: str) -> RecipeConfig:

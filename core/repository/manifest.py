@@ -242,6 +242,11 @@ class Manifest(StrictModel):
     derived_from: str | None = Field(
         default=None, description="family@version whose weights this version starts from or reuses"
     )
+    teachers: dict[str, Sha256] = Field(
+        default_factory=dict,
+        description="sha256 of the weights of each teacher, by reference; empty without distillation and in older "
+        "versions",
+    )
     source_digest: Sha256 = Field(description="sha256 of the source code of core and training")
     data: DataRecord
     environment: EnvironmentRecord

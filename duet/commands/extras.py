@@ -42,6 +42,7 @@ TRAINING = (
     "pydantic_settings",
     "pyspng",
     "safetensors",
+    "scipy",
     "sklearn",
     "matplotlib",
 )

@@ -17,11 +17,11 @@ from service.models.catalog import ModelCatalog, ModelRef
 
 
 def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:
-    """Check recipe, settings, data, initial weights and teacher; reads the disk.
+    """Check recipe, settings, data, initial weights and teachers; reads the disk.
 
     Raises:
         InvalidParametersError: one of them does not exist or does not fit.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for initial weights or teacher.
+        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for initial weights or a teacher.
     """
     if parameters.recipe not in RECIPES:
         raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
@@ -35,8 +35,8 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
     with _blaming("family"):
         parameters.target_family()
     _check_data(parameters.data, home)
-    if config.distillation.teacher is not None:
-        teacher = catalog.resolve(ModelRef.parse(config.distillation.teacher))
+    for reference in config.distillation.teachers:
+        teacher = catalog.resolve(ModelRef.parse(reference))
         with _blaming("overrides.distillation.teacher"):
             check_no_leakage(teacher, config, "teach", same_images=_same_images(parameters.data, teacher))
     if config.init_from is not None:

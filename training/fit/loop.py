@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -241,7 +242,9 @@ class _Trainer:
 
     def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
         """Perform one optimizer step; returns mean loss and accuracy of the batch, float64 [2], on the device."""
-        with capture_features(self.classifier) as features, autocast(self.device, dtype):
+        unused: AbstractContextManager[list[Tensor]] = nullcontext([])
+        captured = unused if self.hints is None else capture_features(self.classifier)
+        with captured as features, autocast(self.device, dtype):
             logits_LK = self.classifier(batch.pixels_LHWC)
         loss = training_loss(logits_LK, batch, self.config)
         if self.hints is not None and batch.hints_NF is not None:

@@ -116,12 +116,12 @@ class Retention:
 
 
 def _versions_read(parameters: TrainParameters) -> Iterator[str]:
-    """Versions that the run reads: initial weights and teacher."""
+    """Versions that the run reads: initial weights and teachers."""
     try:
         config = parameters.config()
     except ConfigurationError:  # recorded by another release; this one has no such recipe and could not resume the run
         return
-    for reference in (config.init_from, config.distillation.teacher):
+    for reference in (config.init_from, *config.distillation.teachers):
         if reference is not None and "@" in reference:
             yield reference
 

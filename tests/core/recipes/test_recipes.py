@@ -56,6 +56,31 @@ def test_invalid_override_names_the_setting(key: str, value: object, message: st
     assert [name for name, _ in raised.value.problems] == [key]
 
 
+@pytest.mark.parametrize(
+    ("teacher", "references"),
+    [(None, ()), ("cnn", ("cnn",)), ("cnn@5+cnn@4", ("cnn@5", "cnn@4")), ("cnn+teacher@1", ("cnn", "teacher@1"))],
+)
+def test_teachers_are_joined_by_plus(teacher: str | None, references: tuple[str, ...]) -> None:
+    changed = recipe_config("mlp_best").with_overrides({"distillation.teacher": teacher})
+    assert changed.distillation.teachers == references
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"teacher": "cnn@5+"}, "teacher: .*pattern"),
+        ({"teacher": "cnn@5,cnn@4"}, "teacher: .*pattern"),
+        ({"teacher": "a+b+c+d+e"}, "teacher: .*pattern"),
+        ({"teacher": "cnn@4+cnn@4"}, "names a version twice"),
+        ({"teacher": "cnn@5+cnn@4", "hint_weight": 1.0}, "hint_weight needs a single teacher"),
+        ({"view": "clean", "hint_weight": 1.0}, "hint_weight needs a single teacher and the augmented view"),
+    ],
+)
+def test_invalid_teachers_are_refused(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        recipe_config("mlp_best").with_overrides({f"distillation.{name}": value for name, value in overrides.items()})
+
+
 def test_all_invalid_settings_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         recipe_config("mlp_baseline").with_overrides({"network": {"hidden": [8, "wide"], "dropout": 2}, "epochs": 0})

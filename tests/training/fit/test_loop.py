@@ -176,6 +176,16 @@ def test_image_order_is_independent_of_augmentation(images: Images, tmp_path: Pa
     assert len(states) == len(set(states))
 
 
+def test_features_are_not_captured_without_hints(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def captured(_classifier: object) -> None:
+        raise AssertionError("a hook was registered")
+
+    monkeypatch.setattr(loop, "capture_features", captured)
+    assert len(small_fit(small_recipe("mlp", epochs=1), images, tmp_path).history) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_fit_improves_accuracy(kind: str, images: Images, tmp_path: Path) -> None:
     """The synthetic classes are easy: a few epochs exceed the 10 % accuracy of guessing by far."""

@@ -23,7 +23,7 @@ from core.repository.manifest import Manifest
 from core.statistics.intervals import ConfidenceInterval, student_mean
 from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
-from training.fit.distillation import read_teacher
+from training.fit.distillation import read_teachers
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_folder import require_room
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
@@ -145,8 +145,9 @@ def run_study(
     # Seeds vary slowest, so that an interrupted study has all steps with fewer seeds.
     planned = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
     # Read the teacher first: only the last step uses it, so an error would appear after hours.
-    read = [read_teacher(step_config(recipe, steps[-1], teacher), setup.images, setup.repository) for recipe in recipes]
-    taught_by = next((_taught_by(one.manifest) for one in read if one is not None), None)
+    last = [step_config(recipe, steps[-1], teacher) for recipe in recipes]
+    read = [one for config in last for one in read_teachers(config, setup.images, setup.repository)]
+    taught_by = _taught_by(read[0].manifest) if read else None
     runs = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -103,6 +103,7 @@ async def test_the_version_to_start_or_to_learn_from_must_be_there(
         {"init_from": reference},
         {"overrides": {"init_from": reference}},
         {"overrides": {"distillation.teacher": reference}},
+        {"overrides": {"distillation.teacher": f"cnn@1+{reference}"}},
     ):
         answer = await jobs_app.client.post("/train", json=TRAIN | change, headers=WITH_KEY)
         assert_problem(answer, status, slug)

@@ -115,7 +115,7 @@ def test_retention_keeps_versions_that_live_jobs_read(store: JobStore, repositor
     for kind, parameters in (
         ("train", TrainParameters(recipe="cnn_baseline", init_from="cnn@2")),
         ("train", TrainParameters(recipe="cnn_baseline", overrides={"init_from": "cnn@4"})),
-        ("train", TrainParameters(recipe="mlp_best", overrides={"distillation.teacher": "cnn@6"})),
+        ("train", TrainParameters(recipe="mlp_best", overrides={"distillation.teacher": "cnn@7+cnn@6"})),
         ("train", TrainParameters(recipe="mlp_best")),
         ("evaluate", EvaluateParameters(versions=("cnn@5", "mlp@1"))),
     ):

@@ -153,7 +153,7 @@ def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
     weights = FileRecord(bytes=1, sha256="a" * 64)
     another = make_manifest("teacher", files={WEIGHTS_NAME: weights})
     network = new_classifier(small_recipe("mlp"), setup.images)
-    monkeypatch.setattr(augmentation, "read_teacher", lambda *_arguments: Teacher(another, network))
+    monkeypatch.setattr(augmentation, "read_teachers", lambda *_arguments: (Teacher(another, network),))
     split, digest = setup.images.split.digest, setup.images.dataset.digest
     stored = dataclasses.asdict(Study(digest, split, 8, None, [])) | {"teacher": A_TEACHER.model_dump(mode="json")}
     (tmp_path / "results.json").write_text(json.dumps(stored))
