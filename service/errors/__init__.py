@@ -50,6 +50,7 @@ from service.errors.resources import GateRefusedError as GateRefusedError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
 from service.errors.resources import NoEvaluationError as NoEvaluationError
 from service.errors.resources import NoSuchDatasetError as NoSuchDatasetError
+from service.errors.resources import NoSuchRunError as NoSuchRunError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
 from service.errors.resources import NoUsableImageError as NoUsableImageError

@@ -83,6 +83,13 @@ class GateRefusedError(ProblemError):
         )
 
 
+class NoSuchRunError(ProblemError):
+    """No run folder has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no run {name[:100]!r}: GET /runs lists the runs from the command line, GET /jobs the jobs")
+
+
 class TooManyStreamsError(ProblemError):
     """The limit of open event streams is reached."""
 

@@ -78,6 +78,7 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.JobNotRetryableError: (409, "job-not-retryable", "The job cannot be retried"),
     core.IdempotencyConflictError: (422, "idempotency-key-reused", "The idempotency key belongs to another request"),
     core.IdempotencyInFlightError: (409, "request-in-flight", "The same request is still being processed"),
+    resources.NoSuchRunError: (404, "unknown-run", "There is no such run"),
     resources.TooManyStreamsError: (429, "too-many-streams", "Too many open event streams"),
     resources.JobsNotConfiguredError: (503, "jobs-not-configured", "Jobs are not configured"),
     core.BrokerUnavailableError: (503, "broker-unavailable", "The job broker is unavailable"),
@@ -182,6 +183,7 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             core.IdempotencyInFlightError(
                 "the first request with this Idempotency-Key is still being processed: send it again in a moment"
             ),
+            resources.NoSuchRunError("cnn_fast-seed9"),
             resources.TooManyStreamsError(1000),
             resources.JobsNotConfiguredError(),
             core.BrokerUnavailableError("the job broker does not respond: start it again, or check DUET_REDIS_URL"),

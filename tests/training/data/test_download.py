@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,6 @@ from filelock import FileLock
 from torchvision.datasets import CIFAR10
 
 from core.errors import DataError, LowDiskError
-from core.files import home as home_module
 from core.images.cifar_files import CIFAR10_FILES, FOLDER_NAME, download_folder, file_problems, md5
 from tests.support.cifar_server import PublishedCifar
 from training.data import download
@@ -150,7 +150,7 @@ def test_disk_is_checked_before_the_first_byte(
 ) -> None:
     free = published.archive.bytes + published.archive.unpacked_bytes
     usage = type("Usage", (), {"free": free})
-    monkeypatch.setattr(home_module.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(LowDiskError, match="the download of CIFAR-10 needs"):
         fetched(tmp_path / "home", published.archive)
     assert published.ranges == []
