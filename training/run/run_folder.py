@@ -18,6 +18,7 @@ from core.files.home import LOG_NAME, MIB
 from core.jobs.run_folder import (
     CHECKPOINT_NAME,
     DESCRIPTION_NAME,
+    HISTORY_NAME,
     LOCK_NAME,
     PUBLISHED_NAME,
     RunDescription,
@@ -121,7 +122,8 @@ def locked_run(run_folder: Path) -> Iterator[None]:
     run_folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(run_folder / LOCK_NAME).acquire(timeout=_LOCK_SECONDS):
-            remove_temporaries(run_folder / CHECKPOINT_NAME)
+            for name in (CHECKPOINT_NAME, HISTORY_NAME):
+                remove_temporaries(run_folder / name)
             yield
     except Timeout:
         raise CheckpointError(

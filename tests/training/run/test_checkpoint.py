@@ -90,9 +90,10 @@ def test_locked_run_removes_incomplete_checkpoints(tmp_path: Path, monkeypatch: 
         save_checkpoint(tmp_path, checkpoint(1.0))
         watched.setattr(os, "fsync", lambda _descriptor: half_written.extend(tmp_path.glob("*.tmp")))
         save_checkpoint(tmp_path, checkpoint(1.0))
-    half_written[0].write_bytes(b"half of a checkpoint")
+    for left in half_written:
+        left.write_bytes(b"half of a file")
     with locked_run(tmp_path):
-        assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, LOCK_NAME}
+        assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, HISTORY_NAME, LOCK_NAME}
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
 
 
