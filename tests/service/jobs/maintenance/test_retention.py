@@ -89,7 +89,7 @@ def test_retention_keeps_the_log_of_a_succeeded_job(
     assert left_in(fresh) == everything
     monkeypatch.setattr("service.jobs.maintenance.retention.CHECKPOINT_RETENTION_SECONDS", 5 * 86_400)
     clean_up(store, repository)
-    assert left_in(fresh) == [LOG_NAME]
+    assert left_in(fresh) == ["history.jsonl", LOG_NAME, "run.json"]
 
 
 def test_retention_removes_old_orphans_only(store: JobStore, repository: ModelRepository) -> None:
