@@ -35,15 +35,17 @@ export async function overlayView(place, names) {
   const shown = [...new Set(names)].slice(0, MOST);
   try {
     const entries = await Promise.all(shown.map(entryOf));
-    heading("Loss and accuracy by epoch of the selected trainings.", "Curves");
     const charts = h("div.curves");
     const table = h("table.overlay-table");
     const problem = h("div");
-    fill(place, h("div.job-page", problem, charts, h("div.table-box", { tabindex: 0, role: "group", "aria-label": "Selected trainings" }, table)));
+    const page = h("div.job-page.preparing", problem, h("div.table-box", { tabindex: 0, role: "group", "aria-label": "Selected trainings" }, table), charts);
+    fill(place, page);
     const labels = labelsOf(entries);
     fillTable(table, entries, labels);
     const draw = await drawer(charts, labels);
     draw(entries);
+    heading("Loss and accuracy by epoch of the selected trainings.", "Curves");
+    page.classList.remove("preparing");
     follow(entries, shown, (newer) => {
       fill(problem);
       fillTable(table, newer, labels);
@@ -129,13 +131,14 @@ function row({ run, job }, label, { color, dash }) {
   const history = run?.history ?? [];
   const accuracies = history.map((each) => each.validation_accuracy ?? each.train_accuracy).filter((value) => value !== null);
   const last = history.at(-1);
+  const epochs = run?.epochs ?? job?.progress?.epochs;
   const { text, kind } = job ? stateOf(job.state) : runStateOf(run.state);
   const href = job ? `?job=${encodeURIComponent(job.id)}` : `?run=${encodeURIComponent(run.name)}`;
   const changes = Object.entries(job?.parameters.overrides ?? {}).map(([name, value]) => `${name} ${typeof value === "object" && value !== null && !Array.isArray(value) ? JSON.stringify(value) : readable(value)}`);
   return h("tr",
     h("th", { scope: "row" }, h("span.stroke", { vars: { "--stroke": `var(${color})`, "--stroke-style": dash ? "dashed" : "solid" } }), h("a", { href }, label)),
     h("td", h("span.badge", { class: kind }, text)),
-    h("td", run?.epochs ? `${history.length} of ${run.epochs}` : String(history.length)),
+    h("td", epochs ? `${history.length} of ${epochs}` : String(history.length)),
     h("td", accuracies.length ? `${percent(Math.max(...accuracies), 2)}${last.validation_accuracy === null ? " (training)" : ""}` : ""),
     h("td", last ? (last.validation_loss ?? last.train_loss).toFixed(3) : ""),
     h("td", history.length ? duration(history.reduce((sum, { seconds }) => sum + seconds, 0)) : ""),

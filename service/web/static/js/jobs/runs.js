@@ -64,10 +64,12 @@ export async function runView(place, name) {
   const path = `/runs/${encodeURIComponent(name)}`;
   try {
     const run = await askJSON(path);
-    heading(`${runSubtitleOf(run)}.`, runTitleOf(run));
     const page = new RunPage(run);
     place.append(page.element);
     await page.start();
+    // Shown when it is complete, so that nothing visible moves.
+    heading(`${runSubtitleOf(run)}.`, runTitleOf(run));
+    page.element.classList.remove("preparing");
     follow(path, page);
   } catch (error) {
     heading("", "Run");
@@ -100,7 +102,7 @@ class RunPage {
     this.note = h("div");
     this.curves = h("div.curves");
     this.facts = h("dl.facts");
-    this.element = h("div.job-page",
+    this.element = h("div.job-page.preparing",
       h("div.job-head.stack-tight", { class: runColorOf(run) }, h("div.row.spread", h("div.row", this.badge, this.connection)), this.bar, this.line),
       this.note, this.curves, h("section.card.stack-tight", h("h2", "Run"), this.facts));
   }
