@@ -14,6 +14,7 @@ from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.api.common.openapi import summarize
 from service.api.routes import (
+    builtin_data,
     compare,
     datasets,
     job_events,
@@ -23,6 +24,7 @@ from service.api.routes import (
     monitoring,
     predict,
     promotions,
+    runs,
     saliency,
     samples,
     session,
@@ -83,10 +85,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_compare.router,
     models.router,
     promotions.router,
+    builtin_data.router,
     datasets.router,
     train.router,
     jobs.router,
     job_events.router,
+    runs.router,
     session.router,
     monitoring.router,
     *v2.ROUTERS,

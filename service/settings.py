@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     training_python: Path | None = None
     """Python interpreter for jobs; default: the interpreter of the worker. It may be installed later."""
 
-    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate")
+    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate", "download")
     """Kinds of jobs that a worker runs, separated by commas."""
 
     worker_jobs: int = Field(1, ge=1, le=64)

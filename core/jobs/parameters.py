@@ -12,7 +12,7 @@ from core.recipes import RecipeConfig, recipe_config
 from core.repository.manifest import FamilyName
 from core.strict_model import StrictModel
 
-JobKind = Literal["train", "evaluate"]
+JobKind = Literal["train", "evaluate", "download"]
 PromotionPolicy = Literal["never", "if_better", "always"]
 DATA_PATTERN = rf"^(cifar10|{FOLDER_PREFIX}{NAME_PATTERN.removeprefix('^').removesuffix('$')})$"
 REFERENCE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$"
@@ -74,4 +74,10 @@ class EvaluateParameters(StrictModel):
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
 
 
-JobParameters = TrainParameters | EvaluateParameters
+class DownloadParameters(StrictModel):
+    """One download of a built-in data set into DUET_HOME."""
+
+    data: Literal["cifar10"] = "cifar10"
+
+
+JobParameters = TrainParameters | EvaluateParameters | DownloadParameters

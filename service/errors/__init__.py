@@ -45,10 +45,12 @@ from service.errors.requests import UnsupportedImageFormatError as UnsupportedIm
 from service.errors.requests import UnsupportedMediaTypeError as UnsupportedMediaTypeError
 from service.errors.requests import WrongFieldError as WrongFieldError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
+from service.errors.resources import DatasetMissingError as DatasetMissingError
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
 from service.errors.resources import GateRefusedError as GateRefusedError
 from service.errors.resources import HomeNotWritableError as HomeNotWritableError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
+from service.errors.resources import NoSuchRunError as NoSuchRunError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
 from service.errors.resources import NoUsableImageError as NoUsableImageError

@@ -52,6 +52,13 @@ class GateRefusedError(ProblemError):
         )
 
 
+class NoSuchRunError(ProblemError):
+    """No run folder has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no run {name[:100]!r}: GET /runs lists the runs from the command line, GET /jobs the jobs")
+
+
 class TooManyStreamsError(ProblemError):
     """The limit of open event streams is reached."""
 
@@ -89,6 +96,18 @@ class TooManyQueuedJobsError(ProblemError):
             f"{queued} jobs are queued{owner} and the limit is {limit}: cancel some, or try again when some have ended",
             queued=queued,
             limit=limit,
+        )
+
+
+class DatasetMissingError(ProblemError):
+    """A built-in data set is not on the machines of the jobs; the response has the path of its download."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CIFAR-10 is not there: POST /datasets/cifar10/download downloads it (170 MB) as a job, or set "
+            "DUET_DATA_DIR to a folder that contains cifar-10-batches-py and restart the service",
+            data="cifar10",
+            download="/datasets/cifar10/download",
         )
 
 

@@ -80,12 +80,14 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.JobNotRetryableError: (409, "job-not-retryable", "The job cannot be retried"),
     core.IdempotencyConflictError: (422, "idempotency-key-reused", "The idempotency key belongs to another request"),
     core.IdempotencyInFlightError: (409, "request-in-flight", "The same request is still being processed"),
+    resources.NoSuchRunError: (404, "unknown-run", "There is no such run"),
     resources.TooManyStreamsError: (429, "too-many-streams", "Too many open event streams"),
     resources.JobsNotConfiguredError: (503, "jobs-not-configured", "Jobs are not configured"),
     core.BrokerUnavailableError: (503, "broker-unavailable", "The job broker is unavailable"),
     resources.TrainingNotReadyError: (503, "training-not-ready", "No worker can run this job yet"),
     resources.TooManyQueuedJobsError: (429, "too-many-queued-jobs", "Too many queued jobs"),
     core.UnknownDatasetError: (404, "unknown-dataset", "There is no such data set"),
+    resources.DatasetMissingError: (409, "dataset-missing", "The data set is not there"),
     resources.DatasetMediaTypeError: (
         415,
         "dataset-media-type",
@@ -189,6 +191,7 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             core.IdempotencyInFlightError(
                 "the first request with this Idempotency-Key is still being processed: send it again in a moment"
             ),
+            resources.NoSuchRunError("cnn_fast-seed9"),
             resources.TooManyStreamsError(1000),
             resources.JobsNotConfiguredError(),
             core.BrokerUnavailableError("the job broker does not respond: start it again, or check DUET_REDIS_URL"),
@@ -197,6 +200,7 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             ),
             resources.TooManyQueuedJobsError(100, 100, of_key=True),
             core.UnknownDatasetError("pets", ["birds", "leaves"]),
+            resources.DatasetMissingError(),
             resources.DatasetMediaTypeError("application/json"),
             resources.UnreadableArchiveError("File is not a zip file"),
             resources.UnsafeArchiveError("'../../etc/job' leads out of the archive: use folder names without .."),

@@ -1,6 +1,6 @@
 """Command line of a job process, from its arguments to its exit status.
 
-    python -m training job --id ID --kind train|evaluate --parameters FILE --events FD --parent PID --threads N
+    python -m training job --id ID --kind KIND --parameters FILE --events FD --parent PID --threads N
 
 The process writes events to file descriptor FD and reads permissions and cancellation from standard input, see
 core/jobs/events.py. Its output goes to the job's log.
@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
+from typing import get_args
 
 from core.errors import DuetError
 from core.files.home import duet_home
 from core.jobs.events import Failed
-from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.parameters import EvaluateParameters, JobKind, TrainParameters
 from training.jobs.worker_channel import (
     JobCancelledError,
     NotPermittedError,
@@ -66,6 +67,10 @@ def _run(job: argparse.Namespace, channel: WorkerChannel) -> None:
         from training.jobs.train import train
 
         train(job.id, TrainParameters.model_validate_json(parameters), home, channel, threads=threads)
+    elif job.kind == "download":
+        from training.jobs.download import download
+
+        download(home, channel)
     else:
         from training.jobs.evaluate import evaluate
 
@@ -82,7 +87,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description="Job process, started by a worker.")
     job = parser.add_subparsers(required=True).add_parser("job", help="run one job and report its events")
     job.add_argument("--id", required=True, help="job id, also the name of the run folder")
-    job.add_argument("--kind", required=True, choices=("train", "evaluate"))
+    job.add_argument("--kind", required=True, choices=get_args(JobKind))
     job.add_argument("--parameters", required=True, type=Path, help="file with the job parameters as JSON")
     job.add_argument("--events", required=True, type=int, help="file descriptor for events")
     job.add_argument("--parent", required=True, type=int, help="process id of the worker")

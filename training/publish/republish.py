@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 
 from core.errors import DataError
+from core.jobs.run_folder import HISTORY_NAME
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
 from training.export.weights import stored_classifier
-from training.publish.publish import HISTORY_NAME, Origin, publish_version
+from training.publish.publish import Origin, publish_version
 from training.run.checkpoint import EpochRecord
 from training.run.environment import source_digest
 from training.run.reporter import Reporter

@@ -15,6 +15,7 @@ from core.errors import ConfigurationError, JobNotFoundError
 from core.files.home import LOG_NAME, RUNS_NAME
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import JobState
+from core.jobs.run_folder import DESCRIPTION_NAME, HISTORY_NAME
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
 from service.jobs.store.indexes import JobQueues
@@ -29,6 +30,7 @@ CHECKPOINT_RETENTION_SECONDS = 7 * 86_400.0
 """Time for which the checkpoint of a succeeded job is kept."""
 _LIVE: tuple[JobState, ...] = ("queued", "running", "cancelling")
 _FRESH = timedelta(days=1)
+_KEPT = (LOG_NAME, DESCRIPTION_NAME, HISTORY_NAME)
 
 
 class Retention:
@@ -70,14 +72,14 @@ class Retention:
                 log.info("job %s exceeded its retention: removed its record and folder", job_id)
 
     def _drop_checkpoints(self) -> None:
-        """Keep only the log of jobs that succeeded; the others can still be retried from their checkpoints."""
+        """Keep only log and metrics of jobs that succeeded; the others can still be retried from their checkpoints."""
         for job_id in self._queues.ended(CHECKPOINT_RETENTION_SECONDS):
             folder = self._runs / job_id
-            if not _has_more_than_log(folder):
+            if not _has_more(folder):
                 continue
             with suppress(JobNotFoundError):
                 if self._store.get(job_id).state == "succeeded":
-                    _keep_log_alone(folder)
+                    _keep_log_and_metrics(folder)
 
     def _remove_orphans(self) -> None:
         """Remove old run folders without a record, for example after the broker lost its data."""
@@ -126,15 +128,15 @@ def _versions_read(parameters: TrainParameters) -> Iterator[str]:
             yield reference
 
 
-def _has_more_than_log(folder: Path) -> bool:
-    return folder.is_dir() and any(path.name != LOG_NAME for path in folder.iterdir())
+def _has_more(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name not in _KEPT for path in folder.iterdir())
 
 
-def _keep_log_alone(folder: Path) -> None:
+def _keep_log_and_metrics(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOG_NAME:
+        elif path.name not in _KEPT:
             path.unlink(missing_ok=True)
 
 

@@ -148,7 +148,8 @@ def test_evaluation_starts_with_the_checked_versions(browser: Browser, trainings
         page.get_by_role("button", name="Start the evaluation").click()
         page.wait_for_url("**/ui/jobs?job=*")
         expect(page.get_by_role("heading", level=1)).to_have_text("Jobs / Evaluate cnn@1, mlp@1")
-        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name=re.compile("Cancel the evaluation")).click()
         expect(page.locator(".badge").first).to_have_text("Cancelled")
 
 
