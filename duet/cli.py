@@ -14,7 +14,7 @@ from duet.commands.export import export
 from duet.commands.interpret import interpret
 from duet.commands.repeat import repeat
 from duet.commands.report import report
-from duet.commands.serve import key, serve, worker
+from duet.commands.serve import home, key, serve, worker
 from duet.commands.train import train
 from duet.commands.tune import tune
 
@@ -29,6 +29,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(study.app, name="study")
 app.command()(serve)
 app.command()(key)
+app.command()(home)
 app.command()(worker)
 app.command()(train)
 app.command()(repeat)

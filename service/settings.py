@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """Port to listen on; 0 selects a free port, which is printed at start."""
 
     home: Path = Field(default_factory=duet_home)
-    """Folder of all writable state, including the versions published on this machine."""
+    """Folder of all writable state, including the versions published on this machine; `duet home` prints it."""
 
     shipped_models: Path = Field(default_factory=shipped_models)
     """Read-only folder of the versions that ship with the project."""

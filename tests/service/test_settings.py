@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from core.cores import available_cores
 from core.errors import ConfigurationError
+from core.files.home import duet_home
 from core.gate.report import GateThresholds
 from service.settings import Settings, read_settings
 
@@ -18,10 +19,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_defaults_serve_this_machine_alone(tmp_path: Path) -> None:
+def test_defaults_serve_this_machine_alone() -> None:
     settings = Settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert settings.home == tmp_path / ".duet"
+    assert settings.home == duet_home()
     assert (settings.workers, settings.precision) == (1, "fp32")
     assert settings.model_threads == available_cores()
 
