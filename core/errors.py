@@ -156,6 +156,18 @@ class ChampionMovedError(RepositoryError):
     """The champion changed after the decision was made."""
 
 
+class ChampionDeletionError(RepositoryError):
+    """The champion of a family cannot be deleted."""
+
+
+class ShippedVersionError(RepositoryError):
+    """A version ships with the project, so that it cannot be deleted and its family cannot be archived."""
+
+
+class NoChampionError(RepositoryError):
+    """The family has no champion already."""
+
+
 class NothingToRollBackError(RepositoryError):
     """There is no earlier champion to return to."""
 
