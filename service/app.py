@@ -15,6 +15,7 @@ from core.repository.repository import MODELS_NAME, ModelRepository
 from service.api.routes import (
     compare,
     datasets,
+    deletions,
     job_events,
     jobs,
     metrics_compare,
@@ -75,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_compare.router,
     models.router,
     promotions.router,
+    deletions.router,
     datasets.router,
     train.router,
     jobs.router,

@@ -94,14 +94,6 @@ class DatasetUploader:
         finally:
             self._running -= 1
 
-    def remove(self, name: str) -> None:
-        """Remove a data set; blocks. Raises FileNotFoundError if it does not exist."""
-        staging = Staging(self._home)
-        try:
-            staging.move_here(name)
-        finally:
-            staging.close()
-
     def close(self) -> None:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()

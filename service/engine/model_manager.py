@@ -89,6 +89,8 @@ class ModelManager:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
                 self._alias_problem = str(error)
+            if self._alias_problem is None:
+                await self._drop_removed()
             for family, version in self._champion_numbers.items():
                 served = self.champions.get(family)
                 if served is None or served.version != version:
@@ -168,6 +170,17 @@ class ModelManager:
         """Finish the version that is being loaded and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
 
+    async def _drop_removed(self) -> None:
+        """Drop the champions of archived families, and deleted versions; requests in flight finish on them."""
+        for family in self.champions.keys() - self._champion_numbers.keys():
+            dropped = self.champions.pop(family)
+            log.info("no longer serving %s: its family has no champion", dropped.manifest.reference)
+        for family in {family for family, _ in self._extras}:
+            existing = await asyncio.to_thread(self._repository.numbers, family)
+            for key in [key for key in self._extras if key[0] == family and key[1] not in existing]:
+                del self._extras[key]
+                log.info("unloaded %s@%d, which was deleted", *key)
+
     async def _switch(self, family: str, version: int) -> None:
         try:
             served = self._extras.pop((family, version), None) or await self._load((family, version))
@@ -230,7 +243,7 @@ class ModelManager:
             return self._alias_problem
         champion, served = self._champion_numbers.get(family), self.champions.get(family)
         if champion is None:
-            return f"{family} has no champion any more"
+            return f"{family} has no champion"
         if served is not None and served.version == champion:
             return None
         return self.refusal(family, champion) or f"{family}@{champion} is being loaded"

@@ -61,6 +61,7 @@ from service.errors.resources import UnknownModelError as UnknownModelError
 from service.errors.resources import UnknownModelVersionError as UnknownModelVersionError
 from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
 from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError
+from service.errors.resources import VersionInUseError as VersionInUseError
 from service.errors.resources import VersionRefusedError as VersionRefusedError
 from service.errors.resources import ViewsNotMeasuredError as ViewsNotMeasuredError
 from service.errors.table import EXAMPLES as EXAMPLES

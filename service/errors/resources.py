@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from core.did_you_mean import did_you_mean
 from core.gate.report import GateReport
 from service.errors.base import ProblemError
 
@@ -14,7 +15,7 @@ class UnknownModelError(ProblemError):
 
     def __init__(self, model: str, available: Sequence[str]) -> None:
         listed = f"there are {', '.join(available)}" if available else "none is published yet"
-        super().__init__(f"no model {model!r}: {listed}", available=list(available))
+        super().__init__(f"no model {model!r}{did_you_mean(model, available)}: {listed}", available=list(available))
 
 
 class UnknownModelVersionError(ProblemError):
@@ -32,6 +33,13 @@ class VersionRefusedError(ProblemError):
 
     def __init__(self, model: str, version: int, reason: str) -> None:
         super().__init__(f"this version is not served: {reason}", model=model, version=version)
+
+
+class VersionInUseError(ProblemError):
+    """A job that has not finished reads the version."""
+
+    def __init__(self, reference: str, job: str) -> None:
+        super().__init__(f"job {job} reads {reference}: wait for it, or cancel it first", job=job)
 
 
 class PrecisionNotPublishedError(ProblemError):
@@ -116,7 +124,7 @@ class NoSuchDatasetError(ProblemError):
 
     def __init__(self, name: str, available: Sequence[str]) -> None:
         listed = f"there are {', '.join(available)}" if available else "there are none yet"
-        super().__init__(f"no data set {name!r}: {listed}", available=list(available))
+        super().__init__(f"no data set {name!r}{did_you_mean(name, available)}: {listed}", available=list(available))
 
 
 class DatasetMediaTypeError(ProblemError):
