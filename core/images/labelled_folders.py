@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
 from core.files.durable import file_lock
 
@@ -181,11 +182,12 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
     """
     path = dataset_folder(home, name)
     if path.is_symlink() or not path.is_dir():
-        existing = ", ".join(dataset_names(home)) or "none yet"
-        linked = "; a link to a folder elsewhere is not followed" if path.is_symlink() else ""
+        names = dataset_names(home)
+        existing = ", ".join(names) or "none yet"
+        existing += "; a link to a folder elsewhere is not followed" if path.is_symlink() else ""
         raise UnknownDatasetError(
-            f"no data set {name!r} in {path.parent}; existing data sets: {existing}{linked}. Send images to "
-            f"POST /datasets/{name}, or create the folder with one subfolder of images per class"
+            f"no data set {name!r}{did_you_mean(name, names)} in {path.parent}; existing data sets: {existing}. "
+            f"Send images to POST /datasets/{name}, or create the folder with one subfolder of images per class"
         )
     with changing(home):
         return _listed(name, path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError
 from core.recipes.base import (
     Augmentation,
@@ -43,7 +44,8 @@ def recipe_config(name: str) -> RecipeConfig:
     try:
         return RECIPES[name]()
     except KeyError:
-        raise ConfigurationError(f"no recipe {name!r}: there are {', '.join(sorted(RECIPES))}") from None
+        suggestion, listed = did_you_mean(name, RECIPES), ", ".join(sorted(RECIPES))
+        raise ConfigurationError(f"no recipe {name!r}{suggestion}: there are {listed}") from None
 
 
 __all__ = [

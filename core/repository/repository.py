@@ -17,6 +17,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from core.did_you_mean import did_you_mean
 from core.errors import CorruptVersionError, RepositoryError, UnknownFamilyError, UnknownVersionError, explain
 from core.files.home import duet_home, shipped_models
 from core.repository.alias_files import read_aliases
@@ -53,8 +54,11 @@ class ModelRepository:
         """
         numbers = self.numbers(family) if re.fullmatch(FAMILY_PATTERN, family) else []
         if not numbers:
-            existing = ", ".join(self.families()) or "none yet, publish one with `duet train`"
-            raise UnknownFamilyError(f"no model family {family!r}; existing families: {existing}")
+            families = self.families()
+            existing = ", ".join(families) or "none yet, publish one with `duet train`"
+            raise UnknownFamilyError(
+                f"no model family {family!r}{did_you_mean(family, families)}; existing families: {existing}"
+            )
         return numbers
 
     def numbers(self, family: str) -> list[int]:
@@ -153,7 +157,9 @@ class ModelRepository:
 
 
 def _unknown_version(family: str, version: str, existing: list[int]) -> UnknownVersionError:
-    return UnknownVersionError(f"no version {version!r} of {family}; {_listed(existing)}")
+    # Numbers that look alike have nothing in common, so that only other text is taken for a mistyped version.
+    suggestion = "" if version.isdecimal() else did_you_mean(version, ["champion", *map(str, existing)])
+    return UnknownVersionError(f"no version {version!r} of {family}{suggestion}; {_listed(existing)}")
 
 
 def _listed(versions: list[int]) -> str:

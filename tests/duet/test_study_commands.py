@@ -49,7 +49,7 @@ def test_augmentation_study_writes_its_table(duet: Duet, home: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("tune", "mlp_bset"), "no recipe 'mlp_bset': there are cnn_baseline, cnn_best"),
+        (("tune", "mlp_bset"), "no recipe 'mlp_bset' (did you mean 'mlp_best'?): there are cnn_baseline, cnn_best"),
         (("tune", "mlp_labels", "--confirm", "1"), "--confirm 2 or more"),
         (("tune", "mlp_labels", "--report"), "no study 'mlp_labels'"),
         (("tune", "mlp_labels", "--study", "../x", "--report"), "cannot name a study"),

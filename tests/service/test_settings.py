@@ -9,7 +9,7 @@ from core.cores import available_cores
 from core.errors import ConfigurationError
 from core.files.home import duet_home
 from core.gate.report import GateThresholds
-from service.settings import Settings, read_settings
+from service.settings import Settings, mistyped_variables, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +83,10 @@ def test_settings_are_frozen() -> None:
 @pytest.mark.parametrize(("queue_size", "files"), [(96, 64), (8, 8)])
 def test_settings_small_queue_limits_the_files_of_a_request(queue_size: int, files: int) -> None:
     assert Settings(queue_size=queue_size).max_files == files
+
+
+def test_mistyped_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_PROT", "9000")
+    monkeypatch.setenv("DUET_SOMETHING_ELSE", "1")
+    monkeypatch.setenv("DUET_PORT", "9001")
+    assert mistyped_variables() == ["DUET_PROT is not a setting and is ignored (did you mean 'DUET_PORT'?)"]

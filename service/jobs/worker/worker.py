@@ -31,7 +31,7 @@ from service.jobs.store.store import JobStore
 from service.jobs.worker.heartbeat_thread import HeartbeatThread, TrainingEnvironment
 from service.jobs.worker.launch import training_python
 from service.jobs.worker.runner import JobRunner, promote_published
-from service.observability.logging import configure_logging
+from service.observability.logging import configure_logging, log_settings
 from service.settings import Settings
 
 LAST_ROUND_SECONDS = 3.0
@@ -50,7 +50,7 @@ def run_worker(settings: Settings) -> None:
     configure_logging(settings.log_level, settings.log_format)
     logging.captureWarnings(True)
     logging.getLogger("celery").setLevel(logging.WARNING)
-    log.info("settings", extra={"settings": settings.model_dump(mode="json")})
+    log_settings(log, settings)
     store = JobStore.open(url)
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     dispatcher = Dispatcher(url)
