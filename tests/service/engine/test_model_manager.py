@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from core.repository.champions import archive
+from core.repository.deletion import delete_version
 from core.repository.repository import ModelRepository
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.model_manager import ModelManager
@@ -231,3 +233,31 @@ async def test_not_ready_before_the_first_refresh(home: Path, monkeypatch: pytes
         assert answer.headers["retry-after"] == "1"
         early = await running.client.post("/predict", content=gray_png(0), headers=RAW)
         assert_problem(early, 503, "not-ready")
+
+
+async def test_archived_family_and_deleted_version_are_dropped(running: RunningApp) -> None:
+    """Another process archives and deletes; this one notices at its next poll."""
+    repository = running.state["repository"]
+    write_onnx_version(repository.home_models / "cnn" / "2", "cnn", 2)
+    await predicted(running, "?version=2")
+    manager: ModelManager = running.state["engine"].models
+
+    def loaded() -> set[str]:
+        return {variant.manifest.reference for variant in manager.loaded()}
+
+    assert {"cnn@1", "cnn@2", "mlp@1"} <= loaded()
+    delete_version(repository, "cnn", 2, actor="ada", reason="old")
+    archive(repository, "mlp", actor="ada", reason="old")
+
+    async def dropped() -> bool:
+        return not {"cnn@2", "mlp@1"} & loaded()
+
+    await until(dropped)
+    assert "cnn@1" in loaded()
+    assert set(await readiness(running)) == {"cnn"}
+
+
+async def test_damaged_alias_file_drops_nothing(running: RunningApp) -> None:
+    (running.state["repository"].home_models / "aliases.json").write_text("{")
+    await until_reason(running, "mlp", "is not an alias file")
+    assert (await predicted(running, "?model=mlp"))["version"] == 1

@@ -1,4 +1,4 @@
-// Dialogs that promote a version, after showing the gate's report, or roll back to an earlier champion.
+// Dialogs that promote a version after showing the gate's report, roll back, archive a model, or delete versions.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { gateReport } from "../parts/gate-report.js";
@@ -38,6 +38,32 @@ export function rollBack(model, champion) {
   const dialog = new MoveDialog(`Roll ${model} back`, "Roll back",
     [h("p", `The champion before ${model}@${champion} is served again immediately, without the gate. Nothing is deleted.`)],
     (reason) => withKey(() => askJSON(`/models/${encodeURIComponent(model)}/rollback`, { method: "POST", json: { reason } })));
+  dialog.needReason(true);
+  return dialog.open();
+}
+
+/** Stop serving a model. Resolves to the move, or false if the dialog was closed. */
+export function archive(model, champion) {
+  const dialog = new MoveDialog(`Archive ${model}`, "Archive",
+    [h("p", `${model}@${champion} is no longer served, and ${model} has no champion until a version is promoted. Nothing is deleted.`)],
+    (reason) => withKey(() => askJSON(`/models/${encodeURIComponent(model)}/archive`, { method: "POST", json: { reason } })));
+  dialog.needReason(true);
+  return dialog.open();
+}
+
+/** Delete a version permanently. Resolves to the response, or false if the dialog was closed. */
+export function deleteVersion(model, version) {
+  return deleteDialog(`${model}@${version}`, "Its files are deleted permanently.", `/models/${encodeURIComponent(model)}/versions/${version}`);
+}
+
+/** Delete an archived model with all of its versions. Resolves to the response, or false if the dialog was closed. */
+export function deleteModel(model, versions) {
+  return deleteDialog(model, `The files of ${versions.map(({ version }) => `${model}@${version}`).join(", ")} are deleted permanently.`, `/models/${encodeURIComponent(model)}`);
+}
+
+function deleteDialog(name, consequence, path) {
+  const dialog = new MoveDialog(`Delete ${name}`, "Delete", [h("p", `${consequence} The audit trail keeps an entry.`)],
+    (reason) => withKey(() => askJSON(path, { method: "DELETE", query: { reason } })));
   dialog.needReason(true);
   return dialog.open();
 }
