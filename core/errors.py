@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.did_you_mean import did_you_mean
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
@@ -33,7 +35,8 @@ class UnknownDatasetError(DataError):
         listed = f"available data sets are {', '.join(available)}" if available else "no data set exists yet"
         note = " (links to other folders are not followed)" if linked else ""
         super().__init__(
-            f"unknown data set {name!r}{note}: {listed}; send images to POST /datasets/{name}, or create the folder "
+            f"unknown data set {name!r}{did_you_mean(name, available)}{note}: "
+            f"{listed}; send images to POST /datasets/{name}, or create the folder "
             f"datasets/{name} in DUET_HOME with one subfolder of images per class",
             available=list(available),
         )
@@ -148,7 +151,9 @@ class UnknownFamilyError(RepositoryError):
 
     def __init__(self, family: str, available: Sequence[str]) -> None:
         listed = f"available models are {', '.join(available)}" if available else "publish one with `duet train`"
-        super().__init__(f"unknown model {family!r}: {listed}", available=list(available))
+        super().__init__(
+            f"unknown model {family!r}{did_you_mean(family, available)}: {listed}", available=list(available)
+        )
 
 
 class UnknownVersionError(RepositoryError):
@@ -158,7 +163,9 @@ class UnknownVersionError(RepositoryError):
         self, family: str, version: int | str | None, available: Sequence[int], *, champion: bool = False
     ) -> None:
         """`version` may be text that is no number; None: the family has no champion. `champion`: it is the champion."""
-        problem = f"unknown version {version} of {family}"
+        # Numbers are not compared: 3 is not a mistyped 13.
+        names = [] if str(version).isdecimal() else ["champion", *map(str, available)]
+        problem = f"unknown version {version} of {family}{did_you_mean(str(version), names)}"
         if version is None:
             problem = f"{family} has no champion"
         elif champion:
@@ -188,6 +195,18 @@ class CorruptEvaluationError(RepositoryError):
 
 class ChampionMovedError(RepositoryError):
     """The champion changed after the decision was made."""
+
+
+class ChampionDeletionError(RepositoryError):
+    """The champion of a family cannot be deleted."""
+
+
+class ShippedVersionError(RepositoryError):
+    """A version ships with the project, so that it cannot be deleted and its family cannot be archived."""
+
+
+class NoChampionError(RepositoryError):
+    """The family has no champion already."""
 
 
 class NothingToRollBackError(RepositoryError):

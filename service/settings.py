@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cores import available_cores
+from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError, explain
 from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
     """Port to listen on; 0 selects a free port, which is printed at start."""
 
     home: Path = Field(default_factory=duet_home)
-    """Folder of all writable state, including the versions published on this machine."""
+    """Folder of all writable state, including the versions published on this machine; `duet home` prints it."""
 
     shipped_models: Path = Field(default_factory=shipped_models)
     """Read-only folder of the versions that ship with the project."""
@@ -174,8 +176,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log level to write; access lines are info, those of probes and scrapes debug."""
 
-    log_format: Literal["json", "text"] = "json"
-    """Format of log lines: JSON objects, or text for a terminal."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """Format of log lines: JSON objects or text; auto is text with colors on a terminal and JSON otherwise."""
 
     @property
     def max_files(self) -> int:
@@ -239,3 +241,11 @@ def read_settings(**overrides: Any) -> Settings:
             f"{'_'.join(['DUET', *map(str, problem['loc'])]).upper()}: {problem['msg']}" for problem in error.errors()
         ]
         raise ConfigurationError("; ".join(problems)) from None
+
+
+def mistyped_variables() -> list[str]:
+    """Messages about environment variables that are probably mistyped settings, such as DUET_PROT."""
+    variables = [f"DUET_{name.upper()}" for name in Settings.model_fields]
+    unknown = [name for name in sorted(os.environ) if name.startswith("DUET_") and name not in variables]
+    suggestions = [(name, did_you_mean(name, variables, least_similarity=0.85)) for name in unknown]
+    return [f"{name} is not a setting and is ignored{suggestion}" for name, suggestion in suggestions if suggestion]

@@ -270,7 +270,9 @@ async def _measure(plan: Plan, port: int, client: Client, expected: Answers) -> 
 def _switch(client: Client, family: str, *, promoting: bool) -> Switch:
     why, asked = "benchmark", time.perf_counter()
     moved = client.promote(family, 2, reason=why, force=True) if promoting else client.rollback(family, reason=why)
-    return Switch(moved.promotion.action, moved.promotion.to_version, asked, time.perf_counter(), moved.served)
+    version = moved.promotion.to_version
+    assert version is not None  # only archived families have none
+    return Switch(moved.promotion.action, version, asked, time.perf_counter(), moved.served)
 
 
 def _requests_table(results: Sequence[Results]) -> TextTable:

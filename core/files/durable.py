@@ -57,6 +57,25 @@ def atomic_replace(path: Path, content: bytes | memoryview | Callable[[BinaryIO]
     sync(path.parent)
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line and flush it to disk; a torn last line of a killed process is ended first.
+
+    The caller holds a lock that keeps other writers of `path` away.
+
+    Raises:
+        OSError: the disk is full or the file cannot be written.
+    """
+    with path.open("a+b") as stream:
+        if stream.tell() > 0:
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                line = b"\n" + line
+        stream.write(line + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    sync(path.parent)
+
+
 def remove_temporaries(path: Path) -> None:
     """Remove the temporary files of processes that were killed in `atomic_replace(path, ...)`.
 

@@ -5,16 +5,58 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import ConfigurationError, LowDiskError
+from core.release import DISTRIBUTION
 
+HOME_NAME = ".duet"
+"""Home in a checkout of the project."""
 HOME_MODE = 0o700
 
 
+class HomeLocation(NamedTuple):
+    """Path of the home, and the rule that gave it."""
+
+    path: Path
+    rule: str
+
+
+def locate_home() -> HomeLocation:
+    """Find the home, which may not exist; the first rule that applies counts.
+
+    1. DUET_HOME.
+    2. `.duet` in the checkout of the project that this package was imported from, as after an editable install.
+    3. `.duet` in the checkout that contains the working directory.
+    4. The user's data folder: `~/.local/share/duet` on Linux, `~/Library/Application Support/duet` on macOS.
+    """
+    configured = os.environ.get("DUET_HOME")
+    if configured:
+        return HomeLocation(_folder(configured), "set by DUET_HOME")
+    source = Path(__file__).resolve().parents[2]
+    working = Path.cwd()
+    for folder in (source, working, *working.parents):
+        if _is_checkout(folder):
+            return HomeLocation(folder / HOME_NAME, f"in the checkout {folder}")
+    from platformdirs import user_data_path
+
+    return HomeLocation(user_data_path("duet", appauthor=False), "in the user's data folder")
+
+
 def duet_home() -> Path:
-    """Absolute path of DUET_HOME, by default `.duet` in the working directory; it may not exist."""
-    return _folder(os.environ.get("DUET_HOME") or ".duet")
+    """Absolute path of the home, as found by `locate_home`; it may not exist."""
+    return locate_home().path
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Return whether the project file in `folder` is that of Duet."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(project.get("project", {}).get("name") == DISTRIBUTION)
 
 
 def ensure_home(home: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError
 from core.recipes.base import (
     Augmentation,
@@ -47,7 +48,7 @@ def recipe_config(name: str) -> RecipeConfig:
         return RECIPES[name]()
     except KeyError:
         raise ConfigurationError(
-            f"unknown recipe {name!r}: available recipes are {', '.join(sorted(RECIPES))}"
+            f"unknown recipe {name!r}{did_you_mean(name, RECIPES)}: available recipes are {', '.join(sorted(RECIPES))}"
         ) from None
 
 

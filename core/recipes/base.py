@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError, SettingsError
 from core.repository.manifest import Geometry
 from core.strict_model import StrictModel
@@ -243,10 +244,10 @@ class RecipeConfig(Settings):
             for parent in parents:
                 child = node.get(parent)
                 if not isinstance(child, dict):
-                    raise _no_setting(key, self.recipe, node)
+                    raise _no_setting(key, self.recipe, node, tree)
                 node = child
             if leaf not in node:
-                raise _no_setting(key, self.recipe, node)
+                raise _no_setting(key, self.recipe, node, tree)
             node[leaf] = value
         try:
             return type(self).model_validate(tree)
@@ -287,8 +288,10 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _no_setting(key: str, recipe: str, node: dict[str, Any]) -> SettingsError:
-    message = f"unknown setting {key!r} of recipe {recipe!r}: available settings are {', '.join(sorted(node))}"
+def _no_setting(key: str, recipe: str, node: dict[str, Any], tree: dict[str, Any]) -> SettingsError:
+    listed = ", ".join(sorted(node))
+    suggestion = did_you_mean(key, _flatten(tree))
+    message = f"unknown setting {key!r} of recipe {recipe!r}{suggestion}: available settings are {listed}"
     return SettingsError(message, [(key, message)])
 
 

@@ -7,7 +7,6 @@ writer uses the number again. If several lines have one number, the last one cou
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field, PositiveInt, ValidationError
 
 from core.errors import RepositoryError, explain
-from core.files.durable import atomic_replace, remove_temporaries, sync
+from core.files.durable import append_line, atomic_replace, remove_temporaries
 from core.files.regular import read_regular
 from core.repository.manifest import FamilyName
 from core.strict_model import StrictModel
@@ -32,18 +31,19 @@ class AliasFile(StrictModel):
 
 
 class Promotion(StrictModel):
-    """One trail entry: the champion of a family changed.
+    """One trail entry: the champion of a family changed, or a version was deleted.
 
     `entry` counts from 1 over all families. An entry 0 is never written: it is returned to the caller if the version
-    was already the champion.
+    was already the champion. `archive` leaves the family without champion. `delete` removed `from_version`, which was
+    not the champion. Both have no `to_version`.
     """
 
     entry: int = Field(ge=0)
     at: AwareDatetime
     family: FamilyName
-    action: Literal["promote", "rollback"]
+    action: Literal["promote", "rollback", "archive", "delete"]
     from_version: PositiveInt | None
-    to_version: PositiveInt
+    to_version: PositiveInt | None
     actor: str
     reason: str
     evidence: dict[str, Any] | None = None
@@ -93,22 +93,28 @@ def promoted_versions(models: Path, family: str) -> set[int]:
 
 
 def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
-    """Append `promotion` to the trail, then make its version champion; the caller holds the alias lock.
+    """Append `promotion` to the trail, then change the champion; the caller holds the alias lock.
 
     Raises:
         RepositoryError: the files cannot be written.
     """
-    after = AliasFile(
-        champions={**aliases.champions, promotion.family: promotion.to_version}, last_entry=promotion.entry
-    )
+    champions = dict(aliases.champions)
+    if promotion.to_version is not None:
+        champions[promotion.family] = promotion.to_version
+    elif promotion.action == "archive":
+        champions.pop(promotion.family, None)
+    after = AliasFile(champions=champions, last_entry=promotion.entry)
     try:
         remove_temporaries(models / ALIASES_NAME)
-        _append(models / TRAIL_NAME, promotion.model_dump_json().encode())
+        append_line(models / TRAIL_NAME, promotion.model_dump_json().encode())
         atomic_replace(models / ALIASES_NAME, after.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
-        raise RepositoryError(
-            f"{promotion.family}@{promotion.to_version} could not be made champion: {error.strerror} ({models})"
-        ) from error
+        what = (
+            f"the {promotion.action} of {promotion.family} could not be recorded"
+            if promotion.to_version is None
+            else f"{promotion.family}@{promotion.to_version} could not be made champion"
+        )
+        raise RepositoryError(f"{what}: {error.strerror} ({models})") from error
 
 
 def _readable_lines(path: Path) -> list[Promotion]:
@@ -124,15 +130,3 @@ def _readable_lines(path: Path) -> list[Promotion]:
         with suppress(ValidationError):
             promotions.append(Promotion.model_validate_json(line))
     return promotions
-
-
-def _append(path: Path, line: bytes) -> None:
-    with path.open("a+b") as stream:
-        if stream.tell() > 0:
-            stream.seek(-1, os.SEEK_END)
-            if stream.read(1) != b"\n":
-                line = b"\n" + line
-        stream.write(line + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    sync(path.parent)

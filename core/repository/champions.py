@@ -1,4 +1,4 @@
-"""Champion changes: promotion, rollback, and the audit trail of both."""
+"""Champion changes: promotion, rollback, archiving of a family, and the audit trail of all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from core.errors import ChampionMovedError, NothingToRollBackError, RepositoryError
+from core.errors import (
+    ChampionMovedError,
+    NoChampionError,
+    NothingToRollBackError,
+    RepositoryError,
+    ShippedVersionError,
+)
 from core.files.durable import file_lock
 from core.files.home import ensure_home
 from core.repository.alias_files import Promotion, read_aliases, read_trail, record
@@ -39,9 +45,10 @@ def promote(
         CorruptVersionError: its files do not match its manifest.
         RepositoryError: actor or reason is empty, or an alias file is damaged or cannot be written.
     """
-    _require(actor=actor, reason=reason)
+    require_texts(actor=actor, reason=reason)
     repository.verify(family, version)
-    with _alias_lock(repository):
+    with alias_lock(repository):
+        repository.folder(family, version)  # it may have been deleted since
         champion = repository.champion(family)
         if over not in ("any", champion):
             raise ChampionMovedError(
@@ -68,16 +75,17 @@ def rollback(repository: ModelRepository, family: str, *, actor: str, reason: st
     """Return to the previous champion; each further rollback goes back one more step.
 
     After promotions of 1, 2 and 3, two rollbacks lead to 2 and then 1. A promotion in between starts a new history
-    from there. A missing or damaged version is skipped, and the recorded reason and evidence name it.
+    from there. The rollback of an archived family leads to its last champion. A missing or damaged version is skipped,
+    and the recorded reason and evidence name it.
 
     Raises:
         UnknownFamilyError: the family has no version.
         NothingToRollBackError: no earlier intact champion is left.
         RepositoryError: actor or reason is empty, or an alias file is damaged or cannot be written.
     """
-    _require(actor=actor, reason=reason)
+    require_texts(actor=actor, reason=reason)
     repository.versions(family)
-    with _alias_lock(repository):
+    with alias_lock(repository):
         champion = repository.champion(family)
         aliases = read_aliases(repository.home_models)
         earlier = _earlier_champions(read_trail(repository.home_models, aliases), family, champion)
@@ -98,6 +106,38 @@ def rollback(repository: ModelRepository, family: str, *, actor: str, reason: st
         )
         record(repository.home_models, aliases, promotion)
     return promotion
+
+
+def archive(repository: ModelRepository, family: str, *, actor: str, reason: str) -> Promotion:
+    """Leave a family without champion, so that it is not served; its versions stay and can be promoted again.
+
+    Raises:
+        UnknownFamilyError: the family has no version.
+        ShippedVersionError: the family ships with the project.
+        NoChampionError: the family has no champion.
+        RepositoryError: actor or reason is empty, or an alias file is damaged or cannot be written.
+    """
+    require_texts(actor=actor, reason=reason)
+    repository.versions(family)
+    with alias_lock(repository):
+        champion = repository.champion(family)
+        if champion is None:
+            raise NoChampionError(f"{family} has no champion, so that it is not served: there is nothing to archive")
+        if family in read_aliases(repository.shipped).champions:
+            raise ShippedVersionError(f"{family} ships with the project and is always served: promote another version")
+        aliases = read_aliases(repository.home_models)
+        entry = Promotion(
+            entry=aliases.last_entry + 1,
+            at=datetime.now(UTC),
+            family=family,
+            action="archive",
+            from_version=champion,
+            to_version=None,
+            actor=actor,
+            reason=reason,
+        )
+        record(repository.home_models, aliases, entry)
+    return entry
 
 
 def history(repository: ModelRepository, family: str | None = None) -> list[Promotion]:
@@ -124,14 +164,14 @@ def _earlier_champions(trail: list[Promotion], family: str, champion: int | None
     """
     stack: list[int] = []
     for entry in trail:
-        if entry.family != family:
+        if entry.family != family or entry.action == "delete":
             continue
         if entry.from_version is not None and stack[-1:] != [entry.from_version]:
             stack.append(entry.from_version)
         if entry.action == "rollback":
             while stack and stack[-1] != entry.to_version:
                 stack.pop()
-        else:
+        elif entry.to_version is not None:
             stack.append(entry.to_version)
     if stack[-1:] == [champion]:
         stack.pop()
@@ -152,7 +192,8 @@ def _first_intact(repository: ModelRepository, family: str, versions: list[int])
 
 
 @contextmanager
-def _alias_lock(repository: ModelRepository) -> Iterator[None]:
+def alias_lock(repository: ModelRepository) -> Iterator[None]:
+    """Hold the lock of the aliases and the trail, which is also that of deletions; creates the folder of the models."""
     ensure_home(repository.home_models.parent)
     try:
         repository.home_models.mkdir(exist_ok=True)
@@ -162,7 +203,8 @@ def _alias_lock(repository: ModelRepository) -> Iterator[None]:
         yield
 
 
-def _require(**texts: str) -> None:
+def require_texts(**texts: str) -> None:
+    """Check that actor and reason of a trail entry are not empty; raises RepositoryError."""
     for name, text in texts.items():
         if not text.strip():
-            raise RepositoryError(f"the {name} of a promotion or rollback is empty: give one for the audit trail")
+            raise RepositoryError(f"the {name} of the change is empty: give one for the audit trail")

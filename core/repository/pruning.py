@@ -1,18 +1,16 @@
-"""Pruning: deletes versions that were never promoted. Nothing else in the project deletes versions."""
+"""Pruning: deletes old versions that were never promoted, without entries in the audit trail."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from datetime import datetime
 
 from core.errors import CorruptVersionError
-from core.files.durable import file_lock, sync
+from core.files.durable import file_lock
 from core.repository.alias_files import promoted_versions
 from core.repository.champions import LOCK_NAME
+from core.repository.deletion import remove_leftovers, remove_version
 from core.repository.repository import ModelRepository
-
-_REMOVED = ".removed-"
 
 
 def prune_unpromoted(
@@ -37,16 +35,12 @@ def prune_unpromoted(
     if not folder.is_dir():
         return []
     with file_lock(repository.home_models / LOCK_NAME):
-        for left in folder.glob(f"{_REMOVED}*"):
-            shutil.rmtree(left)
+        remove_leftovers(folder)
         spared = promoted_versions(repository.home_models, family) | {repository.champion(family)} | set(in_use)
         unpromoted = [number for number in repository.numbers(family) if number not in spared]
         removed = [number for number in unpromoted[:-keep] if _may_go(repository, family, number, before)]
         for number in removed:
-            gone = folder / f"{_REMOVED}{number}"
-            (folder / str(number)).rename(gone)
-            sync(folder)
-            shutil.rmtree(gone)
+            remove_version(folder, number)
     return removed
 
 

@@ -109,8 +109,23 @@ class RollbackRequest(StrictModel):
     )
 
 
+class ArchiveRequest(StrictModel):
+    """Body of POST /models/{model}/archive; optional."""
+
+    reason: str | None = Field(
+        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
+    )
+
+
+class Deletion(ResponseModel):
+    """Response of DELETE /models/{model} and DELETE /models/{model}/versions/{version}."""
+
+    deleted: tuple[str, ...] = Field(description="deleted versions, such as cnn@3")
+    entries: tuple[Promotion, ...] = Field(description="entry of the audit trail for each of them")
+
+
 class Move(ResponseModel):
-    """Response of POST .../rollback."""
+    """Response of POST .../rollback and .../archive."""
 
     promotion: Promotion = Field(description="entry of the audit trail; entry 0 if nothing changed")
     served: bool = Field(description="true if this process already serves the champion")

@@ -9,7 +9,10 @@ from pydantic.fields import FieldInfo
 
 from service.settings import Settings
 
-_COMPUTED = {"home": "`.duet`", "shipped_models": "`models` of the project"}
+_COMPUTED = {
+    "home": "`.duet` in the checkout; without one, the user's data folder",
+    "shipped_models": "`models` of the project",
+}
 _HEAD = """# Settings
 
 Each setting is an environment variable; an empty variable counts as unset. `duet serve` and `duet worker` log all

@@ -50,9 +50,12 @@ class DatasetMethods(Methods):
         parts = [file_part(image, index) for index, image in enumerate(images)]
         return self._connection.post(_path(name), DatasetUpload, files=parts, params=drop_none({"label": label}))
 
-    def delete_dataset(self, name: str) -> DatasetDetail:
-        """Delete a data set permanently and return its last description."""
-        return parsed(self._connection.request("DELETE", _path(name), repeatable=False), DatasetDetail)
+    def delete_dataset(self, name: str, *, reason: str | None = None) -> DatasetDetail:
+        """Delete a data set permanently and return its last description; `reason` is for the audit trail."""
+        return parsed(
+            self._connection.request("DELETE", _path(name), repeatable=False, params=drop_none({"reason": reason})),
+            DatasetDetail,
+        )
 
 
 def _path(name: str) -> str:

@@ -6,8 +6,17 @@ from urllib.parse import quote
 
 from core.comparison.schemas import MetricsComparison
 from core.gate.report import GateReport
-from core.schemas.models import EvaluationPage, GatedMove, ModelDetail, ModelList, Move, PromotionPage, VersionDetail
-from duet.client.connection import Methods, drop_none
+from core.schemas.models import (
+    Deletion,
+    EvaluationPage,
+    GatedMove,
+    ModelDetail,
+    ModelList,
+    Move,
+    PromotionPage,
+    VersionDetail,
+)
+from duet.client.connection import Methods, drop_none, parsed
 
 
 class ModelMethods(Methods):
@@ -67,6 +76,29 @@ class ModelMethods(Methods):
         """Restore the previous champion, one step further back per call; the request is not retried."""
         path = f"{_path(name)}/rollback"
         return self._connection.post(path, Move, repeatable=False, json=drop_none({"reason": reason}))
+
+    def archive(self, name: str, *, reason: str | None = None) -> Move:
+        """Stop serving a model: it has no champion until a version is promoted; its versions stay."""
+        return self._connection.post(
+            f"{_path(name)}/archive", Move, repeatable=False, json=drop_none({"reason": reason})
+        )
+
+    def delete_version(self, name: str, version: int, *, reason: str | None = None) -> Deletion:
+        """Delete a version permanently.
+
+        Raises:
+            ConflictError: it is the champion, ships with the project, or is read by an unfinished job.
+        """
+        return self._delete(_path(name, version), reason)
+
+    def delete_model(self, name: str, *, reason: str | None = None) -> Deletion:
+        """Delete all versions of a model that has no champion (see `archive`); raises as `delete_version`."""
+        return self._delete(_path(name), reason)
+
+    def _delete(self, path: str, reason: str | None) -> Deletion:
+        return parsed(
+            self._connection.request("DELETE", path, repeatable=False, params=drop_none({"reason": reason})), Deletion
+        )
 
     def promotions(self, name: str, *, limit: int | None = None, cursor: int | None = None) -> PromotionPage:
         """List the audit trail of promotions and rollbacks, newest first; arguments as for `evaluations`."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import ConfigurationError
-from duet.commands.common import DataDir, DataOfVersion, Download, Threads, note
+from duet.commands.common import DataDir, DataOfVersion, Download, Reference, Threads, interruptible, note, run_again
+from duet.commands.completion import complete_version
 from duet.commands.extras import require_training
 from duet.commands.robustness import evaluate_robustness
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="Version: cnn@3, or cnn for its champion.")],
+    reference: Reference,
     data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,
@@ -29,7 +30,12 @@ def evaluate(
         typer.Option("--robustness", help="Also measure accuracy under corruptions, shifts, rotations and attacks."),
     ] = False,
     against: Annotated[
-        str | None, typer.Option(metavar="REF", help="With --robustness: second version to compare with.")
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="With --robustness: second version to compare with.",
+            autocompletion=complete_version,
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="With --robustness: 100 images instead of 2,000.")] = False,
     all_images: Annotated[
@@ -63,15 +69,16 @@ def evaluate(
     if robustness:
         versions = [manifest] if against is None else [manifest, repository.verify(*repository.resolve(against))]
         reports = ensure_home(duet_home()) / REPORTS_NAME
-        evaluate_robustness(
-            repository,
-            versions,
-            images,
-            reports,
-            threads=threads or available_cores(),
-            quick=quick,
-            all_images=all_images,
-        )
+        with interruptible(run_again):
+            evaluate_robustness(
+                repository,
+                versions,
+                images,
+                reports,
+                threads=threads or available_cores(),
+                quick=quick,
+                all_images=all_images,
+            )
     published = published_evaluation(folder, measured)
     if published is None:
         typer.echo(f"{manifest.reference} was published with an evaluation on other images: nothing to compare")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.common import Data, DataDir, Download, note, progress_bar
+from duet.commands.common import Data, DataDir, Download, interruptible, note, progress_bar, this_command
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def explore(
 
     images = load_images(data, data_dir, download=download, note=note)
     folder = out or ensure_home(duet_home()) / "explore" / data
-    with progress_bar() as progress:
+    with interruptible(lambda: f"nothing is kept; start over with: {this_command()}"), progress_bar() as progress:
         findings = explore_dataset(images.dataset, images.split, folder, progress)
     for line in _summary(findings):
         typer.echo(line)

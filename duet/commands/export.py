@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from duet.commands.common import DataDir, DataOfVersion, Download
+from duet.commands.common import DataDir, DataOfVersion, Download, Reference
 from duet.commands.extras import require_training
 
 
 def export(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="Version: cnn@3, or cnn for its champion.")],
+    reference: Reference,
     data: DataOfVersion = None,
     data_dir: DataDir = None,
     download: Download = False,

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.common import DataDir, DataOfVersion, Download, Threads, note, progress_bar
+from duet.commands.common import (
+    DataDir,
+    DataOfVersion,
+    Download,
+    FirstReference,
+    SecondReference,
+    Threads,
+    interruptible,
+    note,
+    progress_bar,
+    run_again,
+)
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
@@ -27,8 +38,8 @@ class Part(StrEnum):
 
 
 def interpret(
-    first: Annotated[str, typer.Argument(metavar="REF", help="First version: mlp@4, or mlp for its champion.")] = "mlp",
-    second: Annotated[str, typer.Argument(metavar="REF", help="Second version.")] = "cnn",
+    first: FirstReference = "mlp",
+    second: SecondReference = "cnn",
     only: Annotated[list[Part] | None, typer.Option(help="Run only this part; may be repeated.")] = None,
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Explain this class instead of the predicted one.")
@@ -57,7 +68,7 @@ def interpret(
         threads=threads,
         quick=quick,
     )
-    with progress_bar() as bar:
+    with interruptible(run_again), progress_bar() as bar:
         task = bar.add_task("", total=None)
 
         def progress(name: str, done: int, of: int) -> None:

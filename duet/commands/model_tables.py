@@ -62,10 +62,9 @@ def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: 
 
 def print_promotions(promotions: Iterable[Promotion]) -> None:
     """Print one line per entry of the audit trail."""
-    table = _table(">entry", "time", "family", "action", "champion", "by", "reason")
+    table = _table(">entry", "time", "family", "action", "version", "by", "reason")
     for entry in promotions:
-        before = "none" if entry.from_version is None else str(entry.from_version)
-        moved = f"{before} -> {entry.to_version}"
+        moved = f"deleted {entry.from_version}" if entry.action == "delete" else _moved(entry)
         _add(table, str(entry.entry), _time(entry.at), entry.family, entry.action, moved, entry.actor, entry.reason)
     Console().print(table)
 
@@ -106,6 +105,12 @@ def print_comparison(comparison: MetricsComparison) -> None:
     console.print(_rows("cost", *(f">{name}" for name in names), rows=_cost(comparison.first, comparison.second)))
     for note in comparison.notes:
         console.print(Text(f"note: {note}"))
+
+
+def _moved(entry: Promotion) -> str:
+    return " -> ".join(
+        "none" if version is None else str(version) for version in (entry.from_version, entry.to_version)
+    )
 
 
 def _mark(passed: bool) -> str:

@@ -1,4 +1,4 @@
-"""`duet models`: list, verify and compare versions, and promote or roll back champions."""
+"""`duet models`: list, verify and compare versions, and promote or roll back champions; deletion is in `delete`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from duet.commands.common import Reference
+from duet.commands.completion import complete_family, complete_version
 from duet.commands.extras import require_gate
 
 if TYPE_CHECKING:
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
     from core.repository.alias_files import Promotion
     from core.repository.repository import ModelRepository
 
-app = typer.Typer(help="List, show, verify, compare, promote and roll back model versions.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, verify, compare, promote, roll back and delete model versions.", no_args_is_help=True
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Reference = Annotated[str, typer.Argument(metavar="REF", help="Version: cnn@3, or cnn for its champion.")]
+Family = Annotated[str, typer.Argument(metavar="FAMILY", autocompletion=complete_family)]
 Reason = Annotated[str, typer.Option("--reason", help="Reason for the audit trail.")]
 Actor = Annotated[str | None, typer.Option("--actor", help="Name for the audit trail; by default the login name.")]
 
@@ -25,7 +29,7 @@ Actor = Annotated[str | None, typer.Option("--actor", help="Name for the audit t
 @app.command("list")
 def list_versions(as_json: AsJson = False) -> None:
     """List all versions with champion mark, layer, test accuracy, parameters and size."""
-    repository = _open()
+    repository = open_repository()
     champions = repository.champions()
     rows = [
         _summary(repository, family, version, champion=champions.get(family) == version)
@@ -33,7 +37,7 @@ def list_versions(as_json: AsJson = False) -> None:
         for version in repository.versions(family)
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
         from duet.commands.model_tables import print_summaries
 
@@ -45,7 +49,7 @@ def list_versions(as_json: AsJson = False) -> None:
 @app.command()
 def show(reference: Reference, as_json: AsJson = False) -> None:
     """Print the manifest of a version: recipe, data, environment, scores and files."""
-    repository = _open()
+    repository = open_repository()
     family, version = repository.resolve(reference)
     manifest = repository.manifest(family, version)
     if as_json:
@@ -63,13 +67,16 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    references: Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="All versions by default.")] = None,
+    references: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[REF]...", help="All versions by default.", autocompletion=complete_version),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the SHA-256 of every file with the manifest; exit code 1 if any differs."""
     from core.errors import RepositoryError
 
-    repository = _open()
+    repository = open_repository()
     results: list[dict[str, Any]] = []
     for reference in references or _all_references(repository):
         try:
@@ -80,7 +87,7 @@ def verify(
         if not as_json:
             _echo_result(results[-1])
     if as_json:
-        _print_json(results)
+        print_json(results)
     if any(result["error"] for result in results):
         raise typer.Exit(1)
 
@@ -93,7 +100,7 @@ def compare(first: Reference, second: Reference, as_json: AsJson = False) -> Non
     from core.files.home import duet_home
     from core.records.lookup import report_layers
 
-    repository = _open()
+    repository = open_repository()
     one, other = (
         read_evaluated(repository, repository.manifest(*repository.resolve(reference))) for reference in (first, second)
     )
@@ -113,7 +120,7 @@ def gate(reference: Reference, as_json: AsJson = False) -> None:
     from core.gate.promotion import assess
     from service.settings import read_settings
 
-    repository = _open()
+    repository = open_repository()
     report = assess(repository, *repository.resolve(reference), read_settings().gate)
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
@@ -136,7 +143,7 @@ def promote(
     from core.gate.promotion import promote_on_evidence
     from service.settings import read_settings
 
-    repository = _open()
+    repository = open_repository()
     family, version = repository.resolve(reference)
     decision = promote_on_evidence(
         repository,
@@ -144,13 +151,13 @@ def promote(
         version,
         policy="if_better",
         thresholds=read_settings().gate,
-        actor=actor or _login(),
+        actor=actor or login(),
         reason=reason,
         force=force,
     )
     if as_json:
         moved = decision.promotion and decision.promotion.model_dump(mode="json")
-        _print_json({"promotion": moved, "gate": decision.report.model_dump(mode="json")})
+        print_json({"promotion": moved, "gate": decision.report.model_dump(mode="json")})
     else:
         _print_report(decision.report)
     if decision.promotion is None:
@@ -162,7 +169,7 @@ def promote(
 
 @app.command()
 def rollback(
-    family: Annotated[str, typer.Argument(metavar="FAMILY")],
+    family: Family,
     reason: Reason,
     actor: Actor = None,
     as_json: AsJson = False,
@@ -170,24 +177,27 @@ def rollback(
     """Restore the previous champion, one step further back per call."""
     from core.repository.champions import rollback as roll_back
 
-    promotion = roll_back(_open(), family, actor=actor or _login(), reason=reason)
+    promotion = roll_back(open_repository(), family, actor=actor or login(), reason=reason)
     if as_json:
-        _print_json(promotion.model_dump(mode="json"))
+        print_json(promotion.model_dump(mode="json"))
     else:
         _print_move(promotion)
 
 
 @app.command()
 def history(
-    family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="All families by default.")] = None,
+    family: Annotated[
+        str | None,
+        typer.Argument(metavar="[FAMILY]", help="All families by default.", autocompletion=complete_family),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the audit trail of promotions and rollbacks, oldest first."""
+    """Print the audit trail, oldest first: promotions, rollbacks, archived families and deleted versions."""
     from core.repository.champions import history as read_history
 
-    promotions = read_history(_open(), family)
+    promotions = read_history(open_repository(), family)
     if as_json:
-        _print_json([promotion.model_dump(mode="json") for promotion in promotions])
+        print_json([promotion.model_dump(mode="json") for promotion in promotions])
     elif promotions:
         from duet.commands.model_tables import print_promotions
 
@@ -196,7 +206,8 @@ def history(
         typer.echo("no promotions or rollbacks yet")
 
 
-def _open() -> ModelRepository:
+def open_repository() -> ModelRepository:
+    """Open the repository of the home and of the project."""
     from core.repository.repository import ModelRepository
 
     return ModelRepository.open()
@@ -262,11 +273,13 @@ def _print_move(promotion: Promotion) -> None:
         typer.echo(f"champion of {promotion.family}: {before} -> {promotion.to_version} ({promotion.reason})")
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
     typer.echo(json.dumps(value, indent=2))
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the login name, or the user id if it has none."""
     import getpass
     import os
 

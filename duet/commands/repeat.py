@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.common import DataDir, Download, Overrides, Threads
+from duet.commands.common import DataDir, Download, Overrides, Recipe, Threads, interruptible, run_again
+from duet.commands.completion import complete_family
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
 
 def repeat(
-    recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as cnn_fast.")],
+    recipe: Recipe,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting from 0.")] = 3,
     goal: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Target for the mean single-view test accuracy, such as 0.94."),
     ] = None,
-    family: Annotated[str | None, typer.Option(help="Family to publish under; by default the network's kind.")] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(help="Family to publish under; by default the network's kind.", autocompletion=complete_family),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the runs; by default the recipe.")] = None,
     data_dir: DataDir = None,
     download: Download = False,
@@ -51,7 +55,7 @@ def repeat(
     config = recipe_config(recipe).with_overrides(dict(parse_override(text) for text in overrides or []))
     home = ensure_home(duet_home())
     name = name or config.recipe
-    with ConsoleReporter() as reporter:
+    with interruptible(run_again), ConsoleReporter() as reporter:
 
         def train(seeded: RecipeConfig, folder: Path, resume: bool) -> Manifest:
             reporter.note(f"seed {seeded.seed}")

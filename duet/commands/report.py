@@ -8,14 +8,25 @@ from typing import Annotated
 import typer
 
 from core.errors import ConfigurationError
-from duet.commands.common import DataDir, DataOfVersion, Download, Threads, note, progress_bar
+from duet.commands.common import (
+    DataDir,
+    DataOfVersion,
+    Download,
+    FirstReference,
+    SecondReference,
+    Threads,
+    interruptible,
+    note,
+    progress_bar,
+    run_again,
+)
 from duet.commands.extras import require_training
 from duet.commands.interpret import open_work
 
 
 def report(
-    first: Annotated[str, typer.Argument(metavar="REF", help="First version: mlp@4, or mlp for its champion.")] = "mlp",
-    second: Annotated[str, typer.Argument(metavar="REF", help="Second version.")] = "cnn",
+    first: FirstReference = "mlp",
+    second: SecondReference = "cnn",
     out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/report.")] = None,
     docs: Annotated[
         bool,
@@ -61,7 +72,7 @@ def report(
         threads=threads,
         quick=quick,
     )
-    with progress_bar() as progress:
+    with interruptible(run_again), progress_bar() as progress:
         made = make_report(ReportContext(work, layers, home, progress, note=note))
     typer.echo(f"page: {write_page(made, out or home / 'report')}")
     if docs:

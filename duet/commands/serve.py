@@ -1,4 +1,4 @@
-"""`duet serve`, `duet worker` and `duet key`: HTTP service, job worker and generated API key."""
+"""`duet serve`, `duet worker`, `duet key` and `duet home`: HTTP service, job worker, generated API key, home folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from duet.commands.common import note
 from duet.commands.extras import require_serve
 
 
@@ -41,13 +42,27 @@ def worker(
 
 
 def key() -> None:
-    """Print the API key for routes that change state; it is generated if it does not exist yet."""
+    """Print the API key that `duet serve` generated for routes that change state; nothing is created."""
     require_serve("duet key")
     from core.errors import ConfigurationError
-    from service.security.key_file import generated_key
+    from service.security.key_file import KEY_FILE, generated_key
     from service.settings import read_settings
 
     settings = read_settings()
     if settings.api_keys is not None:
         raise ConfigurationError("no key is generated if DUET_API_KEYS is set: use one of its keys")
+    if not (settings.home / KEY_FILE).exists():
+        raise ConfigurationError(
+            f"no API key in {settings.home}: `duet serve` generates it at its first start. If the service runs with "
+            "another home, set DUET_HOME to it; in its environment, `duet home` prints it"
+        )
     typer.echo(generated_key(settings.home))
+
+
+def home() -> None:
+    """Print the folder of all writable state, and on stderr the rule that gives it; the folder may not exist yet."""
+    from core.files.home import locate_home
+
+    path, rule = locate_home()
+    typer.echo(path)
+    note(f"{rule}{'' if path.exists() else '; it does not exist yet'}")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.common import DataDir, Download, Threads
+from duet.commands.common import DataDir, Download, Threads, interruptible, run_again
+from duet.commands.completion import complete_recipe, complete_version
 from duet.commands.extras import require_training
 
 app = typer.Typer(help="Ablation studies with many short runs, evaluated on validation images.", no_args_is_help=True)
@@ -15,7 +16,12 @@ app = typer.Typer(help="Ablation studies with many short runs, evaluated on vali
 @app.command()
 def augmentation(
     recipes: Annotated[
-        list[str] | None, typer.Option("--recipe", help="Recipe, may be repeated; by default mlp_labels and cnn_fast.")
+        list[str] | None,
+        typer.Option(
+            "--recipe",
+            help="Recipe, may be repeated; by default mlp_labels and cnn_fast.",
+            autocompletion=complete_recipe,
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=2, help="Number of seeds, starting from 0.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 8,
@@ -25,6 +31,7 @@ def augmentation(
         typer.Option(
             metavar="REF",
             help="Add a step that distills from this version, such as teacher@1, not trained on validation images.",
+            autocompletion=complete_version,
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the study.")] = "augmentation",
@@ -64,7 +71,7 @@ def augmentation(
     )
     setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
     folder = study_folder(ensure_home(duet_home()), name)
-    with StudyProgress() as progress:
+    with interruptible(run_again), StudyProgress() as progress:
         study = run_study(configs, seeds, setup, folder, teacher=teacher, progress=progress)
     typer.echo(f"written to {write_report(folder, study)}")
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duet.commands.common import Data, DataDir, Download, Overrides, Threads
+from duet.commands.common import Data, DataDir, Download, Overrides, Recipe, Threads, interruptible, this_command
+from duet.commands.completion import complete_family, complete_version
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.gate.report import GateThresholds
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
@@ -26,10 +29,13 @@ class PromotePolicy(StrEnum):
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_baseline.")],
+    recipe: Recipe,
     family: Annotated[
         str | None,
-        typer.Option(help="Family to publish under, existing or new; by default the network's kind."),
+        typer.Option(
+            help="Family to publish under, existing or new; by default the network's kind.",
+            autocompletion=complete_family,
+        ),
     ] = None,
     data: Data = "cifar10",
     data_dir: DataDir = None,
@@ -40,7 +46,12 @@ def train(
         int | None, typer.Option(help="Size in pixels to which a folder's images are resized; by default 32.")
     ] = None,
     init_from: Annotated[
-        str | None, typer.Option(metavar="REF", help="Start from this version's weights, such as cnn@3.")
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Start from this version's weights, such as cnn@3.",
+            autocompletion=complete_version,
+        ),
     ] = None,
     overrides: Overrides = None,
     run: Annotated[str | None, typer.Option(help="Name of the run's folder; by default recipe and seed.")] = None,
@@ -85,7 +96,7 @@ def train(
         _describe(prepare_run(config, images, repository, family, run_folder, resume=resume))
         return
     ensure_home(duet_home())
-    with ConsoleReporter() as reporter:
+    with interruptible(lambda: _how_to_resume(run_folder)), ConsoleReporter() as reporter:
         manifest = run_request(
             config,
             data,
@@ -100,6 +111,19 @@ def train(
             download=download,
         )
     _promote(repository, manifest, promote, settings.gate)
+
+
+def _how_to_resume(run_folder: Path) -> str:
+    from core.jobs.run_folder import CHECKPOINT_NAME
+    from training.run.run_folder import published_as
+
+    published = published_as(run_folder)
+    if published is not None:
+        return f"the run was already published as {published}"
+    if not (run_folder / CHECKPOINT_NAME).exists():
+        again = this_command(without=("--resume", "--restart"))
+        return f"no epoch was finished, so that there is nothing to resume; start over with: {again}"
+    return f"the finished epochs are kept; resume with: {this_command('--resume', without=('--restart',))}"
 
 
 def _pinned(repository: ModelRepository, reference: str | None) -> str | None:

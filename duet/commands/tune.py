@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from duet.commands.common import DataDir, Download, Threads
+from duet.commands.common import DataDir, Download, Recipe, Threads, interruptible, run_again
 from duet.commands.extras import require_training
 
 
 def tune(
-    recipe: Annotated[str, typer.Argument(help="Name of the recipe, such as mlp_labels.")],
+    recipe: Recipe,
     trials: Annotated[
         int,
         typer.Option(
@@ -91,7 +91,7 @@ def tune(
         split_digest=setup.images.split.digest,
     )
     home = ensure_home(duet_home())
-    with open_journal(home, name, description) as journal, StudyProgress() as progress:
+    with interruptible(run_again), open_journal(home, name, description) as journal, StudyProgress() as progress:
         search(journal, setup, trials=trials, progress=progress)
         if confirm:
             confirm_best(journal, setup, seeds=confirm, progress=progress)

@@ -96,4 +96,4 @@ JobsCaller = Annotated[Caller, Depends(_needs("jobs"))]
 """Caller with scope `jobs`: may start, cancel and retry jobs, and upload data."""
 
 AdminCaller = Annotated[Caller, Depends(_needs("admin"))]
-"""Caller with scope `admin`: may also promote and roll back."""
+"""Caller with scope `admin`: may also promote, roll back, archive and delete."""

@@ -86,11 +86,6 @@ class Staging:
                     _merge(folder, place / folder.name)
         return read_folder(self._home, name)
 
-    def move_here(self, name: str) -> None:
-        """Move a data set into this folder for removal; raises FileNotFoundError if it does not exist."""
-        with changing(self._home):
-            dataset_folder(self._home, name).rename(self.folder / "removed")
-
     def close(self) -> None:
         """Remove the folder and its lock."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -101,21 +101,6 @@ class DatasetUploader:
         finally:
             self._running -= 1
 
-    def remove(self, name: str) -> None:
-        """Remove a data set; blocks.
-
-        Raises:
-            FileNotFoundError: it does not exist.
-            HomeNotWritableError: the folder of data sets is read-only.
-        """
-        staging = self._open_staging()
-        try:
-            staging.move_here(name)
-        except OSError as error:
-            raise _storage_problem(error) from error
-        finally:
-            staging.close()
-
     def close(self) -> None:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()

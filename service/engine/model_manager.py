@@ -116,6 +116,8 @@ class ModelManager:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
                 self._alias_problem = self._public(str(error))
+            if self._alias_problem is None:
+                await self._drop_removed()
             self._resting &= self._champion_numbers.keys()
             for family in sorted(self._champion_numbers, key=lambda name: name not in _LOADED_FIRST):
                 version, served = self._champion_numbers[family], self.champions.get(family)
@@ -214,6 +216,17 @@ class ModelManager:
         """Finish the version that is being loaded, unless that takes long, and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
 
+    async def _drop_removed(self) -> None:
+        """Drop the champions of archived families, and deleted versions; requests in flight finish on them."""
+        for family in self.champions.keys() - self._champion_numbers.keys():
+            dropped = self.champions.pop(family)
+            log.info("no longer serving %s: its family has no champion", dropped.manifest.reference)
+        for family in {family for family, _ in self._extras}:
+            existing = await asyncio.to_thread(self._repository.numbers, family)
+            for key in [key for key in self._extras if key[0] == family and key[1] not in existing]:
+                del self._extras[key]
+                log.info("unloaded %s@%d, which was deleted", *key)
+
     async def _switch(self, family: str, version: int) -> None:
         try:
             served = self._extras.pop((family, version), None) or await self._load((family, version))
@@ -310,7 +323,7 @@ class ModelManager:
             return self._alias_problem
         champion, served = self._champion_numbers.get(family), self.champions.get(family)
         if champion is None:
-            return f"{family} no longer has a champion"
+            return f"{family} has no champion"
         if served is not None and served.version == champion:
             return None
         if family in self._resting:

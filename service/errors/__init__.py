@@ -63,6 +63,7 @@ from service.errors.resources import TooMuchWorkError as TooMuchWorkError
 from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
 from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
 from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError
+from service.errors.resources import VersionInUseError as VersionInUseError
 from service.errors.resources import VersionRefusedError as VersionRefusedError
 from service.errors.resources import ViewsNotMeasuredError as ViewsNotMeasuredError
 from service.errors.table import EXAMPLES as EXAMPLES

@@ -16,6 +16,13 @@ class VersionRefusedError(ProblemError):
         super().__init__(f"this version is not served: {reason}", model=model, version=version)
 
 
+class VersionInUseError(ProblemError):
+    """A job that has not finished reads the version."""
+
+    def __init__(self, reference: str, job: str) -> None:
+        super().__init__(f"job {job} reads {reference}: wait for it, or cancel it first", job=job)
+
+
 class PrecisionNotPublishedError(ProblemError):
     """The version was published without this precision; the response lists its precisions."""
 

@@ -1,11 +1,12 @@
-"""Promotions and rollbacks: loads a version, runs the gate, moves the champion and serves it in this process."""
+"""Promotions, rollbacks and deletions: runs the gate, moves the champion, and loads or unloads it in this process."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -14,16 +15,19 @@ from core.errors import CorruptVersionError, UnknownVersionError
 from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport, GateThresholds
 from core.repository.alias_files import Promotion
-from core.repository.champions import history, rollback
+from core.repository.champions import archive, history, rollback
+from core.repository.deletion import delete_family, delete_version
 from core.repository.repository import ModelRepository
-from core.schemas.models import GatedMove, Move, PromotionPage
+from core.schemas.models import Deletion, GatedMove, Move, PromotionPage
 from service.engine.model_manager import ModelManager
 from service.errors import (
     DeadlineExceededError,
     GateRefusedError,
+    VersionInUseError,
     VersionRefusedError,
 )
 
+log = logging.getLogger("duet.models")
 Result = TypeVar("Result")
 _CACHED_REPORTS = 64
 
@@ -101,6 +105,49 @@ class Promotions:
         promotion = await asyncio.to_thread(rollback, self._repository, family, actor=actor, reason=reason)
         return await self._serve(promotion)
 
+    async def archive(self, family: str, *, actor: str, reason: str) -> Move:
+        """Leave a family without champion and stop serving it.
+
+        Raises:
+            UnknownModelError: no such family.
+            NoChampionError: it has no champion.
+            ShippedVersionError: it ships with the project.
+        """
+        await asyncio.to_thread(self._repository.versions, family)
+        return await self._serve(await asyncio.to_thread(archive, self._repository, family, actor=actor, reason=reason))
+
+    async def delete(
+        self, family: str, version: int | None, *, in_use: Mapping[str, str], actor: str, reason: str
+    ) -> Deletion:
+        """Delete a version, or all versions of a family that has no champion, and unload them.
+
+        Args:
+            family: model family.
+            version: None for the whole family.
+            in_use: versions that jobs read, with the id of the job.
+            actor: for the audit trail.
+            reason: for the audit trail.
+
+        Raises:
+            UnknownModelError, UnknownModelVersionError: no such version.
+            VersionInUseError: a job reads the version.
+            ChampionDeletionError: it is the champion.
+            ShippedVersionError: it ships with the project.
+        """
+        existing = await asyncio.to_thread(self._repository.versions, family)
+        if version is not None and version not in existing:
+            raise UnknownVersionError(family, version, existing)
+        for number in existing if version is None else [version]:
+            if f"{family}@{number}" in in_use:
+                raise VersionInUseError(f"{family}@{number}", in_use[f"{family}@{number}"])
+        entries = await asyncio.to_thread(
+            partial(_delete, self._repository, family, version, actor=actor, reason=reason)
+        )
+        await self._models.poll()
+        deleted = tuple(f"{entry.family}@{entry.from_version}" for entry in entries)
+        log.warning("deleted %s (%s)", ", ".join(deleted), reason, extra={"actor": actor})
+        return Deletion(deleted=deleted, entries=tuple(entries))
+
     def page(self, family: str, *, limit: int, cursor: int | None) -> PromotionPage:
         """A page of the audit trail of a family, newest first, with the entries before `cursor`; reads the disk.
 
@@ -145,3 +192,11 @@ class Promotions:
 
     async def _on_gate_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._gate, call)
+
+
+def _delete(
+    repository: ModelRepository, family: str, version: int | None, *, actor: str, reason: str
+) -> list[Promotion]:
+    if version is None:
+        return delete_family(repository, family, actor=actor, reason=reason)
+    return [delete_version(repository, family, version, actor=actor, reason=reason)]

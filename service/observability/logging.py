@@ -1,4 +1,4 @@
-"""Logging: one JSON object per line, or text for a terminal. Lines of a request carry its id.
+"""Logging: text with colors on a terminal, otherwise one JSON object per line. Lines of a request carry its id.
 
 Log lines contain text of clients, such as paths. In text format, control characters are escaped and tracebacks are
 indented, so that this text cannot look like another line.
@@ -7,6 +7,7 @@ indented, so that this text cannot look like another line.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -15,9 +16,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import NamedTuple, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 import orjson
+from pydantic import BaseModel
 
 
 class RequestContext(NamedTuple):
@@ -49,6 +51,11 @@ MAX_ATOMIC_BYTES = 4096
 """Largest atomic write to a pipe (PIPE_BUF, see pipe(7)); longer writes of several workers could interleave."""
 _LEVEL_NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
 
+LogFormat = Literal["auto", "json", "text"]
+"""Format of log lines; auto is text on a terminal and JSON otherwise."""
+_DIM, _RESET = "\x1b[2m", "\x1b[0m"
+_LEVEL_COLORS = {logging.DEBUG: _DIM, logging.INFO: "\x1b[32m", logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"}
+
 # Attributes of every LogRecord; all others were passed as `extra` and are written to the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -74,7 +81,11 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Formats a record as text with the same fields."""
+    """Formats a record as text with the same fields; with `colors`, the level is colored and the fields are dim."""
+
+    def __init__(self, *, colors: bool = False) -> None:
+        super().__init__()
+        self._colors = colors
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, followed by the indented traceback."""
@@ -84,7 +95,11 @@ class TextFormatter(logging.Formatter):
             fields["request_id"] = request.id
         listed = "".join(f" {name}={value}" for name, value in fields.items())
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        line = _escaped(f"{moment} {record.levelname.lower():7} {record.getMessage().rstrip()}{listed}")
+        level, text, listed = f"{record.levelname.lower():7}", _escaped(record.getMessage().rstrip()), _escaped(listed)
+        if self._colors:
+            moment, listed = f"{_DIM}{moment}{_RESET}", listed and f"{_DIM}{listed}{_RESET}"
+            level = f"{_LEVEL_COLORS.get(record.levelno, _LEVEL_COLORS[logging.ERROR])}{level}{_RESET}"
+        line = f"{moment} {level} {text}{listed}"
         if not record.exc_info:
             return line
         traceback = self.formatException(record.exc_info).splitlines()
@@ -100,7 +115,7 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO, *, is_json: bool) -> None:
         super().__init__(stream)
         self.is_json = is_json
-        self.setFormatter(JsonFormatter() if is_json else TextFormatter())
+        self.setFormatter(JsonFormatter() if is_json else TextFormatter(colors=has_colors(stream)))
         self._lines: list[str | _Access] = []
         self._timer: threading.Timer | None = None
 
@@ -208,14 +223,22 @@ def _head(created: float, level: int, logger: str, message: str, request: Reques
     return line
 
 
-def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) -> None:
+def has_colors(stream: TextIO) -> bool:
+    """Return whether text on `stream` may have colors: a terminal without NO_COLOR (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def configure_logging(level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
     """Send all log lines of this process to `stream`.
 
     Args:
         level: least severe level to write.
-        log_format: `json` or `text`.
+        log_format: `auto` is `text` on a terminal and `json` otherwise.
         stream: standard error by default, because standard output has only the address line.
     """
+    stream = stream or sys.stderr
+    if log_format == "auto":
+        log_format = "text" if stream.isatty() else "json"
     handler = BufferedHandler(stream, is_json=log_format == "json")
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These fields are not used and slow to collect: see "Optimization" in Python's logging documentation.
@@ -226,3 +249,13 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for name in ("asyncio", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def log_settings(log: logging.Logger, settings: BaseModel) -> None:
+    """Log the settings: all of them in JSON, those that differ from their defaults in text."""
+    handlers = logging.root.handlers
+    if any(isinstance(handler, BufferedHandler) and not handler.is_json for handler in handlers):
+        changed = settings.model_dump(mode="json", exclude_defaults=True)
+        log.info("settings: %s", ", ".join(f"{name}={value}" for name, value in changed.items()))
+    else:
+        log.info("settings", extra={"settings": settings.model_dump(mode="json")})

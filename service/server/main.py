@@ -1,19 +1,18 @@
-"""Entry point of `duet serve`: one process, or a supervisor of several workers; prints the start-up messages."""
+"""Entry point of `duet serve`: one process, or a supervisor of several workers."""
 
 from __future__ import annotations
 
 import logging
 import socket
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
-from core.files.home import no_versions
-from core.repository.repository import MODELS_NAME, ModelRepository
-from service.observability.logging import configure_logging
+from service.observability.logging import configure_logging, log_settings
 from service.security.authenticator import read_keyring
-from service.security.key_file import generated_key
+from service.server.announcement import announce_last
 from service.server.server import BACKLOG, bind_socket, serve_on
 from service.server.workers import supervise
-from service.settings import Settings
+from service.settings import Settings, mistyped_variables
 
 log = logging.getLogger("duet.service")
 
@@ -26,16 +25,20 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+    embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker
     with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
-        log.info("settings", extra={"settings": settings.model_dump(mode="json")})
+        log_settings(log, settings)
+        for message in mistyped_variables():
+            log.warning(message)
+        announce_started = partial(announce_last, settings=settings, embedded_worker=embedded_worker)
         if settings.workers > 1:
             # Set after binding: workers may share the port, but a second service may not.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            supervise(settings, bound, lambda address: announce(address, settings))
+            supervise(settings, bound, announce_started)
         else:
             bound.listen(BACKLOG)
-            serve_on(bound, settings, lambda address: announce(address, settings))
+            serve_on(bound, settings, announce_started)
 
 
 def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:
@@ -45,16 +48,3 @@ def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:
     from service.server.local_jobs import local_jobs
 
     return local_jobs(settings)
-
-
-def announce(address: str, settings: Settings) -> None:
-    """Print the address, a warning if the model repository is empty, and the API key if it was generated."""
-    several = f" ({settings.workers} workers)" if settings.workers > 1 else ""
-    lines = [f"Duet is listening on {address}{several}"]
-    repository = ModelRepository(home_models=settings.home / MODELS_NAME, shipped=settings.shipped_models)
-    if not repository.families():
-        lines.append(f"No model to serve yet: {no_versions(repository.shipped, repository.home_models)}")
-    if settings.api_keys is None:
-        key = generated_key(settings.home)
-        lines.append(f"API key for requests that change something: {key} (`duet key` shows it again)")
-    print("\n".join(lines), flush=True)

@@ -12,7 +12,7 @@ from core.records.lookup import report_path
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
 from core.repository.manifest import MANIFEST_NAME
-from tests.support.duet_command import Duet, duet_command
+from tests.support.duet_command import Duet, duet_command, interrupt
 from tests.support.published_pair import PublishedPair, copied_pair, published_pair
 from training.pipeline import requests
 
@@ -143,3 +143,29 @@ def test_robustness_of_all_images_fills_the_holdout_record(
     (folder / MANIFEST_NAME).write_text(pair.mlp.model_copy(update={"files": files}).to_json())
     assert duet("evaluate", "mlp@1", "--robustness", "--all-images", "--threads", "1") == 0
     assert read_report(path, CorruptedHoldout) == stored
+
+
+@pytest.mark.parametrize(
+    ("words", "patched", "advice"),
+    [
+        ("report mlp@1 cnn@1 --quick", "training.analysis.report.write.make_report", "finished parts are kept"),
+        ("interpret mlp@1 cnn@1 --quick", "training.analysis.interpret.commands.explanations", "finished parts"),
+        ("tune mlp_labels --trials 1 --epochs 1", "training.tuning.search.search", "run the same command again"),
+        ("explore --data cifar10", "training.analysis.explore.explore.explore", "nothing is kept; start over with"),
+    ],
+)
+def test_ctrl_c_says_how_to_resume(
+    duet: Duet,
+    words: str,
+    patched: str,
+    advice: str,
+    published: tuple[Path, PublishedPair],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("training.data.load.load_images", lambda *_, **__: published[1].images)
+    monkeypatch.setattr(patched, interrupt)
+    assert duet(*words.split()) == 130
+    message = capsys.readouterr().err
+    assert advice in message
+    assert message.rstrip().endswith(f": duet {words}")

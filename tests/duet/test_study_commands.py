@@ -76,7 +76,10 @@ def test_settings_study_compares_changes_and_resumes(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("tune", "mlp_bset"), "unknown recipe 'mlp_bset': available recipes are cnn_baseline, cnn_best"),
+        (
+            ("tune", "mlp_bset"),
+            "unknown recipe 'mlp_bset' (did you mean 'mlp_best'?): available recipes are cnn_baseline, cnn_best",
+        ),
         (("tune", "mlp_labels", "--confirm", "1"), "--confirm 2 or more"),
         (("tune", "mlp_labels", "--report"), "unknown study 'mlp_labels'"),
         (("tune", "mlp_labels", "--study", "../x", "--report"), "cannot name a study"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from core.repository.champions import history
 from core.repository.evaluation import read_evaluation
 from core.repository.repository import ModelRepository
-from tests.support.duet_command import Duet
+from tests.support.duet_command import Duet, interrupt
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.labelled_folders import write_labelled_folder
 from tests.support.training_runs import small_images
 from training.data.split_dataset import Images
 from training.pipeline import requests
+from training.run.reporter import ConsoleReporter
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +94,32 @@ def test_version_is_trained_evaluated_and_exported(
 
     assert duet("export", "mlp@2") == 0
     assert repository.manifest("mlp", 3).derived_from == "mlp@2"
+
+
+@pytest.mark.usefixtures("small_data")
+def test_interrupted_training_prints_the_command_that_resumes_it(
+    duet: Duet, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    let_int8_fail(monkeypatch)
+    words = ("train", "mlp_baseline", *SMALL, "--set", "epochs=3", "--restart")
+    with monkeypatch.context() as patched:
+        patched.setattr(ConsoleReporter, "epoch", interrupt)
+        assert duet(*words) == 130
+    [line] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted:")]
+    command = line.partition("resume with: ")[2]
+    assert shlex.split(command) == ["duet", *words[:-1], "--resume"]
+    assert duet(*shlex.split(command)[1:]) == 0
+    assert ModelRepository.open().versions("mlp") == [1]
+
+
+@pytest.mark.usefixtures("small_data")
+def test_training_interrupted_before_its_first_epoch_starts_over(
+    duet: Duet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ConsoleReporter, "fit_started", interrupt)
+    assert duet("train", "mlp_baseline", *SMALL) == 130
+    command = shlex.join(["duet", "train", "mlp_baseline", *SMALL])
+    assert f"nothing to resume; start over with: {command}" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small_data")

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from core.cores import available_cores
 from core.errors import ConfigurationError
+from core.files.home import duet_home
 from core.gate.report import GateThresholds
-from service.settings import Settings, read_settings
+from service.settings import Settings, mistyped_variables, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +19,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_defaults_serve_this_machine_alone(tmp_path: Path) -> None:
+def test_defaults_serve_this_machine_alone() -> None:
     settings = Settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert settings.home == tmp_path / ".duet"
+    assert settings.home == duet_home()
     assert (settings.workers, settings.precision) == (1, "fp32")
     assert settings.model_threads == available_cores()
 
@@ -82,3 +83,10 @@ def test_settings_are_frozen() -> None:
 @pytest.mark.parametrize(("queue_size", "files"), [(96, 64), (8, 8)])
 def test_settings_small_queue_limits_the_files_of_a_request(queue_size: int, files: int) -> None:
     assert Settings(queue_size=queue_size).max_files == files
+
+
+def test_mistyped_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_PROT", "9000")
+    monkeypatch.setenv("DUET_SOMETHING_ELSE", "1")
+    monkeypatch.setenv("DUET_PORT", "9001")
+    assert mistyped_variables() == ["DUET_PROT is not a setting and is ignored (did you mean 'DUET_PORT'?)"]

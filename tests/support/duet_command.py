@@ -24,3 +24,8 @@ def duet_command(monkeypatch: pytest.MonkeyPatch) -> Duet:
         return 0
 
     return run
+
+
+def interrupt(*_: object, **__: object) -> None:
+    """Raise what Ctrl-C raises; a signal would be ignored if the tests run in the background of a shell."""
+    raise KeyboardInterrupt

@@ -23,9 +23,9 @@ def go_to(repository: ModelRepository, *versions: int, family: str = "cnn") -> N
         promote(repository, family, version, actor="ada", reason=f"try {version}")
 
 
-def go_back(repository: ModelRepository) -> int:
+def go_back(repository: ModelRepository) -> int | None:
     return rollback(repository, "cnn", actor="bob", reason="worse").to_version
 
 
-def moves(repository: ModelRepository, family: str | None = None) -> list[tuple[int | None, int]]:
+def moves(repository: ModelRepository, family: str | None = None) -> list[tuple[int | None, int | None]]:
     return [(entry.from_version, entry.to_version) for entry in history(repository, family)]

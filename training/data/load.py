@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from core.did_you_mean import did_you_mean
 from core.errors import DataError
-from core.images.labelled_folders import FOLDER_PREFIX, folder_of
+from core.files.home import duet_home
+from core.images.labelled_folders import FOLDER_PREFIX, dataset_names, folder_of
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
 from training.data.cifar10 import load_cifar10
@@ -59,8 +61,10 @@ def load_images(
 def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = False) -> ImageDataset:
     """Load a built-in data set; see `load_images` for the arguments and errors."""
     if name not in DATASETS:
+        folders = [FOLDER_PREFIX + folder for folder in dataset_names(duet_home())]
+        suggestion = did_you_mean(name, [*DATASETS, *folders])
         raise DataError(
-            f"no data set {name!r}: use {', '.join(sorted(DATASETS))}, or {FOLDER_PREFIX}NAME for an image folder in "
-            "DUET_HOME/datasets"
+            f"no data set {name!r}{suggestion}: use {', '.join(sorted(DATASETS))}, or {FOLDER_PREFIX}NAME for an image "
+            "folder in DUET_HOME/datasets"
         )
     return DATASETS[name](data_dir, download=download)

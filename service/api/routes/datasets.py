@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 
 from core.errors import DataError, UnknownDatasetError
+from core.images.dataset_deletion import delete_dataset as delete_folder
 from core.images.labelled_folders import (
     MAX_LABEL_CHARACTERS,
     NAME_PATTERN,
@@ -26,6 +27,7 @@ from core.schemas.datasets import (
     detail,
     summary,
 )
+from core.schemas.models import DEFAULT_REASON, MAX_REASON
 from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
@@ -76,6 +78,10 @@ Label = Annotated[
         max_length=MAX_LABEL_CHARACTERS,
         description="class of all images in the request, if they are not in a zip",
     ),
+]
+Reason = Annotated[
+    str | None,
+    Query(min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"),
 ]
 
 
@@ -166,14 +172,19 @@ async def add_images(
         **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError, HomeNotWritableError),
     },
 )
-def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
-    """Delete a data set permanently; versions that were trained on it remain."""
+def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reason = None) -> DatasetDetail:
+    """Delete a data set permanently; versions that were trained on it remain.
+
+    An entry with the reason is kept; `duet datasets history` prints it.
+    """
     settings = state["settings"]
     found = _found(name, settings)
     try:
-        state["uploader"].remove(name)
-    except FileNotFoundError:
+        delete_folder(settings.home, name, actor=caller.actor, reason=reason or DEFAULT_REASON)
+    except UnknownDatasetError:
         raise UnknownDatasetError(name, dataset_names(settings.home)) from None
+    except DataError as error:
+        raise NotReadyError(str(error)) from error
     return detail(found)
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 
-from core.errors import ConfigurationError, JobNotFoundError
+from core.errors import JobNotFoundError
 from core.files.home import LOG_NAME, RUNS_NAME
-from core.jobs.parameters import EvaluateParameters, TrainParameters
-from core.jobs.records import JobState
 from core.jobs.run_folder import DESCRIPTION_NAME, HISTORY_NAME
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
@@ -22,13 +18,13 @@ from service.jobs.store.indexes import JobQueues
 from service.jobs.store.keys import JOB_ID_PATTERN, leader_key
 from service.jobs.store.redis_client import broker_errors
 from service.jobs.store.store import JobStore
+from service.jobs.versions_in_use import versions_in_use
 from service.settings import Settings
 
 log = logging.getLogger("duet.jobs")
 EVERY_SECONDS = 3600.0
 CHECKPOINT_RETENTION_SECONDS = 7 * 86_400.0
 """Time for which the checkpoint of a succeeded job is kept."""
-_LIVE: tuple[JobState, ...] = ("queued", "running", "cancelling")
 _FRESH = timedelta(days=1)
 _KEPT = (LOG_NAME, DESCRIPTION_NAME, HISTORY_NAME)
 
@@ -96,7 +92,7 @@ class Retention:
                 log.info("removed run folder %s, which has no job", folder.name)
 
     def _prune_versions(self, keep: int) -> None:
-        in_use = self._versions_in_use()
+        in_use = {reference.partition("@")[::2] for reference in versions_in_use(self._store)}
         for family in self._repository.families():
             numbers = {int(number) for name, number in in_use if name == family}
             removed = prune_unpromoted(
@@ -104,28 +100,6 @@ class Retention:
             )
             for number in removed:
                 log.info("removed %s@%d, which was never promoted (keep_unpromoted_versions)", family, number)
-
-    def _versions_in_use(self) -> set[tuple[str, str]]:
-        pages = (self._store.list(state=state, limit=10_000).records for state in _LIVE)
-        used: set[str] = set()
-        for record in chain.from_iterable(pages):
-            match record.typed_parameters():
-                case TrainParameters() as parameters:
-                    used.update(_versions_read(parameters))
-                case EvaluateParameters(versions=references):
-                    used.update(references)
-        return {(family, number) for family, _, number in (reference.partition("@") for reference in used)}
-
-
-def _versions_read(parameters: TrainParameters) -> Iterator[str]:
-    """Versions that the run reads: initial weights and teachers."""
-    try:
-        config = parameters.config()
-    except ConfigurationError:  # recorded by another release; this one has no such recipe and could not resume the run
-        return
-    for reference in (config.init_from, *config.distillation.teachers):
-        if reference is not None and "@" in reference:
-            yield reference
 
 
 def _has_more(folder: Path) -> bool:

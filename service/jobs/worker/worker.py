@@ -16,9 +16,10 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from celery.worker import state
 
+from core.errors import ConfigurationError
 from core.files.home import ensure_home
 from core.repository.repository import MODELS_NAME, ModelRepository
-from service.broker.address import embedded_url
+from service.broker.address import broker_folder, embedded_url
 from service.jobs.celery_app import WORKER_OPTIONS
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.loop import run_maintenance
@@ -30,7 +31,7 @@ from service.jobs.store.store import JobStore
 from service.jobs.worker.heartbeat_thread import HeartbeatThread, TrainingEnvironment
 from service.jobs.worker.launch import training_python
 from service.jobs.worker.runner import JobRunner, promote_published
-from service.observability.logging import configure_logging
+from service.observability.logging import configure_logging, log_settings
 from service.settings import Settings
 
 LAST_ROUND_SECONDS = 3.0
@@ -43,13 +44,12 @@ def run_worker(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT, then stop them at their checkpoints and queue them again.
 
     Raises:
-        ConfigurationError: DUET_HOME cannot be created, or the broker's URL is invalid.
+        ConfigurationError: DUET_HOME has no broker or cannot be created, or the broker's URL is invalid.
     """
+    url = _broker_url(settings)
     configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("celery").setLevel(logging.WARNING)
-    log.info("settings", extra={"settings": settings.model_dump(mode="json")})
-    ensure_home(settings.home)
-    url = embedded_url(settings.home) if settings.redis_url is None else settings.redis_url.get_secret_value()
+    log_settings(log, settings)
     store = JobStore.open(url)
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     dispatcher = Dispatcher(url)
@@ -89,6 +89,19 @@ def run_worker(settings: Settings) -> None:
         for thread in threads:
             thread.join(LAST_ROUND_SECONDS)
     log.info("worker %s has ended", name)
+
+
+def _broker_url(settings: Settings) -> str:
+    """URL of the broker in the settings, or of the one that `duet serve` runs on the same home, which must exist."""
+    if settings.redis_url is not None:
+        ensure_home(settings.home)
+        return settings.redis_url.get_secret_value()
+    if not broker_folder(settings.home).is_dir():
+        raise ConfigurationError(
+            f"no service has run a broker in {settings.home}: start `duet serve` first, set DUET_HOME to the home of "
+            "the service, or set DUET_REDIS_URL to its broker"
+        )
+    return embedded_url(settings.home)
 
 
 def _take_jobs(celery: Celery, runner: JobRunner, settings: Settings, name: str) -> None:

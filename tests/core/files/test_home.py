@@ -1,20 +1,66 @@
+import os
+import shutil
 import stat
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import core
 from core.errors import ConfigurationError, LowDiskError
-from core.files.home import MIB, duet_home, ensure_home, named_run, require_space, shipped_models
+from core.files.home import MIB, duet_home, ensure_home, locate_home, named_run, require_space, shipped_models
 from tests.support.disks import let_disks_have
 
+ROOT = Path(core.__file__).resolve().parents[1]
 
-def test_home_is_in_the_working_directory_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Callable[[Path], list[str]]:
+    """A function that runs `locate_home` of a copy of `core` outside the checkout, and returns path and rule."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "core", site / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    lookup = "from core.files.home import locate_home; print(*locate_home(), sep='\\n')"
+
+    def run(working: Path) -> list[str]:
+        paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+        changes = {"PYTHONPATH": paths, "XDG_DATA_HOME": str(tmp_path / "data"), "HOME": str(tmp_path)}
+        environment = {name: value for name, value in os.environ.items() if name != "DUET_HOME"} | changes
+        command = [sys.executable, "-c", lookup]
+        return subprocess.run(
+            command, cwd=working, env=environment, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+
+    return run
+
+
+def test_home_of_a_checkout_is_the_same_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DUET_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
-    home = duet_home()
-    assert home == tmp_path / ".duet"
-    assert not home.exists()
+    assert locate_home() == (ROOT / ".duet", f"in the checkout {ROOT}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_home_of_a_wheel_is_the_users_data_folder(tmp_path: Path, wheel: Callable[[Path], list[str]]) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text('[project]\nname = "another-project"\n')
+    path, rule = wheel(other)
+    assert Path(path).is_relative_to(tmp_path)
+    assert (Path(path).name, rule) == ("duet", "in the user's data folder")
+    assert not Path(path).exists()
+    if sys.platform == "linux":
+        assert Path(path) == tmp_path / "data" / "duet"
+
+
+def test_home_of_a_wheel_inside_a_checkout_is_that_of_the_checkout(
+    tmp_path: Path, wheel: Callable[[Path], list[str]]
+) -> None:
+    inside = tmp_path / "clone" / "docs"
+    inside.mkdir(parents=True)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path / "clone")
+    assert wheel(inside) == [str(tmp_path / "clone" / ".duet"), f"in the checkout {tmp_path / 'clone'}"]
 
 
 def test_duet_home_sets_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

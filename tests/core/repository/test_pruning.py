@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.repository import pruning
+from core.repository import deletion, pruning
 from core.repository.champions import rollback
 from core.repository.manifest import MANIFEST_NAME
 from core.repository.pruning import prune_unpromoted
@@ -70,7 +70,7 @@ def test_a_kill_leaves_each_version_whole_or_gone(repository: ModelRepository, t
     pristine = tmp_path / "pristine"
     shutil.copytree(repository.home_models, pristine)
     step = 1
-    while killed_at(step, [pruning], _prune, repository):
+    while killed_at(step, [pruning, deletion], _prune, repository):
         for version in repository.versions("cnn"):
             repository.verify("cnn", version)
         prune_unpromoted(repository, "cnn", keep=2, before=LATER)

@@ -7,10 +7,19 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from service.observability.logging import RequestContext, configure_logging, current_request, log_access
+from service.observability.logging import (
+    LogFormat,
+    RequestContext,
+    configure_logging,
+    current_request,
+    log_access,
+    log_settings,
+)
+from tests.support.service import settings_for
 
 REQUEST = RequestContext("an-id", "00-" + "a" * 32 + "-" + "b" * 16 + "-01", started=0.0, deadline=1.0)
 
@@ -32,8 +41,15 @@ def _restored_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
-def lines(log_format: str, level: str = "info") -> tuple[logging.Logger, io.StringIO]:
-    stream = io.StringIO()
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def lines(
+    log_format: LogFormat, level: str = "info", stream: io.StringIO | None = None
+) -> tuple[logging.Logger, io.StringIO]:
+    stream = stream or io.StringIO()
     configure_logging(level, log_format, stream)
     return logging.getLogger("duet.tests"), stream
 
@@ -71,7 +87,7 @@ def test_text_line_has_the_same_fields() -> None:
 FORGED = "/\n12:00:00 info    POST /session 200\r\x1b[2K\x85\u2028\x00x"
 
 
-def access_line(log_format: str) -> str:
+def access_line(log_format: LogFormat) -> str:
     _, stream = lines(log_format)
     log_access(logging.INFO, "GET", FORGED, 404, 0.1, "127.0.0.1")
     logging.getLogger().handlers[0].flush()
@@ -110,6 +126,41 @@ def test_warnings_are_log_lines() -> None:
     record = json.loads(stream.getvalue())
     assert (record["level"], record["logger"]) == ("warning", "py.warnings")
     assert "a damaged tag" in record["message"]
+
+
+def test_auto_is_json_in_a_pipe_and_colored_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    log, stream = lines("auto")
+    log.info("started")
+    assert json.loads(stream.getvalue())["message"] == "started"
+    log, stream = lines("auto", stream=Terminal())
+    log.error("broken", extra={"pid": 7})
+    assert "\x1b[31merror  \x1b[0m broken\x1b[2m pid=7\x1b[0m\n" in stream.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    log, stream = lines("auto", stream=Terminal())
+    log.error("broken", extra={"pid": 7})
+    assert stream.getvalue().endswith("error   broken pid=7\n")
+
+
+def test_format_can_be_forced() -> None:
+    log, stream = lines("json", stream=Terminal())
+    log.info("started")
+    assert json.loads(stream.getvalue())["message"] == "started"
+    log, stream = lines("text")
+    log.info("started")
+    assert stream.getvalue().endswith(" info    started\n")
+
+
+def test_text_has_only_the_settings_that_were_changed(tmp_path: Path) -> None:
+    log, stream = lines("text")
+    log_settings(log, settings_for(tmp_path, port=8123, api_keys=f"admin:{'a' * 16}"))
+    assert "port=8123" in stream.getvalue()
+    assert "max_batch" not in stream.getvalue()
+    assert "aaaa" not in stream.getvalue()
+    log, stream = lines("json")
+    log_settings(log, settings_for(tmp_path, port=8123))
+    settings = json.loads(stream.getvalue())["settings"]
+    assert (settings["port"], settings["max_batch"]) == (8123, 32)
 
 
 def test_lines_below_the_level_are_left_out() -> None:
@@ -193,7 +244,8 @@ def test_no_line_is_lost_between_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("_in_request")
 def test_access_line_has_the_common_fields() -> None:
-    for log_format, begins in (("json", "{"), ("text", "")):
+    formats: tuple[tuple[LogFormat, str], ...] = (("json", "{"), ("text", ""))
+    for log_format, begins in formats:
         stream = io.StringIO()
         configure_logging("info", log_format, stream)
         log_access(logging.INFO, "POST", "/predict", 200, 0.0123456, "10.0.0.1")

@@ -155,7 +155,7 @@ def test_worse_version_needs_force_and_a_reason(browser: Browser, models: Models
         newest = page.locator(".trail > li").first
         expect(newest).to_contain_text("Forced")
         newest.get_by_text("Checks").click()
-        expect(newest.locator(".verdicts")).to_contain_text("Significantly worse, after Holm")
+        expect(newest.locator(".verdicts")).to_contain_text("Significantly worse after Holm")
         assert_accessible(page)
         assert_fits(page)
         page.get_by_role("button", name="Roll back…").click()
@@ -303,3 +303,51 @@ def opened(visit: Visit, version: int) -> Page:
     page = visit.open(f"/ui/models?model=cnn&version={version}")
     page.get_by_role("heading", name="Files").wait_for()
     return page
+
+
+def test_versions_are_deleted_and_a_model_is_archived(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    for version in (1, 2):
+        write_judged_version(folder, version, wrong=10)
+    (folder / "cnn").rename(folder / "pets")
+    for path in (folder / "pets").iterdir():
+        manifest = read_manifest(path)
+        (path / MANIFEST_NAME).write_text(manifest.model_copy(update={"family": "pets"}).to_json())
+    write_judged_version(folder, 1, wrong=10)
+    set_champions(folder, pets=1, cnn=1)
+    with (
+        served_site(tmp_path, DUET_SHIPPED_MODELS=str(tmp_path / "none"), DUET_EMBEDDED_BROKER="0") as service,
+        visiting(browser, service.url, size=NARROW) as visit,
+    ):
+        page = visit.open("/ui/models")
+        sign_in(page, ADMIN_KEY)
+        expect(page.get_by_role("button", name="Delete pets@1…")).to_have_count(0)
+        page.get_by_role("button", name="Delete pets@2…").click()
+        dialog = page.get_by_role("dialog", name="Delete pets@2")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(version_row(page, "pets@2")).to_be_visible()
+        page.get_by_role("button", name="Delete pets@2…").click()
+        dialog.get_by_role("button", name="Delete").click()
+        expect(dialog.get_by_text("Enter a reason")).to_be_visible()
+        assert_accessible(page)
+        assert_fits(page)
+        dialog.get_by_label("Reason").fill("wrong labels")
+        dialog.get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("pets@2 is deleted.")).to_be_visible()
+        expect(version_row(page, "pets@2")).to_have_count(0)
+
+        pets = page.get_by_role("region", name="pets")
+        pets.get_by_role("button", name="Archive…").click()
+        page.get_by_label("Reason").fill("replaced")
+        page.get_by_role("dialog").get_by_role("button", name="Archive").click()
+        expect(pets).to_contain_text("It has no champion")
+        pets.get_by_text("Audit trail").click()
+        expect(pets.locator(".trail > li")).to_contain_text(["Archived", "Deleted"])
+        expect(pets.locator(".trail > li").nth(1)).to_contain_text("pets@2 by key")
+        assert_fits(page)
+        pets.get_by_role("button", name="Delete pets…").click()
+        page.get_by_label("Reason").fill("replaced")
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("pets is deleted.")).to_be_visible()
+        expect(pets).to_have_count(0)
+        assert not (folder / "pets" / "1").exists()

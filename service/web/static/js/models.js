@@ -9,7 +9,7 @@ if (query.get("model") && query.get("version")) {
   const { versionView } = await import("./models/version-view.js");
   await versionView(place, query.get("model"), query.get("version"));
 } else {
-  heading("Versions are immutable. Each family serves its champion; every promotion and rollback is recorded.");
+  heading("Versions are immutable. Each family serves its champion; every promotion, rollback and deletion is recorded.");
   const { overview } = await import("./models/overview.js");
   await overview(place);
 }

@@ -1,9 +1,10 @@
 // Data sets: list and upload form.
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
+import { deleteDialog } from "../parts/reason-dialog.js";
 import { bytes, count, counted } from "../parts/size.js";
 import { askForKey, currentScopes, withKey } from "../session.js";
-import { errorNotice } from "../toast.js";
+import { errorNotice, toast } from "../toast.js";
 import { builtinCard } from "./builtin-data.js";
 import { piecesOfArchive, piecesOfFolder, upload } from "./upload.js";
 
@@ -15,7 +16,7 @@ export async function dataView(place) {
   const refresh = async () => {
     try {
       const [{ datasets }, builtin] = await Promise.all([askJSON("/datasets"), askJSON("/datasets/cifar10")]);
-      fill(sets, h("ul.data-list", datasets.map(dataset), builtinCard(builtin)));
+      fill(sets, h("ul.data-list", datasets.map((one) => dataset(one, refresh)), builtinCard(builtin)));
     } catch (error) {
       fill(sets, errorNotice(error));
     }
@@ -24,7 +25,13 @@ export async function dataView(place) {
   await refresh();
 }
 
-function dataset({ name, data, classes, images, bytes: size, trainable }) {
+function dataset({ name, data, classes, images, bytes: size, trainable }, refresh) {
+  const remove = async () => {
+    const deleted = await deleteDialog(name, `${counted("image", images)} of ${counted("class", classes, "classes")} are deleted permanently. Versions trained on them remain.`, `/datasets/${encodeURIComponent(name)}`);
+    if (!deleted) return;
+    toast(`${name} is deleted.`, { kind: "good" });
+    refresh();
+  };
   const details = h("div");
   const look = async (event) => {
     if (!event.target.open || details.hasChildNodes()) return;
@@ -35,9 +42,10 @@ function dataset({ name, data, classes, images, bytes: size, trainable }) {
     }
   };
   return h("li.card.stack-tight",
-    h("div.row.spread", h("h3.break", name), trainable
-      ? h("a.button", { href: `?new=train&data=${encodeURIComponent(data)}&family=${encodeURIComponent(name)}` }, "Train on it")
-      : h("span.badge.warning", "Too few images")),
+    h("div.row.spread", h("h3.break", name), h("div.actions",
+      h("button.button.quiet", { type: "button", onclick: remove, "aria-label": `Delete ${name}…` }, "Delete…"), trainable
+        ? h("a.button", { href: `?new=train&data=${encodeURIComponent(data)}&family=${encodeURIComponent(name)}` }, "Train on it")
+        : h("span.badge.warning", "Too few images"))),
     h("p.small.muted", [counted("class", classes, "classes"), counted("image", images), bytes(size)].join(" · ")),
     h("details", { ontoggle: look }, h("summary", "Classes"), details));
 }

@@ -6,10 +6,12 @@ import { older } from "../parts/older.js";
 import { count } from "../parts/size.js";
 import { ago, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
-import { promote, rollBack } from "./dialogs.js";
+import { archive, deleteModel, deleteVersion, promote, rollBack } from "./dialogs.js";
 import { comparisonAddress, isForced, since, testAccuracy, versionAddress } from "./words.js";
 
 const MOVES = 20;
+/** Title and kind of the badge of each action in the audit trail. */
+const ACTIONS = { promote: ["Promoted", ""], rollback: ["Rolled back", "warning"], archive: ["Archived", "warning"], delete: ["Deleted", "bad"] };
 
 /** Fill `place` with all families. */
 export async function overview(place) {
@@ -53,14 +55,21 @@ function compareForm(families) {
 function familySection(family, refresh) {
   const { model, champion, versions, trail, serving } = family;
   const title = `family-${model}`;
-  const newest = trail.promotions[0];
+  const newest = trail.promotions.find(({ action }) => action !== "delete");
+  const home = versions.every(({ layer }) => layer !== "shipped");
   const back = h("button.button", { type: "button" }, "Roll back…");
   back.addEventListener("click", async () => {
     const move = await rollBack(model, champion);
     if (move) done(`${model}@${move.promotion.to_version} is the champion again.`, move, refresh);
   });
+  const retire = h("button.button.quiet", { type: "button" }, champion === null ? `Delete ${model}…` : "Archive…");
+  retire.addEventListener("click", async () => {
+    const move = await (champion === null ? deleteModel(model, versions) : archive(model, champion));
+    if (move) done(champion === null ? `${model} is deleted.` : `${model} is archived.`, move, refresh);
+  });
   return h("section.family-section", { class: colorOf(model, versions), "aria-labelledby": title },
-    h("div.row.spread", h("h2.family-name", { id: title }, model), trail.promotions.length > 0 && back),
+    h("div.row.spread", h("h2.family-name", { id: title }, model),
+      h("div.actions", home && retire, trail.promotions.length > 0 && back)),
     h("div.card.family.champion",
       champion === null
         ? h("p", "It has no champion: promote a version to serve it.")
@@ -82,6 +91,10 @@ function versionList({ model, champion, versions }, refresh) {
       const move = await promote(model, one.version);
       if (move) done(`${reference} is the champion.`, move, refresh);
     };
+    const remove = async () => {
+      const deleted = await deleteVersion(model, one.version);
+      if (deleted) done(`${reference} is deleted.`, deleted, refresh);
+    };
     return h("li.version-row",
       h("div", h("a.version-name", { href: versionAddress(model, one.version) }, reference), " ",
         one.champion && h("span.badge.good", "Champion"), one.refused && h("span.badge.bad", "Not served"),
@@ -97,7 +110,8 @@ function versionList({ model, champion, versions }, refresh) {
       ].map(([name, value]) => h("div", h("dt", name), h("dd", value)))),
       h("div.actions.version-actions",
         !one.champion && h("button.button", { type: "button", onclick: forward, "aria-label": `Promote ${reference}…` }, "Promote…"),
-        !one.champion && champion !== null && h("a.button.quiet", { href: comparisonAddress(reference, `${model}@${champion}`), "aria-label": `Compare ${reference} with the champion` }, "Compare")));
+        !one.champion && champion !== null && h("a.button.quiet", { href: comparisonAddress(reference, `${model}@${champion}`), "aria-label": `Compare ${reference} with the champion` }, "Compare"),
+        !one.champion && one.layer !== "shipped" && h("button.button.quiet", { type: "button", onclick: remove, "aria-label": `Delete ${reference}…` }, "Delete…")));
   }));
 }
 
@@ -113,15 +127,16 @@ function trailOf(model, { promotions, next_cursor: next }) {
 
 function moved(move) {
   const { action, family, from_version: from, to_version: to, actor, reason, at, evidence } = move;
+  const [title, kind] = ACTIONS[action];
   return h("li",
     h("p.row", h("time.small.muted", { datetime: at }, exact(at)),
-      h("span.badge", { class: action === "rollback" ? "warning" : "" }, action === "rollback" ? "Rolled back" : "Promoted"), isForced(move) && h("span.badge.bad", "Forced")),
-    h("p", from === null ? `${family}@${to}` : `${family}@${from} → ${family}@${to}`, h("span.muted", ` by ${actor}: `), h("q", reason)),
+      h("span.badge", { class: kind }, title), isForced(move) && h("span.badge.bad", "Forced")),
+    h("p", [from, to].filter((version) => version !== null).map((version) => `${family}@${version}`).join(" → "), h("span.muted", ` by ${actor}: `), h("q", reason)),
     evidence?.gate && gateReport(evidence.gate, { open: false }));
 }
 
 function done(text, move, refresh) {
-  toast(text, { kind: "good", detail: move.served ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
+  toast(text, { kind: "good", detail: move.served ?? true ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
   refresh();
 }
 

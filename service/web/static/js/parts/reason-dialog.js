@@ -1,0 +1,92 @@
+// Dialog that asks for a reason before a change, and its form for deletions.
+import { askJSON } from "../api.js";
+import { fill, h } from "../dom.js";
+import { withKey } from "../session.js";
+import { errorNotice } from "../toast.js";
+
+const MAX_REASON_LENGTH = 1000;
+
+/** Delete something permanently. Resolves to the response, or false if the dialog was closed. */
+export function deleteDialog(name, consequence, path) {
+  const dialog = new ReasonDialog(`Delete ${name}`, "Delete", [h("p", `${consequence} The audit trail keeps an entry.`)],
+    (reason) => withKey(() => askJSON(path, { method: "DELETE", query: { reason } })));
+  dialog.needReason(true);
+  return dialog.open();
+}
+
+/** Dialog with a field for the reason of a change, for the audit trail. */
+export class ReasonDialog {
+  /** `act` receives the reason and returns the response, or null if the user cancelled. */
+  constructor(title, label, content, act) {
+    this.act = act;
+    this.onRefused = () => {};
+    this.done = false;
+    this.acting = null;
+    this.reasonNeeded = false;
+    this.reason = h("textarea#move-reason", { rows: 2, maxlength: MAX_REASON_LENGTH, "aria-describedby": "move-reason-hint move-reason-error" });
+    this.hint = h("p.hint#move-reason-hint");
+    this.error = h("p.field-error#move-reason-error", { hidden: true });
+    this.problem = h("div");
+    this.confirm = h("button.button.primary", { type: "submit" }, label);
+    const cancel = h("button.button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
+    this.dialog = h("dialog.dialog.wide", { "aria-labelledby": "move-title" }, h("form", { novalidate: true, onsubmit: (event) => this.#submit(event) },
+      h("h2#move-title", { tabindex: -1, autofocus: true }, title), content,
+      h("div.field", h("label", { for: "move-reason" }, "Reason"), this.reason, this.hint, this.error),
+      this.problem, h("div.actions", this.confirm, cancel)));
+    this.reason.addEventListener("input", () => this.#complain(null));
+    this.needReason(false);
+  }
+
+  allow(allowed) {
+    this.confirm.disabled = !allowed;
+  }
+
+  needReason(needed) {
+    this.reasonNeeded = needed;
+    this.hint.textContent = needed ? "Required for the audit trail." : "Optional, for the audit trail.";
+    this.reason.required = needed;
+  }
+
+  /** Open the dialog; resolves when it is closed. */
+  open() {
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+    return new Promise((resolve) => this.dialog.addEventListener("close", async () => {
+      this.dialog.remove();
+      await this.acting; // a request that is running when the dialog closes is still completed
+      resolve(this.done);
+    }));
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    if (this.acting !== null) return; // a second click would roll back twice
+    const reason = this.reason.value.trim();
+    if (this.reasonNeeded && !reason) return this.#complain("Enter a reason for the audit trail.");
+    this.acting = this.#send(reason);
+  }
+
+  async #send(reason) {
+    fill(this.problem);
+    this.confirm.setAttribute("aria-busy", "true");
+    try {
+      const answer = await this.act(reason);
+      if (answer === null) return;
+      this.done = answer;
+      this.dialog.close();
+    } catch (error) {
+      fill(this.problem, errorNotice(error));
+      this.onRefused(error);
+    } finally {
+      this.confirm.removeAttribute("aria-busy");
+      this.acting = null;
+    }
+  }
+
+  #complain(text) {
+    this.error.textContent = text ?? "";
+    this.error.hidden = text === null;
+    this.reason.setAttribute("aria-invalid", String(text !== null));
+    if (text !== null) this.reason.focus();
+  }
+}
