@@ -87,7 +87,7 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = message["headers"]
                 names = [name for name, _ in headers]
-                headers.extend(header for header in DEFAULT_HEADERS if header[0] not in names)
+                headers += [header for header in DEFAULT_HEADERS if header[0] not in names]
                 headers.extend(cors)
                 headers.append((REQUEST_ID_HEADER, context.id.encode()))
                 if context.traceparent is not None:

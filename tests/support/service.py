@@ -206,6 +206,7 @@ def service_process(home: Path, port: int = 0, /, **environment: str) -> Iterato
             "DUET_HOME": str(home),
             "DUET_SHIPPED_MODELS": str(home / "none"),
             "DUET_EMBEDDED_BROKER": "0",
+            "DUET_ALLOWED_HOSTS": "duet",
             **environment,
         },
         stdout=subprocess.PIPE,
