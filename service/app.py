@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -37,7 +37,8 @@ from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
 from service.http.admission import PREDICT
-from service.http.fast_routes import FastPathApp
+from service.http.cors import CrossOriginAccess
+from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
@@ -48,7 +49,8 @@ from service.models.promotions import Promotions
 from service.models.sample_images import Samples
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import create_authenticator
+from service.security.authenticator import Authenticator, read_keyring
+from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
@@ -99,51 +101,11 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     lifecycle = lifecycle or Lifecycle()
     recorded = Metrics(release())
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
-        repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
-        engine = create_engine(settings, repository, recorded)
-        if settings.workers > 1:
-            await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-        authenticator = create_authenticator(settings)
-        uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
-        layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
-        comparisons = Comparisons(repository, layers)
-        promotions_service = Promotions(repository, engine.models, settings.gate)
-        refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-        background = asyncio.gather(engine.models.watch(), *refreshing)
-        async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
-            yield AppState(
-                settings=settings,
-                repository=repository,
-                engine=engine,
-                explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
-                metrics=recorded,
-                lifecycle=lifecycle,
-                predict_route=app.fast_routes["POST", PREDICT],
-                body_reader=BodyReader(
-                    max_body_bytes=settings.max_body_bytes,
-                    max_files=settings.max_files,
-                    deadline_seconds=settings.deadline_seconds,
-                ),
-                uploader=uploader,
-                authenticator=authenticator,
-                jobs=jobs,
-                promotions=promotions_service,
-                comparisons=comparisons,
-                site=read_site(),
-                samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
-            )
-        background.cancel()
-        with suppress(asyncio.CancelledError):
-            await background
-        promotions_service.close()
-        comparisons.close()
-        engine.close()
-        uploader.close()
-        recorded.settle()  # other workers still report the metrics of this one
+    def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
+        return _running(settings, lifecycle, recorded, predict_route=app.fast_routes["POST", PREDICT])
 
     app = FastPathApp(
+        prefix=settings.root_path,
         title="Duet",
         version=release(),
         description=DESCRIPTION,
@@ -156,16 +118,69 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app, ROUTERS)
-    install_openapi(app, ROUTERS)
+    install_openapi(app, ROUTERS, settings.root_path)
 
     def around(inner: ASGIApp) -> ASGIApp:
         return RequestMiddleware(
-            inner, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
+            inner,
+            metrics=recorded,
+            lifecycle=lifecycle,
+            deadline_seconds=settings.deadline_seconds,
+            hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
+            cors=CrossOriginAccess(settings.cors_origins) if settings.cors_origins else None,
         )
 
     app.add_middleware(around)
     app.register(ROUTERS, around)
     return app
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute
+) -> AsyncIterator[AppState]:
+    """Start the parts of the service, yield them, and stop them."""
+    repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
+    engine = create_engine(settings, repository, recorded)
+    if settings.workers > 1:
+        await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
+    keyring = read_keyring(settings.api_keys, settings.home)
+    uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
+    layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
+    comparisons = Comparisons(repository, layers)
+    promotions_service = Promotions(repository, engine.models, settings.gate)
+    refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
+    background = asyncio.gather(engine.models.watch(), *refreshing)
+    async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
+        yield AppState(
+            settings=settings,
+            repository=repository,
+            engine=engine,
+            explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
+            metrics=recorded,
+            lifecycle=lifecycle,
+            predict_route=predict_route,
+            body_reader=BodyReader(
+                max_body_bytes=settings.max_body_bytes,
+                max_files=settings.max_files,
+                deadline_seconds=settings.deadline_seconds,
+            ),
+            uploader=uploader,
+            authenticator=Authenticator(keyring),
+            jobs=jobs,
+            promotions=promotions_service,
+            comparisons=comparisons,
+            site=read_site(settings.root_path),
+            samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
+        )
+    background.cancel()
+    with suppress(asyncio.CancelledError):
+        await background
+    promotions_service.close()
+    comparisons.close()
+    engine.close()
+    uploader.close()
+    recorded.settle()  # other workers still report the metrics of this one
 
 
 async def _refresh_gauges(recorded: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""Cost benchmark: CPU time and peak memory of one API process for the dearest requests that need no key."""
+"""Cost benchmark: CPU time and peak memory of one API process for the most expensive requests that need no key."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.hostile.image_files import FILES, saved
 
 CPU, MEMORY = "CPU, s", "memory above idle, MB"
 GOALS = (
-    Goal("dearest request: CPU, s", "<=", 1.0),
-    Goal("dearest request: memory above idle, MB", "<=", 150.0),
+    Goal("most expensive request: CPU, s", "<=", 1.0),
+    Goal("most expensive request: memory above idle, MB", "<=", 150.0),
     Goal("memory after all requests, times fresh", "<=", 1.5),
 )
 _TIMEOUT_SECONDS = 120.0
@@ -49,7 +49,7 @@ def main(
     out: reports.Out = None,
     markdown: reports.Markdown = None,
 ) -> None:
-    """Measure the dearest anonymous requests; exit with code 1 if one exceeds its goal."""
+    """Measure the most expensive anonymous requests; exit with code 1 if one exceeds its goal."""
     console = reports.progress_console()
     samples: dict[str, Figures] = {}
     rows: list[tuple[str, ...]] = []
@@ -67,11 +67,11 @@ def main(
             rows.append((route, case.what, str(status), *map(summary, figures.values())))
         after = server.process.memory_info().rss
     table = TextTable("Requests without a key", ("route", "request", ">status", f">{CPU}", f">{MEMORY}"), tuple(rows))
-    dearest: Figures = {
-        f"dearest request: {name}": [max(statistics.median(figures[name]) for figures in samples.values())]
+    most_expensive: Figures = {
+        f"most expensive request: {name}": [max(statistics.median(figures[name]) for figures in samples.values())]
         for name in (CPU, MEMORY)
     } | {"memory after all requests, times fresh": [after / fresh]}
-    verdicts = check_goals(GOALS, dearest)
+    verdicts = check_goals(GOALS, most_expensive)
     head = f"{describe_machine()} Medians of {rounds} requests, with the lowest and the highest."
     reports.report(head, [table, goals_table(verdicts)], samples, out=out, markdown=markdown)
     if not all(verdict.met for verdict in verdicts):

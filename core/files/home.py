@@ -83,7 +83,7 @@ def shipped_models() -> Path:
 def no_versions(shipped: Path, home_models: Path) -> str:
     """A message for an empty model repository: the folders, and how to get versions. A wheel does not contain any."""
     return (
-        f"there are no model versions in {shipped} or {home_models}: set DUET_SHIPPED_MODELS to the folder `models` of "
+        f"no model versions found in {shipped} or {home_models}: set DUET_SHIPPED_MODELS to the folder `models` of "
         "a checkout of Duet, or train a version with `duet train`"
     )
 

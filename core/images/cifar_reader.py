@@ -34,7 +34,7 @@ _ARRAY_GLOBALS = frozenset(
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Labelled images: uint8 RGB pixels, and labels as indices into `class_names`."""
+    """Labeled images: uint8 RGB pixels, and labels as indices into `class_names`."""
 
     pixels_NHWC: npt.NDArray[np.uint8]
     labels_N: Sequence[int]

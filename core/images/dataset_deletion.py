@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from core.errors import DataError, UnknownDatasetError
 from core.files.durable import append_line, sync
-from core.images.labelled_folders import changing, dataset_folder, datasets_folder, read_folder
+from core.images.labelled_folders import changing, dataset_folder, dataset_names, datasets_folder, read_folder
 from core.strict_model import StrictModel
 
 TRAIL_NAME = ".deletions.jsonl"
@@ -66,7 +66,7 @@ def delete_dataset(home: Path, name: str, *, actor: str, reason: str) -> Dataset
     try:
         with changing(home):
             if not place.is_dir():
-                raise UnknownDatasetError(f"no data set {name!r} any more: another process has deleted it")
+                raise UnknownDatasetError(name, dataset_names(home))  # another process has deleted it
             for left in parent.glob(f"{_REMOVED}*"):
                 shutil.rmtree(left)
             append_line(parent / TRAIL_NAME, entry.model_dump_json().encode())

@@ -1,4 +1,4 @@
-"""Labelled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
+"""Labeled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
 
 Folders are made by `POST /datasets/{name}` or by hand. File types are recognized by content, not by name. Names that
 begin with a dot (system files, unfinished uploads) are ignored.
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
 from core.files.durable import file_lock
 
@@ -124,7 +123,7 @@ def default_family(kind: str, data: str) -> str:
 
 
 def datasets_folder(home: Path) -> Path:
-    """Folder of all labelled folders; it may not exist."""
+    """Folder of all labeled folders; it may not exist."""
     return home / DATASETS_NAME
 
 
@@ -182,13 +181,7 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
     """
     path = dataset_folder(home, name)
     if path.is_symlink() or not path.is_dir():
-        names = dataset_names(home)
-        existing = ", ".join(names) or "none yet"
-        existing += "; a link to a folder elsewhere is not followed" if path.is_symlink() else ""
-        raise UnknownDatasetError(
-            f"no data set {name!r}{did_you_mean(name, names)} in {path.parent}; existing data sets: {existing}. "
-            f"Send images to POST /datasets/{name}, or create the folder with one subfolder of images per class"
-        )
+        raise UnknownDatasetError(name, dataset_names(home), linked=path.is_symlink())
     with changing(home):
         return _listed(name, path)
 

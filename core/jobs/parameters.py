@@ -48,7 +48,7 @@ class TrainParameters(StrictModel):
             if value is None:
                 continue
             if name in changes:
-                raise ConfigurationError(f"{name} is given twice: as {name} and among the overrides; leave one out")
+                raise ConfigurationError(f"{name} is given twice: as {name} and among the overrides: leave one out")
             changes[name] = value
         return recipe_config(self.recipe).with_overrides(changes)
 

@@ -21,6 +21,7 @@ from core.recipes.base import (
 )
 from core.recipes.cnn_baseline import cnn_baseline
 from core.recipes.cnn_best import cnn_best
+from core.recipes.cnn_distilled import cnn_distilled
 from core.recipes.cnn_fast import cnn_fast
 from core.recipes.cnn_robust import cnn_robust
 from core.recipes.mlp_baseline import mlp_baseline
@@ -30,9 +31,11 @@ from core.recipes.mlp_labels import mlp_labels
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
     {
         recipe.__name__: recipe
-        for recipe in (mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust)
+        for recipe in (
+            mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust, cnn_distilled,
+        )
     }
-)
+)  # fmt: skip
 
 
 def recipe_config(name: str) -> RecipeConfig:
@@ -45,7 +48,7 @@ def recipe_config(name: str) -> RecipeConfig:
         return RECIPES[name]()
     except KeyError:
         suggestion, listed = did_you_mean(name, RECIPES), ", ".join(sorted(RECIPES))
-        raise ConfigurationError(f"no recipe {name!r}{suggestion}: there are {listed}") from None
+        raise ConfigurationError(f"unknown recipe {name!r}{suggestion}: available recipes are {listed}") from None
 
 
 __all__ = [

@@ -145,27 +145,52 @@ class Optimization(Settings):
     )
 
 
-class Distillation(Settings):
-    """Knowledge distillation: learning from another version's predictions (Hinton et al. 2015).
+_TEACHER = r"[a-z][a-z0-9_-]{0,31}(@[1-9][0-9]*)?"
 
-    Teacher and student see the same augmented and mixed images (Beyer et al. 2022, "Knowledge distillation: A good
-    teacher is patient and consistent"). The augmentation draws `rounds` variants of every image. The teacher's logits
-    are computed once and stored; epochs cycle through the rounds.
+
+class Distillation(Settings):
+    """Knowledge distillation: learning from the predictions of other versions (Hinton et al. 2015).
+
+    With `view="augmented"`, teacher and student see the same augmented and mixed images (Beyer et al. 2022, "Knowledge
+    distillation: A good teacher is patient and consistent"). The augmentation draws `rounds` variants of every image.
+    The teacher's logits are computed once and stored; epochs cycle through the rounds.
     """
 
     teacher: str | None = Field(
-        None, pattern=r"^[a-z][a-z0-9_-]{0,31}(@[1-9][0-9]*)?$",
-        description="version such as cnn@4, or a family for its champion; null: learn from the labels alone",
+        None, pattern=rf"^{_TEACHER}(\+{_TEACHER}){{0,3}}$",
+        description="version such as cnn@4, a family for its champion, or several joined by + for the mean of their "
+        "probabilities; null: learn from the labels alone",
     )  # fmt: skip
+    view: Literal["augmented", "clean"] = Field(
+        "augmented",
+        description="images that the teacher sees: those of the student, or the unchanged images and their mirror "
+        "images, whose predictions CutMix and mixup mix",
+    )
     temperature: float = Field(1.0, gt=0, le=100, description="divides both networks' logits in the distillation loss")
     weight: float = Field(
         1.0, ge=0, le=1, description="share of the teacher in the loss; the labels have the remaining share"
     )
-    rounds: int = Field(50, ge=1, le=10_000, description="augmented variants of every image that the teacher predicts")
+    rounds: int = Field(
+        50, ge=1, le=10_000,
+        description="augmented variants of every image that the teacher predicts; not used with a clean view",
+    )  # fmt: skip
     hint_weight: float = Field(
         0.0, ge=0, le=100,
         description="weight of the VID loss, in which a temporary head predicts the teacher's features; 0: none",
     )  # fmt: skip
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The references in `teacher`; empty for null."""
+        return () if self.teacher is None else tuple(self.teacher.split("+"))
+
+    @model_validator(mode="after")
+    def _check_teachers(self) -> Self:
+        if len(set(self.teachers)) < len(self.teachers):
+            raise ValueError(f"teacher {self.teacher} names a version twice: name each once")
+        if self.hint_weight and (len(self.teachers) > 1 or self.view == "clean"):
+            raise ValueError("hint_weight needs a single teacher and the augmented view: set hint_weight=0")
+        return self
 
 
 class RecipeConfig(Settings):
@@ -258,8 +283,8 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _no_setting(key: str, recipe: str, node: dict[str, Any], tree: dict[str, Any]) -> SettingsError:
-    suggestion = did_you_mean(key, _flatten(tree))
-    message = f"no setting {key!r} in recipe {recipe!r}{suggestion}: there are {', '.join(sorted(node))}"
+    suggestion, listed = did_you_mean(key, _flatten(tree)), ", ".join(sorted(node))
+    message = f"unknown setting {key!r} of recipe {recipe!r}{suggestion}: available settings are {listed}"
     return SettingsError(message, [(key, message)])
 
 

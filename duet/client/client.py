@@ -10,7 +10,7 @@ import httpx
 from core.schemas.api import Liveness, Readiness
 from duet.client.connection import Connection, parsed
 from duet.client.datasets import DatasetMethods
-from duet.client.errors import AnswerError, NotReadyError, UnexpectedResponseError, UnreachableError
+from duet.client.errors import NotReadyError, ResponseError, UnexpectedResponseError, UnreachableError
 from duet.client.jobs import JobMethods
 from duet.client.models import ModelMethods
 from duet.client.predictions import PredictionMethods
@@ -24,7 +24,7 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
 
     Idempotent requests are retried after a 429 or 503 response, after the delay in the response. Every method raises
     `UnreachableError` if there is no response, `UnexpectedResponseError` if another program responds, and a subclass
-    of `AnswerError` if the response is an error.
+    of `ResponseError` if the response is an error.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
         """Return whether the service responds."""
         try:
             parsed(self._connection.sent_once("GET", "/livez"), Liveness)
-        except (AnswerError, UnreachableError, UnexpectedResponseError):
+        except (ResponseError, UnreachableError, UnexpectedResponseError):
             return False
         return True
 

@@ -52,7 +52,7 @@ class Connection:
 
         Raises:
             UnreachableError: there is no response.
-            AnswerError: the response is an error; a 429 or 503 persisted through all retries.
+            ResponseError: the response is an error; a 429 or 503 persisted through all retries.
         """
         until = time.monotonic() + self.retry_timeout
         response = self.sent_once(method, path, **content)
@@ -89,7 +89,7 @@ class Connection:
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise UnreachableError(
-                f"no answer from {self.http.base_url}: {reason}; is `duet serve` running?"
+                f"no answer from {self.http.base_url}: {reason}: check that `duet serve` is running"
             ) from error
 
 
@@ -105,7 +105,7 @@ def drop_none(values: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def parsed(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """Parse a response; raises AnswerError if it is an error, UnexpectedResponseError if it is not Duet's."""
+    """Parse a response; raises ResponseError if it is an error, UnexpectedResponseError if it is not Duet's."""
     content = succeeded(response).content
     try:
         # Ignore unknown fields so that old clients work with newer servers.
@@ -124,7 +124,7 @@ def not_duet(response: httpx.Response) -> UnexpectedResponseError:
 
 
 def succeeded(response: httpx.Response) -> httpx.Response:
-    """Return the response; raises AnswerError if it is an error."""
+    """Return the response; raises ResponseError if it is an error."""
     if not response.is_success:
         raise error_of(response)
     return response

@@ -1,4 +1,4 @@
-"""Data set methods of the client: list, upload and delete labelled images for training."""
+"""Data set methods of the client: list, upload and delete labeled images for training."""
 
 from __future__ import annotations
 

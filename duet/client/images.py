@@ -58,8 +58,8 @@ def _png(image: Image.Image | npt.NDArray[np.uint8]) -> bytes:
         shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
         if pixels.dtype != np.uint8 or not shaped or not pixels.size:
             raise ClientError(
-                f"unsupported image: {type(image).__name__} of {pixels.dtype} {list(pixels.shape)}; an image is a "
-                "path, bytes, a Pillow image or uint8 [H, W, 3] or [H, W]"
+                f"unsupported image: {type(image).__name__} of {pixels.dtype} {list(pixels.shape)}: pass a path, "
+                "bytes, a Pillow image, or uint8 [H, W, 3] or [H, W]"
             )
         image = Image.fromarray(pixels)
     stream = io.BytesIO()

@@ -19,6 +19,7 @@ SERVE = (
     "celery",
     "fastapi",
     "httptools",
+    "markdown_it",
     "multipart",
     "onnxruntime",
     "orjson",
@@ -42,6 +43,7 @@ TRAINING = (
     "pydantic_settings",
     "pyspng",
     "safetensors",
+    "scipy",
     "sklearn",
     "matplotlib",
 )

@@ -51,7 +51,7 @@ def tune(
     from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
-    from training.fit.distillation import pin_teacher_version, read_teacher
+    from training.fit.distillation import pin_teacher_version, read_teachers
     from training.fit.dtype import pick_device
     from training.pipeline.requests import load_training_images
     from training.tuning.ablation.progress import StudyProgress
@@ -81,7 +81,7 @@ def tune(
     )
     setup = make_study_setup(images, share, repository, threads=threads or available_cores(), device=pick_device())
     # A journal is bound to its teacher, so check the teacher before the journal is created.
-    read_teacher(config, setup.images, repository)
+    read_teachers(config, setup.images, repository)
     description = Description(
         config=config,
         share=share,

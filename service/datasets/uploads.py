@@ -19,6 +19,7 @@ from core.images.labelled_folders import LabelledFolder
 from service.datasets.archive import read_archive
 from service.datasets.body import read_images, spool, write_single_file
 from service.datasets.files import Candidate, Limits, Skipped, too_large
+from service.datasets.signatures import other_archive
 from service.datasets.staging import Staging, labels_of_contents
 from service.errors import (
     DatasetMediaTypeError,
@@ -111,11 +112,13 @@ class DatasetUploader:
         if label is not None and is_form:
             return read_images(staging.body, content_type, label, self._limits)
         if label is not None:
+            _refuse_other_archive(staging.body)
             return iter([_single_file(staging.body, label, self._limits)])
         archive = staging.body
         if is_form:
             archive = staging.archive
             write_single_file(staging.body, content_type, archive)
+        _refuse_other_archive(archive)
         with archive.open("rb") as stream:
             if not stream.read(4).startswith(_ZIP_SIGNATURES):
                 raise InvalidParametersError(
@@ -172,6 +175,12 @@ def _check_media_type(kind: str, label: str | None) -> None:
             raise InvalidParametersError([("label", "required with an image: send its class")])
     elif kind not in ("multipart/form-data", "application/octet-stream"):
         raise DatasetMediaTypeError(kind or None)
+
+
+def _refuse_other_archive(body: Path) -> None:
+    found = other_archive(body)
+    if found is not None:
+        raise DatasetMediaTypeError(found)
 
 
 def _single_file(body: Path, label: str, limits: Limits) -> Candidate | Skipped:

@@ -11,19 +11,22 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from core.errors import RepositoryError, UnknownFamilyError
+from core.errors import RepositoryError, UnknownVersionError
 from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness
 from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
-from service.errors import NotReadyError, UnknownModelError, UnknownModelVersionError, VersionRefusedError
+from service.engine.loader_thread import LoaderThread
+from service.errors import NotReadyError, VersionRefusedError
+from service.errors.hidden_paths import hide_paths
 
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
+LOAD_SECONDS = 120.0
+"""Time limit for loading a version, whose files may be on a file system that does not respond."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class ModelManager:
         self._poll_seconds = poll_seconds
         self._retry_refused_seconds = retry_refused_seconds
         self._preferred = preferred
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._loader = LoaderThread(LOAD_SECONDS)
         self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
@@ -88,7 +91,7 @@ class ModelManager:
             except RepositoryError as error:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
-                self._alias_problem = str(error)
+                self._alias_problem = self._public(str(error))
             if self._alias_problem is None:
                 await self._drop_removed()
             for family, version in self._champion_numbers.items():
@@ -106,7 +109,7 @@ class ModelManager:
             precision: None for the preferred precision of the service.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such family or version; the message lists those that exist.
+            UnknownFamilyError, UnknownVersionError: no such family or version; the message lists those that exist.
             PrecisionNotPublishedError: the version has no graph of the requested precision.
             VersionRefusedError: the files of the version differ from its manifest, or a graph cannot be run.
             NotReadyError: the family's champion is not loaded.
@@ -114,11 +117,11 @@ class ModelManager:
         champion = self.champions.get(family)
         if champion is not None and version in (None, champion.version):
             return champion.variant(precision)
-        existing = await asyncio.to_thread(existing_versions, self._repository, family)
+        existing = await asyncio.to_thread(self._repository.versions, family)
         if version is None:
             raise self._without_champion(family, existing)
         if version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         key = (family, version)
         if key not in self._extras:
             self._extras[key] = await self._load(key)
@@ -167,7 +170,7 @@ class ModelManager:
         return refused.reason if refused else None
 
     def close(self) -> None:
-        """Finish the version that is being loaded and stop the loader thread."""
+        """Finish the version that is being loaded, unless that takes long, and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
 
     async def _drop_removed(self) -> None:
@@ -216,6 +219,10 @@ class ModelManager:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
             raise self._refuse(key, str(error)) from error
+        except TimeoutError as error:
+            raise self._refuse(
+                key, f"{family}@{version} could not be loaded: {error}, its files do not respond"
+            ) from error
         except Exception as error:
             log.exception("could not load %s@%d", family, version)
             raise self._refuse(key, f"{family}@{version} could not be loaded: {type(error).__name__}") from error
@@ -223,19 +230,26 @@ class ModelManager:
         return loaded
 
     def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
-        if self.refusal(*key) != reason:
+        public = self._public(reason)
+        if self.refusal(*key) != public:
             log.error("refused %s", reason)
+        reason = public
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
+
+    def _public(self, text: str) -> str:
+        """The text without paths of the server."""
+        home, shipped = self._repository.home_models.parent, self._repository.shipped
+        return str(hide_paths(text, DUET_HOME=home, DUET_SHIPPED_MODELS=shipped))
 
     def _forget_task(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # marks it as retrieved, even if every waiter has been cancelled
 
-    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownModelVersionError:
+    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownVersionError:
         if self._refreshed_once and family not in self._champion_numbers and self._alias_problem is None:
-            return UnknownModelVersionError(family, None, existing)
+            return UnknownVersionError(family, None, existing)
         return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
 
     def _reason(self, family: str) -> str | None:
@@ -247,18 +261,6 @@ class ModelManager:
         if served is not None and served.version == champion:
             return None
         return self.refusal(family, champion) or f"{family}@{champion} is being loaded"
-
-
-def existing_versions(repository: ModelRepository, family: str) -> list[int]:
-    """Version numbers of a family in the repository.
-
-    Raises:
-        UnknownModelError: no such family; the message lists those that exist.
-    """
-    try:
-        return repository.versions(family)
-    except UnknownFamilyError:
-        raise UnknownModelError(family, repository.families()) from None
 
 
 def _as_json(models: tuple[ModelReadiness, ...]) -> list[dict[str, object]]:

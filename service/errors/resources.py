@@ -5,27 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from core.did_you_mean import did_you_mean
 from core.gate.report import GateReport
 from service.errors.base import ProblemError
-
-
-class UnknownModelError(ProblemError):
-    """No model family has this name; the response lists the existing ones."""
-
-    def __init__(self, model: str, available: Sequence[str]) -> None:
-        listed = f"there are {', '.join(available)}" if available else "none is published yet"
-        super().__init__(f"no model {model!r}{did_you_mean(model, available)}: {listed}", available=list(available))
-
-
-class UnknownModelVersionError(ProblemError):
-    """The family has no such version, or no champion; the response lists its versions."""
-
-    def __init__(self, model: str, version: int | str | None, available: Sequence[int]) -> None:
-        """`version` is the client's text, which may not be a number."""
-        listed = f"there are {', '.join(map(str, available))}" if available else "it has none"
-        missing = f"no version {version} of {model!r}" if version is not None else f"{model!r} has no champion"
-        super().__init__(f"{missing}: {listed}", model=model, available=list(available))
 
 
 class VersionRefusedError(ProblemError):
@@ -47,7 +28,7 @@ class PrecisionNotPublishedError(ProblemError):
 
     def __init__(self, reference: str, precision: str, available: Sequence[str]) -> None:
         super().__init__(
-            f"{reference} was published without {precision}: it has {', '.join(available)}", available=list(available)
+            f"{reference} was published without {precision}: use {' or '.join(available)}", available=list(available)
         )
 
 
@@ -55,7 +36,7 @@ class NoSuchVersionFileError(ProblemError):
     """The version was published without this card or figure."""
 
     def __init__(self, reference: str, name: str) -> None:
-        super().__init__(f"{reference} was published without {name}: its manifest lists its files")
+        super().__init__(f"{reference} was published without {name}: choose a file that its manifest lists")
 
 
 class ViewsNotMeasuredError(ProblemError):
@@ -68,25 +49,12 @@ class ViewsNotMeasuredError(ProblemError):
         )
 
 
-class DifferentDataError(ProblemError):
-    """Two versions were evaluated on different images, so that their scores are not comparable."""
-
-    def __init__(self, digests: dict[str, str]) -> None:
-        """`digests` maps the reference of each version to the digest of its evaluation data."""
-        stated = ", ".join(f"{reference} on {digest}" for reference, digest in digests.items())
-        super().__init__(f"not comparable: {stated}; evaluate both on the same data first", digests=digests)
-
-
-class NoEvaluationError(ProblemError):
-    """A version has no stored evaluation or predictions."""
-
-
 class GateRefusedError(ProblemError):
     """The gate rejected a candidate for champion; the response contains the whole report."""
 
     def __init__(self, report: GateReport) -> None:
         super().__init__(
-            f"{report.summary}; to promote it anyway, send force with a reason",
+            f"{report.summary}: to promote it anyway, send force with a reason",
             report=report.model_dump(mode="json"),
         )
 
@@ -117,14 +85,6 @@ class TrainingNotReadyError(ProblemError):
             reason=reason,
             since=since.isoformat(),
         )
-
-
-class NoSuchDatasetError(ProblemError):
-    """No data set has this name; the response lists the existing ones."""
-
-    def __init__(self, name: str, available: Sequence[str]) -> None:
-        listed = f"there are {', '.join(available)}" if available else "there are none yet"
-        super().__init__(f"no data set {name!r}{did_you_mean(name, available)}: {listed}", available=list(available))
 
 
 class DatasetMediaTypeError(ProblemError):
@@ -195,5 +155,5 @@ class NoSuchSampleError(ProblemError):
     """No test image has this index."""
 
     def __init__(self, index: int, count: int) -> None:
-        listed = f"there are {count}, counted from 0" if count else "none are available: set DUET_DATA_DIR"
-        super().__init__(f"no test image {index}: {listed}", count=count)
+        listed = f"send an index from 0 to {count - 1}" if count else "set DUET_DATA_DIR, no test images are available"
+        super().__init__(f"unknown test image {index}: {listed}", count=count)

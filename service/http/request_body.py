@@ -21,6 +21,7 @@ from service.errors import (
     MalformedBodyError,
     NoImageError,
     TooManyFilesError,
+    UnsupportedEncodingError,
     UnsupportedMediaTypeError,
     WrongFieldError,
 )
@@ -85,8 +86,12 @@ class BodyReader:
             )
         return [Upload(None, content)]
 
-    async def read_whole(self, headers: list[tuple[bytes, bytes]], receive: Receive, *, deadline: float) -> bytes:
-        """Read the whole body as bytes; see `read` for arguments and errors."""
+    async def read_whole(
+        self, headers: list[tuple[bytes, bytes]], receive: Receive, *, deadline: float, compressed: bool = False
+    ) -> bytes:
+        """Read the whole body as bytes, encoded in any way if `compressed`; see `read` for arguments and errors."""
+        if compressed:
+            headers = [header for header in headers if header[0] != b"content-encoding"]
         _, content_length = _content_headers(headers)
         if content_length is not None:
             _check_length(content_length, self._max_body_bytes)
@@ -144,7 +149,20 @@ def _content_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | Non
             content_type = value
         elif name == b"content-length":
             length = value
+        elif name == b"content-encoding":
+            check_encoding(value)
     return content_type.decode("latin-1"), None if length is None else length.decode("latin-1")
+
+
+def check_encoding(value: bytes) -> None:
+    """Check the header Content-Encoding of a route whose bodies cannot be compressed.
+
+    Raises:
+        UnsupportedEncodingError: the body is compressed.
+    """
+    found = value.decode("latin-1").strip().lower()
+    if found not in ("", "identity"):
+        raise UnsupportedEncodingError(found, ())
 
 
 def _check_length(content_length: str, limit: int) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -25,6 +26,7 @@ from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
 from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
+from service.jobs.validation import check_home
 from service.observability.logging import RequestContext
 from service.settings import Settings
 
@@ -47,6 +49,7 @@ class JobService:
     dispatcher: Dispatcher
     heartbeats: Heartbeats
     feed: EventFeed
+    check_home: Callable[[], None]
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
     async def call(self, call: Callable[[], Result], deadline: float) -> Result:
@@ -64,7 +67,7 @@ class JobService:
             async with asyncio.timeout(deadline - time.perf_counter()):
                 return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self.limiter)
         except TimeoutError:
-            raise DeadlineExceededError("the job broker did not respond in time: try again") from None
+            raise DeadlineExceededError("the job broker did not respond in time: try again later") from None
 
     def submit(
         self,
@@ -84,6 +87,7 @@ class JobService:
 
         Raises:
             JobError: from the store or the key.
+            NotReadyError: DUET_HOME was removed or emptied.
             TrainingNotReadyError: workers are alive, but none can run such a job.
         """
         kind = kind_of(parameters)
@@ -91,6 +95,7 @@ class JobService:
         with reserved as reservation:
             if reservation is not None and reservation.job_id is not None:
                 return self.store.get(reservation.job_id)
+            self.check_home()
             check()
             self._check_workers(kind)
             record = self.store.create(
@@ -101,6 +106,7 @@ class JobService:
 
     def retry(self, job_id: str) -> JobRecord:
         """Queue a job again and wake a worker. Raises as `submit`, and JobNotRetryableError."""
+        self.check_home()
         self._check_workers(self.store.get(job_id).kind)
         record = self.store.retry(job_id)
         self.dispatcher.send(record)
@@ -145,6 +151,7 @@ async def open_job_service(
         dispatcher=dispatcher,
         heartbeats=Heartbeats(store.client),
         feed=feed,
+        check_home=partial(check_home, settings),
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)

@@ -23,7 +23,7 @@ def versions_in_use(store: JobStore) -> dict[str, str]:
 
 
 def _versions_read(record: JobRecord) -> Iterator[str]:
-    """Versions that an evaluation measures, or that a training needs as initial weights and as teacher."""
+    """Versions that an evaluation measures, or that a training needs as initial weights and as teachers."""
     match record.typed_parameters():
         case EvaluateParameters(versions=references):
             yield from references
@@ -32,6 +32,6 @@ def _versions_read(record: JobRecord) -> Iterator[str]:
                 config = parameters.config()
             except ConfigurationError:  # recorded by another release, and this one could not resume it
                 return
-            for reference in (config.init_from, config.distillation.teacher):
+            for reference in (config.init_from, *config.distillation.teachers):
                 if reference is not None and "@" in reference:
                     yield reference

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from core.errors import CorruptVersionError
+from core.errors import CorruptVersionError, UnknownVersionError
 from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport, GateThresholds
 from core.repository.alias_files import Promotion
@@ -19,11 +19,10 @@ from core.repository.champions import archive, history, rollback
 from core.repository.deletion import delete_family, delete_version
 from core.repository.repository import ModelRepository
 from core.schemas.models import Deletion, GatedMove, Move, PromotionPage
-from service.engine.model_manager import ModelManager, existing_versions
+from service.engine.model_manager import ModelManager
 from service.errors import (
     DeadlineExceededError,
     GateRefusedError,
-    UnknownModelVersionError,
     VersionInUseError,
     VersionRefusedError,
 )
@@ -54,7 +53,7 @@ class Promotions:
             deadline: on the clock of `time.perf_counter`.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the files of the version differ from its manifest.
             DeadlineExceededError: the deadline passed before the report was ready.
         """
@@ -62,13 +61,15 @@ class Promotions:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self._on_gate_thread(partial(self._report, family, version))
         except TimeoutError:
-            raise DeadlineExceededError("the gate report was not ready before the deadline of the request") from None
+            raise DeadlineExceededError(
+                "the gate report was not ready before the deadline of the request: try again later"
+            ) from None
 
     async def promote(self, family: str, version: int, *, actor: str, reason: str, force: bool) -> GatedMove:
         """Make a version the champion if it passes the gate or if `force` is set. There is no deadline.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the files of the version differ from its manifest, or it cannot be run.
             GateRefusedError: the version does not pass.
         """
@@ -97,10 +98,10 @@ class Promotions:
         """Return to the previous champion.
 
         Raises:
-            UnknownModelError: no such family.
+            UnknownFamilyError: no such family.
             NothingToRollBackError: no earlier champion can be served.
         """
-        await asyncio.to_thread(existing_versions, self._repository, family)
+        await asyncio.to_thread(self._repository.versions, family)
         promotion = await asyncio.to_thread(rollback, self._repository, family, actor=actor, reason=reason)
         return await self._serve(promotion)
 
@@ -108,11 +109,11 @@ class Promotions:
         """Leave a family without champion and stop serving it.
 
         Raises:
-            UnknownModelError: no such family.
+            UnknownFamilyError: no such family.
             NoChampionError: it has no champion.
             ShippedVersionError: it ships with the project.
         """
-        await asyncio.to_thread(existing_versions, self._repository, family)
+        await asyncio.to_thread(self._repository.versions, family)
         return await self._serve(await asyncio.to_thread(archive, self._repository, family, actor=actor, reason=reason))
 
     async def delete(
@@ -128,14 +129,14 @@ class Promotions:
             reason: for the audit trail.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionInUseError: a job reads the version.
             ChampionDeletionError: it is the champion.
             ShippedVersionError: it ships with the project.
         """
-        existing = await asyncio.to_thread(existing_versions, self._repository, family)
+        existing = await asyncio.to_thread(self._repository.versions, family)
         if version is not None and version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         for number in existing if version is None else [version]:
             if f"{family}@{number}" in in_use:
                 raise VersionInUseError(f"{family}@{number}", in_use[f"{family}@{number}"])
@@ -151,11 +152,11 @@ class Promotions:
         """A page of the audit trail of a family, newest first, with the entries before `cursor`; reads the disk.
 
         Raises:
-            UnknownModelError: the family has neither an entry nor a version.
+            UnknownFamilyError: the family has neither an entry nor a version.
         """
         entries = [entry for entry in history(self._repository) if entry.family == family]
         if not entries:
-            existing_versions(self._repository, family)
+            self._repository.versions(family)
         older = [entry for entry in reversed(entries) if cursor is None or entry.entry < cursor]
         return PromotionPage(
             promotions=tuple(older[:limit]), next_cursor=older[limit - 1].entry if len(older) > limit else None
@@ -172,9 +173,9 @@ class Promotions:
         return Move(promotion=promotion, served=serving.served == promotion.to_version, serving=serving)
 
     def _report(self, family: str, version: int) -> GateReport:
-        existing = existing_versions(self._repository, family)
+        existing = self._repository.versions(family)
         if version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         known = self._reports.get((family, version, self._repository.champion(family)))
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""Sample images for the playground: labelled CIFAR-10 test images from a local data set."""
+"""Sample images for the playground: labeled CIFAR-10 test images from a local data set."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from service.observability.logging import configure_logging, log_settings
-from service.security.authenticator import create_authenticator
+from service.security.authenticator import read_keyring
 from service.server.announcement import announce_last
 from service.server.server import BACKLOG, bind_socket, serve_on
 from service.server.workers import supervise
@@ -24,7 +24,7 @@ def serve(settings: Settings) -> None:
         ConfigurationError: the address is not available, the key cannot be stored, or the broker cannot be started.
     """
     configure_logging(settings.log_level, settings.log_format)
-    create_authenticator(settings)  # creates the key, and fails early if it cannot be stored
+    read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker
     with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
         log_settings(log, settings)

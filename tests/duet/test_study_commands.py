@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,47 @@ def test_augmentation_study_writes_its_table(duet: Duet, home: Path, capsys: pyt
     assert page.read_text().count("| mlp_baseline |") == 5
 
 
+@pytest.mark.slow
+def test_settings_study_compares_changes_and_resumes(
+    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("study", "settings", "mlp_baseline", "--try", "augmentation.flip=true augmentation.translate=1", *SMALL)
+    small = ("--set", "network.hidden=[16]")
+    assert not duet(*command, *small)
+    page = home / "studies" / "settings" / "README.md"
+    assert f"written to {page}" in capsys.readouterr().out
+    rows = [line for line in page.read_text().splitlines() if "%" in line and line.startswith("|")]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| mlp_baseline",
+        "| `augmentation.flip=true augmentation.translate=1`",
+    ]
+    assert all(row.count("%") == 3 for row in rows)
+    results = page.with_name("results.json")
+    before = results.read_bytes()
+    runs = json.loads(before)["runs"]
+    assert [run["config"]["augmentation"]["translate"] for run in runs] == [2, 1]
+    assert all(0 <= run[name] <= 1 for run in runs for name in ("accuracy", "corrupted_accuracy", "flag_rate"))
+    assert not duet(*command, *small)
+    assert results.read_bytes() == before
+    assert duet(*command, "--set", "network.hidden=[17]") == 1
+    assert "network.hidden was [16], now [17]" in capsys.readouterr().err.replace("(", "[").replace(",)", "]")
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("tune", "mlp_bset"), "no recipe 'mlp_bset' (did you mean 'mlp_best'?): there are cnn_baseline, cnn_best"),
+        (
+            ("tune", "mlp_bset"),
+            "unknown recipe 'mlp_bset' (did you mean 'mlp_best'?): available recipes are cnn_baseline, cnn_best",
+        ),
         (("tune", "mlp_labels", "--confirm", "1"), "--confirm 2 or more"),
-        (("tune", "mlp_labels", "--report"), "no study 'mlp_labels'"),
+        (("tune", "mlp_labels", "--report"), "unknown study 'mlp_labels'"),
         (("tune", "mlp_labels", "--study", "../x", "--report"), "cannot name a study"),
         (("tune", "mlp_labels", "--share", "1"), "give a share in (0, 0.9]"),
         (("tune", "mlp_labels", "--set", "include_validation=true"), "leave include_validation false"),
         (("study", "augmentation", "--set", "include_validation=true"), "leave include_validation false"),
-        (("study", "augmentation", "--recipe", "nonsense"), "no recipe 'nonsense'"),
-        (("study", "augmentation", "--teacher", "cnn@9"), "no version '9' of cnn"),
+        (("study", "augmentation", "--recipe", "nonsense"), "unknown recipe 'nonsense'"),
+        (("study", "augmentation", "--teacher", "cnn@9"), "unknown version 9 of cnn"),
         (
             ("study", "augmentation", "--set", "augmentation.rotate=30"),
             "control augmentation.rotate: remove that setting",
@@ -72,6 +102,8 @@ def test_augmentation_study_writes_its_table(duet: Duet, home: Path, capsys: pyt
             "control augmentation.augmix: remove that setting",
         ),
         (("study", "augmentation", "--set", "init_from=cnn@1"), "remove init_from=cnn@1"),
+        (("study", "settings", "mlp_labels", "--try", "include_validation=true"), "leave include_validation false"),
+        (("study", "settings", "mlp_labels", "--try", "augmentation.flop=1"), "unknown setting 'augmentation.flop'"),
         (("tune", "mlp_labels", "--set", "init_from=mlp@1"), "remove init_from=mlp@1"),
         (("study", "augmentation", "--teacher", "cnn@1", *SMALL), "cnn@1 cannot teach this run"),
         (("tune", "mlp_baseline", "--set", "distillation.teacher=cnn@1", *SMALL), "cnn@1 cannot teach this run"),

@@ -161,8 +161,8 @@ def test_dry_run_on_a_folder_reads_its_images(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("resnet",), "no recipe 'resnet': there are cnn_baseline, "),
-        (("mlp_baseline", "--set", "epoch=3"), "no setting 'epoch'"),
+        (("resnet",), "unknown recipe 'resnet': available recipes are cnn_baseline, "),
+        (("mlp_baseline", "--set", "epoch=3"), "unknown setting 'epoch'"),
         (("mlp_baseline", "--set", "epochs"), "not of the form key=value"),
         (("mlp_baseline", "--set", "epochs=-1"), "epochs: Input should be greater than 0"),
         (("mlp_baseline", "--resume"), "nothing to resume"),
@@ -185,7 +185,7 @@ def test_invalid_arguments_are_one_line(
         (("--data", "folder:../colours", *FAMILY), "'../colours' is not a valid data set name"),
         (("--data", "folder:cifar10", *FAMILY), "is the name of a built-in data set"),
         (("--data", "folder:nope", *FAMILY), "no data set 'nope'"),
-        (("--data", "folder:nope", *FAMILY), "existing data sets: colours, few"),
+        (("--data", "folder:nope", *FAMILY), "available data sets are colours, few"),
         (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 4"),
         (("--data", "colours", *FAMILY), "use cifar10, or folder:NAME"),
         (("--data", "folder:colours", *FAMILY, "--image-size", "4"), "image_size: Input should be greater than"),

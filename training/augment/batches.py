@@ -13,7 +13,7 @@ from training.augment.outlier_exposure import outlier_images
 from training.augment.packed_pixels import pack, scale_packed, unpack
 from training.augment.robust import apply_robust_augmentation
 from training.augment.teacher_rounds import RoundSoftLabels
-from training.augment.transforms import Transforms, draw_transforms, round_transforms
+from training.augment.transforms import Transforms, draw_transforms, round_transforms, teacher_augmentation
 from training.data.preprocessing import one_hot, scale_pixels
 from training.data.types import LabelledImages
 
@@ -68,6 +68,12 @@ class Batches:
         self.teacher = teacher
         self._round: tuple[int, Transforms, Tensor] | None = None
         self._soft_labels: tuple[int, Tensor, Tensor | None] | None = None
+        self._clean_RNK: Tensor | None = None
+        if teacher is not None and config.distillation.view == "clean":
+            self._clean_RNK = torch.stack([self._probabilities(labels.logits_NK) for labels in teacher]).to(device)
+            N, H, W = self.images_NHW.shape
+            first = round_transforms(N, H, W, teacher_augmentation(config), 0).to(device)
+            self._mirrored_first_N = first.shift_flip.mirrored_N
 
     def __len__(self) -> int:
         return len(self.images_NHW)
@@ -80,7 +86,7 @@ class Batches:
     def augmented(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
         """Augmented batch of the images at `index_N`, int64 [N], with soft labels and outliers if configured."""
         index_N = index_N.to(self.device)
-        if self.teacher is None:
+        if self.teacher is None or self._clean_RNK is not None:
             batch = self._labelled(index_N, epoch, draw)
         else:
             batch = self._distilled(index_N, epoch % len(self.teacher), self.teacher, draw)
@@ -91,17 +97,22 @@ class Batches:
         return replace(batch, pixels_LHWC=torch.cat([batch.pixels_LHWC, scale_pixels(outliers_MHWC)]))
 
     def _labelled(self, index_N: Tensor, epoch: int, draw: torch.Generator) -> Batch:
-        """Batch with random augmentation, for training without a teacher."""
+        """Batch with random augmentation, for training without a teacher or with one of the clean view."""
         augmentation, images_NHW = self.config.augmentation, self.images_NHW[index_N]
         mirrored_N = None
         if augmentation.flip and augmentation.alternate:
             mirrored_N = self.mirrored_N[index_N] ^ bool(epoch % 2)
         N, H, W = images_NHW.shape
         transforms = draw_transforms(N, H, W, augmentation, draw, mirrored_N)
-        onehot_NK = transforms.targets(self.onehot_NK[index_N], torch.arange(N, device=self.device))
+        everything_N = torch.arange(N, device=self.device)
+        onehot_NK = transforms.targets(self.onehot_NK[index_N], everything_N)
         views_NHW = transforms.views(images_NHW, self.fill)
         views_NHW = apply_robust_augmentation(views_NHW, onehot_NK.argmax(1), augmentation, draw)
-        return Batch(transforms.pixels(views_NHW), onehot_NK, None)
+        teacher_NK = None
+        if self._clean_RNK is not None:
+            round_N = (transforms.shift_flip.mirrored_N ^ self._mirrored_first_N[index_N]).long()
+            teacher_NK = transforms.targets(self._clean_RNK[round_N, index_N], everything_N)
+        return Batch(transforms.pixels(views_NHW), onehot_NK, teacher_NK)
 
     def _distilled(
         self, index_N: Tensor, number: int, teacher: Sequence[RoundSoftLabels], draw: torch.Generator
@@ -114,9 +125,13 @@ class Batches:
         return Batch(
             transforms.mixup(chosen_NHW, views_NHW, index_N),
             onehot_NK,
-            (logits_NK[index_N].float() / self.config.distillation.temperature).softmax(1),
+            self._probabilities(logits_NK[index_N]),
             None if hints_NF is None else hints_NF[index_N],
         )
+
+    def _probabilities(self, logits_NK: Tensor) -> Tensor:
+        """The teacher's probabilities, float32 [N, K], at the temperature of the distillation."""
+        return (logits_NK.float() / self.config.distillation.temperature).softmax(1)
 
     def _soft_labels_of_round(self, number: int, teacher: Sequence[RoundSoftLabels]) -> tuple[Tensor, Tensor | None]:
         """Logits and hints of a round, loaded for its first batch."""

@@ -1,12 +1,17 @@
 """Robust augmentation: AugMix, frequency mixing or texture mixing of a share of a batch.
 
-None of these contains an operation of the fourteen CIFAR-10-C corruptions of the evaluation (noise, blur, JPEG,
-pixelation, brightness, contrast, saturation), with two overlaps. AugMix rotates, shears and shifts images by a few
-pixels, similar to elastic_transform and to the conditions "shift" and "rotation". Its autocontrast, equalization and
-solarization, and the mean of an image and a texture, change brightness and contrast as a side effect.
+None of the methods applies a corruption of the evaluation (CIFAR-10-C's noise, blur, JPEG, pixelation, brightness,
+contrast, saturation). Two operations resemble one:
+
+- AugMix rotates, shears and shifts images by a few pixels, similar to elastic_transform and to the conditions "shift"
+  and "rotation".
+- AugMix's autocontrast, equalization and solarization, and the mean of an image and a texture, change brightness and
+  contrast as a side effect.
 """
 
 from __future__ import annotations
+
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -23,39 +28,40 @@ def apply_robust_augmentation(
 ) -> Tensor:
     """Apply at most one of the configured methods to each image.
 
+    Each method gets its share of the batch, in whole images. The numbers of images are known in advance, so that a
+    CUDA device is not synchronized.
+
     Args:
         images_NHW: int32 [N, H, W], packed.
         labels_N: int64 [N], classes; texture mixing uses images of the same class.
-        config: `augmix`, `frequency_mixing` and `texture_mixing` are the probabilities of the methods.
+        config: `augmix`, `frequency_mixing` and `texture_mixing` are the shares of the methods.
         generator: random generator on the device of the images.
 
     Returns:
         int32 [N, H, W], packed.
     """
-    until_augmix = config.augmix
-    until_frequency = until_augmix + config.frequency_mixing
-    until_texture = until_frequency + config.texture_mixing
-    if until_texture == 0:
+    N = len(images_NHW)
+    shares = (config.augmix, config.frequency_mixing, config.texture_mixing)
+    ends = [round(N * share) for share in accumulate(shares)]
+    if ends[-1] == 0:
         return images_NHW
     device = images_NHW.device
-    drawn_N = torch.rand(len(images_NHW), generator=generator, device=device)
+    order_N = torch.randperm(N, generator=generator, device=device)
+    mixed_M, recombined_M, textured_M, _ = order_N.tensor_split(ends)
     images_NCHW = unpack(images_NHW).permute(0, 3, 1, 2).contiguous()
     augmented_NHW = images_NHW.clone()
 
-    def replace(chosen_N: Tensor, augmented_MCHW: Tensor) -> None:
-        augmented_NHW[chosen_N] = pack(augmented_MCHW.permute(0, 2, 3, 1).contiguous())
+    def replace(chosen_M: Tensor, augmented_MCHW: Tensor) -> None:
+        augmented_NHW[chosen_M] = pack(augmented_MCHW.permute(0, 2, 3, 1).contiguous())
 
-    chosen_N = (drawn_N < until_augmix).nonzero()[:, 0]
-    if len(chosen_N):
-        replace(chosen_N, augmix(images_NCHW[chosen_N], generator))
-    chosen_N = ((drawn_N >= until_augmix) & (drawn_N < until_frequency)).nonzero()[:, 0]
-    if len(chosen_N):
-        partner_N = torch.randint(len(images_NHW), chosen_N.shape, generator=generator, device=device)
-        replace(chosen_N, mix_frequencies(images_NCHW[chosen_N], images_NCHW[partner_N], generator))
-    chosen_N = ((drawn_N >= until_frequency) & (drawn_N < until_texture)).nonzero()[:, 0]
-    if len(chosen_N):
-        partner_N = _partners_of_class(labels_N, generator)[chosen_N]
-        replace(chosen_N, mix_textures(images_NCHW[chosen_N], images_NCHW[partner_N], generator))
+    if len(mixed_M):
+        replace(mixed_M, augmix(images_NCHW[mixed_M], generator))
+    if len(recombined_M):
+        partner_M = torch.randint(N, recombined_M.shape, generator=generator, device=device)
+        replace(recombined_M, mix_frequencies(images_NCHW[recombined_M], images_NCHW[partner_M], generator))
+    if len(textured_M):
+        partner_M = _partners_of_class(labels_N, generator)[textured_M]
+        replace(textured_M, mix_textures(images_NCHW[textured_M], images_NCHW[partner_M], generator))
     return augmented_NHW
 
 

@@ -1,10 +1,11 @@
-"""Files of a teacher's soft labels: per round one file of logits and, for runs with hints, one of features.
+"""Files of the teachers' soft labels: per round one file of logits and, for runs with hints, one of features.
 
 One round is one augmented view of every training image. Rounds are read one at a time, so that only one is in memory.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,7 @@ class RoundSoftLabels:
     """Soft labels of one round, on the CPU.
 
     Attributes:
-        logits_NK: float16 [N, K], calibrated logits.
+        logits_NK: float32 [N, K], calibrated logits.
         hints_NF: float16 [N, F], projected features; None for a run without hints.
     """
 
@@ -71,14 +72,14 @@ class SoftLabelFolder:
         return sum(float(self._seconds(number).read_text()) for number in numbers)
 
     def read(self, number: int, *, temperature: float, hints: bool) -> RoundSoftLabels:
-        """Read a round and divide its logits by `temperature`.
+        """Read a round and divide its logits by `temperature`, in float32.
 
         Raises:
             CheckpointError: a file was removed or damaged during the run.
         """
-        logits_NK = _load(self._logits(number)) / np.float16(temperature)
+        logits_NK = torch.from_numpy(_load(self._logits(number))).float() / temperature
         hints_NF = torch.from_numpy(_load(self._hints(number))) if hints else None
-        return RoundSoftLabels(torch.from_numpy(logits_NK), hints_NF)
+        return RoundSoftLabels(logits_NK, hints_NF)
 
     def _logits(self, number: int) -> Path:
         return self.path / f"round-{number}.npy"
@@ -95,15 +96,14 @@ class StoredRounds(Sequence[RoundSoftLabels]):
     """Sequence of the rounds of a run; each access reads one from disk.
 
     Attributes:
-        folder: cache folder.
+        sources: cache folder and calibration temperature of each teacher. The logits of a round are the logarithms of
+            the mean of their probabilities.
         number: number of rounds.
-        temperature: calibration temperature of the teacher; divides the stored logits.
-        hints: also read the hints.
+        hints: also read the hints, which only a single teacher has.
     """
 
-    folder: SoftLabelFolder
+    sources: tuple[tuple[SoftLabelFolder, float], ...]
     number: int
-    temperature: float
     hints: bool
 
     def __len__(self) -> int:
@@ -123,7 +123,11 @@ class StoredRounds(Sequence[RoundSoftLabels]):
         chosen = range(self.number)[index]
         if isinstance(chosen, range):
             return [self[each] for each in chosen]
-        return self.folder.read(chosen, temperature=self.temperature, hints=self.hints)
+        read = [folder.read(chosen, temperature=value, hints=self.hints) for folder, value in self.sources]
+        if len(read) == 1:
+            return read[0]
+        probabilities_TNK = torch.stack([labels.logits_NK for labels in read]).log_softmax(2)
+        return RoundSoftLabels(probabilities_TNK.logsumexp(0) - math.log(len(read)), None)
 
 
 def _load(path: Path) -> npt.NDArray[np.float16]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.recipes import Augmentation
+from core.recipes import Augmentation, RecipeConfig
 from training.augment.cutmix import CutMixBoxes, apply_cutmix, draw_boxes
 from training.augment.packed_pixels import chunks, scale_packed
 from training.augment.shift_flip_cutout import (
@@ -149,6 +149,16 @@ def draw_transforms(
     if share_N is not None and boxes is not None:
         share_N = torch.where(boxes.kept_N < 1, 1.0, share_N)
     return Transforms(shift_flip, warps, cutout, partner_N, share_N, boxes)
+
+
+def teacher_augmentation(config: RecipeConfig) -> Augmentation:
+    """Augmentation of the images that the teacher sees.
+
+    With a clean view it is the mirror image alone: each image is mirrored in one of the first two rounds.
+    """
+    if config.distillation.view == "clean":
+        return Augmentation(flip=config.augmentation.flip, alternate=True)
+    return config.augmentation
 
 
 def round_transforms(count: int, height: int, width: int, config: Augmentation, number: int) -> Transforms:

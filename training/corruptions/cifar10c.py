@@ -32,11 +32,13 @@ class Corruption:
     """A corruption and its parameters at each severity.
 
     Attributes:
+        stream: number of its random stream. Published figures depend on it.
         kind: noise, blur, weather or digital.
         corrupt: (images [N, H, W, 3] in [0, 1], random generator, *parameters) -> images, possibly outside [0, 1].
         severities: parameters of severity 1 to 5.
     """
 
+    stream: int
     kind: ConditionKind
     corrupt: Callable[..., Floats]
     names: tuple[str, ...]
@@ -56,27 +58,30 @@ def _steps(*values: float) -> tuple[tuple[float], ...]:
 CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
     {
         "gaussian_noise": Corruption(
-            "noise", noise.gaussian_noise, ("deviation",), _steps(0.04, 0.06, 0.08, 0.09, 0.10)
+            0, "noise", noise.gaussian_noise, ("deviation",), _steps(0.04, 0.06, 0.08, 0.09, 0.10)
         ),
-        "shot_noise": Corruption("noise", noise.shot_noise, ("photons",), _steps(500, 250, 100, 75, 50)),
-        "impulse_noise": Corruption("noise", noise.impulse_noise, ("amount",), _steps(0.01, 0.02, 0.03, 0.05, 0.07)),
+        "shot_noise": Corruption(1, "noise", noise.shot_noise, ("photons",), _steps(500, 250, 100, 75, 50)),
+        "impulse_noise": Corruption(2, "noise", noise.impulse_noise, ("amount",), _steps(0.01, 0.02, 0.03, 0.05, 0.07)),
         "defocus_blur": Corruption(
+            3,
             "blur",
             blur.defocus_blur,
             ("radius", "softness"),
             ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
         ),
         "glass_blur": Corruption(
+            4,
             "blur",
             blur.glass_blur,
             ("deviation", "reach", "rounds"),
             ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
         ),
         "motion_blur": Corruption(
-            "blur", blur.motion_blur, ("radius", "deviation"), ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))
+            5, "blur", blur.motion_blur, ("radius", "deviation"), ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))
         ),
-        "zoom_blur": Corruption("blur", blur.zoom_blur, ("largest factor",), _steps(1.06, 1.11, 1.16, 1.21, 1.26)),
+        "zoom_blur": Corruption(6, "blur", blur.zoom_blur, ("largest factor",), _steps(1.06, 1.11, 1.16, 1.21, 1.26)),
         "snow": Corruption(
+            7,
             "weather",
             weather.snow,
             ("mean", "deviation", "zoom", "threshold", "radius", "blur", "clear"),
@@ -89,19 +94,20 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             ),
         ),
         "fog": Corruption(
-            "weather", weather.fog, ("density", "roughness"), ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))
+            8, "weather", weather.fog, ("density", "roughness"), ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))
         ),
-        "brightness": Corruption("weather", weather.brightness, ("added",), _steps(0.05, 0.1, 0.15, 0.2, 0.3)),
-        "contrast": Corruption("digital", weather.contrast, ("kept",), _steps(0.75, 0.5, 0.4, 0.3, 0.15)),
+        "brightness": Corruption(9, "weather", weather.brightness, ("added",), _steps(0.05, 0.1, 0.15, 0.2, 0.3)),
+        "contrast": Corruption(10, "digital", weather.contrast, ("kept",), _steps(0.75, 0.5, 0.4, 0.3, 0.15)),
         "elastic_transform": Corruption(
+            11,
             "digital",
             digital.elastic_transform,
             ("strength", "smoothness", "skew"),
             ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)),
         ),
-        "pixelate": Corruption("digital", digital.pixelate, ("kept",), _steps(0.95, 0.9, 0.85, 0.75, 0.65)),
+        "pixelate": Corruption(12, "digital", digital.pixelate, ("kept",), _steps(0.95, 0.9, 0.85, 0.75, 0.65)),
         "jpeg_compression": Corruption(
-            "digital", digital.jpeg_compression, ("quality",), ((80,), (65,), (58,), (50,), (40,))
+            13, "digital", digital.jpeg_compression, ("quality",), ((80,), (65,), (58,), (50,), (40,))
         ),
     }
 )
@@ -109,9 +115,12 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
 
 EXTRA_CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
     {
-        "speckle_noise": Corruption("noise", noise.speckle_noise, ("deviation",), _steps(0.06, 0.1, 0.12, 0.16, 0.2)),
-        "gaussian_blur": Corruption("blur", blur.gaussian_blur, ("deviation",), _steps(0.4, 0.6, 0.7, 0.8, 1)),
+        "speckle_noise": Corruption(
+            14, "noise", noise.speckle_noise, ("deviation",), _steps(0.06, 0.1, 0.12, 0.16, 0.2)
+        ),
+        "gaussian_blur": Corruption(15, "blur", blur.gaussian_blur, ("deviation",), _steps(0.4, 0.6, 0.7, 0.8, 1)),
         "spatter": Corruption(
+            16,
             "weather",
             spatter,
             ("mean", "deviation", "smoothness", "threshold", "strength", "mud"),
@@ -124,7 +133,7 @@ EXTRA_CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             ),
         ),
         "saturate": Corruption(
-            "digital", weather.saturate, ("factor", "added"), ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))
+            17, "digital", weather.saturate, ("factor", "added"), ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))
         ),
     }
 )
@@ -143,8 +152,8 @@ def corrupted(name: str, severity: int, images_NHWC: npt.NDArray[np.uint8], seed
         images_NHWC: uint8 [N, H, W, 3].
         seed: random seed.
     """
-    every = {**CORRUPTIONS, **EXTRA_CORRUPTIONS}
-    corruption, entropy = every[name], [seed, list(every).index(name), severity]
+    corruption = CORRUPTIONS.get(name) or EXTRA_CORRUPTIONS[name]
+    entropy = [seed, corruption.stream, severity]
     step = max(1, _BLOCK_PIXELS // (images_NHWC.shape[1] * images_NHWC.shape[2]))
     blocks = []
     for number, start in enumerate(range(0, len(images_NHWC), step)):

@@ -1,4 +1,4 @@
-"""Classification scores of one graph on labelled images, with confidence intervals."""
+"""Classification scores of one graph on labeled images, with confidence intervals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Knowledge distillation: soft labels of a teacher, computed before training and cached on disk.
+"""Knowledge distillation: soft labels of teachers, computed before training and cached on disk.
 
-One round is one augmented view of every training image. The teacher predicts each round once, and the student trains
-on these soft labels.
+One round is one augmented view of every training image, or, with `view="clean"`, the image itself or its mirror image.
+Each teacher predicts each round once, and the student trains on the mean of their probabilities.
 
 The cache folder `DUET_HOME`/cache/teachers/<key>/ contains:
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -37,7 +38,7 @@ from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.augment.packed_pixels import pack
 from training.augment.teacher_rounds import SoftLabelFolder, StoredRounds
-from training.augment.transforms import Transforms, round_transforms
+from training.augment.transforms import Transforms, round_transforms, teacher_augmentation
 from training.data.split_dataset import Images, trained_on
 from training.export.weights import WEIGHTS_NAME, stored_classifier
 from training.fit.dtype import autocast, pick_dtype
@@ -57,6 +58,11 @@ class Teacher:
     manifest: Manifest
     classifier: Classifier
 
+    @property
+    def weights(self) -> str:
+        """sha256 of the weights."""
+        return self.manifest.files[WEIGHTS_NAME].sha256
+
 
 @dataclass(frozen=True)
 class SoftLabels:
@@ -74,36 +80,39 @@ class SoftLabels:
 def pin_teacher_version(
     config: RecipeConfig, repository: ModelRepository, *, resumed: RecipeConfig | None = None
 ) -> RecipeConfig:
-    """Replace a family name in `distillation.teacher` by the exact version of its current champion.
+    """Replace family names in `distillation.teacher` by the exact versions of their current champions.
 
     Args:
         config: the recipe, with overrides merged in.
         repository: holds the teachers.
-        resumed: configuration of the run that is resumed. Its teacher is kept if it is of the same family.
+        resumed: configuration of the run that is resumed. Its teachers are kept if they are of the same families.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: the version does not exist, or the family has no champion.
     """
-    teacher = config.distillation.teacher
-    if teacher is None:
+    teachers = config.distillation.teachers
+    if not teachers:
         return config
-    earlier = None if resumed is None else resumed.distillation.teacher
-    if earlier is not None and earlier.partition("@")[0] == teacher:
-        teacher = earlier
-    return config.with_overrides({"distillation.teacher": "{}@{}".format(*repository.resolve(teacher))})
+    earlier = () if resumed is None else resumed.distillation.teachers
+    if tuple(name.partition("@")[0] for name in earlier) == teachers:
+        teachers = earlier
+    pinned = ["{}@{}".format(*repository.resolve(name)) for name in teachers]
+    return config.with_overrides({"distillation.teacher": "+".join(pinned)})
 
 
-def read_teacher(config: RecipeConfig, images: Images, repository: ModelRepository) -> Teacher | None:
-    """Load the recipe's teacher and verify its files; None if the recipe has no teacher.
+def read_teachers(config: RecipeConfig, images: Images, repository: ModelRepository) -> tuple[Teacher, ...]:
+    """Load the recipe's teachers and verify their files; empty if the recipe has none.
 
     Raises:
-        ConfigurationError: the teacher has other classes or another image size, or was trained on the validation
+        ConfigurationError: a teacher has other classes or another image size, or was trained on the validation
             images of this run.
-        UnknownFamilyError, UnknownVersionError, CorruptVersionError: the version does not exist or is damaged.
+        UnknownFamilyError, UnknownVersionError, CorruptVersionError: a version does not exist or is damaged.
     """
-    if config.distillation.teacher is None:
-        return None
-    manifest = repository.verify(*repository.resolve(config.distillation.teacher))
+    return tuple(_read_teacher(name, config, images, repository) for name in config.distillation.teachers)
+
+
+def _read_teacher(reference: str, config: RecipeConfig, images: Images, repository: ModelRepository) -> Teacher:
+    manifest = repository.verify(*repository.resolve(reference))
     same_images = manifest.data.digest == images.dataset.digest
     check_no_leakage(manifest, config, "teach", same_images=same_images)
     _require_same_task(manifest, images)
@@ -111,7 +120,7 @@ def read_teacher(config: RecipeConfig, images: Images, repository: ModelReposito
 
 
 def soft_labels(
-    teacher: Teacher,
+    teachers: Sequence[Teacher],
     config: RecipeConfig,
     images: Images,
     cache: Path,
@@ -121,13 +130,13 @@ def soft_labels(
     device: torch.device,
     room: int = 0,
 ) -> SoftLabels:
-    """Compute the teacher's calibrated logits, and hints if configured, for every round of the run.
+    """Compute the teachers' calibrated logits, and hints if configured, for every round of the run.
 
-    The logits are divided by the teacher's calibration temperature. Without it the student inherits the teacher's
+    The logits are divided by each teacher's calibration temperature. Without it the student inherits the teacher's
     miscalibration (for example of label smoothing), which a temperature of the student cannot correct.
 
     Args:
-        teacher: the teacher.
+        teachers: at least one.
         config: the recipe, which determines the augmentation and the number of rounds (at most one per epoch).
         images: the data. Only the training part is predicted; a round depends on the number of its images.
         cache: folder of the cached soft labels of all teachers.
@@ -141,23 +150,47 @@ def soft_labels(
         LowDiskError: the disk has too little space for the soft labels and the run.
     """
     part = images.part(*trained_on(config))
-    rounds, hints = _rounds(config), _hints(config)
-    folder = SoftLabelFolder(cache / _key(teacher, config, images, fill_C))
-    reporter.stage(f"soft labels of {teacher.manifest.reference}: {rounds} rounds of {len(part):,} images")
+    rounds, seconds = _rounds(config), 0.0
+    folders = [SoftLabelFolder(cache / _key(teacher, config, images, fill_C)) for teacher in teachers]
+    names = " and ".join(teacher.manifest.reference for teacher in teachers)
+    views = f"{config.distillation.view} view, {rounds} rounds of {len(part):,} images"
+    reporter.stage(f"soft labels of {names}: {views}")
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.path / ".lock"):
-            _compute_missing(
-                folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device, room
-            )
-            seconds = folder.seconds(range(rounds))
+        for folder in folders:
+            folder.path.mkdir(parents=True, exist_ok=True)
+        _require_space(folders, teachers, config, len(part), room)
+        for folder, teacher in zip(folders, teachers, strict=True):
+            with FileLock(folder.path / ".lock"):
+                _compute_missing(folder, teacher, config, torch.from_numpy(part.images_NHWC), fill_C, reporter, device)
+                seconds += folder.seconds(range(rounds))
     except OSError as error:
         raise CheckpointError(
-            f"cannot store the soft labels of {teacher.manifest.reference} in {folder.path} ({error}): free some disk "
-            "space and continue with --resume, or start again. Existing soft labels are reused"
+            f"cannot store the soft labels of {names} in {cache} ({error}): free some disk space and continue with "
+            "--resume, or start again. Existing soft labels are reused"
         ) from error
-    temperature = teacher.manifest.calibration["fp32"].temperature
-    return SoftLabels(StoredRounds(folder, rounds, temperature, hints), seconds)
+    temperatures = [teacher.manifest.calibration["fp32"].temperature for teacher in teachers]
+    sources = tuple(zip(folders, temperatures, strict=True))
+    return SoftLabels(StoredRounds(sources, rounds, _hints(config)), seconds)
+
+
+def _require_space(
+    folders: Sequence[SoftLabelFolder], teachers: Sequence[Teacher], config: RecipeConfig, images: int, room: int
+) -> None:
+    """Check the disk space for the missing rounds of all teachers before the first one is computed."""
+    hints, missing, values = _hints(config), 0, 0
+    for folder, teacher in zip(folders, teachers, strict=True):
+        numbers = _missing(folder, config)
+        missing += len(numbers)
+        values += sum(not folder.has_logits(number) for number in numbers) * len(teacher.manifest.class_names)
+        if hints:
+            values += len(numbers) * Projection.dimensions(last_dense(teacher.classifier).in_features)
+    if missing:
+        require_space(
+            folders[0].path,
+            values * images * torch.float16.itemsize + room,
+            what=f"computing soft labels for {missing} rounds, and the training after it,",
+            advice="free some, or set fewer distillation.rounds",
+        )
 
 
 def _compute_missing(
@@ -168,24 +201,12 @@ def _compute_missing(
     fill_C: Tensor,
     reporter: Reporter,
     device: torch.device,
-    room: int,
 ) -> None:
     """Compute the rounds that are missing in the folder."""
-    hints = _hints(config)
-    missing = [number for number in range(_rounds(config)) if not folder.has(number, hints=hints)]
+    hints, missing = _hints(config), _missing(folder, config)
     if not missing:
         return
     classifier = teacher.classifier.to(device)
-    without_logits = sum(not folder.has_logits(number) for number in missing)
-    values = without_logits * len(teacher.manifest.class_names)
-    if hints:
-        values += len(missing) * Projection.dimensions(last_dense(classifier).in_features)
-    require_space(
-        folder.path,
-        values * len(images_NHWC) * torch.float16.itemsize + room,
-        what=f"computing soft labels for {len(missing)} rounds, and the training after it,",
-        advice="free some, or set fewer distillation.rounds",
-    )
     round_started = time.perf_counter()
     pool_first(classifier)
     dtype = _dtype(folder.path, device)
@@ -193,7 +214,7 @@ def _compute_missing(
     N, H, W = images_NHW.shape
     started = time.perf_counter()
     for done, number in enumerate(missing, start=1):
-        transforms = round_transforms(N, H, W, config.augmentation, number)
+        transforms = round_transforms(N, H, W, teacher_augmentation(config), number)
         views_NHW = transforms.views(images_NHW, pack(fill_C))
         logits_NK, features_NF = _predict(classifier, transforms, views_NHW, dtype, device)
         hints_NF = _projection(folder.path, features_NF)(features_NF) if hints else None
@@ -201,7 +222,8 @@ def _compute_missing(
         folder.save(number, logits_NK, hints_NF, now - round_started)
         round_started = now
         left = (time.perf_counter() - started) / done * (len(missing) - done)
-        reporter.note(f"round {number + 1} done, {len(missing) - done} remaining, about {left / 60:.0f} minutes")
+        remaining = f"{len(missing) - done} remaining, about {left / 60:.0f} minutes"
+        reporter.note(f"{teacher.manifest.reference}: round {number + 1} done, {remaining}")
 
 
 @torch.inference_mode()
@@ -237,12 +259,12 @@ def _dtype(folder: Path, device: torch.device) -> Dtype:
 
 def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor) -> str:
     content = {
-        "weights": teacher.manifest.files[WEIGHTS_NAME].sha256,
+        "weights": teacher.weights,
         "data": images.dataset.digest,
         "split": images.split.digest,
         "parts": trained_on(config),
         # Default values, and augmentations that only the student sees, do not change a round.
-        "augmentation": config.augmentation.model_dump(
+        "augmentation": teacher_augmentation(config).model_dump(
             mode="json",
             exclude_defaults=True,
             exclude={"outliers", "augmix", "frequency_mixing", "texture_mixing"},
@@ -253,7 +275,14 @@ def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor)
 
 
 def _rounds(config: RecipeConfig) -> int:
+    if config.distillation.view == "clean":
+        return 2 if config.augmentation.flip else 1
     return min(config.distillation.rounds, config.epochs)
+
+
+def _missing(folder: SoftLabelFolder, config: RecipeConfig) -> list[int]:
+    """Numbers of the rounds that the folder lacks."""
+    return [number for number in range(_rounds(config)) if not folder.has(number, hints=_hints(config))]
 
 
 def _hints(config: RecipeConfig) -> bool:
@@ -264,6 +293,7 @@ def _require_same_task(manifest: Manifest, images: Images) -> None:
     size = (manifest.input.height, manifest.input.width)
     if manifest.class_names != images.dataset.class_names or images.dataset.training.images_NHWC.shape[1:3] != size:
         raise ConfigurationError(
-            f"{manifest.reference} cannot be the teacher on {images.dataset.name}: it has {len(manifest.class_names)} "
-            f"classes and takes images of {size[1]}x{size[0]}. Choose a teacher with the same classes and image size"
+            f"{manifest.reference} cannot be the teacher on {images.dataset.name}, because it has "
+            f"{len(manifest.class_names)} classes and takes images of {size[1]}x{size[0]}: choose a teacher with the "
+            "same classes and image size"
         )

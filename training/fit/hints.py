@@ -127,8 +127,11 @@ class HintHead(nn.Module):
 
     def parameter_group(self, config: Optimization) -> dict[str, Any]:
         """Parameter group for the student's optimizer: no weight decay; Muon updates it with AdamW."""
-        relative_rate = config.vector_learning_rate / config.learning_rate if config.optimizer == "muon" else 1.0
-        return {"params": list(self.parameters()), "weight_decay": 0.0, "relative_rate": relative_rate}
+        group = {"params": list(self.parameters()), "weight_decay": 0.0, "relative_rate": 1.0}
+        if config.optimizer == "muon":
+            relative_rate = config.vector_learning_rate / config.learning_rate
+            group |= {"relative_rate": relative_rate, "momentum": config.momentum}
+        return group
 
 
 def hint_head(

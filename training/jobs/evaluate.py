@@ -80,7 +80,7 @@ def _load(
     if problems and (parameters.versions or not loaded):
         raise DataError("; ".join(problems))
     if not loaded:
-        raise DataError("there is no champion to evaluate: name versions, or promote one")
+        raise DataError("no family has a champion to evaluate: name versions, or promote one")
     for problem in problems:
         channel.send(Note(text=f"skipped: {problem}"))
     return loaded

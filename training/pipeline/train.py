@@ -20,7 +20,7 @@ from core.repository.repository import ModelRepository
 from training.data.preprocessing import channel_statistics
 from training.data.split_dataset import Images, trained_on
 from training.export.gradients.check import rehearse_export
-from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teacher, soft_labels
+from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teachers, soft_labels
 from training.fit.init_from import Start, initial_weights, read_start
 from training.fit.loop import FitInputs, fit
 from training.networks import Classifier, build_classifier
@@ -47,7 +47,7 @@ class Run:
     """A training run that has passed all checks before training.
 
     Attributes:
-        config: the recipe, with overrides merged in and the teacher pinned to a version.
+        config: the recipe, with overrides merged in and the teachers pinned to versions.
         images: data to train, calibrate and evaluate on.
         repository: receives the published version.
         family: name of the family, existing or new.
@@ -55,7 +55,7 @@ class Run:
         classifier: the network, before its weights are initialized.
         geometry: method that fits an image to the square input of the network.
         initial: weights of the version in `init_from`, by torch name; None for random weights.
-        teacher: the version to distill from; None without distillation.
+        teachers: the versions to distill from; empty without distillation.
         checkpoint: state to resume from; None for a new run.
     """
 
@@ -67,7 +67,7 @@ class Run:
     classifier: Classifier
     geometry: Geometry
     initial: Mapping[str, Tensor] | None
-    teacher: Teacher | None
+    teachers: tuple[Teacher, ...]
     checkpoint: Checkpoint | None
 
 
@@ -95,13 +95,13 @@ def prepare_run(
     config = pin_teacher_version(config, repository, resumed=None if checkpoint is None else checkpoint.config)
     if checkpoint is not None:
         require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
-    teacher = read_teacher(config, images, repository)
+    teachers = read_teachers(config, images, repository)
     start = read_start(config, images, repository)
     classifier = new_classifier(config, images, start)
     initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
     geometry = images.dataset.geometry or geometry_of(config, None if start is None else start.manifest)
     require_space(folder, room_for(classifier), what="a training of this network", advice="free some space first")
-    return Run(config, images, repository, family, folder, classifier, geometry, initial, teacher, checkpoint)
+    return Run(config, images, repository, family, folder, classifier, geometry, initial, teachers, checkpoint)
 
 
 def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -> Manifest:
@@ -143,6 +143,7 @@ def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -
         source,
         derived_from=run.config.init_from,
         geometry=run.geometry,
+        teachers={teacher.manifest.reference: teacher.weights for teacher in run.teachers},
         teacher_seconds=None if targets is None else targets.seconds,
     )
     manifest = publish_version(
@@ -188,11 +189,11 @@ def train_version(
 
 
 def _soft_labels(run: Run, reporter: Reporter, threads: int, device: torch.device) -> SoftLabels | None:
-    if run.teacher is None:
+    if not run.teachers:
         return None
     torch.set_num_threads(threads if run.checkpoint is None else run.checkpoint.threads)
     return soft_labels(
-        run.teacher,
+        run.teachers,
         run.config,
         run.images,
         run.repository.home_models.with_name("cache") / "teachers",

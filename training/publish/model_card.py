@@ -9,6 +9,7 @@ from types import MappingProxyType
 from core.repository.evaluation import Evaluation, Scores
 from core.repository.manifest import Geometry, Manifest
 from core.statistics.intervals import ConfidenceInterval
+from training.augment.overlap import overlaps
 
 
 def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
@@ -117,11 +118,13 @@ def _band(scores: Scores) -> str:
 
 
 def _corrupted(manifest: Manifest) -> str:
-    """Accuracy and flag rate on corrupted holdout images."""
+    """Accuracy and flag rate on corrupted holdout images, with the overlap of the augmentation."""
     accuracy, flags = manifest.metrics.corrupted_accuracy, manifest.metrics.corrupted_flag_rate
     if accuracy is None or flags is None:
         return "not measured"
-    return f"accuracy {accuracy:.2%}, {flags:.2%} flagged as out of distribution"
+    similar = overlaps(manifest.config.get("augmentation") or {})
+    trained = f"; training images resemble these conditions of the robustness report in part: {similar}"
+    return f"accuracy {accuracy:.2%}, {flags:.2%} flagged as out of distribution{trained if similar else ''}"
 
 
 def _distillation(manifest: Manifest) -> str:

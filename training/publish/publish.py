@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +65,7 @@ class Origin:
         source_digest: digest of the source code at the end of the run.
         derived_from: family@version that the weights were copied or fine-tuned from; None for random initialization.
         geometry: method that fits images to the square input.
+        teachers: sha256 of the weights of each teacher, by reference.
         teacher_seconds: wall time of the soft labels; None without a teacher or if unknown.
         class_biases: record of class biases that are already included in the weights; None to fit them.
     """
@@ -75,6 +76,7 @@ class Origin:
     source_digest: str
     derived_from: str | None = None
     geometry: Geometry = DEFAULT_GEOMETRY
+    teachers: Mapping[str, str] = field(default_factory=dict)
     teacher_seconds: float | None = None
     class_biases: ClassBiasRecord | None = None
 
@@ -176,6 +178,7 @@ def _manifest(
         config=config.model_dump(mode="json"),
         seed=config.seed,
         derived_from=origin.derived_from,
+        teachers=dict(origin.teachers),
         source_digest=origin.source_digest,
         data=DataRecord(
             name=dataset.name,
@@ -211,8 +214,8 @@ def _manifest(
 
 def _provenance(config: RecipeConfig) -> str:
     start = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
-    teacher = config.distillation.teacher
-    distilled = "" if teacher is None else f", distilled from {teacher}"
+    teachers = config.distillation.teachers
+    distilled = f", distilled from {' and '.join(teachers)}" if teachers else ""
     return f"Trained from {start} by Duet's recipe {config.recipe}{distilled}."
 
 

@@ -43,6 +43,7 @@ def republish(
         source_digest=source_digest(),
         derived_from=manifest.reference,
         geometry=manifest.input.geometry,
+        teachers=manifest.teachers,
         teacher_seconds=manifest.cost.teacher_seconds,
         # Included biases were fitted on the same holdout, so cross-validation cannot assess them again.
         class_biases=manifest.class_biases if manifest.class_biases and manifest.class_biases.kept else None,

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from pydantic import ValidationError
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, explain
 from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig
 
@@ -92,19 +93,26 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Read `folder`/checkpoint.pt. Only tensors and plain values are unpickled, so loading runs no code.
 
     Raises:
-        CheckpointError: the file does not exist or cannot be read.
+        CheckpointError: the file does not exist, is damaged, or was written by another release.
     """
     path = folder / CHECKPOINT_NAME
     if not path.is_file():
         raise CheckpointError(f"nothing to resume: {path} does not exist. Start the run without --resume")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        content["config"] = RecipeConfig.model_validate(content["config"])
-        content["history"] = tuple(EpochRecord(**record) for record in content["history"])
-        return Checkpoint(**content)
     except Exception as error:  # the errors of torch.load for damaged files have no common base class
         raise CheckpointError(
             f"cannot resume from {path}, which is damaged ({error}): start over with --restart"
+        ) from error
+    try:
+        content["config"] = RecipeConfig.model_validate(content["config"])
+        content["history"] = tuple(EpochRecord(**record) for record in content["history"])
+        return Checkpoint(**content)
+    except (KeyError, TypeError, ValueError) as error:
+        detail = explain(error, at_most=1) if isinstance(error, ValidationError) else error
+        raise CheckpointError(
+            f"cannot resume from {path}: its format is that of another release ({detail}). Continue with that release, "
+            "or start over with --restart"
         ) from error
 
 

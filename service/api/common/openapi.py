@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.errors import DuetError, UnknownFamilyError, UnknownVersionError
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -16,15 +17,13 @@ from service.errors import (
     NoImageError,
     NotAcceptableError,
     NotReadyError,
-    ProblemError,
     QueueFullError,
     TooManyExplanationsError,
     TooManyFilesError,
     TooManyPixelsError,
-    UnknownModelError,
-    UnknownModelVersionError,
     UnknownTargetError,
     UnreadableImageError,
+    UnsupportedEncodingError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
     VersionRefusedError,
@@ -32,11 +31,11 @@ from service.errors import (
 )
 from service.http.request_body import FIELD
 
-Errors = tuple[type[ProblemError], ...]
+Errors = tuple[type[DuetError], ...]
 
-MODEL_ERRORS: Errors = (UnknownModelError, InvalidParametersError, NotReadyError)
-VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownModelVersionError, VersionRefusedError)
-BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
+MODEL_ERRORS: Errors = (UnknownFamilyError, InvalidParametersError, NotReadyError)
+VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownVersionError, VersionRefusedError)
+BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError, UnsupportedEncodingError)
 IMAGE_ERRORS: Errors = (
     *VERSION_ERRORS,
     *BODY_ERRORS,

@@ -1,4 +1,4 @@
-"""/datasets: upload and management of labelled images for training."""
+"""/datasets: upload and management of labeled images for training."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ from service.errors import (
     DatasetTooLargeError,
     InvalidParametersError,
     MalformedBodyError,
-    NoSuchDatasetError,
     NotReadyError,
     NoUsableImageError,
     StorageFullError,
@@ -46,6 +45,7 @@ from service.errors import (
     WrongFieldError,
     responses,
 )
+from service.http.request_body import check_encoding
 from service.settings import Settings
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -97,7 +97,7 @@ def list_datasets(state: StateDep) -> DatasetList:
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The data set with its classes"),
-        **responses(NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(UnknownDatasetError, InvalidParametersError, NotReadyError),
     },
 )
 def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
@@ -130,11 +130,12 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
 async def add_images(
     name: Name, request: Request, _: JobsCaller, state: StateDep, label: Label = None
 ) -> DatasetUpload:
-    """Add labelled images to a data set, which is created if necessary.
+    """Add labeled images to a data set, which is created if necessary.
 
     Files that are not images are skipped and listed in the response; duplicates are counted and skipped. After an error
     response, nothing has been added.
     """
+    check_encoding(request.headers.get("content-encoding", "").encode("latin-1"))
     _check_not_reserved(name)
     problem = None if label is None else label_problem(label)
     if problem is not None:
@@ -160,7 +161,7 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError),
     },
 )
 def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reason = None) -> DatasetDetail:
@@ -173,7 +174,7 @@ def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reas
     try:
         delete_folder(settings.home, name, actor=caller.actor, reason=reason or DEFAULT_REASON)
     except UnknownDatasetError:
-        raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
+        raise
     except DataError as error:
         raise NotReadyError(str(error)) from error
     return detail(found)
@@ -184,7 +185,7 @@ def _found(name: str, settings: Settings) -> LabelledFolder:
     try:
         return read_folder(settings.home, name)
     except UnknownDatasetError:
-        raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
+        raise
     except DataError as error:
         raise NotReadyError(str(error)) from error
 

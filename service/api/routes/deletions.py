@@ -6,14 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from core.errors import BrokerUnavailableError, ChampionDeletionError, NoChampionError, ShippedVersionError
+from core.errors import (
+    BrokerUnavailableError,
+    ChampionDeletionError,
+    NoChampionError,
+    ShippedVersionError,
+    UnknownVersionError,
+)
 from core.schemas.models import DEFAULT_REASON, MAX_REASON, ArchiveRequest, Deletion, Move
 from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, MODEL_ERRORS, success
 from service.api.deps import CALLER_ERRORS, AdminCaller, StateDep
 from service.api.examples import load_example
 from service.api.routes.models import ModelName, VersionNumber
-from service.errors import DeadlineExceededError, UnknownModelVersionError, VersionInUseError, responses
+from service.errors import DeadlineExceededError, VersionInUseError, responses
 from service.jobs.versions_in_use import versions_in_use
 from service.state import RequestState
 
@@ -54,7 +60,7 @@ async def archive_model(model: ModelName, state: StateDep, caller: AdminCaller, 
     "/{model}/versions/{version}",
     responses={
         **success(load_example("deletion"), "The version is deleted"),
-        **responses(UnknownModelVersionError, *_DELETION_ERRORS),
+        **responses(UnknownVersionError, *_DELETION_ERRORS),
     },
 )
 async def delete_version(

@@ -1,4 +1,4 @@
-"""GET /samples: labelled test images for trying out the models."""
+"""GET /samples: labeled test images for trying out the models."""
 
 from __future__ import annotations
 

@@ -69,12 +69,13 @@ IdempotencyKey = Annotated[
 
 @dataclass(frozen=True)
 class Submission:
-    """Caller, context and job service of one submission."""
+    """Caller, context and job service of one submission; `root` is DUET_ROOT_PATH."""
 
     jobs: JobService
     caller: Caller
     context: RequestContext
     idempotency_key: str | None
+    root: str
 
     async def answer(self, parameters: JobParameters, check: Callable[[], None], response: Response) -> JobAccepted:
         """Store the job and return its links; `check` raises if the job could not run."""
@@ -82,8 +83,8 @@ class Submission:
             lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
             self.context.deadline,
         )
-        response.headers["Location"] = job_path(record.id)
-        return job_accepted(record)
+        response.headers["Location"] = job_path(record.id, self.root)
+        return job_accepted(record, self.root)
 
 
 async def _submission(
@@ -91,7 +92,7 @@ async def _submission(
 ) -> Submission:
     # Scoped by caller: two callers may choose the same key.
     own_key = None if idempotency_key is None else f"{caller.key_id} {idempotency_key}"
-    return Submission(jobs, caller, state["context"], own_key)
+    return Submission(jobs, caller, state["context"], own_key, state["settings"].root_path)
 
 
 SubmissionDep = Annotated[Submission, Depends(_submission)]

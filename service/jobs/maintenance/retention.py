@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.errors import UnknownJobError
+from core.errors import JobNotFoundError
 from core.files.home import LOG_NAME, RUNS_NAME
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
@@ -71,7 +71,7 @@ class Retention:
             folder = self._runs / job_id
             if not _has_more_than_log(folder):
                 continue
-            with suppress(UnknownJobError):
+            with suppress(JobNotFoundError):
                 if self._store.get(job_id).state == "succeeded":
                     _keep_log_alone(folder)
 
@@ -85,7 +85,7 @@ class Retention:
                 continue
             try:
                 self._store.get(folder.name)
-            except UnknownJobError:
+            except JobNotFoundError:
                 shutil.rmtree(folder, ignore_errors=True)
                 log.info("removed run folder %s, which has no job", folder.name)
 

@@ -48,7 +48,6 @@ def run_worker(settings: Settings) -> None:
     """
     url = _broker_url(settings)
     configure_logging(settings.log_level, settings.log_format)
-    logging.captureWarnings(True)
     logging.getLogger("celery").setLevel(logging.WARNING)
     log_settings(log, settings)
     store = JobStore.open(url)

@@ -174,18 +174,18 @@ def test_a_champion_that_changes_meanwhile_is_judged_against(
     repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """cnn@2 is better than cnn@1, but not than cnn@4, which another process promotes while the gate runs."""
-    judged: list[int | None] = []
+    compared: list[int | None] = []
 
     def meanwhile(*arguments: Any) -> GateReport:
         report = assess(*arguments)
-        judged.append(report.champion)
-        if len(judged) == 1:
+        compared.append(report.champion)
+        if len(compared) == 1:
             promote(repository, "cnn", 4, actor="bob", reason="first")
         return report
 
     monkeypatch.setattr(promotion, "assess", meanwhile)
     decision = decide(repository, 2)
-    assert judged == [1, 4]
+    assert compared == [1, 4]
     assert (decision.promotion, decision.report.ground) == (None, "not_better")
     assert [entry.to_version for entry in history(repository)] == [4]
 

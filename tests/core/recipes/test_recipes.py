@@ -14,7 +14,9 @@ def test_a_recipe_is_named_and_survives_json(name: str) -> None:
 
 
 def test_an_unknown_recipe_lists_those_that_exist() -> None:
-    with pytest.raises(ConfigurationError, match=r"no recipe 'resnet': there are cnn_baseline, .*, mlp_labels"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown recipe 'resnet': available recipes are cnn_baseline.* mlp_labels"
+    ):
         recipe_config("resnet")
 
 
@@ -36,9 +38,9 @@ def test_lists_from_the_command_line_become_tuples() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("epoch", 3, r"no setting 'epoch'.*there are .*epochs"),
-        ("optimization.rate", 3, r"no setting 'optimization.rate'.*learning_rate"),
-        ("epochs.x", 3, r"no setting 'epochs.x'"),
+        ("epoch", 3, r"unknown setting 'epoch'.*available settings are .*epochs"),
+        ("optimization.rate", 3, r"unknown setting 'optimization.rate'.*learning_rate"),
+        ("epochs.x", 3, r"unknown setting 'epochs.x'"),
         ("epochs", 0, r"epochs: .*greater than 0"),
         ("epochs", "many", r"epochs: .*integer"),
         ("optimization.optimizer", "lion", r"optimization.optimizer: .*'adam'"),
@@ -54,6 +56,31 @@ def test_invalid_override_names_the_setting(key: str, value: object, message: st
     with pytest.raises(SettingsError, match=message) as raised:
         recipe_config("cnn_baseline").with_overrides({key: value})
     assert [name for name, _ in raised.value.problems] == [key]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "references"),
+    [(None, ()), ("cnn", ("cnn",)), ("cnn@5+cnn@4", ("cnn@5", "cnn@4")), ("cnn+teacher@1", ("cnn", "teacher@1"))],
+)
+def test_teachers_are_joined_by_plus(teacher: str | None, references: tuple[str, ...]) -> None:
+    changed = recipe_config("mlp_best").with_overrides({"distillation.teacher": teacher})
+    assert changed.distillation.teachers == references
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"teacher": "cnn@5+"}, "teacher: .*pattern"),
+        ({"teacher": "cnn@5,cnn@4"}, "teacher: .*pattern"),
+        ({"teacher": "a+b+c+d+e"}, "teacher: .*pattern"),
+        ({"teacher": "cnn@4+cnn@4"}, "names a version twice"),
+        ({"teacher": "cnn@5+cnn@4", "hint_weight": 1.0}, "hint_weight needs a single teacher"),
+        ({"view": "clean", "hint_weight": 1.0}, "hint_weight needs a single teacher and the augmented view"),
+    ],
+)
+def test_invalid_teachers_are_refused(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        recipe_config("mlp_best").with_overrides({f"distillation.{name}": value for name, value in overrides.items()})
 
 
 def test_all_invalid_settings_are_named_at_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from core.repository.champions import archive
 from core.repository.deletion import delete_version
+from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.model_manager import ModelManager
@@ -189,7 +191,7 @@ async def test_loader_error_does_not_affect_other_families(home: Path, monkeypat
 
 async def test_removed_champion_is_reported(running: RunningApp) -> None:
     set_champions(running.state["repository"].home_models, cnn=7, mlp=1)
-    await until_reason(running, "cnn", "no version '7'")
+    await until_reason(running, "cnn", "unknown version 7")
     assert (await predicted(running))["version"] == 1
 
 
@@ -261,3 +263,42 @@ async def test_damaged_alias_file_drops_nothing(running: RunningApp) -> None:
     (running.state["repository"].home_models / "aliases.json").write_text("{")
     await until_reason(running, "mlp", "is not an alias file")
     assert (await predicted(running, "?model=mlp"))["version"] == 1
+
+
+async def test_version_whose_files_never_answer_stops_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, verify, release = home / "models", ModelRepository.verify, threading.Event()
+    write_onnx_version(models / "cnn" / "2", "cnn", 2)
+    write_onnx_version(models / "mlp" / "2", "mlp", 2)
+
+    def hang(self: ModelRepository, family: str, version: int) -> Manifest:
+        if (family, version) == ("cnn", 2):
+            release.wait()
+        return verify(self, family, version)
+
+    monkeypatch.setattr(ModelRepository, "verify", hang)
+    monkeypatch.setattr("service.engine.model_manager.LOAD_SECONDS", 0.3)
+    async with running_app(settings_for(home)) as running:
+        set_champions(models, cnn=2, mlp=2)
+        await until_served(running, "mlp", 2)
+        await until_reason(running, "cnn", "its files do not respond")
+        assert (await predicted(running, "?model=cnn"))["version"] == 1
+    release.set()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])
+async def test_files_that_the_manifest_does_not_list_are_not_used(running: RunningApp, name: str) -> None:
+    folder = running.state["repository"].home_models / "cnn" / "2"
+    manifest = write_onnx_version(folder, "cnn", 2)
+    files = {listed: record for listed, record in manifest.files.items() if listed != name}
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"files": files}).to_json())
+    answer = await running.client.post("/predict?model=cnn&version=2", content=gray_png(0), headers=RAW)
+    assert f"does not list {name}" in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_reasons_name_no_path_of_the_server(running: RunningApp, caplog: pytest.LogCaptureFixture) -> None:
+    repository = running.state["repository"]
+    (repository.home_models / "aliases.json").write_text("{")
+    await until_reason(running, "cnn", "DUET_HOME/models/aliases.json is not an alias file")
+    for path in ("/readyz", "/models", "/models/cnn", "/v2/models/cnn", "/models/cnn/promotions"):
+        assert str(repository.home_models.parent) not in (await running.client.get(path)).text
+    assert str(repository.home_models) in caplog.text

@@ -238,6 +238,7 @@ def test_documented_errors_belong_to_a_route(document: dict[str, Any]) -> None:
         "not-found",
         "method-not-allowed",
         "client-gone",
+        "invalid-host",
     }
 
 

@@ -175,7 +175,7 @@ def test_versions_that_are_not_comparable_give_an_error(visit: Visit) -> None:
     visit.expect("status of 404")
     visit.expect("status of 409")
     page = visit.open(f"/metrics/compare?first=vit&second={CNN}")
-    expect(page.get_by_role("alert")).to_contain_text("no model 'vit'")
+    expect(page.get_by_role("alert")).to_contain_text("unknown model 'vit'")
     expect(page.get_by_label("First version")).to_have_value("vit")
     page.get_by_label("First version").select_option("cnn@90")
     expect(page.get_by_role("alert")).to_contain_text("not comparable")

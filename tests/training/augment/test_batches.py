@@ -8,7 +8,7 @@ from core.recipes import RecipeConfig
 from tests.support.training_runs import CPU, small_recipe
 from training.augment.batches import Batches
 from training.augment.teacher_rounds import RoundSoftLabels
-from training.augment.transforms import round_transforms
+from training.augment.transforms import draw_transforms, round_transforms, teacher_augmentation
 from training.data.types import LabelledImages
 
 N, CLASSES = 40, 10
@@ -82,6 +82,41 @@ def test_soft_labels_belong_to_the_views_of_the_student() -> None:
         assert batch.hints_NF is not None
         assert torch.equal(batch.hints_NF, hints_RNF[number, index])
     assert made.plain(index).hints_NF is None
+
+
+def test_soft_labels_of_the_clean_view_are_mirrored_and_mixed_like_the_images() -> None:
+    """A round of the teacher is the image or its mirror image; the student may be shifted, mixed and changed."""
+    config = recipe(
+        **{"augmentation.flip": True, "augmentation.translate": 1, "augmentation.cutmix": 0.5,
+           "augmentation.mixup": 1.0, "augmentation.texture_mixing": 0.3, "augmentation.outliers": 0.1,
+           "distillation.view": "clean"}
+    )  # fmt: skip
+    clean = teacher_augmentation(config)
+    rounds = [round_transforms(N, 8, 8, clean, number) for number in (0, 1)]
+    assert torch.equal(rounds[0].shift_flip.mirrored_N, ~rounds[1].shift_flip.mirrored_N)
+    assert not rounds[0].shift_flip.top_N.any()
+    # The teacher tells image and mirror image apart: class 0 for a plain view, class 1 for a mirrored one.
+    teacher = [RoundSoftLabels(80.0 * torch.eye(CLASSES)[each.shift_flip.mirrored_N.long()], None) for each in rounds]
+    made = batches(config, teacher=teacher)
+    index = torch.arange(0, N, 2)
+    batch = made.augmented(index, 0, draw(3))
+    transforms = draw_transforms(len(index), 8, 8, config.augmentation, draw(3))
+    mirrored = torch.eye(CLASSES)[transforms.shift_flip.mirrored_N.long()]
+    assert batch.teacher_NK is not None
+    assert torch.allclose(batch.teacher_NK, transforms.targets(mirrored, torch.arange(len(index))), atol=1e-6)
+    mixed = (batch.teacher_NK[:, 0] > 0.01) & (batch.teacher_NK[:, 0] < 0.99)
+    assert int(mixed.sum()) > 3
+    assert torch.equal(batch.onehot_NK, transforms.targets(made.onehot_NK[index], torch.arange(len(index))))
+    assert batch.hints_NF is None
+    assert len(batch.pixels_LHWC) == len(batch.teacher_NK) + 2
+
+
+def test_clean_view_without_flips_has_one_round() -> None:
+    config = recipe(**{"augmentation.translate": 1, "distillation.view": "clean"})
+    logits_NK = torch.randn(N, CLASSES, generator=draw(1))
+    batch = batches(config, teacher=[RoundSoftLabels(logits_NK, None)]).augmented(ALL, 5, draw())
+    assert batch.teacher_NK is not None
+    assert torch.allclose(batch.teacher_NK, logits_NK.softmax(1))
 
 
 class _Counted(Sequence[RoundSoftLabels]):

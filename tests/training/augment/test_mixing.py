@@ -1,8 +1,11 @@
 """Frequency mixing, texture mixing, and the choice between the methods."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.errors import SettingsError
 from core.recipes import Augmentation
@@ -78,6 +81,28 @@ def test_each_method_gets_its_share_of_the_images() -> None:
     assert 0.45 < float(changed) < 0.55
     assert torch.equal(apply_robust_augmentation(images, labels, Augmentation(), draw()), images)
     assert unpack(made).shape == (2_000, 8, 8, 3)
+
+
+class _Operations(TorchDispatchMode):
+    """Records the names of the executed operations."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_operation_waits_for_a_device() -> None:
+    """The size of `nonzero` and the value of a scalar have to be read from a CUDA device, in every step."""
+    images = pack(torch.from_numpy(RANDOM.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)))
+    config = Augmentation(augmix=0.2, frequency_mixing=0.2, texture_mixing=0.2)
+    with _Operations() as executed:
+        apply_robust_augmentation(images, torch.arange(40) % 4, config, draw())
+    assert "index_put_" in executed.names
+    assert not executed.names & {"nonzero", "masked_select", "_local_scalar_dense"}
 
 
 def test_partners_are_others_of_the_same_class() -> None:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from training.corruptions import blur, digital, noise, weather
-from training.corruptions.cifar10c import CORRUPTIONS, SEVERITIES, corrupted
+from training.corruptions import blur, cifar10c, digital, noise, weather
+from training.corruptions.cifar10c import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES, corrupted
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +62,23 @@ def test_random_numbers_differ_between_images_severities_and_seeds() -> None:
     first = corrupted("gaussian_noise", 1, images_NHWC, 0)
     assert np.any(first[0] != first[1])
     assert np.any(first != corrupted("gaussian_noise", 1, images_NHWC, 1))
+
+
+def test_random_streams_are_those_of_the_published_figures() -> None:
+    """Records of shipped versions were measured with these numbers; a reordered table keeps them."""
+    streams = {name: each.stream for name, each in {**CORRUPTIONS, **EXTRA_CORRUPTIONS}.items()}
+    assert [name for name, _ in sorted(streams.items(), key=lambda item: item[1])] == [
+        "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
+        "snow", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
+        "speckle_noise", "gaussian_blur", "spatter", "saturate",
+    ]  # fmt: skip
+    assert sorted(streams.values()) == list(range(18))
+
+
+def test_random_numbers_do_not_depend_on_the_order_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = corrupted("fog", 3, pictures(), 0)
+    monkeypatch.setattr(cifar10c, "CORRUPTIONS", dict(reversed(list(CORRUPTIONS.items()))))
+    np.testing.assert_array_equal(corrupted("fog", 3, pictures(), 0), before)
 
 
 def test_gaussian_noise_has_its_deviation() -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from core.errors import CheckpointError, ConfigurationError, LowDiskError, Unkno
 from core.files.home import MIB
 from core.recipes import RecipeConfig
 from core.repository.champions import promote
-from core.repository.manifest import Manifest
+from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail
@@ -18,7 +19,7 @@ from training.augment.transforms import round_transforms
 from training.data.split_dataset import Images
 from training.export.run_onnx import network_logits
 from training.export.weights import stored_classifier
-from training.fit.distillation import SoftLabels, Teacher, read_teacher, soft_labels
+from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teachers, soft_labels
 from training.fit.hints import Projection, capture_features, last_dense
 from training.pipeline.train import new_classifier, prepare_run
 from training.run.checkpoint import Checkpoint, load_checkpoint
@@ -82,7 +83,7 @@ def compute_labels(
     teacher: Teacher, config: RecipeConfig, images: Images, cache: Path, reporter: RecordingReporter | None = None
 ) -> SoftLabels:
     return soft_labels(
-        teacher, config, images, cache, fill_C=ORANGE, reporter=reporter or RecordingReporter(), device=CPU
+        [teacher], config, images, cache, fill_C=ORANGE, reporter=reporter or RecordingReporter(), device=CPU
     )
 
 
@@ -97,7 +98,7 @@ def test_soft_labels_are_the_calibrated_logits_of_the_teacher(trained: Trained, 
     config, teacher = student(), teacher_of(trained)
     labels = compute_logits(teacher, config, images, tmp_path)
     assert labels.shape == (6, 160, 10)
-    assert labels.dtype == torch.float16
+    assert labels.dtype == torch.float32
     train_NHWC = torch.from_numpy(images.part("train").images_NHWC)
     N, H, W, _ = train_NHWC.shape
     for number in (0, 4, 5):
@@ -120,7 +121,7 @@ def test_cached_rounds_are_not_computed_again(trained: Trained, images: Images, 
     assert torch.equal(first, again)
     changed = [path.name for path in folder.glob("*.npy") if times[path] != path.stat().st_mtime_ns]
     assert changed == ["round-5.npy"]
-    assert [note for note in reporter.notes if "round" in note] == ["round 6 done, 0 remaining, about 0 minutes"]
+    assert [note for note in reporter.notes if "round" in note] == ["cnn@1: round 6 done, 0 remaining, about 0 minutes"]
 
 
 def test_cached_rounds_keep_their_time(trained: Trained, images: Images, tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_too_little_space_for_soft_labels_and_run_is_refused(
     let_disks_have(monkeypatch, 40 * MIB)
     teacher, reporter = teacher_of(trained), RecordingReporter()
     with pytest.raises(LowDiskError, match=r"and the training after it.* 41 MiB"):
-        soft_labels(teacher, student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB)
+        soft_labels([teacher], student(), images, tmp_path, fill_C=ORANGE, reporter=reporter, device=CPU, room=40 * MIB)
     assert not list(tmp_path.rglob("*.npy"))
 
 
@@ -188,11 +189,10 @@ def test_teacher_trained_on_validation_images_is_refused(
     repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
     train(repository, images, tmp_path / "run", small_recipe("cnn", epochs=1, include_validation=True))
     with pytest.raises(ConfigurationError, match=r"cnn@1 cannot teach.*validation images.*include_validation=true"):
-        read_teacher(student(), images, repository)
-    final = read_teacher(student(include_validation=True), images, repository)
-    assert final is not None
+        read_teachers(student(), images, repository)
+    (final,) = read_teachers(student(include_validation=True), images, repository)
     assert final.manifest.data.trained_on == ("train", "validation")
-    assert read_teacher(student(), images, trained[0]) is not None
+    assert len(read_teachers(student(), images, trained[0])) == 1
 
 
 def test_a_teacher_of_other_classes_is_refused(trained: Trained, images: Images) -> None:
@@ -201,13 +201,13 @@ def test_a_teacher_of_other_classes_is_refused(trained: Trained, images: Images)
         "other", ("cat", *images.dataset.class_names[1:]), images.dataset.training, images.dataset.test, "none"
     )
     with pytest.raises(ConfigurationError, match=r"cnn@1 cannot be the teacher on other"):
-        read_teacher(student(), Images(other, images.split), repository)
+        read_teachers(student(), Images(other, images.split), repository)
 
 
 def test_teacher_none_or_missing(trained: Trained, images: Images) -> None:
-    assert read_teacher(small_recipe("mlp"), images, trained[0]) is None
+    assert read_teachers(small_recipe("mlp"), images, trained[0]) == ()
     with pytest.raises(UnknownVersionError, match="cnn"):
-        read_teacher(student(**{"distillation.teacher": "cnn@7"}), images, trained[0])
+        read_teachers(student(**{"distillation.teacher": "cnn@7"}), images, trained[0])
 
 
 def test_distilled_run_resumes_to_the_same_weights(
@@ -228,6 +228,80 @@ def test_distilled_run_resumes_to_the_same_weights(
     assert plain.cost.teacher_seconds is None
     assert "distilled from cnn@1" in whole.licence.provenance
     assert whole.config["distillation"]["teacher"] == "cnn@1"
+
+
+@pytest.fixture
+def two(
+    images: Images, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ModelRepository, RecipeConfig]:
+    """Repository with two teachers, and a student of both that sees the clean view."""
+    let_int8_fail(monkeypatch)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")
+    shutil.copytree(trained[0].folder("cnn", 1), tmp_path / "shipped" / "cnn" / "1")
+    train(repository, images, tmp_path / "second", small_recipe("cnn", epochs=1, seed=1))
+    clean = {"distillation.teacher": "cnn@2+cnn@1", "distillation.view": "clean", "distillation.weight": 0.8}
+    return repository, student(epochs=3, **clean, **{"augmentation.cutmix": 0.5, "augmentation.augmix": 0.3})
+
+
+def test_two_teachers_of_the_clean_view_are_averaged_recorded_and_resumed(
+    two: tuple[ModelRepository, RecipeConfig], images: Images, tmp_path: Path
+) -> None:
+    repository, config = two
+    whole = train(repository, images, tmp_path / "whole", config)
+    assert whole.config["distillation"]["teacher"] == "cnn@2+cnn@1"
+    manifests = [repository.manifest("cnn", number) for number in (2, 1)]
+    assert whole.teachers == {each.reference: each.files["weights.safetensors"].sha256 for each in manifests}
+    assert "distilled from cnn@2 and cnn@1." in whole.licence.provenance
+    # Two rounds of each teacher: the images and their mirror images.
+    stored = sorted((tmp_path / "cache" / "teachers").rglob("*.npy"))
+    assert [path.name for path in stored] == ["round-0.npy", "round-1.npy"] * 2
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, images, tmp_path / "run", config, reporter=RecordingReporter(stop_after=1))
+    resumed = train(repository, images, tmp_path / "run", config, resume=True)
+    assert resumed.files["weights.safetensors"] == whole.files["weights.safetensors"]
+    alone = config.with_overrides({"distillation.teacher": "cnn@1"})
+    assert (
+        train(repository, images, tmp_path / "alone", alone).files["weights.safetensors"]
+        != whole.files["weights.safetensors"]
+    )
+
+
+def test_two_teachers_are_checked_one_by_one(
+    two: tuple[ModelRepository, RecipeConfig], images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, config = two
+    teachers = read_teachers(config, images, repository)
+    assert [teacher.manifest.reference for teacher in teachers] == ["cnn@2", "cnn@1"]
+    labels = soft_labels(
+        teachers, config, images, tmp_path / "a", fill_C=ORANGE, reporter=RecordingReporter(), device=CPU
+    )
+    singles = [compute_labels(teacher, config, images, tmp_path / "b") for teacher in teachers]
+    for number, both in enumerate(labels.rounds):
+        mean = torch.stack([single.rounds[number].logits_NK.softmax(1) for single in singles]).mean(0)
+        assert torch.allclose(both.logits_NK.softmax(1), mean, atol=1e-6)
+    # The space for all teachers is checked before the first one predicts.
+    with monkeypatch.context() as full_disk:
+        let_disks_have(full_disk, 2 * 2 * 160 * 10 * 2 - 1)
+        with pytest.raises(LowDiskError, match="4 rounds"):
+            soft_labels(
+                teachers, config, images, tmp_path / "c", fill_C=ORANGE, reporter=RecordingReporter(), device=CPU
+            )
+    assert not list((tmp_path / "c").rglob("*.npy"))
+    folder, manifest = tmp_path / "shipped" / "cnn" / "3", repository.manifest("cnn", 1)
+    shutil.copytree(folder.with_name("1"), folder)
+    seen = manifest.data.model_copy(update={"trained_on": ("train", "validation")})
+    (folder / MANIFEST_NAME).write_text(manifest.model_copy(update={"version": 3, "data": seen}).to_json())
+    leaking = config.with_overrides({"distillation.teacher": "cnn@1+cnn@3"})
+    with pytest.raises(ConfigurationError, match="cnn@3 cannot teach"):
+        read_teachers(leaking, images, repository)
+    promote(repository, "cnn", 2, actor="test", reason="to be found")
+    pinned = pin_teacher_version(config.with_overrides({"distillation.teacher": "cnn@1+cnn"}), repository)
+    assert pinned.distillation.teacher == "cnn@1+cnn@2"
+    promote(repository, "cnn", 1, actor="test", reason="later")
+    family = config.with_overrides({"distillation.teacher": "cnn"})
+    earlier = config.with_overrides({"distillation.teacher": "cnn@2"})
+    assert pin_teacher_version(family, repository, resumed=earlier).distillation.teacher == "cnn@2"
+    assert pin_teacher_version(family, repository).distillation.teacher == "cnn@1"
 
 
 def test_teacher_family_is_pinned_to_its_champion(trained: Trained, images: Images, tmp_path: Path) -> None:

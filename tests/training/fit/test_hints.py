@@ -7,6 +7,7 @@ from torch import nn
 
 from core.recipes import CNNNetwork, MLPNetwork, Optimization
 from training.fit.hints import HintHead, Projection, capture_features, last_dense
+from training.fit.optimizers import build_optimizer
 from training.networks import build_classifier
 
 
@@ -99,3 +100,10 @@ def test_hint_head_parameter_group_uses_the_vector_learning_rate(optimizer: str,
     assert group["relative_rate"] == pytest.approx(relative)
     assert group["weight_decay"] == 0.0
     assert [tuple(parameter.shape) for parameter in group["params"]] == [(4,), (4, 3), (4,)]
+
+
+def test_hint_head_uses_the_momentum_of_the_recipe_with_muon() -> None:
+    config = Optimization(optimizer="muon", learning_rate=0.02, momentum=0.6)
+    optimizer = build_optimizer(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)), config)
+    optimizer.add_param_group(HintHead(3, 4).parameter_group(config))
+    assert optimizer.param_groups[-1]["momentum"] == 0.6

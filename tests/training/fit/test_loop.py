@@ -176,6 +176,16 @@ def test_image_order_is_independent_of_augmentation(images: Images, tmp_path: Pa
     assert len(states) == len(set(states))
 
 
+def test_features_are_not_captured_without_hints(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def captured(_classifier: object) -> None:
+        raise AssertionError("a hook was registered")
+
+    monkeypatch.setattr(loop, "capture_features", captured)
+    assert len(small_fit(small_recipe("mlp", epochs=1), images, tmp_path).history) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_fit_improves_accuracy(kind: str, images: Images, tmp_path: Path) -> None:
     """The synthetic classes are easy: a few epochs exceed the 10 % accuracy of guessing by far."""
@@ -227,6 +237,6 @@ def test_a_run_whose_last_epoch_diverged_is_not_finished(
     config = small_recipe("mlp", **ONE_FAR_STEP, epochs=1, include_validation=include_validation).with_overrides(
         {"optimization.learning_rate": 1e20}
     )
-    with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 1\. Try a lower"):
+    with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 1: try a lower"):
         small_fit(config, images, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()

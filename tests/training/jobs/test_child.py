@@ -141,7 +141,7 @@ def test_user_error_is_sent_as_a_message(data: Path, home: Path) -> None:
         assert worker.until_end() == ExitStatus.FAILED
     (failed,) = of(worker, Failed)
     assert failed.error == "ConfigurationError"
-    assert failed.message.startswith("no recipe 'nothing'")
+    assert failed.message.startswith("unknown recipe 'nothing'")
     assert "Traceback" in (home / "log.txt").read_text()
 
 
@@ -176,7 +176,7 @@ def test_evaluation_job_writes_records(data: Path, published: tuple[Path, Worker
 
 def test_evaluation_without_champions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
-    with pytest.raises(DataError, match="no champion"):
+    with pytest.raises(DataError, match="has a champion to evaluate"):
         evaluate("a", EvaluateParameters(), tmp_path, WorkerChannel(events=-1, answers=-1), threads=1)
 
 

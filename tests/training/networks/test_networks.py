@@ -39,7 +39,9 @@ def test_the_plain_network_has_dense_layers_only(recipe: str) -> None:
     assert count_macs(network, height=32, width=32) == sum(module.weight.numel() for module in dense)
 
 
-@pytest.mark.parametrize(("recipe", "parameters", "macs"), [("cnn_best", 8e6, 4e8), ("mlp_best", 15e6, 15e6)])
+@pytest.mark.parametrize(
+    ("recipe", "parameters", "macs"), [("cnn_best", 8e6, 4e8), ("cnn_distilled", 10e6, 4e8), ("mlp_best", 15e6, 15e6)]
+)
 def test_recipe_networks_stay_within_size_limits(recipe: str, parameters: float, macs: float) -> None:
     network = classifier(recipe_config(recipe).network)
     assert count_parameters(network) <= parameters

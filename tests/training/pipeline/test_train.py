@@ -9,6 +9,7 @@ import torch
 
 from core.errors import CheckpointError, ExportError, LowDiskError, PublishError
 from core.files.home import MIB
+from core.recipes import recipe_config
 from core.records.base import ReportedModel, read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
 from core.repository.evaluation import read_evaluation
@@ -323,6 +324,11 @@ def test_rehearsal_does_not_change_the_network(images: Images) -> None:
     before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
     check.rehearse_export(classifier, images.part("train").images_NHWC)
     assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.state_dict().items())
+
+
+def test_the_network_of_a_recipe_in_its_real_size_is_rehearsed(images: Images) -> None:
+    """Published tolerances hold for deep and wide networks with random weights too."""
+    check.rehearse_export(new_classifier(recipe_config("cnn_best"), images), images.part("train").images_NHWC)
 
 
 def test_invalid_family_name_is_refused_before_training(

@@ -96,6 +96,16 @@ def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"rounds": 3}, {"config": {"recipe": "gone"}}, {"history": [{"epoch": 1}]}])
+def test_checkpoint_of_another_release_is_not_called_damaged(tmp_path: Path, change: dict[str, Any]) -> None:
+    save_checkpoint(tmp_path, checkpoint())
+    path = tmp_path / CHECKPOINT_NAME
+    torch.save(torch.load(path, weights_only=True) | change, path)
+    with pytest.raises(CheckpointError, match=r"format is that of another release.*--restart") as caught:
+        load_checkpoint(tmp_path)
+    assert "damaged" not in str(caught.value)
+
+
 def test_a_pickled_object_is_not_executed(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:

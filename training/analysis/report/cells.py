@@ -12,6 +12,7 @@ from core.repository.manifest import Precision
 from training.analysis.interpret.evaluate import DISTURBED, QUICK_DISTURBED
 from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.report.number_format import joined, number
+from training.augment.overlap import overlaps
 
 _SETTINGS: Mapping[str, str] = {
     "flip": "horizontal flip",
@@ -55,12 +56,17 @@ def augmentation(side: VersionResults) -> str:
     return ", ".join(text.format(settings[name]) for name, text in _SETTINGS.items() if settings.get(name)) or "none"
 
 
+def overlap(side: VersionResults) -> str:
+    """Conditions of the robustness report that training images resemble; empty for none."""
+    return overlaps(side.manifest.config["augmentation"])
+
+
 def targets(side: VersionResults) -> str:
     """Describe the training targets: labels, or the outputs of a teacher."""
     config = side.manifest.config
-    teacher = (config.get("distillation") or {}).get("teacher")
-    if teacher is not None:
-        return f"class probabilities of {teacher} (distillation)"
+    teachers = _teachers(config)
+    if teachers:
+        return f"class probabilities of {joined(teachers)} (distillation)"
     smoothing = config["optimization"].get("label_smoothing", 0)
     return f"one-hot labels{f', label smoothing {smoothing:g}' if smoothing else ''}"
 
@@ -68,17 +74,23 @@ def targets(side: VersionResults) -> str:
 def training_time(side: VersionResults) -> str:
     """Wall time of training, and which of its parts the time includes or leaves out."""
     cost, config = side.manifest.cost, side.manifest.config
-    teacher, start = (config.get("distillation") or {}).get("teacher"), config.get("init_from")
+    teachers, start = _teachers(config), config.get("init_from")
     notes = []
-    if teacher is not None and cost.teacher_seconds is None:
-        notes.append(f"without the predictions of {teacher}")
-    elif teacher is not None and cost.teacher_seconds is not None:
-        notes.append(f"{cost.teacher_seconds / 60:.1f} of them for the predictions of {teacher}")
-    others = [reference for reference in (start, teacher) if reference is not None]
+    if teachers and cost.teacher_seconds is None:
+        notes.append(f"without the predictions of {joined(teachers)}")
+    elif teachers and cost.teacher_seconds is not None:
+        notes.append(f"{cost.teacher_seconds / 60:.1f} of them for the predictions of {joined(teachers)}")
+    others = [reference for reference in (start, *teachers) if reference is not None]
     if others:
         notes.append(f"plus the training of {joined(others)}")
     minutes = f"{cost.total_seconds / 60:.1f} minutes"
     return f"{minutes} ({', '.join(notes)})" if notes else minutes
+
+
+def _teachers(config: Mapping[str, Any]) -> list[str]:
+    """References of the teachers in a manifest's configuration; older ones have no distillation."""
+    teacher: str | None = (config.get("distillation") or {}).get("teacher")
+    return [] if teacher is None else teacher.split("+")
 
 
 def machine(side: VersionResults) -> str:

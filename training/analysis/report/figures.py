@@ -67,7 +67,7 @@ def classes_figure(findings: Findings, theme: Theme) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(right=1)
     percent_axis(axes.xaxis)
-    axes.set_xlabel("share of the class's test images recognised")
+    axes.set_xlabel("share of the class's test images recognized")
     legend_above(figure, axes, theme)
     return figure
 

@@ -16,7 +16,7 @@ from training.augment.teacher_rounds import RoundSoftLabels
 from training.data.split_dataset import Images
 from training.data.splits import SEED, Split, make_split
 from training.data.types import LabelledImages
-from training.fit.distillation import read_teacher, soft_labels
+from training.fit.distillation import read_teachers, soft_labels
 from training.fit.loop import FitInputs, FitResult, fit
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import CHECKPOINT_NAME, EpochRecord, load_checkpoint, require_same_run
@@ -150,13 +150,13 @@ def _soft_labels(
     config: RecipeConfig, setup: StudySetup, fill_C: Tensor, reporter: Reporter
 ) -> Sequence[RoundSoftLabels] | None:
     """Return the teacher's soft labels for the images of the study; None without a teacher."""
-    teacher = read_teacher(config, setup.images, setup.repository)
-    if teacher is None:
+    teachers = read_teachers(config, setup.images, setup.repository)
+    if not teachers:
         return None
     cache = setup.repository.home_models.with_name("cache") / "teachers"
     torch.set_num_threads(setup.threads)
     labels = soft_labels(
-        teacher, config, setup.images, cache, fill_C=fill_C, reporter=reporter, device=setup.device, room=STUDY_BYTES
+        teachers, config, setup.images, cache, fill_C=fill_C, reporter=reporter, device=setup.device, room=STUDY_BYTES
     )
     return labels.rounds
 

@@ -1,9 +1,10 @@
-"""/datasets: upload, list and removal of labelled images."""
+"""/datasets: upload, list and removal of labeled images."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import io
 import threading
 import zipfile
@@ -136,7 +137,7 @@ async def test_single_images_come_with_their_label(running: RunningApp) -> None:
     assert (form.added, form.duplicates, form.skipped) == (2, 1, 2)
     assert [file.reason for file in form.skipped_files] == [
         "larger than 50,000 bytes",
-        "the image is empty (0 bytes); send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
+        "the image is empty (0 bytes): send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
     ]
     assert counts(form.dataset) == {"brick red": 3}
 
@@ -310,3 +311,30 @@ async def test_what_a_killed_process_left_is_removed_by_the_next_upload(running:
     assert under_way.folder.exists()
     under_way.close()
     await until_nothing_is_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("", "application/octet-stream"),
+        ("?label=cat", "application/octet-stream"),
+        ("", "application/gzip"),
+        ("?label=cat", "application/gzip"),
+        ("", "multipart/form-data"),
+    ],
+)
+async def test_tar_gz_is_rejected_with_one_advice(running: RunningApp, query: str, kind: str) -> None:
+    body, headers = gzip.compress(b"cat/1.png"), {"content-type": kind, **KEY}
+    if kind == "multipart/form-data":
+        answer = await running.client.post("/datasets/pets", files={"file": body}, headers=KEY)
+    else:
+        answer = await running.client.post(f"/datasets/pets{query}", content=body, headers=headers)
+    problem = assert_problem(answer, 415, "dataset-media-type")
+    assert "'application/gzip' is not supported: send a zip of class folders" in problem["detail"]
+
+
+async def test_compressed_upload_is_rejected_by_name(running: RunningApp) -> None:
+    body = gzip.compress(zipped(pictures(grass=1)))
+    answer = await running.client.post("/datasets/pets", content=body, headers={**ZIP, "content-encoding": "gzip"})
+    assert_problem(answer, 415, "unsupported-encoding")
+    assert await names(running) == []

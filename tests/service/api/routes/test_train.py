@@ -56,20 +56,20 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
 @pytest.mark.parametrize(
     ("change", "parameter", "said"),
     [
-        ({"recipe": "vit"}, "recipe", "there are"),
+        ({"recipe": "vit"}, "recipe", "available recipes are"),
         ({"recipe": 7}, "recipe", "string"),
-        ({"overrides": {"epoch": 2}}, "overrides.epoch", "no setting 'epoch'"),
+        ({"overrides": {"epoch": 2}}, "overrides.epoch", "unknown setting 'epoch'"),
         ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),
         ({"overrides": {"network": {"hidden": [8, "wide"]}}}, "overrides.network.hidden", "valid integer"),
         ({"overrides": {"seed": 1}}, "overrides", "seed is given twice"),
         ({"seed": -1}, "seed", "greater than or equal to 0"),
         ({"data": "imagenet"}, "data", "pattern"),
         ({"data": "folder:../../etc"}, "data", "pattern"),
-        ({"data": "folder:pets", "family": "pets"}, "data", "no data set 'pets'"),
+        ({"data": "folder:pets", "family": "pets"}, "data", "unknown data set 'pets'"),
         ({"data": "folder:pets"}, "family", "name a family to publish under"),
         ({"init_from": "cnn"}, "init_from", "pattern"),
         ({"promote": "maybe"}, "promote", "if_better"),
-        ({"epochs": 3}, "epochs", "there is no such parameter"),
+        ({"epochs": 3}, "epochs", "unknown parameter"),
     ],
 )
 async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(
@@ -103,6 +103,7 @@ async def test_the_version_to_start_or_to_learn_from_must_be_there(
         {"init_from": reference},
         {"overrides": {"init_from": reference}},
         {"overrides": {"distillation.teacher": reference}},
+        {"overrides": {"distillation.teacher": f"cnn@1+{reference}"}},
     ):
         answer = await jobs_app.client.post("/train", json=TRAIN | change, headers=WITH_KEY)
         assert_problem(answer, status, slug)

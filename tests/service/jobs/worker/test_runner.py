@@ -309,6 +309,20 @@ def test_shutdown_gives_jobs_back_any_number_of_times(setup: RunnerSetup) -> Non
 
 
 @pytest.mark.parametrize(
+    "child",
+    ["os.kill(os.getpid(), signal.SIGTERM)", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); os.kill(0, 15)"],
+)
+def test_a_signal_to_all_processes_is_not_a_crash(setup: RunnerSetup, child: str) -> None:
+    """As of a service manager, which reaches the process of the job before its worker knows."""
+    job = setup.jobs.submit(send=False)
+    runner = setup.runner(child)
+    for attempt in (1, 2, 3):
+        runner.run(job)
+        record = setup.jobs.store.get(job)
+        assert (record.state, record.attempt, setup.sent) == ("queued", attempt, [job] * attempt)
+
+
+@pytest.mark.parametrize(
     ("settings", "kind", "message"),
     [
         ({"job_free_mib": 10**9}, "LowDiskError", "DUET_JOB_FREE_MIB"),

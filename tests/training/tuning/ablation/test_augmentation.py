@@ -23,8 +23,7 @@ from tests.support.versions import make_manifest, write_version
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import Teacher
 from training.pipeline.train import new_classifier
-from training.tuning.ablation import augmentation
-from training.tuning.ablation import study_setup as bench_module
+from training.tuning.ablation import augmentation, study_setup
 from training.tuning.ablation.augmentation import (
     STEPS,
     Run,
@@ -96,7 +95,7 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[tuple[str, int]] = []
-    whole = bench_module.short_run
+    whole = study_setup.short_run
 
     def run(config: RecipeConfig, *arguments: Any, **options: Any) -> Any:
         if len(ran) == 3:
@@ -153,7 +152,7 @@ def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
     weights = FileRecord(bytes=1, sha256="a" * 64)
     another = make_manifest("teacher", files={WEIGHTS_NAME: weights})
     network = new_classifier(small_recipe("mlp"), setup.images)
-    monkeypatch.setattr(augmentation, "read_teacher", lambda *_arguments: Teacher(another, network))
+    monkeypatch.setattr(augmentation, "read_teachers", lambda *_arguments: (Teacher(another, network),))
     split, digest = setup.images.split.digest, setup.images.dataset.digest
     stored = dataclasses.asdict(Study(digest, split, 8, None, [])) | {"teacher": A_TEACHER.model_dump(mode="json")}
     (tmp_path / "results.json").write_text(json.dumps(stored))

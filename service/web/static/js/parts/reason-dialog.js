@@ -4,7 +4,7 @@ import { fill, h } from "../dom.js";
 import { withKey } from "../session.js";
 import { errorNotice } from "../toast.js";
 
-const MOST_REASON = 1000;
+const MAX_REASON_LENGTH = 1000;
 
 /** Delete something permanently. Resolves to the response, or false if the dialog was closed. */
 export function deleteDialog(name, consequence, path) {
@@ -23,7 +23,7 @@ export class ReasonDialog {
     this.done = false;
     this.acting = null;
     this.reasonNeeded = false;
-    this.reason = h("textarea#move-reason", { rows: 2, maxlength: MOST_REASON, "aria-describedby": "move-reason-hint move-reason-error" });
+    this.reason = h("textarea#move-reason", { rows: 2, maxlength: MAX_REASON_LENGTH, "aria-describedby": "move-reason-hint move-reason-error" });
     this.hint = h("p.hint#move-reason-hint");
     this.error = h("p.field-error#move-reason-error", { hidden: true });
     this.problem = h("div");

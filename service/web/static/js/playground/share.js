@@ -1,5 +1,6 @@
 // Sharing: a link with the settings, and the request as curl and Python code.
 import { byId } from "../dom.js";
+import { service } from "../root.js";
 import { toast } from "../toast.js";
 import { reference } from "./families.js";
 import { cropText } from "./question.js";
@@ -24,8 +25,8 @@ export function startSharing(state) {
 function curl(state) {
   const { settings, families, picture } = state;
   const name = fileName(picture);
-  const lines = picture?.sample ? [`curl -s ${shell(`${location.origin}/samples/${picture.sample.index}`)} -o ${shell(name)}`] : [];
-  const post = (path, query, more = "") => `curl -s -F ${shell(`file=@${part(name)}`)} ${shell(`${location.origin}${path}?${text(query)}`)}${more}`;
+  const lines = picture?.sample ? [`curl -s ${shell(`${service}/samples/${picture.sample.index}`)} -o ${shell(name)}`] : [];
+  const post = (path, query, more = "") => `curl -s -F ${shell(`file=@${part(name)}`)} ${shell(`${service}${path}?${text(query)}`)}${more}`;
   lines.push(post("/compare", { models: families.map(reference).join(","), crop: cropText(state.crop) }));
   for (const family of explained(state)) {
     const query = { model: family.name, version: family.version, method: settings.method, target: target(state, family), crop: cropText(state.crop) };
@@ -43,8 +44,8 @@ function python(state) {
   const lines = [
     ...(sample ? ["import httpx", ""] : []),
     "from duet import Client", "",
-    sample ? `picture = httpx.get(${quote(`${location.origin}/samples/${sample.index}`)}).content` : `picture = ${quote(fileName(picture))}`,
-    `with Client(${quote(location.origin)}) as duet:`,
+    sample ? `picture = httpx.get(${quote(`${service}/samples/${sample.index}`)}).content` : `picture = ${quote(fileName(picture))}`,
+    `with Client(${quote(service)}) as duet:`,
     `    answer = duet.compare(${call(`models=[${families.map((family) => quote(reference(family))).join(", ")}]`)})`,
     "    for each in answer.predictions:",
     '        print(each.model, each.label, f"{each.probability:.1%}", "prediction set:", ", ".join(each.prediction_set))',
